@@ -1,0 +1,59 @@
+# One virtual environment, two sets of pinned packages: what the service needs, and
+# what its tests need on top. `make serve` installs only the first.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint format bench lock clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.dev ## Make .venv with everything, for working on the project
+
+serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
+	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
+
+test: .venv/.dev ## Run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.dev ## Check style, types and import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+
+format: .venv/.dev ## Put the code into its one format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev ## Measure what the claims in docs/operations.md rest on
+	$(BIN)/python -m bench
+
+lock: .venv/.dev ## Pin the newest versions that fit pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group dev \
+		-c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what was made here, but no recordings
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+.venv/.python:
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.runtime: .venv/.python requirements.lock pyproject.toml
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --editable .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
