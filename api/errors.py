@@ -1,0 +1,136 @@
+"""Every error a client can meet, and the one table from exception to wire.
+
+A client program goes by ``code``, which never changes; ``error`` is for people.
+Over HTTP the status code, on a WebSocket the close code go with it. An exception
+that is not in the table is a defect and becomes ``internal_error``.
+"""
+
+from typing import NamedTuple
+
+from storage.base import RecordingNotFoundError, StorageUnavailableError
+
+
+class ServiceError(Exception):
+    """An error with something to say to the client beyond its text."""
+
+    session_id: str | None = None
+    valid_values: tuple[int | str, ...] | None = None
+
+
+class InvalidParameterError(ServiceError):
+    """A parameter of a request has a value it cannot have."""
+
+    def __init__(self, parameter: str, valid_values: tuple[int | str, ...] | None = None) -> None:
+        super().__init__(f"Invalid {parameter.replace('_', ' ')}")
+        self.parameter = parameter
+        self.valid_values = valid_values
+
+
+class SessionNotFoundError(ServiceError):
+    def __init__(self, session_id: str) -> None:
+        super().__init__("Session not found")
+        self.session_id = session_id
+
+
+class SessionCompletedError(ServiceError):
+    """The session has ended: nothing can be added to it."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("Session is completed")
+        self.session_id = session_id
+
+
+class SessionDeletedError(ServiceError):
+    def __init__(self, session_id: str) -> None:
+        super().__init__("Session was deleted")
+        self.session_id = session_id
+
+
+class TooManySessionsError(ServiceError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"All {limit} sessions are in use, try again later")
+
+
+class TooManyConnectionsError(ServiceError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"All {limit} connections of this session are in use, try again later")
+
+
+class ConnectionIdleError(ServiceError):
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Nothing was received for {seconds:g} seconds")
+
+
+class ConnectionReplacedError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("Another connection resumed this session")
+
+
+class ChunkTooLargeError(ServiceError):
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"A chunk of {size_bytes} bytes is larger than {limit_bytes}")
+
+
+class InvalidMessageError(ServiceError):
+    def __init__(self, actions: tuple[str, ...]) -> None:
+        super().__init__("Invalid control message")
+        self.valid_values = actions
+
+
+class DecodeError(ServiceError):
+    """The bytes are not the audio they should be."""
+
+
+class UrlExpiredError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("This link has expired")
+
+
+class InvalidSignatureError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("This link was not made by this service")
+
+
+class RangeNotSatisfiableError(ServiceError):
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"No such range in {size_bytes} bytes")
+        self.size_bytes = size_bytes
+
+
+class Wire(NamedTuple):
+    """How an error reaches the client. An empty ``error`` stands for the exception's own text."""
+
+    code: str
+    http_status: int
+    close_code: int
+    error: str = ""
+
+
+INTERNAL = Wire("internal_error", 500, 1011, "Internal server error")
+
+TABLE: dict[type[Exception], Wire] = {
+    InvalidParameterError: Wire("invalid_{parameter}", 422, 1008),
+    SessionNotFoundError: Wire("session_not_found", 404, 1008),
+    RecordingNotFoundError: Wire("session_not_found", 404, 1008, "Session not found"),
+    SessionCompletedError: Wire("session_completed", 409, 1008),
+    SessionDeletedError: Wire("session_deleted", 404, 1008),
+    TooManySessionsError: Wire("too_many_sessions", 503, 1013),
+    TooManyConnectionsError: Wire("too_many_connections", 503, 1013),
+    ConnectionIdleError: Wire("connection_idle", 408, 1001),
+    ConnectionReplacedError: Wire("connection_replaced", 409, 4103),
+    ChunkTooLargeError: Wire("chunk_too_large", 413, 1009),
+    InvalidMessageError: Wire("invalid_message", 422, 1008),
+    DecodeError: Wire("decode_failed", 422, 1008),
+    UrlExpiredError: Wire("url_expired", 403, 1008),
+    InvalidSignatureError: Wire("invalid_signature", 403, 1008),
+    RangeNotSatisfiableError: Wire("range_not_satisfiable", 416, 1008),
+    StorageUnavailableError: Wire("storage_unavailable", 503, 1011, "The storage does not answer"),
+}
+
+
+def wire(error: Exception) -> Wire:
+    """The table's row for ``error``, with its text filled in."""
+    row = TABLE.get(type(error), INTERNAL)
+    if isinstance(error, InvalidParameterError):
+        row = row._replace(code=row.code.format(parameter=error.parameter))
+    return row if row.error else row._replace(error=str(error))

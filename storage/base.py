@@ -1,0 +1,183 @@
+"""What every storage backend promises.
+
+A :class:`Storage` creates, opens, lists and deletes recordings and keeps their
+manifests. A :class:`Recording` is the growing audio of one active session: it
+appends PCM, says what is persisted, and completes. `tests/storage/test_conformance.py`
+runs every promise below on every backend.
+
+Two grades of safety, and the words for them:
+
+*written*
+    The bytes were handed to the operating system. They survive the death of
+    this process (``kill -9`` included), not that of the machine.
+*persisted*
+    The bytes are in storage. They survive the loss of the node.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from storage.checkpoint import Checkpoint
+from storage.manifest import Manifest, Status
+
+Buffer = bytes | bytearray | memoryview
+
+
+class StorageError(Exception):
+    """Anything a storage backend raises."""
+
+
+class RecordingNotFoundError(StorageError):
+    """There is no such session."""
+
+
+class StorageUnavailableError(StorageError):
+    """The store failed (full, gone, refusing). Trying again may succeed."""
+
+
+class Recording(Protocol):
+    """The growing audio of one active session, with exactly one writer.
+
+    Appending is synchronous: it hands bytes to the operating system and
+    returns in microseconds. Whatever waits is a coroutine.
+    """
+
+    @property
+    def manifest(self) -> Manifest:
+        """As it was when the session was created."""
+        ...
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The last checkpoint written."""
+        ...
+
+    @property
+    def persisted(self) -> Checkpoint:
+        """The last checkpoint persisted; never ahead of :attr:`checkpoint`, never goes back."""
+        ...
+
+    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        """Write ``pcm`` at the end, then ``checkpoint``, which must count it.
+
+        All or nothing: after :class:`StorageUnavailableError` the recording is as it
+        was, and the same call may be made again. ``pcm`` is whole frames.
+        """
+        ...
+
+    def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
+        """Write raw input of an open stream at ``offset``, to be read again after a crash.
+
+        Counts once a checkpoint names it. Raises :class:`StorageUnavailableError`.
+        """
+        ...
+
+    def read_input(self, stream: int) -> AsyncIterator[bytes]:
+        """The input of ``stream`` that :attr:`checkpoint` counts."""
+        ...
+
+    async def drop_input(self, stream: int) -> None:
+        """Forget the input of a stream that no checkpoint names any more."""
+        ...
+
+    async def flush(self) -> None:
+        """Return when all that was appended before the call is persisted."""
+        ...
+
+    async def complete(self, at: datetime, error: str | None = None) -> Manifest:
+        """Make the file final and the manifest say ``completed``; nothing else is left behind.
+
+        Costs the same for any length. May be called again after a failure.
+        """
+        ...
+
+    async def release(self) -> None:
+        """Persist what can be and let go of the session without ending it."""
+        ...
+
+
+class Audio(Protocol):
+    """A WAV as it is at one moment, complete or still growing: a snapshot."""
+
+    size_bytes: int
+    modified_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """A strong validator (RFC 9110, section 8.8.3), quoted."""
+        ...
+
+    def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes ``start`` to ``stop`` (exclusive) of the file."""
+        ...
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Manifests, newest first, and the cursor of the next page if there is one."""
+
+    manifests: list[Manifest]
+    next_cursor: str | None = None
+
+
+class Storage(Protocol):
+    """Keeps the recordings and manifests of all sessions.
+
+    Every coroutine may raise :class:`StorageUnavailableError`.
+    """
+
+    async def start(self) -> None:
+        """Check that the place can be used and begin background work."""
+        ...
+
+    async def stop(self) -> None:
+        """End background work. Recordings must have been released."""
+        ...
+
+    async def check(self) -> None:
+        """Write, read and delete something, as a readiness probe does."""
+        ...
+
+    async def create(self, manifest: Manifest) -> Recording:
+        """Begin a recording. When this returns, a crash does not make it disappear."""
+        ...
+
+    async def open(self, session_id: UUID) -> Recording:
+        """Take up an active recording whose writer is gone.
+
+        Its audio and checkpoint are those of the last chunk that was wholly written.
+        Raises :class:`RecordingNotFoundError` for unknown and completed sessions.
+        """
+        ...
+
+    async def active_sessions(self) -> list[UUID]:
+        """Sessions that have begun and not completed, oldest first."""
+        ...
+
+    async def manifest(self, session_id: UUID) -> Manifest:
+        """Raises :class:`RecordingNotFoundError`."""
+        ...
+
+    async def manifests(
+        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        """Sessions, newest first, from after ``cursor`` on."""
+        ...
+
+    async def audio(self, session_id: UUID) -> Audio:
+        """Whatever audio there is at this moment. Raises :class:`RecordingNotFoundError`."""
+        ...
+
+    async def delete(self, session_id: UUID) -> None:
+        """Remove every trace of a session that nobody is writing.
+
+        Raises :class:`RecordingNotFoundError`.
+        """
+        ...
+
+    def location(self, session_id: UUID) -> str:
+        """Where the WAV is, for people: a path or a URL."""
+        ...

@@ -1,0 +1,63 @@
+"""Checkpoints: how far a recording has got, written after every chunk.
+
+A checkpoint says which bytes of the recording count, how many chunks they
+came from, and what is needed to go on decoding in the middle of each open
+input stream. It is stored as one self-checking record, so that a record torn
+by a power cut is noticed::
+
+    uint32  CRC-32 of the payload
+    uint32  payload length in bytes
+    …       the payload: the checkpoint as MessagePack
+"""
+
+import struct
+import zlib
+
+import msgspec
+
+_PREFIX = struct.Struct("<II")
+
+
+class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One open input stream.
+
+    ``kept_bytes`` of its raw input are kept beside the recording and decode to
+    (at least) the ``pcm_bytes`` it has added so far. A stream that passes
+    through keeps no input: ``state`` is all its decoder needs.
+    """
+
+    number: int
+    kept_bytes: int
+    pcm_bytes: int
+    state: bytes
+
+
+class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """``chunk_count`` chunks received, ``pcm_bytes`` of audio recorded."""
+
+    chunk_count: int = 0
+    pcm_bytes: int = 0
+    streams: tuple[StreamCheckpoint, ...] = ()
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Checkpoint)
+
+
+def encode_record(checkpoint: Checkpoint) -> bytes:
+    payload = _encoder.encode(checkpoint)
+    return _PREFIX.pack(zlib.crc32(payload), len(payload)) + payload
+
+
+def decode_record(record: bytes) -> Checkpoint | None:
+    """The checkpoint in ``record`` (trailing bytes are ignored), or None if it is not whole."""
+    if len(record) < _PREFIX.size:
+        return None
+    checksum, length = _PREFIX.unpack_from(record)
+    payload = record[_PREFIX.size : _PREFIX.size + length]
+    if len(payload) != length or zlib.crc32(payload) != checksum:
+        return None
+    try:
+        return _decoder.decode(payload)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,29 @@
+"""Recordings in one folder of a file system (``AUDIO_STORAGE_PATH``).
+
+For every session::
+
+    {session_id}.wav        the audio; grows in place, a valid file at any moment
+    {session_id}.json       the manifest; replaced whole, never half written
+    {session_id}.state/     while the session is active only:
+        checkpoint          how far the recording got, 8 KiB, written after every chunk
+        input.{number}      raw input of a stream that goes through ffmpeg
+
+and once for the folder: ``.lock``, held by the one process that writes here.
+
+Permissions: the process needs to read, write and create in the folder, and the
+folder must be on a file system with ``flock``, ``rename`` and ``fsync`` (any
+local one; NFS 4 with its lock daemon). Files are created with the process's umask.
+
+What is written after every chunk survives ``kill -9``. A background thread
+makes it durable (``fdatasync``) and patches the sizes in the WAV header every
+``SYNC_INTERVAL_SECONDS``; what it has not reached yet can be lost with the
+machine, and ``persisted_chunk_count`` says how much that is.
+
+Not promised: several processes on one folder (the second refuses to start),
+protection from somebody who edits the folder, and replication: the folder is
+as safe as the disk below it.
+"""
+
+from storage.local.storage import LocalStorage
+
+__all__ = ["LocalStorage"]

@@ -1,0 +1,42 @@
+"""The names of a session's files: built here, parsed here, nowhere else."""
+
+from pathlib import Path
+from uuid import UUID
+
+_MANIFEST = ".json"
+_STATE = ".state"
+
+
+class SessionPaths:
+    """Every path that belongs to one session."""
+
+    def __init__(self, folder: Path, session_id: UUID) -> None:
+        self.folder = folder
+        self.audio = folder / f"{session_id}.wav"
+        self.manifest = folder / f"{session_id}{_MANIFEST}"
+        self.state = folder / f"{session_id}{_STATE}"
+        self.checkpoint = self.state / "checkpoint"
+
+    def input(self, stream: int) -> Path:
+        return self.state / f"input.{stream}"
+
+
+def session_of_manifest(name: str) -> UUID | None:
+    """The session whose manifest is called ``name``."""
+    return _session_of(name, _MANIFEST)
+
+
+def session_of_state(name: str) -> UUID | None:
+    """The session whose state folder is called ``name``."""
+    return _session_of(name, _STATE)
+
+
+def _session_of(name: str, suffix: str) -> UUID | None:
+    if not name.endswith(suffix):
+        return None
+    stem = name.removesuffix(suffix)
+    try:
+        session_id = UUID(stem)
+    except ValueError:
+        return None
+    return session_id if str(session_id) == stem else None

@@ -1,0 +1,191 @@
+"""One growing WAV on a volume, with its checkpoint beside it."""
+
+import asyncio
+import logging
+import os
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from storage import manifest as manifests
+from storage import wav
+from storage.base import Buffer, StorageUnavailableError
+from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.local import files
+from storage.local.paths import SessionPaths
+from storage.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+# The checkpoint file: the last one written, then the last one persisted.
+_SLOT_BYTES = 4096
+_WRITTEN_AT = 0
+_PERSISTED_AT = _SLOT_BYTES
+
+_INPUT_BLOCK_BYTES = 256 * 1024
+
+
+class LocalRecording:
+    """See `storage.base.Recording`.
+
+    `append` and `keep_input` write in the caller's thread: a ``pwrite`` into the page
+    cache costs less than handing it to another thread would. Only the event loop's
+    thread moves the checkpoint; any thread may persist it.
+    """
+
+    def __init__(
+        self,
+        paths: SessionPaths,
+        manifest: Manifest,
+        *,
+        changed: Callable[["LocalRecording"], None],
+        released: Callable[["LocalRecording"], None],
+    ) -> None:
+        self.manifest = manifest
+        self.checkpoint = Checkpoint()
+        self.persisted = Checkpoint()
+        self.completed = False
+        self._paths = paths
+        self._changed = changed
+        self._released = released
+        self._persisting = threading.Lock()
+        self._inputs: dict[int, int] = {}
+        self._audio = os.open(paths.audio, os.O_RDWR | os.O_CREAT, 0o666)
+        self._state = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
+        self._open = True
+
+    def begin(self) -> None:
+        """Write the empty WAV and the first checkpoint."""
+        files.write_at(self._state, bytes(2 * _SLOT_BYTES), 0)
+        self._persist()
+
+    def recover(self) -> None:
+        """Go back to the last whole checkpoint, and cut off what came after it."""
+        self.checkpoint, self.persisted = read_checkpoint(self._paths, self.manifest)
+        os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
+        files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
+        self._changed(self)
+
+    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        try:
+            if pcm:
+                files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
+            os.pwrite(self._state, encode_record(checkpoint), _WRITTEN_AT)
+        except OSError as error:
+            raise StorageUnavailableError(str(error)) from error
+        self.checkpoint = checkpoint
+        self._changed(self)
+
+    def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
+        with files.translated_errors():
+            fd = self._inputs.get(stream)
+            if fd is None:
+                fd = os.open(self._paths.input(stream), os.O_RDWR | os.O_CREAT, 0o666)
+                self._inputs[stream] = fd
+            files.write_at(fd, data, offset)
+
+    async def read_input(self, stream: int) -> AsyncIterator[bytes]:
+        remaining = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
+        if not remaining:
+            return
+        with files.translated_errors(), self._paths.input(stream).open("rb") as file:
+            while remaining:
+                block = await asyncio.to_thread(file.read, min(remaining, _INPUT_BLOCK_BYTES))
+                if not block:
+                    raise StorageUnavailableError(
+                        f"{file.name} is shorter than its checkpoint says"
+                    )
+                remaining -= len(block)
+                yield block
+
+    async def drop_input(self, stream: int) -> None:
+        fd = self._inputs.pop(stream, None)
+        if fd is not None:
+            os.close(fd)
+        with files.translated_errors():
+            await asyncio.to_thread(self._paths.input(stream).unlink, missing_ok=True)
+
+    async def flush(self) -> None:
+        await asyncio.to_thread(self.persist)
+
+    async def complete(self, at: datetime, error: str | None = None) -> Manifest:
+        manifest = self.manifest.completed(self.checkpoint, at, error)
+        await asyncio.to_thread(self._complete, manifest)
+        self._released(self)
+        return manifest
+
+    async def release(self) -> None:
+        try:
+            await self.flush()
+        finally:
+            await asyncio.to_thread(self._close)
+            self._released(self)
+
+    def persist(self) -> None:
+        """Make everything appended so far durable. Blocks; raises `StorageUnavailableError`."""
+        with files.translated_errors(), self._persisting:
+            if self._open:
+                self._persist()
+
+    def _persist(self) -> None:
+        checkpoint = self.checkpoint
+        files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
+        for fd in list(self._inputs.values()):
+            os.fdatasync(fd)
+        os.fdatasync(self._audio)
+        # Only now may a record claim it: after a power cut this is the one to believe.
+        files.write_at(self._state, encode_record(checkpoint), _PERSISTED_AT)
+        os.fdatasync(self._state)
+        self.persisted = checkpoint
+
+    def _complete(self, manifest: Manifest) -> None:
+        with files.translated_errors(), self._persisting:
+            if self._open:
+                os.ftruncate(self._audio, manifest.size_bytes)
+                self._persist()
+            files.replace(self._paths.manifest, manifests.encode(manifest))
+            self.completed = True
+            shutil.rmtree(self._paths.state, ignore_errors=True)
+            self._close_files()
+
+    def _close(self) -> None:
+        with self._persisting:
+            self._close_files()
+
+    def _close_files(self) -> None:
+        if self._open:
+            self._open = False
+            for fd in (self._audio, self._state, *self._inputs.values()):
+                os.close(fd)
+            self._inputs.clear()
+
+
+def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint, Checkpoint]:
+    """The last checkpoint that the files bear out, and the last persisted one.
+
+    After a power cut the last one written may count bytes that never reached the
+    disk; then the persisted one is the last that is true. Raises ``OSError``.
+    """
+    slots = paths.checkpoint.read_bytes()
+    written = decode_record(slots[_WRITTEN_AT:_PERSISTED_AT])
+    persisted = decode_record(slots[_PERSISTED_AT:])
+    if persisted is None:
+        # Somebody removed the state folder or restored only the audio: keep all there is.
+        logger.error("%s: no checkpoint, going by the length of the audio", manifest.session_id)
+        audio_bytes = max(0, paths.audio.stat().st_size - wav.HEADER_BYTES)
+        persisted = Checkpoint(manifest.chunk_count, manifest.pcm_format.whole_frames(audio_bytes))
+    if written is None or not _borne_out(written, paths):
+        logger.warning("%s: back to the last persisted checkpoint", manifest.session_id)
+        written = persisted
+    return written, persisted
+
+
+def _borne_out(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
+    if paths.audio.stat().st_size < wav.HEADER_BYTES + checkpoint.pcm_bytes:
+        return False
+    return all(
+        paths.input(stream.number).stat().st_size >= stream.kept_bytes
+        for stream in checkpoint.streams
+        if stream.kept_bytes
+    )

@@ -1,0 +1,240 @@
+"""All sessions of one folder."""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from storage import manifest as manifests
+from storage.base import Page, RecordingNotFoundError, StorageUnavailableError
+from storage.local import files, paths
+from storage.local.audio import LocalAudio
+from storage.local.paths import SessionPaths
+from storage.local.recording import LocalRecording, read_checkpoint
+from storage.manifest import Manifest, Status
+
+logger = logging.getLogger(__name__)
+
+
+class LocalStorage:
+    """See `storage.base.Storage`; the package says what lies where."""
+
+    def __init__(self, folder: Path, *, sync_interval_seconds: float = 1.0) -> None:
+        self._folder = folder.absolute()
+        self._sync_interval_seconds = sync_interval_seconds
+        self._open: dict[UUID, LocalRecording] = {}
+        self._changed: set[LocalRecording] = set()
+        self._syncing: asyncio.Task[None] | None = None
+        self._lock: int | None = None
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._prepare)
+        self._syncing = asyncio.create_task(self._sync_for_ever(), name="storage-sync")
+
+    async def stop(self) -> None:
+        if self._syncing is not None:
+            self._syncing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._syncing
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def check(self) -> None:
+        await asyncio.to_thread(self._check)
+
+    async def create(self, manifest: Manifest) -> LocalRecording:
+        return await asyncio.to_thread(self._create, manifest)
+
+    async def open(self, session_id: UUID) -> LocalRecording:
+        return await asyncio.to_thread(self._recover, session_id)
+
+    async def active_sessions(self) -> list[UUID]:
+        names = await asyncio.to_thread(self._names)
+        return sorted(found for name in names if (found := paths.session_of_state(name)))
+
+    async def manifest(self, session_id: UUID) -> Manifest:
+        return await asyncio.to_thread(self._manifest, session_id)
+
+    async def manifests(
+        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        return await asyncio.to_thread(self._page, status, user_id, limit, cursor)
+
+    async def audio(self, session_id: UUID) -> LocalAudio:
+        return await asyncio.to_thread(self._audio, session_id)
+
+    async def delete(self, session_id: UUID) -> None:
+        await asyncio.to_thread(self._delete, session_id)
+
+    def location(self, session_id: UUID) -> str:
+        return str(self._paths(session_id).audio)
+
+    async def _sync_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._sync_interval_seconds)
+            changed = list(self._changed)
+            self._changed.clear()
+            if changed:
+                await asyncio.to_thread(self._sync, changed)
+
+    def _sync(self, changed: list[LocalRecording]) -> None:
+        for recording in changed:
+            try:
+                recording.persist()
+            except StorageUnavailableError:
+                # It stays behind, as persisted_chunk_count shows, and is tried again.
+                logger.exception("%s could not be persisted", recording.manifest.session_id)
+                self._changed.add(recording)
+
+    def _prepare(self) -> None:
+        with files.translated_errors():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                    raise
+                raise StorageUnavailableError(
+                    f"{self._folder} is in use by another process; one folder has one writer"
+                ) from error
+            for name in self._names():
+                self._remove_leftovers(name)
+        self._check()
+
+    def _remove_leftovers(self, name: str) -> None:
+        """What a crash left of a session that had not begun, or had just completed."""
+        if name.startswith(".") and name.endswith(".tmp"):
+            (self._folder / name).unlink(missing_ok=True)
+        session_id = paths.session_of_state(name)
+        if session_id is None:
+            return
+        session = self._paths(session_id)
+        try:
+            active = self._manifest(session_id).status == "active"
+        except RecordingNotFoundError:
+            session.audio.unlink(missing_ok=True)
+            active = False
+        if not active:
+            shutil.rmtree(session.state)
+
+    def _check(self) -> None:
+        probe = self._folder / ".probe"
+        with files.translated_errors():
+            files.replace(probe, b"written to see whether it can be\n")
+            probe.unlink()
+
+    def _create(self, manifest: Manifest) -> LocalRecording:
+        session_id = UUID(manifest.session_id)
+        session = self._paths(session_id)
+        with files.translated_errors():
+            session.state.mkdir()
+            recording = self._recording(session, manifest)
+            recording.begin()
+            files.sync_folder(session.state)
+            # The manifest comes last: with it, the session exists.
+            files.replace(session.manifest, manifests.encode(manifest))
+        self._open[session_id] = recording
+        return recording
+
+    def _recover(self, session_id: UUID) -> LocalRecording:
+        manifest = self._manifest(session_id)
+        if manifest.status != "active":
+            raise RecordingNotFoundError(str(session_id))
+        session = self._paths(session_id)
+        with files.translated_errors():
+            session.state.mkdir(exist_ok=True)
+            recording = self._recording(session, manifest)
+            recording.recover()
+        self._open[session_id] = recording
+        return recording
+
+    def _recording(self, session: SessionPaths, manifest: Manifest) -> LocalRecording:
+        return LocalRecording(session, manifest, changed=self._changed.add, released=self._released)
+
+    def _released(self, recording: LocalRecording) -> None:
+        self._open.pop(UUID(recording.manifest.session_id), None)
+        self._changed.discard(recording)
+
+    def _manifest(self, session_id: UUID) -> Manifest:
+        path = self._paths(session_id).manifest
+        try:
+            with files.translated_errors():
+                return manifests.decode(path.read_bytes())
+        except StorageUnavailableError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise RecordingNotFoundError(str(session_id)) from error
+            raise
+        except msgspec.MsgspecError as error:
+            raise StorageUnavailableError(f"{path} is not a manifest: {error}") from error
+
+    def _page(
+        self, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        # Ids are UUIDs of version 7: their order is the order of creation.
+        found = sorted(
+            (session for name in self._names() if (session := paths.session_of_manifest(name))),
+            reverse=True,
+        )
+        page: list[Manifest] = []
+        for session_id in found:
+            if cursor is not None and str(session_id) >= cursor:
+                continue
+            try:
+                manifest = self._manifest(session_id)
+            except RecordingNotFoundError:
+                continue  # deleted meanwhile
+            except StorageUnavailableError:
+                logger.exception("left out of the list: %s", session_id)
+                continue
+            if status not in {None, manifest.status} or user_id not in {None, manifest.user_id}:
+                continue
+            if len(page) == limit:
+                return Page(page, next_cursor=page[-1].session_id)
+            page.append(manifest)
+        return Page(page)
+
+    def _audio(self, session_id: UUID) -> LocalAudio:
+        manifest = self._manifest(session_id)
+        session = self._paths(session_id)
+        if manifest.status == "completed":
+            pcm_bytes = manifest.pcm_bytes
+        elif (recording := self._open.get(session_id)) is not None:
+            pcm_bytes = recording.checkpoint.pcm_bytes
+        else:
+            with files.translated_errors():
+                pcm_bytes = read_checkpoint(session, manifest)[0].pcm_bytes
+        try:
+            with files.translated_errors():
+                modified_at = datetime.fromtimestamp(session.audio.stat().st_mtime, UTC)
+        except StorageUnavailableError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise RecordingNotFoundError(str(session_id)) from error
+            raise
+        return LocalAudio(session.audio, manifest.pcm_format, pcm_bytes, modified_at)
+
+    def _delete(self, session_id: UUID) -> None:
+        session = self._paths(session_id)
+        self._manifest(session_id)
+        with files.translated_errors():
+            session.audio.unlink(missing_ok=True)
+            shutil.rmtree(session.state, ignore_errors=True)
+            # Last, so that a deletion that was cut short can be asked for again.
+            session.manifest.unlink(missing_ok=True)
+            files.sync_folder(self._folder)
+
+    def _names(self) -> list[str]:
+        with files.translated_errors():
+            return [entry.name for entry in os.scandir(self._folder)]
+
+    def _paths(self, session_id: UUID) -> SessionPaths:
+        return SessionPaths(self._folder, session_id)

@@ -1,0 +1,70 @@
+"""The manifest: what is known of one session, as JSON beside its audio.
+
+It is written when the session begins and replaced whole when the session
+ends. While a session is active its counts stand still here and grow in the
+recording's own checkpoint.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from storage import wav
+from storage.checkpoint import Checkpoint
+
+Status = Literal["active", "completed", "error"]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One session. Times are in UTC; ``user_id`` is whatever the client called itself."""
+
+    session_id: str
+    status: Status = "active"
+    user_id: str | None = None
+    sample_rate: int
+    channels: int
+    format: str
+    created_at: datetime
+    completed_at: datetime | None = None
+    chunk_count: int = 0
+    frames: int = 0
+    duration_seconds: float = 0.0
+    size_bytes: int = wav.HEADER_BYTES
+    container: wav.Container = "RIFF"
+    error: str | None = None
+
+    @property
+    def pcm_format(self) -> wav.PcmFormat:
+        return wav.PcmFormat(self.sample_rate, self.channels)
+
+    @property
+    def pcm_bytes(self) -> int:
+        return self.size_bytes - wav.HEADER_BYTES
+
+    def advanced_to(self, checkpoint: Checkpoint) -> "Manifest":
+        """The same session with the counts that ``checkpoint`` gives."""
+        pcm_bytes = checkpoint.pcm_bytes
+        return msgspec.structs.replace(
+            self,
+            chunk_count=checkpoint.chunk_count,
+            frames=self.pcm_format.frames(pcm_bytes),
+            duration_seconds=self.pcm_format.seconds(pcm_bytes),
+            size_bytes=wav.HEADER_BYTES + pcm_bytes,
+            container=wav.container(pcm_bytes),
+        )
+
+    def completed(self, checkpoint: Checkpoint, at: datetime, error: str | None) -> "Manifest":
+        """The session's last manifest."""
+        return msgspec.structs.replace(
+            self.advanced_to(checkpoint), status="completed", completed_at=at, error=error
+        )
+
+
+def encode(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Manifest:
+    """Raises ``msgspec.MsgspecError`` for anything that is not a manifest."""
+    return msgspec.json.decode(data, type=Manifest)

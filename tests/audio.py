@@ -1,0 +1,90 @@
+"""Audio to record, and what ffmpeg makes of it."""
+
+import functools
+import random
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from api.audio.ffmpeg import binary
+
+SPEECH = Path(__file__).parent / "data" / "speech.wav"
+
+
+def pcm(frames: int, *, channels: int = 1, seed: int = 0) -> bytes:
+    """Signed 16-bit noise: every sample is its own."""
+    samples = np.random.default_rng(seed).integers(-(2**15), 2**15, frames * channels)
+    return samples.astype("<i2").tobytes()
+
+
+@functools.cache
+def speech() -> bytes:
+    """A real WAV file: 22,050 Hz, mono, 16 bits."""
+    return SPEECH.read_bytes()
+
+
+def wav(
+    data: bytes,
+    *,
+    sample_rate: int = 44100,
+    channels: int = 1,
+    sample_bits: int = 16,
+    format_tag: int = 1,
+    data_bytes: int | None = None,
+    before: bytes = b"",
+    after: bytes = b"",
+) -> bytes:
+    """A WAV file; ``data_bytes`` is what its header claims, if not the truth."""
+    block = channels * sample_bits // 8
+    fmt = struct.pack(
+        "<HHIIHH", format_tag, channels, sample_rate, sample_rate * block, block, sample_bits
+    )
+    size = len(data) if data_bytes is None else data_bytes
+    body = b"WAVE" + before + chunk(b"fmt ", fmt) + b"data" + struct.pack("<I", size) + data + after
+    return b"RIFF" + struct.pack("<I", min(len(body), 0xFFFFFFFF)) + body
+
+
+def chunk(tag: bytes, body: bytes) -> bytes:
+    """A RIFF chunk, padded to an even length."""
+    return tag + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def encode(source: bytes, *options: str) -> bytes:
+    """``source`` (a WAV) as ffmpeg makes it with ``options``."""
+    return _ffmpeg("-i", "pipe:0", *options, "pipe:1", source=source)
+
+
+def decode(
+    source: bytes, *, sample_rate: int, channels: int = 1, input_options: tuple[str, ...] = ()
+) -> bytes:
+    """The reference: one decode of the whole of ``source``, read from a pipe."""
+    output = ("-map", "0:a:0", "-f", "s16le", "-ar", str(sample_rate), "-ac", str(channels))
+    return _ffmpeg(*input_options, "-i", "pipe:0", *output, "pipe:1", source=source)
+
+
+def cut(data: bytes, size: int) -> Iterator[bytes]:
+    """``data`` in pieces of ``size`` bytes."""
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+def cut_anywhere(data: bytes, *, seed: int, largest: int = 9000) -> Iterator[bytes]:
+    """``data`` in pieces of any size, empty ones among them."""
+    generator = random.Random(seed)
+    start = 0
+    while start < len(data):
+        size = generator.choice((0, 1, 3, generator.randint(1, largest)))
+        yield data[start : start + size]
+        start += size
+
+
+def _ffmpeg(*options: str, source: bytes) -> bytes:
+    return subprocess.run(
+        [binary(), "-hide_banner", "-loglevel", "error", *options],
+        input=source,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    ).stdout

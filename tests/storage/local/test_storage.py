@@ -1,0 +1,121 @@
+"""One folder, one writer, nothing left behind."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from storage.base import RecordingNotFoundError, Storage, StorageUnavailableError
+from storage.checkpoint import Checkpoint
+from storage.local import LocalStorage
+from tests.audio import pcm
+from tests.storage.conftest import new_manifest
+
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
+
+_: Storage = LocalStorage(Path())
+
+
+async def test_a_second_process_on_the_folder_is_refused(tmp_path: Path) -> None:
+    first, second = LocalStorage(tmp_path), LocalStorage(tmp_path)
+    await first.start()
+    with pytest.raises(StorageUnavailableError, match="in use by another process"):
+        await second.start()
+    await first.stop()
+    await second.stop()
+
+
+async def test_the_folder_is_free_again_after_a_stop(tmp_path: Path) -> None:
+    for _ in range(2):
+        storage = LocalStorage(tmp_path)
+        await storage.start()
+        await storage.stop()
+
+
+async def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageUnavailableError, match="file"):
+        await LocalStorage(tmp_path / "file" / "folder").start()
+
+
+async def test_a_completed_session_leaves_its_wav_and_its_manifest_only(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    recording.keep_input(1, 0, b"input")
+    recording.append(pcm(10), Checkpoint(1, 20))
+    await recording.complete(LATER)
+    session_id = recording.manifest.session_id
+    assert names(tmp_path) == {".lock", f"{session_id}.wav", f"{session_id}.json"}
+    await storage.delete(UUID(session_id))
+    assert names(tmp_path) == {".lock"}
+    await storage.stop()
+
+
+async def test_what_a_crash_left_of_a_session_that_never_began_is_removed(tmp_path: Path) -> None:
+    session_id = new_manifest().session_id
+    (tmp_path / f"{session_id}.state").mkdir()
+    (tmp_path / f"{session_id}.wav").write_bytes(b"RIFF")
+    (tmp_path / f".{session_id}.json.tmp").write_bytes(b"{")
+    await started_and_stopped(tmp_path)
+    assert names(tmp_path) == {".lock"}
+
+
+async def test_what_a_crash_left_of_a_session_that_had_completed_is_removed(
+    tmp_path: Path,
+) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    await recording.complete(LATER)
+    await storage.stop()
+    state = tmp_path / f"{recording.manifest.session_id}.state"
+    state.mkdir()
+    (state / "checkpoint").write_bytes(bytes(8192))
+    await started_and_stopped(tmp_path)
+    assert not state.exists()
+    assert (tmp_path / f"{recording.manifest.session_id}.wav").exists()
+
+
+async def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    for name in ("notes.txt", "other.json", "other.wav"):
+        (tmp_path / name).write_text("not ours")
+    await started_and_stopped(tmp_path)
+    assert names(tmp_path) == {".lock", "notes.txt", "other.json", "other.wav"}
+
+
+async def test_a_damaged_manifest_is_an_error_of_its_session_and_not_of_the_list(
+    tmp_path: Path,
+) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    damaged = UUID((await storage.create(new_manifest())).manifest.session_id)
+    whole = await storage.create(new_manifest())
+    (tmp_path / f"{damaged}.json").write_bytes(b"{")
+    with pytest.raises(StorageUnavailableError, match="not a manifest"):
+        await storage.manifest(damaged)
+    page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
+    assert page.manifests == [whole.manifest]
+    await storage.stop()
+
+
+async def test_a_manifest_without_its_audio_has_none_to_give(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    await recording.complete(LATER)
+    (tmp_path / f"{recording.manifest.session_id}.wav").unlink()
+    with pytest.raises(RecordingNotFoundError):
+        await storage.audio(UUID(recording.manifest.session_id))
+    await storage.stop()
+
+
+async def started_and_stopped(folder: Path) -> None:
+    storage = LocalStorage(folder)
+    await storage.start()
+    await storage.stop()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}

@@ -1,0 +1,263 @@
+"""Every promise of `storage.base`, on every backend."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from storage import wav
+from storage.base import Audio, Recording, RecordingNotFoundError, Storage
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from tests.audio import pcm
+from tests.storage.conftest import BACKENDS, new_manifest
+
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
+UNKNOWN = UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
+
+_ran: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def note_backend(request: pytest.FixtureRequest) -> None:
+    if "open_storage" in request.fixturenames:
+        _ran.add(request.node.callspec.params["open_storage"])
+
+
+def id_of(recording: Recording) -> UUID:
+    return UUID(recording.manifest.session_id)
+
+
+def append(recording: Recording, data: bytes, *streams: StreamCheckpoint) -> None:
+    """One chunk."""
+    last = recording.checkpoint
+    recording.append(
+        data, Checkpoint(last.chunk_count + 1, last.pcm_bytes + len(data), tuple(streams))
+    )
+
+
+async def content(audio: Audio, start: int = 0, stop: int | None = None) -> bytes:
+    stop = audio.size_bytes if stop is None else stop
+    return b"".join([block async for block in audio.read(start, stop)])
+
+
+async def crash(storage: Storage, open_storage: Callable[[], Storage]) -> Storage:
+    """What the next process finds when this one ends without a word."""
+    await storage.stop()
+    successor = open_storage()
+    await successor.start()
+    return successor
+
+
+async def test_what_was_appended_is_read_back(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(1000, seed=1))
+    append(recording, pcm(500, seed=2))
+    data = pcm(1000, seed=1) + pcm(500, seed=2)
+    audio = await storage.audio(id_of(recording))
+    assert await content(audio) == wav.header(wav.PcmFormat(16000, 1), len(data)) + data
+
+
+async def test_a_new_recording_is_an_empty_wav(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    audio = await storage.audio(id_of(recording))
+    assert await content(audio) == wav.header(wav.PcmFormat(16000, 1), 0)
+
+
+async def test_any_range_is_that_part_of_the_file(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(300))
+    audio = await storage.audio(id_of(recording))
+    whole = await content(audio)
+    for start, stop in ((0, 1), (0, 80), (79, 81), (80, 81), (100, 680), (679, 680), (7, 7)):
+        assert await content(audio, start, stop) == whole[start:stop]
+
+
+async def test_a_snapshot_does_not_grow_and_longer_audio_has_another_etag(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    before = await storage.audio(id_of(recording))
+    append(recording, pcm(100))
+    after = await storage.audio(id_of(recording))
+    assert len(await content(before)) == before.size_bytes == 80 + 200
+    assert after.size_bytes == 80 + 400
+    assert before.etag != after.etag
+
+
+async def test_nothing_is_persisted_before_a_flush_and_everything_after(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    assert recording.persisted.chunk_count == 0
+    await recording.flush()
+    assert recording.persisted == recording.checkpoint == Checkpoint(1, 200)
+
+
+async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(16000))
+    append(recording, pcm(8000))
+    await recording.complete(LATER, error="what could not be decoded")
+    manifest = await storage.manifest(id_of(recording))
+    assert manifest.status == "completed"
+    assert manifest.completed_at == LATER
+    assert manifest.chunk_count == 2
+    assert manifest.frames == 24000
+    assert manifest.duration_seconds == 1.5
+    assert manifest.size_bytes == 80 + 48000
+    assert manifest.container == "RIFF"
+    assert manifest.error == "what could not be decoded"
+
+
+async def test_completed_audio_stays_as_it_was_recorded(storage: Storage) -> None:
+    recording = await storage.create(new_manifest(channels=2))
+    append(recording, pcm(700, channels=2))
+    await recording.complete(LATER)
+    audio = await storage.audio(id_of(recording))
+    data = pcm(700, channels=2)
+    assert await content(audio) == wav.header(wav.PcmFormat(16000, 2), len(data)) + data
+
+
+async def test_a_completed_session_cannot_be_opened(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    await recording.complete(LATER)
+    with pytest.raises(RecordingNotFoundError):
+        await storage.open(id_of(recording))
+
+
+async def test_active_sessions_are_those_not_completed(storage: Storage) -> None:
+    first = await storage.create(new_manifest())
+    second = await storage.create(new_manifest())
+    third = await storage.create(new_manifest())
+    await second.complete(LATER)
+    assert await storage.active_sessions() == [id_of(first), id_of(third)]
+
+
+async def test_a_released_recording_goes_on_where_it_was(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100, seed=1))
+    await recording.release()
+    recording = await storage.open(id_of(recording))
+    assert recording.checkpoint == recording.persisted == Checkpoint(1, 200)
+    append(recording, pcm(100, seed=2))
+    audio = await storage.audio(id_of(recording))
+    assert await content(audio, 80) == pcm(100, seed=1) + pcm(100, seed=2)
+
+
+async def test_what_was_appended_survives_a_writer_that_vanishes(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    stream = StreamCheckpoint(number=1, kept_bytes=0, pcm_bytes=200, state=b"state")
+    append(recording, pcm(100), stream)
+    successor = await crash(storage, open_storage)
+    taken_up = await successor.open(id_of(recording))
+    assert taken_up.checkpoint == Checkpoint(1, 200, (stream,))
+    audio = await successor.audio(id_of(recording))
+    assert await content(audio, 80) == pcm(100)
+    await successor.stop()
+
+
+async def test_kept_input_is_read_back_as_far_as_the_checkpoint_counts_it(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    recording.keep_input(3, 0, b"first,")
+    recording.keep_input(3, 6, b"second")
+    append(recording, b"", StreamCheckpoint(3, 12, 0, b""))
+    recording.keep_input(3, 12, b"of a chunk that was never counted")
+    successor = await crash(storage, open_storage)
+    taken_up = await successor.open(id_of(recording))
+    assert b"".join([block async for block in taken_up.read_input(3)]) == b"first,second"
+    await successor.stop()
+
+
+async def test_dropped_input_leaves_the_recording_whole(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    recording.keep_input(1, 0, b"input")
+    append(recording, pcm(10), StreamCheckpoint(1, 5, 20, b""))
+    append(recording, b"")
+    await recording.drop_input(1)
+    await recording.drop_input(1)
+    manifest = await recording.complete(LATER)
+    assert manifest.frames == 10
+
+
+async def test_manifests_come_newest_first_page_by_page(storage: Storage) -> None:
+    made = [(await storage.create(new_manifest())).manifest.session_id for _ in range(5)]
+    first = await storage.manifests(status=None, user_id=None, limit=2, cursor=None)
+    second = await storage.manifests(status=None, user_id=None, limit=2, cursor=first.next_cursor)
+    third = await storage.manifests(status=None, user_id=None, limit=2, cursor=second.next_cursor)
+    pages = [[manifest.session_id for manifest in p.manifests] for p in (first, second, third)]
+    assert pages == [made[:2:-1], made[2:0:-1], made[:1]]
+    assert third.next_cursor is None
+
+
+async def test_manifests_are_filtered_by_status_and_user(storage: Storage) -> None:
+    ours = await storage.create(new_manifest(user_id="ours"))
+    done = await storage.create(new_manifest(user_id="ours"))
+    await storage.create(new_manifest(user_id="theirs"))
+    await done.complete(LATER)
+
+    async def found(status: str | None, user_id: str | None) -> list[str]:
+        page = await storage.manifests(
+            status=status,  # type: ignore[arg-type]
+            user_id=user_id,
+            limit=10,
+            cursor=None,
+        )
+        return [manifest.session_id for manifest in page.manifests]
+
+    assert await found("completed", None) == [done.manifest.session_id]
+    assert await found(None, "ours") == [done.manifest.session_id, ours.manifest.session_id]
+    assert await found("active", "ours") == [ours.manifest.session_id]
+    assert await found("error", None) == []
+
+
+async def test_a_deleted_session_is_gone(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    await recording.complete(LATER)
+    await storage.delete(id_of(recording))
+    page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
+    assert page.manifests == []
+    for ask in (storage.manifest, storage.audio, storage.open, storage.delete):
+        with pytest.raises(RecordingNotFoundError):
+            await ask(id_of(recording))
+
+
+async def test_a_session_that_never_was_is_not_found(storage: Storage) -> None:
+    for ask in (storage.manifest, storage.audio, storage.open, storage.delete):
+        with pytest.raises(RecordingNotFoundError):
+            await ask(UNKNOWN)
+
+
+async def test_sessions_are_independent(storage: Storage) -> None:
+    recordings = await asyncio.gather(*(storage.create(new_manifest()) for _ in range(8)))
+    for turn in range(5):
+        for seed, recording in enumerate(recordings):
+            append(recording, pcm(50, seed=seed * 10 + turn))
+    await asyncio.gather(*(recording.complete(LATER) for recording in recordings))
+    for seed, recording in enumerate(recordings):
+        audio = await storage.audio(id_of(recording))
+        expected = b"".join(pcm(50, seed=seed * 10 + turn) for turn in range(5))
+        assert await content(audio, 80) == expected
+
+
+async def test_the_check_leaves_nothing_behind(storage: Storage) -> None:
+    await storage.check()
+    page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
+    assert page.manifests == []
+    assert await storage.active_sessions() == []
+
+
+async def test_the_location_names_the_session(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    assert storage.location(id_of(recording)).endswith(f"{id_of(recording)}.wav")
+
+
+def test_every_backend_was_tested() -> None:
+    assert _ran == set(BACKENDS)
