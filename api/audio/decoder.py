@@ -1,0 +1,135 @@
+"""Two ways from bytes to PCM, and the choice between them.
+
+PCM that already has the session's rate, channels and 16 bits passes through in Python:
+no process, no copy of what is aligned. Everything else is ffmpeg's.
+"""
+
+import struct
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from api.audio.detect import RAW_KINDS, InputKind, detect
+from api.audio.wav import parse_header
+from storage.base import Buffer
+from storage.wav import PcmFormat
+
+# A WAV header longer than this (a picture in an ID3 chunk, say) is left to ffmpeg.
+_MAX_WAV_HEADER_BYTES = 256 * 1024
+
+_TO_THE_END = -1
+
+_STATE_OF_RAW_PCM = msgspec.msgpack.encode((_TO_THE_END, 0, b""))
+
+# What ffmpeg calls the inputs whose name it does not share.
+_RAW_DEMUXERS = {"pcm_s16le": "s16le", "pcm_f32le": "f32le"}
+_DEMUXERS = {"webm": "matroska"}
+
+
+class Passthrough:
+    """PCM as it must be, in whole frames, out of the bytes of a raw or WAV stream.
+
+    Follows `api.audio.wav`: after ``data`` come chunks to skip or more ``data``; a
+    frame that is cut short at the end of a chunk's audio is dropped, as ffmpeg does.
+    """
+
+    def __init__(self, frame_bytes: int, data_bytes: int | None) -> None:
+        self._frame_bytes = frame_bytes
+        self._data_left = _TO_THE_END if data_bytes is None else data_bytes
+        self._skip_left = 0
+        self._pending = b""  # part of a frame, or of a chunk's header
+
+    def feed(self, data: Buffer) -> Buffer:
+        """The PCM that ``data`` completes."""
+        if self._data_left == _TO_THE_END:
+            return self._whole_frames(data)
+        pcm = bytearray()
+        rest = memoryview(data)
+        while rest:
+            if self._data_left:
+                audio, rest = rest[: self._data_left], rest[self._data_left :]
+                self._data_left -= len(audio)
+                pcm += self._whole_frames(audio)
+                if not self._data_left:
+                    self._pending = b""
+            elif self._skip_left:
+                skipped = min(self._skip_left, len(rest))
+                self._skip_left -= skipped
+                rest = rest[skipped:]
+            else:
+                wanted = 8 - len(self._pending)
+                self._pending += bytes(rest[:wanted])
+                rest = rest[wanted:]
+                if len(self._pending) == 8:
+                    self._enter_chunk(*struct.unpack("<4sI", self._pending))
+        return pcm
+
+    def state(self) -> bytes:
+        """All that is needed to go on from here: see :meth:`restored`."""
+        if self._data_left == _TO_THE_END and not self._pending:
+            return _STATE_OF_RAW_PCM
+        return msgspec.msgpack.encode((self._data_left, self._skip_left, self._pending))
+
+    @classmethod
+    def restored(cls, frame_bytes: int, state: bytes) -> "Passthrough":
+        data_left, skip_left, pending = msgspec.msgpack.decode(state, type=tuple[int, int, bytes])
+        decoder = cls(frame_bytes, data_left)
+        decoder._skip_left, decoder._pending = skip_left, pending
+        return decoder
+
+    def _whole_frames(self, data: Buffer) -> Buffer:
+        if self._pending:
+            data = self._pending + bytes(data)
+        rest = len(data) % self._frame_bytes
+        if not rest:
+            self._pending = b""
+            return data
+        self._pending = bytes(data[-rest:])
+        return memoryview(data)[:-rest]
+
+    def _enter_chunk(self, tag: bytes, size: int) -> None:
+        self._pending = b""
+        if tag == b"data":
+            self._data_left = size
+        else:
+            self._skip_left = size + size % 2
+
+
+class Choice(NamedTuple):
+    """How a stream is decoded: passed through from ``offset`` on, or by ffmpeg as a whole."""
+
+    way: Literal["passthrough", "ffmpeg"]
+    offset: int = 0
+    data_bytes: int | None = None
+    input_options: tuple[str, ...] = ()
+
+
+def choose(
+    head: bytes | bytearray, declared: InputKind, pcm_format: PcmFormat, *, at_end: bool = False
+) -> Choice | None:
+    """How to decode the stream that begins with ``head``; None while more bytes are needed.
+
+    Raises :class:`api.errors.DecodeError` for a WAV that has no audio.
+    """
+    kind = detect(head, declared, at_end=at_end)
+    if kind is None:
+        return None
+    if kind == "pcm_s16le":
+        return Choice("passthrough")
+    if kind in RAW_KINDS:
+        return Choice("ffmpeg", input_options=_raw_options(kind, pcm_format))
+    if kind == "wav" and len(head) <= _MAX_WAV_HEADER_BYTES:
+        header = parse_header(head)
+        if header is None and not at_end:
+            return None
+        if header is not None and header.is_pcm16(pcm_format.sample_rate, pcm_format.channels):
+            return Choice("passthrough", header.data_offset, header.data_bytes)
+    return Choice("ffmpeg", input_options=("-f", _DEMUXERS.get(kind, kind)))
+
+
+def _raw_options(kind: str, pcm_format: PcmFormat) -> tuple[str, ...]:
+    return (
+        "-f", _RAW_DEMUXERS.get(kind, kind),
+        "-ar", str(pcm_format.sample_rate),
+        "-ac", str(pcm_format.channels),
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""PCM that passes through is the PCM that ffmpeg would have made."""
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.audio.decoder import Choice, Passthrough, choose
+from api.errors import DecodeError
+from storage.wav import PcmFormat
+from tests.audio import chunk, cut, cut_anywhere, decode, pcm, wav
+
+MONO = PcmFormat(44100, 1)
+
+
+def passed_through(data: bytes, pieces: list[bytes] | None = None, channels: int = 1) -> bytes:
+    """The PCM of a WAV, fed in ``pieces``, and restored from its state before each of them."""
+    choice = choose(data, "wav", PcmFormat(44100, channels))
+    assert choice is not None
+    assert choice.way == "passthrough"
+    decoder = Passthrough(2 * channels, choice.data_bytes)
+    out = b""
+    for piece in pieces or [data[choice.offset :]]:
+        decoder = Passthrough.restored(2 * channels, decoder.state())
+        out += bytes(decoder.feed(piece))
+    return out
+
+
+@given(st.binary(max_size=3000), st.integers(0, 2**32), st.sampled_from([1, 2]))
+def test_raw_pcm_comes_out_in_whole_frames_however_it_is_cut(
+    data: bytes, seed: int, channels: int
+) -> None:
+    decoder = Passthrough(2 * channels, None)
+    out = [bytes(decoder.feed(piece)) for piece in cut_anywhere(data, seed=seed, largest=200)]
+    assert all(len(piece) % (2 * channels) == 0 for piece in out)
+    assert b"".join(out) == data[: len(data) - len(data) % (2 * channels)]
+
+
+def test_aligned_pcm_is_not_copied() -> None:
+    data = pcm(100)
+    assert Passthrough(2, None).feed(data) is data
+
+
+@pytest.mark.parametrize("claimed", [None, 0, 0xFFFFFFFF, 1000, 1001, 5])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("after", [b"", chunk(b"LIST", b"INFO"), chunk(b"odd ", b"123"), b"junk"])
+def test_a_wav_passes_through_as_ffmpeg_decodes_it(
+    claimed: int | None, channels: int, after: bytes
+) -> None:
+    data = wav(pcm(500, channels=channels), channels=channels, data_bytes=claimed, after=after)
+    expected = decode(data, sample_rate=44100, channels=channels, input_options=("-f", "wav"))
+    assert passed_through(data, channels=channels) == expected
+    pieces = [bytes(piece) for piece in cut(data[44:], 7)]
+    assert passed_through(data, pieces, channels=channels) == expected
+
+
+def test_a_second_data_chunk_is_more_audio() -> None:
+    more = chunk(b"LIST", b"INFO") + chunk(b"data", pcm(30, seed=2))
+    data = wav(pcm(20, seed=1), after=more)
+    assert passed_through(data) == pcm(20, seed=1) + pcm(30, seed=2)
+    assert passed_through(data) == decode(data, sample_rate=44100, input_options=("-f", "wav"))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([b"data", b"LIST", b"RIFF"]), st.binary(max_size=50))))
+def test_whatever_follows_the_audio_is_read_as_ffmpeg_reads_it(
+    chunks: list[tuple[bytes, bytes]],
+) -> None:
+    even = [(tag, body[: len(body) // 2 * 2]) for tag, body in chunks]
+    after = b"".join(chunk(tag, body) for tag, body in even if body)
+    data = wav(pcm(50), after=after)
+    assert passed_through(data) == decode(data, sample_rate=44100, input_options=("-f", "wav"))
+
+
+def test_matching_16_bit_wav_passes_through() -> None:
+    assert choose(wav(pcm(9)), "wav", MONO) == Choice("passthrough", 44, 18)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wav(bytes(96), sample_rate=48000),
+        wav(bytes(96), channels=2),
+        wav(bytes(96), sample_bits=24),
+        wav(bytes(96), sample_bits=32, format_tag=3),
+        wav(bytes(96), sample_bits=8, format_tag=7),
+    ],
+    ids=["rate", "channels", "24 bits", "float", "mu-law"],
+)
+def test_any_other_wav_is_for_ffmpeg(data: bytes) -> None:
+    assert choose(data, "wav", MONO) == Choice("ffmpeg", input_options=("-f", "wav"))
+
+
+def test_a_wav_with_a_header_beyond_all_measure_is_for_ffmpeg() -> None:
+    data = wav(pcm(9), before=chunk(b"id3 ", bytes(300_000)))
+    assert choose(data[:1000], "wav", MONO) is None
+    assert choose(data[:299_000], "wav", MONO) == Choice("ffmpeg", input_options=("-f", "wav"))
+
+
+@pytest.mark.parametrize(
+    ("declared", "demuxer"), [("pcm_f32le", "f32le"), ("mulaw", "mulaw"), ("alaw", "alaw")]
+)
+def test_declared_raw_encodings_are_read_at_the_session_s_rate(declared: str, demuxer: str) -> None:
+    choice = choose(b"\1\2\3\4", declared, PcmFormat(8000, 2))  # type: ignore[arg-type]
+    assert choice is not None
+    assert choice.input_options == ("-f", demuxer, "-ar", "8000", "-ac", "2")
+
+
+def test_audio_without_a_format_is_an_error() -> None:
+    with pytest.raises(DecodeError):
+        choose(b"RIFF\0\0\0\0WAVEdata" + struct.pack("<I", 100), "wav", MONO)

@@ -1,0 +1,136 @@
+"""From first byte to last frame, whatever the stream is."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.audio.input_stream import InputStream
+from api.errors import DecodeError
+from storage.base import Buffer
+from storage.checkpoint import StreamCheckpoint
+from storage.wav import PcmFormat
+from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech, wav
+
+
+class Recorder:
+    """An input stream and all that came out of it."""
+
+    def __init__(self, declared: str = "wav", sample_rate: int = 22050, channels: int = 1) -> None:
+        self.out = bytearray()
+        self.stream = InputStream(
+            1,
+            declared,  # type: ignore[arg-type]
+            PcmFormat(sample_rate, channels),
+            ffmpeg_loglevel="error",
+            emit=self.emit,
+        )
+
+    async def emit(self, _: InputStream, data: Buffer) -> None:
+        self.out += data
+
+    async def feed(self, data: bytes) -> None:
+        self.out += await self.stream.feed(data)
+
+    async def finish(self) -> bytes:
+        self.out += await self.stream.finish()
+        return bytes(self.out)
+
+
+async def blocks(*data: bytes) -> AsyncIterator[bytes]:
+    for block in data:
+        yield block
+
+
+@pytest.mark.parametrize("size", [1, 7, 44, 4096])
+async def test_a_matching_wav_is_its_samples(size: int) -> None:
+    recorder = Recorder()
+    for piece in cut(speech(), size):
+        await recorder.feed(piece)
+    assert await recorder.finish() == speech()[44:]
+    assert recorder.stream.passthrough is not None
+
+
+@pytest.mark.parametrize(
+    ("codec", "sample_rate", "channels"),
+    [
+        ("pcm_u8", 22050, 1),
+        ("pcm_s16le", 48000, 2),
+        ("pcm_s24le", 22050, 1),
+        ("pcm_s32le", 44100, 1),
+        ("pcm_f32le", 22050, 1),
+        ("pcm_f64le", 22050, 1),
+        ("pcm_mulaw", 8000, 1),
+        ("pcm_alaw", 22050, 2),
+    ],
+)
+async def test_every_sample_layout_is_decoded_as_ffmpeg_does(
+    codec: str, sample_rate: int, channels: int
+) -> None:
+    data = encode(speech(), "-c:a", codec, "-ar", "22050", "-ac", "1", "-f", "wav")
+    recorder = Recorder(sample_rate=sample_rate, channels=channels)
+    for piece in cut_anywhere(data, seed=1):
+        await recorder.feed(piece)
+    assert await recorder.finish() == decode(data, sample_rate=sample_rate, channels=channels)
+
+
+async def test_raw_pcm_of_a_single_frame_is_not_lost_for_want_of_a_header() -> None:
+    recorder = Recorder()
+    await recorder.feed(b"RI")
+    assert await recorder.finish() == b"RI"
+
+
+async def test_nothing_is_nothing() -> None:
+    recorder = Recorder()
+    await recorder.feed(b"")
+    assert not recorder.stream.begun
+    assert await recorder.finish() == b""
+
+
+async def test_a_stream_that_failed_fails_until_it_is_restarted() -> None:
+    recorder = Recorder()
+    for data in (b"RIFF\0\0\0\0WAVEdata\1\0\0\0", pcm(10), pcm(10)):
+        with pytest.raises(DecodeError):
+            await recorder.feed(data)
+    assert recorder.stream.has_failed
+    recorder.stream.restart(2)
+    await recorder.feed(pcm(10))
+    assert await recorder.finish() == pcm(10)
+
+
+async def test_a_header_of_many_tiny_chunks_is_found_again_each_time_without_its_square() -> None:
+    before = (b"JUNK" + (0).to_bytes(4, "little")) * 3000
+    recorder = Recorder(sample_rate=44100)
+    for piece in cut(wav(pcm(10), before=before), 1):
+        await recorder.feed(piece)
+    assert await recorder.finish() == pcm(10)
+
+
+async def test_a_passthrough_stream_is_restored_from_its_state() -> None:
+    data = wav(pcm(1000), sample_rate=22050)
+    first, second = Recorder(), Recorder()
+    await first.feed(data[:777])
+    assert first.stream.passthrough is not None
+    state = first.stream.passthrough.state()
+    await second.stream.restore(StreamCheckpoint(1, 0, len(first.out), state), blocks())
+    await second.feed(data[777:])
+    assert bytes(first.out) + await second.finish() == pcm(1000)
+
+
+@pytest.mark.parametrize("recorded_frames", [0, 1, 5000, 11000])
+async def test_a_decoded_stream_is_restored_from_its_kept_input(recorded_frames: int) -> None:
+    data = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    expected = decode(data, sample_rate=22050)
+    recorder = Recorder()
+    saved = StreamCheckpoint(1, 50_000, 2 * recorded_frames, b"")
+    await recorder.stream.restore(saved, blocks(data[:20_000], data[20_000:50_000]))
+    for piece in cut(data[50_000:], 4096):
+        await recorder.feed(piece)
+    assert await recorder.finish() == expected[2 * recorded_frames :]
+
+
+async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
+    data = wav(pcm(100), sample_rate=22050)
+    recorder = Recorder()
+    await recorder.stream.restore(StreamCheckpoint(1, 30, 0, b""), blocks(data[:30]))
+    await recorder.feed(data[30:])
+    assert await recorder.finish() == pcm(100)

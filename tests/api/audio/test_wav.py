@@ -1,0 +1,86 @@
+"""Headers as they come in."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.audio.wav import parse_header
+from api.errors import DecodeError
+from tests.audio import chunk, pcm, wav
+
+
+def test_a_header_says_what_follows() -> None:
+    header = parse_header(wav(pcm(10), sample_rate=48000, channels=2))
+    assert header is not None
+    assert header.is_pcm16(48000, 2)
+    assert (header.data_offset, header.data_bytes) == (44, 20)
+
+
+@pytest.mark.parametrize("length", range(12, 44))
+def test_a_header_cut_anywhere_asks_for_more(length: int) -> None:
+    assert parse_header(wav(pcm(10))[:length]) is None
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_sizes_of_streams_mean_to_the_end(size: int) -> None:
+    header = parse_header(wav(pcm(10), data_bytes=size))
+    assert header is not None
+    assert header.data_bytes is None
+
+
+def test_chunks_before_the_audio_are_skipped_odd_ones_with_their_padding() -> None:
+    before = chunk(b"LIST", b"INFOodd") + chunk(b"bext", bytes(602))
+    header = parse_header(wav(pcm(10), before=before))
+    assert header is not None
+    assert header.data_offset == 44 + len(before)
+
+
+def test_the_size_of_rf64_is_in_its_ds64_chunk() -> None:
+    ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, 5 * 2**32, 0, 0))
+    header = parse_header(b"RF64" + wav(b"", before=ds64, data_bytes=0xFFFFFFFF)[4:])
+    assert header is not None
+    assert header.data_bytes == 5 * 2**32
+
+
+def test_extensible_pcm_is_pcm() -> None:
+    guid = bytes.fromhex("0100000000001000800000aa00389b71")
+    fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 44100, 88200, 2, 16, 22, 16, 4) + guid
+    data = b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", fmt) + chunk(b"data", pcm(4))
+    header = parse_header(data)
+    assert header is not None
+    assert header.is_pcm16(44100, 1)
+
+
+@pytest.mark.parametrize(
+    ("sample_bits", "format_tag"), [(8, 1), (24, 1), (32, 1), (32, 3), (8, 7), (16, 2)]
+)
+def test_other_sample_layouts_are_not_pcm16(sample_bits: int, format_tag: int) -> None:
+    header = parse_header(wav(bytes(48), sample_bits=sample_bits, format_tag=format_tag))
+    assert header is not None
+    assert not header.is_pcm16(44100, 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"RIFF\0\0\0\0WAVE" + chunk(b"data", bytes(10)),
+        b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", bytes(10)) + chunk(b"data", b""),
+        wav(bytes(10), channels=0, sample_bits=16),
+        wav(bytes(10), sample_rate=0),
+    ],
+    ids=["audio before its format", "a short format", "no channels", "no rate"],
+)
+def test_a_header_without_a_usable_format_is_an_error(data: bytes) -> None:
+    with pytest.raises(DecodeError, match="WAV"):
+        parse_header(data)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_header_an_error_or_a_wish_for_more(rest: bytes) -> None:
+    try:
+        header = parse_header(b"RIFF\0\0\0\0WAVE" + rest)
+    except DecodeError:
+        return
+    assert header is None or header.data_offset <= len(rest) + 12
