@@ -1,0 +1,157 @@
+"""The messages of the wire, one struct each.
+
+The server encodes these, the AsyncAPI document is generated from them, and the
+HTTP endpoints answer with them: what is written here is the protocol.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from storage.manifest import Status
+
+Action = Literal["close_session", "flush", "keep_alive", "status"]
+ACTIONS: tuple[str, ...] = get_args(Action)
+
+SessionId = Annotated[
+    str, Meta(description="UUID of the session", examples=["019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"])
+]
+ChunkCount = Annotated[int, Meta(description="Chunks the server has: send on from the next", ge=0)]
+PersistedChunkCount = Annotated[
+    int, Meta(description="Chunks that are in storage and survive the loss of the node", ge=0)
+]
+DurationSeconds = Annotated[float, Meta(description="Audio recorded so far", ge=0)]
+
+
+class ControlRequest(msgspec.Struct, tag_field="type", tag="control"):
+    """What a client says beside its audio, as a text message."""
+
+    action: Action
+
+
+class ServerMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
+    """What every message of the server carries."""
+
+    message: Annotated[str, Meta(description="For people")]
+    session_id: SessionId | None = None
+    chunk_count: ChunkCount = 0
+    status: Status
+    persisted_chunk_count: PersistedChunkCount = 0
+    duration_seconds: DurationSeconds = 0.0
+
+
+class SessionMessage(ServerMessage, tag="session"):
+    """The first message of every connection."""
+
+    sample_rate: int
+    channels: int
+    format: str
+
+
+class ChunkMessage(ServerMessage, tag="chunk"):
+    """One chunk was received: it survives the death of the server process."""
+
+
+class ControlMessage(ServerMessage, tag="control"):
+    """The answer to a control message, and the last message of a session."""
+
+    action: Action
+
+
+class ErrorMessage(ServerMessage, tag="error"):
+    """Something could not be done. Programs go by ``code``."""
+
+    error: str
+    code: str
+    valid_values: list[int | str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Every HTTP error."""
+
+    error: Annotated[str, Meta(description="For people")]
+    code: Annotated[str, Meta(description="For programs; never changes")]
+    session_id: str | None = None
+    valid_values: list[int | str] | None = None
+
+
+class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Parameters of a new session; what is left out has the configured default."""
+
+    user_id: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    format: str | None = None
+
+
+class SessionInfo(msgspec.Struct, kw_only=True):
+    """A session as it is at this moment."""
+
+    session_id: SessionId
+    status: Status
+    user_id: str | None = None
+    sample_rate: int
+    channels: int
+    format: str
+    total_chunks: ChunkCount
+    persisted_chunk_count: PersistedChunkCount
+    duration_seconds: DurationSeconds
+    file_path: Annotated[str, Meta(description="Where the WAV is")]
+    size_bytes: int
+    connections: Annotated[int, Meta(description="Clients connected to it")]
+    created_at: datetime
+    completed_at: datetime | None = None
+    error: Annotated[
+        str | None, Meta(description="What could not be decoded last, if anything")
+    ] = None
+
+
+class CreatedSession(msgspec.Struct, kw_only=True):
+    """A new session and where to stream to."""
+
+    session_id: SessionId
+    ws_url: Annotated[str, Meta(description="WebSocket URL to send audio to")]
+    session: SessionInfo
+
+
+class SessionResult(msgspec.Struct, kw_only=True):
+    """The answer to closing or deleting a session."""
+
+    success: bool
+    message: str
+    session_id: SessionId
+    session: SessionInfo | None = None
+
+
+class SessionPage(msgspec.Struct, kw_only=True):
+    """Sessions, newest first."""
+
+    sessions: list[SessionInfo]
+    next_cursor: Annotated[str | None, Meta(description="Pass as cursor for the next page")] = None
+
+
+class DownloadLink(msgspec.Struct, kw_only=True):
+    """A URL that needs no further authorization until it expires."""
+
+    url: str
+    expires_at: datetime
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """The process answers."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class Readiness(msgspec.Struct, kw_only=True):
+    """Storage can be written."""
+
+    status: Literal["ready"]
+    active_sessions: int
+
+
+encode = msgspec.json.Encoder().encode
+decode_control = msgspec.json.Decoder(ControlRequest).decode

@@ -1,0 +1,186 @@
+"""Every variable the service reads, with its default, its limits and its meaning.
+
+A field is its variable in lower case; nothing else in the project touches the
+environment. What is stated here is what ``sercuescribe settings`` prints and
+what the documentation is checked against.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from api.audio.detect import InputKind
+
+SampleRate = Literal[8000, 16000, 22050, 44100, 48000, 96000]
+Channels = Literal[1, 2]
+SAMPLE_RATES: tuple[int, ...] = get_args(SampleRate)
+CHANNELS: tuple[int, ...] = get_args(Channels)
+INPUT_FORMATS: tuple[str, ...] = get_args(InputKind)
+
+_MEBIBYTE = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """A variable has a value that the service cannot run with."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, valid as soon as they exist (see :func:`read_settings`)."""
+
+    audio_storage_path: Annotated[
+        str, Meta(min_length=1, description="Folder that holds the recordings")
+    ] = "./audio_sessions"
+    default_sample_rate: Annotated[
+        SampleRate, Meta(description="Sample rate in Hz of a session that names none")
+    ] = 44100
+    default_channels: Annotated[
+        Channels, Meta(description="Channels of a session that names none")
+    ] = 1
+    default_format: Annotated[
+        InputKind, Meta(description="Format of a session that names none")
+    ] = "wav"
+    ffmpeg_loglevel: Annotated[
+        Literal["quiet", "panic", "fatal", "error", "warning", "info", "verbose", "debug"],
+        Meta(description="How much ffmpeg says of bad input, in error messages"),
+    ] = "error"
+
+    max_session_duration_hours: Annotated[
+        float, Meta(description="A session older or longer than this is completed", gt=0)
+    ] = 24.0
+    max_chunk_size_mb: Annotated[
+        float,
+        Meta(
+            description="Largest chunk of audio, in MiB; a larger one closes the connection", gt=0
+        ),
+    ] = 10.0
+    max_concurrent_sessions: Annotated[
+        int, Meta(description="Active sessions at once; one more is told to try later", ge=1)
+    ] = 100
+
+    max_connections_per_session: Annotated[
+        int, Meta(description="Connections to one session at once", ge=1, le=64)
+    ] = 5
+    connection_timeout_seconds: Annotated[
+        float,
+        Meta(
+            description="A silent connection is closed, and a dropped one given up, after this",
+            gt=0,
+        ),
+    ] = 300.0
+    max_message_size_bytes: Annotated[
+        int,
+        Meta(description="Largest WebSocket message; a larger one closes the connection", ge=1024),
+    ] = 10485760
+
+    session_idle_timeout_seconds: Annotated[
+        float,
+        Meta(description="A session that nobody is connected to is completed after this", gt=0),
+    ] = 3600.0
+    ping_interval_seconds: Annotated[
+        float, Meta(description="Time between WebSocket pings", gt=0)
+    ] = 20.0
+    ping_timeout_seconds: Annotated[
+        float, Meta(description="A peer that answers no ping for this long is dropped", gt=0)
+    ] = 20.0
+    sync_interval_seconds: Annotated[
+        float,
+        Meta(
+            description="How often audio is made durable; losing the machine costs no more",
+            gt=0,
+        ),
+    ] = 1.0
+    download_url_ttl_seconds: Annotated[
+        int, Meta(description="How long a download link works", ge=1)
+    ] = 3600
+    download_url_secret: Annotated[
+        str,
+        Meta(description="Signs download links; empty: one is made and kept beside the recordings"),
+    ] = ""
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#]+[^?#]*)?$",
+            description="Address under which clients reach the service; empty: as in the request",
+        ),
+    ] = ""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="What the service writes to its log"),
+    ] = "info"
+
+    @property
+    def storage_folder(self) -> Path:
+        return Path(self.audio_storage_path)
+
+    @property
+    def max_chunk_size_bytes(self) -> int:
+        return int(self.max_chunk_size_mb * _MEBIBYTE)
+
+    @property
+    def max_session_duration_seconds(self) -> float:
+        return self.max_session_duration_hours * 3600
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One variable, for people."""
+
+    variable: str
+    value: str
+    default: str
+    meaning: str
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Raises :class:`SettingsError` naming the variable, its value and what is valid."""
+    values: dict[str, Any] = {}
+    for field, annotation in _fields():
+        variable = field.upper()
+        if variable in environ:
+            values[field] = _convert(variable, environ[variable], annotation)
+    return Settings(**values)
+
+
+def describe(settings: Settings) -> Iterator[Setting]:
+    """Every variable with its current value, in the order of the class."""
+    defaults = Settings()
+    for field, annotation in _fields():
+        yield Setting(
+            variable=field.upper(),
+            value=_text(field, getattr(settings, field)),
+            default=_text(field, getattr(defaults, field)),
+            meaning=annotation.__metadata__[0].description,
+        )
+
+
+def _fields() -> Iterator[tuple[str, Any]]:
+    hints = get_type_hints(Settings, include_extras=True)
+    for field in msgspec.structs.fields(Settings):
+        yield field.name, hints[field.name]
+
+
+def _convert(variable: str, value: str, annotation: Any) -> Any:
+    try:
+        return msgspec.convert(value.strip(), annotation, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"{variable}={value!r} is not valid: {_valid(annotation, error)}"
+        ) from error
+
+
+def _valid(annotation: Any, error: msgspec.ValidationError) -> str:
+    choices = get_args(annotation.__origin__)
+    if choices:
+        return "expected one of " + ", ".join(str(choice) for choice in choices)
+    text = str(error)
+    return text[0].lower() + text[1:]
+
+
+def _text(field: str, value: Any) -> str:
+    if field.endswith("_secret") and value:
+        return "(set)"
+    return re.sub(r"\.0$", "", str(value))
