@@ -1,0 +1,72 @@
+"""What time ends: silent connections, streams that nobody resumes, forgotten and endless sessions.
+
+One task looks at everything once a second. A timer per connection would have to be
+moved at every chunk.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+from api.errors import ConnectionIdleError
+from api.session.clock import Clock
+from api.session.registry import Registry
+from api.session.session import Session
+from storage.base import StorageUnavailableError
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 1.0
+
+
+class Expiry:
+    """Applies the time limits of the settings to the registry's sessions."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Clock,
+        *,
+        connection_timeout_seconds: float,
+        session_idle_timeout_seconds: float,
+        max_session_duration_seconds: float,
+    ) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._connection_timeout_seconds = connection_timeout_seconds
+        self._session_idle_timeout_seconds = session_idle_timeout_seconds
+        self._max_session_duration_seconds = max_session_duration_seconds
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """End what has run out by now."""
+        await asyncio.gather(*(self._sweep_session(session) for session in self._registry.live))
+
+    async def _sweep_session(self, session: Session) -> None:
+        if session.is_ending:
+            return
+        with contextlib.suppress(StorageUnavailableError):  # logged where it was given up
+            if self._is_over(session):
+                logger.info("%s completed: its time is over", session.session_id)
+                await session.close()
+                return
+            now = self._clock.monotonic()
+            for connection in session.connections:
+                if now - connection.last_received > self._connection_timeout_seconds:
+                    await connection.end(ConnectionIdleError(self._connection_timeout_seconds))
+            if not session.connections and (
+                now - session.idle_since > self._connection_timeout_seconds
+            ):
+                await session.end_detached()
+
+    def _is_over(self, session: Session) -> bool:
+        age_seconds = (self._clock.now() - session.recording.manifest.created_at).total_seconds()
+        if max(age_seconds, session.duration_seconds) > self._max_session_duration_seconds:
+            return True
+        idle_seconds = self._clock.monotonic() - session.idle_since
+        return not session.connections and idle_seconds > self._session_idle_timeout_seconds

@@ -1,0 +1,34 @@
+"""What clients are told of a session."""
+
+from api.messages import SessionInfo
+from storage.manifest import Manifest
+
+
+def session_info(
+    manifest: Manifest,
+    *,
+    location: str,
+    persisted_chunk_count: int | None = None,
+    connections: int = 0,
+    error: str | None = None,
+) -> SessionInfo:
+    """The wire's view of ``manifest``. Of a completed session every chunk is persisted."""
+    return SessionInfo(
+        session_id=manifest.session_id,
+        status=manifest.status,
+        user_id=manifest.user_id,
+        sample_rate=manifest.sample_rate,
+        channels=manifest.channels,
+        format=manifest.format,
+        total_chunks=manifest.chunk_count,
+        persisted_chunk_count=(
+            manifest.chunk_count if persisted_chunk_count is None else persisted_chunk_count
+        ),
+        duration_seconds=manifest.duration_seconds,
+        file_path=location,
+        size_bytes=manifest.size_bytes,
+        connections=connections,
+        created_at=manifest.created_at,
+        completed_at=manifest.completed_at,
+        error=error or manifest.error,
+    )

@@ -1,0 +1,64 @@
+"""The audio parameters of a session, checked the same way on every door."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+from api.audio.detect import InputKind
+from api.errors import InvalidParameterError
+from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES, Settings
+
+_MAX_USER_ID_CHARACTERS = 256
+
+
+class AudioParameters(msgspec.Struct, frozen=True):
+    sample_rate: int
+    channels: int
+    format: InputKind
+
+
+def audio_parameters(given: Mapping[str, object], settings: Settings) -> AudioParameters:
+    """What the client asked for, with defaults. Raises :class:`InvalidParameterError`."""
+    return AudioParameters(
+        sample_rate=_number(given, "sample_rate", SAMPLE_RATES, settings.default_sample_rate),
+        channels=_number(given, "channels", CHANNELS, settings.default_channels),
+        format=_format(given, settings.default_format),
+    )
+
+
+def user_id(given: Mapping[str, object]) -> str | None:
+    """Raises :class:`InvalidParameterError` for an id that is too long or no text."""
+    value = given.get("user_id")
+    if value is None:
+        return None
+    if (
+        not isinstance(value, str)
+        or not value.isprintable()
+        or len(value) > _MAX_USER_ID_CHARACTERS
+    ):
+        raise InvalidParameterError("user_id")
+    return value or None
+
+
+def _number(
+    given: Mapping[str, object], parameter: str, valid: tuple[int, ...], default: int
+) -> int:
+    value = given.get(parameter)
+    if value is None:
+        return default
+    # Query parameters are text; "+8000", "8_000" and " 8000" are not numbers here.
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if type(value) is not int or value not in valid:
+        raise InvalidParameterError(parameter, valid)
+    return value
+
+
+def _format(given: Mapping[str, object], default: InputKind) -> InputKind:
+    value = given.get("format")
+    if value is None:
+        return default
+    if not isinstance(value, str) or value.lower() not in INPUT_FORMATS:
+        raise InvalidParameterError("format", INPUT_FORMATS)
+    return cast("InputKind", value.lower())

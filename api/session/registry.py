@@ -1,0 +1,204 @@
+"""The sessions that are live in this process, and the way to all others."""
+
+import asyncio
+import contextlib
+import logging
+from uuid import UUID
+
+import uuid_utils.compat
+
+from api.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
+from api.messages import SessionInfo, SessionPage
+from api.session.clock import Clock
+from api.session.info import session_info
+from api.session.parameters import AudioParameters
+from api.session.session import Session
+from storage.base import Audio, Recording, RecordingNotFoundError, Storage, StorageError
+from storage.manifest import Manifest, Status
+
+logger = logging.getLogger(__name__)
+
+
+class Registry:
+    """Creates, finds, lists, closes and deletes sessions."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        *,
+        max_sessions: int,
+        max_connections_per_session: int,
+        ffmpeg_loglevel: str,
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._max_sessions = max_sessions
+        self._max_connections_per_session = max_connections_per_session
+        self._ffmpeg_loglevel = ffmpeg_loglevel
+        self._live: dict[UUID, Session] = {}
+        self._opening: dict[UUID, asyncio.Task[Session]] = {}
+        self._creating = 0
+
+    @property
+    def live(self) -> list[Session]:
+        return list(self._live.values())
+
+    async def create(self, parameters: AudioParameters, user_id: str | None) -> Session:
+        """Begin a session. Raises :class:`TooManySessionsError`."""
+        if len(self._live) + self._creating >= self._max_sessions:
+            raise TooManySessionsError(self._max_sessions)
+        manifest = Manifest(
+            session_id=str(uuid_utils.compat.uuid7()),
+            user_id=user_id,
+            sample_rate=parameters.sample_rate,
+            channels=parameters.channels,
+            format=parameters.format,
+            created_at=self._clock.now(),
+        )
+        self._creating += 1
+        try:
+            recording = await self._storage.create(manifest)
+        finally:
+            self._creating -= 1
+        return self._enter(self._session(recording))
+
+    async def open(self, session_id: str) -> Session:
+        """The active session of this id, taken up from storage if it is not live here.
+
+        Raises :class:`SessionNotFoundError` or :class:`SessionCompletedError`.
+        """
+        key = parse_session_id(session_id)
+        while (session := self._live.get(key)) is not None:
+            if not session.is_ending:
+                return session
+            await session.gone.wait()
+        task = self._opening.get(key)
+        if task is None:
+            task = asyncio.create_task(self._take_up(key), name=f"open-{key}")
+            self._opening[key] = task
+            task.add_done_callback(lambda _: self._opening.pop(key))
+        return await asyncio.shield(task)
+
+    async def info(self, session_id: str) -> SessionInfo:
+        """The session as it is now. Raises :class:`SessionNotFoundError`."""
+        key = parse_session_id(session_id)
+        if (session := self._live.get(key)) is not None:
+            return session.info()
+        try:
+            # The manifest of an active session stands still; how far it got, its recording knows.
+            return (await self.open(session_id)).info()
+        except SessionCompletedError:
+            return self._stored_info(await self._manifest(key))
+
+    async def audio(self, session_id: str) -> Audio:
+        """The session's audio as it is now. Raises :class:`SessionNotFoundError`."""
+        try:
+            return await self._storage.audio(parse_session_id(session_id))
+        except RecordingNotFoundError as error:
+            raise SessionNotFoundError(session_id) from error
+
+    async def page(
+        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+    ) -> SessionPage:
+        page = await self._storage.manifests(
+            status=status, user_id=user_id, limit=limit, cursor=cursor
+        )
+        return SessionPage(
+            sessions=[await self._current_info(manifest) for manifest in page.manifests],
+            next_cursor=page.next_cursor,
+        )
+
+    async def close(self, session_id: str) -> SessionInfo:
+        """Complete a session; one that is completed stays so."""
+        try:
+            session = await self.open(session_id)
+            await session.close()
+        except SessionCompletedError:
+            pass
+        return await self.info(session_id)
+
+    async def delete(self, session_id: str) -> None:
+        """Remove every trace of a session, ending it first if it is live."""
+        key = parse_session_id(session_id)
+        session = self._live.get(key)
+        if session is not None:
+            await session.delete()
+        try:
+            await self._storage.delete(key)
+        except RecordingNotFoundError as error:
+            raise SessionNotFoundError(session_id) from error
+
+    async def recover(self) -> None:
+        """Take up every session that was active when the last process ended."""
+        for key in await self._storage.active_sessions():
+            try:
+                await self.open(str(key))
+            except (SessionCompletedError, SessionNotFoundError):
+                continue  # ended meanwhile
+            except StorageError:
+                logger.exception("%s could not be taken up; it is tried again when asked for", key)
+
+    async def shutdown(self) -> None:
+        """Let go of every session, persisted, to be taken up by the next process."""
+        await asyncio.gather(*(session.release() for session in self.live))
+
+    async def _take_up(self, key: UUID) -> Session:
+        manifest = await self._manifest(key)
+        if manifest.status != "active":
+            raise SessionCompletedError(str(key))
+        try:
+            recording = await self._storage.open(key)
+        except RecordingNotFoundError as error:
+            raise SessionNotFoundError(str(key)) from error
+        session = self._session(recording)
+        try:
+            await session.restore()
+        except BaseException:
+            await session.release()
+            raise
+        logger.info("%s taken up at chunk %d", key, session.chunk_count)
+        return self._enter(session)
+
+    def _session(self, recording: Recording) -> Session:
+        return Session(
+            recording,
+            location=self._storage.location(UUID(recording.manifest.session_id)),
+            max_connections=self._max_connections_per_session,
+            ffmpeg_loglevel=self._ffmpeg_loglevel,
+            clock=self._clock,
+            gone=self._leave,
+        )
+
+    def _enter(self, session: Session) -> Session:
+        self._live[session.session_id] = session
+        return session
+
+    def _leave(self, session: Session) -> None:
+        self._live.pop(session.session_id, None)
+
+    async def _manifest(self, key: UUID) -> Manifest:
+        try:
+            return await self._storage.manifest(key)
+        except RecordingNotFoundError as error:
+            raise SessionNotFoundError(str(key)) from error
+
+    async def _current_info(self, manifest: Manifest) -> SessionInfo:
+        if manifest.status == "active":
+            with contextlib.suppress(SessionNotFoundError, StorageError):
+                return await self.info(manifest.session_id)
+        return self._stored_info(manifest)
+
+    def _stored_info(self, manifest: Manifest) -> SessionInfo:
+        return session_info(manifest, location=self._storage.location(UUID(manifest.session_id)))
+
+
+def parse_session_id(session_id: str) -> UUID:
+    """A session id in its one spelling. Anything else is a session that does not exist."""
+    try:
+        key = UUID(session_id)
+    except ValueError as error:
+        raise SessionNotFoundError(session_id) from error
+    if str(key) != session_id.lower():
+        raise SessionNotFoundError(session_id)
+    return key

@@ -1,0 +1,353 @@
+"""One session: audio in order, exact counts, one way from creation to completion.
+
+The recording's checkpoint is the only truth: every count a client is told is read
+from it, and it moves only when the bytes it counts were written.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar, cast
+from uuid import UUID
+
+from api.audio.detect import InputKind, begins_file
+from api.audio.input_stream import InputStream
+from api.errors import (
+    ConnectionReplacedError,
+    DecodeError,
+    SessionCompletedError,
+    SessionDeletedError,
+    TooManyConnectionsError,
+)
+from api.messages import SessionInfo
+from api.session.clock import Clock
+from api.session.info import session_info
+from storage.base import Buffer, Recording, StorageUnavailableError
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+
+logger = logging.getLogger(__name__)
+
+# Storage that fails is tried again after each of these; then the client is told.
+_RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+
+_NOTHING = StreamCheckpoint(0, 0, 0, b"")
+
+T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """A client's connection, as far as its session is concerned."""
+
+    @property
+    def last_received(self) -> float:
+        """When its last message came, by the session's monotonic clock."""
+        ...
+
+    async def end(self, error: Exception) -> None:
+        """Say why and close."""
+        ...
+
+    async def wait_received(self) -> None:
+        """Return when all that was delivered before it closed is received."""
+        ...
+
+    async def end_completed(self, info: SessionInfo) -> None:
+        """Send the session's final message and close."""
+        ...
+
+
+class Session:
+    """An active session, driven by its connections on one event loop."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        location: str,
+        max_connections: int,
+        ffmpeg_loglevel: str,
+        clock: Clock,
+        gone: Callable[["Session"], None],
+    ) -> None:
+        self.session_id = UUID(recording.manifest.session_id)
+        self.recording = recording
+        self.idle_since = clock.monotonic()
+        self.gone = asyncio.Event()
+        self._pcm_format = recording.manifest.pcm_format
+        self._location = location
+        self._max_connections = max_connections
+        self._ffmpeg_loglevel = ffmpeg_loglevel
+        self._clock = clock
+        self._on_gone = gone
+        self._streams: dict[Connection, InputStream] = {}
+        self._detached: InputStream | None = None
+        self._committed = {stream.number: stream for stream in recording.checkpoint.streams}
+        self._last_number = max(self._committed, default=0)
+        self._error: str | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._failure: StorageUnavailableError | None = None
+
+    @property
+    def chunk_count(self) -> int:
+        return self.recording.checkpoint.chunk_count
+
+    @property
+    def persisted_chunk_count(self) -> int:
+        return self.recording.persisted.chunk_count
+
+    @property
+    def duration_seconds(self) -> float:
+        return self._pcm_format.seconds(self.recording.checkpoint.pcm_bytes)
+
+    @property
+    def connections(self) -> list[Connection]:
+        return list(self._streams)
+
+    @property
+    def is_ending(self) -> bool:
+        return self._ending is not None
+
+    def info(self) -> SessionInfo:
+        return session_info(
+            self.recording.manifest.advanced_to(self.recording.checkpoint),
+            persisted_chunk_count=self.persisted_chunk_count,
+            connections=len(self._streams),
+            location=self._location,
+            error=self._error,
+        )
+
+    async def attach(self, connection: Connection) -> None:
+        """Begin a new input stream for ``connection``."""
+        self._must_be_active()
+        if len(self._streams) >= self._max_connections:
+            raise TooManyConnectionsError(self._max_connections)
+        self._streams[connection] = self._new_stream()
+        await self.end_detached()
+
+    async def resume(self, connection: Connection) -> None:
+        """Continue the input stream of the connection that dropped, or that is half open."""
+        self._must_be_active()
+        if self._detached is None and self._streams:
+            previous = list(self._streams)[-1]
+            await previous.end(ConnectionReplacedError())
+            await previous.wait_received()
+            self._must_be_active()
+        stream, self._detached = self._detached, None
+        self._streams[connection] = stream or self._new_stream()
+
+    async def detach(self, connection: Connection) -> None:
+        """The connection is gone. Its stream waits to be resumed."""
+        stream = self._streams.pop(connection, None)
+        if stream is None:
+            return
+        self.idle_since = self._clock.monotonic()
+        if stream.begun:
+            previous, self._detached = self._detached, stream
+            await self._end_waiting(previous)
+
+    async def receive(self, connection: Connection, chunk: bytes) -> None:
+        """Record one chunk. When this returns, it survives the death of the process.
+
+        Raises :class:`DecodeError` for a chunk that counts as received but is not audio,
+        `StorageUnavailableError` for one that does not count because it could not be
+        written, :class:`SessionCompletedError` for one that came too late.
+        """
+        stream = self._streams.get(connection)
+        if stream is None or self._ending is not None:
+            raise SessionCompletedError(str(self.session_id))
+        if stream.passthrough and not begins_file(chunk) and not stream.lock.locked():
+            # Nearly every chunk of PCM. Nothing is awaited, so nothing needs to be locked.
+            pcm = stream.passthrough.feed(chunk)
+            try:
+                self._append(stream, pcm, chunks=1)
+            except StorageUnavailableError:
+                async with stream.lock:
+                    await self._append_persistently(stream, pcm, chunks=1)
+            return
+        async with stream.lock:
+            self._must_be_active()
+            if stream.begun and begins_file(chunk):
+                await self._end_stream(stream)
+                stream.restart(self._new_number())
+            try:
+                await self._decode(stream, chunk)
+            except DecodeError as error:
+                self._error = str(error)
+                raise
+
+    async def flush(self) -> None:
+        """Return when all chunks received so far are persisted."""
+        await self.recording.flush()
+
+    async def end_detached(self) -> None:
+        """Nobody will resume the stream that waits: take what is left of it."""
+        stream, self._detached = self._detached, None
+        await self._end_waiting(stream)
+
+    async def restore(self) -> None:
+        """Take up the streams that were open when the recording's last writer died."""
+        for saved in self.recording.checkpoint.streams:
+            await self.end_detached()
+            self._detached = stream = self._stream(saved.number)
+            try:
+                await stream.restore(saved, self.recording.read_input(saved.number))
+            except DecodeError as error:
+                self._error = str(error)
+
+    async def close(self) -> None:
+        """Complete the recording. Idempotent; goes on when the caller is cancelled."""
+        await self._end_once(self._complete)
+
+    async def delete(self) -> None:
+        """Let go of the recording because it will be deleted."""
+        await self._end_once(lambda: self._let_go(SessionDeletedError(str(self.session_id))))
+
+    async def release(self) -> None:
+        """Let go of the recording so that it can be opened again, here or elsewhere."""
+        await self._end_once(lambda: self._let_go(None))
+
+    async def _decode(self, stream: InputStream, chunk: bytes) -> None:
+        if stream.has_failed:
+            await self._append_persistently(stream, b"", chunks=1)
+        else:
+            # Kept and counted before it is decoded: whatever comes out can be made again.
+            await self._keep(stream, chunk)
+        pcm = await stream.feed(chunk)
+        if pcm:
+            await self._append_persistently(stream, pcm)
+
+    async def _keep(self, stream: InputStream, chunk: bytes) -> None:
+        offset = self._committed.get(stream.number, _NOTHING).kept_bytes
+
+        async def keep() -> None:
+            self.recording.keep_input(stream.number, offset, chunk)
+
+        await self._persevere(keep)
+        await self._append_persistently(stream, b"", chunks=1, kept_bytes=len(chunk))
+
+    async def _append_persistently(
+        self, stream: InputStream, pcm: Buffer, *, chunks: int = 0, kept_bytes: int = 0
+    ) -> None:
+        async def append() -> None:
+            self._append(stream, pcm, chunks=chunks, kept_bytes=kept_bytes)
+
+        await self._persevere(append)
+
+    def _append(
+        self, stream: InputStream, pcm: Buffer, *, chunks: int = 0, kept_bytes: int = 0
+    ) -> None:
+        number, last = stream.number, self.recording.checkpoint
+        before = self._committed.get(number, _NOTHING)
+        state = stream.passthrough.state() if stream.passthrough else b""
+        after = StreamCheckpoint(
+            number, before.kept_bytes + kept_bytes, before.pcm_bytes + len(pcm), state
+        )
+        streams = {**self._committed, number: after}
+        counts = last.chunk_count + chunks, last.pcm_bytes + len(pcm)
+        self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values())))
+        self._committed = streams
+
+    async def _end_waiting(self, stream: InputStream | None) -> None:
+        if stream is not None:
+            async with stream.lock:
+                await self._end_stream(stream)
+
+    async def _end_stream(self, stream: InputStream) -> None:
+        """Take the rest of ``stream`` and forget it. The caller holds its lock."""
+        try:
+            pcm = await stream.finish()
+        except DecodeError as error:
+            logger.warning("%s: the end of an input stream: %s", self.session_id, error)
+            self._error = str(error)
+            pcm = b""
+        if pcm:
+            await self._append_persistently(stream, pcm)
+        if self._committed.pop(stream.number, None) is not None:
+            last = self.recording.checkpoint
+            streams = tuple(self._committed.values())
+
+            async def forget() -> None:
+                self.recording.append(b"", Checkpoint(last.chunk_count, last.pcm_bytes, streams))
+
+            await self._persevere(forget)
+            await self.recording.drop_input(stream.number)
+
+    async def _end_once(self, end: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._ending is None:
+            self._ending = asyncio.create_task(end(), name=f"end-{self.session_id}")
+        await asyncio.shield(self._ending)
+
+    async def _complete(self) -> None:
+        try:
+            for stream in (*self._streams.values(), self._detached):
+                await self._end_waiting(stream)
+            manifest = await self._persevere(
+                lambda: self.recording.complete(self._clock.now(), self._error)
+            )
+        except StorageUnavailableError as error:
+            await self._let_go(error)
+            raise
+        info = session_info(manifest, location=self._location)
+        await asyncio.gather(*(connection.end_completed(info) for connection in self._streams))
+        self._leave()
+
+    async def _let_go(self, error: Exception | None) -> None:
+        if error is not None:
+            await asyncio.gather(*(connection.end(error) for connection in self._streams))
+        for stream in (*self._streams.values(), self._detached):
+            if stream is not None:
+                async with stream.lock:
+                    await stream.abort()
+        try:
+            await self.recording.release()
+        except StorageUnavailableError:
+            logger.exception("%s: left with audio that is not persisted", self.session_id)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._streams.clear()
+        self._detached = None
+        self._on_gone(self)
+        self.gone.set()
+
+    async def _persevere(self, action: Callable[[], Awaitable[T]]) -> T:
+        for delay_seconds in _RETRY_SECONDS:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                return await action()
+            except StorageUnavailableError as error:
+                logger.warning("%s: storage failed, trying again: %s", self.session_id, error)
+            await asyncio.sleep(delay_seconds)
+        try:
+            return await action()
+        except StorageUnavailableError as error:
+            logger.error("%s: storage failed, giving up: %s", self.session_id, error)  # noqa: TRY400
+            self._failure = error
+            if self._ending is None:
+                self._ending = asyncio.create_task(self._let_go(error))
+            raise
+
+    async def _emit(self, stream: InputStream, pcm: Buffer) -> None:
+        await self._append_persistently(stream, pcm)
+
+    def _new_stream(self) -> InputStream:
+        return self._stream(self._new_number())
+
+    def _new_number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+    def _stream(self, number: int) -> InputStream:
+        manifest = self.recording.manifest
+        return InputStream(
+            number,
+            cast("InputKind", manifest.format),
+            manifest.pcm_format,
+            ffmpeg_loglevel=self._ffmpeg_loglevel,
+            emit=self._emit,
+        )
+
+    def _must_be_active(self) -> None:
+        if self._ending is not None:
+            raise SessionCompletedError(str(self.session_id))

@@ -1,0 +1,66 @@
+"""Sessions on a real volume, driven with bytes and no socket."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from api.messages import SessionInfo
+from api.session.parameters import AudioParameters
+from api.session.registry import Registry
+from api.session.session import Session
+from storage.local import LocalStorage
+from tests.conftest import ManualClock
+
+PARAMETERS = AudioParameters(sample_rate=22050, channels=1, format="wav")
+
+
+class ConnectionProbe:
+    """A connection as a session sees it, which notes how it was ended."""
+
+    def __init__(self) -> None:
+        self.last_received = 0.0
+        self.ended: Exception | None = None
+        self.final: SessionInfo | None = None
+
+    async def end(self, error: Exception) -> None:
+        self.ended = error
+
+    async def end_completed(self, info: SessionInfo) -> None:
+        self.final = info
+
+    async def wait_received(self) -> None:
+        """Nothing is on its way: what a test sends has arrived."""
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[LocalStorage]:
+    storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
+    await storage.start()
+    yield storage
+    await storage.stop()
+
+
+def new_registry(storage: LocalStorage, clock: ManualClock, **limits: int) -> Registry:
+    defaults = {"max_sessions": 10, "max_connections_per_session": 3}
+    return Registry(storage, clock, ffmpeg_loglevel="error", **(defaults | limits))
+
+
+@pytest.fixture
+async def registry(storage: LocalStorage, clock: ManualClock) -> AsyncIterator[Registry]:
+    registry = new_registry(storage, clock)
+    yield registry
+    await registry.shutdown()
+
+
+@pytest.fixture
+async def session(registry: Registry) -> Session:
+    return await registry.create(PARAMETERS, None)
+
+
+@pytest.fixture
+async def connection(session: Session) -> ConnectionProbe:
+    """Attached to ``session``."""
+    connection = ConnectionProbe()
+    await session.attach(connection)
+    return connection

@@ -1,0 +1,114 @@
+"""What time ends, by a clock that the test moves."""
+
+import pytest
+
+from api.errors import ConnectionIdleError
+from api.session.expiry import Expiry
+from api.session.registry import Registry
+from api.session.session import Session
+from tests.api.session.conftest import ConnectionProbe
+from tests.audio import pcm
+from tests.conftest import ManualClock
+
+
+@pytest.fixture
+def expiry(registry: Registry, clock: ManualClock) -> Expiry:
+    return Expiry(
+        registry,
+        clock,
+        connection_timeout_seconds=300,
+        session_idle_timeout_seconds=3600,
+        max_session_duration_seconds=86400,
+    )
+
+
+async def test_a_silent_connection_is_ended_and_its_session_is_not(
+    expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
+) -> None:
+    clock.seconds = 300
+    await expiry.sweep()
+    assert connection.ended is None
+    clock.seconds = 301
+    await expiry.sweep()
+    assert isinstance(connection.ended, ConnectionIdleError)
+    assert not session.is_ending
+
+
+async def test_a_connection_that_speaks_stays(
+    expiry: Expiry, clock: ManualClock, connection: ConnectionProbe
+) -> None:
+    for clock.seconds in range(0, 2000, 200):
+        connection.last_received = clock.seconds
+        await expiry.sweep()
+    assert connection.ended is None
+
+
+async def test_a_dropped_stream_can_be_resumed_until_its_time_is_over(
+    expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
+) -> None:
+    await session.receive(connection, b"\x01")
+    await session.detach(connection)
+    clock.seconds = 300
+    await expiry.sweep()
+    again = ConnectionProbe()
+    await session.resume(again)
+    await session.receive(again, b"\x02\x03")
+    await session.detach(again)
+    assert session.duration_seconds == 1 / 22050
+    clock.seconds = 601
+    await expiry.sweep()
+    late = ConnectionProbe()
+    await session.resume(late)
+    await session.receive(late, b"\x04")
+    assert session.duration_seconds == 1 / 22050
+
+
+async def test_a_forgotten_session_is_completed(
+    expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
+) -> None:
+    clock.seconds = 5000
+    connection.last_received = clock.seconds
+    await session.detach(connection)
+    clock.seconds = 5000 + 3600
+    await expiry.sweep()
+    assert not session.is_ending
+    clock.seconds += 1
+    await expiry.sweep()
+    assert session.gone.is_set()
+
+
+async def test_a_session_that_somebody_is_connected_to_is_not_forgotten(
+    expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
+) -> None:
+    clock.seconds = 80000
+    connection.last_received = clock.seconds
+    await expiry.sweep()
+    assert not session.is_ending
+
+
+async def test_a_session_older_than_the_limit_is_completed_and_the_client_told(
+    expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
+) -> None:
+    clock.seconds = 86401
+    connection.last_received = clock.seconds
+    await expiry.sweep()
+    assert connection.final is not None
+    assert connection.final.status == "completed"
+
+
+async def test_a_session_longer_than_the_limit_is_completed(
+    registry: Registry, clock: ManualClock, session: Session, connection: ConnectionProbe
+) -> None:
+    expiry = Expiry(
+        registry,
+        clock,
+        connection_timeout_seconds=300,
+        session_idle_timeout_seconds=3600,
+        max_session_duration_seconds=1.0,
+    )
+    await session.receive(connection, pcm(22050))
+    await expiry.sweep()
+    assert not session.is_ending
+    await session.receive(connection, pcm(1))
+    await expiry.sweep()
+    assert connection.final is not None

@@ -1,0 +1,57 @@
+"""Audio parameters, the same on every door."""
+
+import pytest
+
+from api.errors import InvalidParameterError
+from api.session.parameters import AudioParameters, audio_parameters, user_id
+from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES, Settings
+
+SETTINGS = Settings(default_sample_rate=16000, default_channels=2, default_format="flac")
+
+
+def test_what_is_left_out_has_the_configured_default() -> None:
+    assert audio_parameters({}, SETTINGS) == AudioParameters(16000, 2, "flac")
+
+
+@pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_numbers_and_their_text_are_the_same(sample_rate: int, channels: int) -> None:
+    expected = AudioParameters(sample_rate, channels, "wav")
+    given: dict[str, object] = {"sample_rate": sample_rate, "channels": channels, "format": "wav"}
+    assert audio_parameters(given, SETTINGS) == expected
+    assert audio_parameters({key: str(value) for key, value in given.items()}, SETTINGS) == expected
+
+
+@pytest.mark.parametrize("input_format", INPUT_FORMATS)
+def test_every_format_is_taken_in_any_case(input_format: str) -> None:
+    assert audio_parameters({"format": input_format.upper()}, SETTINGS).format == input_format
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "valid"),
+    [
+        *(
+            ("sample_rate", value, SAMPLE_RATES)
+            for value in ("1", "", "+8000", "\uff18000", 8000.0, True)
+        ),
+        *(("channels", value, CHANNELS) for value in ("3", "one", 0, None.__class__)),
+        *(("format", value, INPUT_FORMATS) for value in ("", "exe", 5)),
+    ],
+)
+def test_other_values_are_refused_with_those_that_are_valid(
+    parameter: str, value: object, valid: tuple[object, ...]
+) -> None:
+    with pytest.raises(InvalidParameterError) as refused:
+        audio_parameters({parameter: value}, SETTINGS)
+    assert refused.value.parameter == parameter
+    assert refused.value.valid_values == valid
+    assert str(refused.value) == f"Invalid {parameter.replace('_', ' ')}"
+
+
+def test_a_user_id_is_short_printable_text_or_none() -> None:
+    assert user_id({}) is None
+    assert user_id({"user_id": ""}) is None
+    assert user_id({"user_id": "Zoë 1"}) == "Zoë 1"
+    for bad in ("x" * 257, "a\nb", 5):
+        with pytest.raises(InvalidParameterError):
+            user_id({"user_id": bad})

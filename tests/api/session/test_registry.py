@@ -1,0 +1,128 @@
+"""Which sessions there are, and the way to each of them."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from api.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
+from api.session.registry import Registry, parse_session_id
+from storage.local import LocalStorage
+from tests.api.session.conftest import PARAMETERS, ConnectionProbe, new_registry
+from tests.audio import pcm
+from tests.conftest import ManualClock
+
+UNKNOWN = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+
+async def test_session_ids_are_uuids_of_version_7_in_order_of_creation(registry: Registry) -> None:
+    made = [(await registry.create(PARAMETERS, None)).session_id for _ in range(5)]
+    assert {session_id.version for session_id in made} == {7}
+    assert made == sorted(made)
+
+
+async def test_no_more_sessions_than_allowed(storage: LocalStorage, clock: ManualClock) -> None:
+    registry = new_registry(storage, clock, max_sessions=2)
+    results = await asyncio.gather(
+        *(registry.create(PARAMETERS, None) for _ in range(5)), return_exceptions=True
+    )
+    assert sum(isinstance(result, TooManySessionsError) for result in results) == 3
+    await registry.close(str(registry.live[0].session_id))
+    await registry.create(PARAMETERS, None)
+    await registry.shutdown()
+
+
+async def test_a_session_is_opened_once_however_many_ask(
+    registry: Registry, storage: LocalStorage, clock: ManualClock
+) -> None:
+    session = await registry.create(PARAMETERS, None)
+    await session.release()
+    opened = await asyncio.gather(*(registry.open(str(session.session_id)) for _ in range(5)))
+    assert len(set(map(id, opened))) == 1
+    assert opened[0] is not session
+
+
+async def test_a_successor_takes_up_what_was_active(
+    storage: LocalStorage, clock: ManualClock
+) -> None:
+    first = new_registry(storage, clock)
+    session = await first.create(PARAMETERS, "user")
+    done = await first.create(PARAMETERS, None)
+    connection = ConnectionProbe()
+    await session.attach(connection)
+    await session.receive(connection, pcm(100))
+    await done.close()
+    await first.shutdown()
+
+    second = new_registry(storage, clock)
+    await second.recover()
+    assert [live.session_id for live in second.live] == [session.session_id]
+    info = await second.info(str(session.session_id))
+    assert (info.total_chunks, info.persisted_chunk_count, info.user_id) == (1, 1, "user")
+    await second.shutdown()
+
+
+async def test_a_session_that_cannot_be_taken_up_does_not_keep_the_others_from_it(
+    storage: LocalStorage, clock: ManualClock, tmp_path: Path
+) -> None:
+    first = new_registry(storage, clock)
+    broken = await first.create(PARAMETERS, None)
+    whole = await first.create(PARAMETERS, None)
+    await first.shutdown()
+    (tmp_path / f"{broken.session_id}.json").write_bytes(b"{")
+
+    second = new_registry(storage, clock)
+    await second.recover()
+    assert [live.session_id for live in second.live] == [whole.session_id]
+    await second.shutdown()
+
+
+async def test_closing_is_idempotent_and_finds_sessions_that_are_not_live(
+    registry: Registry,
+) -> None:
+    session = await registry.create(PARAMETERS, None)
+    await session.release()
+    first = await registry.close(str(session.session_id))
+    assert first.status == "completed"
+    assert await registry.close(str(session.session_id)) == first
+
+
+async def test_a_completed_session_cannot_be_opened(registry: Registry) -> None:
+    session = await registry.create(PARAMETERS, None)
+    await session.close()
+    with pytest.raises(SessionCompletedError):
+        await registry.open(str(session.session_id))
+
+
+@pytest.mark.parametrize("session_id", [UNKNOWN, "", "x", "../../etc/passwd", UNKNOWN[:-1]])
+async def test_what_is_no_session_is_not_found(registry: Registry, session_id: str) -> None:
+    for ask in (registry.open, registry.info, registry.close, registry.delete):
+        with pytest.raises(SessionNotFoundError):
+            await ask(session_id)
+
+
+@pytest.mark.parametrize(
+    "spelling", [UNKNOWN.replace("-", ""), f"{{{UNKNOWN}}}", f"urn:uuid:{UNKNOWN}"]
+)
+def test_a_session_id_has_one_spelling(spelling: str) -> None:
+    with pytest.raises(SessionNotFoundError):
+        parse_session_id(spelling)
+    assert str(parse_session_id(UNKNOWN.upper())) == UNKNOWN
+
+
+async def test_a_live_session_is_listed_as_it_is_now(registry: Registry) -> None:
+    session = await registry.create(PARAMETERS, None)
+    connection = ConnectionProbe()
+    await session.attach(connection)
+    await session.receive(connection, pcm(22050))
+    page = await registry.page(status="active", user_id=None, limit=10, cursor=None)
+    assert [info.duration_seconds for info in page.sessions] == [1.0]
+
+
+async def test_a_live_session_is_deleted_with_everything(
+    registry: Registry, tmp_path: Path
+) -> None:
+    session = await registry.create(PARAMETERS, None)
+    await registry.delete(str(session.session_id))
+    assert not list(tmp_path.glob(f"{session.session_id}*"))
+    assert registry.live == []

@@ -1,0 +1,291 @@
+"""Order, counts and state of one session."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from api.errors import (
+    ConnectionReplacedError,
+    DecodeError,
+    SessionCompletedError,
+    SessionDeletedError,
+    TooManyConnectionsError,
+)
+from api.session.registry import Registry
+from api.session.session import Session
+from storage.base import Buffer, StorageUnavailableError
+from storage.checkpoint import Checkpoint
+from tests.api.session.conftest import ConnectionProbe
+from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
+
+
+def recorded(session: Session) -> bytes:
+    return Path(session.info().file_path).read_bytes()[80:]
+
+
+async def send(session: Session, connection: ConnectionProbe, *chunks: bytes) -> None:
+    for piece in chunks:
+        await session.receive(connection, piece)
+
+
+async def test_a_chunk_is_in_the_file_when_it_was_received(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    for number, piece in enumerate(cut(pcm(1000), 300), 1):
+        await send(session, connection, piece)
+        assert session.chunk_count == number
+        assert recorded(session) == pcm(1000)[: 300 * number]
+
+
+async def test_counts_are_exact(session: Session, connection: ConnectionProbe) -> None:
+    await send(session, connection, pcm(22050), b"", pcm(11025))
+    info = session.info()
+    assert (info.total_chunks, info.persisted_chunk_count) == (3, 0)
+    assert info.duration_seconds == 1.5
+    assert info.connections == 1
+    await session.flush()
+    assert session.persisted_chunk_count == 3
+
+
+async def test_half_a_frame_waits_for_the_other_half(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, b"\x01")
+    assert recorded(session) == b""
+    await send(session, connection, b"\x02\x03")
+    assert recorded(session) == b"\x01\x02"
+
+
+async def test_whole_wav_files_are_joined(session: Session, connection: ConnectionProbe) -> None:
+    files = [wav(pcm(100, seed=seed), sample_rate=22050) for seed in range(3)]
+    await send(session, connection, *files)
+    assert recorded(session) == b"".join(file[44:] for file in files)
+
+
+async def test_whole_files_of_any_layout_are_joined_in_order(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    plain = wav(pcm(100), sample_rate=22050)
+    await send(session, connection, deep, plain, deep)
+    await session.close()
+    expected = decode(deep, sample_rate=22050)
+    assert recorded_after(session) == expected + pcm(100) + expected
+
+
+async def test_chunks_of_two_connections_are_appended_as_they_arrive(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    other = ConnectionProbe()
+    await session.attach(other)
+    await send(session, connection, pcm(10, seed=1))
+    await send(session, other, pcm(10, seed=2))
+    await send(session, connection, pcm(10, seed=3))
+    assert recorded(session) == pcm(10, seed=1) + pcm(10, seed=2) + pcm(10, seed=3)
+    assert session.chunk_count == 3
+
+
+async def test_each_connection_has_frames_of_its_own(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    other = ConnectionProbe()
+    await session.attach(other)
+    await send(session, connection, b"\x01")
+    await send(session, other, b"\x11")
+    await send(session, connection, b"\x02")
+    await send(session, other, b"\x12")
+    assert recorded(session) == b"\x01\x02\x11\x12"
+
+
+async def test_no_more_connections_than_allowed(session: Session) -> None:
+    for _ in range(3):
+        await session.attach(ConnectionProbe())
+    with pytest.raises(TooManyConnectionsError):
+        await session.attach(ConnectionProbe())
+
+
+async def test_a_chunk_that_is_no_audio_counts_and_the_next_file_is_recorded(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    with pytest.raises(DecodeError):
+        await send(session, connection, b"RIFF\0\0\0\0WAVE" + chunk(b"data", bytes(8)))
+    with pytest.raises(DecodeError):
+        await send(session, connection, pcm(10))
+    assert session.chunk_count == 2
+    await send(session, connection, wav(pcm(10), sample_rate=22050))
+    assert session.chunk_count == 3
+    assert recorded(session) == pcm(10)
+    assert session.info().error is not None
+
+
+async def test_a_dropped_stream_is_resumed_in_the_middle_of_a_frame(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, wav(pcm(100), sample_rate=22050)[:77])
+    await session.detach(connection)
+    again = ConnectionProbe()
+    await session.resume(again)
+    await send(session, again, wav(pcm(100), sample_rate=22050)[77:])
+    assert recorded(session) == pcm(100)
+
+
+async def test_a_new_connection_that_does_not_resume_begins_a_new_stream(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, pcm(10) + b"\x01")
+    await session.detach(connection)
+    again = ConnectionProbe()
+    await session.attach(again)
+    await send(session, again, wav(pcm(10, seed=2), sample_rate=22050))
+    assert recorded(session) == pcm(10) + pcm(10, seed=2)
+
+
+async def test_resuming_ends_the_connection_that_is_still_there_and_takes_its_stream(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, b"\x01")
+
+    async def end(error: Exception) -> None:
+        connection.ended = error
+        await session.detach(connection)
+
+    connection.end = end  # type: ignore[method-assign]
+    again = ConnectionProbe()
+    await session.resume(again)
+    assert isinstance(connection.ended, ConnectionReplacedError)
+    await send(session, again, b"\x02")
+    assert recorded(session) == b"\x01\x02"
+
+
+async def test_a_second_drop_ends_the_stream_of_the_first(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    other = ConnectionProbe()
+    await session.attach(other)
+    deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    await send(session, connection, deep)
+    await send(session, other, pcm(10))
+    await session.detach(connection)
+    await session.detach(other)
+    assert len(recorded(session)) == len(decode(deep, sample_rate=22050)) + 20
+
+
+async def test_closing_takes_what_the_decoder_still_holds(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    await send(session, connection, *cut(deep, 5000))
+    await session.close()
+    assert recorded_after(session) == decode(deep, sample_rate=22050)
+
+
+async def test_closing_tells_every_connection_the_final_counts(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, pcm(10))
+    await session.close()
+    assert connection.final is not None
+    assert connection.final.status == "completed"
+    assert connection.final.total_chunks == connection.final.persisted_chunk_count == 1
+
+
+async def test_closing_twice_at_once_completes_once(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await asyncio.gather(session.close(), session.close())
+    await session.close()
+    assert session.gone.is_set()
+
+
+async def test_what_comes_after_the_end_is_refused(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await session.close()
+    with pytest.raises(SessionCompletedError):
+        await send(session, connection, pcm(10))
+    with pytest.raises(SessionCompletedError):
+        await session.attach(ConnectionProbe())
+    with pytest.raises(SessionCompletedError):
+        await session.resume(ConnectionProbe())
+
+
+async def test_deleting_tells_every_connection(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await session.delete()
+    assert isinstance(connection.ended, SessionDeletedError)
+
+
+async def test_a_stream_in_the_middle_of_ffmpeg_survives_its_process(
+    session: Session, connection: ConnectionProbe, registry: Registry
+) -> None:
+    deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    pieces = list(cut(deep, 4096))
+    await send(session, connection, *pieces[:20])
+    await session.release()
+    session = await registry.open(str(session.session_id))
+    assert session.chunk_count == 20
+    again = ConnectionProbe()
+    await session.resume(again)
+    await send(session, again, *pieces[20:])
+    await session.close()
+    assert recorded_after(session) == decode(deep, sample_rate=22050)
+
+
+class Trouble:
+    """Makes the storage of a session fail until it is over."""
+
+    def __init__(self, session: Session) -> None:
+        self.calls = 0
+        self.is_over = False
+        self._append = session.recording.append
+        session.recording.append = self.append  # type: ignore[method-assign]
+
+    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        self.calls += 1
+        if not self.is_over:
+            self.is_over = self.calls == 3
+            raise StorageUnavailableError("No space left on device")
+        self._append(pcm, checkpoint)
+
+
+async def test_storage_that_fails_for_a_moment_costs_only_time(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, pcm(10, seed=1))
+    trouble = Trouble(session)
+    await send(session, connection, pcm(10, seed=2))
+    assert trouble.calls > 3
+    assert recorded(session) == pcm(10, seed=1) + pcm(10, seed=2)
+    assert session.chunk_count == 2
+
+
+async def test_storage_that_stays_away_ends_the_session_here_with_what_was_acked(
+    session: Session,
+    connection: ConnectionProbe,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await send(session, connection, pcm(10, seed=1))
+    monkeypatch.setattr("api.session.session._RETRY_SECONDS", (0.0, 0.0))
+    trouble = Trouble(session)
+    trouble.calls = 1000
+    with pytest.raises(StorageUnavailableError):
+        await send(session, connection, pcm(10, seed=2))
+    await session.gone.wait()
+    assert isinstance(connection.ended, StorageUnavailableError)
+    session = await registry.open(str(session.session_id))
+    assert session.chunk_count == 1
+    again = ConnectionProbe()
+    await session.resume(again)
+    await send(session, again, pcm(10, seed=2))
+    assert recorded(session) == pcm(10, seed=1) + pcm(10, seed=2)
+
+
+def recorded_after(session: Session) -> bytes:
+    """Of a session that has ended."""
+    path = Path(session.info().file_path)
+    assert json.loads(path.with_suffix(".json").read_text())["status"] == "completed"
+    return path.read_bytes()[80:]

@@ -1,0 +1,51 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts servers with the settings given; whatever still runs at the end is ended."""
+    started: list[Service] = []
+
+    def start(**settings: object) -> Service:
+        service = Service(tmp_path / f"recordings-{len(started)}", **settings)
+        started.append(service)
+        return service.start()
+
+    yield start
+    for service in started:
+        if service.is_running:
+            service.kill()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server with default settings, shared by the tests of a module."""
+    service = Service(tmp_path_factory.mktemp("recordings")).start()
+    yield service
+    assert service.stop() == 0
+
+
+class ManualClock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()

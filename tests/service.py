@@ -1,0 +1,157 @@
+"""The service as a real process on loopback, to be talked to, killed and started again."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import requests
+from websockets.asyncio.client import ClientConnection, connect
+
+_RUNNING = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
+
+Message = dict[str, Any]
+
+
+class Service:
+    """One server process with its own recordings folder. `start` may follow `kill`."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self.port = 0
+        self.log: list[str] = []
+        self._settings = {name.upper(): str(value) for name, value in settings.items()}
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/api/ws/audio"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> "Service":
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "api.cli", "serve", "--port", str(self.port)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "AUDIO_STORAGE_PATH": str(self.folder), **self._settings},
+        )
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.log.append(line)
+            if match := _RUNNING.search(line):
+                self.port = int(match[1])
+                break
+        else:
+            raise RuntimeError("the service did not start:\n" + "".join(self.log))
+        # The rest of the log is collected, so that a full pipe never stops the server.
+        self._reader = threading.Thread(target=self._collect, args=(self._process.stderr,))
+        self._reader.start()
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as an operator would; gives the exit code."""
+        return self._end(signal.SIGTERM)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def wav(self, session_id: str) -> Path:
+        return self.folder / f"{session_id}.wav"
+
+    def pcm(self, session_id: str) -> bytes:
+        return self.wav(session_id).read_bytes()[80:]
+
+    def manifest(self, session_id: str) -> Message:
+        return dict(json.loads((self.folder / f"{session_id}.json").read_bytes()))
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=30, **options)
+
+    def post(self, path: str, **options: Any) -> requests.Response:
+        return requests.post(self.url + path, timeout=30, **options)
+
+    def delete(self, path: str) -> requests.Response:
+        return requests.delete(self.url + path, timeout=30)
+
+    @contextlib.asynccontextmanager
+    async def connect(self, path: str = "", **query: Any) -> AsyncIterator["Client"]:
+        """A WebSocket to ``/api/ws/audio`` + ``path`` that has not read the greeting yet."""
+        options = "&".join(f"{name}={value}" for name, value in query.items())
+        async with connect(f"{self.ws_url}{path}?{options}", max_size=None) as socket:
+            yield Client(socket)
+
+    @contextlib.asynccontextmanager
+    async def session(self, path: str = "", **query: Any) -> AsyncIterator["Client"]:
+        """The same, greeted."""
+        async with self.connect(path, **query) as client:
+            client.greeting = await client.receive()
+            yield client
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        code = self._process.wait(timeout=30)
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        return code
+
+    def _collect(self, stderr: Any) -> None:
+        self.log.extend(stderr)
+
+
+class Client:
+    """A WebSocket client that speaks the protocol."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.greeting: Message = {}
+
+    @property
+    def session_id(self) -> str:
+        return str(self.greeting["session_id"])
+
+    async def receive(self) -> Message:
+        return dict(json.loads(await self.socket.recv()))
+
+    async def send(self, chunk: bytes) -> Message:
+        """Send one chunk, wait for its answer."""
+        await self.socket.send(chunk)
+        return await self.receive()
+
+    async def control(self, action: str) -> Message:
+        await self.socket.send(json.dumps({"type": "control", "action": action}))
+        return await self.receive()
+
+    async def close_session(self) -> Message:
+        answer = await self.control("close_session")
+        await self.socket.wait_closed()
+        return answer
+
+    async def closed(self) -> tuple[int | None, str | None]:
+        await self.socket.wait_closed()
+        return self.socket.close_code, self.socket.close_reason
+
+    def drop(self) -> None:
+        """Vanish without a closing handshake."""
+        self.socket.transport.abort()
