@@ -1,0 +1,114 @@
+"""The composition root: settings in, application out."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from api import openapi
+from api.links import LinkSigner, kept_secret
+from api.session.clock import Clock, SystemClock
+from api.session.expiry import Expiry
+from api.session.registry import Registry
+from api.sessions import SessionsController
+from api.settings import Settings
+from api.stream import Socket, existing_session, new_session
+from api.system import answer_error, asyncapi_json, health, openapi_json, ready, redoc, root
+from storage.base import Storage
+from storage.local import LocalStorage
+
+_LINK_SIGNING_FILE = ".download-key"
+
+
+def create_app(
+    settings: Settings, *, storage: Storage | None = None, clock: Clock | None = None
+) -> Litestar:
+    """The service as an ASGI application. Nothing is touched before its lifespan begins."""
+    clock = clock or SystemClock()
+    storage = storage or LocalStorage(
+        settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
+    )
+    registry = Registry(
+        storage,
+        clock,
+        max_sessions=settings.max_concurrent_sessions,
+        max_connections_per_session=settings.max_connections_per_session,
+        ffmpeg_loglevel=settings.ffmpeg_loglevel,
+    )
+    expiry = Expiry(
+        registry,
+        clock,
+        connection_timeout_seconds=settings.connection_timeout_seconds,
+        session_idle_timeout_seconds=settings.session_idle_timeout_seconds,
+        max_session_duration_seconds=settings.max_session_duration_seconds,
+    )
+    app = Litestar(
+        [
+            new_session,
+            existing_session,
+            SessionsController,
+            root,
+            health,
+            ready,
+            openapi_json,
+            asyncapi_json,
+            redoc,
+        ],
+        dependencies=_provide(
+            settings=settings,
+            clock=clock,
+            registry=registry,
+            storage=storage,
+        )
+        | {"signer": Provide(functools.cache(lambda: _signer(settings)), sync_to_thread=False)},
+        exception_handlers={Exception: answer_error},
+        openapi_config=openapi.openapi_config(),
+        websocket_class=Socket,
+        lifespan=[_running(storage, registry, expiry)],
+    )
+    openapi.finish(app.openapi_schema)
+    return app
+
+
+def _running(
+    storage: Storage, registry: Registry, expiry: Expiry
+) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await storage.start()
+        background = [
+            asyncio.create_task(registry.recover(), name="recover"),
+            asyncio.create_task(expiry.run(), name="expiry"),
+        ]
+        try:
+            yield
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await registry.shutdown()
+            await storage.stop()
+
+    return lifespan
+
+
+def _provide(**components: object) -> dict[str, Provide]:
+    def constant(component: object) -> Callable[[], Any]:
+        return lambda: component
+
+    return {
+        name: Provide(constant(component), sync_to_thread=False, use_cache=True)
+        for name, component in components.items()
+    }
+
+
+def _signer(settings: Settings) -> LinkSigner:
+    secret = settings.download_url_secret.encode()
+    return LinkSigner(
+        secret or kept_secret(settings.storage_folder / _LINK_SIGNING_FILE),
+        ttl_seconds=settings.download_url_ttl_seconds,
+    )

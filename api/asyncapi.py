@@ -1,0 +1,127 @@
+"""The WebSocket protocol as an AsyncAPI 3 document, made from the structs that are sent."""
+
+import functools
+from typing import Any
+
+import msgspec
+
+from api import __version__
+from api.errors import TABLE
+from api.messages import (
+    ChunkMessage,
+    ControlMessage,
+    ControlRequest,
+    ErrorMessage,
+    ServerMessage,
+    SessionMessage,
+)
+from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES
+
+_SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
+    SessionMessage,
+    ChunkMessage,
+    ControlMessage,
+    ErrorMessage,
+)
+_MESSAGES: tuple[type[ControlRequest | ServerMessage], ...] = (ControlRequest, *_SERVER_MESSAGES)
+_REF = "#/components/schemas/{name}"
+
+
+@functools.cache
+def asyncapi_document() -> dict[str, Any]:
+    """The document, as JSON types (AsyncAPI 3.0.0)."""
+    _, schemas = msgspec.json.schema_components(_MESSAGES, ref_template=_REF)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "SercueScribe",
+            "version": __version__,
+            "description": "Stream audio to a session. " + _close_codes(),
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "newSession": _channel(
+                "/api/ws/audio",
+                "Create a session and stream to it.",
+                {
+                    "user_id": _query("string", "What the client calls its user"),
+                    "sample_rate": _query(
+                        "integer", "Sample rate of the recording in Hz", SAMPLE_RATES
+                    ),
+                    "channels": _query("integer", "Channels of the recording", CHANNELS),
+                    "format": _query(
+                        "string", "What is sent, where its bytes do not tell", INPUT_FORMATS
+                    ),
+                },
+            ),
+            "existingSession": _channel(
+                "/api/ws/audio/{session_id}",
+                "Stream to a session that exists.",
+                {
+                    "user_id": _query("string", "What the client calls its user"),
+                    "resume": _query(
+                        "boolean", "Continue the input stream of the connection that dropped"
+                    ),
+                },
+            )
+            | {"parameters": {"session_id": {"description": "UUID of the session"}}},
+        },
+        "operations": {
+            f"{verb}{channel[0].upper()}{channel[1:]}": {
+                "action": action,
+                "channel": {"$ref": f"#/channels/{channel}"},
+                "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names],
+            }
+            for channel in ("newSession", "existingSession")
+            for verb, action, names in (
+                ("receive", "receive", ("AudioChunk", "ControlRequest")),
+                ("send", "send", tuple(message.__name__ for message in _SERVER_MESSAGES)),
+            )
+        },
+        "components": {
+            "schemas": schemas,
+            "messages": {
+                "AudioChunk": {
+                    "title": "One chunk of audio, cut anywhere",
+                    "contentType": "application/octet-stream",
+                    "payload": {"type": "string", "format": "binary"},
+                }
+            }
+            | {message.__name__: _message(message) for message in _MESSAGES},
+        },
+    }
+
+
+def _channel(address: str, description: str, query: dict[str, Any]) -> dict[str, Any]:
+    names = ("AudioChunk", *(message.__name__ for message in _MESSAGES))
+    return {
+        "address": address,
+        "description": description,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": query}}},
+    }
+
+
+def _query(
+    kind: str, description: str, values: tuple[int | str, ...] | None = None
+) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": kind, "description": description}
+    return schema | ({"enum": list(values)} if values else {})
+
+
+def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
+    return {
+        "title": (message.__doc__ or "").split("\n")[0],
+        "contentType": "application/json",
+        "payload": {"$ref": _REF.format(name=message.__name__)},
+    }
+
+
+def _close_codes() -> str:
+    codes: dict[int, list[str]] = {}
+    for row in TABLE.values():
+        known = codes.setdefault(row.close_code, [])
+        if row.code not in known:
+            known.append(row.code)
+    listed = "; ".join(f"{code} after {', '.join(names)}" for code, names in sorted(codes.items()))
+    return f"Close codes: 1000 after close_session; 1012 when the node goes away; {listed}."

@@ -1,0 +1,79 @@
+"""The ``sercuescribe`` command."""
+
+import logging
+import resource
+import signal
+import sys
+
+import click
+import uvicorn
+
+from api import __version__
+from api.app import create_app
+from api.settings import Settings, SettingsError, describe, read_settings
+
+# uvicorn waits this long for connections to end before it cancels them; what
+# comes after (persisting every recording) must fit into ten seconds, too.
+_GRACEFUL_SECONDS = 4
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Record live audio from WebSockets, one WAV per session."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0: any free one.")
+def serve(host: str, port: int) -> None:
+    """Run the service until SIGTERM or Ctrl-C."""
+    settings = _settings()
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    _raise_file_limit()
+    # uvicorn raises the signal that ended it once more, when all is done; the work
+    # is done by then, and an orderly end is no error.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.max_message_size_bytes,
+        ws_ping_interval=settings.ping_interval_seconds,
+        ws_ping_timeout=settings.ping_timeout_seconds,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        log_level=settings.log_level,
+    )
+
+
+@main.command()
+def settings() -> None:
+    """Print every setting: variable, current value, meaning."""
+    for setting in describe(_settings()):
+        changed = "" if setting.value == setting.default else f" (default: {setting.default})"
+        click.echo(f"{setting.variable}={setting.value}{changed}")
+        click.echo(f"    {setting.meaning}")
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as error:
+        sys.exit(f"sercuescribe: {error}")
+
+
+def _raise_file_limit() -> None:
+    """A session holds three files and sockets; the usual soft limit of 1024 is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""What the OpenAPI document says beyond the handlers: its frame, and every error."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import msgspec
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Example, OpenAPI, OpenAPIResponse, Reference, Tag
+
+from api import __version__
+from api.errors import wire
+from api.messages import (
+    CreatedSession,
+    CreateSession,
+    DownloadLink,
+    ErrorBody,
+    Health,
+    Readiness,
+    SessionInfo,
+    SessionPage,
+    SessionResult,
+)
+
+EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+_DESCRIPTION = """
+Live audio in over a WebSocket, one WAV per session out.
+
+The HTTP endpoints are described here. The WebSocket protocol is described by the
+[AsyncAPI document](/asyncapi.json). The same pages to read rather than to try: [ReDoc](/redoc).
+"""
+
+
+def openapi_config() -> OpenAPIConfig:
+    """Swagger UI at ``/docs``; the document itself is served by `api.system`."""
+    return OpenAPIConfig(
+        title="SercueScribe",
+        version=__version__,
+        description=_DESCRIPTION,
+        path="/docs",
+        render_plugins=[SwaggerRenderPlugin(path="/")],
+        tags=[
+            Tag(name="sessions", description="Recordings, live and finished"),
+            Tag(name="system", description="For operators"),
+        ],
+    )
+
+
+def error_body(error: Exception) -> ErrorBody:
+    """The body of the HTTP answer to ``error``."""
+    row = wire(error)
+    valid_values = getattr(error, "valid_values", None)
+    return ErrorBody(
+        error=row.error,
+        code=row.code,
+        session_id=getattr(error, "session_id", None),
+        valid_values=None if valid_values is None else list(valid_values),
+    )
+
+
+def errors(*examples: Exception) -> dict[int, ResponseSpec]:
+    """The ``responses`` of a handler that may answer with any of these errors."""
+    by_status: dict[int, list[Example]] = defaultdict(list)
+    for error in (*examples, RuntimeError()):
+        row = wire(error)
+        example = Example(id=row.code, summary=row.error, value=error_body(error))
+        by_status[row.http_status].append(example)
+    return {
+        status: ResponseSpec(
+            data_container=ErrorBody,
+            generate_examples=False,
+            description=" / ".join(str(example.summary) for example in found),
+            examples=found,
+        )
+        for status, found in by_status.items()
+    }
+
+
+def finish(document: OpenAPI) -> None:
+    """Put right what Litestar's generator cannot know.
+
+    Bad parameters are answered with 422 here, and its document always adds a 400 of its own;
+    the ids of examples are their keys and no property of OpenAPI's; and what a success looks
+    like, it could only make up.
+    """
+    for path in (document.paths or {}).values():
+        for operation in (path.get, path.post, path.delete, path.head):
+            if operation is not None and operation.responses is not None:
+                operation.responses.pop("400", None)
+                for response in operation.responses.values():
+                    _drop_example_ids(response)
+    for example in _EXAMPLES:
+        schema = document.components.schemas[type(example).__name__]
+        schema.examples = [msgspec.to_builtins(example)]
+
+
+def _drop_example_ids(response: OpenAPIResponse | Reference) -> None:
+    if isinstance(response, OpenAPIResponse):
+        for media in (response.content or {}).values():
+            for example in (media.examples or {}).values():
+                if isinstance(example, Example):
+                    example.id = None
+
+
+_SESSION = SessionInfo(
+    session_id=EXAMPLE_ID,
+    status="active",
+    user_id="user123",
+    sample_rate=48000,
+    channels=2,
+    format="wav",
+    total_chunks=42,
+    persisted_chunk_count=40,
+    duration_seconds=1.75,
+    file_path=f"/app/audio_sessions/{EXAMPLE_ID}.wav",
+    size_bytes=336080,
+    connections=1,
+    created_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+    completed_at=None,
+    error=None,
+)
+_EXAMPLES: tuple[msgspec.Struct, ...] = (
+    _SESSION,
+    CreateSession(user_id="user123", sample_rate=48000, channels=2, format="wav"),
+    CreatedSession(
+        session_id=EXAMPLE_ID,
+        ws_url=f"ws://localhost:8000/api/ws/audio/{EXAMPLE_ID}",
+        session=_SESSION,
+    ),
+    SessionPage(sessions=[_SESSION], next_cursor=EXAMPLE_ID),
+    SessionResult(success=True, message="Session closed", session_id=EXAMPLE_ID, session=_SESSION),
+    DownloadLink(
+        url=f"http://localhost:8000/api/audio/sessions/{EXAMPLE_ID}/audio"
+        "?expires=1767268800&signature=5d41402abc4b2a76b9719d911017c592",
+        expires_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+    ),
+    Health(status="ok", version=__version__),
+    Readiness(status="ready", active_sessions=3),
+)

@@ -1,0 +1,48 @@
+"""Byte ranges and validators of a file, as RFC 9110 has them (sections 13 and 14)."""
+
+import re
+from typing import NamedTuple
+
+from api.errors import RangeNotSatisfiableError
+
+_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+
+
+class ByteRange(NamedTuple):
+    """Bytes ``start`` to ``stop``, exclusive."""
+
+    start: int
+    stop: int
+
+    def content_range(self, size_bytes: int) -> str:
+        return f"bytes {self.start}-{self.stop - 1}/{size_bytes}"
+
+
+def parse_range(header: str | None, size_bytes: int) -> ByteRange | None:
+    """The one range asked for, or None for the whole file.
+
+    A header that is malformed, of another unit, or of several ranges is ignored, as the RFC
+    allows. Raises :class:`RangeNotSatisfiableError` for one that begins after the end.
+    """
+    match = _ONE_RANGE.fullmatch(header.replace(" ", "")) if header else None
+    if match is None or not any(match.groups()):
+        return None
+    first, last = match.groups()
+    if not first:
+        start, stop = max(0, size_bytes - int(last)), size_bytes
+    else:
+        start = int(first)
+        stop = min(int(last) + 1, size_bytes) if last else size_bytes
+        if last and int(last) < start:
+            return None
+    if start >= size_bytes or start >= stop:
+        raise RangeNotSatisfiableError(size_bytes)
+    return ByteRange(start, stop)
+
+
+def is_match(header: str | None, etag: str) -> bool:
+    """Whether an If-None-Match ``header`` names ``etag`` (weak comparison, section 13.1.2)."""
+    if header is None:
+        return False
+    named = [name.strip().removeprefix("W/") for name in header.split(",")]
+    return etag in named or "*" in named

@@ -1,0 +1,91 @@
+"""What is not a session: health, the documents that describe the service, errors over HTTP."""
+
+import logging
+from typing import Any
+
+from litestar import MediaType, Request, Response, get
+from litestar.exceptions import ClientException, HTTPException, ValidationException
+from litestar.openapi.plugins import RedocRenderPlugin
+from litestar.response import Redirect
+from litestar.status_codes import HTTP_400_BAD_REQUEST
+
+from api import __version__
+from api.asyncapi import asyncapi_document
+from api.dependencies import Injected
+from api.errors import INTERNAL, InvalidParameterError, RangeNotSatisfiableError, wire
+from api.messages import ErrorBody, Health, Readiness
+from api.openapi import error_body, errors
+from api.session.registry import Registry
+from storage.base import Storage, StorageUnavailableError
+
+logger = logging.getLogger(__name__)
+
+HttpRequest = Request[Any, Any, Any]
+
+
+@get("/", include_in_schema=False)
+async def root() -> Redirect:
+    """Until there is a page, the documentation is the front door."""
+    return Redirect("/docs")
+
+
+@get("/health", tags=["system"], summary="Whether the process answers")
+async def health() -> Health:
+    return Health(status="ok", version=__version__)
+
+
+@get(
+    "/health/ready",
+    tags=["system"],
+    summary="Whether a session could be recorded: writes to the storage and removes it again",
+    responses=errors(StorageUnavailableError()),
+)
+async def ready(storage: Injected[Storage], registry: Injected[Registry]) -> Readiness:
+    await storage.check()
+    return Readiness(status="ready", active_sessions=len(registry.live))
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi_json(request: HttpRequest) -> dict[str, Any]:
+    return request.app.openapi_schema.to_schema()
+
+
+@get("/asyncapi.json", include_in_schema=False)
+async def asyncapi_json() -> dict[str, Any]:
+    return asyncapi_document()
+
+
+@get("/redoc", include_in_schema=False, media_type=MediaType.HTML)
+async def redoc(request: HttpRequest) -> bytes:
+    return RedocRenderPlugin().render(request, request.app.openapi_schema.to_schema())
+
+
+def answer_error(request: HttpRequest, error: Exception) -> Response[ErrorBody]:
+    """Any exception as the body that `api.errors` has for it."""
+    if isinstance(error, ValidationException):
+        error = InvalidParameterError(_parameter(error))
+    elif isinstance(error, ClientException) and error.status_code == HTTP_400_BAD_REQUEST:
+        error = InvalidParameterError("body")
+    elif isinstance(error, HTTPException):
+        code = error.detail.lower().replace(" ", "_")
+        body = ErrorBody(error=error.detail, code=code)
+        return Response(body, status_code=error.status_code, headers=error.headers)
+    row = wire(error)
+    if row is INTERNAL:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    headers = {}
+    if isinstance(error, RangeNotSatisfiableError):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
+    return Response(
+        error_body(error),
+        status_code=row.http_status,
+        media_type=MediaType.JSON,
+        headers=headers,
+    )
+
+
+def _parameter(error: ValidationException) -> str:
+    """The name of the parameter that the framework refused."""
+    if isinstance(error.extra, list) and error.extra:
+        return str(error.extra[0].get("key", "parameters"))
+    return "parameters"

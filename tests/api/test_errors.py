@@ -1,0 +1,35 @@
+"""One table from exception to wire."""
+
+import inspect
+
+import pytest
+
+from api import errors
+from api.errors import INTERNAL, TABLE, InvalidParameterError, ServiceError, wire
+from storage import base
+
+
+def test_every_error_of_the_project_has_its_row() -> None:
+    ours = {
+        error
+        for module in (errors, base)
+        for _, error in inspect.getmembers(module, inspect.isclass)
+        if issubclass(error, Exception)
+    }
+    assert ours - {ServiceError, base.StorageError} == set(TABLE)
+
+
+def test_what_is_not_in_the_table_is_internal_and_says_nothing() -> None:
+    assert wire(ValueError("a password")) == INTERNAL
+    assert "password" not in INTERNAL.error
+
+
+def test_a_bad_parameter_has_a_code_of_its_own() -> None:
+    row = wire(InvalidParameterError("sample_rate", (8000,)))
+    assert (row.code, row.error) == ("invalid_sample_rate", "Invalid sample rate")
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=lambda row: row.code)
+def test_codes_are_those_of_the_protocols(row: errors.Wire) -> None:
+    assert row.http_status in {403, 404, 408, 409, 413, 416, 422, 503}
+    assert row.close_code in {1001, 1008, 1009, 1011, 1013, 4103}

@@ -1,0 +1,300 @@
+"""The HTTP endpoints of sessions."""
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+import soundfile
+
+from tests.audio import pcm
+from tests.service import Client, Service
+
+SESSIONS = "/api/audio/sessions"
+UNKNOWN = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+
+async def recording(service: Service, *chunks: bytes, **query: Any) -> str:
+    """A completed session of these chunks."""
+    async with service.session(**query) as client:
+        for chunk in chunks:
+            await client.send(chunk)
+        await client.close_session()
+    return client.session_id
+
+
+async def test_a_session_s_information_has_every_documented_field(service: Service) -> None:
+    async with service.session(sample_rate=8000, user_id="u", format="pcm_s16le") as client:
+        await client.send(pcm(4000))
+        info = service.get(f"{SESSIONS}/{client.session_id}").json()
+    created_at = datetime.fromisoformat(info.pop("created_at"))
+    assert abs((datetime.now(UTC) - created_at).total_seconds()) < 60
+    assert info.pop("persisted_chunk_count") in {0, 1}
+    assert info == {
+        "session_id": client.session_id,
+        "status": "active",
+        "user_id": "u",
+        "sample_rate": 8000,
+        "channels": 1,
+        "format": "pcm_s16le",
+        "total_chunks": 1,
+        "duration_seconds": 0.5,
+        "file_path": str(service.wav(client.session_id)),
+        "size_bytes": 8080,
+        "connections": 1,
+        "completed_at": None,
+        "error": None,
+    }
+
+
+async def test_closing_gives_success_and_the_final_information_however_often(
+    service: Service,
+) -> None:
+    async with service.session() as client:
+        await client.send(pcm(44100))
+    answers = [service.post(f"{SESSIONS}/{client.session_id}/close") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    first, second = (answer.json() for answer in answers)
+    assert first == second
+    assert first["success"] is True
+    assert first["session"]["status"] == "completed"
+    assert first["session"]["duration_seconds"] == 1.0
+    assert first["session"]["completed_at"] is not None
+
+
+async def test_a_session_can_be_created_first_and_streamed_to_later(service: Service) -> None:
+    created = service.post(SESSIONS, json={"sample_rate": 16000, "user_id": "later"})
+    assert created.status_code == 201
+    body = created.json()
+    assert body["ws_url"] == f"{service.ws_url}/{body['session_id']}"
+    assert body["session"]["sample_rate"] == 16000
+    async with service.session(f"/{body['session_id']}") as client:
+        await client.send(pcm(160))
+        await client.close_session()
+    assert service.pcm(body["session_id"]) == pcm(160)
+
+
+@pytest.mark.parametrize("body", [None, {}])
+def test_a_session_can_be_created_with_nothing_but_defaults(
+    service: Service, body: dict[str, Any] | None
+) -> None:
+    session = service.post(SESSIONS, json=body).json()["session"]
+    assert (session["sample_rate"], session["channels"], session["format"]) == (44100, 1, "wav")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {"sample_rate": 1},
+            {"error": "Invalid sample rate", "code": "invalid_sample_rate",
+             "valid_values": [8000, 16000, 22050, 44100, 48000, 96000]},
+        ),
+        (
+            {"channels": 7},
+            {"error": "Invalid channels", "code": "invalid_channels", "valid_values": [1, 2]},
+        ),
+        ({"user_id": "x" * 257}, {"error": "Invalid user id", "code": "invalid_user_id"}),
+    ],
+)  # fmt: skip
+def test_bad_parameters_are_422_in_the_document_s_shape(
+    service: Service, body: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    answer = service.post(SESSIONS, json=body)
+    assert answer.status_code == 422
+    assert answer.json() == expected
+
+
+@pytest.mark.parametrize(
+    "request_options",
+    [
+        {"json": {"channels": "one"}},
+        {"json": [1]},
+        {"data": "{", "headers": {"Content-Type": "application/json"}},
+    ],
+)
+def test_a_body_that_does_not_fit_is_422(service: Service, request_options: dict[str, Any]) -> None:
+    answer = service.post(SESSIONS, **request_options)
+    assert answer.status_code == 422
+    assert answer.json()["code"].startswith("invalid_")
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"limit": "0"}, "invalid_limit"),
+        ({"limit": "1001"}, "invalid_limit"),
+        ({"limit": "many"}, "invalid_limit"),
+        ({"status": "asleep"}, "invalid_status"),
+    ],
+)
+def test_bad_filters_are_422(service: Service, query: dict[str, str], code: str) -> None:
+    answer = service.get(SESSIONS, params=query)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_sessions_are_listed_newest_first_filtered_and_in_pages(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    done = [await recording(service, pcm(10), user_id="a") for _ in range(2)]
+    active = service.post(SESSIONS, json={"user_id": "b"}).json()["session_id"]
+
+    def listed(**query: object) -> list[str]:
+        sessions = service.get(SESSIONS, params=query).json()["sessions"]
+        return [session["session_id"] for session in sessions]
+
+    assert listed() == [active, *reversed(done)]
+    assert listed(status="completed") == list(reversed(done))
+    assert listed(user_id="b") == [active]
+    page = service.get(SESSIONS, params={"limit": 2}).json()
+    assert len(page["sessions"]) == 2
+    assert listed(limit=2, cursor=page["next_cursor"]) == [done[0]]
+
+
+@pytest.mark.parametrize("session_id", [UNKNOWN, "your-session-uuid-here", "..%2f..%2fetc"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("POST", "/close"), ("DELETE", ""), ("GET", "/audio"), ("GET", "/download")],
+)
+def test_an_unknown_session_is_404_in_the_document_s_shape(
+    service: Service, method: str, path: str, session_id: str
+) -> None:
+    answer = requests.request(method, f"{service.url}{SESSIONS}/{session_id}{path}", timeout=10)
+    assert answer.status_code == 404
+    if "%2f" not in session_id:
+        assert answer.json() == {
+            "error": "Session not found",
+            "code": "session_not_found",
+            "session_id": session_id,
+        }
+
+
+async def test_the_finished_audio_is_a_wav_of_what_was_sent(service: Service) -> None:
+    session_id = await recording(service, pcm(1000, channels=2), channels=2, sample_rate=48000)
+    answer = service.get(f"{SESSIONS}/{session_id}/audio")
+    assert answer.headers["content-type"] == "audio/wav"
+    assert answer.content == service.wav(session_id).read_bytes()
+    samples, rate = soundfile.read(io.BytesIO(answer.content), dtype="int16")
+    assert (rate, samples.tobytes()) == (48000, pcm(1000, channels=2))
+
+
+async def test_audio_is_heard_while_it_is_recorded(service: Service) -> None:
+    async with service.session() as client:
+        etags = set()
+        for turn in range(1, 4):
+            await client.send(pcm(1000, seed=turn))
+            answer = service.get(f"{SESSIONS}/{client.session_id}/audio")
+            samples, _ = soundfile.read(io.BytesIO(answer.content), dtype="int16")
+            assert samples.tobytes() == b"".join(pcm(1000, seed=s) for s in range(1, turn + 1))
+            etags.add(answer.headers["etag"])
+        assert len(etags) == 3
+
+
+async def test_ranges_and_conditions_are_honoured(service: Service) -> None:
+    session_id = await recording(service, pcm(1000))
+    path, whole = f"{SESSIONS}/{session_id}/audio", service.wav(session_id).read_bytes()
+
+    def ask(**headers: str) -> requests.Response:
+        return service.get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    part = ask(Range="bytes=70-99")
+    assert (part.status_code, part.content) == (206, whole[70:100])
+    assert part.headers["content-range"] == f"bytes 70-99/{len(whole)}"
+    assert part.headers["content-length"] == "30"
+    etag = part.headers["etag"]
+    assert ask(Range="bytes=-5").content == whole[-5:]
+    assert ask(Range="bytes=0-1", If_Range=etag).status_code == 206
+    assert ask(Range="bytes=0-1", If_Range='"other"').status_code == 200
+    assert ask(If_None_Match=etag).status_code == 304
+    assert ask(If_None_Match=f'"other", {etag}').status_code == 304
+    refused = ask(Range="bytes=5000-")
+    assert (refused.status_code, refused.json()["code"]) == (416, "range_not_satisfiable")
+    assert refused.headers["content-range"] == f"bytes */{len(whole)}"
+
+
+async def test_head_tells_what_get_would_give(service: Service) -> None:
+    session_id = await recording(service, pcm(1000))
+    url = f"{service.url}{SESSIONS}/{session_id}/audio"
+    head = requests.head(url, timeout=10)
+    assert (head.status_code, head.content) == (200, b"")
+    get = requests.get(url, timeout=10)
+    for name in ("content-length", "content-type", "etag", "last-modified", "accept-ranges"):
+        assert head.headers[name] == get.headers[name]
+
+
+async def test_a_download_link_works_by_itself_and_says_until_when(service: Service) -> None:
+    session_id = await recording(service, pcm(100))
+    link = service.get(f"{SESSIONS}/{session_id}/download").json()
+    seconds = (datetime.fromisoformat(link["expires_at"]) - datetime.now(UTC)).total_seconds()
+    assert 3590 < seconds <= 3600
+    assert requests.get(link["url"], timeout=10).content[80:] == pcm(100)
+
+
+async def test_a_bent_or_expired_link_is_refused(start_service: Callable[..., Service]) -> None:
+    service = start_service(download_url_ttl_seconds=1, download_url_secret="s")
+    session_id = await recording(service, pcm(100))
+    url = service.get(f"{SESSIONS}/{session_id}/download").json()["url"]
+    bent = requests.get(url[:-1] + ("0" if url[-1] != "0" else "1"), timeout=10)
+    assert (bent.status_code, bent.json()["code"]) == (403, "invalid_signature")
+    unsigned = service.get(f"{SESSIONS}/{session_id}/audio?expires=99999999999")
+    assert unsigned.status_code == 403
+    answer = requests.get(url, timeout=10)
+    while answer.status_code == 200:  # until its second is over
+        answer = requests.get(url, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (403, "url_expired")
+
+
+async def test_links_name_the_public_address_and_survive_a_restart(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(public_url="https://rec.example.org/")
+    session_id = await recording(service, pcm(100))
+    url = service.get(f"{SESSIONS}/{session_id}/download").json()["url"]
+    assert url.startswith(f"https://rec.example.org{SESSIONS}/{session_id}/audio?expires=")
+    created = service.post(SESSIONS).json()
+    assert created["ws_url"].startswith("wss://rec.example.org/api/ws/audio/")
+    service.stop()
+    service.start()
+    again = url.replace("https://rec.example.org", service.url)
+    assert requests.get(again, timeout=10).content[80:] == pcm(100)
+
+
+async def test_a_deleted_session_leaves_no_trace(service: Service) -> None:
+    session_id = await recording(service, pcm(100))
+    answer = service.delete(f"{SESSIONS}/{session_id}")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "success": True,
+        "message": "Session deleted",
+        "session_id": session_id,
+        "session": None,
+    }
+    assert not list(service.folder.glob(f"{session_id}*"))
+    assert service.delete(f"{SESSIONS}/{session_id}").status_code == 404
+
+
+async def test_a_full_service_says_so(start_service: Callable[..., Service]) -> None:
+    service = start_service(max_concurrent_sessions=1)
+    assert service.post(SESSIONS).status_code == 201
+    answer = service.post(SESSIONS)
+    assert (answer.status_code, answer.json()["code"]) == (503, "too_many_sessions")
+
+
+async def test_a_download_of_a_growing_file_ends_where_it_was(service: Service) -> None:
+    async with service.session(sample_rate=96000, channels=2) as client:
+        await client.send(pcm(1_000_000, channels=2))
+        with service.get(f"{SESSIONS}/{client.session_id}/audio", stream=True) as answer:
+            blocks = answer.iter_content(100_000)
+            first = next(blocks)
+            await client.send(pcm(500_000, channels=2))
+            content = first + b"".join(blocks)
+    assert len(content) == int(answer.headers["content-length"]) == 80 + 4_000_000
+
+
+def test_clients_are_not_told_what_is_inside(service: Service) -> None:
+    assert Client.__doc__ is not None
+    answer = service.get(f"{SESSIONS}/{UNKNOWN}")
+    assert "Traceback" not in answer.text

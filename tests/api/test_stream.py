@@ -1,0 +1,340 @@
+"""The WebSocket endpoints, over real sockets."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.audio import cut, decode, encode, pcm, speech, wav
+from tests.service import Service
+
+UNKNOWN = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+
+async def test_the_first_message_greets_with_a_new_session(service: Service) -> None:
+    async with service.session(sample_rate=48000, channels=2, user_id="user123") as client:
+        assert client.greeting == {
+            "type": "session",
+            "message": "Session created",
+            "session_id": client.session_id,
+            "chunk_count": 0,
+            "status": "active",
+            "persisted_chunk_count": 0,
+            "duration_seconds": 0.0,
+            "sample_rate": 48000,
+            "channels": 2,
+            "format": "wav",
+        }
+        info = service.get(f"/api/audio/sessions/{client.session_id}").json()
+        assert (info["user_id"], info["connections"]) == ("user123", 1)
+
+
+async def test_every_chunk_is_answered_in_the_document_s_words(service: Service) -> None:
+    async with service.session() as client:
+        answer = await client.send(pcm(44100))
+        assert answer == {
+            "type": "chunk",
+            "message": "Chunk processed successfully",
+            "session_id": client.session_id,
+            "chunk_count": 1,
+            "status": "active",
+            "persisted_chunk_count": answer["persisted_chunk_count"],
+            "duration_seconds": 1.0,
+        }
+
+
+async def test_closing_gives_the_exact_file(service: Service) -> None:
+    async with service.session(sample_rate=22050) as client:
+        for piece in cut(speech(), 4096):
+            await client.send(piece)
+        final = await client.close_session()
+        assert (final["type"], final["message"], final["status"]) == (
+            "control",
+            "Session closed",
+            "completed",
+        )
+        assert final["chunk_count"] == final["persisted_chunk_count"] == 52
+        assert await client.closed() == (1000, "Session closed")
+    assert service.pcm(client.session_id) == speech()[44:]
+    assert service.manifest(client.session_id)["status"] == "completed"
+
+
+async def test_wav_of_another_layout_is_resampled_as_ffmpeg_does(service: Service) -> None:
+    data = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    async with service.session(sample_rate=48000, channels=2) as client:
+        for piece in cut(data, 10_000):
+            await client.send(piece)
+        await client.close_session()
+    assert service.pcm(client.session_id) == decode(data, sample_rate=48000, channels=2)
+
+
+async def test_a_client_that_does_not_wait_for_answers_gets_them_all_in_order(
+    service: Service,
+) -> None:
+    async with service.session() as client:
+        await asyncio.gather(*(client.socket.send(pcm(100, seed=seed)) for seed in range(300)))
+        answers = [await client.receive() for _ in range(300)]
+        assert [answer["chunk_count"] for answer in answers] == list(range(1, 301))
+
+
+async def test_an_empty_chunk_is_accepted_and_counted(service: Service) -> None:
+    async with service.session() as client:
+        assert (await client.send(b""))["chunk_count"] == 1
+
+
+async def test_a_session_goes_on_over_another_connection(service: Service) -> None:
+    async with service.session() as first:
+        await first.send(pcm(10, seed=1))
+    async with service.session(f"/{first.session_id}") as second:
+        assert second.greeting["message"] == "Session resumed"
+        assert second.greeting["session_id"] == first.session_id
+        assert second.greeting["chunk_count"] == 1
+        await second.send(pcm(10, seed=2))
+        await second.close_session()
+    assert service.pcm(first.session_id) == pcm(10, seed=1) + pcm(10, seed=2)
+
+
+async def test_a_client_that_leaves_right_after_closing_has_its_session_completed(
+    service: Service,
+) -> None:
+    async with service.session() as client:
+        await client.socket.send(pcm(10))
+        await client.socket.send(json.dumps({"type": "control", "action": "close_session"}))
+    async with asyncio.timeout(10):
+        while service.manifest(client.session_id)["status"] != "completed":
+            await asyncio.sleep(0.01)
+    assert service.pcm(client.session_id) == pcm(10)
+
+
+async def test_what_was_sent_before_a_drop_is_recorded_without_being_acked(
+    service: Service,
+) -> None:
+    async with service.session() as client:
+        for seed in range(20):
+            await client.socket.send(pcm(10, seed=seed))
+    async with service.session(f"/{client.session_id}", resume="true") as again:
+        assert again.greeting["chunk_count"] == 20
+
+
+async def test_resuming_continues_in_the_middle_of_a_container(service: Service) -> None:
+    data = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    pieces = list(cut(data, 3001))
+    async with service.session(sample_rate=22050) as client:
+        for piece in pieces[:30]:
+            await client.send(piece)
+        client.drop()
+    async with service.session(f"/{client.session_id}", resume="true") as again:
+        for piece in pieces[again.greeting["chunk_count"] :]:
+            await again.send(piece)
+        await again.close_session()
+    assert service.pcm(client.session_id) == decode(data, sample_rate=22050)
+
+
+async def test_resuming_closes_the_connection_that_is_still_open_first(service: Service) -> None:
+    async with service.session() as old:
+        await old.socket.send(pcm(1) + b"\x01")
+        async with service.session(f"/{old.session_id}", resume="true") as new:
+            assert new.greeting["chunk_count"] == 1
+            await old.receive()  # the answer to its chunk
+            assert (await old.receive())["code"] == "connection_replaced"
+            assert (await old.closed())[0] == 4103
+            await new.send(b"\x02" + pcm(1))
+            await new.close_session()
+    assert service.pcm(old.session_id) == pcm(1) + b"\x01\x02" + pcm(1)
+
+
+async def test_closing_over_http_tells_whoever_is_connected_first(service: Service) -> None:
+    async with service.session() as one, service.session(f"/{one.session_id}") as two:
+        await one.send(pcm(10))
+        answer = service.post(f"/api/audio/sessions/{one.session_id}/close")
+        assert answer.json()["success"] is True
+        for client in (one, two):
+            final = await client.receive()
+            assert (final["message"], final["status"]) == ("Session closed", "completed")
+            assert (await client.closed())[0] == 1000
+
+
+async def test_controls_are_answered(service: Service) -> None:
+    async with service.session() as client:
+        await client.send(pcm(10))
+        flushed = await client.control("flush")
+        assert (flushed["message"], flushed["action"]) == ("Session flushed", "flush")
+        assert flushed["persisted_chunk_count"] == flushed["chunk_count"] == 1
+        assert (await client.control("keep_alive"))["message"] == "Connection kept alive"
+        assert (await client.control("status"))["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "close", '{"type": "control"}', '{"type": "x", "action": "flush"}',
+     '{"type": "control", "action": "explode"}'],
+)  # fmt: skip
+async def test_a_bad_message_is_answered_and_the_connection_stays(
+    service: Service, text: str
+) -> None:
+    async with service.session() as client:
+        await client.socket.send(text)
+        answer = await client.receive()
+        assert (answer["type"], answer["code"]) == ("error", "invalid_message")
+        assert answer["valid_values"] == ["close_session", "flush", "keep_alive", "status"]
+        assert (await client.send(pcm(1)))["chunk_count"] == 1
+
+
+async def test_a_chunk_that_is_no_audio_is_answered_in_the_document_s_words(
+    service: Service,
+) -> None:
+    async with service.session() as client:
+        await client.send(pcm(5))
+        answer = await client.send(b"RIFF\0\0\0\0WAVEdata\0\0\0\0")
+        assert answer["message"] == "Failed to process chunk"
+        assert (answer["status"], answer["chunk_count"]) == ("error", 2)
+        assert answer["code"] == "decode_failed"
+        assert (await client.send(wav(pcm(5))))["message"] == "Chunk processed successfully"
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        (
+            {"sample_rate": 44000},
+            {"error": "Invalid sample rate", "code": "invalid_sample_rate",
+             "valid_values": [8000, 16000, 22050, 44100, 48000, 96000]},
+        ),
+        ({"channels": 3}, {"error": "Invalid channels", "valid_values": [1, 2]}),
+        ({"format": "exe"}, {"error": "Invalid format", "code": "invalid_format"}),
+        ({"user_id": "x" * 300}, {"error": "Invalid user id", "code": "invalid_user_id"}),
+    ],
+)  # fmt: skip
+async def test_bad_parameters_are_answered_and_closed_with_1008(
+    service: Service, query: dict[str, Any], error: dict[str, Any]
+) -> None:
+    async with service.connect(**query) as client:
+        answer = await client.receive()
+        assert answer | error == answer
+        assert (answer["type"], answer["status"], answer["session_id"]) == ("error", "error", None)
+        assert (await client.closed())[0] == 1008
+
+
+@pytest.mark.parametrize("session_id", [UNKNOWN, "invalid-uuid"])
+async def test_an_unknown_session_is_answered_and_closed_with_1008(
+    service: Service, session_id: str
+) -> None:
+    async with service.connect(f"/{session_id}") as client:
+        answer = await client.receive()
+        assert (answer["error"], answer["session_id"]) == ("Session not found", session_id)
+        assert answer["code"] == "session_not_found"
+        assert (await client.closed())[0] == 1008
+
+
+async def test_a_completed_session_is_answered_and_closed_with_1008(service: Service) -> None:
+    async with service.session() as client:
+        await client.close_session()
+    async with service.connect(f"/{client.session_id}") as late:
+        assert (await late.receive())["code"] == "session_completed"
+        assert (await late.closed())[0] == 1008
+
+
+async def test_a_bad_resume_flag_is_refused(service: Service) -> None:
+    async with service.connect(f"/{UNKNOWN}", resume="maybe") as client:
+        assert (await client.receive())["code"] == "invalid_resume"
+
+
+async def test_a_deleted_session_closes_its_connections(service: Service) -> None:
+    async with service.session() as client:
+        assert service.delete(f"/api/audio/sessions/{client.session_id}").status_code == 200
+        assert (await client.receive())["code"] == "session_deleted"
+        assert (await client.closed())[0] == 1008
+
+
+async def test_limits_are_answered_and_closed_with_1013(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_concurrent_sessions=1, max_connections_per_session=2)
+    async with service.session() as first:
+        async with service.connect() as other:
+            assert (await other.receive())["code"] == "too_many_sessions"
+            assert (await other.closed())[0] == 1013
+        path = f"/{first.session_id}"
+        async with service.session(path), service.connect(path) as third:
+            assert (await third.receive())["code"] == "too_many_connections"
+            assert (await third.closed())[0] == 1013
+
+
+async def test_a_chunk_above_the_limit_closes_with_1009(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_chunk_size_mb=0.01)
+    async with service.session() as client:
+        await client.send(bytes(10_000))
+        answer = await client.send(bytes(20_000))
+        assert (answer["code"], answer["chunk_count"]) == ("chunk_too_large", 1)
+        assert (await client.closed())[0] == 1009
+
+
+async def test_a_message_above_the_limit_closes_with_1009(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_message_size_bytes=5000)
+    async with service.session() as client:
+        await client.socket.send(bytes(6000))
+        assert (await client.closed())[0] == 1009
+
+
+async def test_a_silent_connection_is_told_and_closed_with_1001(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(connection_timeout_seconds=0.5)
+    async with service.session() as client:
+        assert (await client.receive())["code"] == "connection_idle"
+        assert (await client.closed())[0] == 1001
+    info = service.get(f"/api/audio/sessions/{client.session_id}").json()
+    assert info["status"] == "active"
+
+
+async def test_a_session_that_nobody_comes_back_to_is_completed(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(session_idle_timeout_seconds=0.5)
+    async with service.session() as client:
+        await client.send(pcm(100))
+    async with asyncio.timeout(10):
+        while service.manifest(client.session_id)["status"] != "completed":
+            await asyncio.sleep(0.05)
+    assert service.pcm(client.session_id) == pcm(100)
+
+
+async def test_a_session_past_its_duration_is_completed_and_the_client_told(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_session_duration_hours=1 / 3600)
+    async with service.session() as client:
+        await client.send(pcm(100_000))
+        final = await client.receive()
+        assert (final["status"], final["message"]) == ("completed", "Session closed")
+        assert (await client.closed())[0] == 1000
+
+
+async def test_going_away_closes_with_1012_and_keeps_everything(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    async with service.session() as client:
+        await client.send(pcm(100) + b"\x01")
+        assert await asyncio.to_thread(service.stop) == 0
+        with pytest.raises(ConnectionClosed):
+            await client.receive()
+        assert (await client.closed())[0] == 1012
+    service.start()
+    async with service.session(f"/{client.session_id}", resume="true") as again:
+        assert again.greeting["chunk_count"] == again.greeting["persisted_chunk_count"] == 1
+        await again.send(b"\x02")
+        await again.close_session()
+    assert service.pcm(client.session_id) == pcm(100) + b"\x01\x02"
+
+
+async def test_there_is_no_compression_to_pay_for(service: Service) -> None:
+    async with service.session() as client:
+        assert "Sec-WebSocket-Extensions" not in client.socket.response.headers  # type: ignore[union-attr]
