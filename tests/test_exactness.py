@@ -1,0 +1,104 @@
+"""P1, exact: any audio, cut anywhere, over any number of connections, is recorded bit by bit."""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.audio import cut_anywhere, decode, encode, pcm, speech, wav
+from tests.service import Client, Service
+
+SAMPLED = settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+async def record(
+    service: Service, pieces: list[bytes], *, seed: int, drops: int, **query: object
+) -> bytes:
+    """Record ``pieces`` over connections that break ``drops`` times, some without a word."""
+    generator = random.Random(seed)
+    path = ""
+    for end in sorted(generator.randint(0, len(pieces)) for _ in range(drops)):
+        async with service.session(path, **query) as client:
+            await send(client, pieces[:end])
+            if generator.random() < 0.5:
+                client.drop()
+        path, query = f"/{client.session_id}", {"resume": "true"}
+    async with service.session(path, **query) as client:
+        await send(client, pieces)
+        await client.close_session()
+    return service.pcm(client.session_id)
+
+
+async def send(client: Client, pieces: list[bytes]) -> None:
+    """What the server does not have of ``pieces`` yet."""
+    for piece in pieces[client.greeting["chunk_count"] :]:
+        await client.send(piece)
+
+
+@SAMPLED
+@given(
+    data=st.binary(max_size=40_000),
+    channels=st.sampled_from([1, 2]),
+    seed=st.integers(0, 2**32),
+    drops=st.integers(0, 4),
+)
+def test_raw_pcm_is_recorded_byte_by_byte(
+    service: Service, data: bytes, channels: int, seed: int, drops: int
+) -> None:
+    data = b"\x01" + data  # so that nothing takes it for a file
+    pieces = list(cut_anywhere(data, seed=seed))
+    found = asyncio.run(record(service, pieces, seed=seed, drops=drops, channels=channels))
+    assert found == data[: len(data) - len(data) % (2 * channels)]
+
+
+@SAMPLED
+@given(
+    frames=st.integers(0, 20_000),
+    claimed=st.sampled_from([None, 0, 0xFFFFFFFF]),
+    seed=st.integers(0, 2**32),
+    drops=st.integers(0, 4),
+)
+def test_a_wav_is_recorded_sample_by_sample(
+    service: Service, frames: int, claimed: int | None, seed: int, drops: int
+) -> None:
+    data = wav(pcm(frames, seed=seed), data_bytes=claimed)
+    pieces = list(cut_anywhere(data, seed=seed))
+    assert asyncio.run(record(service, pieces, seed=seed, drops=drops)) == data[44:]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-c:a", "pcm_s24le", "-f", "wav"),
+        ("-c:a", "pcm_u8", "-f", "wav"),
+        ("-c:a", "pcm_f32le", "-ar", "48000", "-ac", "2", "-f", "wav"),
+        ("-c:a", "pcm_alaw", "-ar", "8000", "-f", "wav"),
+    ],
+    ids=lambda options: options[1],
+)
+async def test_what_ffmpeg_decodes_is_its_decode_of_the_whole(
+    service: Service, options: tuple[str, ...], seed: int
+) -> None:
+    data = encode(speech(), *options)
+    pieces = list(cut_anywhere(data, seed=seed))
+    found = await record(service, pieces, seed=seed, drops=3, sample_rate=16000, channels=2)
+    assert found == decode(data, sample_rate=16000, channels=2)
+
+
+async def test_declared_raw_encodings_are_ffmpeg_s_decode(service: Service) -> None:
+    for name, codec, demuxer in (
+        ("pcm_f32le", "pcm_f32le", "f32le"),
+        ("mulaw", "pcm_mulaw", "mulaw"),
+        ("alaw", "pcm_alaw", "alaw"),
+    ):
+        data = encode(speech(), "-ar", "16000", "-c:a", codec, "-f", demuxer)
+        pieces = list(cut_anywhere(data, seed=1))
+        query = {"sample_rate": 16000, "format": name}
+        found = await record(service, pieces, seed=1, drops=1, **query)
+        options = ("-f", demuxer, "-ar", "16000", "-ac", "1")
+        assert found == decode(data, sample_rate=16000, input_options=options)
