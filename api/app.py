@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from api import openapi
+from api.audio import ffmpeg
 from api.links import LinkSigner, kept_secret
 from api.session.clock import Clock, SystemClock
 from api.session.expiry import Expiry
@@ -21,6 +23,8 @@ from api.system import answer_error, asyncapi_json, health, openapi_json, ready,
 from storage.base import Storage
 from storage.local import LocalStorage
 
+logger = logging.getLogger(__name__)
+
 _LINK_SIGNING_FILE = ".download-key"
 
 
@@ -29,9 +33,7 @@ def create_app(
 ) -> Litestar:
     """The service as an ASGI application. Nothing is touched before its lifespan begins."""
     clock = clock or SystemClock()
-    storage = storage or LocalStorage(
-        settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
-    )
+    storage = storage or create_storage(settings)
     registry = Registry(
         storage,
         clock,
@@ -72,6 +74,26 @@ def create_app(
     )
     openapi.finish(app.openapi_schema)
     return app
+
+
+def create_storage(settings: Settings) -> Storage:
+    """The storage backend that the settings name."""
+    return LocalStorage(
+        settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
+    )
+
+
+async def preflight(settings: Settings) -> None:
+    """Try what the service cannot do without.
+
+    Raises `StorageUnavailableError` or ``RuntimeError`` with a text for the operator.
+    """
+    logger.info("decoding with %s", await asyncio.to_thread(ffmpeg.binary))
+    storage = create_storage(settings)
+    try:
+        await storage.start()
+    finally:
+        await storage.stop()
 
 
 def _running(

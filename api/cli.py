@@ -1,5 +1,6 @@
 """The ``sercuescribe`` command."""
 
+import asyncio
 import logging
 import resource
 import signal
@@ -9,8 +10,9 @@ import click
 import uvicorn
 
 from api import __version__
-from api.app import create_app
+from api.app import create_app, preflight
 from api.settings import Settings, SettingsError, describe, read_settings
+from storage.base import StorageUnavailableError
 
 # uvicorn waits this long for connections to end before it cancels them; what
 # comes after (persisting every recording) must fit into ten seconds, too.
@@ -33,6 +35,10 @@ def serve(host: str, port: int) -> None:
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     _raise_file_limit()
+    try:
+        asyncio.run(preflight(settings))
+    except (StorageUnavailableError, RuntimeError) as error:
+        sys.exit(f"sercuescribe: {error}")
     # uvicorn raises the signal that ended it once more, when all is done; the work
     # is done by then, and an orderly end is no error.
     for number in (signal.SIGTERM, signal.SIGINT):

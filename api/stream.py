@@ -192,6 +192,7 @@ class SocketConnection:
                 if not self._closed:
                     self._closed = True
                     await self.socket.close(code, reason)
+        self._closed = True
 
 
 async def _stream(

@@ -44,8 +44,10 @@ def test_a_folder_in_use_ends_the_second_server_with_its_reason(
 ) -> None:
     first = start_service()
     second = run("serve", "--port", "0", AUDIO_STORAGE_PATH=str(first.folder))
-    assert second.returncode != 0
-    assert "in use by another process" in second.stderr
+    assert second.returncode == 1
+    assert second.stderr.splitlines()[-1] == (
+        f"sercuescribe: {first.folder} is in use by another process; one folder has one writer"
+    )
 
 
 def test_a_port_in_use_ends_the_server(tmp_path: Path) -> None:
