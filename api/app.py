@@ -12,13 +12,14 @@ from litestar.di import Provide
 
 from api import openapi
 from api.audio import ffmpeg
+from api.connection import Socket
 from api.links import LinkSigner, kept_secret
 from api.session.clock import Clock, SystemClock
 from api.session.expiry import Expiry
 from api.session.registry import Registry
 from api.sessions import SessionsController
 from api.settings import Settings
-from api.stream import Socket, existing_session, new_session
+from api.stream import existing_session, new_session
 from api.system import answer_error, asyncapi_json, health, openapi_json, ready, redoc, root
 from storage.base import Storage
 from storage.local import LocalStorage

@@ -1,13 +1,9 @@
-"""One session: audio in order, exact counts, one way from creation to completion.
-
-The recording's checkpoint is the only truth: every count a client is told is read
-from it, and it moves only when the bytes it counts were written.
-"""
+"""One session: audio in order, from several connections, one way from creation to completion."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeVar, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 from uuid import UUID
 
 from api.audio.detect import InputKind, begins_file
@@ -21,39 +17,12 @@ from api.errors import (
 )
 from api.messages import SessionInfo
 from api.session.clock import Clock
+from api.session.connection import Connection
 from api.session.info import session_info
+from api.session.ledger import Ledger
 from storage.base import Buffer, Recording, StorageUnavailableError
-from storage.checkpoint import Checkpoint, StreamCheckpoint
 
 logger = logging.getLogger(__name__)
-
-# Storage that fails is tried again after each of these; then the client is told.
-_RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
-
-_NOTHING = StreamCheckpoint(0, 0, 0, b"")
-
-T = TypeVar("T")
-
-
-class Connection(Protocol):
-    """A client's connection, as far as its session is concerned."""
-
-    @property
-    def last_received(self) -> float:
-        """When its last message came, by the session's monotonic clock."""
-        ...
-
-    async def end(self, error: Exception) -> None:
-        """Say why and close."""
-        ...
-
-    async def wait_received(self) -> None:
-        """Return when all that was delivered before it closed is received."""
-        ...
-
-    async def end_completed(self, info: SessionInfo) -> None:
-        """Send the session's final message and close."""
-        ...
 
 
 class Session:
@@ -73,7 +42,7 @@ class Session:
         self.recording = recording
         self.idle_since = clock.monotonic()
         self.gone = asyncio.Event()
-        self._pcm_format = recording.manifest.pcm_format
+        self._ledger = Ledger(recording, self._give_up)
         self._location = location
         self._max_connections = max_connections
         self._ffmpeg_loglevel = ffmpeg_loglevel
@@ -81,23 +50,21 @@ class Session:
         self._on_gone = gone
         self._streams: dict[Connection, InputStream] = {}
         self._detached: InputStream | None = None
-        self._committed = {stream.number: stream for stream in recording.checkpoint.streams}
-        self._last_number = max(self._committed, default=0)
+        self._last_number = self._ledger.last_stream_number
         self._error: str | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._failure: StorageUnavailableError | None = None
 
     @property
     def chunk_count(self) -> int:
-        return self.recording.checkpoint.chunk_count
+        return self._ledger.chunk_count
 
     @property
     def persisted_chunk_count(self) -> int:
-        return self.recording.persisted.chunk_count
+        return self._ledger.persisted_chunk_count
 
     @property
     def duration_seconds(self) -> float:
-        return self._pcm_format.seconds(self.recording.checkpoint.pcm_bytes)
+        return self._ledger.duration_seconds
 
     @property
     def connections(self) -> list[Connection]:
@@ -119,8 +86,7 @@ class Session:
     async def attach(self, connection: Connection) -> None:
         """Begin a new input stream for ``connection``."""
         self._must_be_active()
-        if len(self._streams) >= self._max_connections:
-            raise TooManyConnectionsError(self._max_connections)
+        self._must_have_room()
         self._streams[connection] = self._new_stream()
         await self.end_detached()
 
@@ -132,6 +98,7 @@ class Session:
             await previous.end(ConnectionReplacedError())
             await previous.wait_received()
             self._must_be_active()
+        self._must_have_room()
         stream, self._detached = self._detached, None
         self._streams[connection] = stream or self._new_stream()
 
@@ -158,11 +125,12 @@ class Session:
         if stream.passthrough and not begins_file(chunk) and not stream.lock.locked():
             # Nearly every chunk of PCM. Nothing is awaited, so nothing needs to be locked.
             pcm = stream.passthrough.feed(chunk)
+            state = stream.passthrough.state()
             try:
-                self._append(stream, pcm, chunks=1)
+                self._ledger.append(stream.number, pcm, state, chunks=1)
             except StorageUnavailableError:
                 async with stream.lock:
-                    await self._append_persistently(stream, pcm, chunks=1)
+                    await self._ledger.append_persistently(stream.number, pcm, state, chunks=1)
             return
         async with stream.lock:
             self._must_be_active()
@@ -208,44 +176,15 @@ class Session:
 
     async def _decode(self, stream: InputStream, chunk: bytes) -> None:
         if stream.has_failed:
-            await self._append_persistently(stream, b"", chunks=1)
+            await self._ledger.append_persistently(stream.number, b"", b"", chunks=1)
         else:
-            # Kept and counted before it is decoded: whatever comes out can be made again.
-            await self._keep(stream, chunk)
-        pcm = await stream.feed(chunk)
+            await self._ledger.keep(stream.number, chunk)
+        await self._emit(stream, await stream.feed(chunk))
+
+    async def _emit(self, stream: InputStream, pcm: Buffer) -> None:
         if pcm:
-            await self._append_persistently(stream, pcm)
-
-    async def _keep(self, stream: InputStream, chunk: bytes) -> None:
-        offset = self._committed.get(stream.number, _NOTHING).kept_bytes
-
-        async def keep() -> None:
-            self.recording.keep_input(stream.number, offset, chunk)
-
-        await self._persevere(keep)
-        await self._append_persistently(stream, b"", chunks=1, kept_bytes=len(chunk))
-
-    async def _append_persistently(
-        self, stream: InputStream, pcm: Buffer, *, chunks: int = 0, kept_bytes: int = 0
-    ) -> None:
-        async def append() -> None:
-            self._append(stream, pcm, chunks=chunks, kept_bytes=kept_bytes)
-
-        await self._persevere(append)
-
-    def _append(
-        self, stream: InputStream, pcm: Buffer, *, chunks: int = 0, kept_bytes: int = 0
-    ) -> None:
-        number, last = stream.number, self.recording.checkpoint
-        before = self._committed.get(number, _NOTHING)
-        state = stream.passthrough.state() if stream.passthrough else b""
-        after = StreamCheckpoint(
-            number, before.kept_bytes + kept_bytes, before.pcm_bytes + len(pcm), state
-        )
-        streams = {**self._committed, number: after}
-        counts = last.chunk_count + chunks, last.pcm_bytes + len(pcm)
-        self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values())))
-        self._committed = streams
+            state = stream.passthrough.state() if stream.passthrough else b""
+            await self._ledger.append_persistently(stream.number, pcm, state)
 
     async def _end_waiting(self, stream: InputStream | None) -> None:
         if stream is not None:
@@ -260,17 +199,8 @@ class Session:
             logger.warning("%s: the end of an input stream: %s", self.session_id, error)
             self._error = str(error)
             pcm = b""
-        if pcm:
-            await self._append_persistently(stream, pcm)
-        if self._committed.pop(stream.number, None) is not None:
-            last = self.recording.checkpoint
-            streams = tuple(self._committed.values())
-
-            async def forget() -> None:
-                self.recording.append(b"", Checkpoint(last.chunk_count, last.pcm_bytes, streams))
-
-            await self._persevere(forget)
-            await self.recording.drop_input(stream.number)
+        await self._emit(stream, pcm)
+        await self._ledger.forget(stream.number)
 
     async def _end_once(self, end: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending is None:
@@ -281,9 +211,7 @@ class Session:
         try:
             for stream in (*self._streams.values(), self._detached):
                 await self._end_waiting(stream)
-            manifest = await self._persevere(
-                lambda: self.recording.complete(self._clock.now(), self._error)
-            )
+            manifest = await self._ledger.complete(self._clock.now(), self._error)
         except StorageUnavailableError as error:
             await self._let_go(error)
             raise
@@ -310,26 +238,11 @@ class Session:
         self._on_gone(self)
         self.gone.set()
 
-    async def _persevere(self, action: Callable[[], Awaitable[T]]) -> T:
-        for delay_seconds in _RETRY_SECONDS:
-            if self._failure is not None:
-                raise self._failure
-            try:
-                return await action()
-            except StorageUnavailableError as error:
-                logger.warning("%s: storage failed, trying again: %s", self.session_id, error)
-            await asyncio.sleep(delay_seconds)
-        try:
-            return await action()
-        except StorageUnavailableError as error:
-            logger.error("%s: storage failed, giving up: %s", self.session_id, error)  # noqa: TRY400
-            self._failure = error
-            if self._ending is None:
-                self._ending = asyncio.create_task(self._let_go(error))
-            raise
-
-    async def _emit(self, stream: InputStream, pcm: Buffer) -> None:
-        await self._append_persistently(stream, pcm)
+    def _give_up(self, error: StorageUnavailableError) -> None:
+        if self._ending is None:
+            self._ending = asyncio.create_task(
+                self._let_go(error), name=f"give-up-{self.session_id}"
+            )
 
     def _new_stream(self) -> InputStream:
         return self._stream(self._new_number())
@@ -351,3 +264,7 @@ class Session:
     def _must_be_active(self) -> None:
         if self._ending is not None:
             raise SessionCompletedError(str(self.session_id))
+
+    def _must_have_room(self) -> None:
+        if len(self._streams) >= self._max_connections:
+            raise TooManyConnectionsError(self._max_connections)

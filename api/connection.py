@@ -1,0 +1,124 @@
+"""One WebSocket as a session sees it: it is sent to, and ended, from wherever the reason arises."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import WebSocket
+from litestar.types import Receive, Send
+
+from api.errors import INTERNAL, DecodeError, wire
+from api.messages import ControlMessage, ErrorMessage, ServerMessage, SessionInfo, encode
+from api.session.clock import Clock
+from api.session.session import Session
+
+logger = logging.getLogger(__name__)
+
+# A client that reads nothing must not hold up whoever wants to tell it goodbye.
+_GOODBYE_SECONDS = 5.0
+
+
+class Socket(WebSocket[Any, Any, Any]):
+    """Litestar's WebSocket without its bookkeeping around every message.
+
+    The receiving loop reads raw ASGI events and sees a disconnect for itself.
+    """
+
+    def receive_wrapper(self, receive: Receive) -> Receive:
+        return receive
+
+    def send_wrapper(self, send: Send) -> Send:
+        return send
+
+
+class SocketConnection:
+    """One WebSocket, as the session sees it (`api.session.session.Connection`)."""
+
+    def __init__(self, socket: Socket, clock: Clock) -> None:
+        self.session: Session | None = None
+        self.clock = clock
+        self.last_received = clock.monotonic()
+        self.socket = socket
+        self._closed = False
+        self._received = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def reporting(self) -> AsyncIterator[None]:
+        """Whatever goes wrong inside is told to the client as a message, then by the close code."""
+        try:
+            yield
+        except Exception as error:
+            if wire(error) is INTERNAL:
+                logger.exception("a connection failed")
+            await self.end(error)
+        finally:
+            self._received.set()
+
+    async def send(self, message: ServerMessage) -> None:
+        """Send ``message`` unless the connection is closing.
+
+        A peer that is gone is no error here: what it had sent before is still to be received.
+        """
+        if self._closed:
+            return
+        try:
+            await self.socket.send(
+                {"type": "websocket.send", "bytes": None, "text": encode(message).decode()}
+            )
+        except OSError:  # what ASGI servers raise for a connection that is lost
+            self._closed = True
+
+    async def end(self, error: Exception) -> None:
+        row = wire(error)
+        await self._end(self.error_message(error), row.close_code, row.error)
+
+    async def end_completed(self, info: SessionInfo) -> None:
+        message = ControlMessage(
+            message="Session closed",
+            session_id=info.session_id,
+            status=info.status,
+            chunk_count=info.total_chunks,
+            persisted_chunk_count=info.persisted_chunk_count,
+            duration_seconds=info.duration_seconds,
+            action="close_session",
+        )
+        await self._end(message, 1000, message.message)
+
+    async def wait_received(self) -> None:
+        await self._received.wait()
+
+    def error_message(self, error: Exception) -> ErrorMessage:
+        row = wire(error)
+        details: dict[str, Any] = {"session_id": getattr(error, "session_id", None)}
+        if self.session is not None:
+            details = counts(self.session)
+        if (valid_values := getattr(error, "valid_values", None)) is not None:
+            details["valid_values"] = list(valid_values)
+        return ErrorMessage(
+            message="Failed to process chunk" if isinstance(error, DecodeError) else row.error,
+            status="error",
+            error=row.error,
+            code=row.code,
+            **details,
+        )
+
+    async def _end(self, message: ServerMessage, code: int, reason: str) -> None:
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self.send(message)
+                if not self._closed:
+                    self._closed = True
+                    await self.socket.close(code, reason)
+        self._closed = True
+
+
+def counts(session: Session) -> dict[str, Any]:
+    """What every message says of its session."""
+    return {
+        "session_id": session.recording.manifest.session_id,
+        "chunk_count": session.chunk_count,
+        "persisted_chunk_count": session.persisted_chunk_count,
+        "duration_seconds": session.duration_seconds,
+    }

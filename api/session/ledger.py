@@ -1,0 +1,129 @@
+"""What a session has recorded: bytes and the counts that go with them, written together.
+
+The recording's checkpoint is the only truth. Every count that a client is told is read
+from it, and it moves only when the bytes it counts were written.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+from storage.base import Buffer, Recording, StorageUnavailableError
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+# Storage that fails is tried again after each of these; then it is given up.
+_RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+
+_NOTHING = StreamCheckpoint(0, 0, 0, b"")
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """Writes to one recording, and goes on trying while the storage fails.
+
+    ``gave_up`` is called once, when trying came to its end; from then on nothing is written.
+    """
+
+    def __init__(
+        self, recording: Recording, gave_up: Callable[[StorageUnavailableError], None]
+    ) -> None:
+        self.recording = recording
+        self._gave_up = gave_up
+        self._pcm_format = recording.manifest.pcm_format
+        self._streams = {stream.number: stream for stream in recording.checkpoint.streams}
+        self._failure: StorageUnavailableError | None = None
+
+    @property
+    def chunk_count(self) -> int:
+        return self.recording.checkpoint.chunk_count
+
+    @property
+    def persisted_chunk_count(self) -> int:
+        return self.recording.persisted.chunk_count
+
+    @property
+    def duration_seconds(self) -> float:
+        return self._pcm_format.seconds(self.recording.checkpoint.pcm_bytes)
+
+    @property
+    def last_stream_number(self) -> int:
+        """The highest number among the streams that are open."""
+        return max(self._streams, default=0)
+
+    def append(
+        self, stream: int, pcm: Buffer, state: bytes, *, chunks: int = 0, kept_bytes: int = 0
+    ) -> None:
+        """Write ``pcm`` of ``stream`` and what it counts for, now or not at all.
+
+        ``state`` is what the stream's decoder needs to go on after it, if it passes through.
+        Raises `StorageUnavailableError`, and then nothing has changed.
+        """
+        last, before = self.recording.checkpoint, self._streams.get(stream, _NOTHING)
+        after = StreamCheckpoint(
+            stream, before.kept_bytes + kept_bytes, before.pcm_bytes + len(pcm), state
+        )
+        streams = {**self._streams, stream: after}
+        counts = last.chunk_count + chunks, last.pcm_bytes + len(pcm)
+        self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values())))
+        self._streams = streams
+
+    async def append_persistently(
+        self, stream: int, pcm: Buffer, state: bytes, *, chunks: int = 0, kept_bytes: int = 0
+    ) -> None:
+        """The same, tried again while the storage fails."""
+
+        async def append() -> None:
+            self.append(stream, pcm, state, chunks=chunks, kept_bytes=kept_bytes)
+
+        await self._persevere(append)
+
+    async def keep(self, stream: int, chunk: bytes) -> None:
+        """Keep and count a chunk of raw input: whatever comes of it can be made again."""
+        offset = self._streams.get(stream, _NOTHING).kept_bytes
+
+        async def keep() -> None:
+            self.recording.keep_input(stream, offset, chunk)
+            self.append(stream, b"", b"", chunks=1, kept_bytes=len(chunk))
+
+        await self._persevere(keep)
+
+    async def forget(self, stream: int) -> None:
+        """The stream has ended: nothing of it is needed any more."""
+        if stream not in self._streams:
+            return
+
+        async def forget() -> None:
+            last = self.recording.checkpoint
+            streams = {number: s for number, s in self._streams.items() if number != stream}
+            self.recording.append(
+                b"", Checkpoint(last.chunk_count, last.pcm_bytes, tuple(streams.values()))
+            )
+            self._streams = streams
+
+        await self._persevere(forget)
+        await self.recording.drop_input(stream)
+
+    async def complete(self, at: datetime, error: str | None) -> Manifest:
+        return await self._persevere(lambda: self.recording.complete(at, error))
+
+    async def _persevere(self, action: Callable[[], Awaitable[T]]) -> T:
+        for delay_seconds in (*_RETRY_SECONDS, None):
+            if self._failure is not None:
+                raise self._failure
+            try:
+                return await action()
+            except StorageUnavailableError as error:
+                failure = error
+            if delay_seconds is not None:
+                logger.warning("storage failed, trying again: %s", failure)
+                await asyncio.sleep(delay_seconds)
+        logger.error("storage failed, giving up: %s", failure)
+        self._failure = failure
+        self._gave_up(failure)
+        raise failure
