@@ -62,6 +62,8 @@ class LoadClient:
             payload = await self._reader.readexactly(length)
             if head[0] == 0x81:
                 return payload
+            if head[0] == 0x89:  # a ping: who does not answer is dropped
+                self._writer.write(b"\x8a" + binary_frame(payload)[1:])
 
     def close(self) -> None:
         self._writer.close()
