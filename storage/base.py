@@ -80,8 +80,8 @@ class Recording(Protocol):
         """The input of ``stream`` that :attr:`checkpoint` counts."""
         ...
 
-    async def drop_input(self, stream: int) -> None:
-        """Forget the input of a stream that no checkpoint names any more."""
+    def drop_input(self, stream: int) -> None:
+        """The last checkpoint does not name ``stream``: forget its input once that is persisted."""
         ...
 
     async def flush(self) -> None:

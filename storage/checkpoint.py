@@ -22,8 +22,8 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One open input stream.
 
     ``kept_bytes`` of its raw input are kept beside the recording and decode to
-    (at least) the ``pcm_bytes`` it has added so far. A stream that passes
-    through keeps no input: ``state`` is all its decoder needs.
+    (at least) the ``pcm_bytes`` it has added so far. A stream that passes through
+    needs neither: where there is a ``state``, it is all that its decoder needs.
     """
 
     number: int

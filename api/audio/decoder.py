@@ -19,7 +19,8 @@ _MAX_WAV_HEADER_BYTES = 256 * 1024
 
 _TO_THE_END = -1
 
-_STATE_OF_RAW_PCM = msgspec.msgpack.encode((_TO_THE_END, 0, b""))
+# Written after nearly every chunk, so as short as can be.
+_STATE_OF_RAW_PCM = b"\0"
 
 # What ffmpeg calls the inputs whose name it does not share.
 _RAW_DEMUXERS = {"pcm_s16le": "s16le", "pcm_f32le": "f32le"}
@@ -72,6 +73,8 @@ class Passthrough:
 
     @classmethod
     def restored(cls, frame_bytes: int, state: bytes) -> "Passthrough":
+        if state == _STATE_OF_RAW_PCM:
+            return cls(frame_bytes, None)
         data_left, skip_left, pending = msgspec.msgpack.decode(state, type=tuple[int, int, bytes])
         decoder = cls(frame_bytes, data_left)
         decoder._skip_left, decoder._pending = skip_left, pending

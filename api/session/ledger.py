@@ -65,9 +65,11 @@ class Ledger:
         Raises `StorageUnavailableError`, and then nothing has changed.
         """
         last, before = self.recording.checkpoint, self._streams.get(stream, _NOTHING)
-        after = StreamCheckpoint(
-            stream, before.kept_bytes + kept_bytes, before.pcm_bytes + len(pcm), state
-        )
+        if state:
+            after = StreamCheckpoint(stream, 0, 0, state)
+        else:
+            kept_bytes += before.kept_bytes
+            after = StreamCheckpoint(stream, kept_bytes, before.pcm_bytes + len(pcm), b"")
         streams = {**self._streams, stream: after}
         counts = last.chunk_count + chunks, last.pcm_bytes + len(pcm)
         self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values())))
@@ -107,7 +109,7 @@ class Ledger:
             self._streams = streams
 
         await self._persevere(forget)
-        await self.recording.drop_input(stream)
+        self.recording.drop_input(stream)
 
     async def complete(self, at: datetime, error: str | None) -> Manifest:
         return await self._persevere(lambda: self.recording.complete(at, error))

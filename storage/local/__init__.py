@@ -5,8 +5,8 @@ For every session::
     {session_id}.wav        the audio; grows in place, a valid file at any moment
     {session_id}.json       the manifest; replaced whole, never half written
     {session_id}.state/     while the session is active only:
-        checkpoint          how far the recording got, 8 KiB, written after every chunk
-        input.{number}      raw input of a stream that goes through ffmpeg
+        checkpoint          how far the recording got, 4 KiB, written after every chunk
+        input.{number}      raw input of a stream, unless it is PCM as it is recorded
 
 and once for the folder: ``.lock``, held by the one process that writes here.
 

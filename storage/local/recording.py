@@ -18,8 +18,8 @@ from storage.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
-# The checkpoint file: the last one written, then the last one persisted.
-_SLOT_BYTES = 4096
+# The checkpoint file is one page: the last one written, then the last one persisted.
+_SLOT_BYTES = 2048
 _WRITTEN_AT = 0
 _PERSISTED_AT = _SLOT_BYTES
 
@@ -51,6 +51,7 @@ class LocalRecording:
         self._released = released
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
+        self._dropped: list[int] = []
         self._audio = os.open(paths.audio, os.O_RDWR | os.O_CREAT, 0o666)
         self._state = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
         self._open = True
@@ -58,6 +59,7 @@ class LocalRecording:
     def begin(self) -> None:
         """Write the empty WAV and the first checkpoint."""
         files.write_at(self._state, bytes(2 * _SLOT_BYTES), 0)
+        files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
         self._persist()
 
     def recover(self) -> None:
@@ -99,12 +101,8 @@ class LocalRecording:
                 remaining -= len(block)
                 yield block
 
-    async def drop_input(self, stream: int) -> None:
-        fd = self._inputs.pop(stream, None)
-        if fd is not None:
-            os.close(fd)
-        with files.translated_errors():
-            await asyncio.to_thread(self._paths.input(stream).unlink, missing_ok=True)
+    def drop_input(self, stream: int) -> None:
+        self._dropped.append(stream)
 
     async def flush(self) -> None:
         await asyncio.to_thread(self.persist)
@@ -119,7 +117,7 @@ class LocalRecording:
         try:
             await self.flush()
         finally:
-            await asyncio.to_thread(self._close)
+            await asyncio.to_thread(self.close)
             self._released(self)
 
     def persist(self) -> None:
@@ -129,6 +127,7 @@ class LocalRecording:
                 self._persist()
 
     def _persist(self) -> None:
+        dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
         checkpoint = self.checkpoint
         files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
         for fd in list(self._inputs.values()):
@@ -138,6 +137,11 @@ class LocalRecording:
         files.write_at(self._state, encode_record(checkpoint), _PERSISTED_AT)
         os.fdatasync(self._state)
         self.persisted = checkpoint
+        for stream in dropped:
+            self._dropped.remove(stream)
+            if stream in self._inputs:
+                os.close(self._inputs.pop(stream))
+            self._paths.input(stream).unlink(missing_ok=True)
 
     def _complete(self, manifest: Manifest) -> None:
         with files.translated_errors(), self._persisting:
@@ -149,9 +153,16 @@ class LocalRecording:
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the files as they are."""
         with self._persisting:
             self._close_files()
+
+    def discard(self) -> None:
+        """Take back a recording that could not begin."""
+        self.close()
+        self._paths.audio.unlink(missing_ok=True)
+        shutil.rmtree(self._paths.state, ignore_errors=True)
 
     def _close_files(self) -> None:
         if self._open:
@@ -182,10 +193,9 @@ def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint
 
 
 def _borne_out(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
-    if paths.audio.stat().st_size < wav.HEADER_BYTES + checkpoint.pcm_bytes:
-        return False
+    kept = {paths.input(stream.number): stream.kept_bytes for stream in checkpoint.streams}
+    needed = {paths.audio: wav.HEADER_BYTES + checkpoint.pcm_bytes, **kept}
     return all(
-        paths.input(stream.number).stat().st_size >= stream.kept_bytes
-        for stream in checkpoint.streams
-        if stream.kept_bytes
+        not size_bytes or (path.exists() and path.stat().st_size >= size_bytes)
+        for path, size_bytes in needed.items()
     )

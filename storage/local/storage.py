@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from storage import manifest as manifests
+from storage import wav
 from storage.base import Page, RecordingNotFoundError, StorageUnavailableError
 from storage.local import files, paths
 from storage.local.audio import LocalAudio
@@ -120,12 +121,17 @@ class LocalStorage:
             return
         session = self._paths(session_id)
         try:
-            active = self._manifest(session_id).status == "active"
+            if self._manifest(session_id).status == "active":
+                return
         except RecordingNotFoundError:
+            if session.audio.exists() and session.audio.stat().st_size > wav.HEADER_BYTES:
+                logger.warning("%s holds audio and has no manifest: left alone", session.audio)
+                return
             session.audio.unlink(missing_ok=True)
-            active = False
-        if not active:
-            shutil.rmtree(session.state)
+        except StorageUnavailableError:
+            logger.exception("%s cannot be read: left alone", session.manifest)
+            return
+        shutil.rmtree(session.state)
 
     def _check(self) -> None:
         probe = self._folder / ".probe"
@@ -139,10 +145,14 @@ class LocalStorage:
         with files.translated_errors():
             session.state.mkdir()
             recording = self._recording(session, manifest)
-            recording.begin()
-            files.sync_folder(session.state)
-            # The manifest comes last: with it, the session exists.
-            files.replace(session.manifest, manifests.encode(manifest))
+            try:
+                recording.begin()
+                files.sync_folder(session.state)
+                # The manifest comes last: with it, the session exists.
+                files.replace(session.manifest, manifests.encode(manifest))
+            except OSError:
+                recording.discard()
+                raise
         self._open[session_id] = recording
         return recording
 
@@ -154,7 +164,11 @@ class LocalStorage:
         with files.translated_errors():
             session.state.mkdir(exist_ok=True)
             recording = self._recording(session, manifest)
-            recording.recover()
+            try:
+                recording.recover()
+            except OSError:
+                recording.close()
+                raise
         self._open[session_id] = recording
         return recording
 

@@ -1,6 +1,9 @@
 """One fixture, every backend: a new one joins by a line in ``BACKENDS``."""
 
-from collections.abc import AsyncIterator, Callable
+import contextlib
+import resource
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +33,19 @@ async def storage(open_storage: Callable[[], Storage]) -> AsyncIterator[Storage]
     await storage.start()
     yield storage
     await storage.stop()
+
+
+@contextlib.contextmanager
+def file_size_limit(size_bytes: int) -> Iterator[None]:
+    """Files of this process cannot grow beyond ``size_bytes``: a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def new_manifest(**fields: object) -> Manifest:

@@ -1,14 +1,13 @@
 """Whole or not at all."""
 
 import os
-import resource
-import signal
 from pathlib import Path
 
 import pytest
 
 from storage.base import StorageUnavailableError
 from storage.local import files
+from tests.storage.conftest import file_size_limit
 
 
 def test_replace_leaves_nothing_but_the_file(tmp_path: Path) -> None:
@@ -21,16 +20,9 @@ def test_replace_leaves_nothing_but_the_file(tmp_path: Path) -> None:
 
 def test_a_write_that_does_not_fit_says_so(tmp_path: Path) -> None:
     fd = os.open(tmp_path / "a", os.O_RDWR | os.O_CREAT)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            files.write_at(fd, bytes(5000), 0)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-        os.close(fd)
+    with file_size_limit(1000), pytest.raises(OSError, match="too large"):
+        files.write_at(fd, bytes(5000), 0)
+    os.close(fd)
 
 
 def test_an_error_of_the_system_becomes_one_of_the_storage() -> None:

@@ -113,3 +113,25 @@ async def test_background_syncs_persist_without_being_asked(tmp_path: Path) -> N
             await asyncio.sleep(0)
     await recording.release()
     await storage.stop()
+
+
+async def test_input_is_there_as_long_as_the_persisted_checkpoint_names_it(
+    volume: LocalStorage, tmp_path: Path
+) -> None:
+    recording = await volume.create(new_manifest())
+    recording.keep_input(1, 0, b"input")
+    recording.append(b"", Checkpoint(1, 0, (StreamCheckpoint(1, 5, 0, b""),)))
+    await recording.flush()
+    recording.append(pcm(10), Checkpoint(2, 20))
+    recording.drop_input(1)
+    kept = tmp_path / f"{recording.manifest.session_id}.state" / "input.1"
+    assert kept.read_bytes() == b"input"
+    await recording.flush()
+    assert not kept.exists()
+
+
+async def test_a_recording_that_never_got_a_chunk_is_taken_up_without_a_warning(
+    volume: LocalStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await reopened(volume, await volume.create(new_manifest()))
+    assert caplog.records == []

@@ -10,7 +10,7 @@ from storage.base import RecordingNotFoundError, Storage, StorageUnavailableErro
 from storage.checkpoint import Checkpoint
 from storage.local import LocalStorage
 from tests.audio import pcm
-from tests.storage.conftest import new_manifest
+from tests.storage.conftest import file_size_limit, new_manifest
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -119,3 +119,41 @@ async def started_and_stopped(folder: Path) -> None:
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+async def test_audio_without_a_manifest_is_not_deleted(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    recording.append(pcm(10), Checkpoint(1, 20))
+    await storage.stop()
+    (tmp_path / f"{recording.manifest.session_id}.json").unlink()
+    before = names(tmp_path)
+    await started_and_stopped(tmp_path)
+    assert names(tmp_path) == before
+
+
+async def test_a_damaged_manifest_of_an_active_session_does_not_keep_the_service_from_starting(
+    tmp_path: Path,
+) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    await storage.stop()
+    (tmp_path / f"{recording.manifest.session_id}.json").write_bytes(b"{")
+    before = names(tmp_path)
+    await started_and_stopped(tmp_path)
+    assert names(tmp_path) == before
+
+
+async def test_a_session_that_could_not_begin_leaves_no_file_and_no_descriptor(
+    tmp_path: Path,
+) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    with file_size_limit(100), pytest.raises(StorageUnavailableError):
+        await storage.create(new_manifest())
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert names(tmp_path) == {".lock"}
+    await storage.stop()
