@@ -71,6 +71,7 @@ def create_app(
         exception_handlers={Exception: answer_error},
         openapi_config=openapi.openapi_config(),
         websocket_class=Socket,
+        logging_config=None,  # the command line sets logging up
         lifespan=[_running(storage, registry, expiry)],
     )
     openapi.finish(app.openapi_schema)

@@ -47,6 +47,7 @@ def serve(host: str, port: int) -> None:
         create_app(settings),
         host=host,
         port=port,
+        workers=1,  # whatever WEB_CONCURRENCY says: a folder has one writer
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",

@@ -63,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 100
 
     max_connections_per_session: Annotated[
-        int, Meta(description="Connections to one session at once", ge=1, le=64)
+        int, Meta(description="Connections to one session at once", ge=1, le=32)
     ] = 5
     connection_timeout_seconds: Annotated[
         float,
@@ -90,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sync_interval_seconds: Annotated[
         float,
         Meta(
-            description="How often audio is made durable; losing the machine costs no more",
+            description="How often new audio is made durable on the disk",
             gt=0,
         ),
     ] = 1.0

@@ -87,5 +87,6 @@ def answer_error(request: HttpRequest, error: Exception) -> Response[ErrorBody]:
 def _parameter(error: ValidationException) -> str:
     """The name of the parameter that the framework refused."""
     if isinstance(error.extra, list) and error.extra:
-        return str(error.extra[0].get("key", "parameters"))
-    return "parameters"
+        key = str(error.extra[0].get("key", "parameters"))
+        return "body" if key == "data" else key
+    return "body"

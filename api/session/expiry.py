@@ -59,9 +59,7 @@ class Expiry:
             for connection in session.connections:
                 if now - connection.last_received > self._connection_timeout_seconds:
                     await connection.end(ConnectionIdleError(self._connection_timeout_seconds))
-            if not session.connections and (
-                now - session.idle_since > self._connection_timeout_seconds
-            ):
+            if now - session.waiting_since > self._connection_timeout_seconds:
                 await session.end_detached()
 
     def _is_over(self, session: Session) -> bool:

@@ -7,7 +7,12 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from api.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
+from api.errors import (
+    InvalidParameterError,
+    SessionCompletedError,
+    SessionNotFoundError,
+    TooManySessionsError,
+)
 from api.messages import SessionInfo, SessionPage
 from api.session.clock import Clock
 from api.session.info import session_info
@@ -101,6 +106,9 @@ class Registry:
     async def page(
         self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
     ) -> SessionPage:
+        """Sessions, newest first. Raises :class:`InvalidParameterError` for a bad cursor."""
+        if cursor is not None and not is_session_id(cursor):
+            raise InvalidParameterError("cursor")
         page = await self._storage.manifests(
             status=status, user_id=user_id, limit=limit, cursor=cursor
         )
@@ -195,10 +203,13 @@ class Registry:
 
 def parse_session_id(session_id: str) -> UUID:
     """A session id in its one spelling. Anything else is a session that does not exist."""
-    try:
-        key = UUID(session_id)
-    except ValueError as error:
-        raise SessionNotFoundError(session_id) from error
-    if str(key) != session_id.lower():
+    if not is_session_id(session_id):
         raise SessionNotFoundError(session_id)
-    return key
+    return UUID(session_id)
+
+
+def is_session_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False

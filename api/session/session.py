@@ -41,6 +41,7 @@ class Session:
         self.session_id = UUID(recording.manifest.session_id)
         self.recording = recording
         self.idle_since = clock.monotonic()
+        self.waiting_since = clock.monotonic()
         self.gone = asyncio.Event()
         self._ledger = Ledger(recording, self._give_up)
         self._location = location
@@ -109,6 +110,7 @@ class Session:
             return
         self.idle_since = self._clock.monotonic()
         if stream.begun:
+            self.waiting_since = self.idle_since
             previous, self._detached = self._detached, stream
             await self._end_waiting(previous)
 
