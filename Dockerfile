@@ -1,0 +1,44 @@
+# The service as an image. Packages come from requirements.lock, checked by hash;
+# ffmpeg is Debian's.
+
+FROM python:3.13-slim AS build
+
+RUN python -m venv /opt/venv
+COPY requirements.lock /src/
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /src/requirements.lock
+
+COPY pyproject.toml README.md /src/
+COPY api /src/api
+COPY storage /src/storage
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src \
+    && /opt/venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
+
+
+FROM python:3.13-slim
+
+# The version of ffmpeg is that of the Debian release below, with its security fixes.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ffmpeg \
+    && rm -rf /var/lib/apt/lists/*
+
+# The uid is fixed, so that a volume belongs to the same user in every version of the image.
+RUN groupadd --gid 10001 sercuescribe \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin sercuescribe \
+    && install -d -o sercuescribe -g sercuescribe /app/audio_sessions
+
+COPY --from=build /opt/venv /opt/venv
+
+ENV PATH=/opt/venv/bin:$PATH
+ENV AUDIO_STORAGE_PATH=/app/audio_sessions
+WORKDIR /app
+USER 10001:10001
+VOLUME /app/audio_sessions
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+
+# Without proxies: the check is for this container alone.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/health', timeout=2)"]
+
+CMD ["sercuescribe", "serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,81 @@
+"""Every variable, its default, its limits, its meaning."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.settings import Settings, SettingsError, describe, read_settings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "tests" / "data" / "audio-streaming-api.md").read_text()
+
+
+def documented() -> dict[str, str]:
+    """The variables of the public document, with their defaults."""
+    block = re.search(r"```env\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert block is not None
+    lines = (line for line in block[1].splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_every_documented_variable_exists_with_its_default() -> None:
+    ours = {setting.variable: setting.default for setting in describe(Settings())}
+    theirs = documented()
+    assert len(theirs) == 11
+    # In the image; from a checkout it is a folder of the checkout.
+    assert theirs.pop("AUDIO_STORAGE_PATH") == "/app/audio_sessions"
+    assert "AUDIO_STORAGE_PATH=/app/audio_sessions" in (ROOT / "Dockerfile").read_text()
+    assert ours["AUDIO_STORAGE_PATH"] == "./audio_sessions"
+    assert {name: ours[name] for name in theirs} == theirs
+
+
+def test_variables_are_read_from_the_environment() -> None:
+    settings = read_settings(
+        {"DEFAULT_SAMPLE_RATE": " 16000 ", "MAX_CHUNK_SIZE_MB": "0.5", "PUBLIC_URL": "https://x.y"}
+    )
+    assert settings.default_sample_rate == 16000
+    assert settings.max_chunk_size_bytes == 524288
+    assert settings.public_url == "https://x.y"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "valid"),
+    [
+        ("DEFAULT_SAMPLE_RATE", "44000", "8000, 16000, 22050, 44100, 48000, 96000"),
+        ("DEFAULT_CHANNELS", "two", "1, 2"),
+        ("DEFAULT_FORMAT", "exe", "wav, mp3, flac, aac"),
+        ("MAX_CONCURRENT_SESSIONS", "0", ">= 1"),
+        ("MAX_CONNECTIONS_PER_SESSION", "33", "<= 32"),
+        ("CONNECTION_TIMEOUT_SECONDS", "-1", "> 0"),
+        ("CONNECTION_TIMEOUT_SECONDS", "soon", "float"),
+        ("AUDIO_STORAGE_PATH", "", "length >= 1"),
+        ("PUBLIC_URL", "example.org", "http"),
+        ("LOG_LEVEL", "loud", "debug, info, warning, error"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name_and_what_is_valid(
+    variable: str, value: str, valid: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({variable: value})
+    assert str(refused.value).startswith(f"{variable}={value!r} is not valid: expected ")
+    assert valid in str(refused.value)
+
+
+def test_every_variable_has_a_meaning_of_one_line() -> None:
+    for setting in describe(Settings()):
+        assert setting.meaning
+        assert "\n" not in setting.meaning
+
+
+def test_a_secret_is_not_printed() -> None:
+    values = {s.variable: s.value for s in describe(Settings(download_url_secret="hunter2"))}
+    assert values["DOWNLOAD_URL_SECRET"] == "(set)"
+
+
+def test_the_operations_manual_lists_just_these_variables() -> None:
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", manual, re.MULTILINE)
+    listed = [(variable, default.strip("`"), meaning) for variable, default, meaning in rows]
+    assert listed == [(s.variable, s.default, s.meaning) for s in describe(Settings())]
