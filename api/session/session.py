@@ -144,6 +144,10 @@ class Session:
             except DecodeError as error:
                 self._error = str(error)
                 raise
+            except Exception as error:
+                # What the decoder had in hand is in doubt, what was written is not.
+                self._give_up(error)
+                raise
 
     async def flush(self) -> None:
         """Return when all chunks received so far are persisted."""
@@ -214,7 +218,7 @@ class Session:
             for stream in (*self._streams.values(), self._detached):
                 await self._end_waiting(stream)
             manifest = await self._ledger.complete(self._clock.now(), self._error)
-        except StorageUnavailableError as error:
+        except Exception as error:
             await self._let_go(error)
             raise
         info = session_info(manifest, location=self._location)
@@ -222,17 +226,19 @@ class Session:
         self._leave()
 
     async def _let_go(self, error: Exception | None) -> None:
-        if error is not None:
-            await asyncio.gather(*(connection.end(error) for connection in self._streams))
-        for stream in (*self._streams.values(), self._detached):
-            if stream is not None:
-                async with stream.lock:
-                    await stream.abort()
         try:
+            if error is not None:
+                await asyncio.gather(*(connection.end(error) for connection in self._streams))
+            for stream in (*self._streams.values(), self._detached):
+                if stream is not None:
+                    async with stream.lock:
+                        await stream.abort()
             await self.recording.release()
-        except StorageUnavailableError:
-            logger.exception("%s: left with audio that is not persisted", self.session_id)
-        self._leave()
+        except Exception:
+            # Whoever takes the session up again begins at what was written.
+            logger.exception("%s was not let go in order", self.session_id)
+        finally:
+            self._leave()
 
     def _leave(self) -> None:
         self._streams.clear()
@@ -240,7 +246,7 @@ class Session:
         self._on_gone(self)
         self.gone.set()
 
-    def _give_up(self, error: StorageUnavailableError) -> None:
+    def _give_up(self, error: Exception) -> None:
         if self._ending is None:
             self._ending = asyncio.create_task(
                 self._let_go(error), name=f"give-up-{self.session_id}"

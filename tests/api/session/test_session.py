@@ -289,3 +289,25 @@ def recorded_after(session: Session) -> bytes:
     path = Path(session.info().file_path)
     assert json.loads(path.with_suffix(".json").read_text())["status"] == "completed"
     return path.read_bytes()[80:]
+
+
+async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
+    session: Session,
+    connection: ConnectionProbe,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    with monkeypatch.context() as patch:
+        patch.setattr("api.audio.ffmpeg.binary", lambda: "/nowhere/ffmpeg")
+        with pytest.raises(FileNotFoundError):
+            await send(session, connection, deep[:50_000])
+        await session.gone.wait()
+    assert isinstance(connection.ended, FileNotFoundError)
+    session = await registry.open(str(session.session_id))
+    assert session.chunk_count == 1
+    again = ConnectionProbe()
+    await session.resume(again)
+    await send(session, again, deep[50_000:])
+    await session.close()
+    assert recorded_after(session) == decode(deep, sample_rate=22050)
