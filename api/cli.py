@@ -56,6 +56,7 @@ def serve(host: str, port: int) -> None:
         ws_ping_timeout=settings.ping_timeout_seconds,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        log_config=None,  # one log, in one form
         log_level=settings.log_level,
     )
 
