@@ -9,13 +9,16 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from api.audio.detect import RAW_KINDS, InputKind, detect
+from api.audio.detect import RAW_KINDS, InputKind, detect, find_start
 from api.audio.wav import parse_header
 from storage.base import Buffer
 from storage.wav import PcmFormat
 
 # A WAV header longer than this (a picture in an ID3 chunk, say) is left to ffmpeg.
 _MAX_WAV_HEADER_BYTES = 256 * 1024
+
+# A container may begin so far behind junk; what begins later is an error.
+_MAX_JUNK_BYTES = 64 * 1024
 
 _TO_THE_END = -1
 
@@ -105,6 +108,7 @@ class Choice(NamedTuple):
     offset: int = 0
     data_bytes: int | None = None
     input_options: tuple[str, ...] = ()
+    kind: InputKind = "wav"
 
 
 def choose(
@@ -127,7 +131,12 @@ def choose(
             return None
         if header is not None and header.is_pcm16(pcm_format.sample_rate, pcm_format.channels):
             return Choice("passthrough", header.data_offset, header.data_bytes)
-    return Choice("ffmpeg", input_options=("-f", _DEMUXERS.get(kind, kind)))
+    start = find_start(head, kind)
+    if start < 0 and len(head) < _MAX_JUNK_BYTES and not at_end:
+        return None
+    return Choice(
+        "ffmpeg", offset=max(0, start), input_options=("-f", _DEMUXERS.get(kind, kind)), kind=kind
+    )
 
 
 def _raw_options(kind: str, pcm_format: PcmFormat) -> tuple[str, ...]:

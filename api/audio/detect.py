@@ -20,12 +20,15 @@ _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
     ("wav", ((0, b"RIFF"), (8, b"WAVE"))),
     ("wav", ((0, b"RF64"), (8, b"WAVE"))),
     ("wav", ((0, b"BW64"), (8, b"WAVE"))),
+    ("mp3", ((0, b"ID3"),)),  # or what else there is behind the tag
     ("flac", ((0, b"fLaC"),)),
     ("ogg", ((0, b"OggS\x00"),)),
     ("webm", ((0, b"\x1a\x45\xdf\xa3"),)),
     ("mp4", ((0, b"\0\0"), (4, b"ftyp"))),
-    ("mp3", ((0, b"ID3"),)),
 )
+
+# A longer tag (a picture) is not waited for.
+_MAX_TAG_BYTES = 64 * 1024
 
 # A file that begins inside a running stream must show more of itself, because PCM may
 # contain anything: at least eight fixed bytes, so that chance never does.
@@ -57,13 +60,11 @@ def detect(
     16-bit little endian. With ``at_end`` no more bytes will come, and there is an answer.
     Never waits for more than 8 KiB.
     """
-    waiting = False
-    for kind, pattern in _SIGNATURES:
-        match _compare(head, pattern):
-            case True:
-                return kind if kind != "mp3" or declared != "aac" else declared
-            case None:
-                waiting = True
+    signs = [(_compare(head, pattern), kind) for kind, pattern in _SIGNATURES]
+    for sign, kind in signs:
+        if sign:
+            return _behind_tag(head, declared, at_end=at_end) if kind == "mp3" else kind
+    waiting = any(sign is None for sign, _ in signs)
     if declared not in RAW_KINDS:
         for kind, frame_bytes in _FRAMED:
             match _synced(head, frame_bytes, sure=declared == kind):
@@ -74,6 +75,20 @@ def detect(
     if waiting and not at_end:
         return None
     return "pcm_s16le" if declared == "wav" else declared
+
+
+def find_start(head: bytes | bytearray, kind: InputKind) -> int:
+    """Where a stream declared as ``kind`` begins in ``head``, behind whatever else; -1: nowhere.
+
+    Only for the containers that ffmpeg does not look for by itself.
+    """
+    if kind == "webm":
+        return head.find(b"\x1a\x45\xdf\xa3")
+    if kind == "mp4":
+        return max(-1, head.find(b"ftyp") - 4)
+    if kind == "aac" and head.startswith(b"ID3") and len(head) >= 10:
+        return min(_tag_bytes(head), len(head))
+    return 0
 
 
 def begins_file(chunk: bytes) -> bool:
@@ -91,6 +106,34 @@ def begins_file(chunk: bytes) -> bool:
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return b"\x42\x82" in head  # the DocType element of an EBML header (RFC 8794)
     return head[:2] == b"\x00\x00" and head[4:8] == b"ftyp"
+
+
+def _behind_tag(head: bytes | bytearray, declared: InputKind, *, at_end: bool) -> InputKind | None:
+    """What an ID3 tag stands in front of: MPEG audio as a rule, ADTS or FLAC now and then."""
+    otherwise: InputKind = "aac" if declared == "aac" else "mp3"
+    if len(head) < 10:
+        return otherwise if at_end else None
+    tag_bytes = _tag_bytes(head)
+    if tag_bytes > _MAX_TAG_BYTES:
+        return otherwise
+    behind = head[tag_bytes : tag_bytes + 9000]
+    if behind.startswith(b"fLaC"):
+        return "flac"
+    for kind, frame_bytes in _FRAMED:
+        match _synced(behind, frame_bytes, sure=False):
+            case True:
+                return kind
+            case None if not at_end:
+                return None
+    return otherwise
+
+
+def _tag_bytes(head: bytes | bytearray) -> int:
+    """Length of the ID3v2 tag at the start of ``head`` (id3.org, ID3v2.4.0, section 3.1)."""
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def _compare(head: bytes | bytearray, pattern: tuple[tuple[int, bytes], ...]) -> bool | None:
@@ -131,7 +174,7 @@ def _mpeg_frame_bytes(head: bytes) -> int | None:
     return (144 if mpeg1 or layer == 2 else 72) * bit_rate // sample_rate + padding
 
 
-def _adts_frame_bytes(head: bytes) -> int | None:
+def adts_frame_bytes(head: bytes) -> int | None:
     """The same for an ADTS frame (ISO/IEC 13818-7, section 6.2)."""
     if head[:1] not in {b"", b"\xff"} or (len(head) > 1 and head[1] & 0xF6 != 0xF0):
         return 0
@@ -143,5 +186,5 @@ def _adts_frame_bytes(head: bytes) -> int | None:
 
 _FRAMED: tuple[tuple[InputKind, FrameBytes], ...] = (
     ("mp3", _mpeg_frame_bytes),
-    ("aac", _adts_frame_bytes),
+    ("aac", adts_frame_bytes),
 )

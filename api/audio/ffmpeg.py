@@ -21,7 +21,7 @@ from storage.wav import PcmFormat
 
 _READ_BYTES = 256 * 1024
 _STDERR_BYTES = 4096
-_EXIT_SECONDS = 30.0
+_STALL_SECONDS = 30.0
 
 # "[in#0/flac @ 0x5581e0c0b2c0] " says nothing to whoever sent the audio.
 _SPEAKER = re.compile(r"^(\[[^]]*\] *)+")
@@ -54,6 +54,10 @@ def arguments(
     )  # fmt: skip
 
 
+class DecoderLostError(Exception):
+    """ffmpeg was killed from outside, or crashed: the input is not to blame, at least not yet."""
+
+
 class FfmpegDecoder:
     """Feeds ffmpeg and hands its PCM, in whole frames, to ``emit``."""
 
@@ -64,6 +68,7 @@ class FfmpegDecoder:
         self._frame_bytes = frame_bytes
         self._emit = emit
         self._stderr = b""
+        self._emitted_bytes = 0
         self._reading = asyncio.create_task(self._read(), name="ffmpeg-pcm")
         self._listening = asyncio.create_task(self._listen(), name="ffmpeg-stderr")
 
@@ -83,7 +88,10 @@ class FfmpegDecoder:
         return cls(process, pcm_format.frame_bytes, emit)
 
     async def feed(self, data: Buffer) -> None:
-        """Hand ``data`` to ffmpeg, waiting while it has more than it can take."""
+        """Hand ``data`` to ffmpeg, waiting while it has more than it can take.
+
+        Raises :class:`DecodeError`, :class:`DecoderLostError`, or what ``emit`` raised.
+        """
         if self._reading.done():
             self._reading.result()  # what stopped the reading was perhaps not ffmpeg
             raise await self._failure()
@@ -91,21 +99,29 @@ class FfmpegDecoder:
             self._stdin.write(data)
             await self._stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
+            await asyncio.wait([self._reading], timeout=_STALL_SECONDS)
+            if self._reading.done():
+                self._reading.result()
             raise await self._failure() from error
 
     async def finish(self) -> None:
-        """End the input and return when all its audio was emitted."""
+        """End the input and return when all its audio was emitted. Raises as :meth:`feed` does."""
         self._stdin.close()
         try:
-            async with asyncio.timeout(_EXIT_SECONDS):
-                await self._reading
-                await self._process.wait()
-        except TimeoutError as error:
-            raise DecodeError(f"ffmpeg did not finish within {_EXIT_SECONDS:g} seconds") from error
+            emitted_bytes = -1
+            while not self._reading.done():
+                if emitted_bytes == self._emitted_bytes:
+                    raise DecodeError(f"ffmpeg stood still for {_STALL_SECONDS:g} seconds")
+                emitted_bytes = self._emitted_bytes
+                await asyncio.wait([self._reading], timeout=_STALL_SECONDS)
+            self._reading.result()
+            await self._process.wait()  # its output has ended, and so does it
+            if self._process.returncode:
+                raise await self._failure()
         finally:
             await self.kill()
-        if self._process.returncode:
-            raise await self._failure()
+        if not self._emitted_bytes:
+            raise DecodeError("ffmpeg found no audio")
 
     async def kill(self) -> None:
         """End the process, if it still runs, and all that belongs to it."""
@@ -123,19 +139,32 @@ class FfmpegDecoder:
     async def _read(self) -> None:
         assert self._process.stdout is not None
         pending = b""
-        while block := await self._process.stdout.read(_READ_BYTES):
-            data = pending + block if pending else block
-            rest = len(data) % self._frame_bytes
-            pending = data[len(data) - rest :]
-            await self._emit(memoryview(data)[: len(data) - rest])
+        try:
+            while block := await self._process.stdout.read(_READ_BYTES):
+                data = pending + block if pending else block
+                rest = len(data) % self._frame_bytes
+                pending = data[len(data) - rest :]
+                await self._emit(memoryview(data)[: len(data) - rest])
+                self._emitted_bytes += len(data) - rest
+        except Exception:
+            # Nobody empties the pipe any more: whoever feeds must not wait for that.
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            raise
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None
         while block := await self._process.stderr.read(_STDERR_BYTES):
             self._stderr += block[: _STDERR_BYTES - len(self._stderr)]
 
-    async def _failure(self) -> DecodeError:
+    async def _failure(self) -> Exception:
         await asyncio.wait([self._listening], timeout=1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._process.wait()
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return DecoderLostError(f"ffmpeg was ended by signal {-code}")
         lines = self._stderr.decode(errors="replace").strip().splitlines()
         # The first line is the cause, what follows are its consequences.
         cause = _SPEAKER.sub("", lines[0]) if lines else "ffmpeg ended before its input did"

@@ -54,7 +54,7 @@ def parse_header(head: bytes | bytearray) -> WavHeader | None:
         if tag == b"data":
             if fmt is None:
                 raise DecodeError("WAV: no format before the audio")
-            data_bytes = size if ds64_data_bytes is None or size != _UINT32_MAX else ds64_data_bytes
+            data_bytes = size if ds64_data_bytes is None else ds64_data_bytes
             return WavHeader(
                 *fmt, offset, None if data_bytes in {0, _UINT32_MAX, 2**64 - 1} else data_bytes
             )
@@ -62,7 +62,7 @@ def parse_header(head: bytes | bytearray) -> WavHeader | None:
             return None
         if tag == b"fmt ":
             fmt = _parse_format(body)
-        elif tag == b"ds64" and size >= 16:
+        elif tag == b"ds64" and size >= 16 and head[:4] != b"RIFF":
             ds64_data_bytes = struct.unpack_from("<Q", body, 8)[0]
         offset += size + size % 2
     return None
