@@ -5,14 +5,12 @@ moved at every chunk.
 """
 
 import asyncio
-import contextlib
 import logging
 
 from api.errors import ConnectionIdleError
 from api.session.clock import Clock
 from api.session.registry import Registry
 from api.session.session import Session
-from storage.base import StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +34,7 @@ class Expiry:
         self._connection_timeout_seconds = connection_timeout_seconds
         self._session_idle_timeout_seconds = session_idle_timeout_seconds
         self._max_session_duration_seconds = max_session_duration_seconds
+        self._sweeping: dict[Session, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -45,22 +44,33 @@ class Expiry:
 
     async def sweep(self) -> None:
         """End what has run out by now."""
-        await asyncio.gather(*(self._sweep_session(session) for session in self._registry.live))
+        for session in self._registry.live:
+            if not session.is_ending and session not in self._sweeping:
+                self._sweeping[session] = asyncio.create_task(self._sweep_session(session))
+        # Some may take long to end. The next sweep leaves them alone and sees to the others.
+        if self._sweeping:
+            await asyncio.wait(self._sweeping.values(), timeout=_SWEEP_SECONDS)
 
     async def _sweep_session(self, session: Session) -> None:
-        if session.is_ending:
+        try:
+            await self._end_what_is_over(session)
+        except Exception:
+            # One session's trouble must not keep the others from their time.
+            logger.exception("%s could not be ended in time", session.session_id)
+        finally:
+            del self._sweeping[session]
+
+    async def _end_what_is_over(self, session: Session) -> None:
+        if self._is_over(session):
+            logger.info("%s completed: its time is over", session.session_id)
+            await session.close()
             return
-        with contextlib.suppress(StorageUnavailableError):  # logged where it was given up
-            if self._is_over(session):
-                logger.info("%s completed: its time is over", session.session_id)
-                await session.close()
-                return
-            now = self._clock.monotonic()
-            for connection in session.connections:
-                if now - connection.last_received > self._connection_timeout_seconds:
-                    await connection.end(ConnectionIdleError(self._connection_timeout_seconds))
-            if now - session.waiting_since > self._connection_timeout_seconds:
-                await session.end_detached()
+        now = self._clock.monotonic()
+        for connection in session.connections:
+            if now - connection.last_received > self._connection_timeout_seconds:
+                await connection.end(ConnectionIdleError(self._connection_timeout_seconds))
+        if now - session.waiting_since > self._connection_timeout_seconds:
+            await session.end_detached()
 
     def _is_over(self, session: Session) -> bool:
         age_seconds = (self._clock.now() - session.recording.manifest.created_at).total_seconds()

@@ -53,8 +53,9 @@ class Ledger:
 
     @property
     def last_stream_number(self) -> int:
-        """The highest number among the streams that are open."""
-        return max(self._streams, default=0)
+        """The highest number that any checkpoint of the recording may still name."""
+        checkpoints = (self.recording.checkpoint, self.recording.persisted)
+        return max((s.number for c in checkpoints for s in c.streams), default=0)
 
     def append(
         self, stream: int, pcm: Buffer, state: bytes, *, chunks: int = 0, kept_bytes: int = 0

@@ -10,6 +10,7 @@ from api.errors import InvalidParameterError
 from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES, Settings
 
 _MAX_USER_ID_CHARACTERS = 256
+_MAX_DIGITS = 9
 
 
 class AudioParameters(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ def _number(
     if value is None:
         return default
     # Query parameters are text; "+8000", "8_000" and " 8000" are not numbers here.
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         value = int(value)
     if type(value) is not int or value not in valid:
         raise InvalidParameterError(parameter, valid)

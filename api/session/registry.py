@@ -43,6 +43,7 @@ class Registry:
         self._ffmpeg_loglevel = ffmpeg_loglevel
         self._live: dict[UUID, Session] = {}
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
+        self._deleting: set[UUID] = set()
         self._creating = 0
 
     @property
@@ -78,6 +79,8 @@ class Registry:
             if not session.is_ending:
                 return session
             await session.gone.wait()
+        if key in self._deleting:
+            raise SessionNotFoundError(session_id)
         task = self._opening.get(key)
         if task is None:
             task = asyncio.create_task(self._take_up(key), name=f"open-{key}")
@@ -119,23 +122,27 @@ class Registry:
 
     async def close(self, session_id: str) -> SessionInfo:
         """Complete a session; one that is completed stays so."""
-        try:
+        with contextlib.suppress(SessionCompletedError):
             session = await self.open(session_id)
             await session.close()
-        except SessionCompletedError:
-            pass
+            if not session.is_completed:  # it was being let go, after a failure
+                await (await self.open(session_id)).close()
         return await self.info(session_id)
 
     async def delete(self, session_id: str) -> None:
         """Remove every trace of a session, ending it first if it is live."""
         key = parse_session_id(session_id)
-        session = self._live.get(key)
-        if session is not None:
-            await session.delete()
+        self._deleting.add(key)
         try:
+            if key in self._opening:
+                await asyncio.wait([self._opening[key]])
+            if key in self._live:
+                await self._live[key].delete()
             await self._storage.delete(key)
         except RecordingNotFoundError as error:
             raise SessionNotFoundError(session_id) from error
+        finally:
+            self._deleting.discard(key)
 
     async def recover(self) -> None:
         """Take up every session that was active when the last process ended."""
@@ -149,7 +156,8 @@ class Registry:
 
     async def shutdown(self) -> None:
         """Let go of every session, persisted, to be taken up by the next process."""
-        await asyncio.gather(*(session.release() for session in self.live))
+        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
 
     async def _take_up(self, key: UUID) -> Session:
         manifest = await self._manifest(key)

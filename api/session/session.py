@@ -51,9 +51,11 @@ class Session:
         self._on_gone = gone
         self._streams: dict[Connection, InputStream] = {}
         self._detached: InputStream | None = None
+        self._open: set[InputStream] = set()  # all that have not ended, wherever they are
         self._last_number = self._ledger.last_stream_number
         self._error: str | None = None
         self._ending: asyncio.Task[None] | None = None
+        self.is_completed = False
 
     @property
     def chunk_count(self) -> int:
@@ -94,7 +96,7 @@ class Session:
     async def resume(self, connection: Connection) -> None:
         """Continue the input stream of the connection that dropped, or that is half open."""
         self._must_be_active()
-        if self._detached is None and self._streams:
+        while self._detached is None and self._streams:
             previous = list(self._streams)[-1]
             await previous.end(ConnectionReplacedError())
             await previous.wait_received()
@@ -106,13 +108,13 @@ class Session:
     async def detach(self, connection: Connection) -> None:
         """The connection is gone. Its stream waits to be resumed."""
         stream = self._streams.pop(connection, None)
-        if stream is None:
+        if stream is None or self._ending is not None:
             return
         self.idle_since = self._clock.monotonic()
         if stream.begun:
             self.waiting_since = self.idle_since
-            previous, self._detached = self._detached, stream
-            await self._end_waiting(previous)
+            stream, self._detached = self._detached, stream
+        await self._end_waiting(stream)
 
     async def receive(self, connection: Connection, chunk: bytes) -> None:
         """Record one chunk. When this returns, it survives the death of the process.
@@ -139,6 +141,7 @@ class Session:
             if stream.begun and begins_file(chunk):
                 await self._end_stream(stream)
                 stream.restart(self._new_number())
+                self._open.add(stream)
             try:
                 await self._decode(stream, chunk)
             except DecodeError as error:
@@ -169,7 +172,10 @@ class Session:
                 self._error = str(error)
 
     async def close(self) -> None:
-        """Complete the recording. Idempotent; goes on when the caller is cancelled."""
+        """Complete the recording. Idempotent; goes on when the caller is cancelled.
+
+        Where the session was being let go already it is not completed: see ``is_completed``.
+        """
         await self._end_once(self._complete)
 
     async def delete(self) -> None:
@@ -205,8 +211,12 @@ class Session:
             logger.warning("%s: the end of an input stream: %s", self.session_id, error)
             self._error = str(error)
             pcm = b""
+        except Exception as error:
+            self._give_up(error)
+            raise
         await self._emit(stream, pcm)
         await self._ledger.forget(stream.number)
+        self._open.discard(stream)
 
     async def _end_once(self, end: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending is None:
@@ -215,30 +225,38 @@ class Session:
 
     async def _complete(self) -> None:
         try:
-            for stream in (*self._streams.values(), self._detached):
+            for stream in self._open_in_order():
                 await self._end_waiting(stream)
             manifest = await self._ledger.complete(self._clock.now(), self._error)
         except Exception as error:
             await self._let_go(error)
             raise
+        self.is_completed = True
         info = session_info(manifest, location=self._location)
-        await asyncio.gather(*(connection.end_completed(info) for connection in self._streams))
+        await self._tell(lambda connection: connection.end_completed(info))
         self._leave()
 
     async def _let_go(self, error: Exception | None) -> None:
         try:
             if error is not None:
-                await asyncio.gather(*(connection.end(error) for connection in self._streams))
-            for stream in (*self._streams.values(), self._detached):
-                if stream is not None:
-                    async with stream.lock:
-                        await stream.abort()
+                await self._tell(lambda connection: connection.end(error))
+            for stream in self._open_in_order():
+                async with stream.lock:
+                    await stream.abort()
             await self.recording.release()
         except Exception:
             # Whoever takes the session up again begins at what was written.
             logger.exception("%s was not let go in order", self.session_id)
         finally:
             self._leave()
+
+    async def _tell(self, message: Callable[[Connection], Coroutine[Any, Any, None]]) -> None:
+        told = await asyncio.gather(*map(message, self._streams), return_exceptions=True)
+        for failure in filter(None, told):
+            logger.error("%s: a connection could not be told", self.session_id, exc_info=failure)
+
+    def _open_in_order(self) -> list[InputStream]:
+        return sorted(self._open, key=lambda stream: stream.number)
 
     def _leave(self) -> None:
         self._streams.clear()
@@ -261,13 +279,15 @@ class Session:
 
     def _stream(self, number: int) -> InputStream:
         manifest = self.recording.manifest
-        return InputStream(
+        stream = InputStream(
             number,
             cast("InputKind", manifest.format),
             manifest.pcm_format,
             ffmpeg_loglevel=self._ffmpeg_loglevel,
             emit=self._emit,
         )
+        self._open.add(stream)
+        return stream
 
     def _must_be_active(self) -> None:
         if self._ending is not None:

@@ -55,6 +55,7 @@ class LocalRecording:
         self._audio = os.open(paths.audio, os.O_RDWR | os.O_CREAT, 0o666)
         self._state = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
         self._open = True
+        self._sealed = False  # the last word is being written, or was
 
     def begin(self) -> None:
         """Write the empty WAV and the first checkpoint."""
@@ -70,16 +71,23 @@ class LocalRecording:
         self._changed(self)
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        record = encode_record(checkpoint)
+        if self._sealed or len(record) > _SLOT_BYTES:
+            raise StorageUnavailableError(
+                "the recording is closed" if self._sealed else "too many streams"
+            )
         try:
             if pcm:
                 files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
-            os.pwrite(self._state, encode_record(checkpoint), _WRITTEN_AT)
+            os.pwrite(self._state, record, _WRITTEN_AT)
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         self.checkpoint = checkpoint
         self._changed(self)
 
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
         with files.translated_errors():
             fd = self._inputs.get(stream)
             if fd is None:
@@ -108,12 +116,14 @@ class LocalRecording:
         await asyncio.to_thread(self.persist)
 
     async def complete(self, at: datetime, error: str | None = None) -> Manifest:
+        self._sealed = True
         manifest = self.manifest.completed(self.checkpoint, at, error)
         await asyncio.to_thread(self._complete, manifest)
         self._released(self)
         return manifest
 
     async def release(self) -> None:
+        self._sealed = True
         try:
             await self.flush()
         finally:
@@ -169,6 +179,7 @@ class LocalRecording:
             self._open = False
             for fd in (self._audio, self._state, *self._inputs.values()):
                 os.close(fd)
+            self._audio = self._state = -1  # the numbers may soon be another's
             self._inputs.clear()
 
 

@@ -6,7 +6,7 @@ from api.errors import ConnectionIdleError
 from api.session.expiry import Expiry
 from api.session.registry import Registry
 from api.session.session import Session
-from tests.api.session.conftest import ConnectionProbe
+from tests.api.session.conftest import PARAMETERS, ConnectionProbe
 from tests.audio import pcm
 from tests.conftest import ManualClock
 
@@ -112,3 +112,21 @@ async def test_a_session_longer_than_the_limit_is_completed(
     await session.receive(connection, pcm(1))
     await expiry.sweep()
     assert connection.final is not None
+
+
+async def test_one_session_s_trouble_does_not_keep_others_from_their_time(
+    expiry: Expiry,
+    clock: ManualClock,
+    registry: Registry,
+    session: Session,
+    connection: ConnectionProbe,
+) -> None:
+    async def fail(error: Exception) -> None:
+        raise OSError("Too many open files")
+
+    connection.end = fail  # type: ignore[method-assign]
+    other, other_connection = await registry.create(PARAMETERS, None), ConnectionProbe()
+    await other.attach(other_connection)
+    clock.seconds = 301
+    await expiry.sweep()
+    assert isinstance(other_connection.ended, ConnectionIdleError)

@@ -126,3 +126,19 @@ async def test_a_live_session_is_deleted_with_everything(
     await registry.delete(str(session.session_id))
     assert not list(tmp_path.glob(f"{session.session_id}*"))
     assert registry.live == []
+
+
+async def test_a_session_that_is_being_deleted_is_not_taken_up_again(
+    registry: Registry, tmp_path: Path
+) -> None:
+    session = await registry.create(PARAMETERS, None)
+    session_id = str(session.session_id)
+    results = await asyncio.gather(
+        registry.delete(session_id),
+        *(registry.open(session_id) for _ in range(5)),
+        return_exceptions=True,
+    )
+    assert results[0] is None
+    assert not list(tmp_path.glob(f"{session_id}*"))
+    with pytest.raises(SessionNotFoundError):
+        await registry.open(session_id)

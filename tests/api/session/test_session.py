@@ -3,7 +3,9 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from api.errors import (
@@ -13,6 +15,7 @@ from api.errors import (
     SessionDeletedError,
     TooManyConnectionsError,
 )
+from api.messages import SessionInfo
 from api.session.registry import Registry
 from api.session.session import Session
 from storage.base import Buffer, StorageUnavailableError
@@ -311,3 +314,103 @@ async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
     await send(session, again, deep[50_000:])
     await session.close()
     assert recorded_after(session) == decode(deep, sample_rate=22050)
+
+
+# A few kilobytes that decode to an hour of audio: long enough to be met in the middle.
+SILENCE = encode(wav(bytes(2 * 22050 * 300), sample_rate=22050), "-f", "flac")
+
+
+async def test_closing_waits_for_a_stream_that_is_just_being_ended(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, SILENCE)
+    await session.detach(connection)
+    again = ConnectionProbe()
+    attaching = asyncio.create_task(session.attach(again))
+    await asyncio.sleep(0)
+    await session.close()
+    await asyncio.gather(attaching, return_exceptions=True)
+    assert recorded_after(session) == bytes(2 * 22050 * 300)
+
+
+async def test_a_decoder_that_is_killed_costs_no_chunk(
+    session: Session, connection: ConnectionProbe, registry: Registry
+) -> None:
+    deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    pieces = list(cut(deep, 4096))
+    await send(session, connection, *pieces[:10])
+    for child in psutil.Process().children():
+        child.kill()
+    with pytest.raises(Exception, match="signal 9"):
+        await send(session, connection, *pieces[10:])
+    await session.gone.wait()
+    session = await registry.open(str(session.session_id))
+    have = session.chunk_count
+    assert have > 10
+    again = ConnectionProbe()
+    await session.resume(again)
+    await send(session, again, *pieces[have:])
+    await session.close()
+    assert recorded_after(session) == decode(deep, sample_rate=22050)
+
+
+async def test_connections_that_bring_nothing_leave_nothing(session: Session) -> None:
+    for _ in range(300):
+        connection = ConnectionProbe()
+        await session.attach(connection)
+        await send(session, connection, b"")
+        await session.detach(connection)
+    assert session.recording.checkpoint == Checkpoint(300, 0, ())
+
+
+async def test_of_two_that_resume_at_once_one_replaces_the_other(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, b"\x01")
+    first, second = leaving(session), leaving(session)
+    connection.end = ending(session, connection)  # type: ignore[method-assign]
+    await asyncio.gather(session.resume(first), session.resume(second))
+    assert isinstance(first.ended, ConnectionReplacedError)
+    assert session.connections == [second]
+    await send(session, second, b"\x02")
+    assert recorded(session) == b"\x01\x02"
+
+
+async def test_a_session_that_was_let_go_is_not_called_completed(
+    session: Session, connection: ConnectionProbe, registry: Registry
+) -> None:
+    await send(session, connection, pcm(10))
+    releasing = asyncio.create_task(session.release())
+    await asyncio.sleep(0)
+    await session.close()
+    await releasing
+    assert not session.is_completed
+    assert (await registry.close(str(session.session_id))).status == "completed"
+
+
+async def test_a_goodbye_that_fails_does_not_keep_the_session_alive(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    async def fail(info: SessionInfo) -> None:
+        raise RuntimeError("no goodbye")
+
+    connection.end_completed = fail  # type: ignore[method-assign]
+    await session.close()
+    assert session.gone.is_set()
+
+
+def ending(session: Session, connection: ConnectionProbe) -> Any:
+    """What a real connection does when it is ended: it detaches, a moment later."""
+
+    async def end(error: Exception) -> None:
+        connection.ended = error
+        await asyncio.sleep(0)
+        await session.detach(connection)
+
+    return end
+
+
+def leaving(session: Session) -> ConnectionProbe:
+    connection = ConnectionProbe()
+    connection.end = ending(session, connection)  # type: ignore[method-assign]
+    return connection
