@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from litestar import WebSocket
 from litestar.types import Receive, Send
@@ -17,7 +17,7 @@ from api.session.session import Session
 logger = logging.getLogger(__name__)
 
 # A client that reads nothing must not hold up whoever wants to tell it goodbye.
-_GOODBYE_SECONDS = 5.0
+_GOODBYE_SECONDS = 2.0
 
 
 class Socket(WebSocket[Any, Any, Any]):
@@ -42,6 +42,9 @@ class SocketConnection:
         self.last_received = clock.monotonic()
         self.socket = socket
         self._closed = False
+        self.is_recording = False  # a chunk is on its way: not to be cancelled
+        self.is_given_up = False
+        self._handler = cast("asyncio.Task[None]", asyncio.current_task())
         self._received = asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -49,6 +52,9 @@ class SocketConnection:
         """Whatever goes wrong inside is told to the client as a message, then by the close code."""
         try:
             yield
+        except asyncio.CancelledError:
+            if not self.is_given_up:
+                raise
         except Exception as error:
             if wire(error) is INTERNAL:
                 logger.exception("a connection failed")
@@ -105,13 +111,19 @@ class SocketConnection:
         )
 
     async def _end(self, message: ServerMessage, code: int, reason: str) -> None:
-        with contextlib.suppress(TimeoutError, OSError):
+        try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 await self.send(message)
                 if not self._closed:
                     self._closed = True
                     await self.socket.close(code, reason)
-        self._closed = True
+        except TimeoutError:
+            # It reads nothing, so its handler waits, too. What it had sent is not acknowledged.
+            self._closed = self.is_given_up = True
+            if not self.is_recording and self._handler is not asyncio.current_task():
+                self._handler.cancel()
+        except OSError:
+            self._closed = True
 
 
 def counts(session: Session) -> dict[str, Any]:

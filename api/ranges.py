@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from api.errors import RangeNotSatisfiableError
 
-_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class ByteRange(NamedTuple):

@@ -119,6 +119,7 @@ async def _receive(connection: SocketConnection, session: Session, limit_bytes: 
             continue
         if len(chunk) > limit_bytes:
             raise ChunkTooLargeError(len(chunk), limit_bytes)
+        connection.is_recording = True
         try:
             await session.receive(connection, chunk)
         except DecodeError as error:
@@ -126,6 +127,10 @@ async def _receive(connection: SocketConnection, session: Session, limit_bytes: 
             continue
         except SessionCompletedError:
             continue  # it came too late; whatever ended the session is telling the client
+        finally:
+            connection.is_recording = False
+        if connection.is_given_up:
+            return
         ack.chunk_count = session.chunk_count
         ack.persisted_chunk_count = session.persisted_chunk_count
         ack.duration_seconds = session.duration_seconds
@@ -135,7 +140,7 @@ async def _receive(connection: SocketConnection, session: Session, limit_bytes: 
 async def _control(connection: SocketConnection, session: Session, text: str) -> None:
     try:
         action = decode_control(text).action
-    except msgspec.DecodeError:  # ValidationError is one, too
+    except (msgspec.DecodeError, RecursionError):  # ValidationError is a DecodeError, too
         await connection.send(connection.error_message(InvalidMessageError(ACTIONS)))
         return
     if action == "close_session":

@@ -64,7 +64,9 @@ def answer_error(request: HttpRequest, error: Exception) -> Response[ErrorBody]:
     """Any exception as the body that `api.errors` has for it."""
     if isinstance(error, ValidationException):
         error = InvalidParameterError(_parameter(error))
-    elif isinstance(error, ClientException) and error.status_code == HTTP_400_BAD_REQUEST:
+    elif isinstance(error, RecursionError) or (
+        isinstance(error, ClientException) and error.status_code == HTTP_400_BAD_REQUEST
+    ):
         error = InvalidParameterError("body")
     elif isinstance(error, HTTPException):
         code = error.detail.lower().replace(" ", "_")

@@ -26,7 +26,17 @@ def test_one_range(header: str, expected: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "frames=0-1", "bytes=0-1,5-6"],
+    [
+        None,
+        "",
+        "bytes=",
+        "bytes=-",
+        "bytes=5-4",
+        "bytes=a-b",
+        "frames=0-1",
+        "bytes=0-1,5-6",
+        "bytes=0-" + "9" * 5000,
+    ],
 )
 def test_what_is_not_one_range_is_the_whole_file(header: str | None) -> None:
     assert parse_range(header, 100) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -333,6 +334,44 @@ async def test_going_away_closes_with_1012_and_keeps_everything(
         await again.send(b"\x02")
         await again.close_session()
     assert service.pcm(client.session_id) == pcm(100) + b"\x01\x02"
+
+
+@pytest.mark.parametrize("parameter", ["sample_rate", "channels"])
+async def test_a_number_without_end_is_a_bad_parameter(service: Service, parameter: str) -> None:
+    async with service.connect(**{parameter: "9" * 5000}) as client:
+        assert (await client.receive())["code"] == f"invalid_{parameter}"
+
+
+async def test_json_without_bottom_is_a_bad_message(service: Service) -> None:
+    async with service.session() as client:
+        await client.socket.send('{"type":"control","x":' + "[" * 200_000)
+        assert (await client.receive())["code"] == "invalid_message"
+        assert (await client.send(pcm(1)))["chunk_count"] == 1
+    answer = service.post("/api/audio/sessions", data='{"x":' + "[" * 200_000)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body")
+
+
+async def test_a_full_disk_is_told_and_costs_nothing_that_was_acked(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    data = encode(wav(pcm(2_000_000, seed=1), sample_rate=22050), "-f", "flac")
+    pieces = list(cut(data, 100_000))
+    async with service.session(sample_rate=22050) as client:
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (1_000_000, -1))
+        with pytest.raises(ConnectionClosed):
+            for piece in pieces:
+                answer = await client.send(piece)
+                if answer["type"] == "error":
+                    assert answer["code"] == "storage_unavailable"
+                    await client.receive()
+        assert (await client.closed())[0] == 1011
+    resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (-1, -1))
+    async with service.session(f"/{client.session_id}", resume="true") as again:
+        for piece in pieces[again.greeting["chunk_count"] :]:
+            await again.send(piece)
+        await again.close_session()
+    assert service.pcm(client.session_id) == pcm(2_000_000, seed=1)
 
 
 async def test_there_is_no_compression_to_pay_for(service: Service) -> None:
