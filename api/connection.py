@@ -70,9 +70,8 @@ class SocketConnection:
         if self._closed:
             return
         try:
-            await self.socket.send(
-                {"type": "websocket.send", "bytes": None, "text": encode(message).decode()}
-            )
+            text = encode(message).decode()
+            await self.socket.send({"type": "websocket.send", "bytes": None, "text": text})
         except OSError:  # what ASGI servers raise for a connection that is lost
             self._closed = True
 

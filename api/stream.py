@@ -131,9 +131,7 @@ async def _receive(connection: SocketConnection, session: Session, limit_bytes: 
             connection.is_recording = False
         if connection.is_given_up:
             return
-        ack.chunk_count = session.chunk_count
-        ack.persisted_chunk_count = session.persisted_chunk_count
-        ack.duration_seconds = session.duration_seconds
+        ack.chunk_count, ack.persisted_chunk_count, ack.duration_seconds = session.progress()
         await connection.send(ack)
 
 

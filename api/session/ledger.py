@@ -35,21 +35,15 @@ class Ledger:
     ) -> None:
         self.recording = recording
         self._gave_up = gave_up
-        self._pcm_format = recording.manifest.pcm_format
+        self._bytes_per_second = recording.manifest.pcm_format.bytes_per_second
         self._streams = {stream.number: stream for stream in recording.checkpoint.streams}
         self._failure: StorageUnavailableError | None = None
 
-    @property
-    def chunk_count(self) -> int:
-        return self.recording.checkpoint.chunk_count
-
-    @property
-    def persisted_chunk_count(self) -> int:
-        return self.recording.persisted.chunk_count
-
-    @property
-    def duration_seconds(self) -> float:
-        return self._pcm_format.seconds(self.recording.checkpoint.pcm_bytes)
+    def progress(self) -> tuple[int, int, float]:
+        """Chunks received, chunks persisted, seconds recorded: what goes with every answer."""
+        checkpoint = self.recording.checkpoint
+        seconds = checkpoint.pcm_bytes / self._bytes_per_second
+        return checkpoint.chunk_count, self.recording.persisted.chunk_count, seconds
 
     @property
     def last_stream_number(self) -> int:

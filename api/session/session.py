@@ -44,6 +44,7 @@ class Session:
         self.waiting_since = clock.monotonic()
         self.gone = asyncio.Event()
         self._ledger = Ledger(recording, self._give_up)
+        self.progress = self._ledger.progress
         self._location = location
         self._max_connections = max_connections
         self._ffmpeg_loglevel = ffmpeg_loglevel
@@ -59,15 +60,15 @@ class Session:
 
     @property
     def chunk_count(self) -> int:
-        return self._ledger.chunk_count
+        return self._ledger.progress()[0]
 
     @property
     def persisted_chunk_count(self) -> int:
-        return self._ledger.persisted_chunk_count
+        return self._ledger.progress()[1]
 
     @property
     def duration_seconds(self) -> float:
-        return self._ledger.duration_seconds
+        return self._ledger.progress()[2]
 
     @property
     def connections(self) -> list[Connection]:

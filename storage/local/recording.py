@@ -71,11 +71,11 @@ class LocalRecording:
         self._changed(self)
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
         record = encode_record(checkpoint)
-        if self._sealed or len(record) > _SLOT_BYTES:
-            raise StorageUnavailableError(
-                "the recording is closed" if self._sealed else "too many streams"
-            )
+        if len(record) > _SLOT_BYTES:
+            raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         try:
             if pcm:
                 files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
