@@ -45,7 +45,6 @@ class LocalRecording:
         self.manifest = manifest
         self.checkpoint = Checkpoint()
         self.persisted = Checkpoint()
-        self.completed = False
         self._paths = paths
         self._changed = changed
         self._released = released
@@ -159,7 +158,6 @@ class LocalRecording:
                 os.ftruncate(self._audio, manifest.size_bytes)
                 self._persist()
             files.replace(self._paths.manifest, manifests.encode(manifest))
-            self.completed = True
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files()
 
