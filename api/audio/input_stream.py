@@ -100,16 +100,14 @@ class InputStream:
         except DecoderLostError as error:
             raise await self._lost(error) from error
         finally:
-            self._ffmpeg = None
+            await self._end_ffmpeg()
         return pcm
 
     async def abort(self) -> None:
         """Give up at once, without the rest."""
         self._failure = self._failure or DecodeError("the stream was given up")
         self._head.clear()
-        if self._ffmpeg is not None:
-            await self._ffmpeg.kill()
-            self._ffmpeg = None
+        await self._end_ffmpeg()
 
     async def restore(self, saved: StreamCheckpoint, kept_input: AsyncIterator[bytes]) -> None:
         """Become the stream that ``saved`` was made of.
@@ -123,6 +121,12 @@ class InputStream:
         self._replayed_bytes = saved.pcm_bytes
         async for block in kept_input:
             await self._emit_new(await self.feed(block))
+
+    async def _end_ffmpeg(self) -> None:
+        """No process outlives its stream, however that ended."""
+        ffmpeg, self._ffmpeg = self._ffmpeg, None
+        if ffmpeg is not None:
+            await ffmpeg.kill()
 
     async def _lost(self, error: DecoderLostError) -> Exception:
         """The first time, the kept input deserves another try; a second time, it is to blame."""

@@ -134,3 +134,18 @@ async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
     await recorder.stream.restore(StreamCheckpoint(1, 30, 0, b""), blocks(data[:30]))
     await recorder.feed(data[30:])
     assert await recorder.finish() == pcm(100)
+
+
+async def test_no_process_is_left_of_a_stream_whose_last_bytes_ffmpeg_refused() -> None:
+    recorder = Recorder("aac")
+    await recorder.feed(encode(speech(), "-c:a", "aac", "-f", "adts")[:5000])
+    decoder = recorder.stream._ffmpeg
+    assert decoder is not None
+
+    async def refuse(data: Buffer) -> None:
+        raise DecodeError("refused")
+
+    decoder.feed = refuse  # type: ignore[method-assign]
+    with pytest.raises(DecodeError, match="refused"):
+        await recorder.finish()
+    assert decoder._process.returncode is not None
