@@ -12,6 +12,7 @@ from litestar.di import Provide
 
 from api import openapi
 from api.audio import ffmpeg
+from api.audio.ffmpeg import Ffmpeg
 from api.connection import Socket
 from api.links import LinkSigner, kept_secret
 from api.session.clock import Clock, SystemClock
@@ -40,7 +41,10 @@ def create_app(
         clock,
         max_sessions=settings.max_concurrent_sessions,
         max_connections_per_session=settings.max_connections_per_session,
-        ffmpeg_loglevel=settings.ffmpeg_loglevel,
+        ffmpeg=Ffmpeg(
+            loglevel=settings.ffmpeg_loglevel,
+            max_chunk_seconds=settings.max_chunk_duration_seconds,
+        ),
     )
     expiry = Expiry(
         registry,
@@ -91,6 +95,8 @@ async def preflight(settings: Settings) -> None:
     Raises `StorageUnavailableError` or ``RuntimeError`` with a text for the operator.
     """
     logger.info("decoding with %s", await asyncio.to_thread(ffmpeg.binary))
+    if not await asyncio.to_thread(ffmpeg.guard):
+        logger.warning("no GNU env or no setpriv: signals to the service reach its decoders, too")
     storage = create_storage(settings)
     try:
         await storage.start()

@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "wav"
     ffmpeg_loglevel: Annotated[
         Literal["quiet", "panic", "fatal", "error", "warning", "info", "verbose", "debug"],
-        Meta(description="How much ffmpeg says of bad input, in error messages"),
+        Meta(description="What ffmpeg tells the log; below error, damage is not reported"),
     ] = "error"
 
     max_session_duration_hours: Annotated[
@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Largest chunk of audio, in MiB; a larger one closes the connection", gt=0
         ),
     ] = 10.0
+    max_chunk_duration_seconds: Annotated[
+        float,
+        Meta(description="Most audio that a chunk may decode to; more ends its stream", gt=0),
+    ] = 14400.0
     max_concurrent_sessions: Annotated[
         int, Meta(description="Active sessions at once; one more is told to try later", ge=1)
     ] = 100

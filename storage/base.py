@@ -88,7 +88,7 @@ class Recording(Protocol):
         """Return when all that was appended before the call is persisted."""
         ...
 
-    async def complete(self, at: datetime, error: str | None = None) -> Manifest:
+    async def complete(self, at: datetime) -> Manifest:
         """Make the file final and the manifest say ``completed``; nothing else is left behind.
 
         Costs the same for any length. May be called again after a failure.

@@ -33,11 +33,15 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """``chunk_count`` chunks received, ``pcm_bytes`` of audio recorded."""
+    """``chunk_count`` chunks received, ``pcm_bytes`` of audio recorded.
+
+    ``error`` says what could not be decoded, if anything could not.
+    """
 
     chunk_count: int = 0
     pcm_bytes: int = 0
     streams: tuple[StreamCheckpoint, ...] = ()
+    error: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -52,12 +52,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             duration_seconds=self.pcm_format.seconds(pcm_bytes),
             size_bytes=wav.HEADER_BYTES + pcm_bytes,
             container=wav.container(pcm_bytes),
+            error=checkpoint.error or None,
         )
 
-    def completed(self, checkpoint: Checkpoint, at: datetime, error: str | None) -> "Manifest":
+    def completed(self, checkpoint: Checkpoint, at: datetime) -> "Manifest":
         """The session's last manifest."""
         return msgspec.structs.replace(
-            self.advanced_to(checkpoint), status="completed", completed_at=at, error=error
+            self.advanced_to(checkpoint), status="completed", completed_at=at
         )
 
 

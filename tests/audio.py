@@ -47,6 +47,13 @@ def wav(
     return b"RIFF" + struct.pack("<I", min(len(body), 0xFFFFFFFF)) + body
 
 
+def extensible(data: bytes, *, speakers: int = 0x4, valid_bits: int = 16) -> bytes:
+    """A WAV file of 44,100 Hz, mono, 16 bits that says so at length (WAVEFORMATEXTENSIBLE)."""
+    subformat = bytes.fromhex("0100000000001000800000aa00389b71")
+    fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 44100, 88200, 2, 16, 22, valid_bits, speakers)
+    return b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", fmt + subformat) + chunk(b"data", data)
+
+
 def chunk(tag: bytes, body: bytes) -> bytes:
     """A RIFF chunk, padded to an even length."""
     return tag + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
@@ -55,6 +62,12 @@ def chunk(tag: bytes, body: bytes) -> bytes:
 def encode(source: bytes, *options: str) -> bytes:
     """``source`` (a WAV) as ffmpeg makes it with ``options``."""
     return _ffmpeg("-i", "pipe:0", *options, "pipe:1", source=source)
+
+
+def encode_silence(seconds: int, *options: str) -> bytes:
+    """As few bytes for as much audio as a codec can (8,000 Hz, mono)."""
+    source = ("-f", "lavfi", "-i", "anullsrc=sample_rate=8000:channel_layout=mono")
+    return _ffmpeg(*source, "-t", str(seconds), *options, "pipe:1", source=b"")
 
 
 def decode(

@@ -100,3 +100,36 @@ async def test_a_crash_leaves_no_decoder_behind(start_service: Callable[..., Ser
         service.kill()
         _, alive = await asyncio.to_thread(psutil.wait_procs, decoders, timeout=10)
     assert alive == []
+
+
+async def test_no_decoder_outlives_the_service_not_even_one_that_cannot_see_its_end(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    async with service.session(sample_rate=22050) as client:
+        await client.send(DEEP[:50_000])
+        (decoder,) = psutil.Process(service.pid).children(recursive=True)
+        while "ffmpeg" not in decoder.name():
+            await asyncio.sleep(0.01)
+        decoder.suspend()
+        service.kill()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, [decoder], timeout=10)
+    assert not alive
+
+
+async def test_what_could_not_be_decoded_is_known_after_a_crash(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    async with service.session(sample_rate=22050) as client:
+        assert (await client.send(b"RIFF\0\0\0\0WAVEdata\1\0\0\0"))["code"] == "decode_failed"
+        service.kill()
+    service.start()
+    info = service.get(f"/api/audio/sessions/{client.session_id}").json()
+    assert (info["total_chunks"], info["error"]) == (1, "WAV: no format before the audio")
+    async with service.session(f"/{client.session_id}", resume="true") as client:
+        assert (await client.send(pcm(10)))["code"] == "decode_failed"  # of the same stream
+        assert (await client.send(wav(pcm(10), sample_rate=22050)))["type"] == "chunk"
+        final = await client.close_session()
+    assert service.pcm(client.session_id) == pcm(10)
+    assert final["chunk_count"] == 3

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from api.audio.detect import RAW_KINDS, InputKind, detect, find_start
-from api.audio.wav import parse_header
+from api.audio.wav import WavHeader, parse_header
 from storage.base import Buffer
 from storage.wav import PcmFormat
 
@@ -31,11 +31,13 @@ _DEMUXERS = {"webm": "matroska"}
 
 
 class Passthrough:
-    """PCM as it must be, in whole frames, out of the bytes of a raw or WAV stream.
+    """PCM in whole frames, out of the bytes of a raw or WAV stream.
 
     Follows `api.audio.wav`: after ``data`` come chunks to skip or more ``data``; a
     frame that is cut short at the end of a chunk's audio is dropped, as ffmpeg does.
     """
+
+    skipped_bytes = 0  # as a framer in front of ffmpeg
 
     def __init__(self, frame_bytes: int, data_bytes: int | None) -> None:
         self._frame_bytes = frame_bytes
@@ -67,6 +69,10 @@ class Passthrough:
                 if len(self._pending) == 8:
                     self._enter_chunk(*struct.unpack("<4sI", self._pending))
         return pcm
+
+    def finish(self) -> bytes:
+        """Nothing: part of a frame is no audio."""
+        return b""
 
     def state(self) -> bytes:
         """All that is needed to go on from here: see :meth:`restored`."""
@@ -102,10 +108,15 @@ class Passthrough:
 
 
 class Choice(NamedTuple):
-    """How a stream is decoded: passed through from ``offset`` on, or by ffmpeg as a whole."""
+    """How a stream is decoded: passed through, or by ffmpeg, from ``offset`` on.
+
+    Where its frames have ``frame_bytes``, the stream is a WAV and only its audio, the
+    ``data_bytes``, is meant (see :class:`Passthrough`).
+    """
 
     way: Literal["passthrough", "ffmpeg"]
     offset: int = 0
+    frame_bytes: int = 0
     data_bytes: int | None = None
     input_options: tuple[str, ...] = ()
     kind: InputKind = "wav"
@@ -122,15 +133,16 @@ def choose(
     if kind is None:
         return None
     if kind == "pcm_s16le":
-        return Choice("passthrough")
+        return Choice("passthrough", frame_bytes=pcm_format.frame_bytes)
     if kind in RAW_KINDS:
-        return Choice("ffmpeg", input_options=_raw_options(kind, pcm_format))
+        samples = _RAW_DEMUXERS.get(kind, kind)
+        return Choice("ffmpeg", input_options=_raw_options(samples, pcm_format))
     if kind == "wav" and len(head) <= _MAX_WAV_HEADER_BYTES:
         header = parse_header(head)
         if header is None and not at_end:
             return None
-        if header is not None and header.is_pcm16(pcm_format.sample_rate, pcm_format.channels):
-            return Choice("passthrough", header.data_offset, header.data_bytes)
+        if header is not None and header.samples is not None:
+            return _choose_for_wav(header, header.samples, pcm_format)
     start = find_start(head, kind)
     if start < 0 and len(head) < _MAX_JUNK_BYTES and not at_end:
         return None
@@ -139,9 +151,21 @@ def choose(
     )
 
 
-def _raw_options(kind: str, pcm_format: PcmFormat) -> tuple[str, ...]:
-    return (
-        "-f", _RAW_DEMUXERS.get(kind, kind),
-        "-ar", str(pcm_format.sample_rate),
-        "-ac", str(pcm_format.channels),
-    )  # fmt: skip
+def _choose_for_wav(header: WavHeader, samples: str, pcm_format: PcmFormat) -> Choice:
+    """Ffmpeg gets the bare audio: its WAV demuxer holds back the first 64 KiB of PCM.
+
+    (It looks for S/PDIF in them: ``set_spdif`` in libavformat/wavdec.c.)
+    """
+    found = PcmFormat(header.sample_rate, header.channels)
+    fits = samples == "s16le" and found == pcm_format
+    return Choice(
+        "passthrough" if fits else "ffmpeg",
+        header.data_offset,
+        header.block_bytes,
+        header.data_bytes,
+        _raw_options(samples, found),
+    )
+
+
+def _raw_options(samples: str, found: PcmFormat) -> tuple[str, ...]:
+    return ("-f", samples, "-ar", str(found.sample_rate), "-ac", str(found.channels))

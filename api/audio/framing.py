@@ -18,9 +18,9 @@ class Framer(Protocol):
 
     skipped_bytes: int
 
-    def feed(self, data: Buffer) -> bytes: ...
+    def feed(self, data: Buffer) -> Buffer: ...
 
-    def finish(self) -> bytes:
+    def finish(self) -> Buffer:
         """What is left, as it is: the cut end of a stream is for ffmpeg to judge."""
         ...
 

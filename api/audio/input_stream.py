@@ -8,9 +8,10 @@ recording: what it decodes it returns, or hands to ``emit`` when ffmpeg has it r
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from api.audio.decoder import Passthrough, choose
+from api.audio.decoder import Choice, Passthrough, choose
 from api.audio.detect import InputKind
-from api.audio.ffmpeg import DecoderLostError, FfmpegDecoder
+from api.audio.ffmpeg import Ffmpeg
+from api.audio.ffmpeg_decoder import DecoderLostError, FfmpegDecoder
 from api.audio.framing import AdtsFramer, Framer, Mp4Framer
 from api.errors import DecodeError
 from storage.base import Buffer
@@ -18,6 +19,10 @@ from storage.checkpoint import StreamCheckpoint
 from storage.wav import PcmFormat
 
 _SLICE_BYTES = 64 * 1024
+
+# The state of a stream that cannot be decoded; no passthrough's begins like this.
+_STATE_OF_FAILED = b"\x01"
+
 _FRAMERS: dict[InputKind, type[AdtsFramer | Mp4Framer]] = {"aac": AdtsFramer, "mp4": Mp4Framer}
 
 Emit = Callable[["InputStream", Buffer], Awaitable[None]]
@@ -35,14 +40,17 @@ class InputStream:
         declared: InputKind,
         pcm_format: PcmFormat,
         *,
-        ffmpeg_loglevel: str,
+        ffmpeg: Ffmpeg,
         emit: Emit,
     ) -> None:
         self.lock = asyncio.Lock()  # held by whoever feeds or ends it
         self._declared = declared
         self._pcm_format = pcm_format
-        self._ffmpeg_loglevel = ffmpeg_loglevel
+        self._ffmpeg = ffmpeg
         self._emit = emit
+        self._max_chunk_bytes = pcm_format.frame_bytes * int(
+            ffmpeg.max_chunk_seconds * pcm_format.sample_rate
+        )
         self.restart(number)
 
     def restart(self, number: int) -> None:
@@ -51,31 +59,40 @@ class InputStream:
         self._head = bytearray()
         self._tried_bytes = 0
         self.passthrough: Passthrough | None = None
-        self._ffmpeg: FfmpegDecoder | None = None
+        self._decoder: FfmpegDecoder | None = None
         self._framer: Framer | None = None
         self._failure: DecodeError | None = None
         self._replayed_bytes = 0
+        self._room_bytes = 0
         self._restored = False
 
     @property
     def begun(self) -> bool:
         """Whether any byte of it has arrived."""
-        return bool(self._head or self.passthrough or self._ffmpeg or self._failure)
+        return bool(self._head or self.passthrough or self._decoder or self._failure)
 
     @property
     def has_failed(self) -> bool:
         """Whether nothing more can come of it."""
         return self._failure is not None
 
+    @property
+    def state(self) -> bytes:
+        """What :meth:`restore` needs to go on from here; empty where it needs the input."""
+        if self.passthrough is not None:
+            return self.passthrough.state()
+        return _STATE_OF_FAILED if self.has_failed else b""
+
     async def feed(self, chunk: Buffer) -> Buffer:
         """The PCM that is ready at once. Raises :class:`DecodeError`, from then on each time."""
+        self._room_bytes = self._max_chunk_bytes
         if self.passthrough is not None:
             return self.passthrough.feed(chunk)
         if self._failure is not None:
             raise DecodeError(str(self._failure))
         try:
-            if self._ffmpeg is not None:
-                await self._feed_ffmpeg(self._ffmpeg, chunk)
+            if self._decoder is not None:
+                await self._feed_decoder(self._decoder, chunk)
                 return b""
             self._head += chunk
             # Looking again at every byte of a long header would cost its square.
@@ -95,25 +112,28 @@ class InputStream:
         try:
             if self._head:
                 pcm = await self._begin(at_end=True)
-            if self._ffmpeg is not None:
-                await self._finish_ffmpeg(self._ffmpeg)
+            if self._decoder is not None:
+                await self._finish_decoder(self._decoder)
         except DecoderLostError as error:
             raise await self._lost(error) from error
         finally:
-            await self._end_ffmpeg()
+            await self._end_decoder()
         return pcm
 
     async def abort(self) -> None:
         """Give up at once, without the rest."""
         self._failure = self._failure or DecodeError("the stream was given up")
         self._head.clear()
-        await self._end_ffmpeg()
+        await self._end_decoder()
 
     async def restore(self, saved: StreamCheckpoint, kept_input: AsyncIterator[bytes]) -> None:
         """Become the stream that ``saved`` was made of.
 
         ``kept_input`` is decoded anew; the PCM of it that is recorded already is dropped.
         """
+        if saved.state == _STATE_OF_FAILED:
+            self._failure = DecodeError("the stream could not be decoded")
+            return
         if saved.state:
             self.passthrough = Passthrough.restored(self._pcm_format.frame_bytes, saved.state)
             return
@@ -122,11 +142,11 @@ class InputStream:
         async for block in kept_input:
             await self._emit_new(await self.feed(block))
 
-    async def _end_ffmpeg(self) -> None:
+    async def _end_decoder(self) -> None:
         """No process outlives its stream, however that ended."""
-        ffmpeg, self._ffmpeg = self._ffmpeg, None
-        if ffmpeg is not None:
-            await ffmpeg.kill()
+        decoder, self._decoder = self._decoder, None
+        if decoder is not None:
+            await decoder.kill()
 
     async def _lost(self, error: DecoderLostError) -> Exception:
         """The first time, the kept input deserves another try; a second time, it is to blame."""
@@ -144,33 +164,48 @@ class InputStream:
         head = bytes(self._head)
         self._head.clear()
         if choice.way == "passthrough":
-            self.passthrough = Passthrough(self._pcm_format.frame_bytes, choice.data_bytes)
+            self.passthrough = Passthrough(choice.frame_bytes, choice.data_bytes)
             return self.passthrough.feed(head[choice.offset :])
-        self._ffmpeg = await FfmpegDecoder.start(
-            choice.input_options, self._pcm_format, self._ffmpeg_loglevel, self._emit_new
+        self._decoder = await self._ffmpeg.start(
+            choice.input_options, self._pcm_format, self._emit_new
         )
-        self._framer = _FRAMERS[choice.kind]() if choice.kind in _FRAMERS else None
-        await self._feed_ffmpeg(self._ffmpeg, head[choice.offset :])
+        self._framer = _framer(choice)
+        await self._feed_decoder(self._decoder, head[choice.offset :])
         return b""
 
-    async def _feed_ffmpeg(self, ffmpeg: FfmpegDecoder, data: Buffer) -> None:
+    async def _feed_decoder(self, decoder: FfmpegDecoder, data: Buffer) -> None:
         if self._framer is None:
-            await ffmpeg.feed(data)
+            await decoder.feed(data)
             return
         for start in range(0, len(data), _SLICE_BYTES):
             # Between slices others have their turn, whatever the slice was made to cost.
             await asyncio.sleep(0)
-            await ffmpeg.feed(self._framer.feed(data[start : start + _SLICE_BYTES]))
+            await decoder.feed(self._framer.feed(data[start : start + _SLICE_BYTES]))
 
-    async def _finish_ffmpeg(self, ffmpeg: FfmpegDecoder) -> None:
+    async def _finish_decoder(self, decoder: FfmpegDecoder) -> None:
         if self._framer is not None:
-            await ffmpeg.feed(self._framer.finish())
-        await ffmpeg.finish()
+            await decoder.feed(self._framer.finish())
+        await decoder.finish()
         if self._framer is not None and self._framer.skipped_bytes:
             raise DecodeError(f"{self._framer.skipped_bytes} damaged bytes were skipped")
 
     async def _emit_new(self, pcm: Buffer) -> None:
+        """Emit what was not recorded before, and no more than one chunk may hold.
+
+        A few bytes of FLAC or Opus can stand for hours of silence, a WAV of 1 Hz for years.
+        """
         replayed = min(self._replayed_bytes, len(pcm))
         self._replayed_bytes -= replayed
-        if len(pcm) > replayed:
-            await self._emit(self, pcm[replayed:])
+        new = pcm[replayed : replayed + self._room_bytes]
+        self._room_bytes -= len(new)
+        if new:
+            await self._emit(self, new)
+        if replayed + len(new) < len(pcm):
+            seconds = self._ffmpeg.max_chunk_seconds
+            raise DecodeError(f"one chunk holds more than {seconds:g} seconds of audio")
+
+
+def _framer(choice: Choice) -> Framer | None:
+    if choice.frame_bytes:
+        return Passthrough(choice.frame_bytes, choice.data_bytes)
+    return _FRAMERS[choice.kind]() if choice.kind in _FRAMERS else None

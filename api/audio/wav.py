@@ -14,10 +14,18 @@ from api.errors import DecodeError
 
 _FORMAT_BYTES = 40  # the longest format chunk there is, WAVEFORMATEXTENSIBLE
 _UINT32_MAX = 0xFFFFFFFF
-_PCM = 0x0001
+_PCM, _FLOAT, _ALAW, _MULAW = 0x0001, 0x0003, 0x0006, 0x0007
 _EXTENSIBLE = 0xFFFE
-# KSDATAFORMAT_SUBTYPE_PCM: the format tag in front of a fixed GUID.
-_PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
+# KSDATAFORMAT_SUBTYPE_…: the format tag in front of a fixed GUID.
+_SUBFORMAT = bytes.fromhex("00000000001000800000aa00389b71")
+# Which speakers one channel, or two, are meant for when nothing is said.
+_USUAL_SPEAKERS = {(1, 0), (1, 0x4), (2, 0), (2, 0x3)}
+
+# What ffmpeg calls the samples, by format tag and bits.
+_SAMPLES = {
+    (_PCM, 8): "u8", (_PCM, 16): "s16le", (_PCM, 24): "s24le", (_PCM, 32): "s32le",
+    (_FLOAT, 32): "f32le", (_FLOAT, 64): "f64le", (_ALAW, 8): "alaw", (_MULAW, 8): "mulaw",
+}  # fmt: skip
 
 
 class WavHeader(msgspec.Struct, frozen=True):
@@ -31,14 +39,12 @@ class WavHeader(msgspec.Struct, frozen=True):
     data_offset: int
     data_bytes: int | None
 
-    def is_pcm16(self, sample_rate: int, channels: int) -> bool:
-        """Whether the audio is 16-bit PCM of just this rate and channel count."""
-        return (
-            self.format_tag == _PCM
-            and self.sample_bits == 16
-            and self.block_bytes == 2 * self.channels
-            and (self.sample_rate, self.channels) == (sample_rate, channels)
-        )
+    @property
+    def samples(self) -> str | None:
+        """The name of ffmpeg's demuxer for the bare samples; None where they need the header."""
+        if self.channels > 2 or self.block_bytes * 8 != self.channels * self.sample_bits:
+            return None
+        return _SAMPLES.get((self.format_tag, self.sample_bits))
 
 
 def parse_header(head: bytes | bytearray) -> WavHeader | None:
@@ -75,6 +81,8 @@ def _parse_format(body: bytes) -> tuple[int, int, int, int, int]:
     sample_bits = struct.unpack_from("<H", body, 14)[0] if len(body) >= 16 else 8
     if not channels or not sample_rate:
         raise DecodeError(f"WAV: {channels} channels at {sample_rate} Hz")
-    if tag == _EXTENSIBLE and body[24:40] == _PCM_SUBFORMAT:
-        tag = _PCM
+    if tag == _EXTENSIBLE and body[25:40] == _SUBFORMAT:
+        valid_bits, speakers = struct.unpack_from("<HI", body, 18)
+        if (channels, speakers) in _USUAL_SPEAKERS and valid_bits in {0, sample_bits}:
+            tag = body[24]
     return tag, channels, sample_rate, block_bytes, sample_bits

@@ -10,7 +10,6 @@ def session_info(
     location: str,
     persisted_chunk_count: int | None = None,
     connections: int = 0,
-    error: str | None = None,
 ) -> SessionInfo:
     """The wire's view of ``manifest``. Of a completed session every chunk is persisted."""
     return SessionInfo(
@@ -30,5 +29,5 @@ def session_info(
         connections=connections,
         created_at=manifest.created_at,
         completed_at=manifest.completed_at,
-        error=error or manifest.error,
+        error=manifest.error,
     )

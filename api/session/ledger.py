@@ -21,6 +21,9 @@ _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 
 _NOTHING = StreamCheckpoint(0, 0, 0, b"")
 
+# An error is text from ffmpeg, and a checkpoint has little room.
+_MAX_ERROR_BYTES = 200
+
 T = TypeVar("T")
 
 
@@ -37,6 +40,7 @@ class Ledger:
         self._gave_up = gave_up
         self._bytes_per_second = recording.manifest.pcm_format.bytes_per_second
         self._streams = {stream.number: stream for stream in recording.checkpoint.streams}
+        self._error = recording.checkpoint.error
         self._failure: StorageUnavailableError | None = None
 
     def progress(self) -> tuple[int, int, float]:
@@ -67,7 +71,7 @@ class Ledger:
             after = StreamCheckpoint(stream, kept_bytes, before.pcm_bytes + len(pcm), b"")
         streams = {**self._streams, stream: after}
         counts = last.chunk_count + chunks, last.pcm_bytes + len(pcm)
-        self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values())))
+        self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values()), self._error))
         self._streams = streams
 
     async def append_persistently(
@@ -90,6 +94,15 @@ class Ledger:
 
         await self._persevere(keep)
 
+    def report(self, error: Exception) -> None:
+        """What could not be decoded; it is written with whatever is written next."""
+        self._error = str(error).encode()[:_MAX_ERROR_BYTES].decode(errors="ignore")
+
+    async def fail(self, stream: int, state: bytes) -> None:
+        """Nothing more will come of the stream, whose decoder is in ``state`` for good."""
+        await self.append_persistently(stream, b"", state)
+        self.recording.drop_input(stream)
+
     async def forget(self, stream: int) -> None:
         """The stream has ended: nothing of it is needed any more."""
         if stream not in self._streams:
@@ -98,16 +111,15 @@ class Ledger:
         async def forget() -> None:
             last = self.recording.checkpoint
             streams = {number: s for number, s in self._streams.items() if number != stream}
-            self.recording.append(
-                b"", Checkpoint(last.chunk_count, last.pcm_bytes, tuple(streams.values()))
-            )
+            counts = last.chunk_count, last.pcm_bytes
+            self.recording.append(b"", Checkpoint(*counts, tuple(streams.values()), self._error))
             self._streams = streams
 
         await self._persevere(forget)
         self.recording.drop_input(stream)
 
-    async def complete(self, at: datetime, error: str | None) -> Manifest:
-        return await self._persevere(lambda: self.recording.complete(at, error))
+    async def complete(self, at: datetime) -> Manifest:
+        return await self._persevere(lambda: self.recording.complete(at))
 
     async def _persevere(self, action: Callable[[], Awaitable[T]]) -> T:
         for delay_seconds in (*_RETRY_SECONDS, None):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+from api.audio.ffmpeg import Ffmpeg
 from api.errors import (
     InvalidParameterError,
     SessionCompletedError,
@@ -34,13 +35,13 @@ class Registry:
         *,
         max_sessions: int,
         max_connections_per_session: int,
-        ffmpeg_loglevel: str,
+        ffmpeg: Ffmpeg,
     ) -> None:
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
         self._max_connections_per_session = max_connections_per_session
-        self._ffmpeg_loglevel = ffmpeg_loglevel
+        self._ffmpeg = ffmpeg
         self._live: dict[UUID, Session] = {}
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
@@ -181,7 +182,7 @@ class Registry:
             recording,
             location=self._storage.location(UUID(recording.manifest.session_id)),
             max_connections=self._max_connections_per_session,
-            ffmpeg_loglevel=self._ffmpeg_loglevel,
+            ffmpeg=self._ffmpeg,
             clock=self._clock,
             gone=self._leave,
         )

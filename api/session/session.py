@@ -7,6 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from api.audio.detect import InputKind, begins_file
+from api.audio.ffmpeg import Ffmpeg
 from api.audio.input_stream import InputStream
 from api.errors import (
     ConnectionReplacedError,
@@ -34,7 +35,7 @@ class Session:
         *,
         location: str,
         max_connections: int,
-        ffmpeg_loglevel: str,
+        ffmpeg: Ffmpeg,
         clock: Clock,
         gone: Callable[["Session"], None],
     ) -> None:
@@ -47,14 +48,13 @@ class Session:
         self.progress = self._ledger.progress
         self._location = location
         self._max_connections = max_connections
-        self._ffmpeg_loglevel = ffmpeg_loglevel
+        self._ffmpeg = ffmpeg
         self._clock = clock
         self._on_gone = gone
         self._streams: dict[Connection, InputStream] = {}
         self._detached: InputStream | None = None
         self._open: set[InputStream] = set()  # all that have not ended, wherever they are
         self._last_number = self._ledger.last_stream_number
-        self._error: str | None = None
         self._ending: asyncio.Task[None] | None = None
         self.is_completed = False
 
@@ -84,7 +84,6 @@ class Session:
             persisted_chunk_count=self.persisted_chunk_count,
             connections=len(self._streams),
             location=self._location,
-            error=self._error,
         )
 
     async def attach(self, connection: Connection) -> None:
@@ -146,7 +145,7 @@ class Session:
             try:
                 await self._decode(stream, chunk)
             except DecodeError as error:
-                self._error = str(error)
+                await self._fail(stream, error)
                 raise
             except Exception as error:
                 # What the decoder had in hand is in doubt, what was written is not.
@@ -170,7 +169,7 @@ class Session:
             try:
                 await stream.restore(saved, self.recording.read_input(saved.number))
             except DecodeError as error:
-                self._error = str(error)
+                await self._fail(stream, error)
 
     async def close(self) -> None:
         """Complete the recording. Idempotent; goes on when the caller is cancelled.
@@ -189,15 +188,18 @@ class Session:
 
     async def _decode(self, stream: InputStream, chunk: bytes) -> None:
         if stream.has_failed:
-            await self._ledger.append_persistently(stream.number, b"", b"", chunks=1)
+            await self._ledger.append_persistently(stream.number, b"", stream.state, chunks=1)
         else:
             await self._ledger.keep(stream.number, chunk)
         await self._emit(stream, await stream.feed(chunk))
 
+    async def _fail(self, stream: InputStream, error: DecodeError) -> None:
+        self._ledger.report(error)
+        await self._ledger.fail(stream.number, stream.state)
+
     async def _emit(self, stream: InputStream, pcm: Buffer) -> None:
         if pcm:
-            state = stream.passthrough.state() if stream.passthrough else b""
-            await self._ledger.append_persistently(stream.number, pcm, state)
+            await self._ledger.append_persistently(stream.number, pcm, stream.state)
 
     async def _end_waiting(self, stream: InputStream | None) -> None:
         if stream is not None:
@@ -210,7 +212,7 @@ class Session:
             pcm = await stream.finish()
         except DecodeError as error:
             logger.warning("%s: the end of an input stream: %s", self.session_id, error)
-            self._error = str(error)
+            self._ledger.report(error)
             pcm = b""
         except Exception as error:
             self._give_up(error)
@@ -228,7 +230,7 @@ class Session:
         try:
             for stream in self._open_in_order():
                 await self._end_waiting(stream)
-            manifest = await self._ledger.complete(self._clock.now(), self._error)
+            manifest = await self._ledger.complete(self._clock.now())
         except Exception as error:
             await self._let_go(error)
             raise
@@ -284,7 +286,7 @@ class Session:
             number,
             cast("InputKind", manifest.format),
             manifest.pcm_format,
-            ffmpeg_loglevel=self._ffmpeg_loglevel,
+            ffmpeg=self._ffmpeg,
             emit=self._emit,
         )
         self._open.add(stream)

@@ -114,9 +114,9 @@ class LocalRecording:
     async def flush(self) -> None:
         await asyncio.to_thread(self.persist)
 
-    async def complete(self, at: datetime, error: str | None = None) -> Manifest:
+    async def complete(self, at: datetime) -> Manifest:
         self._sealed = True
-        manifest = self.manifest.completed(self.checkpoint, at, error)
+        manifest = self.manifest.completed(self.checkpoint, at)
         await asyncio.to_thread(self._complete, manifest)
         self._released(self)
         return manifest

@@ -7,7 +7,9 @@ from storage.checkpoint import Checkpoint, StreamCheckpoint, decode_record, enco
 
 counts = st.integers(0, 2**63 - 1)
 streams = st.builds(StreamCheckpoint, counts, counts, counts, st.binary(max_size=40))
-checkpoints = st.builds(Checkpoint, counts, counts, st.lists(streams, max_size=6).map(tuple))
+checkpoints = st.builds(
+    Checkpoint, counts, counts, st.lists(streams, max_size=6).map(tuple), st.text(max_size=40)
+)
 
 
 @given(checkpoints, st.binary(max_size=100))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from storage import wav
@@ -97,7 +98,9 @@ async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) 
     recording = await storage.create(new_manifest())
     append(recording, pcm(16000))
     append(recording, pcm(8000))
-    await recording.complete(LATER, error="what could not be decoded")
+    last = recording.checkpoint
+    recording.append(b"", msgspec.structs.replace(last, error="what could not be decoded"))
+    await recording.complete(LATER)
     manifest = await storage.manifest(id_of(recording))
     assert manifest.status == "completed"
     assert manifest.completed_at == LATER

@@ -13,7 +13,7 @@ from tests.storage.conftest import new_manifest
 
 def test_a_manifest_is_read_back_as_it_was_written() -> None:
     manifest = new_manifest(user_id="Zoë").completed(
-        Checkpoint(3, 64000), datetime(2026, 1, 2, tzinfo=UTC), None
+        Checkpoint(3, 64000), datetime(2026, 1, 2, tzinfo=UTC)
     )
     assert manifests.decode(manifests.encode(manifest)) == manifest
 

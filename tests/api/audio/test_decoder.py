@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api.audio.decoder import Choice, Passthrough, choose
 from api.errors import DecodeError
 from storage.wav import PcmFormat
-from tests.audio import chunk, cut, cut_anywhere, decode, pcm, wav
+from tests.audio import chunk, cut, cut_anywhere, decode, extensible, pcm, wav
 
 MONO = PcmFormat(44100, 1)
 
@@ -74,21 +74,44 @@ def test_whatever_follows_the_audio_is_read_as_ffmpeg_reads_it(
 
 
 def test_matching_16_bit_wav_passes_through() -> None:
-    assert choose(wav(pcm(9)), "wav", MONO) == Choice("passthrough", 44, 18)
+    choice = choose(wav(pcm(9)), "wav", MONO)
+    assert choice is not None
+    assert (choice.way, choice.offset, choice.frame_bytes, choice.data_bytes) == (
+        "passthrough", 44, 2, 18,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "demuxer", "rate", "channels"),
+    [
+        (wav(bytes(96), sample_rate=48000), "s16le", 48000, 1),
+        (wav(bytes(96), channels=2), "s16le", 44100, 2),
+        (wav(bytes(96), sample_bits=24), "s24le", 44100, 1),
+        (wav(bytes(96), sample_bits=32, format_tag=3), "f32le", 44100, 1),
+        (wav(bytes(96), sample_bits=8, format_tag=7), "mulaw", 44100, 1),
+    ],
+    ids=["rate", "channels", "24 bits", "float", "mu-law"],
+)
+def test_of_any_other_usual_wav_ffmpeg_gets_the_bare_audio(
+    data: bytes, demuxer: str, rate: int, channels: int
+) -> None:
+    choice = choose(data, "wav", MONO)
+    assert choice is not None
+    assert (choice.way, choice.offset, choice.data_bytes) == ("ffmpeg", 44, 96)
+    assert choice.input_options == ("-f", demuxer, "-ar", str(rate), "-ac", str(channels))
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        wav(bytes(96), sample_rate=48000),
-        wav(bytes(96), channels=2),
-        wav(bytes(96), sample_bits=24),
-        wav(bytes(96), sample_bits=32, format_tag=3),
-        wav(bytes(96), sample_bits=8, format_tag=7),
+        wav(bytes(96), channels=6),
+        wav(bytes(96), sample_bits=4, format_tag=2),
+        extensible(pcm(9), speakers=0x8),
+        extensible(pcm(9), valid_bits=12),
     ],
-    ids=["rate", "channels", "24 bits", "float", "mu-law"],
+    ids=["surround", "adpcm", "another speaker", "12 of 16 bits"],
 )
-def test_any_other_wav_is_for_ffmpeg(data: bytes) -> None:
+def test_an_unusual_wav_is_for_ffmpeg_as_it_is(data: bytes) -> None:
     assert choose(data, "wav", MONO) == Choice("ffmpeg", input_options=("-f", "wav"))
 
 

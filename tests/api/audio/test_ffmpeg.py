@@ -1,116 +1,81 @@
-"""One process, fed and drained at once, always reaped."""
+"""How decoders are started, and what they may take."""
 
 import asyncio
+import os
+import signal
 
 import psutil
 import pytest
 
-from api.audio.ffmpeg import FfmpegDecoder, binary
-from api.errors import DecodeError
+from api.audio.ffmpeg import Ffmpeg, binary
 from storage.base import Buffer
 from storage.wav import PcmFormat
-from tests.audio import cut, decode, pcm, speech, wav
+from tests.audio import pcm
 
 MONO = PcmFormat(16000, 1)
+RAW = ("-f", "s16le", "-ar", "16000", "-ac", "1")
 
 
-class Sink:
-    """Takes what is emitted, when the test lets it."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def emit(self, data: Buffer) -> None:
-        await self.open.wait()
-        assert len(data) % 2 == 0
-        self.data += data
-
-
-async def start(sink: Sink, *input_options: str) -> FfmpegDecoder:
-    return await FfmpegDecoder.start(input_options or ("-f", "wav"), MONO, "error", sink.emit)
-
-
-def children() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if "ffmpeg" in p.name()]
-
-
-async def test_a_live_decode_is_the_whole_decode() -> None:
-    sink = Sink()
-    decoder = await start(sink)
-    for piece in cut(speech(), 1000):
-        await decoder.feed(piece)
-    await decoder.finish()
-    assert bytes(sink.data) == decode(speech(), sample_rate=16000)
-    assert children() == []
-
-
-async def test_more_than_any_pipe_holds_goes_through_at_once() -> None:
-    sink, data = Sink(), wav(pcm(2_000_000), sample_rate=16000)
-    decoder = await start(sink)
-    await decoder.feed(data)
-    await decoder.finish()
-    assert bytes(sink.data) == data[44:]
-
-
-async def test_feeding_waits_while_the_audio_is_not_taken() -> None:
-    sink = Sink()
-    decoder = await start(sink)
-    sink.open.clear()
-    feeding = asyncio.create_task(decoder.feed(wav(pcm(4_000_000), sample_rate=16000)))
-    done, _ = await asyncio.wait([feeding], timeout=0.5)
-    assert not done
-    sink.open.set()
-    await feeding
-    await decoder.finish()
-    assert len(sink.data) == 8_000_000
-
-
-async def test_audio_comes_out_before_the_input_ends() -> None:
-    sink = Sink()
-    decoder = await start(sink)
-    await decoder.feed(wav(pcm(48000), sample_rate=16000, data_bytes=0))
-    async with asyncio.timeout(10):
-        while len(sink.data) < 80_000:
-            await asyncio.sleep(0.01)
-    await decoder.kill()
-    assert children() == []
-
-
-async def test_junk_is_an_error_in_ffmpeg_s_words() -> None:
-    decoder = await start(Sink(), "-f", "matroska")
-    with pytest.raises(DecodeError, match=r"^EBML header parsing failed"):
-        await decoder.feed(pcm(10_000))
-        await decoder.finish()
-    assert children() == []
-
-
-async def test_input_after_an_early_end_is_an_error() -> None:
-    decoder = await start(Sink(), "-f", "matroska")
-    with pytest.raises(DecodeError):
-        async with asyncio.timeout(10):
-            while True:
-                await decoder.feed(pcm(10_000))
-    await decoder.kill()
-    assert children() == []
-
-
-async def test_what_goes_wrong_with_the_audio_stops_the_feeding() -> None:
-    class FullError(Exception):
-        pass
-
-    async def refuse(_: Buffer) -> None:
-        raise FullError
-
-    decoder = await FfmpegDecoder.start(("-f", "wav"), MONO, "error", refuse)
-    with pytest.raises(FullError):
-        async with asyncio.timeout(10):
-            while True:
-                await decoder.feed(wav(pcm(10_000), sample_rate=16000))
-    await decoder.kill()
-    assert children() == []
+async def ignore(_: Buffer) -> None:
+    """Audio that nobody asks for."""
 
 
 def test_there_is_an_ffmpeg_without_anything_installed() -> None:
     assert binary()
+
+
+async def test_no_more_decoders_start_at_once_than_allowed() -> None:
+    ffmpeg = Ffmpeg(starts_at_once=2, start_seconds=60)
+    first, second = [await ffmpeg.start(RAW, MONO, ignore) for _ in range(2)]
+    third = asyncio.create_task(ffmpeg.start(RAW, MONO, ignore))
+    done, _ = await asyncio.wait([third], timeout=0.5)
+    assert not done
+    await first.feed(pcm(16000))  # what comes out says that it has started
+    await (await third).kill()
+    await first.kill()
+    await second.kill()
+
+
+async def test_a_decoder_that_gives_nothing_yet_does_not_keep_others_from_starting() -> None:
+    ffmpeg = Ffmpeg(starts_at_once=1, start_seconds=0.05)
+    for _ in range(3):
+        async with asyncio.timeout(10):
+            decoder = await ffmpeg.start(RAW, MONO, ignore)
+        await decoder.kill()
+
+
+async def test_a_start_that_fails_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    ffmpeg = Ffmpeg(starts_at_once=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("api.audio.ffmpeg.binary", lambda: "/nowhere/ffmpeg")
+        patch.setattr("api.audio.ffmpeg.guard", tuple)
+        with pytest.raises(FileNotFoundError):
+            await ffmpeg.start(RAW, MONO, ignore)
+    async with asyncio.timeout(10):
+        await (await ffmpeg.start(RAW, MONO, ignore)).kill()
+
+
+async def test_what_a_decoder_may_take_is_bounded() -> None:
+    decoder = await Ffmpeg().start(RAW, MONO, ignore)
+    process = psutil.Process(decoder.pid)
+    assert process.rlimit(psutil.RLIMIT_DATA) == (2**28, 2**28)
+    assert process.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
+    assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    await decoder.kill()
+
+
+async def test_signals_to_all_processes_of_the_service_end_no_decoder() -> None:
+    out = bytearray()
+
+    async def emit(pcm: Buffer) -> None:
+        out.extend(pcm)
+
+    decoder = await Ffmpeg().start(RAW, MONO, emit)
+    await decoder.feed(pcm(16000))
+    while not out:
+        await asyncio.sleep(0.01)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        os.kill(decoder.pid, number)
+    await decoder.feed(pcm(16000, seed=1))
+    await decoder.finish()
+    assert bytes(out) == pcm(16000) + pcm(16000, seed=1)

@@ -1,27 +1,35 @@
 """From first byte to last frame, whatever the stream is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from api.audio.ffmpeg import Ffmpeg
 from api.audio.input_stream import InputStream
 from api.errors import DecodeError
 from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
 from storage.wav import PcmFormat
-from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech, wav
+from tests.audio import cut, cut_anywhere, decode, encode, encode_silence, pcm, speech, wav
 
 
 class Recorder:
     """An input stream and all that came out of it."""
 
-    def __init__(self, declared: str = "wav", sample_rate: int = 22050, channels: int = 1) -> None:
+    def __init__(
+        self,
+        declared: str = "wav",
+        sample_rate: int = 22050,
+        channels: int = 1,
+        max_chunk_seconds: float = 60,
+    ) -> None:
         self.out = bytearray()
         self.stream = InputStream(
             1,
             declared,  # type: ignore[arg-type]
             PcmFormat(sample_rate, channels),
-            ffmpeg_loglevel="error",
+            ffmpeg=Ffmpeg(max_chunk_seconds=max_chunk_seconds),
             emit=self.emit,
         )
 
@@ -139,7 +147,7 @@ async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
 async def test_no_process_is_left_of_a_stream_whose_last_bytes_ffmpeg_refused() -> None:
     recorder = Recorder("aac")
     await recorder.feed(encode(speech(), "-c:a", "aac", "-f", "adts")[:5000])
-    decoder = recorder.stream._ffmpeg
+    decoder = recorder.stream._decoder
     assert decoder is not None
 
     async def refuse(data: Buffer) -> None:
@@ -149,3 +157,42 @@ async def test_no_process_is_left_of_a_stream_whose_last_bytes_ffmpeg_refused() 
     with pytest.raises(DecodeError, match="refused"):
         await recorder.finish()
     assert decoder._process.returncode is not None
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"), [("flac", "flac"), ("libopus", "ogg"), ("pcm_u8", "wav")]
+)
+async def test_a_chunk_that_stands_for_hours_is_cut_off(codec: str, container: str) -> None:
+    hour = encode_silence(3600, "-c:a", codec, "-f", container)
+    recorder = Recorder(sample_rate=8000, max_chunk_seconds=60)
+    with pytest.raises(DecodeError, match="one chunk holds more than 60 seconds of audio"):
+        await recorder.feed(hour)
+        await recorder.finish()
+    assert len(recorder.out) == 60 * 16000
+
+
+async def test_a_wav_of_one_frame_a_second_stands_for_hours_too() -> None:
+    recorder = Recorder(max_chunk_seconds=60)
+    with pytest.raises(DecodeError, match="more than 60 seconds"):
+        await recorder.feed(wav(pcm(2000), sample_rate=1))
+        await recorder.finish()
+    assert len(recorder.out) == 60 * 44100
+
+
+async def test_any_number_of_chunks_may_hold_what_one_may() -> None:
+    recorder = Recorder("pcm_f32le", max_chunk_seconds=1)
+    floats = encode(speech(), "-c:a", "pcm_f32le", "-f", "f32le")
+    for number, piece in enumerate(cut(floats, 4 * 11025)):
+        await recorder.feed(piece)
+        async with asyncio.timeout(10):
+            while len(recorder.out) < number * 2 * 11025:  # ffmpeg is half a second behind
+                await asyncio.sleep(0.01)
+    assert await recorder.finish() == speech()[44:]
+
+
+async def test_a_stream_that_failed_stays_so_when_it_is_restored() -> None:
+    first, second = Recorder(), Recorder()
+    with pytest.raises(DecodeError):
+        await first.feed(b"RIFF\0\0\0\0WAVEdata\1\0\0\0")
+    await second.stream.restore(StreamCheckpoint(1, 0, 0, first.stream.state), blocks())
+    assert second.stream.has_failed

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from api.audio.wav import parse_header
 from api.errors import DecodeError
-from tests.audio import chunk, pcm, wav
+from tests.audio import chunk, extensible, pcm, wav
 
 
 def test_a_header_says_what_follows() -> None:
     header = parse_header(wav(pcm(10), sample_rate=48000, channels=2))
     assert header is not None
-    assert header.is_pcm16(48000, 2)
+    assert (header.samples, header.sample_rate, header.channels) == ("s16le", 48000, 2)
     assert (header.data_offset, header.data_bytes) == (44, 20)
 
 
@@ -44,22 +44,27 @@ def test_the_size_of_rf64_is_in_its_ds64_chunk() -> None:
     assert header.data_bytes == 5 * 2**32
 
 
-def test_extensible_pcm_is_pcm() -> None:
-    guid = bytes.fromhex("0100000000001000800000aa00389b71")
-    fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 44100, 88200, 2, 16, 22, 16, 4) + guid
-    data = b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", fmt) + chunk(b"data", pcm(4))
-    header = parse_header(data)
+@pytest.mark.parametrize(("speakers", "valid_bits"), [(0, 16), (4, 0), (4, 16)])
+def test_extensible_pcm_is_pcm(speakers: int, valid_bits: int) -> None:
+    header = parse_header(extensible(pcm(2), speakers=speakers, valid_bits=valid_bits))
     assert header is not None
-    assert header.is_pcm16(44100, 1)
+    assert header.samples == "s16le"
 
 
 @pytest.mark.parametrize(
-    ("sample_bits", "format_tag"), [(8, 1), (24, 1), (32, 1), (32, 3), (8, 7), (16, 2)]
-)
-def test_other_sample_layouts_are_not_pcm16(sample_bits: int, format_tag: int) -> None:
+    ("sample_bits", "format_tag", "samples"),
+    [
+        (8, 1, "u8"), (16, 1, "s16le"), (24, 1, "s24le"), (32, 1, "s32le"),
+        (32, 3, "f32le"), (64, 3, "f64le"), (8, 6, "alaw"), (8, 7, "mulaw"),
+        (16, 3, None), (4, 2, None), (20, 1, None),
+    ],
+)  # fmt: skip
+def test_samples_are_named_where_they_need_no_header(
+    sample_bits: int, format_tag: int, samples: str | None
+) -> None:
     header = parse_header(wav(bytes(48), sample_bits=sample_bits, format_tag=format_tag))
     assert header is not None
-    assert not header.is_pcm16(44100, 1)
+    assert header.samples == samples
 
 
 @pytest.mark.parametrize(

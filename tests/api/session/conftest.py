@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api.audio.ffmpeg import Ffmpeg
 from api.messages import SessionInfo
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
@@ -43,7 +44,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[LocalStorage]:
 
 def new_registry(storage: LocalStorage, clock: ManualClock, **limits: int) -> Registry:
     defaults = {"max_sessions": 10, "max_connections_per_session": 3}
-    return Registry(storage, clock, ffmpeg_loglevel="error", **(defaults | limits))
+    return Registry(storage, clock, ffmpeg=Ffmpeg(), **(defaults | limits))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
+from api.audio.ffmpeg_decoder import DecoderLostError
 from api.errors import (
     ConnectionReplacedError,
     DecodeError,
@@ -301,17 +302,20 @@ async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
+    chunks = 1
     with monkeypatch.context() as patch:
         patch.setattr("api.audio.ffmpeg.binary", lambda: "/nowhere/ffmpeg")
-        with pytest.raises(FileNotFoundError):
-            await send(session, connection, deep[:50_000])
+        with pytest.raises(DecoderLostError):
+            for piece in cut(deep, 5000):
+                await send(session, connection, piece)
+                chunks += 1
         await session.gone.wait()
-    assert isinstance(connection.ended, FileNotFoundError)
+    assert isinstance(connection.ended, DecoderLostError)
     session = await registry.open(str(session.session_id))
-    assert session.chunk_count == 1
+    assert session.chunk_count == chunks
     again = ConnectionProbe()
     await session.resume(again)
-    await send(session, again, deep[50_000:])
+    await send(session, again, deep[5000 * chunks :])
     await session.close()
     assert recorded_after(session) == decode(deep, sample_rate=22050)
 

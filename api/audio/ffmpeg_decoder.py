@@ -1,0 +1,157 @@
+"""One ffmpeg process that decodes one input stream for as long as it lives.
+
+Bytes go in through one pipe and PCM comes out of another, both at once: a task
+reads whatever ffmpeg has ready while the writer waits only when the pipe into
+ffmpeg is full, which in turn slows down the socket. Nothing is probed (the
+format is known), so the first audio comes out with the first frame.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Awaitable, Callable
+
+from api.errors import DecodeError
+from storage.base import Buffer
+
+logger = logging.getLogger(__name__)
+
+_READ_BYTES = 256 * 1024
+_STALL_SECONDS = 30.0
+
+# "[in#0/flac @ 0x5581e0c0b2c0] [error] invalid sync code": who speaks does not matter.
+_COMPLAINT = re.compile(r"(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (.*)")
+_LINE_BYTES = 4096
+
+# It could not be executed (126, 127: see env(1)), or a signal ended it in order.
+_NOT_BY_INPUT = {126, 127, 255}
+
+_MAX_LOGGED_LINES = 20
+
+Emit = Callable[[Buffer], Awaitable[None]]
+
+
+class DecoderLostError(Exception):
+    """ffmpeg was killed from outside, or crashed: the input is not to blame, at least not yet."""
+
+
+class FfmpegDecoder:
+    """Feeds ffmpeg and hands its PCM, in whole frames, to ``emit``."""
+
+    def __init__(self, process: asyncio.subprocess.Process, frame_bytes: int, emit: Emit) -> None:
+        assert process.stdin is not None
+        self._process = process
+        self._stdin = process.stdin
+        self._frame_bytes = frame_bytes
+        self._emit = emit
+        self.started = asyncio.Event()  # it has decoded something, or ended
+        self._complaint = ""
+        self._lines_to_log = _MAX_LOGGED_LINES
+        self._emitted_bytes = 0
+        self._reading = asyncio.create_task(self._read(), name="ffmpeg-pcm")
+        self._listening = asyncio.create_task(self._listen(), name="ffmpeg-stderr")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def feed(self, data: Buffer) -> None:
+        """Hand ``data`` to ffmpeg, waiting while it has more than it can take.
+
+        Raises :class:`DecodeError`, :class:`DecoderLostError`, or what ``emit`` raised.
+        """
+        if self._reading.done():
+            self._reading.result()  # what stopped the reading was perhaps not ffmpeg
+            raise await self._failure()
+        try:
+            self._stdin.write(data)
+            await self._stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            await asyncio.wait([self._reading], timeout=_STALL_SECONDS)
+            if self._reading.done():
+                self._reading.result()
+            raise await self._failure() from error
+
+    async def finish(self) -> None:
+        """End the input and return when all its audio was emitted. Raises as :meth:`feed` does."""
+        self._stdin.close()
+        try:
+            emitted_bytes = -1
+            while not self._reading.done():
+                if emitted_bytes == self._emitted_bytes:
+                    raise DecodeError(f"ffmpeg stood still for {_STALL_SECONDS:g} seconds")
+                emitted_bytes = self._emitted_bytes
+                await asyncio.wait([self._reading], timeout=_STALL_SECONDS)
+            self._reading.result()
+            await self._process.wait()  # its output has ended, and so does it
+            if self._process.returncode:
+                raise await self._failure()
+        finally:
+            await self.kill()
+        if self._complaint:  # it went on behind the damage, and says that all is well
+            raise DecodeError(self._complaint)
+        if not self._emitted_bytes:
+            raise DecodeError("ffmpeg found no audio")
+
+    async def kill(self) -> None:
+        """End the process, if it still runs, and all that belongs to it."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+        assert self._process.stdout is not None
+        while await self._process.stdout.read(_READ_BYTES):
+            pass  # a pipe that nobody empties would keep wait() from returning
+        await self._process.wait()
+        await self._listening
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        pending = b""
+        try:
+            while block := await self._process.stdout.read(_READ_BYTES):
+                data = pending + block if pending else block
+                rest = len(data) % self._frame_bytes
+                pending = data[len(data) - rest :]
+                self.started.set()
+                await self._emit(memoryview(data)[: len(data) - rest])
+                self._emitted_bytes += len(data) - rest
+        except Exception:
+            # Nobody empties the pipe any more: whoever feeds must not wait for that.
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            raise
+        finally:
+            self.started.set()
+
+    async def _listen(self) -> None:
+        assert self._process.stderr is not None
+        rest = b""
+        while block := await self._process.stderr.read(_READ_BYTES):
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                self._hear(line)
+            rest = rest[-_LINE_BYTES:]
+        self._hear(rest)
+
+    def _hear(self, line: bytes) -> None:
+        """The first complaint is the cause, the others are its consequences."""
+        text = line.decode(errors="replace").strip()
+        if not self._complaint and (complaint := _COMPLAINT.match(text)):
+            self._complaint = complaint[1]
+        if text and self._lines_to_log:
+            self._lines_to_log -= 1
+            logger.info("ffmpeg, process %d: %s", self._process.pid, text)
+
+    async def _failure(self) -> Exception:
+        await asyncio.wait([self._listening], timeout=1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._process.wait()
+        code = self._process.returncode
+        if code is not None and (code < 0 or code in _NOT_BY_INPUT):
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            return DecoderLostError(f"ffmpeg was ended by {how}")
+        return DecodeError(self._complaint or "ffmpeg ended before its input did")

@@ -1,0 +1,141 @@
+"""One process, fed and drained at once, always reaped."""
+
+import asyncio
+import contextlib
+
+import psutil
+import pytest
+
+from api.audio.ffmpeg import Ffmpeg
+from api.audio.ffmpeg_decoder import FfmpegDecoder
+from api.errors import DecodeError
+from storage.base import Buffer
+from storage.wav import PcmFormat
+from tests.audio import cut, decode, encode, pcm, speech, wav
+
+MONO = PcmFormat(16000, 1)
+
+
+class Sink:
+    """Takes what is emitted, when the test lets it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def emit(self, data: Buffer) -> None:
+        await self.open.wait()
+        assert len(data) % 2 == 0
+        self.data += data
+
+
+async def start(sink: Sink, *input_options: str) -> FfmpegDecoder:
+    return await Ffmpeg().start(input_options or ("-f", "wav"), MONO, sink.emit)
+
+
+def children() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children() if "ffmpeg" in p.name()]
+
+
+async def test_a_live_decode_is_the_whole_decode() -> None:
+    sink = Sink()
+    decoder = await start(sink)
+    for piece in cut(speech(), 1000):
+        await decoder.feed(piece)
+    await decoder.finish()
+    assert bytes(sink.data) == decode(speech(), sample_rate=16000)
+    assert children() == []
+
+
+async def test_more_than_any_pipe_holds_goes_through_at_once() -> None:
+    sink, data = Sink(), wav(pcm(2_000_000), sample_rate=16000)
+    decoder = await start(sink)
+    await decoder.feed(data)
+    await decoder.finish()
+    assert bytes(sink.data) == data[44:]
+
+
+async def test_feeding_waits_while_the_audio_is_not_taken() -> None:
+    sink = Sink()
+    decoder = await start(sink)
+    sink.open.clear()
+    feeding = asyncio.create_task(decoder.feed(wav(pcm(4_000_000), sample_rate=16000)))
+    done, _ = await asyncio.wait([feeding], timeout=0.5)
+    assert not done
+    sink.open.set()
+    await feeding
+    await decoder.finish()
+    assert len(sink.data) == 8_000_000
+
+
+async def test_audio_comes_out_before_the_input_ends() -> None:
+    sink = Sink()
+    decoder = await start(sink)
+    await decoder.feed(wav(pcm(48000), sample_rate=16000, data_bytes=0))
+    async with asyncio.timeout(10):
+        while len(sink.data) < 80_000:
+            await asyncio.sleep(0.01)
+    await decoder.kill()
+    assert children() == []
+
+
+async def test_junk_is_an_error_in_ffmpeg_s_words() -> None:
+    decoder = await start(Sink(), "-f", "matroska")
+    with pytest.raises(DecodeError, match=r"^EBML header parsing failed"):
+        await decoder.feed(pcm(10_000))
+        await decoder.finish()
+    assert children() == []
+
+
+async def test_input_after_an_early_end_is_an_error() -> None:
+    decoder = await start(Sink(), "-f", "matroska")
+    with pytest.raises(DecodeError):
+        async with asyncio.timeout(10):
+            while True:
+                await decoder.feed(pcm(10_000))
+    await decoder.kill()
+    assert children() == []
+
+
+async def test_what_goes_wrong_with_the_audio_stops_the_feeding() -> None:
+    class FullError(Exception):
+        pass
+
+    async def refuse(_: Buffer) -> None:
+        raise FullError
+
+    decoder = await Ffmpeg().start(("-f", "wav"), MONO, refuse)
+    with pytest.raises(FullError):
+        async with asyncio.timeout(10):
+            while True:
+                await decoder.feed(wav(pcm(10_000), sample_rate=16000))
+    await decoder.kill()
+    assert children() == []
+
+
+async def test_damage_that_ffmpeg_decodes_around_is_an_error_when_all_is_emitted() -> None:
+    data = bytearray(encode(speech(), "-c:a", "flac", "-f", "flac"))
+    data[50_000:52_000] = pcm(1000)
+    sink = Sink()
+    decoder = await start(sink, "-f", "flac")
+    await decoder.feed(bytes(data))
+    with pytest.raises(DecodeError, match="invalid sync code"):
+        await decoder.finish()
+    assert len(sink.data) > 0.9 * len(decode(speech(), sample_rate=16000))
+
+
+async def test_a_file_made_to_take_all_memory_is_refused_it() -> None:
+    size = 250 * 2**20
+    header = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1")
+    cluster = header.index(b"\x1f\x43\xb6\x75")
+    block = b"\xe7\x81\x00\xa3" + (1 << 56 | size).to_bytes(8, "big") + b"\x81\0\0\x80"
+    decoder = await start(Sink(), "-f", "matroska")
+    await decoder.feed(header[:cluster] + b"\x1f\x43\xb6\x75\x01" + b"\xff" * 7 + block)
+    with contextlib.suppress(DecodeError):
+        for _ in range(249):
+            await decoder.feed(bytes(2**20))
+    assert psutil.Process(decoder.pid).memory_info().rss < 150 * 2**20
+    with pytest.raises(DecodeError):
+        await decoder.finish()
+    assert children() == []
