@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from api.audio.detect import RAW_KINDS, InputKind, detect, find_start
-from api.audio.wav import WavHeader, parse_header
+from api.audio.wav import parse_header
 from storage.base import Buffer
 from storage.wav import PcmFormat
 
@@ -26,18 +26,18 @@ _TO_THE_END = -1
 _STATE_OF_RAW_PCM = b"\0"
 
 # What ffmpeg calls the inputs whose name it does not share.
-_RAW_DEMUXERS = {"pcm_s16le": "s16le", "pcm_f32le": "f32le"}
+_RAW_SAMPLES = {"pcm_f32le": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
 _DEMUXERS = {"webm": "matroska"}
 
+Way = Literal["passthrough", "ffmpeg"]
 
-class Passthrough:
+
+class PcmFramer:
     """PCM in whole frames, out of the bytes of a raw or WAV stream.
 
     Follows `api.audio.wav`: after ``data`` come chunks to skip or more ``data``; a
     frame that is cut short at the end of a chunk's audio is dropped, as ffmpeg does.
     """
-
-    skipped_bytes = 0  # as a framer in front of ffmpeg
 
     def __init__(self, frame_bytes: int, data_bytes: int | None) -> None:
         self._frame_bytes = frame_bytes
@@ -70,10 +70,6 @@ class Passthrough:
                     self._enter_chunk(*struct.unpack("<4sI", self._pending))
         return pcm
 
-    def finish(self) -> bytes:
-        """Nothing: part of a frame is no audio."""
-        return b""
-
     def state(self) -> bytes:
         """All that is needed to go on from here: see :meth:`restored`."""
         if self._data_left == _TO_THE_END and not self._pending:
@@ -81,7 +77,7 @@ class Passthrough:
         return msgspec.msgpack.encode((self._data_left, self._skip_left, self._pending))
 
     @classmethod
-    def restored(cls, frame_bytes: int, state: bytes) -> "Passthrough":
+    def restored(cls, frame_bytes: int, state: bytes) -> "PcmFramer":
         if state == _STATE_OF_RAW_PCM:
             return cls(frame_bytes, None)
         data_left, skip_left, pending = msgspec.msgpack.decode(state, type=tuple[int, int, bytes])
@@ -110,16 +106,20 @@ class Passthrough:
 class Choice(NamedTuple):
     """How a stream is decoded: passed through, or by ffmpeg, from ``offset`` on.
 
-    Where its frames have ``frame_bytes``, the stream is a WAV and only its audio, the
-    ``data_bytes``, is meant (see :class:`Passthrough`).
+    ``samples`` is what ffmpeg calls PCM that it gets bare, in ``found``; without, it reads
+    the container ``kind`` itself. ``data_bytes`` is how much of a WAV is audio.
     """
 
-    way: Literal["passthrough", "ffmpeg"]
+    way: Way
+    kind: InputKind
     offset: int = 0
-    frame_bytes: int = 0
+    samples: str = ""
+    found: PcmFormat | None = None
     data_bytes: int | None = None
-    input_options: tuple[str, ...] = ()
-    kind: InputKind = "wav"
+
+    @property
+    def demuxer(self) -> str:
+        return "matroska" if self.samples else _DEMUXERS.get(self.kind, self.kind)
 
 
 def choose(
@@ -133,39 +133,19 @@ def choose(
     if kind is None:
         return None
     if kind == "pcm_s16le":
-        return Choice("passthrough", frame_bytes=pcm_format.frame_bytes)
+        return Choice("passthrough", kind)
     if kind in RAW_KINDS:
-        samples = _RAW_DEMUXERS.get(kind, kind)
-        return Choice("ffmpeg", input_options=_raw_options(samples, pcm_format))
+        return Choice("ffmpeg", kind, samples=_RAW_SAMPLES[kind], found=pcm_format)
     if kind == "wav" and len(head) <= _MAX_WAV_HEADER_BYTES:
         header = parse_header(head)
         if header is None and not at_end:
             return None
         if header is not None and header.samples is not None:
-            return _choose_for_wav(header, header.samples, pcm_format)
+            found = PcmFormat(header.sample_rate, header.channels)
+            fits = header.samples == "s16le" and found == pcm_format
+            way: Way = "passthrough" if fits else "ffmpeg"
+            return Choice(way, kind, header.data_offset, header.samples, found, header.data_bytes)
     start = find_start(head, kind)
     if start < 0 and len(head) < _MAX_JUNK_BYTES and not at_end:
         return None
-    return Choice(
-        "ffmpeg", offset=max(0, start), input_options=("-f", _DEMUXERS.get(kind, kind)), kind=kind
-    )
-
-
-def _choose_for_wav(header: WavHeader, samples: str, pcm_format: PcmFormat) -> Choice:
-    """Ffmpeg gets the bare audio: its WAV demuxer holds back the first 64 KiB of PCM.
-
-    (It looks for S/PDIF in them: ``set_spdif`` in libavformat/wavdec.c.)
-    """
-    found = PcmFormat(header.sample_rate, header.channels)
-    fits = samples == "s16le" and found == pcm_format
-    return Choice(
-        "passthrough" if fits else "ffmpeg",
-        header.data_offset,
-        header.block_bytes,
-        header.data_bytes,
-        _raw_options(samples, found),
-    )
-
-
-def _raw_options(samples: str, found: PcmFormat) -> tuple[str, ...]:
-    return ("-f", samples, "-ar", str(found.sample_rate), "-ac", str(found.channels))
+    return Choice("ffmpeg", kind, max(0, start))

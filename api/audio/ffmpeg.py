@@ -50,9 +50,7 @@ def guard() -> tuple[str, ...]:
     return command
 
 
-def arguments(
-    input_options: tuple[str, ...], pcm_format: PcmFormat, loglevel: str
-) -> tuple[str, ...]:
+def arguments(demuxer: str, pcm_format: PcmFormat, loglevel: str) -> tuple[str, ...]:
     """Ffmpeg's command line for a live decode from stdin to stdout.
 
     ``-fflags nobuffer`` and ``-avioflags direct`` look tempting here and lose audio: the
@@ -62,7 +60,7 @@ def arguments(
         "-hide_banner", "-nostdin", "-nostats", "-loglevel", f"level+{loglevel}",
         "-probesize", "32", "-analyzeduration", "0",
         "-protocol_whitelist", "pipe,fd", "-threads", "1", "-filter_threads", "1",
-        *input_options, "-i", "pipe:0",
+        "-f", demuxer, "-i", "pipe:0",
         "-map", "0:a:0", "-f", "s16le",
         "-ar", str(pcm_format.sample_rate), "-ac", str(pcm_format.channels),
         "-flush_packets", "1", "-threads", "1", "pipe:1",
@@ -89,16 +87,14 @@ class Ffmpeg:
         self._start_seconds = start_seconds
         self._waiting: set[asyncio.Task[None]] = set()
 
-    async def start(
-        self, input_options: tuple[str, ...], pcm_format: PcmFormat, emit: Emit
-    ) -> FfmpegDecoder:
+    async def start(self, demuxer: str, pcm_format: PcmFormat, emit: Emit) -> FfmpegDecoder:
         """A process that waits for its input. Raises ``OSError`` where none can be started."""
         await self._starting.acquire()
         try:
             process = await asyncio.create_subprocess_exec(
                 *guard(),
                 binary(),
-                *arguments(input_options, pcm_format, self._loglevel),
+                *arguments(demuxer, pcm_format, self._loglevel),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -61,17 +61,14 @@ class FfmpegDecoder:
 
         Raises :class:`DecodeError`, :class:`DecoderLostError`, or what ``emit`` raised.
         """
-        if self._reading.done():
-            self._reading.result()  # what stopped the reading was perhaps not ffmpeg
-            raise await self._failure()
+        # uvloop lets nobody write once the other end is closed.
+        if self._reading.done() or self._stdin.transport.is_closing():
+            raise await self._ended()
         try:
             self._stdin.write(data)
             await self._stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
-            await asyncio.wait([self._reading], timeout=_STALL_SECONDS)
-            if self._reading.done():
-                self._reading.result()
-            raise await self._failure() from error
+            raise await self._ended() from error
 
     async def finish(self) -> None:
         """End the input and return when all its audio was emitted. Raises as :meth:`feed` does."""
@@ -144,6 +141,13 @@ class FfmpegDecoder:
         if text and self._lines_to_log:
             self._lines_to_log -= 1
             logger.info("ffmpeg, process %d: %s", self._process.pid, text)
+
+    async def _ended(self) -> Exception:
+        """Why it takes no more. What stopped the reading was perhaps not ffmpeg: that it raises."""
+        await asyncio.wait([self._reading], timeout=_STALL_SECONDS)
+        if self._reading.done():
+            self._reading.result()
+        return await self._failure()
 
     async def _failure(self) -> Exception:
         await asyncio.wait([self._listening], timeout=1)

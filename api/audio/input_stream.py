@@ -8,11 +8,12 @@ recording: what it decodes it returns, or hands to ``emit`` when ffmpeg has it r
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from api.audio.decoder import Choice, Passthrough, choose
+from api.audio.decoder import Choice, PcmFramer, choose
 from api.audio.detect import InputKind
 from api.audio.ffmpeg import Ffmpeg
 from api.audio.ffmpeg_decoder import DecoderLostError, FfmpegDecoder
 from api.audio.framing import AdtsFramer, Framer, Mp4Framer
+from api.audio.matroska import MatroskaFramer
 from api.errors import DecodeError
 from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
@@ -58,7 +59,7 @@ class InputStream:
         self.number = number
         self._head = bytearray()
         self._tried_bytes = 0
-        self.passthrough: Passthrough | None = None
+        self.passthrough: PcmFramer | None = None
         self._decoder: FfmpegDecoder | None = None
         self._framer: Framer | None = None
         self._failure: DecodeError | None = None
@@ -135,7 +136,7 @@ class InputStream:
             self._failure = DecodeError("the stream could not be decoded")
             return
         if saved.state:
-            self.passthrough = Passthrough.restored(self._pcm_format.frame_bytes, saved.state)
+            self.passthrough = PcmFramer.restored(self._pcm_format.frame_bytes, saved.state)
             return
         self._restored = True
         self._replayed_bytes = saved.pcm_bytes
@@ -164,11 +165,9 @@ class InputStream:
         head = bytes(self._head)
         self._head.clear()
         if choice.way == "passthrough":
-            self.passthrough = Passthrough(choice.frame_bytes, choice.data_bytes)
+            self.passthrough = PcmFramer(self._pcm_format.frame_bytes, choice.data_bytes)
             return self.passthrough.feed(head[choice.offset :])
-        self._decoder = await self._ffmpeg.start(
-            choice.input_options, self._pcm_format, self._emit_new
-        )
+        self._decoder = await self._ffmpeg.start(choice.demuxer, self._pcm_format, self._emit_new)
         self._framer = _framer(choice)
         await self._feed_decoder(self._decoder, head[choice.offset :])
         return b""
@@ -192,7 +191,7 @@ class InputStream:
     async def _emit_new(self, pcm: Buffer) -> None:
         """Emit what was not recorded before, and no more than one chunk may hold.
 
-        A few bytes of FLAC or Opus can stand for hours of silence, a WAV of 1 Hz for years.
+        A few bytes of FLAC or Opus can stand for hours of silence, and so can a WAV of a few hertz.
         """
         replayed = min(self._replayed_bytes, len(pcm))
         self._replayed_bytes -= replayed
@@ -206,6 +205,7 @@ class InputStream:
 
 
 def _framer(choice: Choice) -> Framer | None:
-    if choice.frame_bytes:
-        return Passthrough(choice.frame_bytes, choice.data_bytes)
+    if choice.found is not None:
+        found = choice.found
+        return MatroskaFramer(choice.samples, found.sample_rate, found.channels, choice.data_bytes)
     return _FRAMERS[choice.kind]() if choice.kind in _FRAMERS else None

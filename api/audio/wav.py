@@ -18,6 +18,7 @@ _PCM, _FLOAT, _ALAW, _MULAW = 0x0001, 0x0003, 0x0006, 0x0007
 _EXTENSIBLE = 0xFFFE
 # KSDATAFORMAT_SUBTYPE_…: the format tag in front of a fixed GUID.
 _SUBFORMAT = bytes.fromhex("00000000001000800000aa00389b71")
+_USUAL_RATES = range(1000, 1_000_000)
 # Which speakers one channel, or two, are meant for when nothing is said.
 _USUAL_SPEAKERS = {(1, 0), (1, 0x4), (2, 0), (2, 0x3)}
 
@@ -42,7 +43,8 @@ class WavHeader(msgspec.Struct, frozen=True):
     @property
     def samples(self) -> str | None:
         """The name of ffmpeg's demuxer for the bare samples; None where they need the header."""
-        if self.channels > 2 or self.block_bytes * 8 != self.channels * self.sample_bits:
+        is_usual = self.channels <= 2 and self.sample_rate in _USUAL_RATES
+        if not is_usual or self.block_bytes * 8 != self.channels * self.sample_bits:
             return None
         return _SAMPLES.get((self.format_tag, self.sample_bits))
 

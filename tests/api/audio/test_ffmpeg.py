@@ -12,8 +12,8 @@ from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import pcm
 
-MONO = PcmFormat(16000, 1)
-RAW = ("-f", "s16le", "-ar", "16000", "-ac", "1")
+MONO = PcmFormat(44100, 1)
+RAW = "s16le"
 
 
 async def ignore(_: Buffer) -> None:

@@ -30,8 +30,8 @@ class Sink:
         self.data += data
 
 
-async def start(sink: Sink, *input_options: str) -> FfmpegDecoder:
-    return await Ffmpeg().start(input_options or ("-f", "wav"), MONO, sink.emit)
+async def start(sink: Sink, demuxer: str = "wav") -> FfmpegDecoder:
+    return await Ffmpeg().start(demuxer, MONO, sink.emit)
 
 
 def children() -> list[psutil.Process]:
@@ -81,7 +81,7 @@ async def test_audio_comes_out_before_the_input_ends() -> None:
 
 
 async def test_junk_is_an_error_in_ffmpeg_s_words() -> None:
-    decoder = await start(Sink(), "-f", "matroska")
+    decoder = await start(Sink(), "matroska")
     with pytest.raises(DecodeError, match=r"^EBML header parsing failed"):
         await decoder.feed(pcm(10_000))
         await decoder.finish()
@@ -89,7 +89,7 @@ async def test_junk_is_an_error_in_ffmpeg_s_words() -> None:
 
 
 async def test_input_after_an_early_end_is_an_error() -> None:
-    decoder = await start(Sink(), "-f", "matroska")
+    decoder = await start(Sink(), "matroska")
     with pytest.raises(DecodeError):
         async with asyncio.timeout(10):
             while True:
@@ -105,7 +105,7 @@ async def test_what_goes_wrong_with_the_audio_stops_the_feeding() -> None:
     async def refuse(_: Buffer) -> None:
         raise FullError
 
-    decoder = await Ffmpeg().start(("-f", "wav"), MONO, refuse)
+    decoder = await Ffmpeg().start("wav", MONO, refuse)
     with pytest.raises(FullError):
         async with asyncio.timeout(10):
             while True:
@@ -118,7 +118,7 @@ async def test_damage_that_ffmpeg_decodes_around_is_an_error_when_all_is_emitted
     data = bytearray(encode(speech(), "-c:a", "flac", "-f", "flac"))
     data[50_000:52_000] = pcm(1000)
     sink = Sink()
-    decoder = await start(sink, "-f", "flac")
+    decoder = await start(sink, "flac")
     await decoder.feed(bytes(data))
     with pytest.raises(DecodeError, match="invalid sync code"):
         await decoder.finish()
@@ -130,7 +130,7 @@ async def test_a_file_made_to_take_all_memory_is_refused_it() -> None:
     header = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1")
     cluster = header.index(b"\x1f\x43\xb6\x75")
     block = b"\xe7\x81\x00\xa3" + (1 << 56 | size).to_bytes(8, "big") + b"\x81\0\0\x80"
-    decoder = await start(Sink(), "-f", "matroska")
+    decoder = await start(Sink(), "matroska")
     await decoder.feed(header[:cluster] + b"\x1f\x43\xb6\x75\x01" + b"\xff" * 7 + block)
     with contextlib.suppress(DecodeError):
         for _ in range(249):

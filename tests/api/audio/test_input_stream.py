@@ -171,10 +171,10 @@ async def test_a_chunk_that_stands_for_hours_is_cut_off(codec: str, container: s
     assert len(recorder.out) == 60 * 16000
 
 
-async def test_a_wav_of_one_frame_a_second_stands_for_hours_too() -> None:
+async def test_a_wav_of_few_frames_a_second_stands_for_long_too() -> None:
     recorder = Recorder(max_chunk_seconds=60)
     with pytest.raises(DecodeError, match="more than 60 seconds"):
-        await recorder.feed(wav(pcm(2000), sample_rate=1))
+        await recorder.feed(wav(pcm(20_000), sample_rate=100))
         await recorder.finish()
     assert len(recorder.out) == 60 * 44100
 

@@ -1,0 +1,100 @@
+"""Bare PCM in Matroska, so that ffmpeg decodes every frame as soon as it has it.
+
+ffmpeg's demuxers for WAV and raw samples read packets of 20 to 85 ms: the end of each
+chunk would wait for the next one, and WAV holds back its first 64 KiB on top of that (it
+looks for S/PDIF in them). A block of Matroska (RFC 9559) is a packet as it is.
+"""
+
+import struct
+from typing import NamedTuple
+
+from api.audio.decoder import PcmFramer
+from storage.base import Buffer
+
+_UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
+_INTEGER, _FLOAT, _ACM = b"A_PCM/INT/LIT", b"A_PCM/FLOAT/IEEE", b"A_MS/ACM"
+
+
+class _Codec(NamedTuple):
+    name: bytes
+    sample_bits: int
+    format_tag: int = 0  # where the codec is said in the words of WAV
+
+
+# By what ffmpeg calls them.
+_CODECS = {
+    "u8": _Codec(_INTEGER, 8),
+    "s16le": _Codec(_INTEGER, 16),
+    "s24le": _Codec(_INTEGER, 24),
+    "s32le": _Codec(_INTEGER, 32),
+    "f32le": _Codec(_FLOAT, 32),
+    "f64le": _Codec(_FLOAT, 64),
+    "alaw": _Codec(_ACM, 8, 6),
+    "mulaw": _Codec(_ACM, 8, 7),
+}
+
+
+class MatroskaFramer:
+    """See `api.audio.framing.Framer`: takes a WAV from its audio on, or raw samples."""
+
+    skipped_bytes = 0
+
+    def __init__(
+        self, samples: str, sample_rate: int, channels: int, data_bytes: int | None
+    ) -> None:
+        codec = _CODECS[samples]
+        self._frame_bytes = channels * codec.sample_bits // 8
+        self._frames = 0
+        self._pcm = PcmFramer(self._frame_bytes, data_bytes)
+        self._header = _header(codec, sample_rate, channels)
+
+    def feed(self, data: Buffer) -> bytes:
+        pcm = self._pcm.feed(data)
+        if not pcm:
+            return b""
+        timestamp = _element(0xE7, self._frames.to_bytes(8, "big"))
+        self._frames += len(pcm) // self._frame_bytes
+        # Track 1, at the cluster's own time, a keyframe, not laced.
+        block = _element(0xA3, b"\x81\x00\x00\x80" + pcm)
+        header, self._header = self._header, b""
+        return header + _element(0x1F43B675, timestamp + block)
+
+    def finish(self) -> bytes:
+        """Nothing: part of a frame is no audio. Of no audio at all, ffmpeg sees the header."""
+        header, self._header = self._header, b""
+        return header
+
+
+def _header(codec: _Codec, sample_rate: int, channels: int) -> bytes:
+    # A tick is a frame, or a trifle more: of blocks that overlap ffmpeg would complain.
+    tick_nanoseconds = -(-1_000_000_000 // sample_rate)
+    audio = (
+        _element(0xB5, struct.pack(">d", sample_rate))
+        + _element(0x9F, bytes([channels]))
+        + _element(0x6264, bytes([codec.sample_bits]))
+    )
+    private = b""
+    if codec.format_tag:
+        fmt = (channels, sample_rate, sample_rate * channels, channels, codec.sample_bits, 0)
+        private = _element(0x63A2, struct.pack("<HHIIHHH", codec.format_tag, *fmt))
+    track = (
+        _element(0xD7, b"\x01")
+        + _element(0x73C5, b"\x01")
+        + _element(0x83, b"\x02")
+        + _element(0x86, codec.name)
+        + private
+        + _element(0xE1, audio)
+    )
+    return (
+        _element(0x1A45DFA3, _element(0x4282, b"matroska"))
+        + b"\x18\x53\x80\x67"
+        + _UNKNOWN_SIZE
+        + _element(0x1549A966, _element(0x2AD7B1, tick_nanoseconds.to_bytes(4, "big")))
+        + _element(0x1654AE6B, _element(0xAE, track))
+    )
+
+
+def _element(element_id: int, body: Buffer) -> bytes:
+    """An EBML element with a size of eight bytes (RFC 8794)."""
+    name = element_id.to_bytes((element_id.bit_length() + 7) // 8, "big")
+    return name + (1 << 56 | len(body)).to_bytes(8, "big") + body

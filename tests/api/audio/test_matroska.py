@@ -1,0 +1,81 @@
+"""Bare PCM on its way to ffmpeg: nothing is held back, nothing is changed."""
+
+import asyncio
+
+import pytest
+
+from api.audio.ffmpeg import Ffmpeg
+from api.audio.matroska import MatroskaFramer
+from storage.base import Buffer
+from storage.wav import PcmFormat
+from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
+
+SAMPLES = ["u8", "s16le", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw"]
+RATES = [8000, 22050, 48000]
+
+
+def bare(samples: str, rate: int, channels: int) -> bytes:
+    """Real speech as samples without a header."""
+    output = ("-ar", str(rate), "-ac", str(channels), "-f", samples)
+    return encode(speech(), *output)
+
+
+async def decoded(pieces: list[bytes], framer: MatroskaFramer, pcm_format: PcmFormat) -> bytes:
+    out = bytearray()
+
+    async def emit(data: Buffer) -> None:
+        out.extend(data)
+
+    decoder = await Ffmpeg().start("matroska", pcm_format, emit)
+    for piece in pieces:
+        await decoder.feed(framer.feed(piece))
+    await decoder.feed(framer.finish())
+    await decoder.finish()
+    return bytes(out)
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", RATES)
+async def test_samples_are_decoded_as_ffmpeg_decodes_them_bare(
+    samples: str, channels: int, rate: int
+) -> None:
+    data = bare(samples, rate, channels)
+    options = ("-f", samples, "-ar", str(rate), "-ac", str(channels))
+    for target in (PcmFormat(rate, channels), PcmFormat(16000, 1)):
+        framer = MatroskaFramer(samples, rate, channels, None)
+        pieces = list(cut_anywhere(data, seed=rate + channels))
+        expected = decode(
+            data, sample_rate=target.sample_rate, channels=target.channels, input_options=options
+        )
+        assert await decoded(pieces, framer, target) == expected
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+async def test_every_frame_comes_out_without_waiting_for_the_next(samples: str) -> None:
+    data, out, arrived = bare(samples, 8000, 1), bytearray(), asyncio.Event()
+    frame_bytes = (
+        len(data)
+        * 2
+        // len(decode(data, sample_rate=8000, input_options=("-f", samples, "-ar", "8000")))
+    )
+
+    async def emit(block: Buffer) -> None:
+        out.extend(block)
+        arrived.set()
+
+    framer = MatroskaFramer(samples, 8000, 1, None)
+    decoder = await Ffmpeg().start("matroska", PcmFormat(8000, 1), emit)
+    for number, piece in enumerate(cut(data[: 30 * 160 * frame_bytes], 160 * frame_bytes), 1):
+        await decoder.feed(framer.feed(piece))
+        async with asyncio.timeout(10):
+            while len(out) < 320 * number:
+                arrived.clear()
+                await arrived.wait()
+    await decoder.kill()
+
+
+async def test_only_the_audio_of_a_wav_is_passed_on() -> None:
+    framer = MatroskaFramer("s16le", 44100, 1, 200)
+    pieces = list(cut(pcm(100) + b"LIST\x02\0\0\0ab" + b"data\x04\0\0\0" + pcm(2, seed=1), 3))
+    assert await decoded(pieces, framer, PcmFormat(44100, 1)) == pcm(100) + pcm(2, seed=1)
