@@ -1,5 +1,6 @@
 """The service as a real process on loopback, to be talked to, killed and started again."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -118,6 +120,16 @@ class Service:
 
     def _collect(self, stderr: Any) -> None:
         self.log.extend(stderr)
+
+
+async def children_of(process: psutil.Process) -> list[psutil.Process]:
+    """The decoders that ``process`` has, once it has any: they start behind the first chunk."""
+    async with asyncio.timeout(30):
+        while True:
+            children = process.children()
+            if any("ffmpeg" in child.name() for child in children):
+                return children
+            await asyncio.sleep(0.01)
 
 
 class Client:

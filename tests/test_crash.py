@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech, wav
-from tests.service import Service
+from tests.service import Service, children_of
 
 DEEP = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
 
@@ -95,8 +95,7 @@ async def test_a_crash_leaves_no_decoder_behind(start_service: Callable[..., Ser
     service = start_service()
     async with service.session(sample_rate=8000) as client:
         await client.send(DEEP[:50_000])
-        decoders = psutil.Process(service.pid).children()
-        assert len(decoders) == 1
+        decoders = await children_of(psutil.Process(service.pid))
         service.kill()
         _, alive = await asyncio.to_thread(psutil.wait_procs, decoders, timeout=10)
     assert alive == []
@@ -108,9 +107,7 @@ async def test_no_decoder_outlives_the_service_not_even_one_that_cannot_see_its_
     service = start_service()
     async with service.session(sample_rate=22050) as client:
         await client.send(DEEP[:50_000])
-        (decoder,) = psutil.Process(service.pid).children(recursive=True)
-        while "ffmpeg" not in decoder.name():
-            await asyncio.sleep(0.01)
+        (decoder,) = await children_of(psutil.Process(service.pid))
         decoder.suspend()
         service.kill()
     _, alive = await asyncio.to_thread(psutil.wait_procs, [decoder], timeout=10)

@@ -12,6 +12,9 @@ import os
 import resource
 import shutil
 import subprocess
+from asyncio.subprocess import Process
+from collections.abc import Coroutine
+from typing import Any
 
 import imageio_ffmpeg
 
@@ -22,6 +25,9 @@ from storage.wav import PcmFormat
 _MEMORY_BYTES = 256 * 1024 * 1024
 
 _START_SECONDS = 0.25
+
+# The service takes and acknowledges chunks first, and decodes them with what is left.
+_NICENESS = 5
 _READ_AHEAD_BYTES = 256 * 1024
 
 
@@ -78,7 +84,7 @@ class Ffmpeg:
         *,
         loglevel: str = "error",
         max_chunk_seconds: float = 3600,
-        starts_at_once: int = 4 * (os.cpu_count() or 1),
+        starts_at_once: int = 2 * (os.cpu_count() or 1),
         start_seconds: float = _START_SECONDS,
     ) -> None:
         self.max_chunk_seconds = max_chunk_seconds
@@ -91,14 +97,16 @@ class Ffmpeg:
         """A process that waits for its input. Raises ``OSError`` where none can be started."""
         await self._starting.acquire()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *guard(),
-                binary(),
-                *arguments(demuxer, pcm_format, self._loglevel),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_READ_AHEAD_BYTES,
+            process = await _whole(
+                asyncio.create_subprocess_exec(
+                    *guard(),
+                    binary(),
+                    *arguments(demuxer, pcm_format, self._loglevel),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    limit=_READ_AHEAD_BYTES,
+                )
             )
         except BaseException:
             self._starting.release()
@@ -121,6 +129,18 @@ class Ffmpeg:
             self._starting.release()
 
 
+async def _whole(creating: Coroutine[Any, Any, Process]) -> Process:
+    """The process, which exists in any case: who is cancelled meanwhile ends it first."""
+    task = asyncio.ensure_future(creating)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        process = await task
+        process.kill()
+        await process.communicate()
+        raise
+
+
 def _bound(pid: int) -> None:
     """It writes no files, leaves no core, and takes no more memory than any audio needs."""
     limits = {
@@ -129,5 +149,6 @@ def _bound(pid: int) -> None:
         resource.RLIMIT_CORE: 0,
     }
     with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
         for limit, size_bytes in limits.items():
             resource.prlimit(pid, limit, (size_bytes, size_bytes))

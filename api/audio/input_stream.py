@@ -21,6 +21,9 @@ from storage.wav import PcmFormat
 
 _SLICE_BYTES = 64 * 1024
 
+# What may arrive while ffmpeg starts, before the socket is slowed down.
+_MAX_WAITING_BYTES = 1024 * 1024
+
 # The state of a stream that cannot be decoded; no passthrough's begins like this.
 _STATE_OF_FAILED = b"\x01"
 
@@ -60,6 +63,8 @@ class InputStream:
         self._head = bytearray()
         self._tried_bytes = 0
         self.passthrough: PcmFramer | None = None
+        self._starting: asyncio.Task[FfmpegDecoder] | None = None
+        self._waiting = bytearray()  # for the decoder that is starting
         self._decoder: FfmpegDecoder | None = None
         self._framer: Framer | None = None
         self._failure: DecodeError | None = None
@@ -70,7 +75,7 @@ class InputStream:
     @property
     def begun(self) -> bool:
         """Whether any byte of it has arrived."""
-        return bool(self._head or self.passthrough or self._decoder or self._failure)
+        return bool(self._head or self.passthrough or self._starting or self._failure)
 
     @property
     def has_failed(self) -> bool:
@@ -92,8 +97,8 @@ class InputStream:
         if self._failure is not None:
             raise DecodeError(str(self._failure))
         try:
-            if self._decoder is not None:
-                await self._feed_decoder(self._decoder, chunk)
+            if self._starting is not None:
+                await self._feed_started(self._starting, chunk)
                 return b""
             self._head += chunk
             # Looking again at every byte of a long header would cost its square.
@@ -113,8 +118,8 @@ class InputStream:
         try:
             if self._head:
                 pcm = await self._begin(at_end=True)
-            if self._decoder is not None:
-                await self._finish_decoder(self._decoder)
+            if self._starting is not None:
+                await self._finish_decoder(await self._starting)
         except DecoderLostError as error:
             raise await self._lost(error) from error
         finally:
@@ -145,6 +150,9 @@ class InputStream:
 
     async def _end_decoder(self) -> None:
         """No process outlives its stream, however that ended."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
         decoder, self._decoder = self._decoder, None
         if decoder is not None:
             await decoder.kill()
@@ -167,10 +175,28 @@ class InputStream:
         if choice.way == "passthrough":
             self.passthrough = PcmFramer(self._pcm_format.frame_bytes, choice.data_bytes)
             return self.passthrough.feed(head[choice.offset :])
-        self._decoder = await self._ffmpeg.start(choice.demuxer, self._pcm_format, self._emit_new)
         self._framer = _framer(choice)
-        await self._feed_decoder(self._decoder, head[choice.offset :])
+        self._waiting += head[choice.offset :]
+        self._starting = asyncio.create_task(self._start(choice.demuxer), name="decoder-start")
         return b""
+
+    async def _start(self, demuxer: str) -> FfmpegDecoder:
+        """Starting takes its turn, and no chunk has to wait for it to be acknowledged."""
+        decoder = await self._ffmpeg.start(demuxer, self._pcm_format, self._emit_new)
+        self._decoder = decoder
+        while self._waiting:
+            data = bytes(self._waiting)
+            self._waiting.clear()
+            await self._feed_decoder(decoder, data)
+        return decoder
+
+    async def _feed_started(self, starting: asyncio.Task[FfmpegDecoder], chunk: Buffer) -> None:
+        if not starting.done():
+            self._waiting += chunk
+            if len(self._waiting) < _MAX_WAITING_BYTES:
+                return
+            chunk = b""
+        await self._feed_decoder(await asyncio.shield(starting), chunk)
 
     async def _feed_decoder(self, decoder: FfmpegDecoder, data: Buffer) -> None:
         if self._framer is None:

@@ -23,13 +23,14 @@ class Recorder:
         sample_rate: int = 22050,
         channels: int = 1,
         max_chunk_seconds: float = 60,
+        ffmpeg: Ffmpeg | None = None,
     ) -> None:
         self.out = bytearray()
         self.stream = InputStream(
             1,
             declared,  # type: ignore[arg-type]
             PcmFormat(sample_rate, channels),
-            ffmpeg=Ffmpeg(max_chunk_seconds=max_chunk_seconds),
+            ffmpeg=ffmpeg or Ffmpeg(max_chunk_seconds=max_chunk_seconds),
             emit=self.emit,
         )
 
@@ -147,8 +148,8 @@ async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
 async def test_no_process_is_left_of_a_stream_whose_last_bytes_ffmpeg_refused() -> None:
     recorder = Recorder("aac")
     await recorder.feed(encode(speech(), "-c:a", "aac", "-f", "adts")[:5000])
-    decoder = recorder.stream._decoder
-    assert decoder is not None
+    assert recorder.stream._starting is not None
+    decoder = await recorder.stream._starting
 
     async def refuse(data: Buffer) -> None:
         raise DecodeError("refused")
@@ -188,6 +189,27 @@ async def test_any_number_of_chunks_may_hold_what_one_may() -> None:
             while len(recorder.out) < number * 2 * 11025:  # ffmpeg is half a second behind
                 await asyncio.sleep(0.01)
     assert await recorder.finish() == speech()[44:]
+
+
+async def test_chunks_are_taken_while_the_decoder_still_waits_for_its_turn() -> None:
+    ffmpeg = Ffmpeg(starts_at_once=1, start_seconds=60)
+    recorders = [Recorder(ffmpeg=ffmpeg) for _ in range(3)]
+    data = encode(speech(), "-c:a", "flac", "-f", "flac")
+    for recorder in recorders:
+        for piece in cut(data, 5000):
+            await recorder.feed(piece)  # nothing comes out before there is more, or the end
+    for recorder in recorders:
+        assert await recorder.finish() == decode(data, sample_rate=22050)
+
+
+async def test_giving_up_a_stream_whose_decoder_waits_for_its_turn_takes_no_time() -> None:
+    ffmpeg = Ffmpeg(starts_at_once=1, start_seconds=60)
+    first, second = Recorder("pcm_f32le", ffmpeg=ffmpeg), Recorder("pcm_f32le", ffmpeg=ffmpeg)
+    await first.feed(b"\0\0")
+    await second.feed(b"\0\0")
+    async with asyncio.timeout(10):
+        await second.stream.abort()
+        await first.stream.abort()
 
 
 async def test_a_stream_that_failed_stays_so_when_it_is_restored() -> None:

@@ -23,6 +23,7 @@ from storage.base import Buffer, StorageUnavailableError
 from storage.checkpoint import Checkpoint
 from tests.api.session.conftest import ConnectionProbe
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
+from tests.service import children_of
 
 
 def recorded(session: Session) -> bytes:
@@ -309,6 +310,7 @@ async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
             for piece in cut(deep, 5000):
                 await send(session, connection, piece)
                 chunks += 1
+                await asyncio.sleep(0.05)  # as live audio comes, and longer than a failure takes
         await session.gone.wait()
     assert isinstance(connection.ended, DecoderLostError)
     session = await registry.open(str(session.session_id))
@@ -343,8 +345,8 @@ async def test_a_decoder_that_is_killed_costs_no_chunk(
     deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
     pieces = list(cut(deep, 4096))
     await send(session, connection, *pieces[:10])
-    for child in psutil.Process().children():
-        child.kill()
+    (decoder,) = await children_of(psutil.Process())
+    decoder.kill()
     with pytest.raises(Exception, match="signal 9"):
         await send(session, connection, *pieces[10:])
     await session.gone.wait()
