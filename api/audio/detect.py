@@ -27,8 +27,13 @@ _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
     ("mp4", ((0, b"\0\0"), (4, b"ftyp"))),
 )
 
+ID3_HEADER_BYTES = 10
+
 # A longer tag (a picture) is not waited for.
 _MAX_TAG_BYTES = 64 * 1024
+
+# As many bytes tell whether a file begins, or may.
+SIGNATURE_BYTES = 16
 
 # A file that begins inside a running stream must show more of itself, because PCM may
 # contain anything: at least eight fixed bytes, so that chance never does.
@@ -86,8 +91,6 @@ def find_start(head: bytes | bytearray, kind: InputKind) -> int:
         return head.find(b"\x1a\x45\xdf\xa3")
     if kind == "mp4":
         return max(-1, head.find(b"ftyp") - 4)
-    if kind == "aac" and head.startswith(b"ID3") and len(head) >= 10:
-        return min(_tag_bytes(head), len(head))
     return 0
 
 
@@ -108,17 +111,31 @@ def begins_file(chunk: bytes) -> bool:
     return head[:2] == b"\x00\x00" and head[4:8] == b"ftyp"
 
 
+def may_begin_file(chunk: bytes) -> bool:
+    """Whether ``chunk`` is too short to be told from the beginning of a new file.
+
+    Chromium's first blob is a single byte when it is asked for one every few milliseconds.
+    """
+    if not 0 < len(chunk) < SIGNATURE_BYTES:
+        return False
+    if any(magic.startswith(chunk[:4]) for magic in _NEW_FILE_MAGIC):
+        return True
+    return chunk[:3] == bytes(min(3, len(chunk))) and b"ftyp".startswith(chunk[4:8])
+
+
 def _behind_tag(head: bytes | bytearray, declared: InputKind, *, at_end: bool) -> InputKind | None:
     """What an ID3 tag stands in front of: MPEG audio as a rule, ADTS or FLAC now and then."""
     otherwise: InputKind = "aac" if declared == "aac" else "mp3"
-    if len(head) < 10:
+    if len(head) < ID3_HEADER_BYTES:
         return otherwise if at_end else None
-    tag_bytes = _tag_bytes(head)
-    if tag_bytes > _MAX_TAG_BYTES:
+    length = tag_bytes(head)
+    if length > _MAX_TAG_BYTES:
         return otherwise
-    behind = head[tag_bytes : tag_bytes + 9000]
+    behind = head[length : length + 9000]
     if behind.startswith(b"fLaC"):
         return "flac"
+    if b"fLaC".startswith(behind) and not at_end:
+        return None
     for kind, frame_bytes in _FRAMED:
         match _synced(behind, frame_bytes, sure=False):
             case True:
@@ -128,7 +145,7 @@ def _behind_tag(head: bytes | bytearray, declared: InputKind, *, at_end: bool) -
     return otherwise
 
 
-def _tag_bytes(head: bytes | bytearray) -> int:
+def tag_bytes(head: bytes | bytearray) -> int:
     """Length of the ID3v2 tag at the start of ``head`` (id3.org, ID3v2.4.0, section 3.1)."""
     size = 0
     for byte in head[6:10]:

@@ -12,13 +12,11 @@ import os
 import resource
 import shutil
 import subprocess
-from asyncio.subprocess import Process
-from collections.abc import Coroutine
-from typing import Any
 
 import imageio_ffmpeg
 
 from api.audio.ffmpeg_decoder import Emit, FfmpegDecoder
+from api.audio.process import Process
 from storage.wav import PcmFormat
 
 # The static build has 58 MiB of data when it decodes WebM, the shared one 35.
@@ -28,7 +26,6 @@ _START_SECONDS = 0.25
 
 # The service takes and acknowledges chunks first, and decodes them with what is left.
 _NICENESS = 5
-_READ_AHEAD_BYTES = 256 * 1024
 
 
 @functools.cache
@@ -97,16 +94,8 @@ class Ffmpeg:
         """A process that waits for its input. Raises ``OSError`` where none can be started."""
         await self._starting.acquire()
         try:
-            process = await _whole(
-                asyncio.create_subprocess_exec(
-                    *guard(),
-                    binary(),
-                    *arguments(demuxer, pcm_format, self._loglevel),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                    limit=_READ_AHEAD_BYTES,
-                )
+            process = await Process.start(
+                (*guard(), binary(), *arguments(demuxer, pcm_format, self._loglevel))
             )
         except BaseException:
             self._starting.release()
@@ -127,18 +116,6 @@ class Ffmpeg:
             pass
         finally:
             self._starting.release()
-
-
-async def _whole(creating: Coroutine[Any, Any, Process]) -> Process:
-    """The process, which exists in any case: who is cancelled meanwhile ends it first."""
-    task = asyncio.ensure_future(creating)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        process = await task
-        process.kill()
-        await process.communicate()
-        raise
 
 
 def _bound(pid: int) -> None:

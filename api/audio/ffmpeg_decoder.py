@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 
+from api.audio.process import Process
 from api.errors import DecodeError
 from storage.base import Buffer
 
@@ -39,8 +40,7 @@ class DecoderLostError(Exception):
 class FfmpegDecoder:
     """Feeds ffmpeg and hands its PCM, in whole frames, to ``emit``."""
 
-    def __init__(self, process: asyncio.subprocess.Process, frame_bytes: int, emit: Emit) -> None:
-        assert process.stdin is not None
+    def __init__(self, process: Process, frame_bytes: int, emit: Emit) -> None:
         self._process = process
         self._stdin = process.stdin
         self._frame_bytes = frame_bytes
@@ -61,7 +61,7 @@ class FfmpegDecoder:
 
         Raises :class:`DecodeError`, :class:`DecoderLostError`, or what ``emit`` raised.
         """
-        # uvloop lets nobody write once the other end is closed.
+        # uvloop lets nobody write once it has seen the other end closed.
         if self._reading.done() or self._stdin.transport.is_closing():
             raise await self._ended()
         try:
@@ -98,14 +98,13 @@ class FfmpegDecoder:
                 self._process.kill()
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
-        assert self._process.stdout is not None
         while await self._process.stdout.read(_READ_BYTES):
             pass  # a pipe that nobody empties would keep wait() from returning
         await self._process.wait()
         await self._listening
+        await self._process.close()
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None
         pending = b""
         try:
             while block := await self._process.stdout.read(_READ_BYTES):
@@ -124,7 +123,6 @@ class FfmpegDecoder:
             self.started.set()
 
     async def _listen(self) -> None:
-        assert self._process.stderr is not None
         rest = b""
         while block := await self._process.stderr.read(_READ_BYTES):
             *lines, rest = (rest + block).split(b"\n")

@@ -1,15 +1,14 @@
-"""Only whole, plausible frames reach ffmpeg, for the two formats whose damage ends it.
+"""Only whole, plausible frames reach ffmpeg, for the formats whose damage ends it.
 
-ffmpeg's demuxers for ADTS and for MP4 give up at the first byte that is not where a
-header should be, and exit as if the stream had ended. So their framing is followed here:
-undamaged input goes through byte by byte, and what is no frame is skipped up to the next
-sync point and counted.
+ffmpeg's demuxers for ADTS, MP4 and Ogg may lose everything behind one damaged header on a
+pipe, and exit as if the stream had ended. So their framing is followed here: undamaged
+input goes through byte by byte, and what is no frame is skipped up to the next sync point
+and counted.
 """
 
-import struct
 from typing import Protocol
 
-from api.audio.detect import adts_frame_bytes
+from api.audio.detect import ID3_HEADER_BYTES, adts_frame_bytes, tag_bytes
 from storage.base import Buffer
 
 
@@ -36,9 +35,12 @@ class AdtsFramer:
         self.skipped_bytes = 0
         self._buffer = bytearray()
         self._in_sync = False
+        self._tag_left: int | None = None  # of an ID3 tag in front; None: not known yet
 
     def feed(self, data: Buffer) -> bytes:
         self._buffer += data
+        if not self._is_behind_tag():
+            return b""
         out, position = bytearray(), 0
         while True:
             length = self._frame_bytes(position)
@@ -58,6 +60,17 @@ class AdtsFramer:
         self.skipped_bytes += len(self._buffer) - len(rest)
         self._buffer.clear()
         return rest
+
+    def _is_behind_tag(self) -> bool:
+        """Drop the tag in front, which is no damage."""
+        if self._tag_left is None:
+            if len(self._buffer) < ID3_HEADER_BYTES and b"ID3".startswith(self._buffer[:3]):
+                return False
+            self._tag_left = tag_bytes(self._buffer) if self._buffer.startswith(b"ID3") else 0
+        dropped = min(self._tag_left, len(self._buffer))
+        del self._buffer[:dropped]
+        self._tag_left -= dropped
+        return not self._tag_left
 
     def _frame_bytes(self, position: int) -> int | None:
         """Length of the frame at ``position``: 0 if there is none, None if more must be seen."""
@@ -82,90 +95,3 @@ class AdtsFramer:
 def _fixed_header(head: bytes) -> bytes:
     """What does not change from frame to frame: profile, rate, channels."""
     return bytes((head[0], head[1], head[2], head[3] & 0xF0))
-
-
-class Mp4Framer:
-    """Fragmented MP4 (ISO/IEC 14496-12): an index, then pairs of ``moof`` and ``mdat``.
-
-    A fragment is passed on when it is whole, everything else as it comes. Where a box
-    should begin and none does, or where a fragment's audio contains the next fragment,
-    all is skipped up to the next ``moof``.
-    """
-
-    _BOXES = frozenset(
-        (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"free", b"skip", b"emsg",
-         b"prft", b"pdin", b"mfra", b"uuid", b"wide", b"meta", b"ssix")
-    )  # fmt: skip
-    _FRAGMENT = b"\x00\x00\x00\x10mfhd"  # the first box inside every moof
-    _MAX_HELD_BYTES = 4 * 1024 * 1024  # a longer fragment is passed on as it comes
-
-    def __init__(self) -> None:
-        self.skipped_bytes = 0
-        self._buffer = bytearray()
-        self._pass_left = 0  # bytes of a box that is passed on as it comes; -1: to the end
-
-    def feed(self, data: Buffer) -> bytes:
-        self._buffer += data
-        out = bytearray()
-        while self._buffer and (taken := self._take(out)):
-            del self._buffer[:taken]
-        return bytes(out)
-
-    def finish(self) -> bytes:
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        return rest
-
-    def _take(self, out: bytearray) -> int:
-        """Pass on or skip something at the start of the buffer; gives how many bytes it was."""
-        if self._pass_left:
-            taken = len(self._buffer) if self._pass_left < 0 else self._pass_left
-            part = self._buffer[:taken]
-            out += part
-            self._pass_left -= len(part) if self._pass_left > 0 else 0
-            return len(part)
-        if len(self._buffer) < 16:
-            return 0
-        kind, size = self._box(0)
-        if kind not in self._BOXES or (size and size < 8):
-            return self._skip()
-        if kind == b"moof":
-            return self._take_fragment(out, size)
-        self._pass_left = size or -1
-        return self._take(out)
-
-    def _take_fragment(self, out: bytearray, moof_bytes: int) -> int:
-        if self._buffer[8:16] != self._FRAGMENT or moof_bytes > self._MAX_HELD_BYTES:
-            return self._skip()
-        following = self._next_fragment()
-        if len(self._buffer) < moof_bytes + 16:
-            return self._skip() if following else 0
-        kind, mdat_bytes = self._box(moof_bytes)
-        if kind not in self._BOXES:
-            return self._skip()
-        size = moof_bytes + mdat_bytes
-        if kind != b"mdat" or not 0 < mdat_bytes <= self._MAX_HELD_BYTES:
-            self._pass_left = moof_bytes
-            return self._take(out)
-        if 0 < following < size:
-            return self._skip()
-        if len(self._buffer) < size:
-            return 0
-        out += self._buffer[:size]
-        return size
-
-    def _box(self, position: int) -> tuple[bytes, int]:
-        size, kind = struct.unpack_from(">I4s", self._buffer, position)
-        if size == 1 and len(self._buffer) >= position + 16:
-            (size,) = struct.unpack_from(">Q", self._buffer, position + 8)
-        return kind, size
-
-    def _next_fragment(self) -> int:
-        """Where the next ``moof`` begins, after the start of the buffer; 0 if none is there."""
-        return max(0, self._buffer.find(b"moof" + self._FRAGMENT, 8) - 4)
-
-    def _skip(self) -> int:
-        """Skip to the next fragment, or all that cannot be part of its beginning."""
-        taken = self._next_fragment() or max(1, len(self._buffer) - 16)
-        self.skipped_bytes += taken
-        return taken

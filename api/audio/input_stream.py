@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from api.audio.decoder import Choice, PcmFramer, choose
-from api.audio.detect import InputKind
+from api.audio.detect import SIGNATURE_BYTES, InputKind, may_begin_file
 from api.audio.ffmpeg import Ffmpeg
 from api.audio.ffmpeg_decoder import DecoderLostError, FfmpegDecoder
-from api.audio.framing import AdtsFramer, Framer, Mp4Framer
+from api.audio.framing import AdtsFramer, Framer
 from api.audio.matroska import MatroskaFramer
+from api.audio.mp4 import Mp4Framer
+from api.audio.ogg import OggFramer
 from api.errors import DecodeError
 from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
@@ -27,7 +29,11 @@ _MAX_WAITING_BYTES = 1024 * 1024
 # The state of a stream that cannot be decoded; no passthrough's begins like this.
 _STATE_OF_FAILED = b"\x01"
 
-_FRAMERS: dict[InputKind, type[AdtsFramer | Mp4Framer]] = {"aac": AdtsFramer, "mp4": Mp4Framer}
+_FRAMERS: dict[InputKind, Callable[[], Framer]] = {
+    "aac": AdtsFramer,
+    "mp4": Mp4Framer,
+    "ogg": OggFramer,
+}
 
 Emit = Callable[["InputStream", Buffer], Awaitable[None]]
 
@@ -60,6 +66,7 @@ class InputStream:
     def restart(self, number: int) -> None:
         """Forget the finished stream and be the next one."""
         self.number = number
+        self.held = b""  # the last bytes, where they may be the first of the next file
         self._head = bytearray()
         self._tried_bytes = 0
         self.passthrough: PcmFramer | None = None
@@ -92,19 +99,15 @@ class InputStream:
     async def feed(self, chunk: Buffer) -> Buffer:
         """The PCM that is ready at once. Raises :class:`DecodeError`, from then on each time."""
         self._room_bytes = self._max_chunk_bytes
+        held, self.held = self.held, b""
+        if self.begun and may_begin_file(joined := held + bytes(chunk[:SIGNATURE_BYTES])):
+            self.held = joined
         if self.passthrough is not None:
             return self.passthrough.feed(chunk)
         if self._failure is not None:
             raise DecodeError(str(self._failure))
         try:
-            if self._starting is not None:
-                await self._feed_started(self._starting, chunk)
-                return b""
-            self._head += chunk
-            # Looking again at every byte of a long header would cost its square.
-            if len(self._head) < self._tried_bytes + self._tried_bytes // 16:
-                return b""
-            return await self._begin(at_end=False)
+            return b"" if self.held else await self._feed(held + chunk if held else chunk)
         except DecodeError as error:
             await self.abort()
             self._failure = error
@@ -115,7 +118,10 @@ class InputStream:
     async def finish(self) -> Buffer:
         """No more bytes will come: the last PCM. Raises :class:`DecodeError` for what was lost."""
         pcm: Buffer = b""
+        held, self.held = self.held, b""
         try:
+            if held and self.passthrough is None and not self.has_failed:
+                await self._feed(held)
             if self._head:
                 pcm = await self._begin(at_end=True)
             if self._starting is not None:
@@ -164,6 +170,16 @@ class InputStream:
             return error
         self._failure = DecodeError(str(error))
         return self._failure
+
+    async def _feed(self, data: Buffer) -> Buffer:
+        if self._starting is not None:
+            await self._feed_started(self._starting, data)
+            return b""
+        self._head += data
+        # Looking again at every byte of a long header would cost its square.
+        if len(self._head) < self._tried_bytes + self._tried_bytes // 16:
+            return b""
+        return await self._begin(at_end=False)
 
     async def _begin(self, *, at_end: bool) -> Buffer:
         self._tried_bytes = len(self._head)

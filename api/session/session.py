@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 from uuid import UUID
 
-from api.audio.detect import InputKind, begins_file
+from api.audio.detect import SIGNATURE_BYTES, InputKind, begins_file
 from api.audio.ffmpeg import Ffmpeg
 from api.audio.input_stream import InputStream
 from api.errors import (
@@ -126,7 +126,13 @@ class Session:
         stream = self._streams.get(connection)
         if stream is None or self._ending is not None:
             raise SessionCompletedError(str(self.session_id))
-        if stream.passthrough and not begins_file(chunk) and not stream.lock.locked():
+        if (
+            stream.passthrough
+            and len(chunk) >= SIGNATURE_BYTES
+            and not stream.held
+            and not begins_file(chunk)
+            and not stream.lock.locked()
+        ):
             # Nearly every chunk of PCM. Nothing is awaited, so nothing needs to be locked.
             pcm = stream.passthrough.feed(chunk)
             state = stream.passthrough.state()
@@ -138,7 +144,9 @@ class Session:
             return
         async with stream.lock:
             self._must_be_active()
-            if stream.begun and begins_file(chunk):
+            if stream.begun and (begins_file(chunk) or begins_file(stream.held + chunk)):
+                if not begins_file(chunk):
+                    chunk, stream.held = stream.held + chunk, b""
                 await self._end_stream(stream)
                 stream.restart(self._new_number())
                 self._open.add(stream)
@@ -187,6 +195,10 @@ class Session:
         await self._end_once(lambda: self._let_go(None))
 
     async def _decode(self, stream: InputStream, chunk: bytes) -> None:
+        if stream.passthrough is not None:
+            pcm = await stream.feed(chunk)
+            await self._ledger.append_persistently(stream.number, pcm, stream.state, chunks=1)
+            return
         if stream.has_failed:
             await self._ledger.append_persistently(stream.number, b"", stream.state, chunks=1)
         else:

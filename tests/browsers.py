@@ -1,0 +1,31 @@
+"""What browsers' MediaRecorders sent, blob by blob: see ``tests/data/browsers/README.md``."""
+
+import itertools
+from pathlib import Path
+
+import msgspec
+
+FOLDER = Path(__file__).parent / "data" / "browsers"
+
+
+class Recording(msgspec.Struct):
+    """One recording, as ``index.json`` describes it."""
+
+    browser: str
+    type: str
+    timeslice: int
+    blobs: list[int]
+
+
+RECORDINGS = msgspec.json.decode((FOLDER / "index.json").read_bytes(), type=dict[str, Recording])
+
+
+def recording(name: str) -> bytes:
+    return (FOLDER / name).read_bytes()
+
+
+def blobs(name: str) -> list[bytes]:
+    data = recording(name)
+    ends = list(itertools.accumulate(RECORDINGS[name].blobs))
+    assert ends[-1] == len(data)
+    return [data[start:end] for start, end in itertools.pairwise([0, *ends])]

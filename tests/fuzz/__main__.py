@@ -1,0 +1,62 @@
+"""``python -m tests.fuzz SECONDS [SEED]``: broken files for so long, or until one finds a defect.
+
+Prints the input in hexadecimal digits, and the seed that makes the same run again.
+"""
+
+import secrets
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from random import Random
+from types import FrameType
+
+from tests.fuzz.mutations import mutated
+from tests.fuzz.properties import PROPERTIES, Property
+from tests.fuzz.seeds import seeds
+from tests.fuzz.wavs import as_ffmpeg_decodes, random_wav
+
+# Nothing takes a second; what takes ten hangs.
+LONGEST_SECONDS = 10
+# A comparison costs two processes, everything else some microseconds.
+SHARE_OF_COMPARISONS = 0.005
+
+
+def main(seconds: float, seed: int) -> int:
+    random, files, done = Random(seed), list(seeds().values()), Counter[str]()
+    check: Property
+    signal.signal(signal.SIGALRM, _hangs)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if random.random() < SHARE_OF_COMPARISONS:
+            name, check, data = "as_ffmpeg_decodes", as_ffmpeg_decodes, random_wav(random)
+        else:
+            name, check = random.choice(list(PROPERTIES.items()))
+            data = mutated(random.choice(files), random, files)
+        signal.alarm(LONGEST_SECONDS)
+        try:
+            check(data, random)
+        except Exception:  # noqa: BLE001 - whatever it is, it is the find
+            signal.alarm(0)
+            traceback.print_exc()
+            sys.stdout.write(f"seed {seed}, input {sum(done.values())}, {name}:\n{data.hex()}\n")
+            return 1
+        done[name] += 1
+    signal.alarm(0)
+    sys.stdout.write(f"seed {seed}: nothing found in {dict(done)}\n")
+    return 0
+
+
+def _hangs(_signal: int, _frame: FrameType | None) -> None:
+    raise TimeoutError(f"no answer within {LONGEST_SECONDS} seconds")
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    sys.exit(
+        main(
+            float(arguments[0]) if arguments else 60,
+            int(arguments[1]) if len(arguments) > 1 else secrets.randbits(32),
+        )
+    )

@@ -1,0 +1,197 @@
+"""What holds of any bytes: an answer or a `DecodeError`, in time, and the same for every cut."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import ParamSpec, TypeVar
+
+from api.audio.decoder import Choice, PcmFramer, choose
+from api.audio.detect import (
+    ID3_HEADER_BYTES,
+    RAW_KINDS,
+    InputKind,
+    begins_file,
+    detect,
+    find_start,
+    tag_bytes,
+)
+from api.audio.framing import AdtsFramer, Framer
+from api.audio.matroska import MatroskaFramer
+from api.audio.mp4 import Mp4Framer
+from api.audio.ogg import OggFramer
+from api.audio.wav import parse_header
+from api.errors import DecodeError
+from storage.wav import PcmFormat
+
+KINDS: tuple[InputKind, ...] = (
+    "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "webm", "ogg", "mp4",
+)  # fmt: skip
+SIGNED: set[InputKind | None] = {"wav", "flac", "ogg", "webm", "mp4"}
+FORMATS = (PcmFormat(22050, 1), PcmFormat(44100, 1), PcmFormat(44100, 2))
+
+# The longest that detection waits, and that with it the choice of a decoder waits.
+DETECTION_BYTES = 8 * 1024
+TAGGED_BYTES = 64 * 1024 + DETECTION_BYTES
+CHOICE_BYTES = 256 * 1024
+
+# How much audio a WAV may say that it has.
+DATA_BYTES = (None, 1, 7, 100, 2**32 - 1, 2**63, 2**64 - 2)
+# A cluster, its timestamp, and the head of its block: what stands before the PCM.
+MATROSKA_BYTES = 4 + 8 + 1 + 8 + 8 + 1 + 8 + 4
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Property = Callable[[bytes, Random], None]
+
+
+class Refused(str):
+    """What a `DecodeError` says."""
+
+    __slots__ = ()
+
+
+def attempt(act: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | Refused:
+    """What ``act`` gives, or the only error that it may raise."""
+    try:
+        return act(*arguments, **options)
+    except DecodeError as error:
+        return Refused(error)
+
+
+def prefixes(data: bytes, random: Random) -> list[bytes]:
+    """``data`` as it comes in: some of its beginnings, the whole last."""
+    near = range(min(len(data), 16))
+    some = (random.randint(0, min(len(data), most)) for most in (64, 64, 400, 400, 9000, 9000))
+    return [data[:length] for length in sorted({*near, *some, len(data)})]
+
+
+def pieces(data: bytes, random: Random) -> list[bytes]:
+    """``data`` cut anywhere."""
+    found, start, largest = [], 0, random.choice((2, 20, 300, 3000, 100_000))
+    while start < len(data):
+        size = random.randint(0, largest)
+        found.append(data[start : start + size])
+        start += size
+    return found
+
+
+def assert_settled(answers: Sequence[T]) -> T:
+    """Bytes lead from no answer to one, and more of them do not change it; gives the last."""
+    settled = [answer for answer in answers if answer is not None]
+    assert all(answer == answers[-1] for answer in settled), settled
+    assert all(answer is not None for answer in answers[len(answers) - len(settled) :]), answers
+    return answers[-1]
+
+
+def detection(data: bytes, random: Random) -> None:
+    declared = random.choice(KINDS)
+    kind = assert_settled([detect(head, declared) for head in prefixes(data, random)])
+    at_end = detect(data, declared, at_end=True)
+    assert at_end is not None
+    assert kind in {None, at_end}
+    assert detect(data + bytes(TAGGED_BYTES), declared) is not None
+    if not data.startswith(b"ID3"):
+        assert detect(data + bytes(DETECTION_BYTES), declared) is not None
+    if declared in RAW_KINDS:
+        assert at_end in SIGNED | {declared, "mp3", "aac"}
+        assert at_end not in {"mp3", "aac"} or data.startswith(b"ID3")
+
+
+def beginning_of_files(data: bytes, random: Random) -> None:
+    found = begins_file(data)
+    assert found == begins_file(data[:64])
+    if found:
+        assert detect(data, random.choice(KINDS)) in SIGNED
+
+
+def search_for_the_start(data: bytes, random: Random) -> None:
+    for kind in KINDS:
+        assert -1 <= find_start(data, kind) <= len(data)
+
+
+def wav_headers(data: bytes, random: Random) -> None:
+    data = b"RIFF" + data[4:8].ljust(4, b"\0") + b"WAVE" + data[12:]
+    heads = [head for head in prefixes(data, random) if len(head) >= 12]
+    header = assert_settled([attempt(parse_header, head) for head in heads])
+    if header is not None and not isinstance(header, Refused):
+        assert 12 <= header.data_offset <= len(data)
+        assert header.channels > 0
+        assert header.sample_rate > 0
+
+
+def choices(data: bytes, random: Random) -> None:
+    declared, pcm_format = random.choice(KINDS), random.choice(FORMATS)
+    heads = prefixes(data, random)
+    found = assert_settled([attempt(choose, head, declared, pcm_format) for head in heads])
+    at_end = attempt(choose, data, declared, pcm_format, at_end=True)
+    assert at_end is not None
+    assert found in {None, at_end}
+    assert attempt(choose, data + bytes(CHOICE_BYTES), declared, pcm_format) is not None
+    if isinstance(found, Choice):
+        assert 0 <= found.offset <= len(data)
+        assert found.way == "ffmpeg" or found.found in {None, pcm_format}
+
+
+def pcm_framing(data: bytes, random: Random) -> None:
+    frame_bytes, data_bytes = random.choice((1, 2, 3, 4, 6, 8, 16)), random.choice(DATA_BYTES)
+    whole = bytes(PcmFramer(frame_bytes, data_bytes).feed(data))
+    assert len(whole) % frame_bytes == 0
+    assert len(whole) <= len(data)
+    framer, out = PcmFramer(frame_bytes, data_bytes), b""
+    for piece in pieces(data, random):
+        pcm = bytes(framer.feed(piece))
+        assert len(pcm) % frame_bytes == 0
+        out += pcm
+        framer = PcmFramer.restored(frame_bytes, framer.state())
+    assert out == whole
+
+
+def matroska_framing(data: bytes, random: Random) -> None:
+    """Between what Matroska adds stands what `pcm_framing` is about."""
+    channels, data_bytes = random.choice((1, 2)), random.choice(DATA_BYTES)
+    samples, sample_bytes = random.choice((("s16le", 2), ("s24le", 3), ("f64le", 8), ("alaw", 1)))
+    arguments = samples, 44100, channels, data_bytes
+    header = MatroskaFramer(*arguments).finish()
+    framer = MatroskaFramer(*arguments)
+    blocks = [framer.feed(piece) for piece in pieces(data, random)]
+    assert framer.finish() == (b"" if any(blocks) else header)
+    pcm = b"".join(block.removeprefix(header)[MATROSKA_BYTES:] for block in blocks)
+    assert pcm == PcmFramer(channels * sample_bytes, data_bytes).feed(data)
+
+
+def adts_framing(data: bytes, random: Random) -> None:
+    """But for a tag in front, which is dropped and is no damage."""
+    has_tag = data.startswith(b"ID3") and len(data) >= ID3_HEADER_BYTES
+    _framing(AdtsFramer, data, random, min(tag_bytes(data), len(data)) if has_tag else 0)
+
+
+def ogg_framing(data: bytes, random: Random) -> None:
+    _framing(OggFramer, data, random)
+
+
+def mp4_framing(data: bytes, random: Random) -> None:
+    _framing(Mp4Framer, data, random)
+
+
+def _framing(
+    new: Callable[[], Framer], data: bytes, random: Random, dropped_bytes: int = 0
+) -> None:
+    """Every byte is passed on, in its order, or counted; the cut changes nothing."""
+    whole, skipped_bytes = _framed(new(), [data])
+    assert len(whole) + skipped_bytes + dropped_bytes == len(data)
+    rest = iter(data)
+    assert all(byte in rest for byte in whole)
+    assert _framed(new(), pieces(data, random)) == (whole, skipped_bytes)
+
+
+def _framed(framer: Framer, data: list[bytes]) -> tuple[bytes, int]:
+    out = b"".join(framer.feed(piece) for piece in data) + framer.finish()
+    return out, framer.skipped_bytes
+
+
+PROPERTIES: dict[str, Property] = {
+    check.__name__: check
+    for check in (
+        detection, beginning_of_files, search_for_the_start, wav_headers, choices, pcm_framing,
+        matroska_framing, adts_framing, mp4_framing, ogg_framing,
+    )
+}  # fmt: skip
