@@ -1,11 +1,30 @@
-"""Runs the measurements named on the command line, or all of them."""
+"""Runs the measurements named on the command line, or all of them.
+
+Numbers behind a name are its arguments: ``python -m bench live_webm 300 60``.
+"""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from bench import hot_path, long_recording
+from bench import decode_cost, hot_path, latency, live_webm, long_recording, soak
 
-_ALL = {"hot_path": hot_path.main, "long_recording": long_recording.main}
+_ALL: dict[str, Callable[..., Any]] = {
+    "hot_path": hot_path.main,
+    "long_recording": long_recording.main,
+    "latency": latency.main,
+    "live_webm": live_webm.main,
+    "decode_cost": decode_cost.main,
+    "soak": soak.main,
+}
 
-for name in sys.argv[1:] or _ALL:
+runs: list[tuple[str, list[int]]] = []
+for argument in sys.argv[1:] or _ALL:
+    if argument.isdecimal() and runs:
+        runs[-1][1].append(int(argument))
+    else:
+        runs.append((argument, []))
+
+for name, numbers in runs:
     print(f"\n== {name}", flush=True)
-    _ALL[name]()
+    _ALL[name](*numbers)

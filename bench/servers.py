@@ -15,9 +15,12 @@ _RUNNING = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
 
 @contextlib.contextmanager
 def server(
-    *arguments: str, environ: Mapping[str, str] | None = None
+    *arguments: str, environ: Mapping[str, str] | None = None, log: Path | None = None
 ) -> Iterator[tuple[int, psutil.Process]]:
-    """Run ``python`` with ``arguments`` until the block ends; gives its port and process."""
+    """Run ``python`` with ``arguments`` until the block ends; gives its port and process.
+
+    What it logs once it runs goes to ``log``, if given.
+    """
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stderr=subprocess.PIPE,
@@ -31,12 +34,9 @@ def server(
                 break
         else:
             raise RuntimeError(f"{arguments} did not start")
-        # Whatever it logs later is nobody's concern, but must not fill the pipe.
-        drain = subprocess.Popen(
-            ["cat"],
-            stdin=process.stderr,
-            stdout=subprocess.DEVNULL,
-        )
+        # What it logs later may be nobody's concern, but must not fill the pipe.
+        with (log or Path(os.devnull)).open("wb") as sink:
+            drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=sink)
         yield int(match[1]), psutil.Process(process.pid)
     finally:
         process.terminate()

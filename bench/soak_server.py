@@ -1,0 +1,39 @@
+"""``sercuescribe serve`` as it is, but that SIGUSR1 makes it write down its asyncio tasks.
+
+What they run goes, as a JSON list, to the file that ``SOAK_TASKS_FILE`` names.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from unittest.mock import patch
+
+from litestar import Litestar
+
+from api import app, cli
+from api.settings import Settings
+
+
+def create_app(settings: Settings) -> Litestar:
+    service = app.create_app(settings)
+    service.on_startup.append(_listen)
+    return service
+
+
+async def _listen() -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _write_tasks)
+
+
+def _write_tasks() -> None:
+    path = Path(os.environ["SOAK_TASKS_FILE"])
+    unfinished = path.with_suffix(".unfinished")
+    names = sorted(str(task.get_coro()).split(" at ")[0] for task in asyncio.all_tasks())
+    unfinished.write_text(json.dumps(names))
+    unfinished.replace(path)
+
+
+if __name__ == "__main__":
+    with patch.object(cli, "create_app", create_app):
+        cli.main(["serve", "--port", "0"])
