@@ -24,9 +24,11 @@ from api.stream import existing_session, new_session
 from api.system import answer_error, asyncapi_json, health, openapi_json, ready, redoc, root
 from storage.base import Storage
 from storage.local import LocalStorage
+from storage.s3 import BucketSettings, S3Storage, Shipping
 
 logger = logging.getLogger(__name__)
 
+_MEBIBYTE = 1024 * 1024
 _LINK_SIGNING_FILE = ".download-key"
 
 
@@ -84,6 +86,26 @@ def create_app(
 
 def create_storage(settings: Settings) -> Storage:
     """The storage backend that the settings name."""
+    if settings.storage_backend == "s3":
+        return S3Storage(
+            BucketSettings(
+                bucket=settings.s3_bucket,
+                prefix=settings.s3_prefix,
+                endpoint_url=settings.s3_endpoint_url or None,
+                public_endpoint_url=settings.s3_public_endpoint_url or None,
+                region=settings.s3_region or None,
+                path_style=settings.s3_path_style,
+                encryption=settings.s3_encryption,
+                encryption_key_id=settings.s3_kms_key_id,
+            ),
+            settings.storage_folder,
+            Shipping(
+                segment_seconds=settings.segment_seconds,
+                part_bytes=settings.s3_part_size_mb * _MEBIBYTE,
+                spool_max_bytes=settings.spool_max_mb * _MEBIBYTE,
+                keep_segments=settings.keep_segments,
+            ),
+        )
     return LocalStorage(
         settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
     )

@@ -8,7 +8,12 @@ from litestar import Controller, Request, Response, delete, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg, FromPath, Parameter
 from litestar.response import Stream
-from litestar.status_codes import HTTP_200_OK, HTTP_206_PARTIAL_CONTENT, HTTP_304_NOT_MODIFIED
+from litestar.status_codes import (
+    HTTP_200_OK,
+    HTTP_206_PARTIAL_CONTENT,
+    HTTP_304_NOT_MODIFIED,
+    HTTP_307_TEMPORARY_REDIRECT,
+)
 
 from api.dependencies import Injected
 from api.errors import (
@@ -54,6 +59,11 @@ Expires = Annotated[
 ]
 Signature = Annotated[
     str | None, Parameter(query="signature", description="Of a signed link: its signature")
+]
+
+RedirectFlag = Annotated[
+    bool,
+    Parameter(query="redirect", description="false: never answer with the store's own link"),
 ]
 
 _NOT_FOUND = SessionNotFoundError(EXAMPLE_ID)
@@ -152,6 +162,8 @@ class SessionsController(Controller):
         clock: Injected[Clock],
     ) -> DownloadLink:
         info = await registry.info(session_id)
+        if link := await registry.link(session_id, settings.download_url_ttl_seconds):
+            return DownloadLink(url=link.url, expires_at=link.expires_at)
         path = f"{self.path}/{info.session_id}/audio"
         return signer.link(_base_url(request, settings), path, clock.now())
 
@@ -182,11 +194,21 @@ class SessionsController(Controller):
         registry: Injected[Registry],
         signer: Injected[LinkSigner],
         clock: Injected[Clock],
+        settings: Injected[Settings],
         expires: Expires = None,
         signature: Signature = None,
+        redirect: RedirectFlag = True,  # noqa: FBT002 - a parameter of the request
     ) -> Response[Any]:
         if signature is not None or expires is not None:
             signer.check(request.url.path, str(expires), signature or "", clock.now())
+        if redirect and request.method == "GET":
+            link = await registry.link(session_id, settings.download_url_ttl_seconds)
+            if link is not None:
+                return Response(
+                    b"",
+                    status_code=HTTP_307_TEMPORARY_REDIRECT,
+                    headers={"Location": link.url},
+                )
         audio = await registry.audio(session_id)
         headers = {
             "Accept-Ranges": "bytes",

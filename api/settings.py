@@ -32,8 +32,12 @@ class SettingsError(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, valid as soon as they exist (see :func:`read_settings`)."""
 
+    storage_backend: Annotated[
+        Literal["local", "s3"], Meta(description="Where recordings are kept: a folder or a bucket")
+    ] = "local"
     audio_storage_path: Annotated[
-        str, Meta(min_length=1, description="Folder that holds the recordings")
+        str,
+        Meta(min_length=1, description="Folder that holds the recordings; with s3, the spool"),
     ] = "./audio_sessions"
     default_sample_rate: Annotated[
         SampleRate, Meta(description="Sample rate in Hz of a session that names none")
@@ -117,6 +121,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="What the service writes to its log"),
     ] = "info"
 
+    s3_bucket: Annotated[str, Meta(description="The bucket; AWS_* variables give access")] = ""
+    s3_prefix: Annotated[
+        str,
+        Meta(pattern=r"^([^/].*/)?$", description="What all keys begin with; ends with a slash"),
+    ] = ""
+    s3_endpoint_url: Annotated[
+        str,
+        Meta(pattern=r"^(https?://.+)?$", description="Address of the store; empty: Amazon's"),
+    ] = ""
+    s3_public_endpoint_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://.+)?$",
+            description="Address of the store for clients, in presigned links",
+        ),
+    ] = ""
+    s3_region: Annotated[
+        str, Meta(description="Region of the bucket; empty: as AWS_DEFAULT_REGION says")
+    ] = ""
+    s3_path_style: Annotated[
+        bool, Meta(description="Whether the bucket stands in the path, not in the host name")
+    ] = True
+    s3_encryption: Annotated[
+        Literal["", "AES256", "aws:kms"], Meta(description="Server-side encryption to ask for")
+    ] = ""
+    s3_kms_key_id: Annotated[str, Meta(description="The key of aws:kms, if not the default")] = ""
+    s3_part_size_mb: Annotated[
+        int,
+        Meta(description="Part size of the final file's multipart upload, in MiB", ge=5, le=1024),
+    ] = 8
+    segment_seconds: Annotated[
+        float, Meta(description="How often new audio is made persistent in the bucket", gt=0)
+    ] = 5.0
+    spool_max_mb: Annotated[
+        int,
+        Meta(description="Most that a session may be ahead of the bucket, in MiB", ge=1),
+    ] = 256
+    keep_segments: Annotated[
+        bool, Meta(description="Whether segments stay when a session is completed")
+    ] = False
+
     @property
     def storage_folder(self) -> Path:
         return Path(self.audio_storage_path)
@@ -177,7 +222,9 @@ def _convert(variable: str, value: str, annotation: Any) -> Any:
 
 
 def _valid(annotation: Any, error: msgspec.ValidationError) -> str:
-    choices = get_args(annotation.__origin__)
+    choices = (
+        ("true", "false") if annotation.__origin__ is bool else get_args(annotation.__origin__)
+    )
     if choices:
         return "expected one of " + ", ".join(str(choice) for choice in choices)
     text = str(error)
@@ -187,4 +234,6 @@ def _valid(annotation: Any, error: msgspec.ValidationError) -> str:
 def _text(field: str, value: Any) -> str:
     if field.endswith("_secret") and value:
         return "(set)"
+    if isinstance(value, bool):
+        return str(value).lower()
     return re.sub(r"\.0$", "", str(value))

@@ -123,6 +123,13 @@ class Page(msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A URL that opens one file without further permission, until ``expires_at``."""
+
+    url: str
+    expires_at: datetime
+
+
 class Storage(Protocol):
     """Keeps the recordings and manifests of all sessions.
 
@@ -169,6 +176,13 @@ class Storage(Protocol):
 
     async def audio(self, session_id: UUID) -> Audio:
         """Whatever audio there is at this moment. Raises :class:`RecordingNotFoundError`."""
+        ...
+
+    async def link(self, session_id: UUID, ttl_seconds: int, now: datetime) -> Link | None:
+        """A presigned URL of the finished audio; None where the store cannot make one, or not yet.
+
+        Raises :class:`RecordingNotFoundError`.
+        """
         ...
 
     async def delete(self, session_id: UUID) -> None:

@@ -33,6 +33,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int = wav.HEADER_BYTES
     container: wav.Container = "RIFF"
     error: str | None = None
+    etag: str | None = None
+    sha256: str | None = None
 
     @property
     def pcm_format(self) -> wav.PcmFormat:

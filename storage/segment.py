@@ -20,6 +20,8 @@ with warnings.catch_warnings():
     from pydub import AudioSegment
     from pydub.exceptions import PydubException
 
+SEGMENT_HEADER_BYTES = 44
+
 
 class SegmentError(Exception):
     """The bytes are not a segment, or not all of one."""

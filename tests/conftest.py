@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
 from tests.service import Service
 
 
@@ -31,6 +32,28 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("recordings")).start()
     yield service
     assert service.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def credentials() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in engines.CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto_url(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[str]:
+    with engines.moto(tmp_path_factory.mktemp("moto")) as url:
+        engines.client(url).create_bucket(Bucket=engines.BUCKET)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_url(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[str]:
+    with engines.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as url:
+        engines.client(url).create_bucket(Bucket=engines.BUCKET)
+        yield url
 
 
 class ManualClock:

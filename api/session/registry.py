@@ -19,7 +19,7 @@ from api.session.clock import Clock
 from api.session.info import session_info
 from api.session.parameters import AudioParameters
 from api.session.session import Session
-from storage.base import Audio, Recording, RecordingNotFoundError, Storage, StorageError
+from storage.base import Audio, Link, Recording, RecordingNotFoundError, Storage, StorageError
 from storage.manifest import Manifest, Status
 
 logger = logging.getLogger(__name__)
@@ -104,6 +104,18 @@ class Registry:
         """The session's audio as it is now. Raises :class:`SessionNotFoundError`."""
         try:
             return await self._storage.audio(parse_session_id(session_id))
+        except RecordingNotFoundError as error:
+            raise SessionNotFoundError(session_id) from error
+
+    async def link(self, session_id: str, ttl_seconds: int) -> Link | None:
+        """The store's own link to finished audio, if it makes any.
+
+        Raises :class:`SessionNotFoundError`.
+        """
+        try:
+            return await self._storage.link(
+                parse_session_id(session_id), ttl_seconds, self._clock.now()
+            )
         except RecordingNotFoundError as error:
             raise SessionNotFoundError(session_id) from error
 

@@ -15,7 +15,7 @@ import msgspec
 
 from storage import manifest as manifests
 from storage import wav
-from storage.base import Page, RecordingNotFoundError, StorageUnavailableError
+from storage.base import Link, Page, RecordingNotFoundError, StorageUnavailableError
 from storage.local import files, paths
 from storage.local.audio import LocalAudio
 from storage.local.paths import SessionPaths
@@ -72,6 +72,12 @@ class LocalStorage:
 
     async def audio(self, session_id: UUID) -> LocalAudio:
         return await asyncio.to_thread(self._audio, session_id)
+
+    async def link(self, session_id: UUID, ttl_seconds: int, now: datetime) -> Link | None:
+        """A volume has no addresses of its own."""
+        del ttl_seconds, now
+        await self.manifest(session_id)
+        return None
 
     async def delete(self, session_id: UUID) -> None:
         await asyncio.to_thread(self._delete, session_id)

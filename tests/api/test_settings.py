@@ -76,6 +76,6 @@ def test_a_secret_is_not_printed() -> None:
 
 def test_the_operations_manual_lists_just_these_variables() -> None:
     manual = (ROOT / "docs" / "operations.md").read_text()
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", manual, re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \| (.*?) \|$", manual, re.MULTILINE)
     listed = [(variable, default.strip("`"), meaning) for variable, default, meaning in rows]
     assert listed == [(s.variable, s.default, s.meaning) for s in describe(Settings())]

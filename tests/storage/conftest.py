@@ -13,18 +13,47 @@ import uuid_utils.compat
 from storage.base import Storage
 from storage.local import LocalStorage
 from storage.manifest import Manifest
+from storage.s3 import BucketSettings, S3Storage, Shipping
+from tests import engines
 
-BACKENDS: dict[str, Callable[[Path], Storage]] = {
-    # Synced only when asked: what is persisted is then what a test persisted.
-    "local": lambda folder: LocalStorage(folder, sync_interval_seconds=3600),
+# Nothing is persisted by itself: what is persisted is then what a test persisted.
+_SELDOM_SECONDS = 3600
+
+
+def _local(request: pytest.FixtureRequest, folder: Path) -> Storage:
+    del request
+    return LocalStorage(folder, sync_interval_seconds=_SELDOM_SECONDS)
+
+
+def _s3(engine: str) -> Callable[[pytest.FixtureRequest, Path], Storage]:
+    def backend(request: pytest.FixtureRequest, folder: Path) -> Storage:
+        return S3Storage(
+            bucket_settings(request.getfixturevalue(engine), prefix=f"{request.node.name}/"),
+            folder,
+            Shipping(segment_seconds=_SELDOM_SECONDS),
+        )
+
+    return backend
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Storage]] = {
+    "local": _local,
+    "moto": _s3("moto_url"),
+    "seaweedfs": _s3("seaweedfs_url"),
 }
+
+
+def bucket_settings(url: str, *, prefix: str) -> BucketSettings:
+    return BucketSettings(
+        bucket=engines.BUCKET, prefix=prefix, endpoint_url=url, region=engines.REGION
+    )
 
 
 @pytest.fixture(params=BACKENDS)
 def open_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Storage]:
     """Opens the same place each time it is called, as one process after another would."""
     backend = BACKENDS[request.param]
-    return lambda: backend(tmp_path / "recordings")
+    return lambda: backend(request, tmp_path / "recordings")
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""The names of a session's objects: built here, parsed here, nowhere else.
+
+Ids are UUIDs of version 7, whose order is the order of creation. Listings of a bucket run
+upwards only, so the index names each session by the complement of its id: newest first.
+"""
+
+import hashlib
+from uuid import UUID
+
+_SEGMENT_DIGITS = 8
+_OFFSET_DIGITS = 12
+_ALL_ONES = 2**128 - 1
+
+ACTIVE = "_index/active/"
+BY_TIME = "_index/time/"
+BY_USER = "_index/user/"
+
+
+class SessionKeys:
+    """Every key that belongs to one session."""
+
+    def __init__(self, session_id: UUID) -> None:
+        self.session_id = session_id
+        self.audio = f"{session_id}.wav"
+        self.manifest = f"{session_id}.json"
+        self.folder = f"{session_id}/"
+        self.segments = f"{session_id}/segments/"
+        self.inputs = f"{session_id}/input/"
+        self.active = f"{ACTIVE}{session_id}"
+
+    def segment(self, sequence: int) -> str:
+        return f"{self.segments}{sequence:0{_SEGMENT_DIGITS}}.wav"
+
+    def input(self, stream: int, offset: int) -> str:
+        return f"{self.input_of(stream)}{offset:0{_OFFSET_DIGITS}}"
+
+    def input_of(self, stream: int) -> str:
+        return f"{self.inputs}{stream}/"
+
+    def index(self, user_id: str | None) -> list[str]:
+        """The entries by which listings find the session."""
+        place = _complement(self.session_id)
+        entries = [BY_TIME + place]
+        if user_id is not None:
+            entries.append(by_user(user_id) + place)
+        return entries
+
+
+def by_user(user_id: str) -> str:
+    """The part of the index that holds one user's sessions."""
+    return f"{BY_USER}{hashlib.sha256(user_id.encode()).hexdigest()[:32]}/"
+
+
+def session_of(key: str) -> UUID:
+    """The session that an entry of the index stands for."""
+    name = key.rpartition("/")[2]
+    return UUID(name) if key.startswith(ACTIVE) else UUID(int=_ALL_ONES - UUID(name).int)
+
+
+def index_place(session_id: str) -> str:
+    """Where ``session_id`` stands in an index by time."""
+    return _complement(UUID(session_id))
+
+
+def segment_sequence(key: str) -> int:
+    return int(key.rpartition("/")[2].removesuffix(".wav"))
+
+
+def input_offset(key: str) -> int:
+    return int(key.rpartition("/")[2])
+
+
+def _complement(session_id: UUID) -> str:
+    return str(UUID(int=_ALL_ONES - session_id.int))

@@ -1,0 +1,274 @@
+"""One recording on its way into the bucket: spool, segments, parts, object."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+import msgspec
+
+from storage import manifest as manifests
+from storage import wav
+from storage.base import Buffer, StorageError, StorageUnavailableError
+from storage.checkpoint import Checkpoint
+from storage.manifest import Manifest
+from storage.s3.bucket import Bucket
+from storage.s3.segments import Segments
+from storage.s3.spool import Spool
+from storage.s3.upload import Upload
+
+logger = logging.getLogger(__name__)
+
+_MAX_PAUSE_SECONDS = 30.0
+_RELEASE_SECONDS = 6.0
+_INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
+_HASHED_BYTES = 32 * 1024 * 1024  # most that is read again for the checksum between segments
+
+
+class Shipping(msgspec.Struct, frozen=True, kw_only=True):
+    """How audio gets from the spool into the bucket."""
+
+    segment_seconds: float = 5.0
+    part_bytes: int = 8 * 1024 * 1024
+    spool_max_bytes: int = 256 * 1024 * 1024
+    keep_segments: bool = False
+
+
+class S3Recording:
+    """See `storage.base.Recording`. Everything but `append` and `keep_input` may wait.
+
+    One task puts a segment every few seconds, then the parts that have become whole. What is
+    persisted is what the last segment says.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        spool: Spool,
+        segments: Segments,
+        bucket: Bucket,
+        shipping: Shipping,
+        *,
+        persisted: Checkpoint,
+        upload: Upload | None,
+        released: Callable[["S3Recording"], None],
+    ) -> None:
+        self.manifest = manifest
+        self.persisted = persisted
+        self.segments = segments
+        self.spool = spool
+        self._keys = segments.keys
+        self._bucket = bucket
+        self._shipping = shipping
+        self._released = released
+        self._upload = upload
+        self._parts_done = _parts_from_the_second(upload)
+        self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
+        self._pcm_hash = hashlib.sha256()
+        self._hashed_bytes = 0
+        self._busy = asyncio.Lock()
+        self._sealed = False
+        self.is_completed = False
+        self._task = asyncio.create_task(self._ship_for_ever(), name=f"ship-{manifest.session_id}")
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return self.spool.checkpoint
+
+    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        self._must_have_room(len(pcm))
+        self.spool.append(pcm, checkpoint)
+
+    def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
+        self._must_have_room(len(data))
+        self.spool.keep_input(stream, offset, data)
+
+    async def read_input(self, stream: int) -> AsyncIterator[bytes]:
+        kept_bytes = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
+        for start in range(0, kept_bytes, _INPUT_BYTES):
+            stop = min(start + _INPUT_BYTES, kept_bytes)
+            yield await asyncio.to_thread(self.spool.read_input, stream, start, stop)
+
+    def drop_input(self, stream: int) -> None:
+        self.spool.drop_input(stream)
+
+    async def flush(self) -> None:
+        wanted = self.checkpoint
+        async with self._busy:
+            while self.persisted != wanted and _counts(self.persisted) <= _counts(wanted):
+                if not await self._ship_segment():
+                    return
+
+    async def complete(self, at: datetime) -> Manifest:
+        self._sealed = True
+        await self._stop_shipping()
+        async with self._busy:
+            while await self._ship_segment():
+                pass
+            await self._ship_parts()
+            etag = await self._finish_audio()
+            await self._hash_all()
+            manifest = msgspec.structs.replace(
+                self.manifest.completed(self.checkpoint, at),
+                etag=etag,
+                sha256=self._pcm_hash.hexdigest(),
+            )
+            await self._bucket.put(
+                self._keys.manifest, manifests.encode(manifest), "application/json"
+            )
+            await asyncio.to_thread(self.spool.discard)
+        self.is_completed = True
+        self._released(self)
+        return manifest
+
+    async def release(self) -> None:
+        self._sealed = True
+        await self._stop_shipping()
+        try:
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self.flush()
+        except (StorageError, TimeoutError) as error:
+            logger.warning("%s stays in its spool: %s", self.manifest.session_id, error)
+        whole = self.persisted == self.checkpoint
+        await asyncio.to_thread(self.spool.discard if whole else self.spool.close)
+        self._released(self)
+
+    def abandon(self) -> None:
+        """Stop as a crash would."""
+        self._sealed = True
+        self._task.cancel()
+
+    @property
+    def _first_part_bytes(self) -> int:
+        """How much PCM the first part holds, behind the header."""
+        return self._shipping.part_bytes - wav.HEADER_BYTES
+
+    def _must_have_room(self, more_bytes: int) -> None:
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
+        kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
+        waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
+        waiting_bytes -= sum(self._kept_bytes.values())
+        if waiting_bytes + more_bytes > self._shipping.spool_max_bytes:
+            raise StorageUnavailableError(
+                f"the bucket is {waiting_bytes} bytes behind and the spool is full"
+            )
+
+    async def _ship_for_ever(self) -> None:
+        pause_seconds = self._shipping.segment_seconds
+        while True:
+            await asyncio.sleep(pause_seconds)
+            try:
+                async with self._busy:
+                    while await self._ship_segment():
+                        pass
+                    await self._ship_parts()
+                    await self._hash_more()
+                await asyncio.to_thread(self.spool.tidy)
+                pause_seconds = self._shipping.segment_seconds
+            except StorageError as error:
+                logger.warning("%s is not persisted: %s", self.manifest.session_id, error)
+                pause_seconds = min(2 * pause_seconds, _MAX_PAUSE_SECONDS)
+                pause_seconds *= random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
+
+    async def _stop_shipping(self) -> None:
+        async with self._busy:  # never in the middle of something
+            self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _ship_segment(self) -> bool:
+        """Persist up to the next mark. False where there is nothing new."""
+        target, before = self.spool.next_target(self.persisted), self.persisted
+        if target == before:
+            return False
+        for stream in target.streams:
+            await self._ship_input(stream.number, stream.kept_bytes)
+        pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
+        await self.segments.append(pcm, target)
+        self.persisted = target
+        if self._hashed_bytes == before.pcm_bytes:
+            self._hash(pcm)
+        ended = {s.number for s in before.streams} - {s.number for s in target.streams}
+        for number in ended:
+            self._kept_bytes.pop(number, None)
+            await self._bucket.delete(await self._bucket.keys(self._keys.input_of(number)))
+        return True
+
+    async def _ship_input(self, number: int, kept_bytes: int) -> None:
+        start = self._kept_bytes.get(number, 0)
+        while start < kept_bytes:
+            stop = min(start + _INPUT_BYTES, kept_bytes)
+            data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
+            await self._bucket.put(self._keys.input(number, start), data)
+            self._kept_bytes[number] = start = stop
+
+    async def _ship_parts(self) -> None:
+        """Put every part that is persisted as a whole, but for the first."""
+        part_bytes = self._shipping.part_bytes
+        while (self._parts_done + 2) * part_bytes <= self.persisted.pcm_bytes + wav.HEADER_BYTES:
+            if self._upload is None:
+                self._upload = await Upload.begin(self._bucket, self._keys.audio)
+            number = self._parts_done + 2
+            start = (number - 1) * part_bytes - wav.HEADER_BYTES
+            if not self._upload.has(number):
+                await self._upload.put(number, await self._read(start, start + part_bytes))
+            self._parts_done += 1
+            await asyncio.to_thread(self.spool.free, start, start + part_bytes)
+
+    async def _finish_audio(self) -> str:
+        """The last part, then the first, then the whole. Gives the object's ETag."""
+        header = wav.header(self.manifest.pcm_format, self.checkpoint.pcm_bytes)
+        pcm_bytes, size_bytes = self.checkpoint.pcm_bytes, len(header) + self.checkpoint.pcm_bytes
+        if self._upload is None and size_bytes <= self._shipping.part_bytes:
+            body = header + await self._read(0, pcm_bytes)
+            await self._bucket.put(self._keys.audio, body, "audio/wav")
+        else:
+            self._upload = self._upload or await Upload.begin(self._bucket, self._keys.audio)
+            rest = (self._parts_done + 1) * self._shipping.part_bytes - len(header)
+            if rest < pcm_bytes:
+                await self._upload.put(self._parts_done + 2, await self._read(rest, pcm_bytes))
+            first = await self._read(0, self._first_part_bytes)
+            await self._upload.put(1, header + first)
+            await self._upload.complete(size_bytes)
+        head = await self._bucket.head(self._keys.audio)
+        if head.size_bytes != size_bytes:
+            raise StorageUnavailableError(
+                f"{self._keys.audio} has {head.size_bytes} bytes instead of {size_bytes}"
+            )
+        return head.etag
+
+    async def _read(self, start: int, stop: int) -> bytes:
+        """PCM from the spool, or from segments where the spool never had it."""
+        if self.spool.has(start, stop):
+            return await asyncio.to_thread(self.spool.read, start, stop)
+        return b"".join([block async for block in self.segments.read(start, stop)])
+
+    async def _hash_more(self) -> None:
+        """Read again what an earlier writer shipped, a little at a time."""
+        stop = min(self.persisted.pcm_bytes, self._hashed_bytes + _HASHED_BYTES)
+        async for block in self.segments.read(self._hashed_bytes, stop):
+            self._hash(block)
+
+    async def _hash_all(self) -> None:
+        while self._hashed_bytes < self.persisted.pcm_bytes:
+            await self._hash_more()
+
+    def _hash(self, pcm: bytes) -> None:
+        self._pcm_hash.update(pcm)
+        self._hashed_bytes += len(pcm)
+
+
+def _counts(checkpoint: Checkpoint) -> tuple[int, int]:
+    return checkpoint.chunk_count, checkpoint.pcm_bytes
+
+
+def _parts_from_the_second(upload: Upload | None) -> int:
+    """How many parts are there without a gap, not counting the first."""
+    count = 0
+    while upload is not None and upload.has(count + 2):
+        count += 1
+    return count

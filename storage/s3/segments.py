@@ -1,0 +1,95 @@
+"""The segments of one session: the truth of what is persisted.
+
+A segment is a WAV of the audio since the one before. Its metadata holds the checkpoint
+that it brings the recording to, so the last segment tells all there is to know.
+"""
+
+import base64
+import binascii
+from array import array
+from bisect import bisect_right
+from collections.abc import AsyncIterator
+
+from storage import wav
+from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.s3.bucket import Bucket
+from storage.s3.keys import SessionKeys, segment_sequence
+from storage.segment import SEGMENT_HEADER_BYTES, Segment
+
+# S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
+_MAX_RECORD_BYTES = 1400
+_CHECKPOINT = "checkpoint"
+_BLOCK_BYTES = 1024 * 1024
+
+
+class Segments:
+    """Writes segments one after the other, and reads any range of what they hold."""
+
+    def __init__(self, bucket: Bucket, keys: SessionKeys, pcm_format: wav.PcmFormat) -> None:
+        self._bucket = bucket
+        self.keys = keys
+        self._pcm_format = pcm_format
+        self._stops = array("Q")  # where each segment's PCM ends, in bytes of the recording
+
+    async def load(self) -> Checkpoint:
+        """List what is there. The checkpoint is that of the last segment."""
+        listed = [entry async for page in self._bucket.pages(self.keys.segments) for entry in page]
+        listed.sort(key=lambda entry: segment_sequence(entry.key))
+        stops = array("Q")
+        for sequence, entry in enumerate(listed):
+            if entry.key != self.keys.segment(sequence):
+                raise StorageUnavailableError(f"{self.keys.segment(sequence)} is missing")
+            stops.append((stops[-1] if stops else 0) + entry.size_bytes - SEGMENT_HEADER_BYTES)
+        self._stops = stops
+        if not listed:
+            return Checkpoint()
+        metadata = (await self._bucket.head(listed[-1].key)).metadata
+        return _decode(listed[-1].key, metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
+
+    @property
+    def count(self) -> int:
+        return len(self._stops)
+
+    @property
+    def pcm_bytes(self) -> int:
+        return self._stops[-1] if self._stops else 0
+
+    async def append(self, pcm: bytes, checkpoint: Checkpoint) -> None:
+        """Raises `KeyExistsError` where another writer was faster."""
+        key = self.keys.segment(self.count)
+        record = encode_record(checkpoint)
+        if len(record) > _MAX_RECORD_BYTES:
+            raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
+        body = Segment(self._pcm_format, pcm).encode()
+        metadata = {_CHECKPOINT: base64.b64encode(record).decode()}
+        await self._bucket.create(key, body, "audio/wav", metadata)
+        self._stops.append(self.pcm_bytes + len(pcm))
+
+    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """PCM from byte ``start`` to ``stop``. Once they are gone, from the final file."""
+        sequence = bisect_right(self._stops, start)
+        while start < stop:
+            begin = self._stops[sequence - 1] if sequence else 0
+            until = min(stop, self._stops[sequence], start + _BLOCK_BYTES)
+            offset = SEGMENT_HEADER_BYTES - begin
+            try:
+                yield await self._bucket.get(
+                    self.keys.segment(sequence), start + offset, until + offset
+                )
+            except RecordingNotFoundError:
+                offset = wav.HEADER_BYTES
+                yield await self._bucket.get(self.keys.audio, start + offset, until + offset)
+            start = until
+            while sequence < self.count and start >= self._stops[sequence]:
+                sequence += 1
+
+
+def _decode(key: str, text: str, pcm_bytes: int) -> Checkpoint:
+    try:
+        checkpoint = decode_record(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        checkpoint = None
+    if checkpoint is None or checkpoint.pcm_bytes != pcm_bytes:
+        raise StorageUnavailableError(f"{key} does not say how far its recording got")
+    return checkpoint

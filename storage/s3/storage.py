@@ -1,0 +1,287 @@
+"""All sessions of one bucket."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import uuid_utils.compat
+
+from storage import manifest as manifests
+from storage import wav
+from storage.base import Link, Page, RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.checkpoint import Checkpoint
+from storage.manifest import Manifest, Status
+from storage.s3 import keys
+from storage.s3.audio import CompletedAudio, GrowingAudio
+from storage.s3.bucket import Bucket, BucketSettings, KeyExistsError
+from storage.s3.keys import SessionKeys
+from storage.s3.presigner import Presigner
+from storage.s3.recording import S3Recording, Shipping
+from storage.s3.segments import Segments
+from storage.s3.spool import Spool, spool_paths
+from storage.s3.upload import Upload
+
+logger = logging.getLogger(__name__)
+
+_READ_AT_ONCE = 20
+
+
+class S3Storage:
+    """See `storage.base.Storage`; the package says what lies under which key."""
+
+    def __init__(
+        self, settings: BucketSettings, spool_folder: Path, shipping: Shipping | None = None
+    ) -> None:
+        self._bucket = Bucket(settings)
+        self._presigner = Presigner(settings)
+        self._spool_folder = spool_folder.absolute()
+        self._shipping = shipping or Shipping()
+        self._open: dict[UUID, S3Recording] = {}
+        self._cleaning: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        try:
+            await asyncio.to_thread(self._spool_folder.mkdir, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageUnavailableError(str(error)) from error
+        await self._bucket.start()
+        await self.check()
+
+    async def stop(self) -> None:
+        for recording in self._open.values():
+            recording.abandon()
+        await asyncio.gather(*self._cleaning, return_exceptions=True)
+        await self._bucket.stop()
+
+    async def check(self) -> None:
+        """Also tries the one condition that all rests on: a key is created once."""
+        key = f"_probe/{uuid_utils.compat.uuid7()}"
+        await self._bucket.create(key, b"written to see whether it can be\n")
+        try:
+            await self._bucket.create(key, b"written where it must be refused\n")
+        except KeyExistsError:
+            return
+        finally:
+            await self._bucket.delete([key])
+        raise StorageUnavailableError(
+            f"{self._bucket.url('')} overwrites with If-None-Match: *; it cannot hold recordings"
+        )
+
+    async def create(self, manifest: Manifest) -> S3Recording:
+        session_id = UUID(manifest.session_id)
+        session = SessionKeys(session_id)
+        spool = await asyncio.to_thread(self._create_spool, manifest)
+        # The manifest comes last: with it, the session exists.
+        for key in (session.active, *session.index(manifest.user_id)):
+            await self._bucket.put(key, b"")
+        await self._bucket.create(session.manifest, manifests.encode(manifest), "application/json")
+        segments = Segments(self._bucket, session, manifest.pcm_format)
+        return self._recording(manifest, spool, segments, Checkpoint(), None)
+
+    async def open(self, session_id: UUID) -> S3Recording:
+        manifest = await self.manifest(session_id)
+        if manifest.status != "active":
+            raise RecordingNotFoundError(str(session_id))
+        session = SessionKeys(session_id)
+        segments = Segments(self._bucket, session, manifest.pcm_format)
+        persisted = await segments.load()
+        upload = await Upload.find(self._bucket, session.audio, self._shipping.part_bytes)
+        spool = await asyncio.to_thread(self._recover_spool, manifest)
+        if spool is None or _progress(spool.checkpoint) < _progress(persisted):
+            if spool is not None:
+                await asyncio.to_thread(spool.discard)
+            spool = await asyncio.to_thread(self._create_spool, manifest)
+            await self._refill(spool, segments, persisted, upload)
+        return self._recording(manifest, spool, segments, persisted, upload)
+
+    async def active_sessions(self) -> list[UUID]:
+        found = []
+        for session_id in sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE))):
+            try:
+                manifest = await self.manifest(session_id)
+            except RecordingNotFoundError:
+                continue  # it had not begun, or was deleted just now
+            if manifest.status == "active":
+                found.append(session_id)
+            else:
+                self._clean_up_later(session_id)
+        return found
+
+    async def manifest(self, session_id: UUID) -> Manifest:
+        key = SessionKeys(session_id).manifest
+        try:
+            return manifests.decode(await self._bucket.get(key))
+        except msgspec.MsgspecError as error:
+            raise StorageUnavailableError(f"{key} is not a manifest: {error}") from error
+
+    async def manifests(
+        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        page: list[Manifest] = []
+        async for manifest in self._manifests_in(status, user_id, cursor):
+            if status not in {None, manifest.status} or user_id not in {None, manifest.user_id}:
+                continue
+            if len(page) == limit:
+                return Page(page, next_cursor=page[-1].session_id)
+            page.append(manifest)
+        return Page(page)
+
+    async def audio(self, session_id: UUID) -> CompletedAudio | GrowingAudio:
+        manifest, session = await self.manifest(session_id), SessionKeys(session_id)
+        recording = self._open.get(session_id)
+        if manifest.status == "completed":
+            head = await self._bucket.head(session.audio)
+            return CompletedAudio(
+                self._bucket, session.audio, str(session_id), head.size_bytes, head.modified_at
+            )
+        if recording is not None:
+            segments = recording.segments
+        else:
+            segments = Segments(self._bucket, session, manifest.pcm_format)
+            await segments.load()
+        return GrowingAudio(segments, manifest.pcm_format, manifest.created_at, recording)
+
+    async def link(self, session_id: UUID, ttl_seconds: int, now: datetime) -> Link | None:
+        if (await self.manifest(session_id)).status != "completed":
+            return None
+        key = SessionKeys(session_id).audio
+        return await asyncio.to_thread(self._presigner.link, key, ttl_seconds, now)
+
+    async def delete(self, session_id: UUID) -> None:
+        manifest, session = await self.manifest(session_id), SessionKeys(session_id)
+        await asyncio.to_thread(self._forget_spool, manifest)
+        for upload_id in await self._bucket.uploads(session.audio):
+            await self._bucket.abort_upload(session.audio, upload_id)
+        await self._bucket.delete(
+            [
+                session.audio,
+                *await self._bucket.keys(session.folder),
+                *session.index(manifest.user_id),
+                session.active,
+            ]
+        )
+        # Last, so that a deletion that was cut short can be asked for again.
+        await self._bucket.delete([session.manifest])
+
+    def location(self, session_id: UUID) -> str:
+        return self._bucket.url(SessionKeys(session_id).audio)
+
+    def _recording(
+        self,
+        manifest: Manifest,
+        spool: Spool,
+        segments: Segments,
+        persisted: Checkpoint,
+        upload: Upload | None,
+    ) -> S3Recording:
+        recording = S3Recording(
+            manifest,
+            spool,
+            segments,
+            self._bucket,
+            self._shipping,
+            persisted=persisted,
+            upload=upload,
+            released=self._released,
+        )
+        self._open[UUID(manifest.session_id)] = recording
+        return recording
+
+    def _released(self, recording: S3Recording) -> None:
+        session_id = UUID(recording.manifest.session_id)
+        self._open.pop(session_id, None)
+        if recording.is_completed:
+            self._clean_up_later(session_id)
+
+    def _clean_up_later(self, session_id: UUID) -> None:
+        task = asyncio.create_task(self._clean_up(session_id), name=f"clean-{session_id}")
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
+
+    async def _clean_up(self, session_id: UUID) -> None:
+        """Remove what a completed session needs no more; until then it is marked as active."""
+        session = SessionKeys(session_id)
+        try:
+            for upload_id in await self._bucket.uploads(session.audio):
+                await self._bucket.abort_upload(session.audio, upload_id)
+            kept = session.inputs if self._shipping.keep_segments else session.folder
+            await self._bucket.delete(await self._bucket.keys(kept))
+            await self._bucket.delete([session.active])
+        except StorageError:
+            logger.exception(
+                "%s is complete; its segments are removed at the next start", session_id
+            )
+
+    async def _refill(
+        self, spool: Spool, segments: Segments, persisted: Checkpoint, upload: Upload | None
+    ) -> None:
+        """Fetch what the final object still needs, and the input of streams that are open."""
+        part_bytes = self._shipping.part_bytes
+        first_stop, parts = part_bytes - wav.HEADER_BYTES, 1
+        while upload is not None and upload.has(parts + 1):
+            parts += 1
+        hole = (first_stop, parts * part_bytes - wav.HEADER_BYTES)
+        await asyncio.to_thread(spool.restore, persisted, hole)
+        for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
+            position = start
+            async for block in segments.read(start, stop):
+                await asyncio.to_thread(spool.write, block, position)
+                position += len(block)
+        for stream in persisted.streams:
+            if stream.kept_bytes:
+                for key in sorted(await self._bucket.keys(segments.keys.input_of(stream.number))):
+                    data = await self._bucket.get(key)
+                    spool.keep_input(stream.number, keys.input_offset(key), data)
+
+    def _create_spool(self, manifest: Manifest) -> Spool:
+        paths = spool_paths(self._spool_folder, UUID(manifest.session_id))
+        return Spool.create(paths, manifest, self._mark_bytes(manifest))
+
+    def _recover_spool(self, manifest: Manifest) -> Spool | None:
+        paths = spool_paths(self._spool_folder, UUID(manifest.session_id))
+        return Spool.recover(paths, manifest, self._mark_bytes(manifest))
+
+    def _forget_spool(self, manifest: Manifest) -> None:
+        if (spool := self._recover_spool(manifest)) is not None:
+            spool.discard()
+
+    def _mark_bytes(self, manifest: Manifest) -> int:
+        return int(self._shipping.segment_seconds * manifest.pcm_format.bytes_per_second)
+
+    async def _manifests_in(
+        self, status: Status | None, user_id: str | None, cursor: str | None
+    ) -> AsyncIterator[Manifest]:
+        """Candidates, newest first, from whichever part of the index is the shortest."""
+        if status == "active":
+            found = sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE)), reverse=True)
+            wanted = [key for key in found if cursor is None or str(key) < cursor]
+            async for manifest in self._read_manifests(wanted):
+                yield manifest
+            return
+        prefix = keys.BY_TIME if user_id is None else keys.by_user(user_id)
+        after = "" if cursor is None else prefix + keys.index_place(cursor)
+        async for page in self._bucket.pages(prefix, start_after=after):
+            async for manifest in self._read_manifests([keys.session_of(e.key) for e in page]):
+                yield manifest
+
+    async def _read_manifests(self, session_ids: list[UUID]) -> AsyncIterator[Manifest]:
+        for start in range(0, len(session_ids), _READ_AT_ONCE):
+            batch = session_ids[start : start + _READ_AT_ONCE]
+            found = await asyncio.gather(*map(self.manifest, batch), return_exceptions=True)
+            for session_id, manifest in zip(batch, found, strict=True):
+                if isinstance(manifest, Manifest):
+                    yield manifest
+                elif isinstance(manifest, RecordingNotFoundError):
+                    continue  # deleted meanwhile
+                elif isinstance(manifest, StorageError):
+                    logger.error("left out of the list: %s: %s", session_id, manifest)
+                else:
+                    raise manifest
+
+
+def _progress(checkpoint: Checkpoint) -> tuple[int, int]:
+    return checkpoint.chunk_count, checkpoint.pcm_bytes
