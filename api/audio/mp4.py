@@ -36,6 +36,7 @@ class Mp4Framer:
         self._is_skipping = False
         self._pass_left = 0  # bytes of a box that is passed on as it comes; -1: to the end
         self._tracks: set[int] = set()
+        self._must_fit: bool | None = None  # as the first fragment does
 
     def feed(self, data: Buffer) -> bytes:
         self._buffer += data
@@ -97,10 +98,14 @@ class Mp4Framer:
         if kind != b"mdat":
             return _Step(moof_bytes, passes=True)
         size = moof_bytes + mdat_bytes
-        if not fragment.fits(mdat_bytes - 8):
+        is_long_form = self._buffer[moof_bytes : moof_bytes + 4] == b"\0\0\0\x01"
+        fits = fragment.fits(mdat_bytes - (16 if is_long_form else 8))
+        # A muxer whose fragments never fit has its reasons.
+        self._must_fit = fits if self._must_fit is None else self._must_fit
+        if self._must_fit and not fits:
             return self._skip()
-        if size > _HELD_BYTES:
-            self._pass_left = size
+        if mdat_bytes == 0 or size > _HELD_BYTES:
+            self._pass_left = size if mdat_bytes else -1
             return self._step()
         if self._next_fragment(size):
             return self._skip()

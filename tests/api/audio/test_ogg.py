@@ -1,0 +1,51 @@
+"""Pages go through one by one; one that lies about its length costs itself."""
+
+import re
+
+import pytest
+
+from api.audio.ogg import OggFramer
+from tests.audio import cut_anywhere, encode, speech
+
+DATA = encode(speech(), "-c:a", "libvorbis", "-page_duration", "200000", "-f", "ogg")
+STARTS = [found.start() for found in re.finditer(b"OggS\0", DATA)]
+MIDDLE = STARTS[len(STARTS) // 2]
+BEHIND = STARTS[len(STARTS) // 2 + 1]
+
+
+def framed(data: bytes, seed: int) -> tuple[bytes, int]:
+    framer = OggFramer()
+    out = b"".join(framer.feed(piece) for piece in cut_anywhere(data, seed=seed))
+    return out + framer.finish(), framer.skipped_bytes
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_undamaged_pages_go_through_as_they_are(seed: int) -> None:
+    assert len(STARTS) > 10
+    assert framed(DATA, seed) == (DATA, 0)
+
+
+def test_a_page_goes_through_as_soon_as_it_is_whole() -> None:
+    framer = OggFramer()
+    assert framer.feed(DATA[:BEHIND]) == DATA[:BEHIND]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_page_that_claims_to_be_longer_is_skipped(seed: int) -> None:
+    lie = DATA[: MIDDLE + 26] + b"\xff" + DATA[MIDDLE + 27 :]
+    assert framed(lie, seed) == (DATA[:MIDDLE] + DATA[BEHIND:], BEHIND - MIDDLE)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_between_pages_is_skipped(seed: int) -> None:
+    assert framed(DATA[:MIDDLE] + b"OggS junk" + DATA[MIDDLE:], seed) == (DATA, 9)
+
+
+def test_the_cut_end_of_a_stream_is_left_to_ffmpeg() -> None:
+    assert framed(DATA[: BEHIND - 10], 1) == (DATA[: BEHIND - 10], 0)
+
+
+def test_audio_may_look_like_a_page_of_another_stream() -> None:
+    body = b"OggS\0\0" + bytes(40)
+    page = b"OggS\0\x02" + bytes(8) + b"\1\0\0\0" + bytes(8) + bytes([1, len(body)]) + body
+    assert framed(page + page, 3) == (page + page, 0)
