@@ -8,7 +8,9 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
+
+import uvloop
 
 _READ_AHEAD_BYTES = 256 * 1024
 
@@ -50,8 +52,9 @@ class Process:
 
     @classmethod
     async def _connected(cls, popen: "subprocess.Popen[bytes]") -> "Process":
-        stdin = await _writer(popen.stdin)
-        return cls(popen, stdin, await _output(popen.stdout), await _output(popen.stderr))
+        files = cast("list[IO[bytes]]", [popen.stdin, popen.stdout, popen.stderr])
+        stdin, stdout, stderr = map(_Pipe, files)
+        return cls(popen, await _writer(stdin), await _output(stdout), await _output(stderr))
 
     @property
     def pid(self) -> int:
@@ -85,12 +88,32 @@ class Process:
         return self._popen.wait()
 
 
+class _Pipe:
+    """One end of a pipe, for an event loop to close.
+
+    uvloop closes twice: the descriptor, then the object it was given. In between, a thread
+    may have been given the same number for a file of its own, so here nothing is closed.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._fd = os.dup(file.fileno())
+        file.close()
+        self._is_closed_by_loop = isinstance(asyncio.get_running_loop(), uvloop.Loop)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        if not self._is_closed_by_loop:
+            os.close(self._fd)
+
+
 class _Output(NamedTuple):
     reader: asyncio.StreamReader
     transport: asyncio.ReadTransport
 
 
-async def _output(pipe: object) -> _Output:
+async def _output(pipe: _Pipe) -> _Output:
     reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), pipe
@@ -98,7 +121,7 @@ async def _output(pipe: object) -> _Output:
     return _Output(reader, transport)
 
 
-async def _writer(pipe: object) -> asyncio.StreamWriter:
+async def _writer(pipe: _Pipe) -> asyncio.StreamWriter:
     loop = asyncio.get_running_loop()
     # For its flow control; nothing is ever read.
     protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())

@@ -1,13 +1,18 @@
 """A child process on the event loop: fed, read, ended, and nothing left of it."""
 
 import asyncio
+import os
 import sys
+from collections.abc import Callable
 
 import psutil
 import pytest
+import uvloop
 
+from api.audio import process as processes
 from api.audio.process import Process
 
+TRUE = (sys.executable, "-c", "")
 ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read().upper())")
 WAIT = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)")
 
@@ -30,6 +35,37 @@ async def test_an_end_is_noticed_whenever_it_comes() -> None:
     assert await waiting == -9
     assert process.returncode == await process.wait() == -9
     await process.close()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_descriptor_is_closed_once_however_soon_its_number_is_used_again(
+    monkeypatch: pytest.MonkeyPatch, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    opened: list[int] = []
+    close = processes._Pipe.close
+
+    def close_late(pipe: processes._Pipe) -> None:
+        # What another thread does at the worst moment: the lowest free number is given.
+        opened.append(os.open(os.devnull, os.O_RDONLY))
+        close(pipe)
+
+    async def start_and_close() -> None:
+        process = await Process.start(TRUE)
+        await process.wait()
+        await process.close()
+
+    async def start_twice() -> None:
+        await start_and_close()  # after which the loop has all that it needs for itself
+        monkeypatch.setattr(processes._Pipe, "close", close_late)
+        descriptors = psutil.Process().num_fds()
+        await start_and_close()
+        assert psutil.Process().num_fds() == descriptors + len(opened)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(start_twice())
+    assert len(opened) == 3
+    for fd in opened:
+        os.close(fd)  # raises where somebody else has closed it
 
 
 async def test_what_cannot_be_executed_is_an_error() -> None:
