@@ -22,13 +22,14 @@ from api.sessions import SessionsController
 from api.settings import Settings
 from api.stream import existing_session, new_session
 from api.system import answer_error, asyncapi_json, health, openapi_json, ready, redoc, root
-from storage.base import Storage
+from storage import local as storage_local
+from storage import s3 as storage_s3
+from storage.base import Finding, Storage
 from storage.local import LocalStorage
 from storage.s3 import BucketSettings, S3Storage, Shipping
 
 logger = logging.getLogger(__name__)
 
-_MEBIBYTE = 1024 * 1024
 _LINK_SIGNING_FILE = ".download-key"
 
 
@@ -88,27 +89,46 @@ def create_storage(settings: Settings) -> Storage:
     """The storage backend that the settings name."""
     if settings.storage_backend == "s3":
         return S3Storage(
-            BucketSettings(
-                bucket=settings.s3_bucket,
-                prefix=settings.s3_prefix,
-                endpoint_url=settings.s3_endpoint_url or None,
-                public_endpoint_url=settings.s3_public_endpoint_url or None,
-                region=settings.s3_region or None,
-                path_style=settings.s3_path_style,
-                encryption=settings.s3_encryption,
-                encryption_key_id=settings.s3_kms_key_id,
-            ),
+            bucket_settings(settings),
             settings.storage_folder,
             Shipping(
                 segment_seconds=settings.segment_seconds,
-                part_bytes=settings.s3_part_size_mb * _MEBIBYTE,
-                spool_max_bytes=settings.spool_max_mb * _MEBIBYTE,
+                part_bytes=settings.part_bytes,
+                spool_max_bytes=settings.spool_max_bytes,
                 keep_segments=settings.keep_segments,
             ),
         )
     return LocalStorage(
         settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
     )
+
+
+def bucket_settings(settings: Settings) -> BucketSettings:
+    """The bucket that the settings name."""
+    return BucketSettings(
+        bucket=settings.s3_bucket,
+        prefix=settings.s3_prefix,
+        endpoint_url=settings.s3_endpoint_url or None,
+        public_endpoint_url=settings.s3_public_endpoint_url or None,
+        region=settings.s3_region or None,
+        path_style=settings.s3_path_style,
+        encryption=settings.s3_encryption,
+        encryption_key_id=settings.s3_kms_key_id,
+    )
+
+
+async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
+    """Try all that the service needs, and a page of ``origin``; may run beside it."""
+    try:
+        yield Finding("ffmpeg", "pass", await asyncio.to_thread(ffmpeg.binary))
+    except RuntimeError as error:
+        yield Finding("ffmpeg", "fail", str(error), "install ffmpeg")
+    if settings.storage_backend == "s3":
+        findings = storage_s3.examine(bucket_settings(settings), settings.part_bytes, origin)
+    else:
+        findings = storage_local.examine(settings.storage_folder)
+    async for finding in findings:
+        yield finding
 
 
 async def preflight(settings: Settings) -> None:

@@ -10,13 +10,16 @@ import click
 import uvicorn
 
 from api import __version__
-from api.app import create_app, preflight
+from api.app import bucket_settings, create_app, examine, preflight
 from api.settings import Settings, SettingsError, describe, read_settings
 from storage.base import StorageUnavailableError
+from storage.s3 import provision
 
 # uvicorn waits this long for connections to end before it cancels them; what
 # comes after (persisting every recording) must fit into ten seconds, too.
 _GRACEFUL_SECONDS = 4
+
+_COLORS = {"pass": "green", "note": "yellow", "fail": "red"}
 
 
 @click.group()
@@ -68,6 +71,65 @@ def settings() -> None:
         changed = "" if setting.value == setting.default else f" (default: {setting.default})"
         click.echo(f"{setting.variable}={setting.value}{changed}")
         click.echo(f"    {setting.meaning}")
+
+
+@main.command()
+@click.option(
+    "--origin",
+    default="https://page.example",
+    show_default=True,
+    help="Origin of a page that fetches recordings.",
+)
+def doctor(origin: str) -> None:
+    """Try what the service needs of its store, and say what to do where it fails."""
+    settings = _settings()
+
+    async def examine_all() -> bool:
+        is_fit = True
+        async for finding in examine(settings, origin):
+            is_fit &= finding.outcome != "fail"
+            word = click.style(finding.outcome, fg=_COLORS[finding.outcome])
+            click.echo(f"{word}  {finding.check:<27}  {finding.detail}")
+            if finding.advice:
+                click.echo(f"      {finding.advice}")
+        return is_fit
+
+    try:
+        is_fit = asyncio.run(examine_all())
+    except StorageUnavailableError as error:
+        sys.exit(f"sercuescribe: {error}")
+    if not is_fit:
+        sys.exit(1)
+
+
+@main.group()
+def bucket() -> None:
+    """Prepare the bucket that the settings name."""
+
+
+@bucket.command()
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    default=["*"],
+    show_default=True,
+    help="Origin whose pages may fetch recordings; may be given several times.",
+)
+def init(origins: tuple[str, ...]) -> None:
+    """Create the bucket if need be, set its lifecycle rules and CORS; other rules stay."""
+    settings = _settings()
+    if settings.storage_backend != "s3":
+        sys.exit("sercuescribe: there is no bucket: STORAGE_BACKEND is not s3")
+
+    async def provision_all() -> None:
+        async for done in provision(bucket_settings(settings), list(origins)):
+            click.echo(done)
+
+    try:
+        asyncio.run(provision_all())
+    except StorageUnavailableError as error:
+        sys.exit(f"sercuescribe: {error}")
 
 
 def _settings() -> Settings:

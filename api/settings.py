@@ -5,6 +5,7 @@ environment. What is stated here is what ``sercuescribe settings`` prints and
 what the documentation is checked against.
 """
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ CHANNELS: tuple[int, ...] = get_args(Channels)
 INPUT_FORMATS: tuple[str, ...] = get_args(InputKind)
 
 _MEBIBYTE = 1024 * 1024
+# S3 takes 10,000 parts; the last chunk may go over the limit of time.
+_USABLE_PARTS = 9_900
 
 
 class SettingsError(Exception):
@@ -171,6 +174,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.max_chunk_size_mb * _MEBIBYTE)
 
     @property
+    def part_bytes(self) -> int:
+        """As set, or more where 10,000 parts of that size could not hold the longest session."""
+        longest_bytes = self.max_session_duration_seconds * SAMPLE_RATES[-1] * CHANNELS[-1] * 2
+        return max(self.s3_part_size_mb * _MEBIBYTE, math.ceil(longest_bytes / _USABLE_PARTS))
+
+    @property
+    def spool_max_bytes(self) -> int:
+        return self.spool_max_mb * _MEBIBYTE
+
+    @property
     def max_session_duration_seconds(self) -> float:
         return self.max_session_duration_hours * 3600
 
@@ -191,7 +204,10 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         variable = field.upper()
         if variable in environ:
             values[field] = _convert(variable, environ[variable], annotation)
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.storage_backend == "s3" and not settings.s3_bucket:
+        raise SettingsError("S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket")
+    return settings
 
 
 def describe(settings: Settings) -> Iterator[Setting]:

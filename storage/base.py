@@ -16,7 +16,7 @@ Two grades of safety, and the words for them:
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -130,6 +130,18 @@ class Link(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
+Outcome = Literal["pass", "fail", "note"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check of a store found, for people: what it saw, what to do about it."""
+
+    check: str
+    outcome: Outcome
+    detail: str
+    advice: str = ""
+
+
 class Storage(Protocol):
     """Keeps the recordings and manifests of all sessions.
 
@@ -145,7 +157,7 @@ class Storage(Protocol):
         ...
 
     async def check(self) -> None:
-        """Write, read and delete something, as a readiness probe does."""
+        """Write and delete something, as a readiness probe does."""
         ...
 
     async def create(self, manifest: Manifest) -> Recording:

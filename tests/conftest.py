@@ -56,6 +56,35 @@ def seaweedfs_url(tmp_path_factory: pytest.TempPathFactory, credentials: None) -
         yield url
 
 
+@pytest.fixture
+def on_bucket(
+    start_service: Callable[..., Service], seaweedfs_url: str, tmp_path: Path
+) -> Callable[..., Service]:
+    """Starts services on one bucket, each with a spool of its own."""
+
+    def start(**settings: object) -> Service:
+        bucket: dict[str, object] = {
+            "storage_backend": "s3",
+            "s3_bucket": engines.BUCKET,
+            "s3_prefix": f"{tmp_path.name}/",
+            "s3_endpoint_url": seaweedfs_url,
+        }
+        return start_service(**bucket | settings)
+
+    return start
+
+
+@pytest.fixture
+def objects(seaweedfs_url: str, tmp_path: Path) -> Callable[[], dict[str, bytes]]:
+    """All objects of the test, without those that only listings need."""
+
+    def read() -> dict[str, bytes]:
+        found = engines.objects(seaweedfs_url, f"{tmp_path.name}/")
+        return {key: body for key, body in found.items() if not key.startswith("_index/time/")}
+
+    return read
+
+
 class ManualClock:
     """Time that stands still until a test moves it."""
 

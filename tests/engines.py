@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -20,24 +21,34 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
     "AWS_DEFAULT_REGION": REGION,
 }
+MOTO_PAGE_KEYS = 50
 _BIN = Path(sys.executable).parent
 _START_SECONDS = 60
+_STOP_SECONDS = 3  # what it keeps is thrown away
 
 
 @contextlib.contextmanager
 def moto(folder: Path) -> Iterator[str]:
-    """Moto's server; gives its URL. Nothing is checked, everything is in memory."""
-    (port,) = _free_ports(1)
+    """Moto's server; gives its URL. Nothing is checked, everything is in memory.
+
+    Parts may be small, and so are the pages of listings, so that tests are fast.
+    """
+    (port,) = free_ports(1)
     command = [str(_BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with _running(command, folder, f"http://127.0.0.1:{port}/moto-api/") as process:
-        del process
+    probe_url = f"http://127.0.0.1:{port}/moto-api/"
+    small = {
+        "S3_UPLOAD_PART_MIN_SIZE": "1024",
+        "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": "65536",
+        "MOTO_S3_DEFAULT_MAX_KEYS": str(MOTO_PAGE_KEYS),
+    }
+    with _running(command, folder, probe_url, **small):
         yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path) -> Iterator[str]:
+def seaweedfs(folder: Path, *, volume_megabytes: int = 64, metrics_port: int = 0) -> Iterator[str]:
     """A SeaweedFS with master, volume server, filer and S3 gateway; gives the gateway's URL."""
-    ports = iter(_free_ports(9))
+    ports = iter(free_ports(9))
     s3_port = next(ports)
     identity = {
         "name": "tests",
@@ -48,7 +59,8 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     config.write_text(json.dumps({"identities": [identity]}))
     command = [
         str(_BIN / "weed"), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-        "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=200",
+        "-master.telemetry=false", f"-master.volumeSizeLimitMB={volume_megabytes}",
+        "-volume.max=200", f"-metricsPort={metrics_port}",
         "-filer", "-s3", f"-s3.config={config}", f"-s3.port={s3_port}", "-s3.iam=false",
         "-s3.port.iceberg=0", "-s3.port.lance=0",
         *(f"-{name}={next(ports)}" for name in (
@@ -60,6 +72,23 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     with _running(command, folder, f"{url}/status"):
         _wait_writable(url)
         yield url
+
+
+def open_uploads(url: str, prefix: str) -> list[str]:
+    """Keys of the multipart uploads that were neither completed nor aborted."""
+    answer = client(url).list_multipart_uploads(Bucket=BUCKET, Prefix=prefix)
+    return [upload["Key"] for upload in answer.get("Uploads", [])]
+
+
+def objects(url: str, prefix: str) -> dict[str, bytes]:
+    """Every object below ``prefix``, by the rest of its key."""
+    s3 = client(url)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    return {
+        key.removeprefix(prefix): s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        for key in keys
+    }
 
 
 def client(url: str) -> Any:
@@ -74,16 +103,20 @@ def client(url: str) -> Any:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], folder: Path, probe_url: str) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    command: list[str], folder: Path, probe_url: str, **variables: str
+) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **variables}
+        )
         try:
             _wait_for(lambda: requests.get(probe_url, timeout=5).status_code < 500, process)
             yield process
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -115,7 +148,7 @@ def _wait_for(works: Any, process: subprocess.Popen[bytes] | None) -> None:
         time.sleep(0.1)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -3,53 +3,15 @@
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests import engines
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
-
-
-@pytest.fixture
-def on_bucket(
-    start_service: Callable[..., Service], seaweedfs_url: str, tmp_path: Path
-) -> Callable[..., Service]:
-    """Starts services on one bucket, each with a spool of its own."""
-
-    def start(**settings: object) -> Service:
-        return start_service(
-            storage_backend="s3",
-            s3_bucket=engines.BUCKET,
-            s3_prefix=f"{tmp_path.name}/",
-            s3_endpoint_url=seaweedfs_url,
-            **settings,
-        )
-
-    return start
-
-
-@pytest.fixture
-def objects(seaweedfs_url: str, tmp_path: Path) -> Callable[[], dict[str, bytes]]:
-    """All objects of the test, without those that only listings need."""
-    s3 = engines.client(seaweedfs_url)
-    prefix = f"{tmp_path.name}/"
-
-    def read() -> dict[str, bytes]:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=engines.BUCKET, Prefix=prefix)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return {
-            key.removeprefix(prefix): s3.get_object(Bucket=engines.BUCKET, Key=key)["Body"].read()
-            for key in keys
-            if "/_index/time/" not in key
-        }
-
-    return read
 
 
 async def record(client: Client, pieces: list[bytes]) -> None:

@@ -24,6 +24,7 @@ protection from somebody who edits the folder, and replication: the folder is
 as safe as the disk below it.
 """
 
+from storage.local.doctor import examine
 from storage.local.storage import LocalStorage
 
-__all__ = ["LocalStorage"]
+__all__ = ["LocalStorage", "examine"]

@@ -50,6 +50,7 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
     encryption: str = ""
     encryption_key_id: str = ""
     max_requests: int = 32
+    max_attempts: int = 5
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -140,13 +141,15 @@ class Bucket:
         body: bytes,
         content_type: str = "binary/octet-stream",
         metadata: dict[str, str] | None = None,
+        write_id: str = "",
     ) -> None:
         """Write a key that must not exist yet. Raises :class:`KeyExistsError`.
 
         The one condition that every engine honours under a race. A retried request may meet
-        its own success: the id in the metadata tells it from a stranger's.
+        its own success: ``write_id`` in the metadata tells it from a stranger's. Who calls
+        again after a failure, with the same content, gives the same one.
         """
-        write_id = str(uuid_utils.compat.uuid7())
+        write_id = write_id or str(uuid_utils.compat.uuid7())
         with _translated_errors(key):
             for delay_seconds in (0.05, 0.2, 0.5, None):
                 try:
@@ -220,7 +223,7 @@ class Bucket:
                 answer = await self.client.upload_part(
                     **self._at(key), UploadId=upload_id, PartNumber=number, Body=body
                 )
-        return answer["ETag"]
+        return answer["ETag"].strip('"')
 
     async def complete_upload(self, key: str, upload_id: str, parts: list[tuple[int, str]]) -> None:
         listed = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
@@ -260,7 +263,7 @@ class Bucket:
                         **self._at(key), UploadId=upload_id, PartNumberMarker=marker
                     )
             parts = answer.get("Parts", [])
-            found += [(part["PartNumber"], part["ETag"], part["Size"]) for part in parts]
+            found += [(p["PartNumber"], p["ETag"].strip('"'), p["Size"]) for p in parts]
             if not answer.get("IsTruncated") or not parts:
                 return found
             marker = found[-1][0]
@@ -291,7 +294,7 @@ def client_options(settings: BucketSettings) -> dict[str, Any]:
     return {
         "signature_version": "s3v4",
         "s3": {"addressing_style": "path" if settings.path_style else "virtual"},
-        "retries": {"mode": "standard", "total_max_attempts": 5},
+        "retries": {"mode": "standard", "total_max_attempts": settings.max_attempts},
         "connect_timeout": 5,
         "read_timeout": 30,
         "max_pool_connections": settings.max_requests,

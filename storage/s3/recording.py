@@ -12,10 +12,10 @@ import msgspec
 
 from storage import manifest as manifests
 from storage import wav
-from storage.base import Buffer, StorageError, StorageUnavailableError
+from storage.base import Buffer, RecordingNotFoundError, StorageError, StorageUnavailableError
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest
-from storage.s3.bucket import Bucket
+from storage.s3.bucket import Bucket, KeyExistsError
 from storage.s3.segments import Segments
 from storage.s3.spool import Spool
 from storage.s3.upload import Upload
@@ -69,7 +69,10 @@ class S3Recording:
         self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
         self._pcm_hash = hashlib.sha256()
         self._hashed_bytes = 0
+        self._target: Checkpoint | None = None  # of a segment that may be there or not
+        self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
         self._busy = asyncio.Lock()
+        self._hurry = asyncio.Event()  # audio comes in faster than it is heard
         self._sealed = False
         self.is_completed = False
         self._task = asyncio.create_task(self._ship_for_ever(), name=f"ship-{manifest.session_id}")
@@ -93,28 +96,35 @@ class S3Recording:
             yield await asyncio.to_thread(self.spool.read_input, stream, start, stop)
 
     def drop_input(self, stream: int) -> None:
-        self.spool.drop_input(stream)
+        self._dropped.append((stream, self.checkpoint))
 
     async def flush(self) -> None:
         wanted = self.checkpoint
         async with self._busy:
-            while self.persisted != wanted and _counts(self.persisted) <= _counts(wanted):
-                if not await self._ship_segment():
-                    return
+            await self._ship_segments(wanted)
+
+    async def ship(self) -> None:
+        """Persist what there is and put the parts that have become whole."""
+        wanted = self.checkpoint
+        async with self._busy:
+            await self._ship_segments(wanted)
+            await self._ship_parts()
+            await self._hash_more()
+        await asyncio.to_thread(self.spool.tidy)
 
     async def complete(self, at: datetime) -> Manifest:
         self._sealed = True
         await self._stop_shipping()
         async with self._busy:
-            while await self._ship_segment():
-                pass
-            await self._ship_parts()
+            await self._ship_segments(self.checkpoint)
             etag = await self._finish_audio()
-            await self._hash_all()
+            await self._hash_more()
+            is_hashed = self._hashed_bytes == self.checkpoint.pcm_bytes
             manifest = msgspec.structs.replace(
                 self.manifest.completed(self.checkpoint, at),
                 etag=etag,
-                sha256=self._pcm_hash.hexdigest(),
+                # Else it is added afterwards: closing costs the same for any length.
+                sha256=self._pcm_hash.hexdigest() if is_hashed else None,
             )
             await self._bucket.put(
                 self._keys.manifest, manifests.encode(manifest), "application/json"
@@ -126,12 +136,14 @@ class S3Recording:
 
     async def release(self) -> None:
         self._sealed = True
-        await self._stop_shipping()
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._stop_shipping()
                 await self.flush()
         except (StorageError, TimeoutError) as error:
             logger.warning("%s stays in its spool: %s", self.manifest.session_id, error)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
         whole = self.persisted == self.checkpoint
         await asyncio.to_thread(self.spool.discard if whole else self.spool.close)
         self._released(self)
@@ -152,23 +164,26 @@ class S3Recording:
         kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
         waiting_bytes -= sum(self._kept_bytes.values())
+        if waiting_bytes > self._shipping.part_bytes:
+            self._hurry.set()
         if waiting_bytes + more_bytes > self._shipping.spool_max_bytes:
             raise StorageUnavailableError(
                 f"the bucket is {waiting_bytes} bytes behind and the spool is full"
             )
 
     async def _ship_for_ever(self) -> None:
-        pause_seconds = self._shipping.segment_seconds
+        pause_seconds = usual_seconds = self._shipping.segment_seconds
         while True:
-            await asyncio.sleep(pause_seconds)
+            if pause_seconds == usual_seconds:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_seconds):
+                        await self._hurry.wait()
+            else:
+                await asyncio.sleep(pause_seconds)
+            self._hurry.clear()
             try:
-                async with self._busy:
-                    while await self._ship_segment():
-                        pass
-                    await self._ship_parts()
-                    await self._hash_more()
-                await asyncio.to_thread(self.spool.tidy)
-                pause_seconds = self._shipping.segment_seconds
+                await self.ship()
+                pause_seconds = usual_seconds
             except StorageError as error:
                 logger.warning("%s is not persisted: %s", self.manifest.session_id, error)
                 pause_seconds = min(2 * pause_seconds, _MAX_PAUSE_SECONDS)
@@ -180,23 +195,28 @@ class S3Recording:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def _ship_segment(self) -> bool:
-        """Persist up to the next mark. False where there is nothing new."""
-        target, before = self.spool.next_target(self.persisted), self.persisted
-        if target == before:
-            return False
+    async def _ship_segments(self, wanted: Checkpoint) -> None:
+        """Persist at least up to ``wanted``, and not for ever what comes in meanwhile."""
+        while self.persisted not in {wanted, self.checkpoint} and _counts(
+            self.persisted
+        ) <= _counts(wanted):
+            await self._ship_segment()
+
+    async def _ship_segment(self) -> None:
+        """Persist up to the next mark."""
+        before = self.persisted
+        self._target = target = self._target or self.spool.next_target(before)
         for stream in target.streams:
             await self._ship_input(stream.number, stream.kept_bytes)
         pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
-        await self.segments.append(pcm, target)
-        self.persisted = target
+        try:
+            await self.segments.append(pcm, target)
+        except KeyExistsError as error:
+            raise StorageUnavailableError("somebody else writes this session") from error
+        self.persisted, self._target = target, None
         if self._hashed_bytes == before.pcm_bytes:
-            self._hash(pcm)
-        ended = {s.number for s in before.streams} - {s.number for s in target.streams}
-        for number in ended:
-            self._kept_bytes.pop(number, None)
-            await self._bucket.delete(await self._bucket.keys(self._keys.input_of(number)))
-        return True
+            await self._hash(pcm)
+        await self._drop_inputs()
 
     async def _ship_input(self, number: int, kept_bytes: int) -> None:
         start = self._kept_bytes.get(number, 0)
@@ -205,6 +225,17 @@ class S3Recording:
             data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
             await self._bucket.put(self._keys.input(number, start), data)
             self._kept_bytes[number] = start = stop
+
+    async def _drop_inputs(self) -> None:
+        """Remove what no segment, present or to come, will need."""
+        needed = {stream.number for stream in self.persisted.streams if stream.kept_bytes}
+        for stream, ended in self._dropped.copy():
+            if stream not in needed and _counts(self.persisted) >= _counts(ended):
+                if stream in self._kept_bytes:
+                    await self._bucket.delete(await self._bucket.keys(self._keys.input_of(stream)))
+                    del self._kept_bytes[stream]
+                self.spool.drop_input(stream)
+                self._dropped.remove((stream, ended))
 
     async def _ship_parts(self) -> None:
         """Put every part that is persisted as a whole, but for the first."""
@@ -226,7 +257,8 @@ class S3Recording:
         if self._upload is None and size_bytes <= self._shipping.part_bytes:
             body = header + await self._read(0, pcm_bytes)
             await self._bucket.put(self._keys.audio, body, "audio/wav")
-        else:
+        elif self._upload is not None or not await self._is_whole(size_bytes):
+            await self._ship_parts()
             self._upload = self._upload or await Upload.begin(self._bucket, self._keys.audio)
             rest = (self._parts_done + 1) * self._shipping.part_bytes - len(header)
             if rest < pcm_bytes:
@@ -241,6 +273,13 @@ class S3Recording:
             )
         return head.etag
 
+    async def _is_whole(self, size_bytes: int) -> bool:
+        """Whether a writer that died made the object already: audio of that length is the same."""
+        try:
+            return (await self._bucket.head(self._keys.audio)).size_bytes == size_bytes
+        except RecordingNotFoundError:
+            return False
+
     async def _read(self, start: int, stop: int) -> bytes:
         """PCM from the spool, or from segments where the spool never had it."""
         if self.spool.has(start, stop):
@@ -251,14 +290,10 @@ class S3Recording:
         """Read again what an earlier writer shipped, a little at a time."""
         stop = min(self.persisted.pcm_bytes, self._hashed_bytes + _HASHED_BYTES)
         async for block in self.segments.read(self._hashed_bytes, stop):
-            self._hash(block)
+            await self._hash(block)
 
-    async def _hash_all(self) -> None:
-        while self._hashed_bytes < self.persisted.pcm_bytes:
-            await self._hash_more()
-
-    def _hash(self, pcm: bytes) -> None:
-        self._pcm_hash.update(pcm)
+    async def _hash(self, pcm: bytes) -> None:
+        await asyncio.to_thread(self._pcm_hash.update, pcm)
         self._hashed_bytes += len(pcm)
 
 

@@ -10,10 +10,12 @@ from array import array
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 
+import uuid_utils.compat
+
 from storage import wav
 from storage.base import RecordingNotFoundError, StorageUnavailableError
 from storage.checkpoint import Checkpoint, decode_record, encode_record
-from storage.s3.bucket import Bucket
+from storage.s3.bucket import Bucket, KeyExistsError
 from storage.s3.keys import SessionKeys, segment_sequence
 from storage.segment import SEGMENT_HEADER_BYTES, Segment
 
@@ -31,6 +33,7 @@ class Segments:
         self.keys = keys
         self._pcm_format = pcm_format
         self._stops = array("Q")  # where each segment's PCM ends, in bytes of the recording
+        self._write_id = str(uuid_utils.compat.uuid7())
 
     async def load(self) -> Checkpoint:
         """List what is there. The checkpoint is that of the last segment."""
@@ -47,6 +50,19 @@ class Segments:
         metadata = (await self._bucket.head(listed[-1].key)).metadata
         return _decode(listed[-1].key, metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
 
+    async def take_over(self) -> Checkpoint:
+        """The same, as the writer from now on: an empty segment stops whoever was it before.
+
+        What that one has in flight either has the next name already, or never gets it.
+        """
+        while True:
+            checkpoint = await self.load()
+            try:
+                await self.append(b"", checkpoint)
+            except KeyExistsError:
+                continue
+            return checkpoint
+
     @property
     def count(self) -> int:
         return len(self._stops)
@@ -56,14 +72,17 @@ class Segments:
         return self._stops[-1] if self._stops else 0
 
     async def append(self, pcm: bytes, checkpoint: Checkpoint) -> None:
-        """Raises `KeyExistsError` where another writer was faster."""
+        """Write the next segment. Raises `KeyExistsError` where another writer was faster.
+
+        After a failure it may be there nevertheless: the same call must be made again.
+        """
         key = self.keys.segment(self.count)
         record = encode_record(checkpoint)
         if len(record) > _MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         body = Segment(self._pcm_format, pcm).encode()
         metadata = {_CHECKPOINT: base64.b64encode(record).decode()}
-        await self._bucket.create(key, body, "audio/wav", metadata)
+        await self._bucket.create(key, body, "audio/wav", metadata, self._write_id)
         self._stops.append(self.pcm_bytes + len(pcm))
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:

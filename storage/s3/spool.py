@@ -18,7 +18,7 @@ from storage import wav
 from storage.base import Buffer
 from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.local import files
-from storage.local.paths import SessionPaths
+from storage.local.paths import SessionPaths, session_of_state
 from storage.local.recording import LocalRecording
 from storage.manifest import Manifest
 
@@ -86,23 +86,28 @@ class Spool:
         self._recording.drop_input(stream)
 
     def next_target(self, persisted: Checkpoint) -> Checkpoint:
-        """Where the segment ends that follows ``persisted``; ``persisted`` if there is none."""
+        """Where the segment ends that follows ``persisted``; ``persisted`` if there is none.
+
+        That is all there is, unless the bucket is behind.
+        """
         while self._marks and self._marks[0].pcm_bytes <= persisted.pcm_bytes:
             self._marks.popleft()
-        return self._marks[0] if self._marks else self.checkpoint
+        is_behind = self.checkpoint.pcm_bytes - persisted.pcm_bytes > 2 * self._mark_bytes
+        return self._marks[0] if is_behind and self._marks else self.checkpoint
 
     def has(self, start: int, stop: int) -> bool:
         """Whether all PCM from byte ``start`` to ``stop`` is here."""
         return stop <= self._hole[0] or self._hole[1] <= start
 
-    def restore(self, checkpoint: Checkpoint, hole: tuple[int, int]) -> None:
-        """Become as long as ``checkpoint`` says; :meth:`write` and `keep_input` fill all but
-        the ``hole``.
-        """
+    def begin_restore(self, pcm_bytes: int, hole: tuple[int, int]) -> None:
+        """Become that long; :meth:`write` and `keep_input` fill all but the ``hole``."""
         self._set_hole(hole)
         with files.translated_errors():
-            self._paths.audio.touch()
-            os.truncate(self._paths.audio, wav.HEADER_BYTES + checkpoint.pcm_bytes)
+            os.truncate(self._paths.audio, wav.HEADER_BYTES + pcm_bytes)
+
+    def end_restore(self, checkpoint: Checkpoint) -> None:
+        """All is there. A spool that was left before this is an empty one."""
+        self._recording.persist()
         self._recording.append(b"", checkpoint)
         self._last_mark_bytes = checkpoint.pcm_bytes
 
@@ -142,9 +147,7 @@ class Spool:
     def discard(self) -> None:
         """The bucket has all of it."""
         self.close()
-        with files.translated_errors():
-            self._paths.audio.unlink(missing_ok=True)
-            shutil.rmtree(self._paths.state, ignore_errors=True)
+        remove(self._paths)
 
     def _set_hole(self, hole: tuple[int, int]) -> None:
         """Known before it is made: zeros must never be taken for audio."""
@@ -172,6 +175,20 @@ class Spool:
 
 def spool_paths(folder: Path, session_id: UUID) -> SessionPaths:
     return SessionPaths(folder, session_id)
+
+
+def spooled_sessions(folder: Path) -> set[UUID]:
+    """Those that have a spool in ``folder``."""
+    with files.translated_errors():
+        names = [entry.name for entry in os.scandir(folder)]
+    return {session_id for name in names if (session_id := session_of_state(name))}
+
+
+def remove(paths: SessionPaths) -> None:
+    """Remove a spool that nobody has open, if it is there."""
+    with files.translated_errors():
+        paths.audio.unlink(missing_ok=True)
+        shutil.rmtree(paths.state, ignore_errors=True)
 
 
 def _marks_path(paths: SessionPaths) -> Path:

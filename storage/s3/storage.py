@@ -13,21 +13,25 @@ import uuid_utils.compat
 from storage import manifest as manifests
 from storage import wav
 from storage.base import Link, Page, RecordingNotFoundError, StorageError, StorageUnavailableError
-from storage.checkpoint import Checkpoint
+from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.manifest import Manifest, Status
 from storage.s3 import keys
 from storage.s3.audio import CompletedAudio, GrowingAudio
-from storage.s3.bucket import Bucket, BucketSettings, KeyExistsError
+from storage.s3.bucket import Bucket, BucketSettings
+from storage.s3.cleaning import Cleaning
+from storage.s3.doctor import PROBES, create_once
 from storage.s3.keys import SessionKeys
 from storage.s3.presigner import Presigner
 from storage.s3.recording import S3Recording, Shipping
 from storage.s3.segments import Segments
-from storage.s3.spool import Spool, spool_paths
+from storage.s3.spool import Spool, remove, spool_paths, spooled_sessions
 from storage.s3.upload import Upload
 
 logger = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 20
+_RACERS = 4  # at start; more take seconds on some stores
+_tried: set[tuple[str | None, str]] = set()  # buckets that this process has found fit
 
 
 class S3Storage:
@@ -41,44 +45,47 @@ class S3Storage:
         self._spool_folder = spool_folder.absolute()
         self._shipping = shipping or Shipping()
         self._open: dict[UUID, S3Recording] = {}
-        self._cleaning: set[asyncio.Task[None]] = set()
+        self._left_spools: set[UUID] = set()  # by the process before
+        self._cleaning = Cleaning(
+            self._bucket, self._spool_folder, keep_segments=self._shipping.keep_segments
+        )
 
     async def start(self) -> None:
         try:
             await asyncio.to_thread(self._spool_folder.mkdir, parents=True, exist_ok=True)
+            self._left_spools = await asyncio.to_thread(spooled_sessions, self._spool_folder)
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         await self._bucket.start()
-        await self.check()
+        place = self._bucket.settings.endpoint_url, self._bucket.settings.bucket
+        if place not in _tried:
+            await create_once(self._bucket, _RACERS)
+            _tried.add(place)
 
     async def stop(self) -> None:
         for recording in self._open.values():
             recording.abandon()
-        await asyncio.gather(*self._cleaning, return_exceptions=True)
+        await self._cleaning.stop()
         await self._bucket.stop()
 
     async def check(self) -> None:
-        """Also tries the one condition that all rests on: a key is created once."""
-        key = f"_probe/{uuid_utils.compat.uuid7()}"
+        key = f"{PROBES}{uuid_utils.compat.uuid7()}"
         await self._bucket.create(key, b"written to see whether it can be\n")
-        try:
-            await self._bucket.create(key, b"written where it must be refused\n")
-        except KeyExistsError:
-            return
-        finally:
-            await self._bucket.delete([key])
-        raise StorageUnavailableError(
-            f"{self._bucket.url('')} overwrites with If-None-Match: *; it cannot hold recordings"
-        )
+        await self._bucket.delete([key])
 
     async def create(self, manifest: Manifest) -> S3Recording:
         session_id = UUID(manifest.session_id)
         session = SessionKeys(session_id)
         spool = await asyncio.to_thread(self._create_spool, manifest)
-        # The manifest comes last: with it, the session exists.
-        for key in (session.active, *session.index(manifest.user_id)):
-            await self._bucket.put(key, b"")
-        await self._bucket.create(session.manifest, manifests.encode(manifest), "application/json")
+        try:
+            # The manifest comes last: with it, the session exists.
+            for key in (session.active, *session.index(manifest.user_id)):
+                await self._bucket.put(key, b"")
+            encoded = manifests.encode(manifest)
+            await self._bucket.create(session.manifest, encoded, "application/json")
+        except BaseException:
+            spool.discard()
+            raise
         segments = Segments(self._bucket, session, manifest.pcm_format)
         return self._recording(manifest, spool, segments, Checkpoint(), None)
 
@@ -88,14 +95,18 @@ class S3Storage:
             raise RecordingNotFoundError(str(session_id))
         session = SessionKeys(session_id)
         segments = Segments(self._bucket, session, manifest.pcm_format)
-        persisted = await segments.load()
+        persisted = await segments.take_over()
         upload = await Upload.find(self._bucket, session.audio, self._shipping.part_bytes)
         spool = await asyncio.to_thread(self._recover_spool, manifest)
         if spool is None or _progress(spool.checkpoint) < _progress(persisted):
             if spool is not None:
                 await asyncio.to_thread(spool.discard)
             spool = await asyncio.to_thread(self._create_spool, manifest)
-            await self._refill(spool, segments, persisted, upload)
+            try:
+                await self._refill(spool, segments, persisted, upload)
+            except BaseException:
+                spool.discard()
+                raise
         return self._recording(manifest, spool, segments, persisted, upload)
 
     async def active_sessions(self) -> list[UUID]:
@@ -108,7 +119,11 @@ class S3Storage:
             if manifest.status == "active":
                 found.append(session_id)
             else:
-                self._clean_up_later(session_id)
+                self._cleaning.begin(session_id)
+        for session_id in self._left_spools - {*found, *self._open}:
+            logger.warning("%s has ended elsewhere; its spool is removed", session_id)
+            await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
+        self._left_spools.clear()
         return found
 
     async def manifest(self, session_id: UUID) -> Manifest:
@@ -153,7 +168,8 @@ class S3Storage:
 
     async def delete(self, session_id: UUID) -> None:
         manifest, session = await self.manifest(session_id), SessionKeys(session_id)
-        await asyncio.to_thread(self._forget_spool, manifest)
+        await self._cleaning.end(session_id)
+        await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
         for upload_id in await self._bucket.uploads(session.audio):
             await self._bucket.abort_upload(session.audio, upload_id)
         await self._bucket.delete(
@@ -195,26 +211,7 @@ class S3Storage:
         session_id = UUID(recording.manifest.session_id)
         self._open.pop(session_id, None)
         if recording.is_completed:
-            self._clean_up_later(session_id)
-
-    def _clean_up_later(self, session_id: UUID) -> None:
-        task = asyncio.create_task(self._clean_up(session_id), name=f"clean-{session_id}")
-        self._cleaning.add(task)
-        task.add_done_callback(self._cleaning.discard)
-
-    async def _clean_up(self, session_id: UUID) -> None:
-        """Remove what a completed session needs no more; until then it is marked as active."""
-        session = SessionKeys(session_id)
-        try:
-            for upload_id in await self._bucket.uploads(session.audio):
-                await self._bucket.abort_upload(session.audio, upload_id)
-            kept = session.inputs if self._shipping.keep_segments else session.folder
-            await self._bucket.delete(await self._bucket.keys(kept))
-            await self._bucket.delete([session.active])
-        except StorageError:
-            logger.exception(
-                "%s is complete; its segments are removed at the next start", session_id
-            )
+            self._cleaning.begin(session_id)
 
     async def _refill(
         self, spool: Spool, segments: Segments, persisted: Checkpoint, upload: Upload | None
@@ -225,17 +222,29 @@ class S3Storage:
         while upload is not None and upload.has(parts + 1):
             parts += 1
         hole = (first_stop, parts * part_bytes - wav.HEADER_BYTES)
-        await asyncio.to_thread(spool.restore, persisted, hole)
+        await asyncio.to_thread(spool.begin_restore, persisted.pcm_bytes, hole)
         for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
             position = start
             async for block in segments.read(start, stop):
                 await asyncio.to_thread(spool.write, block, position)
                 position += len(block)
         for stream in persisted.streams:
-            if stream.kept_bytes:
-                for key in sorted(await self._bucket.keys(segments.keys.input_of(stream.number))):
-                    data = await self._bucket.get(key)
-                    spool.keep_input(stream.number, keys.input_offset(key), data)
+            await self._refill_input(spool, segments.keys, stream)
+        await asyncio.to_thread(spool.end_restore, persisted)
+
+    async def _refill_input(
+        self, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
+    ) -> None:
+        stored = sorted(await self._bucket.keys(session.input_of(stream.number)))
+        position = 0
+        for key in stored:
+            # A writer that died may have left input that no checkpoint counts.
+            if keys.input_offset(key) == position < stream.kept_bytes:
+                data = await self._bucket.get(key)
+                spool.keep_input(stream.number, position, data)
+                position += len(data)
+        if position < stream.kept_bytes:
+            raise StorageUnavailableError(f"{session.input_of(stream.number)} is not whole")
 
     def _create_spool(self, manifest: Manifest) -> Spool:
         paths = spool_paths(self._spool_folder, UUID(manifest.session_id))
@@ -244,10 +253,6 @@ class S3Storage:
     def _recover_spool(self, manifest: Manifest) -> Spool | None:
         paths = spool_paths(self._spool_folder, UUID(manifest.session_id))
         return Spool.recover(paths, manifest, self._mark_bytes(manifest))
-
-    def _forget_spool(self, manifest: Manifest) -> None:
-        if (spool := self._recover_spool(manifest)) is not None:
-            spool.discard()
 
     def _mark_bytes(self, manifest: Manifest) -> int:
         return int(self._shipping.segment_seconds * manifest.pcm_format.bytes_per_second)

@@ -46,17 +46,24 @@ class Upload:
 
     async def complete(self, size_bytes: int) -> None:
         """Make the object of all parts. Raises `StorageUnavailableError` unless it is whole."""
-        numbers = sorted(self._etags)
-        if numbers != list(range(1, len(numbers) + 1)):
-            raise StorageUnavailableError(f"{self._key}: parts are missing")
+        parts = sorted(self._etags.items())
         try:
-            await self._bucket.complete_upload(
-                self._key, self._upload_id, [(number, self._etags[number]) for number in numbers]
-            )
+            await self._must_hold(parts, size_bytes)
+            await self._bucket.complete_upload(self._key, self._upload_id, parts)
         except RecordingNotFoundError:
             # The answer to an earlier try was lost: then the object is there, and whole.
             if (await self._bucket.head(self._key)).size_bytes != size_bytes:
                 raise
+
+    async def _must_hold(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
+        """The store lists every part as it was put here.
+
+        SeaweedFS lists one that was put twice as often.
+        """
+        listed = await self._bucket.parts(self._key, self._upload_id)
+        found = {(number, etag): part_bytes for number, etag, part_bytes in listed}
+        if sum(found.get(part, 0) for part in parts) != size_bytes:
+            raise StorageUnavailableError(f"{self._key}: the store does not hold all its parts")
 
     async def abort(self) -> None:
         await self._bucket.abort_upload(self._key, self._upload_id)

@@ -64,3 +64,38 @@ def test_sigterm_is_an_orderly_end(start_service: Callable[..., Service]) -> Non
 
 def test_version() -> None:
     assert run("--version").stdout.startswith("python -m api.cli, version 0.")
+
+
+def test_doctor_passes_a_folder_and_names_what_is_wrong_with_another(tmp_path: Path) -> None:
+    fit = run("doctor", AUDIO_STORAGE_PATH=str(tmp_path / "recordings"))
+    assert fit.returncode == 0
+    assert f"pass  folder                       {tmp_path / 'recordings'}" in fit.stdout
+    assert list((tmp_path / "recordings").iterdir()) == []
+    (tmp_path / "file").touch()
+    unfit = run("doctor", AUDIO_STORAGE_PATH=str(tmp_path / "file"))
+    assert unfit.returncode == 1
+    assert f"fail  folder                       {tmp_path / 'file'}: " in unfit.stdout
+
+
+def test_a_bucket_is_prepared_and_examined_from_the_command_line(moto_url: str) -> None:
+    settings = {"STORAGE_BACKEND": "s3", "S3_BUCKET": "by-hand", "S3_ENDPOINT_URL": moto_url}
+    missing = run("doctor", **settings)
+    assert missing.returncode == 1
+    assert "sercuescribe bucket init" in missing.stdout
+    prepared = run("bucket", "init", "--origin", "https://page.example", **settings)
+    assert (prepared.returncode, prepared.stderr) == (0, "")
+    assert prepared.stdout.splitlines() == [
+        "bucket by-hand created",
+        "uploads that nobody completes are aborted after 7 days",
+        "pages of https://page.example may read",
+    ]
+    assert run("doctor", **settings).returncode == 0
+
+
+def test_a_bucket_is_needed_where_one_is_spoken_of() -> None:
+    refused = run("serve", STORAGE_BACKEND="s3")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "sercuescribe: S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket\n"
+    )
+    assert run("bucket", "init").returncode == 1

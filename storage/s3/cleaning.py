@@ -1,0 +1,90 @@
+"""What is left to do for a session that is complete, done in the background.
+
+Until it is done the session stays marked as active, so that the next process finds it.
+"""
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from storage import manifest as manifests
+from storage import wav
+from storage.base import RecordingNotFoundError, StorageError
+from storage.s3.audio import CompletedAudio
+from storage.s3.bucket import Bucket
+from storage.s3.keys import SessionKeys
+from storage.s3.spool import remove, spool_paths
+
+logger = logging.getLogger(__name__)
+
+_STOP_SECONDS = 2
+
+
+class Cleaning:
+    """Removes segments, input, uploads and spool; adds the checksum where it is missing."""
+
+    def __init__(self, bucket: Bucket, spool_folder: Path, *, keep_segments: bool) -> None:
+        self._bucket = bucket
+        self._spool_folder = spool_folder
+        self._keep_segments = keep_segments
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+
+    def begin(self, session_id: UUID) -> None:
+        if session_id not in self._tasks:
+            task = asyncio.create_task(self._clean(session_id), name=f"clean-{session_id}")
+            self._tasks[session_id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(session_id, None))
+
+    async def end(self, session_id: UUID) -> None:
+        """Leave it: the session is about to be deleted."""
+        if task := self._tasks.get(session_id):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Finish what is short; the rest is for the next start."""
+        if tasks := list(self._tasks.values()):
+            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _clean(self, session_id: UUID) -> None:
+        session = SessionKeys(session_id)
+        try:
+            # It is still here where the process died between the last word and this.
+            await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
+            await self._add_checksum(session)
+            for upload_id in await self._bucket.uploads(session.audio):
+                await self._bucket.abort_upload(session.audio, upload_id)
+            kept = session.inputs if self._keep_segments else session.folder
+            await self._bucket.delete(await self._bucket.keys(kept))
+            await self._bucket.delete([session.active])
+        except StorageError:
+            logger.exception(
+                "%s is complete; its segments are removed at the next start", session_id
+            )
+
+    async def _add_checksum(self, session: SessionKeys) -> None:
+        """Where the last writer had not read again what an earlier one had persisted."""
+        manifest = manifests.decode(await self._bucket.get(session.manifest))
+        if manifest.sha256 is not None:
+            return
+        head = await self._bucket.head(session.audio)
+        audio = CompletedAudio(
+            self._bucket, session.audio, manifest.session_id, head.size_bytes, head.modified_at
+        )
+        digest = hashlib.sha256()
+        async for block in audio.read(wav.HEADER_BYTES, head.size_bytes):
+            await asyncio.to_thread(digest.update, block)
+        manifest = msgspec.structs.replace(manifest, sha256=digest.hexdigest())
+        await self._bucket.put(session.manifest, manifests.encode(manifest), "application/json")
+        try:
+            await self._bucket.head(session.audio)
+        except RecordingNotFoundError:  # another node has deleted the session meanwhile
+            await self._bucket.delete([session.manifest])
+            raise

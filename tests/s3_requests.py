@@ -1,0 +1,48 @@
+"""Requests of the S3 API as a proxy sees them go by."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+import msgspec
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request as it came in; ``number`` counts from 1."""
+
+    number: int
+    method: str
+    path: str
+    query: str
+
+    @property
+    def operation(self) -> str:
+        """What the S3 API calls it, as far as this project asks for it."""
+        return _operation(self.method, set(parse_qs(self.query, keep_blank_values=True)))
+
+
+Match = Callable[[Request], bool]
+
+
+def is_a(operation: str, path_ends: str = "", path_has: str = "") -> Match:
+    """Matches requests of one operation, on keys that end so and have that in them."""
+    return lambda request: (
+        request.operation == operation
+        and request.path.endswith(path_ends)
+        and path_has in request.path
+    )
+
+
+def _operation(method: str, names: set[str]) -> str:
+    match method:
+        case "PUT":
+            return "UploadPart" if "partNumber" in names else "PutObject"
+        case "POST":
+            by_name = {"delete": "DeleteObjects", "uploads": "CreateMultipartUpload"}
+            found = (by_name[name] for name in names if name in by_name)
+            return next(found, "CompleteMultipartUpload")
+        case "DELETE":
+            return "AbortMultipartUpload" if "uploadId" in names else "DeleteObject"
+        case "HEAD":
+            return "HeadObject"
+    by_name = {"uploads": "ListMultipartUploads", "uploadId": "ListParts", "list-type": "List"}
+    return next((by_name[name] for name in names if name in by_name), "GetObject")

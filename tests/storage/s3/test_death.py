@@ -1,0 +1,209 @@
+"""The store dies at any request, the process with it: what was promised is there afterwards."""
+
+import contextlib
+import hashlib
+import itertools
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.manifest import Manifest
+from storage.s3 import S3Storage
+from tests import engines
+from tests.audio import pcm
+from tests.faults import FaultyStore, Kind
+from tests.storage.conftest import new_manifest
+from tests.storage.s3.conftest import PART_BYTES, OpenS3
+from tests.storage.test_conformance import LATER, content
+
+AUDIO = pcm(4 * PART_BYTES // 2 + 1000)
+INPUT = pcm(700, seed=9)
+_CUTS = (0, 0, 9000, 20000, 28000, len(AUDIO))
+
+
+def _checkpoint(chunk_count: int) -> Checkpoint:
+    """After so many chunks; the first three belong to a stream whose input is kept."""
+    pcm_bytes = _CUTS[chunk_count]
+    kept = StreamCheckpoint(1, len(INPUT), pcm_bytes, b"")
+    return Checkpoint(chunk_count, pcm_bytes, (kept,) if 1 <= chunk_count <= 3 else ())
+
+
+class Writer:
+    """Records until something fails, and remembers what it was promised."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.written = self.persisted = 0
+        self.created = False
+
+    async def run(self, storage: S3Storage, until: int = len(_CUTS) - 1) -> None:
+        recording = await storage.create(self.manifest)
+        self.created = True
+        for chunk_count in range(1, until + 1):
+            if chunk_count == 1:
+                recording.keep_input(1, 0, INPUT)
+            data = AUDIO[_CUTS[chunk_count - 1] : _CUTS[chunk_count]]
+            recording.append(data, _checkpoint(chunk_count))
+            self.written = chunk_count
+            if chunk_count == 4:
+                recording.drop_input(1)
+            await recording.flush()
+            self.persisted = recording.persisted.chunk_count
+            await recording.ship()
+        if until == len(_CUTS) - 1:
+            await recording.complete(LATER)
+
+
+async def take_up(storage: S3Storage, writer: Writer, at_least: int) -> int:
+    """What the next process does with the session; gives the chunks that the audio must have."""
+    session_id = UUID(writer.manifest.session_id)
+    if session_id not in await storage.active_sessions():
+        return len(_CUTS) - 1
+    recording = await storage.open(session_id)
+    chunk_count = recording.checkpoint.chunk_count
+    ended = Checkpoint(chunk_count, _CUTS[chunk_count])
+    assert chunk_count >= at_least
+    assert recording.checkpoint in (_checkpoint(chunk_count), ended)
+    for stream in recording.checkpoint.streams:
+        assert b"".join([block async for block in recording.read_input(stream.number)]) == INPUT
+        recording.append(b"", ended)
+        recording.drop_input(stream.number)
+    await recording.complete(LATER)
+    return chunk_count
+
+
+async def check(storage: S3Storage, writer: Writer, chunk_count: int) -> None:
+    session_id = UUID(writer.manifest.session_id)
+    expected = AUDIO[: _CUTS[chunk_count]]
+    assert (await content(await storage.audio(session_id)))[80:] == expected
+    manifest = await storage.manifest(session_id)
+    assert (manifest.status, manifest.chunk_count) == ("completed", chunk_count)
+    assert manifest.size_bytes == 80 + len(expected)
+    assert manifest.sha256 == hashlib.sha256(expected).hexdigest()
+
+
+class Death:
+    """The store is dead from its ``number``-th request on, that one ``executed`` or not."""
+
+    def __init__(self, store: FaultyStore, number: int, *, executed: bool) -> None:
+        at = len(store.requests) + number
+        self._store = store
+        self._fault = store.fail(Kind.LOST_ANSWER, lambda request: request.number == at)
+        store.die_at(at + 1 if executed else at)
+        self._at = at
+
+    def end(self) -> bool:
+        """Whether it came."""
+        self._store.revive()
+        self._fault.end()
+        return len(self._store.requests) >= self._at
+
+
+class Bucket:
+    """What is in the bucket, asked of the engine itself."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._url = url
+        self._prefix = prefix
+
+    def must_hold_only(self, writers: list[Writer]) -> None:
+        ids = [writer.manifest.session_id for writer in writers]
+        left = engines.objects(self._url, self._prefix)
+        # A session that never began leaves an empty entry in the index.
+        kept = {key for key in left if not key.startswith("_index/")}
+        assert kept == {f"{each}.{kind}" for each in ids for kind in ("wav", "json")}
+        assert not {f"_index/active/{each}" for each in ids} & set(left)
+        assert engines.open_uploads(self._url, self._prefix) == []
+
+
+@pytest.fixture
+def in_bucket(moto_url: str, prefix: str) -> Bucket:
+    return Bucket(moto_url, prefix)
+
+
+async def exists(storage: S3Storage, writer: Writer) -> bool:
+    try:
+        await storage.manifest(UUID(writer.manifest.session_id))
+    except RecordingNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("executed", "lost_disk"),
+    [
+        pytest.param(False, False, id="not executed, same node"),
+        pytest.param(True, False, id="answer lost, same node"),
+        pytest.param(True, True, id="answer lost, another node"),
+    ],
+)
+async def test_death_at_any_request_loses_nothing_and_leaves_nothing(
+    store: FaultyStore,
+    open_s3: OpenS3,
+    in_bucket: Bucket,
+    tmp_path: Path,
+    *,
+    executed: bool,
+    lost_disk: bool,
+) -> None:
+    begun: list[Writer] = []
+    for number in itertools.count(1):
+        folder, writer = tmp_path / f"spool-{number}", Writer(new_manifest())
+        storage = open_s3(folder)
+        await storage.start()
+        death = Death(store, number, executed=executed)
+        with contextlib.suppress(StorageUnavailableError):
+            await writer.run(storage)
+        await storage.stop()
+        died = death.end()
+        if lost_disk:
+            folder = tmp_path / f"other-{number}"
+        successor = open_s3(folder)
+        await successor.start()
+        if await exists(successor, writer):
+            begun.append(writer)
+            at_least = writer.persisted if lost_disk else writer.written
+            chunk_count = await take_up(successor, writer, at_least)
+            await successor.stop()
+            await check(successor, writer, chunk_count)
+        else:
+            assert not writer.created
+        assert list(folder.iterdir()) == []
+        if not died:
+            break
+    assert number > 25
+    in_bucket.must_hold_only(begun)
+
+
+async def test_a_second_death_while_the_session_is_taken_up_loses_nothing_either(
+    store: FaultyStore, open_s3: OpenS3, in_bucket: Bucket, tmp_path: Path
+) -> None:
+    begun: list[Writer] = []
+    for number in itertools.count(1):
+        writer = Writer(new_manifest())
+        begun.append(writer)
+        storage = open_s3(tmp_path / f"first-{number}")
+        await storage.start()
+        await writer.run(storage, until=4)
+        await storage.stop()
+        folder = tmp_path / f"second-{number}"  # without what the first one spooled
+        second = open_s3(folder)
+        await second.start()
+        death = Death(store, number, executed=True)
+        with contextlib.suppress(StorageUnavailableError):
+            await take_up(second, writer, writer.persisted)
+        await second.stop()
+        died = death.end()
+        third = open_s3(folder)
+        await third.start()
+        assert await take_up(third, writer, writer.persisted) in {4, len(_CUTS) - 1}
+        await third.stop()
+        await check(third, writer, 4)
+        assert list(folder.iterdir()) == []
+        if not died:
+            break
+    assert number > 20
+    in_bucket.must_hold_only(begun)

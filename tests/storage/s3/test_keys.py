@@ -1,0 +1,56 @@
+import uuid
+
+import pytest
+import uuid_utils.compat
+
+from storage.s3 import keys
+from storage.s3.keys import SessionKeys
+
+SESSION = SessionKeys(uuid.UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"))
+
+
+@pytest.mark.parametrize("user_id", [None, "someone", "slashes/../and\nöther things"])
+def test_every_entry_of_the_index_says_which_session_it_stands_for(user_id: str | None) -> None:
+    for key in (SESSION.active, *SESSION.index(user_id)):
+        assert keys.session_of(key) == SESSION.session_id
+
+
+def test_the_index_names_the_newest_session_first() -> None:
+    ids = [uuid_utils.compat.uuid7() for _ in range(100)]
+    by_time = sorted(SessionKeys(each).index(None)[0] for each in ids)
+    assert [keys.session_of(key) for key in by_time] == sorted(ids, reverse=True)
+
+
+def test_a_cursor_is_the_place_of_its_session() -> None:
+    assert SESSION.index(None) == [keys.BY_TIME + keys.index_place(str(SESSION.session_id))]
+
+
+def test_users_do_not_see_each_other_and_cannot_choose_their_keys() -> None:
+    assert keys.by_user("a") != keys.by_user("b")
+    assert keys.by_user("../" * 1000).count("/") == 3
+
+
+def test_segments_sort_by_their_sequence() -> None:
+    sequences = [0, 1, 9, 10, 99_999, 99_999_999]
+    names = [SESSION.segment(sequence) for sequence in sequences]
+    assert names == sorted(names)
+    assert [keys.segment_sequence(name) for name in names] == sequences
+
+
+def test_raw_input_sorts_by_its_offset() -> None:
+    offsets = [0, 7, 8 * 1024**2, 10**12 - 1]
+    names = [SESSION.input(3, offset) for offset in offsets]
+    assert names == sorted(names)
+    assert [keys.input_offset(name) for name in names] == offsets
+    assert all(name.startswith(SESSION.input_of(3)) for name in names)
+
+
+def test_one_stream_is_no_prefix_of_another() -> None:
+    assert not SESSION.input(12, 0).startswith(SESSION.input_of(1))
+
+
+def test_what_a_session_leaves_behind_is_below_its_folder() -> None:
+    for key in (SESSION.segment(0), SESSION.input(1, 0)):
+        assert key.startswith(SESSION.folder)
+    for key in (SESSION.audio, SESSION.manifest, SESSION.active):
+        assert not key.startswith(SESSION.folder)
