@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from bench import decode_cost, hot_path, latency, live_webm, long_recording, soak
+from bench import bucket, decode_cost, hot_path, latency, live_webm, long_recording, soak
 
 _ALL: dict[str, Callable[..., Any]] = {
     "hot_path": hot_path.main,
@@ -15,6 +15,7 @@ _ALL: dict[str, Callable[..., Any]] = {
     "latency": latency.main,
     "live_webm": live_webm.main,
     "decode_cost": decode_cost.main,
+    "bucket": bucket.main,
     "soak": soak.main,
 }
 
