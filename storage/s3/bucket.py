@@ -104,22 +104,44 @@ class Bucket:
     def url(self, key: str) -> str:
         return f"s3://{self.settings.bucket}/{self.settings.prefix}{key}"
 
+    def key(self, key: str) -> str:
+        """The name in the bucket."""
+        return self.settings.prefix + key
+
+    def at(self, key: str) -> Any:
+        """What names an object in a request."""
+        return {"Bucket": self.settings.bucket, "Key": self.key(key)}
+
+    def encrypted(self) -> Any:
+        """What asks for encryption in a request that writes."""
+        if not self.settings.encryption:
+            return {}
+        options = {"ServerSideEncryption": self.settings.encryption}
+        if self.settings.encryption_key_id:
+            options["SSEKMSKeyId"] = self.settings.encryption_key_id
+        return options
+
+    @contextlib.asynccontextmanager
+    async def asking(self, key: str = "") -> "AsyncIterator[S3Client]":
+        """The client for one request, when it is its turn. Errors come out as the storage's own."""
+        with _translated_errors(key):
+            async with self._requests:
+                yield self.client
+
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Bytes ``start`` to ``stop`` (exclusive). Raises :class:`RecordingNotFoundError`."""
         if stop is not None and stop <= start:
             return b""
         options: Any = {} if stop is None else {"Range": f"bytes={start}-{stop - 1}"}
-        with _translated_errors(key):
-            async with self._requests:
-                answer = await self.client.get_object(**self._at(key), **options)
-                async with answer["Body"] as body:
-                    return await body.read()
+        async with self.asking(key) as client:
+            answer = await client.get_object(**self.at(key), **options)
+            async with answer["Body"] as body:
+                return await body.read()
 
     async def head(self, key: str) -> Head:
         """Raises :class:`RecordingNotFoundError`."""
-        with _translated_errors(key):
-            async with self._requests:
-                answer = await self.client.head_object(**self._at(key))
+        async with self.asking(key) as client:
+            answer = await client.head_object(**self.at(key))
         return Head(
             size_bytes=answer["ContentLength"],
             etag=answer["ETag"].strip('"'),
@@ -129,11 +151,10 @@ class Bucket:
 
     async def put(self, key: str, body: bytes, content_type: str = "binary/octet-stream") -> None:
         """Write ``key``, whatever was there."""
-        with _translated_errors(key):
-            async with self._requests:
-                await self.client.put_object(
-                    **self._at(key), **self._encrypted(), Body=body, ContentType=content_type
-                )
+        async with self.asking(key) as client:
+            await client.put_object(
+                **self.at(key), **self.encrypted(), Body=body, ContentType=content_type
+            )
 
     async def create(
         self,
@@ -155,7 +176,7 @@ class Bucket:
                 try:
                     async with self._requests:
                         await self.client.put_object(
-                            **self._at(key), **self._encrypted(),
+                            **self.at(key), **self.encrypted(),
                             Body=body, ContentType=content_type, IfNoneMatch="*",
                             Metadata={**(metadata or {}), _WRITE_ID: write_id},
                         )  # fmt: skip
@@ -173,25 +194,23 @@ class Bucket:
     async def delete(self, keys: list[str]) -> None:
         """Delete keys, existing or not."""
         for start in range(0, len(keys), _DELETED_AT_ONCE):
-            objects = [{"Key": self._key(key)} for key in keys[start : start + _DELETED_AT_ONCE]]
-            with _translated_errors():
-                async with self._requests:
-                    answer = await self.client.delete_objects(
-                        Bucket=self.settings.bucket,
-                        Delete={"Objects": objects, "Quiet": True},  # type: ignore[typeddict-item]
-                    )
+            objects = [{"Key": self.key(key)} for key in keys[start : start + _DELETED_AT_ONCE]]
+            async with self.asking() as client:
+                answer = await client.delete_objects(
+                    Bucket=self.settings.bucket,
+                    Delete={"Objects": objects, "Quiet": True},  # type: ignore[typeddict-item]
+                )
             if errors := answer.get("Errors"):
                 raise StorageUnavailableError(f"could not be deleted: {errors[0]}")
 
     async def pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[list[Listed]]:
         """Keys below ``prefix``, page by page, each page in the order of its keys."""
-        options: dict[str, Any] = {"StartAfter": self._key(start_after)} if start_after else {}
+        options: dict[str, Any] = {"StartAfter": self.key(start_after)} if start_after else {}
         while True:
-            with _translated_errors():
-                async with self._requests:
-                    answer = await self.client.list_objects_v2(
-                        Bucket=self.settings.bucket, Prefix=self._key(prefix), **options
-                    )
+            async with self.asking() as client:
+                answer = await client.list_objects_v2(
+                    Bucket=self.settings.bucket, Prefix=self.key(prefix), **options
+                )
             page = [
                 Listed(item["Key"][len(self.settings.prefix) :], item["Size"], item["LastModified"])
                 for item in answer.get("Contents", [])
@@ -207,86 +226,11 @@ class Bucket:
         """All keys below ``prefix``."""
         return [listed.key async for page in self.pages(prefix) for listed in page]
 
-    async def begin_upload(self, key: str) -> str:
-        """Begin a multipart upload; gives its id."""
-        with _translated_errors(key):
-            async with self._requests:
-                answer = await self.client.create_multipart_upload(
-                    **self._at(key), **self._encrypted(), ContentType="audio/wav"
-                )
-        return answer["UploadId"]
-
-    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
-        """Put one part; gives its ETag."""
-        with _translated_errors(key):
-            async with self._requests:
-                answer = await self.client.upload_part(
-                    **self._at(key), UploadId=upload_id, PartNumber=number, Body=body
-                )
-        return answer["ETag"].strip('"')
-
-    async def complete_upload(self, key: str, upload_id: str, parts: list[tuple[int, str]]) -> None:
-        listed = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
-        with _translated_errors(key):
-            async with self._requests:
-                await self.client.complete_multipart_upload(
-                    **self._at(key),
-                    UploadId=upload_id,
-                    MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
-                )
-
-    async def abort_upload(self, key: str, upload_id: str) -> None:
-        """Forget an upload, if it is there."""
-        with contextlib.suppress(RecordingNotFoundError), _translated_errors(key):
-            async with self._requests:
-                await self.client.abort_multipart_upload(**self._at(key), UploadId=upload_id)
-
-    async def uploads(self, key: str) -> list[str]:
-        """Ids of the uploads of ``key`` that were neither completed nor aborted, newest first."""
-        with _translated_errors(key):
-            async with self._requests:
-                answer = await self.client.list_multipart_uploads(
-                    Bucket=self.settings.bucket, Prefix=self._key(key)
-                )
-        found = [u for u in answer.get("Uploads", []) if u["Key"] == self._key(key)]
-        found.sort(key=lambda upload: upload["Initiated"], reverse=True)
-        return [upload["UploadId"] for upload in found]
-
-    async def parts(self, key: str, upload_id: str) -> list[tuple[int, str, int]]:
-        """Number, ETag and size in bytes of every part that was put."""
-        found: list[tuple[int, str, int]] = []
-        marker = 0
-        while True:
-            with _translated_errors(key):
-                async with self._requests:
-                    answer = await self.client.list_parts(
-                        **self._at(key), UploadId=upload_id, PartNumberMarker=marker
-                    )
-            parts = answer.get("Parts", [])
-            found += [(p["PartNumber"], p["ETag"].strip('"'), p["Size"]) for p in parts]
-            if not answer.get("IsTruncated") or not parts:
-                return found
-            marker = found[-1][0]
-
     async def _is_ours(self, key: str, write_id: str) -> bool:
         try:
             return (await self.head(key)).metadata.get(_WRITE_ID) == write_id
         except RecordingNotFoundError:
             return False
-
-    def _key(self, key: str) -> str:
-        return self.settings.prefix + key
-
-    def _at(self, key: str) -> Any:
-        return {"Bucket": self.settings.bucket, "Key": self._key(key)}
-
-    def _encrypted(self) -> Any:
-        if not self.settings.encryption:
-            return {}
-        options = {"ServerSideEncryption": self.settings.encryption}
-        if self.settings.encryption_key_id:
-            options["SSEKMSKeyId"] = self.settings.encryption_key_id
-        return options
 
 
 def client_options(settings: BucketSettings) -> dict[str, Any]:

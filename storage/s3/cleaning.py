@@ -18,6 +18,7 @@ from storage.s3.audio import CompletedAudio
 from storage.s3.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.spool import remove, spool_paths
+from storage.s3.upload import abort_uploads
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,7 @@ class Cleaning:
             # It is still here where the process died between the last word and this.
             await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
             await self._add_checksum(session)
-            for upload_id in await self._bucket.uploads(session.audio):
-                await self._bucket.abort_upload(session.audio, upload_id)
+            await abort_uploads(self._bucket, session.audio)
             kept = session.inputs if self._keep_segments else session.folder
             await self._bucket.delete(await self._bucket.keys(kept))
             await self._bucket.delete([session.active])

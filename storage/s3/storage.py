@@ -25,7 +25,7 @@ from storage.s3.presigner import Presigner
 from storage.s3.recording import S3Recording, Shipping
 from storage.s3.segments import Segments
 from storage.s3.spool import Spool, remove, spool_paths, spooled_sessions
-from storage.s3.upload import Upload
+from storage.s3.upload import Upload, abort_uploads
 
 logger = logging.getLogger(__name__)
 
@@ -170,8 +170,7 @@ class S3Storage:
         manifest, session = await self.manifest(session_id), SessionKeys(session_id)
         await self._cleaning.end(session_id)
         await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
-        for upload_id in await self._bucket.uploads(session.audio):
-            await self._bucket.abort_upload(session.audio, upload_id)
+        await abort_uploads(self._bucket, session.audio)
         await self._bucket.delete(
             [
                 session.audio,

@@ -5,8 +5,17 @@ have the same size, as R2 wants it, and may arrive in any order (S3 API, "Multip
 overview").
 """
 
+import contextlib
+from typing import NamedTuple
+
 from storage.base import RecordingNotFoundError, StorageUnavailableError
 from storage.s3.bucket import Bucket
+
+
+class _Part(NamedTuple):
+    number: int
+    etag: str
+    size_bytes: int
 
 
 class Upload:
@@ -20,7 +29,11 @@ class Upload:
 
     @classmethod
     async def begin(cls, bucket: Bucket, key: str) -> "Upload":
-        return cls(bucket, key, await bucket.begin_upload(key), {})
+        async with bucket.asking(key) as client:
+            answer = await client.create_multipart_upload(
+                **bucket.at(key), **bucket.encrypted(), ContentType="audio/wav"
+            )
+        return cls(bucket, key, answer["UploadId"], {})
 
     @classmethod
     async def find(cls, bucket: Bucket, key: str, part_bytes: int) -> "Upload | None":
@@ -28,42 +41,94 @@ class Upload:
 
         Others of the same key are aborted.
         """
-        upload_ids = await bucket.uploads(key)
+        upload_ids = await open_uploads(bucket, key)
         if not upload_ids:
             return None
-        for abandoned in upload_ids[1:]:
-            await bucket.abort_upload(key, abandoned)
-        parts = await bucket.parts(key, upload_ids[0])
-        etags = {number: etag for number, etag, size_bytes in parts if size_bytes == part_bytes}
-        return cls(bucket, key, upload_ids[0], etags)
+        newest, *abandoned = upload_ids
+        for upload_id in abandoned:
+            await cls(bucket, key, upload_id, {}).abort()
+        listed = await _list_parts(bucket, key, newest)
+        etags = {part.number: part.etag for part in listed if part.size_bytes == part_bytes}
+        return cls(bucket, key, newest, etags)
 
     def has(self, number: int) -> bool:
         return number in self._etags
 
     async def put(self, number: int, body: bytes) -> None:
         """Part ``number``, counted from 1."""
-        self._etags[number] = await self._bucket.put_part(self._key, self._upload_id, number, body)
+        async with self._bucket.asking(self._key) as client:
+            answer = await client.upload_part(
+                **self._bucket.at(self._key),
+                UploadId=self._upload_id,
+                PartNumber=number,
+                Body=body,
+            )
+        self._etags[number] = answer["ETag"].strip('"')
 
     async def complete(self, size_bytes: int) -> None:
         """Make the object of all parts. Raises `StorageUnavailableError` unless it is whole."""
         parts = sorted(self._etags.items())
+        listed = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
         try:
             await self._must_hold(parts, size_bytes)
-            await self._bucket.complete_upload(self._key, self._upload_id, parts)
+            async with self._bucket.asking(self._key) as client:
+                await client.complete_multipart_upload(
+                    **self._bucket.at(self._key),
+                    UploadId=self._upload_id,
+                    MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
+                )
         except RecordingNotFoundError:
             # The answer to an earlier try was lost: then the object is there, and whole.
             if (await self._bucket.head(self._key)).size_bytes != size_bytes:
                 raise
+
+    async def abort(self) -> None:
+        """Forget it, if it is there."""
+        with contextlib.suppress(RecordingNotFoundError):
+            async with self._bucket.asking(self._key) as client:
+                await client.abort_multipart_upload(
+                    **self._bucket.at(self._key), UploadId=self._upload_id
+                )
 
     async def _must_hold(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
         """The store lists every part as it was put here.
 
         SeaweedFS lists one that was put twice as often.
         """
-        listed = await self._bucket.parts(self._key, self._upload_id)
-        found = {(number, etag): part_bytes for number, etag, part_bytes in listed}
+        listed = await _list_parts(self._bucket, self._key, self._upload_id)
+        found = {(part.number, part.etag): part.size_bytes for part in listed}
         if sum(found.get(part, 0) for part in parts) != size_bytes:
             raise StorageUnavailableError(f"{self._key}: the store does not hold all its parts")
 
-    async def abort(self) -> None:
-        await self._bucket.abort_upload(self._key, self._upload_id)
+
+async def open_uploads(bucket: Bucket, key: str) -> list[str]:
+    """Ids of the uploads of ``key`` that were neither completed nor aborted, newest first."""
+    async with bucket.asking(key) as client:
+        answer = await client.list_multipart_uploads(
+            Bucket=bucket.settings.bucket, Prefix=bucket.key(key)
+        )
+    found = [upload for upload in answer.get("Uploads", []) if upload["Key"] == bucket.key(key)]
+    found.sort(key=lambda upload: upload["Initiated"], reverse=True)
+    return [upload["UploadId"] for upload in found]
+
+
+async def abort_uploads(bucket: Bucket, key: str) -> None:
+    """Whoever began to upload ``key`` will not end it."""
+    for upload_id in await open_uploads(bucket, key):
+        await Upload(bucket, key, upload_id, {}).abort()
+
+
+async def _list_parts(bucket: Bucket, key: str, upload_id: str) -> list[_Part]:
+    """Every part that was put."""
+    found: list[_Part] = []
+    while True:
+        async with bucket.asking(key) as client:
+            answer = await client.list_parts(
+                **bucket.at(key),
+                UploadId=upload_id,
+                PartNumberMarker=found[-1].number if found else 0,
+            )
+        parts = answer.get("Parts", [])
+        found += [_Part(p["PartNumber"], p["ETag"].strip('"'), p["Size"]) for p in parts]
+        if not answer.get("IsTruncated") or not parts:
+            return found

@@ -92,7 +92,6 @@ async def test_what_is_not_there_is_not_found(bucket: Bucket) -> None:
         with pytest.raises(RecordingNotFoundError):
             await request
     await bucket.delete(["key"])
-    await bucket.abort_upload("key", "no-upload-has-this-id")
 
 
 async def test_more_keys_than_one_request_takes_are_deleted(
