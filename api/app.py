@@ -15,6 +15,7 @@ from api.audio import ffmpeg
 from api.audio.ffmpeg import Ffmpeg
 from api.connection import Socket
 from api.links import LinkSigner, kept_secret
+from api.relay import relaying
 from api.session.clock import Clock, SystemClock
 from api.session.expiry import Expiry
 from api.session.registry import Registry
@@ -24,9 +25,9 @@ from api.stream import existing_session, new_session
 from api.system import answer_error, asyncapi_json, health, openapi_json, ready, redoc, root
 from storage import local as storage_local
 from storage import s3 as storage_s3
-from storage.base import Finding, Storage
+from storage.base import Finding, OwnedElsewhereError, Storage
 from storage.local import LocalStorage
-from storage.s3 import BucketSettings, S3Storage, Shipping
+from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def create_app(
 ) -> Litestar:
     """The service as an ASGI application. Nothing is touched before its lifespan begins."""
     clock = clock or SystemClock()
-    storage = storage or create_storage(settings)
+    storage = storage or create_storage(settings, clock)
     registry = Registry(
         storage,
         clock,
@@ -73,19 +74,23 @@ def create_app(
             clock=clock,
             registry=registry,
             storage=storage,
+            turns=asyncio.Lock(),
         )
         | {"signer": Provide(functools.cache(lambda: _signer(settings)), sync_to_thread=False)},
-        exception_handlers={Exception: answer_error},
+        exception_handlers={
+            Exception: answer_error,
+            OwnedElsewhereError: relaying(settings.lease_seconds),
+        },
         openapi_config=openapi.openapi_config(),
         websocket_class=Socket,
         logging_config=None,  # the command line sets logging up
-        lifespan=[_running(storage, registry, expiry)],
+        lifespan=[_running(storage, registry, expiry, settings.lease_seconds)],
     )
     openapi.finish(app.openapi_schema)
     return app
 
 
-def create_storage(settings: Settings) -> Storage:
+def create_storage(settings: Settings, clock: Clock) -> Storage:
     """The storage backend that the settings name."""
     if settings.storage_backend == "s3":
         return S3Storage(
@@ -97,6 +102,7 @@ def create_storage(settings: Settings) -> Storage:
                 spool_max_bytes=settings.spool_max_bytes,
                 keep_segments=settings.keep_segments,
             ),
+            Leasing(address=settings.node_url, lease_seconds=settings.lease_seconds, now=clock.now),
         )
     return LocalStorage(
         settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
@@ -139,7 +145,7 @@ async def preflight(settings: Settings) -> None:
     logger.info("decoding with %s", await asyncio.to_thread(ffmpeg.binary))
     if not await asyncio.to_thread(ffmpeg.guard):
         logger.warning("no GNU env or no setpriv: signals to the service reach its decoders, too")
-    storage = create_storage(settings)
+    storage = create_storage(settings, SystemClock())
     try:
         await storage.start()
     finally:
@@ -147,13 +153,14 @@ async def preflight(settings: Settings) -> None:
 
 
 def _running(
-    storage: Storage, registry: Registry, expiry: Expiry
+    storage: Storage, registry: Registry, expiry: Expiry, lease_seconds: float
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await storage.start()
         background = [
             asyncio.create_task(registry.recover(), name="recover"),
+            asyncio.create_task(registry.adopt_for_ever(lease_seconds / 8), name="adopt"),
             asyncio.create_task(expiry.run(), name="expiry"),
         ]
         try:

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import resource
 import signal
+import socket
 import sys
 
 import click
+import msgspec
 import uvicorn
 
 from api import __version__
@@ -15,11 +17,26 @@ from api.settings import Settings, SettingsError, describe, read_settings
 from storage.base import StorageUnavailableError
 from storage.s3 import provision
 
+logger = logging.getLogger(__name__)
+
 # uvicorn waits this long for connections to end before it cancels them; what
 # comes after (persisting every recording) must fit into ten seconds, too.
 _GRACEFUL_SECONDS = 4
 
+_BACKLOG = 2048  # uvicorn's own
+_STARTUP_FAILURE = 3  # uvicorn's own
+
 _COLORS = {"pass": "green", "note": "yellow", "fail": "red"}
+
+
+class _Server(uvicorn.Server):
+    """Says where it runs, as uvicorn does of sockets that it opened itself."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            url = f"http://{self.config.host}:{self.config.port}"
+            logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url)
 
 
 @click.group()
@@ -42,12 +59,15 @@ def serve(host: str, port: int) -> None:
         asyncio.run(preflight(settings))
     except (StorageUnavailableError, RuntimeError) as error:
         sys.exit(f"sercuescribe: {error}")
-    # uvicorn raises the signal that ended it once more, when all is done; the work
-    # is done by then, and an orderly end is no error.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    uvicorn.run(
-        create_app(settings),
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        sys.exit(f"sercuescribe: {host}:{port}: {error}")
+    # The other nodes are told where this one is reached, so the port must be known first.
+    port = listening.getsockname()[1]
+    config = uvicorn.Config(
+        create_app(_named(settings, host, port)),
         host=host,
         port=port,
         workers=1,  # whatever WEB_CONCURRENCY says: a folder has one writer
@@ -62,6 +82,14 @@ def serve(host: str, port: int) -> None:
         log_config=None,  # one log, in one form
         log_level=settings.log_level,
     )
+    # uvicorn raises the signal that ended it once more, when all is done; the work
+    # is done by then, and an orderly end is no error.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server = _Server(config)
+    server.run(sockets=[listening])
+    if not server.started:
+        sys.exit(_STARTUP_FAILURE)
 
 
 @main.command()
@@ -130,6 +158,15 @@ def init(origins: tuple[str, ...]) -> None:
         asyncio.run(provision_all())
     except StorageUnavailableError as error:
         sys.exit(f"sercuescribe: {error}")
+
+
+def _named(settings: Settings, host: str, port: int) -> Settings:
+    """With an address for the other nodes: that of this host, where it listens for all."""
+    if settings.node_url:
+        return settings
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound to
+        host = socket.gethostbyname(socket.gethostname())
+    return msgspec.structs.replace(settings, node_url=f"http://{host}:{port}")
 
 
 def _settings() -> Settings:

@@ -7,7 +7,7 @@ that is not in the table is a defect and becomes ``internal_error``.
 
 from typing import NamedTuple
 
-from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.base import FencedError, RecordingNotFoundError, StorageUnavailableError
 
 
 class ServiceError(Exception):
@@ -97,6 +97,13 @@ class RangeNotSatisfiableError(ServiceError):
         self.size_bytes = size_bytes
 
 
+class NodeUnreachableError(ServiceError):
+    """The node that has the session does not answer; another takes over when its lease ends."""
+
+    def __init__(self) -> None:
+        super().__init__("The node that has this session does not answer: try again")
+
+
 class Wire(NamedTuple):
     """How an error reaches the client. An empty ``error`` stands for the exception's own text."""
 
@@ -124,6 +131,8 @@ TABLE: dict[type[Exception], Wire] = {
     UrlExpiredError: Wire("url_expired", 403, 1008),
     InvalidSignatureError: Wire("invalid_signature", 403, 1008),
     RangeNotSatisfiableError: Wire("range_not_satisfiable", 416, 1008),
+    FencedError: Wire("session_moved", 503, 1012, "Another node has this session: connect again"),
+    NodeUnreachableError: Wire("node_unreachable", 503, 1012),
     StorageUnavailableError: Wire("storage_unavailable", 503, 1011, "The storage does not answer"),
 }
 

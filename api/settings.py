@@ -165,6 +165,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="Whether segments stay when a session is completed")
     ] = False
 
+    lease_seconds: Annotated[
+        float,
+        Meta(description="Another node takes over when one was silent for this long", ge=1),
+    ] = 15.0
+    node_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#]+)?$",
+            description="Where the other nodes reach this one; empty: by its host name",
+        ),
+    ] = ""
+
     @property
     def storage_folder(self) -> Path:
         return Path(self.audio_storage_path)

@@ -5,6 +5,7 @@ connection sends its reason as a message first, then closes with the code of the
 `api.errors`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -28,11 +29,16 @@ from api.messages import (
     SessionMessage,
     decode_control,
 )
+from api.relay import relay_socket
 from api.session.clock import Clock
 from api.session.parameters import audio_parameters, user_id
 from api.session.registry import Registry
 from api.session.session import Session
 from api.settings import Settings
+from storage.base import OwnedElsewhereError
+
+# Who sends chunk upon chunk takes turns with all others who do.
+_IN_A_ROW_SECONDS = 0.001
 
 _PROCESSED = "Chunk processed successfully"
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
@@ -50,9 +56,10 @@ async def new_session(
     registry: Injected[Registry],
     settings: Injected[Settings],
     clock: Injected[Clock],
+    turns: Injected[asyncio.Lock],
 ) -> None:
     """Create a session and stream to it."""
-    connection = SocketConnection(socket, clock)
+    connection = SocketConnection(socket, clock, turns)
     await socket.accept()
     async with connection.reporting():
         parameters = audio_parameters(socket.query_params, settings)
@@ -68,14 +75,25 @@ async def existing_session(
     registry: Injected[Registry],
     settings: Injected[Settings],
     clock: Injected[Clock],
+    turns: Injected[asyncio.Lock],
 ) -> None:
     """Stream to a session that exists."""
-    connection = SocketConnection(socket, clock)
+    connection = SocketConnection(socket, clock, turns)
     await socket.accept()
     async with connection.reporting():
         resume = _flag(socket, "resume")
         user_id(socket.query_params)
-        connection.session = session = await registry.open(session_id)
+        try:
+            session = await registry.open(session_id)
+        except OwnedElsewhereError as owner:
+            await relay_socket(
+                socket,
+                owner,
+                max_size_bytes=settings.max_message_size_bytes,
+                silence_seconds=settings.lease_seconds,
+            )
+            return
+        connection.session = session
         join = session.resume if resume else session.attach
         await _stream(connection, session, join, "Session resumed", settings)
 
@@ -108,11 +126,16 @@ async def _stream(
 
 async def _receive(connection: SocketConnection, session: Session, limit_bytes: int) -> None:
     """The loop that everything goes through: a message in, an answer out."""
-    receive, clock = connection.socket.receive, connection.clock
+    receive, clock, turns = connection.socket.receive, connection.clock, connection.turns
     # One acknowledgement, with new counts each time: nothing but numbers changes.
     ack = ChunkMessage(message=_PROCESSED, status="active", **counts(session))
     while (event := await receive())["type"] == "websocket.receive":
-        connection.last_received = clock.monotonic()
+        now = clock.monotonic()
+        if now - connection.last_received < _IN_A_ROW_SECONDS:
+            # All of what one read brought would be served at once, and everybody else would wait.
+            async with turns:
+                await asyncio.sleep(0)
+        connection.last_received = now
         chunk = event.get("bytes")
         if chunk is None:
             await _control(connection, session, event.get("text") or "")

@@ -121,8 +121,8 @@ async def _print_day(store: Store, hours: int, rate: int) -> None:
         await storage.start()
         closed_early_seconds = await _close_seconds(storage, rate, 60)
         before, began = await asyncio.to_thread(store.counts), time.monotonic()
-        process, resident = psutil.Process(), []
-        manifest = _manifest(rate)
+        process = psutil.Process()
+        manifest, resident = _manifest(rate), [process.memory_info().rss]
         recording = await storage.create(manifest)
         chunk = os.urandom(rate * SAMPLE_BYTES * _CHUNK_SECONDS)
         spool_bytes = 0
@@ -147,8 +147,11 @@ async def _print_day(store: Store, hours: int, rate: int) -> None:
         f"closing: {closed_early_seconds:.2f} s after a minute, {closed_seconds:.2f} s at the end"
     )
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"process: {resident[0] >> 20} MiB after one hour, {resident[-1] >> 20} MiB after the"
-          f" last, {peak_kib >> 10} MiB at its peak")  # fmt: skip
+    mebibytes = [size >> 20 for size in resident]
+    print(
+        f"process: {mebibytes[0]} MiB before, {mebibytes[1]} after an hour, {mebibytes[-1]} after"
+    )
+    print(f"the last, {peak_kib >> 10} MiB at its peak (the table above included)")
     print(f"spool: at most {spool_bytes >> 20} MiB")
     stored = engines.client(store.url).head_object(
         Bucket="rec", Key=f"{UUID(manifest.session_id)}.wav"

@@ -14,7 +14,7 @@ Two grades of safety, and the words for them:
     The bytes are in storage. They survive the loss of the node.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
@@ -39,6 +39,23 @@ class StorageUnavailableError(StorageError):
     """The store failed (full, gone, refusing). Trying again may succeed."""
 
 
+class FencedError(StorageError):
+    """Another node writes this session now; this writer's recording is over."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"another node writes {session_id} now")
+        self.session_id = session_id
+
+
+class OwnedElsewhereError(StorageError):
+    """Another node, which lives, writes this session. It is reached at ``address``."""
+
+    def __init__(self, session_id: str, address: str) -> None:
+        super().__init__(f"{session_id} is written by {address}")
+        self.session_id = session_id
+        self.address = address
+
+
 class Recording(Protocol):
     """The growing audio of one active session, with exactly one writer.
 
@@ -59,6 +76,13 @@ class Recording(Protocol):
     @property
     def persisted(self) -> Checkpoint:
         """The last checkpoint persisted; never ahead of :attr:`checkpoint`, never goes back."""
+        ...
+
+    def watch(self, fenced: Callable[[], None]) -> None:
+        """Call ``fenced`` once if another node takes the session over.
+
+        From then on everything raises :class:`FencedError`; the recording is to be released.
+        """
         ...
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
@@ -168,12 +192,24 @@ class Storage(Protocol):
         """Take up an active recording whose writer is gone.
 
         Its audio and checkpoint are those of the last chunk that was wholly written.
-        Raises :class:`RecordingNotFoundError` for unknown and completed sessions.
+        Raises :class:`RecordingNotFoundError` for unknown and completed sessions, and
+        :class:`OwnedElsewhereError` while its writer lives.
         """
         ...
 
     async def active_sessions(self) -> list[UUID]:
         """Sessions that have begun and not completed, oldest first."""
+        ...
+
+    async def orphans(self) -> list[UUID]:
+        """Active sessions whose node has died without a word. Cheap while none has."""
+        ...
+
+    async def progress(self, session_id: UUID) -> Checkpoint:
+        """How far an active session is persisted, whoever writes it.
+
+        Raises :class:`RecordingNotFoundError`.
+        """
         ...
 
     async def manifest(self, session_id: UUID) -> Manifest:
@@ -187,7 +223,11 @@ class Storage(Protocol):
         ...
 
     async def audio(self, session_id: UUID) -> Audio:
-        """Whatever audio there is at this moment. Raises :class:`RecordingNotFoundError`."""
+        """Whatever audio there is at this moment.
+
+        Raises :class:`RecordingNotFoundError`, or :class:`OwnedElsewhereError` while another
+        node has more of it.
+        """
         ...
 
     async def link(self, session_id: UUID, ttl_seconds: int, now: datetime) -> Link | None:
@@ -200,7 +240,7 @@ class Storage(Protocol):
     async def delete(self, session_id: UUID) -> None:
         """Remove every trace of a session that nobody is writing.
 
-        Raises :class:`RecordingNotFoundError`.
+        Raises :class:`RecordingNotFoundError`, or :class:`OwnedElsewhereError`.
         """
         ...
 

@@ -68,6 +68,7 @@ def on_bucket(
             "s3_bucket": engines.BUCKET,
             "s3_prefix": f"{tmp_path.name}/",
             "s3_endpoint_url": seaweedfs_url,
+            "lease_seconds": 2,
         }
         return start_service(**bucket | settings)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import random
 from uuid import UUID
 
 import uuid_utils.compat
@@ -19,7 +20,16 @@ from api.session.clock import Clock
 from api.session.info import session_info
 from api.session.parameters import AudioParameters
 from api.session.session import Session
-from storage.base import Audio, Link, Recording, RecordingNotFoundError, Storage, StorageError
+from storage.base import (
+    Audio,
+    FencedError,
+    Link,
+    OwnedElsewhereError,
+    Recording,
+    RecordingNotFoundError,
+    Storage,
+    StorageError,
+)
 from storage.manifest import Manifest, Status
 
 logger = logging.getLogger(__name__)
@@ -158,12 +168,25 @@ class Registry:
             self._deleting.discard(key)
 
     async def recover(self) -> None:
-        """Take up every session that was active when the last process ended."""
-        for key in await self._storage.active_sessions():
+        """Take up every session that was active when the last process ended, and nobody has now."""
+        await self._adopt(await self._storage.active_sessions())
+
+    async def adopt_for_ever(self, interval_seconds: float) -> None:
+        """Take up what other nodes leave behind when they die."""
+        while True:
+            # Not all nodes at once: then they share what there is.
+            await asyncio.sleep(interval_seconds * random.uniform(0.5, 1))  # noqa: S311
+            try:
+                await self._adopt(await self._storage.orphans())
+            except StorageError as error:
+                logger.warning("the other nodes could not be looked at: %s", error)
+
+    async def _adopt(self, keys: list[UUID]) -> None:
+        for key in keys:
             try:
                 await self.open(str(key))
-            except (SessionCompletedError, SessionNotFoundError):
-                continue  # ended meanwhile
+            except (SessionCompletedError, SessionNotFoundError, OwnedElsewhereError, FencedError):
+                continue  # ended meanwhile, or another node was faster
             except StorageError:
                 logger.exception("%s could not be taken up; it is tried again when asked for", key)
 
@@ -179,6 +202,8 @@ class Registry:
         try:
             recording = await self._storage.open(key)
         except RecordingNotFoundError as error:
+            if (await self._manifest(key)).status == "completed":  # while it was being taken up
+                raise SessionCompletedError(str(key)) from error
             raise SessionNotFoundError(str(key)) from error
         session = self._session(recording)
         try:
@@ -214,8 +239,14 @@ class Registry:
 
     async def _current_info(self, manifest: Manifest) -> SessionInfo:
         if manifest.status == "active":
-            with contextlib.suppress(SessionNotFoundError, StorageError):
+            key = UUID(manifest.session_id)
+            try:
                 return await self.info(manifest.session_id)
+            except (OwnedElsewhereError, FencedError):
+                progress = await self._storage.progress(key)
+                return self._stored_info(manifest.advanced_to(progress))
+            except (SessionNotFoundError, StorageError):
+                pass  # ended meanwhile
         return self._stored_info(manifest)
 
     def _stored_info(self, manifest: Manifest) -> SessionInfo:

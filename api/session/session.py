@@ -21,7 +21,7 @@ from api.session.clock import Clock
 from api.session.connection import Connection
 from api.session.info import session_info
 from api.session.ledger import Ledger
-from storage.base import Buffer, Recording, StorageUnavailableError
+from storage.base import Buffer, FencedError, Recording, StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Session:
         self._last_number = self._ledger.last_stream_number
         self._ending: asyncio.Task[None] | None = None
         self.is_completed = False
+        recording.watch(lambda: self._give_up(FencedError(str(self.session_id))))
 
     @property
     def chunk_count(self) -> int:

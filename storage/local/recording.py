@@ -69,6 +69,9 @@ class LocalRecording:
         files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
         self._changed(self)
 
+    def watch(self, fenced: Callable[[], None]) -> None:
+        """Nobody else can write here: one folder has one process."""
+
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         if self._sealed:
             raise StorageUnavailableError("the recording is closed")

@@ -16,6 +16,7 @@ import msgspec
 from storage import manifest as manifests
 from storage import wav
 from storage.base import Link, Page, RecordingNotFoundError, StorageUnavailableError
+from storage.checkpoint import Checkpoint
 from storage.local import files, paths
 from storage.local.audio import LocalAudio
 from storage.local.paths import SessionPaths
@@ -61,6 +62,13 @@ class LocalStorage:
     async def active_sessions(self) -> list[UUID]:
         names = await asyncio.to_thread(self._names)
         return sorted(found for name in names if (found := paths.session_of_state(name)))
+
+    async def orphans(self) -> list[UUID]:
+        """A folder has one node."""
+        return []
+
+    async def progress(self, session_id: UUID) -> Checkpoint:
+        return await asyncio.to_thread(self._progress, session_id)
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await asyncio.to_thread(self._manifest, session_id)
@@ -222,6 +230,10 @@ class LocalStorage:
                 return Page(page, next_cursor=page[-1].session_id)
             page.append(manifest)
         return Page(page)
+
+    def _progress(self, session_id: UUID) -> Checkpoint:
+        with files.translated_errors():
+            return read_checkpoint(self._paths(session_id), self._manifest(session_id))[1]
 
     def _audio(self, session_id: UUID) -> LocalAudio:
         manifest = self._manifest(session_id)

@@ -21,8 +21,9 @@ Not promised: that two nodes cannot write one session at the same time.
 
 from storage.s3.bucket import BucketSettings
 from storage.s3.doctor import examine
+from storage.s3.node import Leasing
 from storage.s3.provision import provision
 from storage.s3.recording import Shipping
 from storage.s3.storage import S3Storage
 
-__all__ = ["BucketSettings", "S3Storage", "Shipping", "examine", "provision"]
+__all__ = ["BucketSettings", "Leasing", "S3Storage", "Shipping", "examine", "provision"]

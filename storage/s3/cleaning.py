@@ -14,6 +14,7 @@ import msgspec
 from storage import manifest as manifests
 from storage import wav
 from storage.base import RecordingNotFoundError, StorageError
+from storage.manifest import Manifest
 from storage.s3.audio import CompletedAudio
 from storage.s3.bucket import Bucket
 from storage.s3.keys import SessionKeys
@@ -26,7 +27,7 @@ _STOP_SECONDS = 2
 
 
 class Cleaning:
-    """Removes segments, input, uploads and spool; adds the checksum where it is missing."""
+    """Removes segments, input, uploads and spool of sessions that are over; adds what lacks."""
 
     def __init__(self, bucket: Bucket, spool_folder: Path, *, keep_segments: bool) -> None:
         self._bucket = bucket
@@ -57,9 +58,10 @@ class Cleaning:
     async def _clean(self, session_id: UUID) -> None:
         session = SessionKeys(session_id)
         try:
+            if not await self._is_over(session):
+                return
             # It is still here where the process died between the last word and this.
             await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
-            await self._add_checksum(session)
             await abort_uploads(self._bucket, session.audio)
             kept = session.inputs if self._keep_segments else session.folder
             await self._bucket.delete(await self._bucket.keys(kept))
@@ -69,11 +71,19 @@ class Cleaning:
                 "%s is complete; its segments are removed at the next start", session_id
             )
 
-    async def _add_checksum(self, session: SessionKeys) -> None:
+    async def _is_over(self, session: SessionKeys) -> bool:
+        """Completed, or deleted: not what another node took over and goes on with."""
+        try:
+            manifest = manifests.decode(await self._bucket.get(session.manifest))
+        except RecordingNotFoundError:
+            await self._bucket.delete(session.index(None))
+            return True
+        if manifest.status == "completed" and manifest.sha256 is None:
+            await self._add_checksum(session, manifest)
+        return manifest.status == "completed"
+
+    async def _add_checksum(self, session: SessionKeys, manifest: Manifest) -> None:
         """Where the last writer had not read again what an earlier one had persisted."""
-        manifest = manifests.decode(await self._bucket.get(session.manifest))
-        if manifest.sha256 is not None:
-            return
         head = await self._bucket.head(session.audio)
         audio = CompletedAudio(
             self._bucket, session.audio, manifest.session_id, head.size_bytes, head.modified_at

@@ -5,10 +5,12 @@ upwards only, so the index names each session by the complement of its id: newes
 """
 
 import hashlib
+from datetime import UTC, datetime
 from uuid import UUID
 
 _SEGMENT_DIGITS = 8
 _OFFSET_DIGITS = 12
+_EPOCH_DIGITS = 8
 _ALL_ONES = 2**128 - 1
 
 ACTIVE = "_index/active/"
@@ -26,13 +28,17 @@ class SessionKeys:
         self.folder = f"{session_id}/"
         self.segments = f"{session_id}/segments/"
         self.inputs = f"{session_id}/input/"
+        self.epochs = f"{session_id}/epochs/"
         self.active = f"{ACTIVE}{session_id}"
 
     def segment(self, sequence: int) -> str:
         return f"{self.segments}{sequence:0{_SEGMENT_DIGITS}}.wav"
 
-    def input(self, stream: int, offset: int) -> str:
-        return f"{self.input_of(stream)}{offset:0{_OFFSET_DIGITS}}"
+    def epoch(self, epoch: int) -> str:
+        return f"{self.epochs}{epoch:0{_EPOCH_DIGITS}}"
+
+    def input(self, stream: int, offset: int, epoch: int) -> str:
+        return f"{self.input_of(stream)}{offset:0{_OFFSET_DIGITS}}.{epoch:0{_EPOCH_DIGITS}}"
 
     def input_of(self, stream: int) -> str:
         return f"{self.inputs}{stream}/"
@@ -62,11 +68,20 @@ def index_place(session_id: str) -> str:
     return _complement(UUID(session_id))
 
 
+def began_at(session_id: UUID) -> datetime:
+    """The time in a UUID of version 7 (RFC 9562, section 5.7)."""
+    return datetime.fromtimestamp((session_id.int >> 80) / 1000, UTC)
+
+
 def segment_sequence(key: str) -> int:
     return int(key.rpartition("/")[2].removesuffix(".wav"))
 
 
 def input_offset(key: str) -> int:
+    return int(key.rpartition("/")[2].partition(".")[0])
+
+
+def epoch_of(key: str) -> int:
     return int(key.rpartition("/")[2])
 
 

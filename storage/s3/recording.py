@@ -5,17 +5,24 @@ import contextlib
 import hashlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 
 import msgspec
 
 from storage import manifest as manifests
 from storage import wav
-from storage.base import Buffer, RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.base import (
+    Buffer,
+    FencedError,
+    RecordingNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+)
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest
 from storage.s3.bucket import Bucket, KeyExistsError
+from storage.s3.lease import Lease
 from storage.s3.segments import Segments
 from storage.s3.spool import Spool
 from storage.s3.upload import Upload
@@ -23,7 +30,7 @@ from storage.s3.upload import Upload
 logger = logging.getLogger(__name__)
 
 _MAX_PAUSE_SECONDS = 30.0
-_RELEASE_SECONDS = 6.0
+_RELEASE_SECONDS = 5.0
 _INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
 _HASHED_BYTES = 32 * 1024 * 1024  # most that is read again for the checksum between segments
 
@@ -54,6 +61,7 @@ class S3Recording:
         *,
         persisted: Checkpoint,
         upload: Upload | None,
+        lease: Lease,
         released: Callable[["S3Recording"], None],
     ) -> None:
         self.manifest = manifest
@@ -65,6 +73,9 @@ class S3Recording:
         self._shipping = shipping
         self._released = released
         self._upload = upload
+        self._lease = lease
+        self._fenced: Callable[[], None] = lambda: None
+        self.is_fenced = False
         self._parts_done = _parts_from_the_second(upload)
         self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
         self._pcm_hash = hashlib.sha256()
@@ -80,6 +91,9 @@ class S3Recording:
     @property
     def checkpoint(self) -> Checkpoint:
         return self.spool.checkpoint
+
+    def watch(self, fenced: Callable[[], None]) -> None:
+        self._fenced = fenced
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         self._must_have_room(len(pcm))
@@ -117,11 +131,14 @@ class S3Recording:
         await self._stop_shipping()
         async with self._busy:
             await self._ship_segments(self.checkpoint)
+            with self._fencing():
+                await self.segments.seal(self.checkpoint, at)
+            # From here on, all is the same whichever node does it.
             etag = await self._finish_audio()
             await self._hash_more()
             is_hashed = self._hashed_bytes == self.checkpoint.pcm_bytes
             manifest = msgspec.structs.replace(
-                self.manifest.completed(self.checkpoint, at),
+                self.manifest.completed(self.checkpoint, self.segments.completed_at or at),
                 etag=etag,
                 # Else it is added afterwards: closing costs the same for any length.
                 sha256=self._pcm_hash.hexdigest() if is_hashed else None,
@@ -140,12 +157,16 @@ class S3Recording:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 await self._stop_shipping()
                 await self.flush()
+                await self._lease.release()
+        except FencedError:
+            lost = self.checkpoint.chunk_count - self.persisted.chunk_count
+            logger.warning("%s: %d chunks are another node's", self.manifest.session_id, lost)
         except (StorageError, TimeoutError) as error:
             logger.warning("%s stays in its spool: %s", self.manifest.session_id, error)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        whole = self.persisted == self.checkpoint
-        await asyncio.to_thread(self.spool.discard if whole else self.spool.close)
+        is_done = self.is_fenced or self.persisted == self.checkpoint
+        await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
         self._released(self)
 
     def abandon(self) -> None:
@@ -159,6 +180,8 @@ class S3Recording:
         return self._shipping.part_bytes - wav.HEADER_BYTES
 
     def _must_have_room(self, more_bytes: int) -> None:
+        if self.is_fenced:
+            raise FencedError(self.manifest.session_id)
         if self._sealed:
             raise StorageUnavailableError("the recording is closed")
         kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
@@ -184,6 +207,8 @@ class S3Recording:
             try:
                 await self.ship()
                 pause_seconds = usual_seconds
+            except FencedError:
+                return  # whoever watches lets go of it
             except StorageError as error:
                 logger.warning("%s is not persisted: %s", self.manifest.session_id, error)
                 pause_seconds = min(2 * pause_seconds, _MAX_PAUSE_SECONDS)
@@ -209,10 +234,8 @@ class S3Recording:
         for stream in target.streams:
             await self._ship_input(stream.number, stream.kept_bytes)
         pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
-        try:
+        with self._fencing():
             await self.segments.append(pcm, target)
-        except KeyExistsError as error:
-            raise StorageUnavailableError("somebody else writes this session") from error
         self.persisted, self._target = target, None
         if self._hashed_bytes == before.pcm_bytes:
             await self._hash(pcm)
@@ -223,8 +246,18 @@ class S3Recording:
         while start < kept_bytes:
             stop = min(start + _INPUT_BYTES, kept_bytes)
             data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
-            await self._bucket.put(self._keys.input(number, start), data)
+            await self._bucket.put(self._keys.input(number, start, self._lease.epoch), data)
             self._kept_bytes[number] = start = stop
+
+    @contextlib.contextmanager
+    def _fencing(self) -> Iterator[None]:
+        """Another writer's segment where this one's should go: then it is over here."""
+        try:
+            yield
+        except (KeyExistsError, FencedError) as error:
+            self.is_fenced = self._sealed = True
+            self._fenced()
+            raise FencedError(self.manifest.session_id) from error
 
     async def _drop_inputs(self) -> None:
         """Remove what no segment, present or to come, will need."""

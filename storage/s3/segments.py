@@ -9,28 +9,41 @@ import binascii
 from array import array
 from bisect import bisect_right
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import uuid_utils.compat
 
 from storage import wav
-from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.base import FencedError, RecordingNotFoundError, StorageUnavailableError
 from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.s3.bucket import Bucket, KeyExistsError
 from storage.s3.keys import SessionKeys, segment_sequence
+from storage.s3.lease import Lease
 from storage.segment import SEGMENT_HEADER_BYTES, Segment
 
 # S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
 _MAX_RECORD_BYTES = 1400
 _CHECKPOINT = "checkpoint"
+_EPOCH = "epoch"
+_COMPLETED_AT = "completed-at"
 _BLOCK_BYTES = 1024 * 1024
 
 
 class Segments:
     """Writes segments one after the other, and reads any range of what they hold."""
 
-    def __init__(self, bucket: Bucket, keys: SessionKeys, pcm_format: wav.PcmFormat) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        keys: SessionKeys,
+        pcm_format: wav.PcmFormat,
+        lease: Lease | None = None,
+    ) -> None:
         self._bucket = bucket
         self.keys = keys
+        self._lease = lease  # of who writes; None for those who only read
+        self.last_epoch = 0  # of who wrote the last one; 0 where there is none
+        self.completed_at: datetime | None = None  # set where the last one is the last for good
         self._pcm_format = pcm_format
         self._stops = array("Q")  # where each segment's PCM ends, in bytes of the recording
         self._write_id = str(uuid_utils.compat.uuid7())
@@ -48,20 +61,36 @@ class Segments:
         if not listed:
             return Checkpoint()
         metadata = (await self._bucket.head(listed[-1].key)).metadata
+        self.last_epoch = int(metadata.get(_EPOCH, 0))
+        if _COMPLETED_AT in metadata:
+            self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT])
         return _decode(listed[-1].key, metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
 
     async def take_over(self) -> Checkpoint:
-        """The same, as the writer from now on: an empty segment stops whoever was it before.
+        """The same, for the writer from now on: an empty segment stops whoever was it before.
 
-        What that one has in flight either has the next name already, or never gets it.
+        What that one has in flight either has the next name already, or never gets it. Nothing
+        is written behind the last segment of all. Raises `FencedError` where another writer
+        was faster. ``last_epoch`` is that of the segment before.
         """
         while True:
             checkpoint = await self.load()
-            try:
-                await self.append(b"", checkpoint)
-            except KeyExistsError:
-                continue
+            if self.last_epoch > self.writer.epoch:
+                raise FencedError(str(self.keys.session_id))
+            if self.completed_at is None:
+                last_epoch = self.last_epoch
+                try:
+                    await self.append(b"", checkpoint)
+                except KeyExistsError:
+                    continue
+                self.last_epoch = last_epoch
             return checkpoint
+
+    @property
+    def writer(self) -> Lease:
+        if self._lease is None:
+            raise StorageUnavailableError("these segments were opened to be read")
+        return self._lease
 
     @property
     def count(self) -> int:
@@ -71,8 +100,17 @@ class Segments:
     def pcm_bytes(self) -> int:
         return self._stops[-1] if self._stops else 0
 
-    async def append(self, pcm: bytes, checkpoint: Checkpoint) -> None:
-        """Write the next segment. Raises `KeyExistsError` where another writer was faster.
+    async def seal(self, checkpoint: Checkpoint, at: datetime) -> None:
+        """Write the last one of all: the recording is completed, whoever goes on doing so."""
+        if self.completed_at is None:
+            await self.append(b"", checkpoint, completed_at=at)
+            self.completed_at = at
+
+    async def append(
+        self, pcm: bytes, checkpoint: Checkpoint, completed_at: datetime | None = None
+    ) -> None:
+        """Write the next segment. Raises `KeyExistsError` or `FencedError` where another
+        writer has taken over.
 
         After a failure it may be there nevertheless: the same call must be made again.
         """
@@ -81,8 +119,12 @@ class Segments:
         if len(record) > _MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         body = Segment(self._pcm_format, pcm).encode()
-        metadata = {_CHECKPOINT: base64.b64encode(record).decode()}
+        metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.writer.epoch)}
+        if completed_at is not None:
+            metadata[_COMPLETED_AT] = completed_at.isoformat()
         await self._bucket.create(key, body, "audio/wav", metadata, self._write_id)
+        # Where the session was completed elsewhere meanwhile, nothing stood in the way.
+        await self.writer.verify()
         self._stops.append(self.pcm_bytes + len(pcm))
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:

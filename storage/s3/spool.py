@@ -42,13 +42,16 @@ class Spool:
         self._marks_file = os.open(_marks_path(paths), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
 
     @classmethod
-    def create(cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int) -> "Spool":
+    def create(
+        cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int, epoch: int
+    ) -> "Spool":
         """An empty one, in place of whatever was there. Blocks, as all but `append` do."""
         with files.translated_errors():
             shutil.rmtree(paths.state, ignore_errors=True)
             paths.state.mkdir(parents=True)
             spool = cls(paths, manifest, mark_bytes)
             spool._recording.begin()
+            spool.note_epoch(epoch)
         return spool
 
     @classmethod
@@ -70,6 +73,17 @@ class Spool:
     @property
     def checkpoint(self) -> Checkpoint:
         return self._recording.checkpoint
+
+    @property
+    def epochs(self) -> set[int]:
+        """Those in which it was written, without another node in between."""
+        with files.translated_errors():
+            noted = self._epochs_path.read_text() if self._epochs_path.exists() else ""
+        return {int(epoch) for epoch in noted.split()}
+
+    def note_epoch(self, epoch: int) -> None:
+        with files.translated_errors(), self._epochs_path.open("a") as file:
+            file.write(f"{epoch}\n")
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         self._recording.append(pcm, checkpoint)
@@ -158,6 +172,10 @@ class Spool:
     def _read_hole(self) -> None:
         if self._hole_path.exists():
             self._hole = struct.unpack("<QQ", self._hole_path.read_bytes())
+
+    @property
+    def _epochs_path(self) -> Path:
+        return self._paths.state / "epochs"
 
     @property
     def _hole_path(self) -> Path:

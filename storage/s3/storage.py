@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from storage.s3.bucket import Bucket, BucketSettings
 from storage.s3.cleaning import Cleaning
 from storage.s3.doctor import PROBES, create_once
 from storage.s3.keys import SessionKeys
+from storage.s3.lease import Lease, must_not_be_owned_elsewhere, owner_of
+from storage.s3.node import Leasing, Node
 from storage.s3.presigner import Presigner
 from storage.s3.recording import S3Recording, Shipping
 from storage.s3.segments import Segments
@@ -30,6 +32,7 @@ from storage.s3.upload import Upload, abort_uploads
 logger = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 20
+_UNBORN = timedelta(hours=1)  # no session takes that long to create
 _RACERS = 4  # at start; more take seconds on some stores
 _tried: set[tuple[str | None, str]] = set()  # buckets that this process has found fit
 
@@ -38,12 +41,18 @@ class S3Storage:
     """See `storage.base.Storage`; the package says what lies under which key."""
 
     def __init__(
-        self, settings: BucketSettings, spool_folder: Path, shipping: Shipping | None = None
+        self,
+        settings: BucketSettings,
+        spool_folder: Path,
+        shipping: Shipping | None = None,
+        leasing: Leasing | None = None,
     ) -> None:
         self._bucket = Bucket(settings)
         self._presigner = Presigner(settings)
         self._spool_folder = spool_folder.absolute()
         self._shipping = shipping or Shipping()
+        self._leasing = leasing or Leasing()
+        self._node = Node(self._bucket, self._spool_folder, self._leasing)
         self._open: dict[UUID, S3Recording] = {}
         self._left_spools: set[UUID] = set()  # by the process before
         self._cleaning = Cleaning(
@@ -51,21 +60,19 @@ class S3Storage:
         )
 
     async def start(self) -> None:
-        try:
-            await asyncio.to_thread(self._spool_folder.mkdir, parents=True, exist_ok=True)
-            self._left_spools = await asyncio.to_thread(spooled_sessions, self._spool_folder)
-        except OSError as error:
-            raise StorageUnavailableError(str(error)) from error
         await self._bucket.start()
         place = self._bucket.settings.endpoint_url, self._bucket.settings.bucket
         if place not in _tried:
             await create_once(self._bucket, _RACERS)
             _tried.add(place)
+        await self._node.start()
+        self._left_spools = await asyncio.to_thread(spooled_sessions, self._spool_folder)
 
     async def stop(self) -> None:
         for recording in self._open.values():
             recording.abandon()
         await self._cleaning.stop()
+        await self._node.stop()
         await self._bucket.stop()
 
     async def check(self) -> None:
@@ -76,17 +83,19 @@ class S3Storage:
     async def create(self, manifest: Manifest) -> S3Recording:
         session_id = UUID(manifest.session_id)
         session = SessionKeys(session_id)
-        spool = await asyncio.to_thread(self._create_spool, manifest)
+        lease = Lease(self._bucket, session, self._node, epoch=1)
+        spool = await asyncio.to_thread(self._create_spool, manifest, lease.epoch)
         try:
             # The manifest comes last: with it, the session exists.
             for key in (session.active, *session.index(manifest.user_id)):
                 await self._bucket.put(key, b"")
+            await lease.begin()
             encoded = manifests.encode(manifest)
             await self._bucket.create(session.manifest, encoded, "application/json")
         except BaseException:
             spool.discard()
             raise
-        segments = Segments(self._bucket, session, manifest.pcm_format)
+        segments = Segments(self._bucket, session, manifest.pcm_format, lease)
         return self._recording(manifest, spool, segments, Checkpoint(), None)
 
     async def open(self, session_id: UUID) -> S3Recording:
@@ -94,20 +103,29 @@ class S3Storage:
         if manifest.status != "active":
             raise RecordingNotFoundError(str(session_id))
         session = SessionKeys(session_id)
-        segments = Segments(self._bucket, session, manifest.pcm_format)
+        lease = await Lease.take(self._bucket, session, self._node)
+        spool = await asyncio.to_thread(self._recover_spool, manifest)
+        if spool is not None:
+            # Before the segment that says so: who dies in between must know it as its own.
+            await asyncio.to_thread(spool.note_epoch, lease.epoch)
+        segments = Segments(self._bucket, session, manifest.pcm_format, lease)
         persisted = await segments.take_over()
         upload = await Upload.find(self._bucket, session.audio, self._shipping.part_bytes)
-        spool = await asyncio.to_thread(self._recover_spool, manifest)
-        if spool is None or _progress(spool.checkpoint) < _progress(persisted):
-            if spool is not None:
-                await asyncio.to_thread(spool.discard)
-            spool = await asyncio.to_thread(self._create_spool, manifest)
+        if spool is not None and not _continues(spool, segments, persisted):
+            await asyncio.to_thread(spool.discard)
+            spool = None
+        if spool is None:
+            spool = await asyncio.to_thread(self._create_spool, manifest, lease.epoch)
             try:
                 await self._refill(spool, segments, persisted, upload)
             except BaseException:
                 spool.discard()
                 raise
-        return self._recording(manifest, spool, segments, persisted, upload)
+        recording = self._recording(manifest, spool, segments, persisted, upload)
+        if segments.completed_at is not None:  # its last writer died over it
+            await recording.complete(segments.completed_at)
+            raise RecordingNotFoundError(str(session_id))
+        return recording
 
     async def active_sessions(self) -> list[UUID]:
         found = []
@@ -115,7 +133,9 @@ class S3Storage:
             try:
                 manifest = await self.manifest(session_id)
             except RecordingNotFoundError:
-                continue  # it had not begun, or was deleted just now
+                if self._leasing.now() - keys.began_at(session_id) > _UNBORN:
+                    self._cleaning.begin(session_id)  # whoever was creating it died over it
+                continue
             if manifest.status == "active":
                 found.append(session_id)
             else:
@@ -125,6 +145,25 @@ class S3Storage:
             await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
         self._left_spools.clear()
         return found
+
+    async def orphans(self) -> list[UUID]:
+        dead = await self._node.dead()
+        if not dead:
+            return []
+        found, owners = [], set()
+        for session_id in await self.active_sessions():
+            owner = await owner_of(self._bucket, SessionKeys(session_id))
+            if owner is not None:
+                owners.add(owner.node_id)
+                if owner.node_id in dead:
+                    found.append(session_id)
+        for node_id in set(dead) - owners:
+            await self._node.bury(node_id)
+        return found
+
+    async def progress(self, session_id: UUID) -> Checkpoint:
+        manifest = await self.manifest(session_id)
+        return await Segments(self._bucket, SessionKeys(session_id), manifest.pcm_format).load()
 
     async def manifest(self, session_id: UUID) -> Manifest:
         key = SessionKeys(session_id).manifest
@@ -157,6 +196,7 @@ class S3Storage:
             segments = recording.segments
         else:
             segments = Segments(self._bucket, session, manifest.pcm_format)
+            await must_not_be_owned_elsewhere(self._bucket, session, self._node)
             await segments.load()
         return GrowingAudio(segments, manifest.pcm_format, manifest.created_at, recording)
 
@@ -168,6 +208,8 @@ class S3Storage:
 
     async def delete(self, session_id: UUID) -> None:
         manifest, session = await self.manifest(session_id), SessionKeys(session_id)
+        if manifest.status == "active":
+            await must_not_be_owned_elsewhere(self._bucket, session, self._node)
         await self._cleaning.end(session_id)
         await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
         await abort_uploads(self._bucket, session.audio)
@@ -201,6 +243,7 @@ class S3Storage:
             self._shipping,
             persisted=persisted,
             upload=upload,
+            lease=segments.writer,
             released=self._released,
         )
         self._open[UUID(manifest.session_id)] = recording
@@ -209,7 +252,7 @@ class S3Storage:
     def _released(self, recording: S3Recording) -> None:
         session_id = UUID(recording.manifest.session_id)
         self._open.pop(session_id, None)
-        if recording.is_completed:
+        if recording.is_completed or recording.is_fenced:
             self._cleaning.begin(session_id)
 
     async def _refill(
@@ -234,20 +277,22 @@ class S3Storage:
     async def _refill_input(
         self, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
     ) -> None:
-        stored = sorted(await self._bucket.keys(session.input_of(stream.number)))
+        # A writer that lost the session may have left input that no checkpoint counts. Its
+        # successor began at or before it: of several at one place, the latest epoch is true.
+        stored = await self._bucket.keys(session.input_of(stream.number))
+        latest = {keys.input_offset(key): key for key in sorted(stored)}
         position = 0
-        for key in stored:
-            # A writer that died may have left input that no checkpoint counts.
-            if keys.input_offset(key) == position < stream.kept_bytes:
+        for offset, key in latest.items():
+            if offset == position < stream.kept_bytes:
                 data = await self._bucket.get(key)
                 spool.keep_input(stream.number, position, data)
                 position += len(data)
         if position < stream.kept_bytes:
             raise StorageUnavailableError(f"{session.input_of(stream.number)} is not whole")
 
-    def _create_spool(self, manifest: Manifest) -> Spool:
+    def _create_spool(self, manifest: Manifest, epoch: int) -> Spool:
         paths = spool_paths(self._spool_folder, UUID(manifest.session_id))
-        return Spool.create(paths, manifest, self._mark_bytes(manifest))
+        return Spool.create(paths, manifest, self._mark_bytes(manifest), epoch)
 
     def _recover_spool(self, manifest: Manifest) -> Spool | None:
         paths = spool_paths(self._spool_folder, UUID(manifest.session_id))
@@ -285,6 +330,16 @@ class S3Storage:
                     logger.error("left out of the list: %s: %s", session_id, manifest)
                 else:
                     raise manifest
+
+
+def _continues(spool: Spool, segments: Segments, persisted: Checkpoint) -> bool:
+    """Whether the spool holds what the segments do, and perhaps more.
+
+    Not where another node has written since, or where a power cut took what was spooled.
+    """
+    if segments.last_epoch and segments.last_epoch not in spool.epochs:
+        return False
+    return _progress(spool.checkpoint) >= _progress(persisted)
 
 
 def _progress(checkpoint: Checkpoint) -> tuple[int, int]:

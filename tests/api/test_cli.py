@@ -55,7 +55,8 @@ def test_a_port_in_use_ends_the_server(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         refused = run("serve", "--port", port, AUDIO_STORAGE_PATH=str(tmp_path))
     assert refused.returncode != 0
-    assert "address already in use" in refused.stderr
+    assert f"sercuescribe: 127.0.0.1:{port}: " in refused.stderr
+    assert "Address already in use" in refused.stderr
 
 
 def test_sigterm_is_an_orderly_end(start_service: Callable[..., Service]) -> None:

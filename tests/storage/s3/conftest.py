@@ -8,10 +8,13 @@ import pytest
 
 from storage.s3 import BucketSettings, S3Storage, Shipping
 from storage.s3.bucket import Bucket
+from storage.s3.node import Leasing
+from tests.conftest import ManualClock
 from tests.faults import FaultyStore, faulty_store
 from tests.storage.conftest import bucket_settings
 
 PART_BYTES = 8192
+LEASE_SECONDS = 60
 
 OpenS3 = Callable[[Path], S3Storage]
 
@@ -49,7 +52,7 @@ class KeptBucket(Bucket):
 
 @pytest.fixture
 async def open_s3(
-    settings: BucketSettings, monkeypatch: pytest.MonkeyPatch
+    settings: BucketSettings, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[OpenS3]:
     """Opens a storage with its spool in the folder given. Nothing is persisted by itself.
 
@@ -59,7 +62,13 @@ async def open_s3(
 
     monkeypatch.setattr("storage.s3.storage.Bucket", lambda _: bucket)
     shipping = Shipping(segment_seconds=3600, part_bytes=PART_BYTES)
-    yield lambda folder: S3Storage(settings, folder, shipping)
+    leasing = Leasing(
+        address="http://node.example",
+        lease_seconds=LEASE_SECONDS,
+        now=clock.now,
+        monotonic=clock.monotonic,
+    )
+    yield lambda folder: S3Storage(settings, folder, shipping, leasing)
     await bucket.end()
 
 

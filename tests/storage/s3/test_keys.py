@@ -39,18 +39,18 @@ def test_segments_sort_by_their_sequence() -> None:
 
 def test_raw_input_sorts_by_its_offset() -> None:
     offsets = [0, 7, 8 * 1024**2, 10**12 - 1]
-    names = [SESSION.input(3, offset) for offset in offsets]
+    names = [SESSION.input(3, offset, 1) for offset in offsets]
     assert names == sorted(names)
     assert [keys.input_offset(name) for name in names] == offsets
     assert all(name.startswith(SESSION.input_of(3)) for name in names)
 
 
 def test_one_stream_is_no_prefix_of_another() -> None:
-    assert not SESSION.input(12, 0).startswith(SESSION.input_of(1))
+    assert not SESSION.input(12, 0, 1).startswith(SESSION.input_of(1))
 
 
 def test_what_a_session_leaves_behind_is_below_its_folder() -> None:
-    for key in (SESSION.segment(0), SESSION.input(1, 0)):
+    for key in (SESSION.segment(0), SESSION.input(1, 0, 1)):
         assert key.startswith(SESSION.folder)
     for key in (SESSION.audio, SESSION.manifest, SESSION.active):
         assert not key.startswith(SESSION.folder)

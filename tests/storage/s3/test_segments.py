@@ -1,4 +1,6 @@
 import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -8,6 +10,8 @@ from storage.base import StorageUnavailableError
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.s3.bucket import Bucket, KeyExistsError
 from storage.s3.keys import SessionKeys
+from storage.s3.lease import Lease
+from storage.s3.node import Leasing, Node
 from storage.s3.segments import Segments
 from storage.segment import Segment
 from storage.wav import PcmFormat
@@ -26,9 +30,22 @@ def keys() -> SessionKeys:
 
 
 @pytest.fixture
-async def segments(bucket: Bucket, keys: SessionKeys) -> Segments:
+async def node(bucket: Bucket, tmp_path: Path) -> AsyncIterator[Node]:
+    node = Node(bucket, tmp_path, Leasing())
+    await node.start()
+    yield node
+    await node.stop()
+
+
+@pytest.fixture
+async def lease(bucket: Bucket, keys: SessionKeys, node: Node) -> Lease:
+    return await Lease.take(bucket, keys, node)
+
+
+@pytest.fixture
+async def segments(bucket: Bucket, keys: SessionKeys, lease: Lease) -> Segments:
     """Four of them, one without audio."""
-    segments = Segments(bucket, keys, FORMAT)
+    segments = Segments(bucket, keys, FORMAT, lease)
     for count, (start, stop) in enumerate(itertools.pairwise(_CUTS), 1):
         await segments.append(AUDIO[start:stop], Checkpoint(count, stop))
     return segments
@@ -46,10 +63,11 @@ async def test_any_range_is_read_across_segments(segments: Segments) -> None:
 
 
 async def test_the_last_segment_tells_how_far_the_recording_got(
-    bucket: Bucket, keys: SessionKeys
+    bucket: Bucket, keys: SessionKeys, lease: Lease
 ) -> None:
     stream = StreamCheckpoint(1, 0, 0, bytes(range(256)))
-    await Segments(bucket, keys, FORMAT).append(AUDIO, Checkpoint(9, 3000, (stream,), "päng"))
+    writer = Segments(bucket, keys, FORMAT, lease)
+    await writer.append(AUDIO, Checkpoint(9, 3000, (stream,), "päng"))
     segments = Segments(bucket, keys, FORMAT)
     assert await segments.load() == Checkpoint(9, 3000, (stream,), "päng")
     assert (segments.count, segments.pcm_bytes) == (1, 3000)
@@ -84,9 +102,9 @@ async def test_a_segment_without_a_checkpoint_is_reported(
 
 
 async def test_a_writer_that_was_followed_by_another_cannot_write(
-    bucket: Bucket, keys: SessionKeys, segments: Segments
+    bucket: Bucket, keys: SessionKeys, segments: Segments, node: Node
 ) -> None:
-    successor = Segments(bucket, keys, FORMAT)
+    successor = Segments(bucket, keys, FORMAT, await Lease.take(bucket, keys, node))
     assert await successor.take_over() == Checkpoint(4, 3000)
     with pytest.raises(KeyExistsError):
         await segments.append(AUDIO, Checkpoint(5, 6000))
@@ -95,9 +113,9 @@ async def test_a_writer_that_was_followed_by_another_cannot_write(
 
 
 async def test_a_segment_whose_answers_were_lost_is_there_once(
-    bucket: Bucket, keys: SessionKeys, store: FaultyStore
+    bucket: Bucket, keys: SessionKeys, lease: Lease, store: FaultyStore
 ) -> None:
-    segments = Segments(bucket, keys, FORMAT)
+    segments = Segments(bucket, keys, FORMAT, lease)
     fault = store.fail(Kind.LOST_ANSWER, is_a("PutObject"))
     with pytest.raises(StorageUnavailableError):
         await segments.append(AUDIO, Checkpoint(1, 3000))

@@ -24,7 +24,7 @@ class Spools:
         self._opened: list[Spool] = []
 
     def create(self) -> Spool:
-        self._opened.append(Spool.create(self.paths, MANIFEST, MARK_BYTES))
+        self._opened.append(Spool.create(self.paths, MANIFEST, MARK_BYTES, epoch=1))
         return self._opened[-1]
 
     def recover(self) -> Spool | None:

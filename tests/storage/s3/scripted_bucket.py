@@ -1,0 +1,165 @@
+"""A bucket in memory whose requests wait until a test says what becomes of them.
+
+A request can be carried out now or much later, once or again, and its answer can be lost: what
+a network and a store do to requests in their worst hours, one step at a time.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.s3.bucket import BucketSettings, Head, KeyExistsError, Listed
+
+_ids = itertools.count()
+_THEN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Objects:
+    """What is stored: body and metadata by key, shared by the buckets of all nodes."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, tuple[bytes, dict[str, str]]] = {}
+
+    def get(self, key: str) -> tuple[bytes, dict[str, str]]:
+        if key not in self.stored:
+            raise RecordingNotFoundError(key)
+        return self.stored[key]
+
+    def put(self, key: str, body: bytes, metadata: dict[str, str]) -> None:
+        self.stored[key] = body, metadata
+
+    def create(self, key: str, body: bytes, metadata: dict[str, str]) -> None:
+        if key not in self.stored:
+            self.stored[key] = body, metadata
+        elif self.stored[key][1].get("write-id") != metadata["write-id"]:
+            raise KeyExistsError(key)  # else it is the writer's own: nothing is written again
+
+    def delete(self, keys: list[str]) -> None:
+        for key in keys:
+            self.stored.pop(key, None)
+
+    def list(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.stored if key.startswith(prefix))
+
+
+class Request:
+    """One request on its way."""
+
+    def __init__(self, do: Callable[[], Any], *, writes: bool) -> None:
+        self.writes = writes
+        self._do = do
+        self._answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_waited_for(self) -> bool:
+        return not self._answer.done()
+
+    async def answer(self) -> Any:
+        return await self._answer
+
+    def carry_out(self, *, lose_answer: bool = False) -> None:
+        """Now; again, if it has been before."""
+        try:
+            result, error = self._do(), None
+        except (RecordingNotFoundError, KeyExistsError) as refused:
+            result, error = None, refused
+        if not self.is_waited_for:
+            return
+        if lose_answer:
+            self.fail()
+        elif error is not None:
+            self._answer.set_exception(error)
+        else:
+            self._answer.set_result(result)
+
+    def fail(self) -> None:
+        """Whoever waits waits no longer; it may still be carried out one day."""
+        self._answer.set_exception(StorageUnavailableError("no answer"))
+
+
+class ScriptedBucket:
+    """As `storage.s3.bucket.Bucket`, as far as a short recording goes."""
+
+    def __init__(self, objects: Objects, settings: BucketSettings) -> None:
+        self.settings = settings
+        self.on_their_way: list[Request] = []
+        self.is_instant = True
+        self._objects = objects
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def url(self, key: str) -> str:
+        return key
+
+    def key(self, key: str) -> str:
+        return key
+
+    async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        body: bytes = await self._ask(lambda: self._objects.get(key)[0])
+        return body[start:stop]
+
+    async def head(self, key: str) -> Head:
+        body, metadata = await self._ask(lambda: self._objects.get(key))
+        return Head(size_bytes=len(body), etag="", modified_at=_THEN, metadata=metadata)
+
+    async def put(self, key: str, body: bytes, content_type: str = "") -> None:
+        del content_type
+        await self._ask(lambda: self._objects.put(key, body, {}), writes=True)
+
+    async def create(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str = "",
+        metadata: dict[str, str] | None = None,
+        write_id: str = "",
+    ) -> None:
+        del content_type
+        kept = {**(metadata or {}), "write-id": write_id or str(next(_ids))}
+        await self._ask(lambda: self._objects.create(key, body, kept), writes=True)
+
+    async def delete(self, keys: list[str]) -> None:
+        await self._ask(lambda: self._objects.delete(keys), writes=True)
+
+    async def keys(self, prefix: str) -> list[str]:
+        found: list[str] = await self._ask(lambda: self._objects.list(prefix))
+        return found
+
+    async def pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[list[Listed]]:
+        del start_after
+        found = await self._ask(
+            lambda: [
+                Listed(key, len(self._objects.stored[key][0]), _THEN)
+                for key in self._objects.list(prefix)
+            ]
+        )
+        if found:
+            yield found
+
+    @contextlib.asynccontextmanager
+    async def asking(self, key: str = "") -> AsyncIterator["_NoUploads"]:
+        del key
+        yield _NoUploads()
+
+    async def _ask(self, do: Callable[[], Any], *, writes: bool = False) -> Any:
+        request = Request(do, writes=writes)
+        if self.is_instant:
+            request.carry_out()
+        else:
+            self.on_their_way.append(request)
+        return await request.answer()
+
+
+class _NoUploads:
+    """A recording of less than a part needs none."""
+
+    async def list_multipart_uploads(self, **_: object) -> dict[str, Any]:
+        return {}

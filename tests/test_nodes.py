@@ -1,0 +1,232 @@
+"""P4, any node: whichever one is asked, and whichever one dies, the recording goes on."""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.audio import cut, decode, encode, pcm, speech
+from tests.service import Client, Service
+
+WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
+LEASE_SECONDS = 2.0
+
+Start = Callable[..., Service]
+Objects = Callable[[], dict[str, bytes]]
+
+
+async def send(client: Client, pieces: list[bytes]) -> None:
+    """Whatever of ``pieces`` the server does not have yet."""
+    for piece in pieces[client.greeting["chunk_count"] :]:
+        assert (await client.send(piece))["type"] == "chunk"
+
+
+async def answers(service: Service, session_id: str) -> None:
+    """Return when ``service`` can tell of the session, by itself or from its owner."""
+    async with asyncio.timeout(30):
+        path = f"/api/audio/sessions/{session_id}"
+        while (await asyncio.to_thread(service.get, path)).status_code != 200:
+            await asyncio.sleep(0.02)
+
+
+def audio_of(objects: dict[str, bytes], session_id: str) -> bytes:
+    return objects[f"{session_id}.wav"][80:]
+
+
+async def test_whichever_node_a_client_reaches_it_speaks_to_the_owner(
+    on_bucket: Start, objects: Objects
+) -> None:
+    owner, other = on_bucket(), on_bucket()
+    pieces = list(cut(WEBM, 1000))
+    async with owner.session(sample_rate=48000) as client:
+        session_id = client.session_id
+        await send(client, pieces[:20])
+    async with other.session(f"/{session_id}", resume="true") as client:
+        assert client.greeting["message"] == "Session resumed"
+        assert client.greeting["chunk_count"] == 20
+        await send(client, pieces)
+        assert (await client.control("flush"))["persisted_chunk_count"] == len(pieces)
+        await client.close_session()
+    assert (owner.stop(), other.stop()) == (0, 0)
+    assert audio_of(objects(), session_id) == decode(WEBM, sample_rate=48000)
+    assert set(objects()) == {f"{session_id}.wav", f"{session_id}.json"}
+
+
+async def test_http_reaches_the_owner_too(on_bucket: Start) -> None:
+    owner, other = on_bucket(segment_seconds=3600), on_bucket()
+    async with owner.session() as client, owner.session() as second:
+        await send(client, list(cut(pcm(4000), 1000)))
+        path = f"/api/audio/sessions/{client.session_id}"
+        # Nothing of it is persisted: only the owner can know.
+        assert other.get(path).json()["total_chunks"] == 8
+        listed = {s["session_id"]: s for s in other.get("/api/audio/sessions").json()["sessions"]}
+        assert listed[client.session_id]["status"] == "active"
+        ranged = other.get(f"{path}/audio", headers={"Range": "bytes=80-179"})
+        assert (ranged.status_code, ranged.content) == (206, pcm(50))
+        assert ranged.headers["Content-Range"] == "bytes 80-179/8080"
+        assert other.get(f"{path}/close").status_code == 405
+        deleted = other.delete(f"/api/audio/sessions/{second.session_id}")
+        assert deleted.json()["success"] is True
+        closed = other.post(f"{path}/close").json()
+        assert closed["session"]["total_chunks"] == 8
+        assert (await client.receive())["message"] == "Session closed"
+    assert other.get(path).json()["status"] == "completed"
+    assert owner.get(f"/api/audio/sessions/{second.session_id}").status_code == 404
+
+
+async def test_the_reason_of_the_owner_reaches_a_client_of_another_node(on_bucket: Start) -> None:
+    owner, other = on_bucket(max_connections_per_session=1), on_bucket()
+    async with owner.session() as client:
+        async with other.connect(f"/{client.session_id}") as refused:
+            assert (await refused.receive())["code"] == "too_many_connections"
+            assert (await refused.closed())[0] == 1013
+        async with other.session(f"/{client.session_id}", resume="true") as successor:
+            assert (await client.closed())[0] == 4103
+            assert owner.stop() == 0
+            assert (await successor.closed())[0] == 1012
+
+
+async def test_another_node_takes_over_when_the_lease_of_a_dead_one_ends(
+    on_bucket: Start, objects: Objects
+) -> None:
+    first = on_bucket(segment_seconds=0.1, lease_seconds=LEASE_SECONDS)
+    second = on_bucket(segment_seconds=0.1, lease_seconds=LEASE_SECONDS)
+    sources: dict[str, tuple[list[bytes], bytes, dict[str, Any]]] = {
+        "pcm": (list(cut(pcm(60_000), 1777)), pcm(60_000), {"sample_rate": 22050}),
+        "webm": (list(cut(WEBM, 500)), decode(WEBM, sample_rate=48000), {"sample_rate": 48000}),
+    }
+    ids, persisted = {}, {}
+    for name, (pieces, _, query) in sources.items():
+        async with first.session(**query) as client:
+            ids[name] = client.session_id
+            await send(client, pieces[: len(pieces) // 2])
+            await client.control("flush")
+            persisted[name] = len(pieces) // 2
+            for piece in pieces[persisted[name] :][:3]:
+                await client.send(piece)
+    first.kill()
+    shutil.rmtree(first.folder)
+    died = time.monotonic()
+    for session_id in ids.values():
+        await answers(second, session_id)
+    assert time.monotonic() - died < LEASE_SECONDS + 2
+    for name, (pieces, _, _) in sources.items():
+        async with second.session(f"/{ids[name]}", resume="true") as client:
+            assert client.greeting["chunk_count"] >= persisted[name]
+            await send(client, pieces)
+            await client.close_session()
+    assert second.stop() == 0
+    for name, (_, expected, _) in sources.items():
+        assert audio_of(objects(), ids[name]) == expected
+    assert set(objects()) == {f"{each}.{kind}" for each in ids.values() for kind in ("wav", "json")}
+
+
+@pytest.mark.parametrize("completed", [False, True], ids=["goes on", "is completed and cleaned"])
+async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
+    on_bucket: Start, objects: Objects, *, completed: bool
+) -> None:
+    slow = on_bucket(segment_seconds=0.3, lease_seconds=LEASE_SECONDS)
+    second = on_bucket(segment_seconds=0.3, lease_seconds=LEASE_SECONDS)
+    pieces = list(cut(pcm(60_000), 1777))
+    async with slow.session(sample_rate=22050) as client:
+        session_id = client.session_id
+        await send(client, pieces[:20])
+        await client.control("flush")
+        await client.send(pieces[20])
+        os.kill(slow.pid, signal.SIGSTOP)
+        try:
+            await client.socket.send(b"\1\2" * 1000)  # it lies there until the node wakes
+            await answers(second, session_id)
+            async with second.session(f"/{session_id}", resume="true") as successor:
+                assert successor.greeting["chunk_count"] in {20, 21}
+                await send(successor, pieces[:40])
+                await successor.control("flush")
+                if completed:
+                    await successor.close_session()
+        finally:
+            os.kill(slow.pid, signal.SIGCONT)
+        assert (await client.closed())[0] == 1012
+    if not completed:
+        async with slow.session(f"/{session_id}", resume="true") as back:
+            assert back.greeting["chunk_count"] == 40
+            await send(back, pieces)
+            await back.close_session()
+    assert (slow.stop(), second.stop()) == (0, 0)
+    count = 40 if completed else len(pieces)
+    assert audio_of(objects(), session_id) == b"".join(pieces[:count])
+    assert set(objects()) == {f"{session_id}.wav", f"{session_id}.json"}
+
+
+async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_truth(
+    on_bucket: Start, objects: Objects
+) -> None:
+    first = on_bucket(segment_seconds=3600, lease_seconds=LEASE_SECONDS)
+    second = on_bucket(segment_seconds=0.1, lease_seconds=LEASE_SECONDS)
+    pieces, others = list(cut(pcm(60_000), 1777)), list(cut(pcm(60_000, seed=5), 1777))
+    async with first.session(sample_rate=22050) as client:
+        session_id = client.session_id
+        await send(client, pieces[:10])
+        await client.control("flush")
+        for piece in others[10:30]:  # in the spool, and nowhere else
+            await client.send(piece)
+    first.kill()
+    await answers(second, session_id)
+    async with second.session(f"/{session_id}", resume="true") as client:
+        assert client.greeting["chunk_count"] == 10
+        await send(client, pieces[:20])
+        await client.control("flush")
+    second.kill()
+    first.start()
+    await answers(first, session_id)
+    async with first.session(f"/{session_id}", resume="true") as client:
+        assert client.greeting["chunk_count"] == 20
+        await send(client, pieces)
+        await client.close_session()
+    assert first.stop() == 0
+    assert audio_of(objects(), session_id) == pcm(60_000)
+
+
+async def test_a_rolling_restart_under_load_loses_nothing(
+    on_bucket: Start, objects: Objects
+) -> None:
+    nodes = [on_bucket(segment_seconds=0.3, lease_seconds=LEASE_SECONDS) for _ in range(3)]
+    restarted = asyncio.Event()
+    pieces = list(cut(pcm(400_000), 1778))
+
+    async def record(number: int) -> tuple[str, int]:
+        """Keeps sending to whichever node answers, until all nodes were restarted."""
+        path, sent, node = "", 0, number
+        query: dict[str, Any] = {"sample_rate": 48000}
+        while True:
+            node += 1
+            try:
+                async with nodes[node % 3].session(path, **query) as client:
+                    path, query = f"/{client.session_id}", {"resume": "true"}
+                    sent = client.greeting["chunk_count"]
+                    while not restarted.is_set() and sent < len(pieces):
+                        assert (await client.send(pieces[sent]))["type"] == "chunk"
+                        sent += 1
+                        await asyncio.sleep(0.02)  # live
+                    await client.close_session()
+                    return client.session_id, sent
+            except (ConnectionClosed, OSError, AssertionError):
+                await asyncio.sleep(0.1)
+
+    recording = [asyncio.create_task(record(number)) for number in range(6)]
+    for node in nodes:
+        await asyncio.sleep(0.5)  # under load
+        assert await asyncio.to_thread(node.stop) == 0
+        await asyncio.to_thread(node.start)
+    restarted.set()
+    async with asyncio.timeout(40):
+        ended = await asyncio.gather(*recording)
+    for node in nodes:
+        assert node.stop() == 0
+    for session_id, count in ended:
+        assert audio_of(objects(), session_id) == b"".join(pieces[:count])
