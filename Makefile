@@ -4,12 +4,13 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+SECONDS ?= 600
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench lock clean
+.PHONY: help install serve test soak lint format bench lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 
 test: .venv/.dev ## Run every test
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
+	$(BIN)/python -m bench crashes $(SECONDS) $(SEED)
 
 lint: .venv/.dev ## Check style, types and import rules
 	$(BIN)/ruff check

@@ -7,7 +7,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from bench import bucket, decode_cost, hot_path, latency, live_webm, long_recording, soak
+from bench import (
+    bucket,
+    crashes,
+    decode_cost,
+    hot_path,
+    latency,
+    live_webm,
+    long_recording,
+    overload,
+    soak,
+)
 
 _ALL: dict[str, Callable[..., Any]] = {
     "hot_path": hot_path.main,
@@ -15,8 +25,10 @@ _ALL: dict[str, Callable[..., Any]] = {
     "latency": latency.main,
     "live_webm": live_webm.main,
     "decode_cost": decode_cost.main,
+    "overload": overload.main,
     "bucket": bucket.main,
     "soak": soak.main,
+    "crashes": crashes.main,
 }
 
 runs: list[tuple[str, list[int]]] = []

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech, wav
+from tests.crashes import Undertaker, files, must_be_kept, record_through_crashes
 from tests.service import Service, children_of
 
 DEEP = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
@@ -64,6 +65,18 @@ async def test_a_recording_survives_five_crashes(
     assert service.pcm(client.session_id) == expected
     left = {path.name for path in service.folder.iterdir()} - {".lock"}
     assert left == {f"{client.session_id}.wav", f"{client.session_id}.json"}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_six_sessions_at_once_survive_crashes_at_any_moment(
+    start_service: Callable[..., Service], seed: int
+) -> None:
+    service, undertaker = start_service(), Undertaker()
+    recorders = await record_through_crashes([service], undertaker.kill_one, seed=seed, kills=6)
+    assert undertaker.deaths == 6
+    must_be_kept(recorders, files(service.folder))
+    assert await undertaker.survivors() == []
+    assert psutil.Process(service.pid).children(recursive=True) == []
 
 
 async def test_what_was_acked_is_in_the_file_of_the_dead_server(
