@@ -100,6 +100,12 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     duration_seconds: DurationSeconds
     file_path: Annotated[str, Meta(description="Where the WAV is")]
     size_bytes: int
+    unpersisted_bytes: Annotated[
+        int, Meta(description="Audio that the loss of the node would cost, in bytes")
+    ] = 0
+    unpersisted_seconds: Annotated[
+        float, Meta(description="How long the oldest of it has been waiting")
+    ] = 0.0
     connections: Annotated[int, Meta(description="Clients connected to it")]
     created_at: datetime
     completed_at: datetime | None = None
@@ -144,6 +150,13 @@ class Health(msgspec.Struct, kw_only=True):
 
     status: Literal["ok"]
     version: str
+    active_sessions: Annotated[int, Meta(description="Sessions that are live in this process")]
+    unpersisted_bytes: Annotated[
+        int, Meta(description="Audio of all of them that the loss of the node would cost, in bytes")
+    ]
+    unpersisted_seconds: Annotated[
+        float, Meta(description="How long the oldest of it has been waiting")
+    ]
 
 
 class Readiness(msgspec.Struct, kw_only=True):

@@ -136,6 +136,12 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         "?expires=1767268800&signature=5d41402abc4b2a76b9719d911017c592",
         expires_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
     ),
-    Health(status="ok", version=__version__),
+    Health(
+        status="ok",
+        version=__version__,
+        active_sessions=3,
+        unpersisted_bytes=264_600,
+        unpersisted_seconds=0.9,
+    ),
     Readiness(status="ready", active_sessions=3),
 )

@@ -30,8 +30,15 @@ async def root() -> Redirect:
 
 
 @get("/health", tags=["system"], summary="Whether the process answers")
-async def health() -> Health:
-    return Health(status="ok", version=__version__)
+async def health(registry: Injected[Registry]) -> Health:
+    unpersisted = registry.unpersisted()
+    return Health(
+        status="ok",
+        version=__version__,
+        active_sessions=len(registry.live),
+        unpersisted_bytes=unpersisted.pcm_bytes,
+        unpersisted_seconds=unpersisted.seconds,
+    )
 
 
 @get(

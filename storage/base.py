@@ -23,6 +23,7 @@ import msgspec
 
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest, Status
+from storage.watermark import Unpersisted
 
 Buffer = bytes | bytearray | memoryview
 
@@ -76,6 +77,11 @@ class Recording(Protocol):
     @property
     def persisted(self) -> Checkpoint:
         """The last checkpoint persisted; never ahead of :attr:`checkpoint`, never goes back."""
+        ...
+
+    @property
+    def unpersisted(self) -> Unpersisted:
+        """What lies between :attr:`checkpoint` and :attr:`persisted`."""
         ...
 
     def watch(self, fenced: Callable[[], None]) -> None:

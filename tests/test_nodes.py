@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.audio import cut, decode, encode, pcm, speech
+from tests.crashes import Undertaker, must_be_kept, record_through_crashes
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
@@ -230,3 +231,18 @@ async def test_a_rolling_restart_under_load_loses_nothing(
         assert node.stop() == 0
     for session_id, count in ended:
         assert audio_of(objects(), session_id) == b"".join(pieces[:count])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_six_sessions_survive_two_nodes_that_are_killed_in_turn(
+    on_bucket: Start, objects: Objects, seed: int
+) -> None:
+    nodes = [on_bucket(segment_seconds=0.2, lease_seconds=1) for _ in range(2)]
+    undertaker = Undertaker()
+    recorders = await record_through_crashes(
+        nodes, undertaker.kill_one, seed=seed, kills=5, safe="persisted_chunk_count"
+    )
+    assert undertaker.deaths == 5
+    assert [node.stop() for node in nodes] == [0, 0]
+    must_be_kept(recorders, objects())
+    assert await undertaker.survivors() == []

@@ -2,6 +2,9 @@
 
 from api.messages import SessionInfo
 from storage.manifest import Manifest
+from storage.watermark import Unpersisted
+
+_NOTHING = Unpersisted()
 
 
 def session_info(
@@ -9,6 +12,7 @@ def session_info(
     *,
     location: str,
     persisted_chunk_count: int | None = None,
+    unpersisted: Unpersisted = _NOTHING,
     connections: int = 0,
 ) -> SessionInfo:
     """The wire's view of ``manifest``. Of a completed session every chunk is persisted."""
@@ -26,6 +30,8 @@ def session_info(
         duration_seconds=manifest.duration_seconds,
         file_path=location,
         size_bytes=manifest.size_bytes,
+        unpersisted_bytes=unpersisted.pcm_bytes,
+        unpersisted_seconds=unpersisted.seconds,
         connections=connections,
         created_at=manifest.created_at,
         completed_at=manifest.completed_at,

@@ -31,6 +31,7 @@ from storage.base import (
     StorageError,
 )
 from storage.manifest import Manifest, Status
+from storage.watermark import Unpersisted
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,14 @@ class Registry:
     @property
     def live(self) -> list[Session]:
         return list(self._live.values())
+
+    def unpersisted(self) -> Unpersisted:
+        """Of all live sessions: the sum of their audio, and the longest wait."""
+        waiting = [session.recording.unpersisted for session in self._live.values()]
+        return Unpersisted(
+            sum(each.pcm_bytes for each in waiting),
+            max((each.seconds for each in waiting), default=0.0),
+        )
 
     async def create(self, parameters: AudioParameters, user_id: str | None) -> Session:
         """Begin a session. Raises :class:`TooManySessionsError`."""

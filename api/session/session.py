@@ -83,6 +83,7 @@ class Session:
         return session_info(
             self.recording.manifest.advanced_to(self.recording.checkpoint),
             persisted_chunk_count=self.persisted_chunk_count,
+            unpersisted=self.recording.unpersisted,
             connections=len(self._streams),
             location=self._location,
         )

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.local import files
 from storage.local.paths import SessionPaths
 from storage.manifest import Manifest
+from storage.watermark import Unpersisted, Watermark
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class LocalRecording:
         self._paths = paths
         self._changed = changed
         self._released = released
+        self._watermark = Watermark()
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
         self._dropped: list[int] = []
@@ -69,6 +72,10 @@ class LocalRecording:
         files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
         self._changed(self)
 
+    @property
+    def unpersisted(self) -> Unpersisted:
+        return self._watermark.level(self.checkpoint, self.persisted)
+
     def watch(self, fenced: Callable[[], None]) -> None:
         """Nobody else can write here: one folder has one process."""
 
@@ -85,6 +92,7 @@ class LocalRecording:
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         self.checkpoint = checkpoint
+        self._watermark.recorded()
         self._changed(self)
 
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
@@ -140,7 +148,7 @@ class LocalRecording:
 
     def _persist(self) -> None:
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
-        checkpoint = self.checkpoint
+        checkpoint, asked_at = self.checkpoint, time.monotonic()
         files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
         for fd in list(self._inputs.values()):
             os.fdatasync(fd)
@@ -149,6 +157,7 @@ class LocalRecording:
         files.write_at(self._state, encode_record(checkpoint), _PERSISTED_AT)
         os.fdatasync(self._state)
         self.persisted = checkpoint
+        self._watermark.persisted(until=asked_at, is_all=checkpoint == self.checkpoint)
         for stream in dropped:
             self._dropped.remove(stream)
             if stream in self._inputs:

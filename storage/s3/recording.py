@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 
@@ -26,6 +27,7 @@ from storage.s3.lease import Lease
 from storage.s3.segments import Segments
 from storage.s3.spool import Spool
 from storage.s3.upload import Upload
+from storage.watermark import Unpersisted, Watermark
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class S3Recording:
         self._hashed_bytes = 0
         self._target: Checkpoint | None = None  # of a segment that may be there or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
+        self._watermark = Watermark()
         self._busy = asyncio.Lock()
         self._hurry = asyncio.Event()  # audio comes in faster than it is heard
         self._sealed = False
@@ -92,12 +95,17 @@ class S3Recording:
     def checkpoint(self) -> Checkpoint:
         return self.spool.checkpoint
 
+    @property
+    def unpersisted(self) -> Unpersisted:
+        return self._watermark.level(self.checkpoint, self.persisted)
+
     def watch(self, fenced: Callable[[], None]) -> None:
         self._fenced = fenced
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         self._must_have_room(len(pcm))
         self.spool.append(pcm, checkpoint)
+        self._watermark.recorded()
 
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
         self._must_have_room(len(data))
@@ -229,14 +237,17 @@ class S3Recording:
 
     async def _ship_segment(self) -> None:
         """Persist up to the next mark."""
-        before = self.persisted
+        before, asked_at = self.persisted, time.monotonic()
         self._target = target = self._target or self.spool.next_target(before)
+        is_latest = target == self.checkpoint
         for stream in target.streams:
             await self._ship_input(stream.number, stream.kept_bytes)
         pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
         with self._fencing():
             await self.segments.append(pcm, target)
         self.persisted, self._target = target, None
+        if is_latest:
+            self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
         if self._hashed_bytes == before.pcm_bytes:
             await self._hash(pcm)
         await self._drop_inputs()

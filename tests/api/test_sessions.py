@@ -31,7 +31,9 @@ async def test_a_session_s_information_has_every_documented_field(service: Servi
         info = service.get(f"{SESSIONS}/{client.session_id}").json()
     created_at = datetime.fromisoformat(info.pop("created_at"))
     assert abs((datetime.now(UTC) - created_at).total_seconds()) < 60
-    assert info.pop("persisted_chunk_count") in {0, 1}
+    persisted = info.pop("persisted_chunk_count")
+    assert info.pop("unpersisted_bytes") == (8000 if persisted == 0 else 0)
+    assert (info.pop("unpersisted_seconds") > 0) == (persisted == 0)
     assert info == {
         "session_id": client.session_id,
         "status": "active",

@@ -14,7 +14,13 @@ from tests.service import Service
 def test_health_says_that_the_process_answers(service: Service) -> None:
     answer = service.get("/health")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "version": __version__}
+    assert answer.json() == {
+        "status": "ok",
+        "version": __version__,
+        "active_sessions": 0,
+        "unpersisted_bytes": 0,
+        "unpersisted_seconds": 0.0,
+    }
 
 
 def test_ready_says_that_storage_can_be_written(service: Service) -> None:

@@ -1,6 +1,7 @@
 """Every promise of `storage.base`, on every backend."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,6 +12,7 @@ import pytest
 from storage import wav
 from storage.base import Audio, Recording, RecordingNotFoundError, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.watermark import Unpersisted
 from tests.audio import pcm
 from tests.storage.conftest import BACKENDS, new_manifest
 
@@ -92,6 +94,22 @@ async def test_nothing_is_persisted_before_a_flush_and_everything_after(storage:
     assert recording.persisted.chunk_count == 0
     await recording.flush()
     assert recording.persisted == recording.checkpoint == Checkpoint(1, 200)
+
+
+async def test_what_the_loss_of_the_node_would_cost_is_known(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    await recording.flush()
+    assert recording.unpersisted == Unpersisted()
+    began = time.monotonic()
+    append(recording, pcm(100))
+    append(recording, pcm(50))
+    assert recording.unpersisted.pcm_bytes == 300
+    assert 0 < recording.unpersisted.seconds <= time.monotonic() - began
+    await recording.flush()
+    assert recording.unpersisted == Unpersisted()
+    began = time.monotonic()
+    append(recording, pcm(1))
+    assert recording.unpersisted.seconds <= time.monotonic() - began
 
 
 async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) -> None:

@@ -1,0 +1,35 @@
+"""How much audio waits to be persisted, and for how long: what the loss of the node would cost."""
+
+import time
+
+import msgspec
+
+from storage.checkpoint import Checkpoint
+
+
+class Unpersisted(msgspec.Struct, frozen=True):
+    """``pcm_bytes`` of audio, the oldest of them recorded ``seconds`` ago."""
+
+    pcm_bytes: int = 0
+    seconds: float = 0.0
+
+
+class Watermark:
+    """Remembers since when the oldest audio waits. What it says is never too short."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def recorded(self) -> None:
+        """Something new waits."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def persisted(self, *, until: float, is_all: bool) -> None:
+        """What was recorded ``until`` then waits no longer, and perhaps nothing does."""
+        self._since = None if is_all else until
+
+    def level(self, checkpoint: Checkpoint, persisted: Checkpoint) -> Unpersisted:
+        since = self._since if self._since is not None else time.monotonic()
+        seconds = time.monotonic() - since if checkpoint != persisted else 0.0
+        return Unpersisted(checkpoint.pcm_bytes - persisted.pcm_bytes, seconds)
