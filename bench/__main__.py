@@ -16,6 +16,7 @@ from bench import (
     live_webm,
     long_recording,
     overload,
+    resume,
     soak,
 )
 
@@ -27,6 +28,7 @@ _ALL: dict[str, Callable[..., Any]] = {
     "decode_cost": decode_cost.main,
     "overload": overload.main,
     "bucket": bucket.main,
+    "resume": resume.main,
     "soak": soak.main,
     "crashes": crashes.main,
 }

@@ -15,6 +15,7 @@ from api.session.session import Session
 logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
+_ENDED_AT_ONCE = 4  # those that go on recording must not wait for a crowd that ends
 
 
 class Expiry:
@@ -34,6 +35,7 @@ class Expiry:
         self._connection_timeout_seconds = connection_timeout_seconds
         self._session_idle_timeout_seconds = session_idle_timeout_seconds
         self._max_session_duration_seconds = max_session_duration_seconds
+        self._few_at_once = asyncio.Semaphore(_ENDED_AT_ONCE)
         self._sweeping: dict[Session, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -62,8 +64,9 @@ class Expiry:
 
     async def _end_what_is_over(self, session: Session) -> None:
         if self._is_over(session):
-            logger.info("%s completed: its time is over", session.session_id)
-            await session.close()
+            async with self._few_at_once:
+                logger.info("%s completed: its time is over", session.session_id)
+                await session.close()
             return
         now = self._clock.monotonic()
         for connection in session.connections:
