@@ -12,17 +12,16 @@ from datetime import datetime
 import msgspec
 
 from storage import manifest as manifests
-from storage import wav
 from storage.base import (
     Buffer,
     FencedError,
-    RecordingNotFoundError,
     StorageError,
     StorageUnavailableError,
 )
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest
 from storage.s3.bucket import Bucket, KeyExistsError
+from storage.s3.final import FinalFile
 from storage.s3.lease import Lease
 from storage.s3.segments import Segments
 from storage.s3.spool import Spool
@@ -71,14 +70,15 @@ class S3Recording:
         self.segments = segments
         self.spool = spool
         self._keys = segments.keys
+        self._final = FinalFile(
+            bucket, segments, spool, manifest.pcm_format, shipping.part_bytes, upload
+        )
         self._bucket = bucket
         self._shipping = shipping
         self._released = released
-        self._upload = upload
         self._lease = lease
         self._fenced: Callable[[], None] = lambda: None
         self.is_fenced = False
-        self._parts_done = _parts_from_the_second(upload)
         self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
         self._pcm_hash = hashlib.sha256()
         self._hashed_bytes = 0
@@ -130,7 +130,7 @@ class S3Recording:
         wanted = self.checkpoint
         async with self._busy:
             await self._ship_segments(wanted)
-            await self._ship_parts()
+            await self._final.ship(self.persisted.pcm_bytes)
             await self._hash_more()
         await asyncio.to_thread(self.spool.tidy)
 
@@ -142,7 +142,7 @@ class S3Recording:
             with self._fencing():
                 await self.segments.seal(self.checkpoint, at)
             # From here on, all is the same whichever node does it.
-            etag = await self._finish_audio()
+            etag = await self._final.finish(self.checkpoint.pcm_bytes)
             await self._hash_more()
             is_hashed = self._hashed_bytes == self.checkpoint.pcm_bytes
             manifest = msgspec.structs.replace(
@@ -181,11 +181,6 @@ class S3Recording:
         """Stop as a crash would."""
         self._sealed = True
         self._task.cancel()
-
-    @property
-    def _first_part_bytes(self) -> int:
-        """How much PCM the first part holds, behind the header."""
-        return self._shipping.part_bytes - wav.HEADER_BYTES
 
     def _must_have_room(self, more_bytes: int) -> None:
         if self.is_fenced:
@@ -281,55 +276,6 @@ class S3Recording:
                 self.spool.drop_input(stream)
                 self._dropped.remove((stream, ended))
 
-    async def _ship_parts(self) -> None:
-        """Put every part that is persisted as a whole, but for the first."""
-        part_bytes = self._shipping.part_bytes
-        while (self._parts_done + 2) * part_bytes <= self.persisted.pcm_bytes + wav.HEADER_BYTES:
-            if self._upload is None:
-                self._upload = await Upload.begin(self._bucket, self._keys.audio)
-            number = self._parts_done + 2
-            start = (number - 1) * part_bytes - wav.HEADER_BYTES
-            if not self._upload.has(number):
-                await self._upload.put(number, await self._read(start, start + part_bytes))
-            self._parts_done += 1
-            await asyncio.to_thread(self.spool.free, start, start + part_bytes)
-
-    async def _finish_audio(self) -> str:
-        """The last part, then the first, then the whole. Gives the object's ETag."""
-        header = wav.header(self.manifest.pcm_format, self.checkpoint.pcm_bytes)
-        pcm_bytes, size_bytes = self.checkpoint.pcm_bytes, len(header) + self.checkpoint.pcm_bytes
-        if self._upload is None and size_bytes <= self._shipping.part_bytes:
-            body = header + await self._read(0, pcm_bytes)
-            await self._bucket.put(self._keys.audio, body, "audio/wav")
-        elif self._upload is not None or not await self._is_whole(size_bytes):
-            await self._ship_parts()
-            self._upload = self._upload or await Upload.begin(self._bucket, self._keys.audio)
-            rest = (self._parts_done + 1) * self._shipping.part_bytes - len(header)
-            if rest < pcm_bytes:
-                await self._upload.put(self._parts_done + 2, await self._read(rest, pcm_bytes))
-            first = await self._read(0, self._first_part_bytes)
-            await self._upload.put(1, header + first)
-            await self._upload.complete(size_bytes)
-        head = await self._bucket.head(self._keys.audio)
-        if head.size_bytes != size_bytes:
-            raise StorageUnavailableError(
-                f"{self._keys.audio} has {head.size_bytes} bytes instead of {size_bytes}"
-            )
-        return head.etag
-
-    async def _is_whole(self, size_bytes: int) -> bool:
-        """Whether a writer that died made the object already: audio of that length is the same."""
-        try:
-            return (await self._bucket.head(self._keys.audio)).size_bytes == size_bytes
-        except RecordingNotFoundError:
-            return False
-
-    async def _read(self, start: int, stop: int) -> bytes:
-        """PCM from the spool, or from segments where the spool never had it."""
-        if self.spool.has(start, stop):
-            return await asyncio.to_thread(self.spool.read, start, stop)
-        return b"".join([block async for block in self.segments.read(start, stop)])
-
     async def _hash_more(self) -> None:
         """Read again what an earlier writer shipped, a little at a time."""
         stop = min(self.persisted.pcm_bytes, self._hashed_bytes + _HASHED_BYTES)
@@ -343,11 +289,3 @@ class S3Recording:
 
 def _counts(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.chunk_count, checkpoint.pcm_bytes
-
-
-def _parts_from_the_second(upload: Upload | None) -> int:
-    """How many parts are there without a gap, not counting the first."""
-    count = 0
-    while upload is not None and upload.has(count + 2):
-        count += 1
-    return count

@@ -2,18 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-import msgspec
 import uuid_utils.compat
 
 from storage import manifest as manifests
-from storage import wav
-from storage.base import Link, Page, RecordingNotFoundError, StorageError, StorageUnavailableError
-from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.base import Link, Page, RecordingNotFoundError
+from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest, Status
 from storage.s3 import keys
 from storage.s3.audio import CompletedAudio, GrowingAudio
@@ -22,16 +19,17 @@ from storage.s3.cleaning import Cleaning
 from storage.s3.doctor import PROBES, create_once
 from storage.s3.keys import SessionKeys
 from storage.s3.lease import Lease, must_not_be_owned_elsewhere, owner_of
+from storage.s3.listing import read_manifest, read_page
 from storage.s3.node import Leasing, Node
 from storage.s3.presigner import Presigner
 from storage.s3.recording import S3Recording, Shipping
+from storage.s3.refill import refill
 from storage.s3.segments import Segments
 from storage.s3.spool import Spool, remove, spool_paths, spooled_sessions
 from storage.s3.upload import Upload, abort_uploads
 
 logger = logging.getLogger(__name__)
 
-_READ_AT_ONCE = 20
 _UNBORN = timedelta(hours=1)  # no session takes that long to create
 _RACERS = 4  # at start; more take seconds on some stores
 _tried: set[tuple[str | None, str]] = set()  # buckets that this process has found fit
@@ -117,7 +115,14 @@ class S3Storage:
         if spool is None:
             spool = await asyncio.to_thread(self._create_spool, manifest, lease.epoch)
             try:
-                await self._refill(spool, segments, persisted, upload)
+                await refill(
+                    self._bucket,
+                    spool,
+                    segments,
+                    persisted,
+                    upload=upload,
+                    part_bytes=self._shipping.part_bytes,
+                )
             except BaseException:
                 spool.discard()
                 raise
@@ -166,23 +171,14 @@ class S3Storage:
         return await Segments(self._bucket, SessionKeys(session_id), manifest.pcm_format).load()
 
     async def manifest(self, session_id: UUID) -> Manifest:
-        key = SessionKeys(session_id).manifest
-        try:
-            return manifests.decode(await self._bucket.get(key))
-        except msgspec.MsgspecError as error:
-            raise StorageUnavailableError(f"{key} is not a manifest: {error}") from error
+        return await read_manifest(self._bucket, session_id)
 
     async def manifests(
         self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
     ) -> Page:
-        page: list[Manifest] = []
-        async for manifest in self._manifests_in(status, user_id, cursor):
-            if status not in {None, manifest.status} or user_id not in {None, manifest.user_id}:
-                continue
-            if len(page) == limit:
-                return Page(page, next_cursor=page[-1].session_id)
-            page.append(manifest)
-        return Page(page)
+        return await read_page(
+            self._bucket, status=status, user_id=user_id, limit=limit, cursor=cursor
+        )
 
     async def audio(self, session_id: UUID) -> CompletedAudio | GrowingAudio:
         manifest, session = await self.manifest(session_id), SessionKeys(session_id)
@@ -255,41 +251,6 @@ class S3Storage:
         if recording.is_completed or recording.is_fenced:
             self._cleaning.begin(session_id)
 
-    async def _refill(
-        self, spool: Spool, segments: Segments, persisted: Checkpoint, upload: Upload | None
-    ) -> None:
-        """Fetch what the final object still needs, and the input of streams that are open."""
-        part_bytes = self._shipping.part_bytes
-        first_stop, parts = part_bytes - wav.HEADER_BYTES, 1
-        while upload is not None and upload.has(parts + 1):
-            parts += 1
-        hole = (first_stop, parts * part_bytes - wav.HEADER_BYTES)
-        await asyncio.to_thread(spool.begin_restore, persisted.pcm_bytes, hole)
-        for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
-            position = start
-            async for block in segments.read(start, stop):
-                await asyncio.to_thread(spool.write, block, position)
-                position += len(block)
-        for stream in persisted.streams:
-            await self._refill_input(spool, segments.keys, stream)
-        await asyncio.to_thread(spool.end_restore, persisted)
-
-    async def _refill_input(
-        self, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
-    ) -> None:
-        # A writer that lost the session may have left input that no checkpoint counts. Its
-        # successor began at or before it: of several at one place, the latest epoch is true.
-        stored = await self._bucket.keys(session.input_of(stream.number))
-        latest = {keys.input_offset(key): key for key in sorted(stored)}
-        position = 0
-        for offset, key in latest.items():
-            if offset == position < stream.kept_bytes:
-                data = await self._bucket.get(key)
-                spool.keep_input(stream.number, position, data)
-                position += len(data)
-        if position < stream.kept_bytes:
-            raise StorageUnavailableError(f"{session.input_of(stream.number)} is not whole")
-
     def _create_spool(self, manifest: Manifest, epoch: int) -> Spool:
         paths = spool_paths(self._spool_folder, UUID(manifest.session_id))
         return Spool.create(paths, manifest, self._mark_bytes(manifest), epoch)
@@ -300,36 +261,6 @@ class S3Storage:
 
     def _mark_bytes(self, manifest: Manifest) -> int:
         return int(self._shipping.segment_seconds * manifest.pcm_format.bytes_per_second)
-
-    async def _manifests_in(
-        self, status: Status | None, user_id: str | None, cursor: str | None
-    ) -> AsyncIterator[Manifest]:
-        """Candidates, newest first, from whichever part of the index is the shortest."""
-        if status == "active":
-            found = sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE)), reverse=True)
-            wanted = [key for key in found if cursor is None or str(key) < cursor]
-            async for manifest in self._read_manifests(wanted):
-                yield manifest
-            return
-        prefix = keys.BY_TIME if user_id is None else keys.by_user(user_id)
-        after = "" if cursor is None else prefix + keys.index_place(cursor)
-        async for page in self._bucket.pages(prefix, start_after=after):
-            async for manifest in self._read_manifests([keys.session_of(e.key) for e in page]):
-                yield manifest
-
-    async def _read_manifests(self, session_ids: list[UUID]) -> AsyncIterator[Manifest]:
-        for start in range(0, len(session_ids), _READ_AT_ONCE):
-            batch = session_ids[start : start + _READ_AT_ONCE]
-            found = await asyncio.gather(*map(self.manifest, batch), return_exceptions=True)
-            for session_id, manifest in zip(batch, found, strict=True):
-                if isinstance(manifest, Manifest):
-                    yield manifest
-                elif isinstance(manifest, RecordingNotFoundError):
-                    continue  # deleted meanwhile
-                elif isinstance(manifest, StorageError):
-                    logger.error("left out of the list: %s: %s", session_id, manifest)
-                else:
-                    raise manifest
 
 
 def _continues(spool: Spool, segments: Segments, persisted: Checkpoint) -> bool:

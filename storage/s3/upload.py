@@ -54,6 +54,14 @@ class Upload:
     def has(self, number: int) -> bool:
         return number in self._etags
 
+    @property
+    def parts_from_the_second(self) -> int:
+        """How many parts are there without a gap, not counting the first."""
+        count = 0
+        while self.has(count + 2):
+            count += 1
+        return count
+
     async def put(self, number: int, body: bytes) -> None:
         """Part ``number``, counted from 1."""
         async with self._bucket.asking(self._key) as client:
