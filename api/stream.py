@@ -37,8 +37,9 @@ from api.session.session import Session
 from api.settings import Settings
 from storage.base import OwnedElsewhereError
 
-# Who sends chunk upon chunk takes turns with all others who do.
+# Who sends chunk upon chunk takes turns with all others who do, but not who only catches up.
 _IN_A_ROW_SECONDS = 0.001
+_MOST_IN_A_ROW = 16
 
 _PROCESSED = "Chunk processed successfully"
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
@@ -129,9 +130,11 @@ async def _receive(connection: SocketConnection, session: Session, limit_bytes: 
     receive, clock, turns = connection.socket.receive, connection.clock, connection.turns
     # One acknowledgement, with new counts each time: nothing but numbers changes.
     ack = ChunkMessage(message=_PROCESSED, status="active", **counts(session))
+    in_a_row = 0
     while (event := await receive())["type"] == "websocket.receive":
         now = clock.monotonic()
-        if now - connection.last_received < _IN_A_ROW_SECONDS:
+        in_a_row = in_a_row + 1 if now - connection.last_received < _IN_A_ROW_SECONDS else 0
+        if in_a_row > _MOST_IN_A_ROW:
             # All of what one read brought would be served at once, and everybody else would wait.
             async with turns:
                 await asyncio.sleep(0)
