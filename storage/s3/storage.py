@@ -103,12 +103,17 @@ class S3Storage:
         session = SessionKeys(session_id)
         lease = await Lease.take(self._bucket, session, self._node)
         spool = await asyncio.to_thread(self._recover_spool, manifest)
-        if spool is not None:
-            # Before the segment that says so: who dies in between must know it as its own.
-            await asyncio.to_thread(spool.note_epoch, lease.epoch)
         segments = Segments(self._bucket, session, manifest.pcm_format, lease)
-        persisted = await segments.take_over()
-        upload = await Upload.find(self._bucket, session.audio, self._shipping.part_bytes)
+        try:
+            if spool is not None:
+                # Before the segment that says so: who dies in between must know it as its own.
+                await asyncio.to_thread(spool.note_epoch, lease.epoch)
+            persisted = await segments.take_over()
+            upload = await Upload.find(self._bucket, session.audio, self._shipping.part_bytes)
+        except BaseException:
+            if spool is not None:
+                spool.close()
+            raise
         if spool is not None and not _continues(spool, segments, persisted):
             await asyncio.to_thread(spool.discard)
             spool = None
@@ -128,7 +133,11 @@ class S3Storage:
                 raise
         recording = self._recording(manifest, spool, segments, persisted, upload)
         if segments.completed_at is not None:  # its last writer died over it
-            await recording.complete(segments.completed_at)
+            try:
+                await recording.complete(segments.completed_at)
+            except BaseException:
+                await recording.release()
+                raise
             raise RecordingNotFoundError(str(session_id))
         return recording
 
