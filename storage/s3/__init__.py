@@ -5,18 +5,23 @@ Under the prefix::
     {session_id}.wav                        the finished audio
     {session_id}.json                       the manifest
     {session_id}/segments/{sequence}.wav    what is persisted of a session that is recording
-    {session_id}/input/{stream}/{offset}    raw input of compressed streams that are open
+    {session_id}/input/{stream}/…           raw input of compressed streams that are open
+    {session_id}/epochs/{epoch}             which node has the right to write it
+    _nodes/{node_id}                        where a node is reached, and until when it lives
     _index/active/, _index/time/, _index/user/   empty objects, by which listings find sessions
 
 Permissions: ``s3:GetObject``, ``PutObject``, ``DeleteObject``, ``ListBucket``,
 ``AbortMultipartUpload``, ``ListMultipartUploadParts``, ``ListBucketMultipartUploads``. The store
-must honour ``If-None-Match: *`` on a put; that is tried at every start.
+must honour ``If-None-Match: *`` on a put; that is tried at every start. ``sercuescribe bucket
+init`` needs more: see infra/iam-policy-init.json.
 
 A chunk reaches a spool on the node first. A segment every few seconds makes it persisted.
 As the audio grows it is also uploaded as parts of the final file, all but the first, which
 holds the header and goes last.
 
-Not promised: that two nodes cannot write one session at the same time.
+Any number of nodes may share the bucket: a session has one writer at a time, and one that
+was only slow can make nothing persistent any more. Not promised: that what a node has
+acknowledged and not persisted survives the loss of the node.
 """
 
 from storage.s3.bucket import BucketSettings
