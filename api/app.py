@@ -123,6 +123,11 @@ def bucket_settings(settings: Settings) -> BucketSettings:
     )
 
 
+def provision(settings: Settings, origins: list[str]) -> AsyncIterator[str]:
+    """Prepare the bucket that the settings name; gives a line for each step."""
+    return storage_s3.provision(bucket_settings(settings), origins)
+
+
 async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
     """Try all that the service needs, and a page of ``origin``; may run beside it."""
     try:

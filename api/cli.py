@@ -12,10 +12,9 @@ import msgspec
 import uvicorn
 
 from api import __version__
-from api.app import bucket_settings, create_app, examine, preflight
+from api.app import create_app, examine, preflight, provision
 from api.settings import Settings, SettingsError, describe, read_settings
 from storage.base import StorageUnavailableError
-from storage.s3 import provision
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +150,7 @@ def init(origins: tuple[str, ...]) -> None:
         sys.exit("sercuescribe: there is no bucket: STORAGE_BACKEND is not s3")
 
     async def provision_all() -> None:
-        async for done in provision(bucket_settings(settings), list(origins)):
+        async for done in provision(settings, list(origins)):
             click.echo(done)
 
     try:
