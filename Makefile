@@ -10,7 +10,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test soak lint format bench lock clean
+.PHONY: help install serve test soak lint format bench audit lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: .venv/.dev ## Put the code into its one format
 
 bench: .venv/.dev ## Measure what the claims in docs/operations.md rest on
 	$(BIN)/python -m bench
+
+audit: .venv/.dev ## Look the pinned packages up in the database of known vulnerabilities
+	$(BIN)/uv tool run pip-audit --strict --disable-pip -r requirements.lock
 
 lock: .venv/.dev ## Pin the newest versions that fit pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
