@@ -74,7 +74,6 @@ def create_app(
             clock=clock,
             registry=registry,
             storage=storage,
-            turns=asyncio.Lock(),
         )
         | {"signer": Provide(functools.cache(lambda: _signer(settings)), sync_to_thread=False)},
         exception_handlers={

@@ -1,11 +1,13 @@
 """The ``sercuescribe`` command."""
 
 import asyncio
+import functools
 import logging
 import resource
 import signal
 import socket
 import sys
+from typing import Any, cast
 
 import click
 import msgspec
@@ -14,6 +16,7 @@ import uvicorn
 from api import __version__
 from api.app import create_app, examine, preflight, provision
 from api.settings import Settings, SettingsError, describe, read_settings
+from api.websocket_protocol import FairWebSocketProtocol, Turns
 from storage.base import StorageUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -72,7 +75,7 @@ def serve(host: str, port: int) -> None:
         workers=1,  # whatever WEB_CONCURRENCY says: a folder has one writer
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=cast("Any", functools.partial(FairWebSocketProtocol, turns=Turns())),
         ws_max_size=settings.max_message_size_bytes,
         ws_ping_interval=settings.ping_interval_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,

@@ -36,9 +36,8 @@ class Socket(WebSocket[Any, Any, Any]):
 class SocketConnection:
     """One WebSocket, as the session sees it (`api.session.session.Connection`)."""
 
-    def __init__(self, socket: Socket, clock: Clock, turns: asyncio.Lock) -> None:
+    def __init__(self, socket: Socket, clock: Clock) -> None:
         self.session: Session | None = None
-        self.turns = turns
         self.clock = clock
         self.last_received = clock.monotonic()
         self.socket = socket

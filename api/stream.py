@@ -5,7 +5,6 @@ connection sends its reason as a message first, then closes with the code of the
 `api.errors`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -37,10 +36,6 @@ from api.session.session import Session
 from api.settings import Settings
 from storage.base import OwnedElsewhereError
 
-# Who sends chunk upon chunk takes turns with all others who do, but not who only catches up.
-_IN_A_ROW_SECONDS = 0.001
-_MOST_IN_A_ROW = 16
-
 _PROCESSED = "Chunk processed successfully"
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -57,10 +52,9 @@ async def new_session(
     registry: Injected[Registry],
     settings: Injected[Settings],
     clock: Injected[Clock],
-    turns: Injected[asyncio.Lock],
 ) -> None:
     """Create a session and stream to it."""
-    connection = SocketConnection(socket, clock, turns)
+    connection = SocketConnection(socket, clock)
     await socket.accept()
     async with connection.reporting():
         parameters = audio_parameters(socket.query_params, settings)
@@ -76,10 +70,9 @@ async def existing_session(
     registry: Injected[Registry],
     settings: Injected[Settings],
     clock: Injected[Clock],
-    turns: Injected[asyncio.Lock],
 ) -> None:
     """Stream to a session that exists."""
-    connection = SocketConnection(socket, clock, turns)
+    connection = SocketConnection(socket, clock)
     await socket.accept()
     async with connection.reporting():
         resume = _flag(socket, "resume")
@@ -127,18 +120,11 @@ async def _stream(
 
 async def _receive(connection: SocketConnection, session: Session, limit_bytes: int) -> None:
     """The loop that everything goes through: a message in, an answer out."""
-    receive, clock, turns = connection.socket.receive, connection.clock, connection.turns
+    receive, clock = connection.socket.receive, connection.clock
     # One acknowledgement, with new counts each time: nothing but numbers changes.
     ack = ChunkMessage(message=_PROCESSED, status="active", **counts(session))
-    in_a_row = 0
     while (event := await receive())["type"] == "websocket.receive":
-        now = clock.monotonic()
-        in_a_row = in_a_row + 1 if now - connection.last_received < _IN_A_ROW_SECONDS else 0
-        if in_a_row > _MOST_IN_A_ROW:
-            # All of what one read brought would be served at once, and everybody else would wait.
-            async with turns:
-                await asyncio.sleep(0)
-        connection.last_received = now
+        connection.last_received = clock.monotonic()
         chunk = event.get("bytes")
         if chunk is None:
             await _control(connection, session, event.get("text") or "")

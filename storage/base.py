@@ -95,7 +95,16 @@ class Recording(Protocol):
         """Write ``pcm`` at the end, then ``checkpoint``, which must count it.
 
         All or nothing: after :class:`StorageUnavailableError` the recording is as it
-        was, and the same call may be made again. ``pcm`` is whole frames.
+        was, and the same call may be made again. ``pcm`` is whole frames, or none where
+        :meth:`write_ahead` has written what ``checkpoint`` counts.
+        """
+        ...
+
+    def write_ahead(self, pcm: Buffer) -> None:
+        """Write what the next `append` will count; until then it is nothing.
+
+        For much PCM, in a thread: it blocks, and nothing else may be appended meanwhile.
+        Raises :class:`StorageUnavailableError`.
         """
         ...
 

@@ -14,7 +14,7 @@ import threading
 
 from websockets.frames import Frame, Opcode
 
-_HANDSHAKE = (
+HANDSHAKE = (
     b"GET /api/ws/audio HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     b"Sec-WebSocket-Version: 13\r\n\r\n"
@@ -64,7 +64,7 @@ class NeverReads(BadClient):
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_RECEIVE_BUFFER_BYTES)
         connection.connect(("127.0.0.1", port))
-        connection.sendall(_HANDSHAKE)
+        connection.sendall(HANDSHAKE)
         connection.recv(1)  # the answer begins: from here on it takes frames
         connection.setblocking(False)
         return connection
@@ -90,7 +90,7 @@ class LargestChunks(BadClient):
 
     def _misbehave(self, port: int, over: threading.Event) -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(_HANDSHAKE)
+            connection.sendall(HANDSHAKE)
             connection.recv(1)
             while not over.is_set():
                 connection.sendall(self._frame)
@@ -108,7 +108,7 @@ class ComesAndGoes(BadClient):
     _frame = Frame(Opcode.BINARY, b"\1" * 50_000).serialize(mask=True)
 
     def _misbehave(self, port: int, over: threading.Event) -> None:
-        talks = (b"", _HANDSHAKE[:40], _HANDSHAKE, self._frame, self._frame[:20_000])
+        talks = (b"", HANDSHAKE[:40], HANDSHAKE, self._frame, self._frame[:20_000])
         for number, talk in enumerate(itertools.cycle(talks)):
             if over.is_set():
                 return
@@ -117,7 +117,7 @@ class ComesAndGoes(BadClient):
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
                 with contextlib.suppress(ConnectionError):  # refused: there are enough sessions
                     if talk is self._frame or len(talk) == 20_000:
-                        connection.sendall(_HANDSHAKE)
+                        connection.sendall(HANDSHAKE)
                         connection.recv(1)
                     connection.sendall(talk)
                     self.sent_bytes += len(talk)

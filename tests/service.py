@@ -126,9 +126,9 @@ async def children_of(process: psutil.Process) -> list[psutil.Process]:
     """The decoders that ``process`` has, once it has any: they start behind the first chunk."""
     async with asyncio.timeout(30):
         while True:
-            children = process.children()
-            if any("ffmpeg" in child.name() for child in children):
-                return children
+            decoders = [child for child in process.children() if "ffmpeg" in child.name()]
+            if decoders:
+                return decoders
             await asyncio.sleep(0.01)
 
 

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 # Storage that fails is tried again after each of these; then it is given up.
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 
+# More is written in a thread: the kernel makes those wait who write faster than the disk.
+_LARGE_BYTES = 256 * 1024
+
 _NOTHING = StreamCheckpoint(0, 0, 0, b"")
 
 # An error is text from ffmpeg, and a checkpoint has little room.
@@ -42,12 +45,17 @@ class Ledger:
         self._streams = {stream.number: stream for stream in recording.checkpoint.streams}
         self._error = recording.checkpoint.error
         self._failure: StorageUnavailableError | None = None
+        self._writing = asyncio.Lock()  # held by what may take a while
 
     def progress(self) -> tuple[int, int, float]:
         """Chunks received, chunks persisted, seconds recorded: what goes with every answer."""
         checkpoint = self.recording.checkpoint
         seconds = checkpoint.pcm_bytes / self._bytes_per_second
         return checkpoint.chunk_count, self.recording.persisted.chunk_count, seconds
+
+    def takes_at_once(self, size_bytes: int) -> bool:
+        """Whether :meth:`append` may be called for so much, now."""
+        return size_bytes <= _LARGE_BYTES and not self._writing.locked()
 
     @property
     def last_stream_number(self) -> int:
@@ -56,31 +64,45 @@ class Ledger:
         return max((s.number for c in checkpoints for s in c.streams), default=0)
 
     def append(
-        self, stream: int, pcm: Buffer, state: bytes, *, chunks: int = 0, kept_bytes: int = 0
+        self,
+        stream: int,
+        pcm: Buffer,
+        state: bytes,
+        *,
+        chunks: int = 0,
+        kept_bytes: int = 0,
+        ahead_bytes: int = 0,
     ) -> None:
         """Write ``pcm`` of ``stream`` and what it counts for, now or not at all.
 
-        ``state`` is what the stream's decoder needs to go on after it, if it passes through.
-        Raises `StorageUnavailableError`, and then nothing has changed.
+        ``state`` is what the stream's decoder needs to go on after it, if it passes through;
+        ``ahead_bytes`` of PCM were written ahead of ``pcm``. Raises `StorageUnavailableError`,
+        and then nothing has changed.
         """
         last, before = self.recording.checkpoint, self._streams.get(stream, _NOTHING)
+        pcm_bytes = ahead_bytes + len(pcm)
         if state:
             after = StreamCheckpoint(stream, 0, 0, state)
         else:
             kept_bytes += before.kept_bytes
-            after = StreamCheckpoint(stream, kept_bytes, before.pcm_bytes + len(pcm), b"")
+            after = StreamCheckpoint(stream, kept_bytes, before.pcm_bytes + pcm_bytes, b"")
         streams = {**self._streams, stream: after}
-        counts = last.chunk_count + chunks, last.pcm_bytes + len(pcm)
+        counts = last.chunk_count + chunks, last.pcm_bytes + pcm_bytes
         self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values()), self._error))
         self._streams = streams
 
     async def append_persistently(
-        self, stream: int, pcm: Buffer, state: bytes, *, chunks: int = 0, kept_bytes: int = 0
+        self, stream: int, pcm: Buffer, state: bytes, *, chunks: int = 0
     ) -> None:
-        """The same, tried again while the storage fails."""
+        """The same, however large ``pcm`` is, and tried again while the storage fails."""
+        is_large = len(pcm) > _LARGE_BYTES
 
         async def append() -> None:
-            self.append(stream, pcm, state, chunks=chunks, kept_bytes=kept_bytes)
+            if is_large:
+                await _in_thread(self.recording.write_ahead, pcm)
+                self.append(stream, b"", state, chunks=chunks, ahead_bytes=len(pcm))
+            else:
+                self.append(stream, pcm, state, chunks=chunks)
 
         await self._persevere(append)
 
@@ -89,7 +111,10 @@ class Ledger:
         offset = self._streams.get(stream, _NOTHING).kept_bytes
 
         async def keep() -> None:
-            self.recording.keep_input(stream, offset, chunk)
+            if len(chunk) > _LARGE_BYTES:
+                await _in_thread(self.recording.keep_input, stream, offset, chunk)
+            else:
+                self.recording.keep_input(stream, offset, chunk)
             self.append(stream, b"", b"", chunks=1, kept_bytes=len(chunk))
 
         await self._persevere(keep)
@@ -122,17 +147,28 @@ class Ledger:
         return await self._persevere(lambda: self.recording.complete(at))
 
     async def _persevere(self, action: Callable[[], Awaitable[T]]) -> T:
-        for delay_seconds in (*_RETRY_SECONDS, None):
-            if self._failure is not None:
-                raise self._failure
-            try:
-                return await action()
-            except StorageUnavailableError as error:
-                failure = error
-            if delay_seconds is not None:
-                logger.warning("storage failed, trying again: %s", failure)
-                await asyncio.sleep(delay_seconds)
-        logger.error("storage failed, giving up: %s", failure)
-        self._failure = failure
-        self._gave_up(failure)
-        raise failure
+        async with self._writing:
+            for delay_seconds in (*_RETRY_SECONDS, None):
+                if self._failure is not None:
+                    raise self._failure
+                try:
+                    return await action()
+                except StorageUnavailableError as error:
+                    failure = error
+                if delay_seconds is not None:
+                    logger.warning("storage failed, trying again: %s", failure)
+                    await asyncio.sleep(delay_seconds)
+            logger.error("storage failed, giving up: %s", failure)
+            self._failure = failure
+            self._gave_up(failure)
+            raise failure
+
+
+async def _in_thread(write: Callable[..., None], *arguments: object) -> None:
+    """Return when it is written, whoever is cancelled: the file must not be closed before."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *arguments))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise

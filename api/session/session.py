@@ -134,6 +134,7 @@ class Session:
             and not stream.held
             and not begins_file(chunk)
             and not stream.lock.locked()
+            and self._ledger.takes_at_once(len(chunk))
         ):
             # Nearly every chunk of PCM. Nothing is awaited, so nothing needs to be locked.
             pcm = stream.passthrough.feed(chunk)

@@ -95,6 +95,12 @@ class LocalRecording:
         self._watermark.recorded()
         self._changed(self)
 
+    def write_ahead(self, pcm: Buffer) -> None:
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
+        with files.translated_errors():
+            files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
+
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
         if self._sealed:
             raise StorageUnavailableError("the recording is closed")

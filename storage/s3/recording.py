@@ -107,6 +107,10 @@ class S3Recording:
         self.spool.append(pcm, checkpoint)
         self._watermark.recorded()
 
+    def write_ahead(self, pcm: Buffer) -> None:
+        self._must_have_room(len(pcm))
+        self.spool.write_ahead(pcm)
+
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
         self._must_have_room(len(data))
         self.spool.keep_input(stream, offset, data)

@@ -93,6 +93,9 @@ class Spool:
                 os.write(self._marks_file, encode_record(checkpoint))
             self._marks.append(checkpoint)
 
+    def write_ahead(self, pcm: Buffer) -> None:
+        self._recording.write_ahead(pcm)
+
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
         self._recording.keep_input(stream, offset, data)
 

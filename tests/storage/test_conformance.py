@@ -96,6 +96,21 @@ async def test_nothing_is_persisted_before_a_flush_and_everything_after(storage:
     assert recording.persisted == recording.checkpoint == Checkpoint(1, 200)
 
 
+async def test_what_is_written_ahead_counts_once_an_append_says_so(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100, seed=1))
+    await asyncio.to_thread(recording.write_ahead, pcm(70_000, seed=2))
+    audio = await storage.audio(id_of(recording))
+    assert (await content(audio))[80:] == pcm(100, seed=1)
+    recording.append(b"", Checkpoint(2, 200 + 140_000))
+    await recording.flush()
+    await asyncio.to_thread(recording.write_ahead, pcm(50_000, seed=3))  # and nothing comes of it
+    manifest = await recording.complete(recording.manifest.created_at)
+    assert manifest.chunk_count == 2
+    audio = await storage.audio(id_of(recording))
+    assert (await content(audio))[80:] == pcm(100, seed=1) + pcm(70_000, seed=2)
+
+
 async def test_what_the_loss_of_the_node_would_cost_is_known(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     await recording.flush()

@@ -1,0 +1,116 @@
+"""uvicorn's WebSocket protocol, made fair: nobody's flood is served before everybody else.
+
+As it is, uvicorn parses all that one read brought (up to 256 KB, thousands of chunks), and a
+handler that is ahead of its queue serves them in a row. Here a connection that has more than a
+little takes turns with the others that do: a slice of one of them in each turn of the loop.
+"""
+
+import asyncio
+import collections
+from typing import Any
+
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+# What an ordinary read brings is parsed at once.
+_AT_ONCE_BYTES = 8 * 1024
+
+_LARGEST_SLICE_BYTES = 64 * 1024
+_SMALLEST_SLICE_BYTES = 256
+_MOST_MESSAGES = 4  # of a slice; the next one is smaller
+
+# Forty times what the most demanding live audio needs (96 kHz stereo). Faster than that is only
+# who sends a file, and not while others are connected.
+_BYTES_PER_SECOND = 16_000_000
+
+
+class Turns:
+    """Those who have more than their share, one after the other, others in between."""
+
+    def __init__(self) -> None:
+        self._waiting: collections.deque[FairWebSocketProtocol] = collections.deque()
+
+    def ask(self, protocol: "FairWebSocketProtocol") -> None:
+        self._waiting.append(protocol)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        try:
+            self._waiting[0].take_turn()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._next)
+
+
+class FairWebSocketProtocol(WebSocketsSansIOProtocol):
+    """Parses what was read in slices, and none while there is a message to be received.
+
+    So a connection holds one read and the messages of one slice, however small they are.
+    """
+
+    def __init__(self, *args: Any, turns: Turns, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._turns = turns
+        self._unparsed = bytearray()
+        self._slice_bytes = _AT_ONCE_BYTES
+        self._is_waiting = False
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) <= _AT_ONCE_BYTES and not self._unparsed:
+            super().data_received(data)
+            return
+        self._unparsed += data
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        self._ask(after_seconds=0)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self._go_on()
+        return message
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # What arrived is received, whoever is gone.
+        self._parse(len(self._unparsed))
+        super().connection_lost(exc)
+
+    def take_turn(self) -> None:
+        """Parse a slice. Who receives its last message makes the connection go on."""
+        self._is_waiting = False
+        if self.disconnected or not self.queue.empty():
+            return
+        self._parse(self._slice_bytes)
+        messages = self.queue.qsize()
+        if messages > _MOST_MESSAGES:
+            self._slice_bytes = max(self._slice_bytes // 2, _SMALLEST_SLICE_BYTES)
+        elif messages <= 1:
+            self._slice_bytes = min(self._slice_bytes * 2, _LARGEST_SLICE_BYTES)
+        if not messages:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._unparsed:
+            is_alone = len(self.connections) == 1
+            self._ask(0 if is_alone else self._slice_bytes / _BYTES_PER_SECOND)
+        elif self.read_paused and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def _ask(self, after_seconds: float) -> None:
+        if self._is_waiting:
+            return
+        self._is_waiting = True
+        if after_seconds < 0.001:
+            self._turns.ask(self)
+        else:
+            self.loop.call_later(after_seconds, self._turns.ask, self)
+
+    def _parse(self, size_bytes: int) -> None:
+        if self._unparsed:
+            data = bytes(self._unparsed[:size_bytes])
+            del self._unparsed[:size_bytes]
+            super().data_received(data)
