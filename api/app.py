@@ -147,8 +147,8 @@ async def preflight(settings: Settings) -> None:
     Raises `StorageUnavailableError` or ``RuntimeError`` with a text for the operator.
     """
     logger.info("decoding with %s", await asyncio.to_thread(ffmpeg.binary))
-    if not await asyncio.to_thread(ffmpeg.guard):
-        logger.warning("no GNU env or no setpriv: signals to the service reach its decoders, too")
+    if missing := (await asyncio.to_thread(ffmpeg.sandbox)).missing:
+        logger.warning("decoders run without %s", ", ".join(missing))
     storage = create_storage(settings, SystemClock())
     try:
         await storage.start()

@@ -1,31 +1,32 @@
 """The ffmpeg of this machine, and the bounds within which its processes run.
 
 Each process is tied to the life of the service: whatever ends the service, ``kill -9``
-included, ends its decoders with it. What a hostile file can make one take is bounded,
-and so is how many start at the same time, because starting costs more than decoding.
+included, ends its decoders with it. What a hostile file can make one open is listed here,
+what it can take is bounded in `api.audio.sandbox`. How many start at the same time is
+bounded too, because starting costs more than decoding.
 """
 
 import asyncio
-import contextlib
 import functools
 import os
-import resource
 import shutil
-import subprocess
 
 import imageio_ffmpeg
 
 from api.audio.ffmpeg_decoder import Emit, FfmpegDecoder
 from api.audio.process import Process
+from api.audio.sandbox import Sandbox, available
 from storage.wav import PcmFormat
-
-# The static build has 58 MiB of data when it decodes WebM, the shared one 35.
-_MEMORY_BYTES = 256 * 1024 * 1024
 
 _START_SECONDS = 0.25
 
-# The service takes and acknowledges chunks first, and decodes them with what is left.
-_NICENESS = 5
+# Those of the codecs in docs/protocol.md. Where there are two for one, builds differ in which.
+_DECODERS = (
+    "aac", "alac", "flac", "libopus", "libvorbis", "opus", "vorbis",
+    "mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float",
+    "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw", "pcm_f32le", "pcm_f64le",
+    "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_u8",
+)  # fmt: skip
 
 
 @functools.cache
@@ -35,22 +36,9 @@ def binary() -> str:
 
 
 @functools.cache
-def guard() -> tuple[str, ...]:
-    """What stands in front of ffmpeg's command, so that its life is the service's (Linux).
-
-    It dies with the service (``setpriv``, prctl(2)), and not before: Ctrl-C and systemd's stop
-    reach every process of the service, and ffmpeg would end its audio there (``env``, from
-    coreutils 8.31 on). Empty where these commands are missing; blocks the first time.
-    """
-    command = (
-        "env", "--block-signal=HUP,INT,TERM",
-        "setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--",
-    )  # fmt: skip
-    try:
-        subprocess.run((*command, "true"), check=True, capture_output=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return ()
-    return command
+def sandbox() -> Sandbox:
+    """What stands in front of its command. Blocks the first time."""
+    return available(binary())
 
 
 def arguments(demuxer: str, pcm_format: PcmFormat, loglevel: str) -> tuple[str, ...]:
@@ -58,11 +46,15 @@ def arguments(demuxer: str, pcm_format: PcmFormat, loglevel: str) -> tuple[str, 
 
     ``-fflags nobuffer`` and ``-avioflags direct`` look tempting here and lose audio: the
     first drops what was read while probing, the second breaks on short reads from a pipe.
+
+    A film's pictures and a song's cover are refused by the list of decoders. Without it ffmpeg
+    would open them while it probes, mapped or not; ``-vn`` comes too late for that.
     """
     return (
         "-hide_banner", "-nostdin", "-nostats", "-loglevel", f"level+{loglevel}",
         "-probesize", "32", "-analyzeduration", "0",
-        "-protocol_whitelist", "pipe,fd", "-threads", "1", "-filter_threads", "1",
+        "-protocol_whitelist", "pipe,fd", "-format_whitelist", demuxer,
+        "-codec_whitelist", ",".join(_DECODERS), "-threads", "1", "-filter_threads", "1",
         "-f", demuxer, "-i", "pipe:0",
         "-map", "0:a:0", "-f", "s16le",
         "-ar", str(pcm_format.sample_rate), "-ac", str(pcm_format.channels),
@@ -95,12 +87,11 @@ class Ffmpeg:
         await self._starting.acquire()
         try:
             process = await Process.start(
-                (*guard(), binary(), *arguments(demuxer, pcm_format, self._loglevel))
+                (*sandbox().command, binary(), *arguments(demuxer, pcm_format, self._loglevel))
             )
         except BaseException:
             self._starting.release()
             raise
-        _bound(process.pid)
         decoder = FfmpegDecoder(process, pcm_format.frame_bytes, emit)
         waiting = asyncio.create_task(self._wait_started(decoder), name="ffmpeg-start")
         self._waiting.add(waiting)
@@ -116,16 +107,3 @@ class Ffmpeg:
             pass
         finally:
             self._starting.release()
-
-
-def _bound(pid: int) -> None:
-    """It writes no files, leaves no core, and takes no more memory than any audio needs."""
-    limits = {
-        resource.RLIMIT_DATA: _MEMORY_BYTES,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-    }
-    with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
-        for limit, size_bytes in limits.items():
-            resource.prlimit(pid, limit, (size_bytes, size_bytes))

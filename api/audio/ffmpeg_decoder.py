@@ -21,8 +21,11 @@ logger = logging.getLogger(__name__)
 _READ_BYTES = 256 * 1024
 _STALL_SECONDS = 30.0
 
-# "[in#0/flac @ 0x5581e0c0b2c0] [error] invalid sync code": who speaks does not matter.
-_COMPLAINT = re.compile(r"(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (.*)")
+# "[in#0/flac @ 0x5581e0c0b2c0] [error] invalid sync code": who speaks does not matter. That
+# the pictures of a film are not decoded is no damage; where it is the audio, more is said.
+_COMPLAINT = re.compile(
+    r"(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (?!Codec \(\w+\) not on whitelist)(.*)"
+)
 _LINE_BYTES = 4096
 
 # It could not be executed (126, 127: see env(1)), or a signal ended it in order.

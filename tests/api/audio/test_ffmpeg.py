@@ -4,10 +4,10 @@ import asyncio
 import os
 import signal
 
-import psutil
 import pytest
 
 from api.audio.ffmpeg import Ffmpeg, binary
+from api.audio.sandbox import Sandbox
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import pcm
@@ -48,20 +48,11 @@ async def test_a_start_that_fails_takes_no_place(monkeypatch: pytest.MonkeyPatch
     ffmpeg = Ffmpeg(starts_at_once=1)
     with monkeypatch.context() as patch:
         patch.setattr("api.audio.ffmpeg.binary", lambda: "/nowhere/ffmpeg")
-        patch.setattr("api.audio.ffmpeg.guard", tuple)
+        patch.setattr("api.audio.ffmpeg.sandbox", lambda: Sandbox((), ()))
         with pytest.raises(FileNotFoundError):
             await ffmpeg.start(RAW, MONO, ignore)
     async with asyncio.timeout(10):
         await (await ffmpeg.start(RAW, MONO, ignore)).kill()
-
-
-async def test_what_a_decoder_may_take_is_bounded() -> None:
-    decoder = await Ffmpeg().start(RAW, MONO, ignore)
-    process = psutil.Process(decoder.pid)
-    assert process.rlimit(psutil.RLIMIT_DATA) == (2**28, 2**28)
-    assert process.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
-    assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
-    await decoder.kill()
 
 
 async def test_signals_to_all_processes_of_the_service_end_no_decoder() -> None:

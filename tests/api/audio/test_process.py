@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -24,6 +25,19 @@ async def test_what_goes_in_comes_out() -> None:
     assert await process.stdout.read() == b"SOME TEXT"
     assert await process.wait() == 0
     await process.close()
+
+
+async def test_a_child_gets_nothing_of_the_service_but_its_pipes() -> None:
+    facts = (
+        "import os, signal; print(os.getsid(0) == os.getpid(),"
+        " open('/proc/self/environ').read(), sorted(os.listdir('/proc/self/fd'))[:-1],"
+        " signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    )
+    process = await Process.start((sys.executable, "-c", facts))
+    assert await process.stdout.read() == b"True  ['0', '1', '2'] True\n"
+    assert await process.wait() == 0
+    await process.close()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
 async def test_an_end_is_noticed_whenever_it_comes() -> None:
