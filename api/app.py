@@ -2,19 +2,26 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.types import Middleware
 
 from api import openapi
+from api.access.credentials import Authenticator
+from api.access.door import Door, creation_limit, handshake_limit
+from api.access.providers import create_provider
+from api.access.session_tokens import SessionTokens
+from api.access.signing import SigningKeys, kept_secret
 from api.audio import ffmpeg
 from api.audio.ffmpeg import Ffmpeg
 from api.connection import Socket
-from api.links import LinkSigner, kept_secret
+from api.links import LinkSigner
 from api.relay import relaying
 from api.session.clock import Clock, SystemClock
 from api.session.expiry import Expiry
@@ -31,7 +38,9 @@ from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 
 logger = logging.getLogger(__name__)
 
-_LINK_SIGNING_FILE = ".download-key"
+_MAX_BODY_BYTES = 1024 * 1024  # of a request; audio comes in messages
+
+_SIGNING_FILE = ".signing-key"
 
 
 def create_app(
@@ -57,6 +66,8 @@ def create_app(
         session_idle_timeout_seconds=settings.session_idle_timeout_seconds,
         max_session_duration_seconds=settings.max_session_duration_seconds,
     )
+    keys = SigningKeys(lambda: _secrets(settings))
+    tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
     app = Litestar(
         [
             new_session,
@@ -74,14 +85,19 @@ def create_app(
             clock=clock,
             registry=registry,
             storage=storage,
-        )
-        | {"signer": Provide(functools.cache(lambda: _signer(settings)), sync_to_thread=False)},
+            tokens=tokens,
+            signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
+        ),
+        state=State({"registry": registry}),
+        middleware=_doors(settings, Authenticator(create_provider(settings, clock), tokens, clock)),
+        cors_config=_cors(settings.origins),
         exception_handlers={
             Exception: answer_error,
             OwnedElsewhereError: relaying(settings.lease_seconds),
         },
         openapi_config=openapi.openapi_config(),
         websocket_class=Socket,
+        request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # the command line sets logging up
         lifespan=[_running(storage, registry, expiry, settings.lease_seconds)],
     )
@@ -189,9 +205,37 @@ def _provide(**components: object) -> dict[str, Provide]:
     }
 
 
-def _signer(settings: Settings) -> LinkSigner:
-    secret = settings.download_url_secret.encode()
-    return LinkSigner(
-        secret or kept_secret(settings.storage_folder / _LINK_SIGNING_FILE),
-        ttl_seconds=settings.download_url_ttl_seconds,
+def _secrets(settings: Settings) -> tuple[bytes, ...]:
+    """What signs, then what is still accepted."""
+    signing = settings.signing_secret.encode()
+    previous = settings.signing_secret_previous.encode()
+    signing = signing or kept_secret(settings.storage_folder / _SIGNING_FILE)
+    return (signing, previous) if previous else (signing,)
+
+
+def _doors(settings: Settings, authenticator: Authenticator) -> list[Middleware]:
+    """What every request goes through, in this order."""
+    doors: list[Middleware] = [
+        Door(
+            authenticator,
+            origins=settings.origins,
+            is_loopback_only=not settings.auth_mode,
+            pages=openapi.page_policies(),
+        )
+    ]
+    if settings.max_handshakes_per_minute:
+        doors.append(handshake_limit(settings.max_handshakes_per_minute).middleware)
+    if settings.max_new_sessions_per_minute:
+        doors.append(creation_limit(settings.max_new_sessions_per_minute).middleware)
+    return doors
+
+
+def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
+    """Credentials travel in headers that a page sets itself, never in cookies."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_headers=["Authorization", "X-API-Key", "Content-Type", "Range", "If-Range"],
+        expose_headers=["Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"],
     )

@@ -7,14 +7,18 @@ import resource
 import signal
 import socket
 import sys
+from ipaddress import ip_address
 from typing import Any, cast
 
 import click
 import msgspec
 import uvicorn
 
-from api import __version__
+from api import __version__, logs
+from api.access.api_keys import ApiKeysError, key_line, new_key
+from api.access.identity import SCOPES, Scope
 from api.app import create_app, examine, preflight, provision
+from api.http_protocol import BoundedHttpProtocol
 from api.settings import Settings, SettingsError, describe, read_settings
 from api.websocket_protocol import FairWebSocketProtocol, Turns
 from storage.base import StorageUnavailableError
@@ -53,9 +57,8 @@ def main() -> None:
 def serve(host: str, port: int) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
     settings = _settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(settings.log_level)
+    _say_who_may_come_in(settings, host)
     _raise_file_limit()
     try:
         asyncio.run(preflight(settings))
@@ -74,12 +77,20 @@ def serve(host: str, port: int) -> None:
         port=port,
         workers=1,  # whatever WEB_CONCURRENCY says: a folder has one writer
         loop="uvloop",
-        http="httptools",
+        http=cast(
+            "Any",
+            functools.partial(
+                BoundedHttpProtocol, request_seconds=settings.handshake_timeout_seconds
+            ),
+        ),
         ws=cast("Any", functools.partial(FairWebSocketProtocol, turns=Turns())),
         ws_max_size=settings.max_message_size_bytes,
         ws_ping_interval=settings.ping_interval_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,
         ws_per_message_deflate=False,
+        # uvicorn would trust the loopback address otherwise, and whoever calls from it.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         log_config=None,  # one log, in one form
         log_level=settings.log_level,
@@ -132,6 +143,29 @@ def doctor(origin: str) -> None:
         sys.exit(1)
 
 
+@main.command()
+@click.argument("user")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    default=["record", "read"],
+    show_default=True,
+    help="What it may do; may be given several times.",
+)
+def key(user: str, scopes: tuple[Scope, ...]) -> None:
+    """Make an API key for USER: the key, and the line that the service needs to know it."""
+    made = new_key()
+    try:
+        line = key_line(made, user, scopes)
+    except ApiKeysError as error:
+        sys.exit(f"sercuescribe: {error}")
+    click.echo(f"Key, shown this once:  {made}", err=True)
+    click.echo("For API_KEYS, or a line of API_KEYS_FILE:", err=True)
+    click.echo(line)
+
+
 @main.group()
 def bucket() -> None:
     """Prepare the bucket that the settings name."""
@@ -169,6 +203,29 @@ def _named(settings: Settings, host: str, port: int) -> Settings:
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound to
         host = socket.gethostbyname(socket.gethostname())
     return msgspec.structs.replace(settings, node_url=f"http://{host}:{port}")
+
+
+def _say_who_may_come_in(settings: Settings, host: str) -> None:
+    is_loopback = host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+    if not settings.auth_mode and not is_loopback:
+        sys.exit(
+            f"sercuescribe: {host} is reached from elsewhere, and AUTH_MODE is not set: anybody "
+            "could record, listen and delete. Set AUTH_MODE=api_key or jwt (docs/security.md), "
+            "or AUTH_MODE=none if that is what you want"
+        )
+    if settings.is_locked:
+        logger.info("AUTH_MODE=%s: callers must say who they are", settings.auth_mode)
+    else:
+        reach = "this machine" if is_loopback else "the network"
+        logger.warning("open: everybody on %s may record, listen and delete", reach)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _settings() -> Settings:

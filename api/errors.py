@@ -104,6 +104,51 @@ class NodeUnreachableError(ServiceError):
         super().__init__("The node that has this session does not answer: try again")
 
 
+class AuthenticationRequiredError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("Authentication required")
+
+
+class InvalidCredentialsError(ServiceError):
+    """A key or token that is unknown, or was bent, or is meant for somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("These credentials are not valid")
+
+
+class CredentialsExpiredError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("These credentials have expired")
+
+
+class AuthenticationUnavailableError(ServiceError):
+    """The keys of the identity provider cannot be had."""
+
+    def __init__(self) -> None:
+        super().__init__("Credentials cannot be checked now: try again")
+
+
+class NotAllowedError(ServiceError):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Not allowed: {what}")
+
+
+class OriginNotAllowedError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("Pages of this origin may not use the service (ALLOWED_ORIGINS)")
+
+
+class HostNotAllowedError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("An open service answers on loopback only (AUTH_MODE)")
+
+
+class RateLimitedError(ServiceError):
+    def __init__(self, retry_after_seconds: int = 60) -> None:
+        super().__init__("Too many requests, try again later")
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Wire(NamedTuple):
     """How an error reaches the client. An empty ``error`` stands for the exception's own text."""
 
@@ -130,6 +175,14 @@ TABLE: dict[type[Exception], Wire] = {
     DecodeError: Wire("decode_failed", 422, 1008),
     UrlExpiredError: Wire("url_expired", 403, 1008),
     InvalidSignatureError: Wire("invalid_signature", 403, 1008),
+    AuthenticationRequiredError: Wire("authentication_required", 401, 1008),
+    InvalidCredentialsError: Wire("invalid_credentials", 401, 1008),
+    CredentialsExpiredError: Wire("credentials_expired", 401, 1008),
+    AuthenticationUnavailableError: Wire("authentication_unavailable", 503, 1013),
+    NotAllowedError: Wire("not_allowed", 403, 1008),
+    OriginNotAllowedError: Wire("origin_not_allowed", 403, 1008),
+    HostNotAllowedError: Wire("host_not_allowed", 421, 1008),
+    RateLimitedError: Wire("rate_limited", 429, 1013),
     RangeNotSatisfiableError: Wire("range_not_satisfiable", 416, 1008),
     FencedError: Wire("session_moved", 503, 1012, "Another node has this session: connect again"),
     NodeUnreachableError: Wire("node_unreachable", 503, 1012),

@@ -118,8 +118,29 @@ class CreatedSession(msgspec.Struct, kw_only=True):
     """A new session and where to stream to."""
 
     session_id: SessionId
-    ws_url: Annotated[str, Meta(description="WebSocket URL to send audio to")]
+    ws_url: Annotated[
+        str, Meta(description="WebSocket URL to send audio to, with the token if there is one")
+    ]
+    token: Annotated[
+        str | None, Meta(description="Opens this session alone; null on a service that is open")
+    ] = None
+    token_expires_at: datetime | None = None
     session: SessionInfo
+
+
+class CreateToken(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the token is for: to record to the session and hear it, or only to hear it."""
+
+    scope: Literal["record", "read"] = "record"
+
+
+class SessionTokenInfo(msgspec.Struct, kw_only=True):
+    """A token that opens one session until it expires, and nothing else."""
+
+    token: str
+    scope: Literal["record", "read"]
+    expires_at: datetime
+    ws_url: Annotated[str, Meta(description="WebSocket URL of the session, with the token")]
 
 
 class SessionResult(msgspec.Struct, kw_only=True):

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.plugins import RedocRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Example, OpenAPI, OpenAPIResponse, Reference, Tag
 
 from api import __version__
@@ -14,6 +15,7 @@ from api.errors import wire
 from api.messages import (
     CreatedSession,
     CreateSession,
+    CreateToken,
     DownloadLink,
     ErrorBody,
     Health,
@@ -21,6 +23,7 @@ from api.messages import (
     SessionInfo,
     SessionPage,
     SessionResult,
+    SessionTokenInfo,
 )
 
 EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
@@ -58,6 +61,24 @@ def error_body(error: Exception) -> ErrorBody:
         session_id=getattr(error, "session_id", None),
         valid_values=None if valid_values is None else list(valid_values),
     )
+
+
+def page_policies() -> dict[str, str]:
+    """What the documentation's pages may load: themselves, and the framework's copies of them."""
+    pages = {"/docs": SwaggerRenderPlugin().js_url, "/redoc": RedocRenderPlugin().js_url}
+    return {
+        path: (
+            f"default-src 'self'; script-src 'unsafe-inline' {host}; worker-src blob:; "
+            f"style-src 'self' 'unsafe-inline' {host}; img-src 'self' data: https:; "
+            "frame-ancestors 'none'"
+        )
+        for path, host in ((path, _origin(url)) for path, url in pages.items())
+    }
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def errors(*examples: Exception) -> dict[int, ResponseSpec]:
@@ -121,6 +142,7 @@ _SESSION = SessionInfo(
     completed_at=None,
     error=None,
 )
+_TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.e30.c2lnbmF0dXJl"  # noqa: S105 - it opens nothing
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     _SESSION,
     CreateSession(user_id="user123", sample_rate=48000, channels=2, format="wav"),
@@ -128,6 +150,13 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         session_id=EXAMPLE_ID,
         ws_url=f"ws://localhost:8000/api/ws/audio/{EXAMPLE_ID}",
         session=_SESSION,
+    ),
+    CreateToken(scope="record"),
+    SessionTokenInfo(
+        token=_TOKEN,
+        scope="record",
+        expires_at=datetime(2026, 1, 1, 12, 15, tzinfo=UTC),
+        ws_url=f"ws://localhost:8000/api/ws/audio/{EXAMPLE_ID}?token={_TOKEN}",
     ),
     SessionPage(sessions=[_SESSION], next_cursor=EXAMPLE_ID),
     SessionResult(success=True, message="Session closed", session_id=EXAMPLE_ID, session=_SESSION),

@@ -15,6 +15,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
 
 from api.connection import Socket
 from api.errors import NodeUnreachableError, wire
@@ -25,6 +26,8 @@ from storage.base import OwnedElsewhereError
 logger = logging.getLogger(__name__)
 
 HOP = "x-sercuescribe-relayed"
+
+_CREDENTIALS = ("authorization", "x-api-key")
 
 _OPEN_SECONDS = 5.0
 _QUEUED_MESSAGES = 4
@@ -47,7 +50,8 @@ async def relay_socket(
     try:
         ahead = await connect(
             url,
-            additional_headers={HOP: "1"},
+            additional_headers={HOP: "1", **_passed_on(socket)},
+            subprotocols=[Subprotocol(name) for name in socket.scope["subprotocols"]] or None,
             max_size=max_size_bytes,
             max_queue=_QUEUED_MESSAGES,
             open_timeout=_OPEN_SECONDS,
@@ -113,11 +117,15 @@ class _Forward(ASGIResponse):
         if not self._address:
             await _UNREACHABLE(scope, receive, send)
             return
-        headers = {HOP: "1"} | {
-            name.decode(): value.decode("latin-1")
-            for name, value in scope["headers"]
-            if name.decode() not in _OF_ONE_HOP
-        }
+        headers = (
+            {HOP: "1"}
+            | _forwarded_for(scope)
+            | {
+                name.decode(): value.decode("latin-1")
+                for name, value in scope["headers"]
+                if name.decode() not in _OF_ONE_HOP | {"x-forwarded-for"}
+            }
+        )
         async with aiohttp.ClientSession(timeout=self._timeout, auto_decompress=False) as client:
             try:
                 answer = await client.request(
@@ -140,6 +148,18 @@ class _Forward(ASGIResponse):
                 async for block in answer.content.iter_chunked(_BLOCK_BYTES):
                     await send({"type": "http.response.body", "body": block, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _passed_on(socket: Socket) -> dict[str, str]:
+    """Who the client is: the owner asks for itself. Its origin was checked here."""
+    passed = {name: socket.headers[name] for name in _CREDENTIALS if name in socket.headers}
+    return passed | _forwarded_for(socket.scope)
+
+
+def _forwarded_for(scope: Scope) -> dict[str, str]:
+    """Believed by an owner whose TRUSTED_PROXIES has this node."""
+    client = scope.get("client")
+    return {"x-forwarded-for": client[0]} if client else {}
 
 
 async def _to_owner(socket: Socket, ahead: ClientConnection) -> None:

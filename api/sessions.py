@@ -15,11 +15,21 @@ from litestar.status_codes import (
     HTTP_307_TEMPORARY_REDIRECT,
 )
 
+from api.access.admission import acting_for, admit, requires
+from api.access.audit import audit
+from api.access.identity import Caller, Identity
+from api.access.session_tokens import SessionTokens
 from api.dependencies import Injected
 from api.errors import (
+    AuthenticationRequiredError,
+    AuthenticationUnavailableError,
+    CredentialsExpiredError,
+    InvalidCredentialsError,
     InvalidParameterError,
     InvalidSignatureError,
+    NotAllowedError,
     RangeNotSatisfiableError,
+    RateLimitedError,
     SessionNotFoundError,
     TooManySessionsError,
     UrlExpiredError,
@@ -28,10 +38,12 @@ from api.links import LinkSigner
 from api.messages import (
     CreatedSession,
     CreateSession,
+    CreateToken,
     DownloadLink,
     SessionInfo,
     SessionPage,
     SessionResult,
+    SessionTokenInfo,
 )
 from api.openapi import EXAMPLE_ID, errors
 from api.ranges import is_match, parse_range
@@ -42,7 +54,10 @@ from api.settings import CHANNELS, SAMPLE_RATES, Settings
 from storage.base import StorageUnavailableError
 from storage.manifest import Status
 
-HttpRequest = Request[Any, Any, Any]
+HttpRequest = Request[Caller, Any, Any]
+NewToken = Annotated[
+    CreateToken | None, BodyKwarg(description="What the token is for; without a body, to record")
+]
 NewSession = Annotated[
     CreateSession | None, BodyKwarg(description="All parameters are optional, and so is the body")
 ]
@@ -67,7 +82,14 @@ RedirectFlag = Annotated[
 ]
 
 _NOT_FOUND = SessionNotFoundError(EXAMPLE_ID)
-_UNAVAILABLE = StorageUnavailableError()
+_EVERYWHERE = (
+    AuthenticationRequiredError(),
+    InvalidCredentialsError(),
+    CredentialsExpiredError(),
+    NotAllowedError("this takes the scope read"),
+    AuthenticationUnavailableError(),
+    StorageUnavailableError(),
+)
 
 
 class SessionsController(Controller):
@@ -77,11 +99,13 @@ class SessionsController(Controller):
     tags = ["sessions"]  # noqa: RUF012 - the framework's own attribute
 
     @post(
+        guards=[requires("record")],
         responses=errors(
             InvalidParameterError("sample_rate", SAMPLE_RATES),
             InvalidParameterError("channels", CHANNELS),
             TooManySessionsError(100),
-            _UNAVAILABLE,
+            RateLimitedError(),
+            *_EVERYWHERE,
         ),
         summary="Create a session to stream to later",
     )
@@ -90,34 +114,80 @@ class SessionsController(Controller):
         request: HttpRequest,
         registry: Injected[Registry],
         settings: Injected[Settings],
+        tokens: Injected[SessionTokens],
+        clock: Injected[Clock],
         data: NewSession = None,
     ) -> CreatedSession:
         given = msgspec.to_builtins(data) if data else {}
-        session = await registry.create(audio_parameters(given, settings), user_id(given))
+        user = acting_for(_identity(request), user_id(given))
+        session = await registry.create(audio_parameters(given, settings), user)
         info = session.info()
-        base = _base_url(request, settings).replace("http", "ws", 1)
+        audit("created", request.user, info.session_id)
+        ws_url = _ws_url(request, settings, info.session_id)
+        if not settings.is_locked:
+            return CreatedSession(session_id=info.session_id, ws_url=ws_url, session=info)
+        token = tokens.make(info.session_id, user, "record", clock.now())
         return CreatedSession(
             session_id=info.session_id,
-            ws_url=f"{base}/api/ws/audio/{info.session_id}",
+            ws_url=f"{ws_url}?token={token.token}",
+            token=token.token,
+            token_expires_at=token.expires_at,
             session=info,
         )
 
+    @post(
+        "/{session_id:str}/tokens",
+        guards=[requires("record", "read")],
+        responses=errors(_NOT_FOUND, InvalidParameterError("body"), *_EVERYWHERE),
+        summary="A token for one session, for a browser that must not hold a key",
+        description="It is checked when a connection is made, and each time it is made again.",
+    )
+    async def token(
+        self,
+        request: HttpRequest,
+        session_id: FromPath[str],
+        registry: Injected[Registry],
+        settings: Injected[Settings],
+        tokens: Injected[SessionTokens],
+        clock: Injected[Clock],
+        data: NewToken = None,
+    ) -> SessionTokenInfo:
+        identity, scope = _identity(request), (data or CreateToken()).scope
+        if identity.session_id is not None or not identity.may(scope):
+            raise NotAllowedError(f"a token to {scope} is made with a key that may")
+        user = await registry.owner(session_id)
+        token = tokens.make(session_id.lower(), user, scope, clock.now())
+        audit("token", request.user, session_id, reason=scope)
+        return SessionTokenInfo(
+            token=token.token,
+            scope=scope,
+            expires_at=token.expires_at,
+            ws_url=f"{_ws_url(request, settings, session_id)}?token={token.token}",
+        )
+
     @get(
-        responses=errors(InvalidParameterError("limit"), _UNAVAILABLE),
+        guards=[requires("read")],
+        responses=errors(InvalidParameterError("limit"), *_EVERYWHERE),
         summary="List sessions, newest first",
     )
     async def list(
         self,
+        request: HttpRequest,
         registry: Injected[Registry],
         user_id: UserId = None,
         status: StatusFilter = None,
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> SessionPage:
-        return await registry.page(status=status, user_id=user_id, limit=limit, cursor=cursor)
+        identity = _identity(request)
+        user = user_id if identity.is_admin else acting_for(identity, user_id)
+        return await registry.page(status=status, user_id=user, limit=limit, cursor=cursor)
 
     @get(
-        "/{session_id:str}", responses=errors(_NOT_FOUND, _UNAVAILABLE), summary="Look at a session"
+        "/{session_id:str}",
+        guards=[requires("record", "read")],
+        responses=errors(_NOT_FOUND, *_EVERYWHERE),
+        summary="Look at a session",
     )
     async def info(self, session_id: FromPath[str], registry: Injected[Registry]) -> SessionInfo:
         return await registry.info(session_id)
@@ -125,12 +195,16 @@ class SessionsController(Controller):
     @post(
         "/{session_id:str}/close",
         status_code=HTTP_200_OK,
-        responses=errors(_NOT_FOUND, _UNAVAILABLE),
+        guards=[requires("record")],
+        responses=errors(_NOT_FOUND, *_EVERYWHERE),
         summary="Complete a session",
         description="Whoever is connected gets the final message. Closing again changes nothing.",
     )
-    async def close(self, session_id: FromPath[str], registry: Injected[Registry]) -> SessionResult:
+    async def close(
+        self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
+    ) -> SessionResult:
         info = await registry.close(session_id)
+        audit("closed", request.user, info.session_id)
         return SessionResult(
             success=True, message="Session closed", session_id=info.session_id, session=info
         )
@@ -138,18 +212,23 @@ class SessionsController(Controller):
     @delete(
         "/{session_id:str}",
         status_code=HTTP_200_OK,
-        responses=errors(_NOT_FOUND, _UNAVAILABLE),
+        guards=[requires("record")],
+        responses=errors(_NOT_FOUND, *_EVERYWHERE),
         summary="Delete a session and every trace of it",
     )
     async def remove(
-        self, session_id: FromPath[str], registry: Injected[Registry]
+        self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionResult:
+        if _identity(request).session_id is not None:
+            raise NotAllowedError("a session's token does not delete it")
         await registry.delete(session_id)
+        audit("deleted", request.user, session_id)
         return SessionResult(success=True, message="Session deleted", session_id=session_id)
 
     @get(
         "/{session_id:str}/download",
-        responses=errors(_NOT_FOUND, _UNAVAILABLE),
+        guards=[requires("read")],
+        responses=errors(_NOT_FOUND, *_EVERYWHERE),
         summary="A link to the audio that works without further permission",
     )
     async def download(
@@ -162,6 +241,7 @@ class SessionsController(Controller):
         clock: Injected[Clock],
     ) -> DownloadLink:
         info = await registry.info(session_id)
+        audit("read", request.user, info.session_id, reason="link")
         if link := await registry.link(session_id, settings.download_url_ttl_seconds):
             return DownloadLink(url=link.url, expires_at=link.expires_at)
         path = f"{self.path}/{info.session_id}/audio"
@@ -181,7 +261,7 @@ class SessionsController(Controller):
                 InvalidSignatureError(),
                 InvalidParameterError("expires"),
                 RangeNotSatisfiableError(80),
-                _UNAVAILABLE,
+                *_EVERYWHERE,
             ),
         },
         summary="The WAV; while it is still being recorded, what there is so far",
@@ -201,6 +281,9 @@ class SessionsController(Controller):
     ) -> Response[Any]:
         if signature is not None or expires is not None:
             signer.check(request.url.path, str(expires), signature or "", clock.now())
+        else:
+            await admit(request, "read")
+        audit("read", request.user, session_id)
         if redirect and request.method == "GET":
             link = await registry.link(session_id, settings.download_url_ttl_seconds)
             if link is not None:
@@ -232,6 +315,17 @@ class SessionsController(Controller):
             media_type="audio/wav",
             headers=headers,
         )
+
+
+def _identity(request: HttpRequest) -> Identity:
+    """Whom the guard let in."""
+    assert request.user.identity is not None
+    return request.user.identity
+
+
+def _ws_url(request: HttpRequest, settings: Settings, session_id: str) -> str:
+    base = _base_url(request, settings).replace("http", "ws", 1)
+    return f"{base}/api/ws/audio/{session_id}"
 
 
 def _base_url(request: HttpRequest, settings: Settings) -> str:

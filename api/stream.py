@@ -11,6 +11,9 @@ import msgspec
 from litestar import websocket
 from litestar.params import FromPath
 
+from api.access.admission import acting_for, admit
+from api.access.audit import audit
+from api.access.credentials import SUBPROTOCOL
 from api.connection import Socket, SocketConnection, counts
 from api.dependencies import Injected
 from api.errors import (
@@ -55,11 +58,14 @@ async def new_session(
 ) -> None:
     """Create a session and stream to it."""
     connection = SocketConnection(socket, clock)
-    await socket.accept()
+    await _accept(socket)
     async with connection.reporting():
+        identity = await admit(socket, "record")
         parameters = audio_parameters(socket.query_params, settings)
-        session = await registry.create(parameters, user_id(socket.query_params))
+        user = acting_for(identity, user_id(socket.query_params))
+        session = await registry.create(parameters, user)
         connection.session = session
+        audit("created", socket.user, str(session.session_id))
         await _stream(connection, session, session.attach, "Session created", settings)
 
 
@@ -73,10 +79,11 @@ async def existing_session(
 ) -> None:
     """Stream to a session that exists."""
     connection = SocketConnection(socket, clock)
-    await socket.accept()
+    await _accept(socket)
     async with connection.reporting():
+        identity = await admit(socket, "record")
         resume = _flag(socket, "resume")
-        user_id(socket.query_params)
+        acting_for(identity, user_id(socket.query_params))
         try:
             session = await registry.open(session_id)
         except OwnedElsewhereError as owner:
@@ -88,6 +95,7 @@ async def existing_session(
             )
             return
         connection.session = session
+        audit("connected", socket.user, session_id)
         join = session.resume if resume else session.attach
         await _stream(connection, session, join, "Session resumed", settings)
 
@@ -154,6 +162,7 @@ async def _control(connection: SocketConnection, session: Session, text: str) ->
         await connection.send(connection.error_message(InvalidMessageError(ACTIONS)))
         return
     if action == "close_session":
+        audit("closed", connection.socket.user, str(session.session_id))
         await session.close()
         return
     if action == "flush":
@@ -161,6 +170,12 @@ async def _control(connection: SocketConnection, session: Session, text: str) ->
     await connection.send(
         ControlMessage(message=_ANSWERS[action], status="active", action=action, **counts(session))
     )
+
+
+async def _accept(socket: Socket) -> None:
+    """Whoever it is: what is wrong is said in a message, which needs a connection."""
+    offered = socket.scope["subprotocols"]
+    await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
 def _flag(socket: Socket, parameter: str) -> bool:

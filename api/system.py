@@ -7,7 +7,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.exceptions import ClientException, HTTPException, ValidationException
 from litestar.openapi.plugins import RedocRenderPlugin
 from litestar.response import Redirect
-from litestar.status_codes import HTTP_400_BAD_REQUEST
+from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_401_UNAUTHORIZED
 
 from api import __version__
 from api.asyncapi import asyncapi_document
@@ -83,6 +83,8 @@ def answer_error(request: HttpRequest, error: Exception) -> Response[ErrorBody]:
     if row is INTERNAL:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     headers = {}
+    if row.http_status == HTTP_401_UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, RangeNotSatisfiableError):
         headers["Content-Range"] = f"bytes */{error.size_bytes}"
     return Response(

@@ -119,6 +119,13 @@ class Registry:
         except SessionCompletedError:
             return self._stored_info(await self._manifest(key))
 
+    async def owner(self, session_id: str) -> str | None:
+        """Whose session it is. Raises :class:`SessionNotFoundError`."""
+        key = parse_session_id(session_id)
+        if (session := self._live.get(key)) is not None:
+            return session.recording.manifest.user_id
+        return (await self._manifest(key)).user_id
+
     async def audio(self, session_id: str) -> Audio:
         """The session's audio as it is now. Raises :class:`SessionNotFoundError`."""
         try:

@@ -33,5 +33,5 @@ def test_a_bad_parameter_has_a_code_of_its_own() -> None:
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=lambda row: row.code)
 def test_codes_are_those_of_the_protocols(row: errors.Wire) -> None:
-    assert row.http_status in {403, 404, 408, 409, 413, 416, 422, 503}
+    assert row.http_status in {401, 403, 404, 408, 409, 413, 416, 421, 422, 429, 503}
     assert row.close_code in {1001, 1008, 1009, 1011, 1012, 1013, 4103}

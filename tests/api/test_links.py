@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.access.signing import SigningKeys, kept_secret
 from api.errors import InvalidSignatureError, UrlExpiredError
-from api.links import LinkSigner, kept_secret
+from api.links import LinkSigner
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PATH = "/api/audio/sessions/x/audio"
@@ -19,9 +20,13 @@ def parts(signer: LinkSigner) -> tuple[str, str, str]:
     return url.path, query["expires"][0], query["signature"][0]
 
 
+def keys(*secrets: bytes) -> SigningKeys:
+    return SigningKeys(lambda: secrets)
+
+
 @pytest.fixture
 def signer() -> LinkSigner:
-    return LinkSigner(b"secret", ttl_seconds=60)
+    return LinkSigner(keys(b"secret"), ttl_seconds=60)
 
 
 def test_a_link_works_until_it_says(signer: LinkSigner) -> None:
@@ -42,7 +47,7 @@ def test_a_bent_link_does_not_work(signer: LinkSigner, bent: int) -> None:
 
 def test_another_secret_makes_other_links(signer: LinkSigner) -> None:
     with pytest.raises(InvalidSignatureError):
-        LinkSigner(b"other", ttl_seconds=60).check(*parts(signer), NOW)
+        LinkSigner(keys(b"other"), ttl_seconds=60).check(*parts(signer), NOW)
 
 
 @pytest.mark.parametrize("signature", ["", "é", "0" * 64])

@@ -238,7 +238,7 @@ async def test_a_download_link_works_by_itself_and_says_until_when(service: Serv
 
 
 async def test_a_bent_or_expired_link_is_refused(start_service: Callable[..., Service]) -> None:
-    service = start_service(download_url_ttl_seconds=1, download_url_secret="s")
+    service = start_service(download_url_ttl_seconds=1, signing_secret="s")
     session_id = await recording(service, pcm(100))
     url = service.get(f"{SESSIONS}/{session_id}/download").json()["url"]
     bent = requests.get(url[:-1] + ("0" if url[-1] != "0" else "1"), timeout=10)

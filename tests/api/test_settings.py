@@ -70,8 +70,8 @@ def test_every_variable_has_a_meaning_of_one_line() -> None:
 
 
 def test_a_secret_is_not_printed() -> None:
-    values = {s.variable: s.value for s in describe(Settings(download_url_secret="hunter2"))}
-    assert values["DOWNLOAD_URL_SECRET"] == "(set)"
+    values = {s.variable: s.value for s in describe(Settings(signing_secret="hunter2"))}
+    assert values["SIGNING_SECRET"] == "(set)"
 
 
 def test_the_operations_manual_lists_just_these_variables() -> None:

@@ -47,6 +47,7 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
         "/api/audio/sessions/{session_id}/audio",
         "/api/audio/sessions/{session_id}/close",
         "/api/audio/sessions/{session_id}/download",
+        "/api/audio/sessions/{session_id}/tokens",
         "/health",
         "/health/ready",
     }
