@@ -229,6 +229,8 @@ class S3Recording:
 
     async def _ship_segments(self, wanted: Checkpoint) -> None:
         """Persist at least up to ``wanted``, and not for ever what comes in meanwhile."""
+        if self.is_fenced:
+            raise FencedError(self.manifest.session_id)
         while self.persisted not in {wanted, self.checkpoint} and _counts(
             self.persisted
         ) <= _counts(wanted):

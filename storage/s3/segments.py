@@ -8,7 +8,7 @@ import base64
 import binascii
 from array import array
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
 import uuid_utils.compat
@@ -42,7 +42,7 @@ class Segments:
         self._bucket = bucket
         self.keys = keys
         self._lease = lease  # of who writes; None for those who only read
-        self.last_epoch = 0  # of who wrote the last one; 0 where there is none
+        self.last_epoch = 0  # of who wrote the last one found; 0 where there is none
         self.completed_at: datetime | None = None  # set where the last one is the last for good
         self._pcm_format = pcm_format
         self._stops = array("Q")  # where each segment's PCM ends, in bytes of the recording
@@ -66,24 +66,23 @@ class Segments:
             self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT])
         return _decode(listed[-1].key, metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
 
-    async def take_over(self) -> Checkpoint:
+    async def take_over(self, found: Callable[[Checkpoint], Awaitable[None]]) -> Checkpoint:
         """The same, for the writer from now on: an empty segment stops whoever was it before.
 
         What that one has in flight either has the next name already, or never gets it. Nothing
-        is written behind the last segment of all. Raises `FencedError` where another writer
-        was faster. ``last_epoch`` is that of the segment before.
+        is written behind the last segment of all. Before each try ``found`` is called with what
+        is there. Raises `FencedError` where another writer was faster.
         """
         while True:
             checkpoint = await self.load()
             if self.last_epoch > self.writer.epoch:
                 raise FencedError(str(self.keys.session_id))
+            await found(checkpoint)
             if self.completed_at is None:
-                last_epoch = self.last_epoch
                 try:
                     await self.append(b"", checkpoint)
                 except KeyExistsError:
                     continue
-                self.last_epoch = last_epoch
             return checkpoint
 
     @property

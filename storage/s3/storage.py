@@ -9,7 +9,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
-from storage.base import Link, Page, RecordingNotFoundError
+from storage.base import FencedError, Link, Page, RecordingNotFoundError
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest, Status
 from storage.s3 import keys
@@ -97,40 +97,35 @@ class S3Storage:
         return self._recording(manifest, spool, segments, Checkpoint(), None)
 
     async def open(self, session_id: UUID) -> S3Recording:
-        manifest = await self.manifest(session_id)
-        if manifest.status != "active":
-            raise RecordingNotFoundError(str(session_id))
+        manifest = await self._active(session_id)
         session = SessionKeys(session_id)
         lease = await Lease.take(self._bucket, session, self._node)
         spool = await asyncio.to_thread(self._recover_spool, manifest)
         segments = Segments(self._bucket, session, manifest.pcm_format, lease)
-        try:
+
+        async def found(persisted: Checkpoint) -> None:
+            # Before the segment that names this epoch: who dies in between must know the spool as
+            # its own, but not one that another node has written behind.
+            nonlocal spool
+            if spool is not None and not _continues(spool, segments, persisted):
+                await asyncio.to_thread(spool.discard)
+                spool = None
             if spool is not None:
-                # Before the segment that says so: who dies in between must know it as its own.
                 await asyncio.to_thread(spool.note_epoch, lease.epoch)
-            persisted = await segments.take_over()
+
+        try:
+            persisted = await segments.take_over(found)
+            # Where the session was completed and tidied up meanwhile, nothing stood in the way.
+            await self._active(session_id)
             upload = await Upload.find(self._bucket, session.audio, self._shipping.part_bytes)
-        except BaseException:
+        except BaseException as error:
             if spool is not None:
                 spool.close()
+            if isinstance(error, RecordingNotFoundError | FencedError):
+                self._cleaning.begin(session_id)  # of what was put here
             raise
-        if spool is not None and not _continues(spool, segments, persisted):
-            await asyncio.to_thread(spool.discard)
-            spool = None
         if spool is None:
-            spool = await asyncio.to_thread(self._create_spool, manifest, lease.epoch)
-            try:
-                await refill(
-                    self._bucket,
-                    spool,
-                    segments,
-                    persisted,
-                    upload=upload,
-                    part_bytes=self._shipping.part_bytes,
-                )
-            except BaseException:
-                spool.discard()
-                raise
+            spool = await self._refilled(manifest, segments, persisted, upload)
         recording = self._recording(manifest, spool, segments, persisted, upload)
         if segments.completed_at is not None:  # its last writer died over it
             try:
@@ -140,6 +135,24 @@ class S3Storage:
                 raise
             raise RecordingNotFoundError(str(session_id))
         return recording
+
+    async def _refilled(
+        self, manifest: Manifest, segments: Segments, persisted: Checkpoint, upload: Upload | None
+    ) -> Spool:
+        spool = await asyncio.to_thread(self._create_spool, manifest, segments.writer.epoch)
+        try:
+            await refill(
+                self._bucket,
+                spool,
+                segments,
+                persisted,
+                upload=upload,
+                part_bytes=self._shipping.part_bytes,
+            )
+        except BaseException:
+            spool.discard()
+            raise
+        return spool
 
     async def active_sessions(self) -> list[UUID]:
         found = []
@@ -178,6 +191,12 @@ class S3Storage:
     async def progress(self, session_id: UUID) -> Checkpoint:
         manifest = await self.manifest(session_id)
         return await Segments(self._bucket, SessionKeys(session_id), manifest.pcm_format).load()
+
+    async def _active(self, session_id: UUID) -> Manifest:
+        manifest = await self.manifest(session_id)
+        if manifest.status != "active":
+            raise RecordingNotFoundError(str(session_id))
+        return manifest
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await read_manifest(self._bucket, session_id)

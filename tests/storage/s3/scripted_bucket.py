@@ -6,13 +6,15 @@ a network and a store do to requests in their worst hours, one step at a time.
 
 import asyncio
 import contextlib
+import functools
 import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.base import RecordingNotFoundError, StorageError, StorageUnavailableError
 from storage.s3.bucket import BucketSettings, Head, KeyExistsError, Listed
+from tests.storage.s3.scripted_uploads import UploadClient, Uploads
 
 _ids = itertools.count()
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,6 +25,7 @@ class Objects:
 
     def __init__(self) -> None:
         self.stored: dict[str, tuple[bytes, dict[str, str]]] = {}
+        self.uploads = Uploads()
 
     def get(self, key: str) -> tuple[bytes, dict[str, str]]:
         if key not in self.stored:
@@ -38,9 +41,8 @@ class Objects:
         elif self.stored[key][1].get("write-id") != metadata["write-id"]:
             raise KeyExistsError(key)  # else it is the writer's own: nothing is written again
 
-    def delete(self, keys: list[str]) -> None:
-        for key in keys:
-            self.stored.pop(key, None)
+    def delete(self, key: str) -> None:
+        self.stored.pop(key, None)
 
     def list(self, prefix: str) -> list[str]:
         return sorted(key for key in self.stored if key.startswith(prefix))
@@ -49,8 +51,7 @@ class Objects:
 class Request:
     """One request on its way."""
 
-    def __init__(self, do: Callable[[], Any], *, writes: bool) -> None:
-        self.writes = writes
+    def __init__(self, do: Callable[[], Any]) -> None:
         self._do = do
         self._answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -65,7 +66,7 @@ class Request:
         """Now; again, if it has been before."""
         try:
             result, error = self._do(), None
-        except (RecordingNotFoundError, KeyExistsError) as refused:
+        except (StorageError, KeyExistsError) as refused:
             result, error = None, refused
         if not self.is_waited_for:
             return
@@ -82,13 +83,17 @@ class Request:
 
 
 class ScriptedBucket:
-    """As `storage.s3.bucket.Bucket`, as far as a short recording goes."""
+    """As `storage.s3.bucket.Bucket`, as far as a recording goes."""
 
     def __init__(self, objects: Objects, settings: BucketSettings) -> None:
         self.settings = settings
         self.on_their_way: list[Request] = []
+        self.written: list[str] = []  # keys, in the order in which it was asked for
         self.is_instant = True
         self._objects = objects
+        self._client = UploadClient(
+            objects.uploads, lambda key, body: objects.put(key, body, {}), self._ask
+        )
 
     async def start(self) -> None:
         pass
@@ -102,6 +107,12 @@ class ScriptedBucket:
     def key(self, key: str) -> str:
         return key
 
+    def at(self, key: str) -> dict[str, str]:
+        return {"Key": key}
+
+    def encrypted(self) -> dict[str, str]:
+        return {}
+
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         body: bytes = await self._ask(lambda: self._objects.get(key)[0])
         return body[start:stop]
@@ -112,7 +123,7 @@ class ScriptedBucket:
 
     async def put(self, key: str, body: bytes, content_type: str = "") -> None:
         del content_type
-        await self._ask(lambda: self._objects.put(key, body, {}), writes=True)
+        await self._ask(lambda: self._objects.put(key, body, {}), key)
 
     async def create(
         self,
@@ -124,10 +135,12 @@ class ScriptedBucket:
     ) -> None:
         del content_type
         kept = {**(metadata or {}), "write-id": write_id or str(next(_ids))}
-        await self._ask(lambda: self._objects.create(key, body, kept), writes=True)
+        await self._ask(lambda: self._objects.create(key, body, kept), key)
 
     async def delete(self, keys: list[str]) -> None:
-        await self._ask(lambda: self._objects.delete(keys), writes=True)
+        """One request, but the store need not delete all of them at the same moment."""
+        deletions = [functools.partial(self._objects.delete, key) for key in keys]
+        await asyncio.gather(*map(self._ask, deletions))
 
     async def keys(self, prefix: str) -> list[str]:
         found: list[str] = await self._ask(lambda: self._objects.list(prefix))
@@ -145,21 +158,16 @@ class ScriptedBucket:
             yield found
 
     @contextlib.asynccontextmanager
-    async def asking(self, key: str = "") -> AsyncIterator["_NoUploads"]:
+    async def asking(self, key: str = "") -> AsyncIterator[UploadClient]:
         del key
-        yield _NoUploads()
+        yield self._client
 
-    async def _ask(self, do: Callable[[], Any], *, writes: bool = False) -> Any:
-        request = Request(do, writes=writes)
+    async def _ask(self, do: Callable[[], Any], writes: str = "") -> Any:
+        request = Request(do)
+        if writes:
+            self.written.append(writes)
         if self.is_instant:
             request.carry_out()
         else:
             self.on_their_way.append(request)
         return await request.answer()
-
-
-class _NoUploads:
-    """A recording of less than a part needs none."""
-
-    async def list_multipart_uploads(self, **_: object) -> dict[str, Any]:
-        return {}

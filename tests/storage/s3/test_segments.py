@@ -1,6 +1,7 @@
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 from uuid import UUID
 
 import pytest
@@ -105,7 +106,7 @@ async def test_a_writer_that_was_followed_by_another_cannot_write(
     bucket: Bucket, keys: SessionKeys, segments: Segments, node: Node
 ) -> None:
     successor = Segments(bucket, keys, FORMAT, await Lease.take(bucket, keys, node))
-    assert await successor.take_over() == Checkpoint(4, 3000)
+    assert await successor.take_over(AsyncMock()) == Checkpoint(4, 3000)
     with pytest.raises(KeyExistsError):
         await segments.append(AUDIO, Checkpoint(5, 6000))
     await successor.append(b"\0\0", Checkpoint(5, 3002))

@@ -8,11 +8,11 @@ complete and take over the same session at any moment.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from uuid import UUID
 
 import pytest
 import uuid_utils.compat
@@ -20,70 +20,30 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from storage.base import StorageError, StorageUnavailableError
-from storage.checkpoint import Checkpoint
-from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
-from storage.s3.keys import SessionKeys, segment_sequence
-from storage.s3.recording import S3Recording
-from storage.segment import SEGMENT_HEADER_BYTES
 from tests.conftest import ManualClock
-from tests.storage.conftest import new_manifest
-from tests.storage.s3.scripted_bucket import Objects, Request, ScriptedBucket
+from tests.storage.s3.model_node import LEASE_SECONDS, History, Node
+from tests.storage.s3.scripted_bucket import Objects, Request
 
-LEASE_SECONDS = 3600.0
-NODES = 2
-_STEPS_TO_SETTLE = 60
+_STEPS_TO_SETTLE = 30
+
+
+class Trouble(Enum):
+    STAYS = "is not carried out yet"
+    DELAYED = "nobody waits for it any longer, but it is still on its way"
+    ANSWER_LOST = "is carried out, and nobody hears of it"
+
+
+_numbers = st.integers(0, 1)
+# Which of the requests of something meets with what; mostly none.
+_fates = st.none() | st.tuples(st.integers(0, 12), st.sampled_from(Trouble))
+_works = st.sampled_from([Node.ship, Node.take_up, Node.let_go, Node.complete, Node.renew])
+Fate = tuple[int, Trouble] | None
+Work = Callable[[Node], Coroutine[Any, Any, None]]
 
 
 async def inline(function: Any, *arguments: Any) -> Any:
     """In place of a thread, so that the order of things is Hypothesis's alone."""
     return function(*arguments)
-
-
-class Node:
-    """One process with its storage, and what it believes of the session."""
-
-    def __init__(self, objects: Objects, folder: Path, clock: ManualClock) -> None:
-        self._place = objects, folder, clock
-        bucket = BucketSettings(bucket="model")
-        self.bucket = ScriptedBucket(objects, bucket)
-        with mock.patch("storage.s3.storage.Bucket", return_value=self.bucket):
-            self.storage = S3Storage(
-                bucket,
-                folder,
-                Shipping(segment_seconds=LEASE_SECONDS),
-                Leasing(
-                    address=f"http://{folder.name}",
-                    lease_seconds=LEASE_SECONDS,
-                    now=clock.now,
-                    monotonic=clock.monotonic,
-                ),
-            )
-        self.recording: S3Recording | None = None
-        self.heard = b""  # what it believes to be recorded
-        self.task: asyncio.Task[None] | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        return self.task is None or self.task.done()
-
-    async def die(self) -> "Node":
-        """As by ``kill -9``; gives the process that is started after it on the same folder."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-        if self.recording is not None:
-            self.recording.abandon()
-            self.recording.spool.close()
-        await self.storage._node.abandon()
-        successor = Node(*self._place)
-        for request in self.bucket.on_their_way:
-            if request.is_waited_for:
-                request.fail()
-        await successor.storage.start()
-        successor.bucket.on_their_way = self.bucket.on_their_way
-        successor.bucket.is_instant = False
-        return successor
 
 
 class Takeovers(RuleBasedStateMachine):
@@ -94,22 +54,35 @@ class Takeovers(RuleBasedStateMachine):
         self.threads = mock.patch("asyncio.to_thread", inline)
         self.threads.start()
         self.clock, self.objects = ManualClock(), Objects()
-        self.nodes = [
-            Node(self.objects, self.folder / f"node-{number}", self.clock)
-            for number in range(NODES)
-        ]
-        self.session_id = UUID(str(uuid_utils.compat.uuid7()))
-        self.promised = b""  # what some node has called persisted
-        self.chunks = 0
-        self.run(self.begin())
-
-    async def begin(self) -> None:
-        for node in self.nodes:
-            await node.storage.start()
-        first = self.nodes[0]
-        first.recording = await first.storage.create(new_manifest(session_id=str(self.session_id)))
+        self.nodes: list[Node] = []
+        for number in range(2):
+            self.nodes.append(Node(self.objects, self.folder / f"node-{number}", self.clock))
+            self.run(self.nodes[number].storage.start())
+        self.begin_session(0)
         for node in self.nodes:
             node.bucket.is_instant = False
+
+    def begin_session(self, number: int) -> None:
+        self.history = History(self.objects, uuid_utils.compat.uuid7())
+        for node in self.nodes:
+            node.history, node.left = self.history, (0, b"")
+        self.run(self.nodes[number].create())
+
+    def is_over(self) -> bool:
+        return self.history.is_complete and all(
+            node.is_idle and node.recording is None for node in self.nodes
+        )
+
+    def must_have_writer(self, number: int) -> None:
+        """So that what comes next is of use."""
+        for node in self.nodes:
+            self.go_on(node)
+        if self.is_over():
+            self.history.must_be_complete()
+            self.begin_session(number)
+        elif self.nodes[number].recording is None:
+            self.clock.seconds += LEASE_SECONDS + 1
+            self.do(self.nodes[number], self.nodes[number].take_up())
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)
@@ -123,21 +96,7 @@ class Takeovers(RuleBasedStateMachine):
 
         self.run(go_on())
         for node in self.nodes:
-            if node.recording is not None:
-                self.must_be_one_history(node.heard[: node.recording.persisted.pcm_bytes])
-
-    def must_be_one_history(self, persisted: bytes) -> None:
-        shorter = min(len(persisted), len(self.promised))
-        assert persisted[:shorter] == self.promised[:shorter], "two histories"
-        self.promised = max(persisted, self.promised, key=len)
-        assert self.stored().startswith(self.promised), "what was promised is not stored"
-
-    def stored(self) -> bytes:
-        keys = SessionKeys(self.session_id)
-        if keys.audio in self.objects.stored:
-            return self.objects.stored[keys.audio][0][80:]
-        segments = sorted(self.objects.list(keys.segments), key=segment_sequence)
-        return b"".join(self.objects.stored[key][0][SEGMENT_HEADER_BYTES:] for key in segments)
+            node.must_agree()
 
     def requests(self) -> list[tuple[Node, Request]]:
         return [(node, request) for node in self.nodes for request in node.bucket.on_their_way]
@@ -145,46 +104,117 @@ class Takeovers(RuleBasedStateMachine):
     def waiting(self) -> list[tuple[Node, Request]]:
         return [(node, request) for node, request in self.requests() if request.is_waited_for]
 
-    @rule(number=st.integers(0, NODES - 1))
-    def append(self, number: int) -> None:
-        node = self.nodes[number]
-        if node.recording is None or not node.is_idle:
-            return
-        self.chunks += 1
-        chunk = self.chunks.to_bytes(2, "little") * 3
-        last = node.recording.checkpoint
-        try:
-            node.recording.append(
-                chunk, Checkpoint(last.chunk_count + 1, last.pcm_bytes + len(chunk))
-            )
-        except StorageError:
-            return
-        node.heard += chunk
+    def meet(self, node: Node, request: Request, trouble: Trouble | None) -> None:
+        if trouble is Trouble.DELAYED:
+            request.fail()
+        else:
+            node.bucket.on_their_way.remove(request)
+            request.carry_out(lose_answer=trouble is Trouble.ANSWER_LOST)
+        self.settle()
 
-    @rule(number=st.integers(0, NODES - 1))
-    def ship(self, number: int) -> None:
-        self.begin_task(number, self.shipping(self.nodes[number]))
+    def go_on(self, node: Node, fate: Fate = None) -> None:
+        """Everything that the node asks for fares well, until it asks no more, but for one."""
+        at, trouble = fate or (-1, None)
+        count = 0
+        while waiting := [each for each in node.bucket.on_their_way if each.is_waited_for]:
+            if count == at and trouble is Trouble.STAYS:
+                return
+            self.meet(node, waiting[0], trouble if count == at else None)
+            count += 1
 
-    @rule(number=st.integers(0, NODES - 1))
-    def take_over(self, number: int) -> None:
-        self.begin_task(number, self.taking_over(self.nodes[number]))
+    def do(self, node: Node, work: Coroutine[Any, Any, None], fate: Fate = None) -> None:
+        self.go_on(node)  # with what it had begun
+        node.task = self.loop.create_task(work)
+        self.settle()
+        self.go_on(node, fate)
 
-    @rule(number=st.integers(0, NODES - 1))
-    def complete(self, number: int) -> None:
-        self.begin_task(number, self.completing(self.nodes[number]))
+    def append(self, number: int, chunks: int) -> None:
+        if self.nodes[number].is_idle:
+            for _ in range(chunks):
+                self.nodes[number].append()
 
-    @rule(number=st.integers(0, NODES - 1))
-    def let_go(self, number: int) -> None:
-        self.begin_task(number, self.letting_go(self.nodes[number]))
-
-    @rule(number=st.integers(0, NODES - 1))
     def die(self, number: int) -> None:
         self.nodes[number] = self.loop.run_until_complete(self.nodes[number].die())
         self.settle()
 
-    @rule()
-    def leases_run_out(self) -> None:
+    @rule(
+        number=_numbers, runs_out=st.booleans(), chunks=st.integers(0, 2), work=_works, fate=_fates
+    )
+    def act(self, number: int, runs_out: bool, chunks: int, work: Work, fate: Fate) -> None:
+        if runs_out:
+            self.clock.seconds += LEASE_SECONDS + 1
+        self.append(number, chunks)
+        self.do(self.nodes[number], work(self.nodes[number]), fate)
+
+    @rule(number=_numbers)
+    def die_at_once(self, number: int) -> None:
+        self.die(number)
+
+    @rule(
+        number=_numbers,
+        ahead=st.integers(0, 3),
+        fate=_fates,
+        dies=st.booleans(),
+        chunks=st.integers(0, 2),
+        ending=st.sampled_from([Node.ship, Node.let_go, Node.complete]),
+        renews=st.booleans(),
+        fates=st.lists(_fates, max_size=2),
+    )
+    def sleep(
+        self,
+        number: int,
+        ahead: int,
+        fate: Fate,
+        dies: bool,
+        chunks: int,
+        ending: Work,
+        renews: bool,
+        fates: list[Fate],
+    ) -> None:
+        """A writer pauses or dies while it is ahead. Another one goes on for it, then it again."""
+        self.must_have_writer(number)
+        self.append(number, ahead)
+        if fate is not None:
+            self.do(self.nodes[number], self.nodes[number].ship(), fate)
+        if dies:
+            self.die(number)
+        sleeper, other = self.nodes[number], self.nodes[1 - number]
         self.clock.seconds += LEASE_SECONDS + 1
+        self.do(other, other.renew())
+        self.do(other, other.take_up())
+        self.append(1 - number, chunks)
+        self.do(other, other.ship())
+        self.do(other, ending(other))
+        if renews:
+            self.do(sleeper, sleeper.renew())
+        for each in [*fates, None]:
+            self.do(sleeper, sleeper.take_up(), each)
+            self.append(number, 1)
+            self.do(sleeper, sleeper.ship(), each)
+
+    @rule(
+        writer=_numbers,
+        number=_numbers,
+        runs_out=st.booleans(),
+        first=_works,
+        at=st.integers(0, 12),
+        second=_works,
+    )
+    def meanwhile(
+        self, writer: int, number: int, runs_out: bool, first: Work, at: int, second: Work
+    ) -> None:
+        """One node does something all at once, while the other one is in the middle of another."""
+        self.must_have_writer(writer)
+        node, other = self.nodes[number], self.nodes[1 - number]
+        for each in range(2):
+            self.append(each, 1)
+        if runs_out:
+            self.clock.seconds += LEASE_SECONDS + 1
+        self.do(node, first(node), (at, Trouble.STAYS))
+        self.do(other, second(other))
+        self.go_on(node)
+        self.append(number, 1)
+        self.do(node, node.ship())
 
     @precondition(lambda self: self.waiting())
     @rule(data=st.data(), count=st.integers(1, 12))
@@ -192,35 +222,13 @@ class Takeovers(RuleBasedStateMachine):
         """In this order or another; most requests fare well."""
         for _ in range(count):
             if waiting := self.waiting():
-                node, request = data.draw(st.sampled_from(waiting))
-                node.bucket.on_their_way.remove(request)
-                request.carry_out()
-                self.settle()
-
-    @rule(number=st.integers(0, NODES - 1))
-    def calm(self, number: int) -> None:
-        """Everything that one node asks for fares well, until it asks no more."""
-        bucket = self.nodes[number].bucket
-        while waiting := [request for request in bucket.on_their_way if request.is_waited_for]:
-            bucket.on_their_way.remove(waiting[0])
-            waiting[0].carry_out()
-            self.settle()
+                self.meet(*data.draw(st.sampled_from(waiting)), None)
 
     @precondition(lambda self: self.waiting())
-    @rule(data=st.data())
-    def lose_the_answer(self, data: st.DataObject) -> None:
-        node, request = data.draw(st.sampled_from(self.waiting()))
-        node.bucket.on_their_way.remove(request)
-        request.carry_out(lose_answer=True)
-        self.settle()
-
-    @precondition(lambda self: self.waiting())
-    @rule(data=st.data())
-    def delay(self, data: st.DataObject) -> None:
-        """Nobody waits for it any longer, but it is still on its way."""
-        _, request = data.draw(st.sampled_from(self.waiting()))
-        request.fail()
-        self.settle()
+    @rule(data=st.data(), trouble=st.sampled_from(Trouble))
+    def disturb(self, data: st.DataObject, trouble: Trouble) -> None:
+        if trouble is not Trouble.STAYS:
+            self.meet(*data.draw(st.sampled_from(self.waiting())), trouble)
 
     @precondition(lambda self: len(self.requests()) > len(self.waiting()))
     @rule(data=st.data(), again=st.booleans())
@@ -231,49 +239,6 @@ class Takeovers(RuleBasedStateMachine):
         if not again:
             node.bucket.on_their_way.remove(request)
         self.settle()
-
-    def begin_task(self, number: int, work: Coroutine[Any, Any, None]) -> None:
-        node = self.nodes[number]
-        if not node.is_idle:
-            work.close()
-            return
-        node.task = self.loop.create_task(work)
-        self.settle()
-
-    async def shipping(self, node: Node) -> None:
-        if node.recording is not None:
-            try:
-                await node.recording.ship()
-            except StorageUnavailableError:
-                return
-            except StorageError:
-                await self.letting_go(node)
-
-    async def taking_over(self, node: Node) -> None:
-        if node.recording is None:
-            try:
-                recording = await node.storage.open(self.session_id)
-            except StorageError:
-                return
-            pcm_bytes = recording.checkpoint.pcm_bytes
-            blocks = [recording.spool.read(0, pcm_bytes)] if pcm_bytes else []
-            node.recording, node.heard = recording, b"".join(blocks)
-
-    async def completing(self, node: Node) -> None:
-        if node.recording is not None:
-            try:
-                await node.recording.complete(self.clock.now())
-            except StorageError:
-                await self.letting_go(node)
-                return
-            self.must_be_one_history(node.heard)
-            node.recording = None
-
-    async def letting_go(self, node: Node) -> None:
-        if node.recording is not None:
-            recording = node.recording
-            node.recording = None
-            await recording.release()
 
     def teardown(self) -> None:
         """The network is well again, one node completes, and all that was promised is there."""
@@ -293,24 +258,20 @@ class Takeovers(RuleBasedStateMachine):
         for node in self.nodes:
             if node.task is not None:
                 await node.task
-            await self.letting_go(node)
+            await node.let_go()
         self.clock.seconds += LEASE_SECONDS + 1
         last = self.nodes[-1]
-        await self.taking_over(last)
-        await self.completing(last)
+        await last.take_up()
+        await last.complete()
         for node in self.nodes:
             await node.storage.stop()
-        keys = SessionKeys(self.session_id)
-        assert self.objects.stored[keys.audio][0][80:].startswith(self.promised)
-        manifest = await last.storage.manifest(self.session_id)
-        assert manifest.status == "completed"
-        assert manifest.size_bytes == len(self.objects.stored[keys.audio][0])
+        self.history.must_be_complete()
 
 
 TestTakeovers = pytest.mark.timeout(300)(Takeovers.TestCase)
 Takeovers.TestCase.settings = settings(
-    max_examples=200,
-    stateful_step_count=40,
+    max_examples=150,
+    stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
