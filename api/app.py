@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from litestar import Litestar
@@ -26,6 +27,7 @@ from api.relay import relaying
 from api.session.clock import Clock, SystemClock
 from api.session.expiry import Expiry
 from api.session.registry import Registry
+from api.session.retention import Retention
 from api.sessions import SessionsController
 from api.settings import Settings
 from api.stream import existing_session, new_session
@@ -37,6 +39,8 @@ from storage.local import LocalStorage
 from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 
 logger = logging.getLogger(__name__)
+
+Chore = Callable[[], Coroutine[Any, Any, None]]
 
 _MAX_BODY_BYTES = 1024 * 1024  # of a request; audio comes in messages
 
@@ -58,13 +62,6 @@ def create_app(
             loglevel=settings.ffmpeg_loglevel,
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),
-    )
-    expiry = Expiry(
-        registry,
-        clock,
-        connection_timeout_seconds=settings.connection_timeout_seconds,
-        session_idle_timeout_seconds=settings.session_idle_timeout_seconds,
-        max_session_duration_seconds=settings.max_session_duration_seconds,
     )
     keys = SigningKeys(lambda: _secrets(settings))
     tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
@@ -99,7 +96,7 @@ def create_app(
         websocket_class=Socket,
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # the command line sets logging up
-        lifespan=[_running(storage, registry, expiry, settings.lease_seconds)],
+        lifespan=[_running(storage, registry, _chores(settings, registry, clock))],
     )
     openapi.finish(app.openapi_schema)
     return app
@@ -172,17 +169,32 @@ async def preflight(settings: Settings) -> None:
         await storage.stop()
 
 
+def _chores(settings: Settings, registry: Registry, clock: Clock) -> list[Chore]:
+    """What goes on in the background for as long as the service runs."""
+    expiry = Expiry(
+        registry,
+        clock,
+        connection_timeout_seconds=settings.connection_timeout_seconds,
+        session_idle_timeout_seconds=settings.session_idle_timeout_seconds,
+        max_session_duration_seconds=settings.max_session_duration_seconds,
+    )
+    chores: list[Chore] = [
+        registry.recover,
+        functools.partial(registry.adopt_for_ever, settings.lease_seconds / 8),
+        expiry.run,
+    ]
+    if settings.retention_days:
+        chores.append(Retention(registry, clock, days=settings.retention_days).run)
+    return chores
+
+
 def _running(
-    storage: Storage, registry: Registry, expiry: Expiry, lease_seconds: float
+    storage: Storage, registry: Registry, chores: list[Chore]
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await storage.start()
-        background = [
-            asyncio.create_task(registry.recover(), name="recover"),
-            asyncio.create_task(registry.adopt_for_ever(lease_seconds / 8), name="adopt"),
-            asyncio.create_task(expiry.run(), name="expiry"),
-        ]
+        background = [asyncio.create_task(chore()) for chore in chores]
         try:
             yield
         finally:

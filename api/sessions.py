@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import BodyKwarg, FromPath, Parameter
+from litestar.params import BodyKwarg, FromPath, QueryParameter
 from litestar.response import Stream
 from litestar.status_codes import (
     HTTP_200_OK,
@@ -61,24 +61,26 @@ NewToken = Annotated[
 NewSession = Annotated[
     CreateSession | None, BodyKwarg(description="All parameters are optional, and so is the body")
 ]
-UserId = Annotated[str | None, Parameter(query="user_id", description="Only this user's sessions")]
-StatusFilter = Annotated[
-    Status | None, Parameter(query="status", description="Only sessions in this state")
+UserId = Annotated[
+    str | None, QueryParameter(name="user_id", description="Only this user's sessions")
 ]
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=1000, description="Sessions per page")]
+StatusFilter = Annotated[
+    Status | None, QueryParameter(name="status", description="Only sessions in this state")
+]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Sessions per page")]
 Cursor = Annotated[
-    str | None, Parameter(query="cursor", description="next_cursor of the page before")
+    str | None, QueryParameter(name="cursor", description="next_cursor of the page before")
 ]
 Expires = Annotated[
-    int | None, Parameter(query="expires", description="Of a signed link: Unix time of its end")
+    int | None, QueryParameter(name="expires", description="Of a signed link: Unix time of its end")
 ]
 Signature = Annotated[
-    str | None, Parameter(query="signature", description="Of a signed link: its signature")
+    str | None, QueryParameter(name="signature", description="Of a signed link: its signature")
 ]
 
 RedirectFlag = Annotated[
     bool,
-    Parameter(query="redirect", description="false: never answer with the store's own link"),
+    QueryParameter(name="redirect", description="false: never answer with the store's own link"),
 ]
 
 _NOT_FOUND = SessionNotFoundError(EXAMPLE_ID)

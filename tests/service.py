@@ -95,8 +95,8 @@ class Service:
     def post(self, path: str, **options: Any) -> requests.Response:
         return requests.post(self.url + path, timeout=30, **options)
 
-    def delete(self, path: str) -> requests.Response:
-        return requests.delete(self.url + path, timeout=30)
+    def delete(self, path: str, **options: Any) -> requests.Response:
+        return requests.delete(self.url + path, timeout=30, **options)
 
     @contextlib.asynccontextmanager
     async def connect(self, path: str = "", **query: Any) -> AsyncIterator["Client"]:

@@ -80,4 +80,10 @@ class Expiry:
         if max(age_seconds, session.duration_seconds) > self._max_session_duration_seconds:
             return True
         idle_seconds = self._clock.monotonic() - session.idle_since
-        return not session.connections and idle_seconds > self._session_idle_timeout_seconds
+        return not session.connections and idle_seconds > self._patience_seconds(session)
+
+    def _patience_seconds(self, session: Session) -> float:
+        """A session that has nothing yet takes somebody else's place, and costs nobody anything."""
+        if session.chunk_count:
+            return self._session_idle_timeout_seconds
+        return min(self._session_idle_timeout_seconds, self._connection_timeout_seconds)

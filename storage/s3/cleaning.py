@@ -26,6 +26,15 @@ logger = logging.getLogger(__name__)
 _STOP_SECONDS = 2
 
 
+async def remove_folder(bucket: Bucket, session: SessionKeys) -> None:
+    """Remove all but the audio and the manifest.
+
+    The epochs go before the segments: a writer that was left behind meets one or the other.
+    """
+    await bucket.delete(await bucket.keys(session.epochs))
+    await bucket.delete(await bucket.keys(session.folder))
+
+
 class Cleaning:
     """Removes segments, input, uploads and spool of sessions that are over; adds what lacks."""
 
@@ -63,8 +72,10 @@ class Cleaning:
             # It is still here where the process died between the last word and this.
             await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
             await abort_uploads(self._bucket, session.audio)
-            kept = session.inputs if self._keep_segments else session.folder
-            await self._bucket.delete(await self._bucket.keys(kept))
+            if self._keep_segments:
+                await self._bucket.delete(await self._bucket.keys(session.inputs))
+            else:
+                await remove_folder(self._bucket, session)
             await self._bucket.delete([session.active])
         except StorageError:
             logger.exception(

@@ -108,6 +108,8 @@ class Node:
 
     async def bury(self, node_id: str) -> None:
         """Nothing that is this dead node's is left to be taken over."""
+        if await self.presence(node_id) is not None:
+            return  # it was only slow
         await self._bucket.delete([NODES + node_id])
 
     async def _renew_for_ever(self) -> None:

@@ -15,7 +15,7 @@ from storage.manifest import Manifest, Status
 from storage.s3 import keys
 from storage.s3.audio import CompletedAudio, GrowingAudio
 from storage.s3.bucket import Bucket, BucketSettings
-from storage.s3.cleaning import Cleaning
+from storage.s3.cleaning import Cleaning, remove_folder
 from storage.s3.doctor import PROBES, create_once
 from storage.s3.keys import SessionKeys
 from storage.s3.lease import Lease, must_not_be_owned_elsewhere, owner_of
@@ -237,14 +237,8 @@ class S3Storage:
         await self._cleaning.end(session_id)
         await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
         await abort_uploads(self._bucket, session.audio)
-        await self._bucket.delete(
-            [
-                session.audio,
-                *await self._bucket.keys(session.folder),
-                *session.index(manifest.user_id),
-                session.active,
-            ]
-        )
+        await remove_folder(self._bucket, session)
+        await self._bucket.delete([session.audio, *session.index(manifest.user_id), session.active])
         # Last, so that a deletion that was cut short can be asked for again.
         await self._bucket.delete([session.manifest])
 

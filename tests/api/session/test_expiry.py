@@ -68,6 +68,7 @@ async def test_a_forgotten_session_is_completed(
 ) -> None:
     clock.seconds = 5000
     connection.last_received = clock.seconds
+    await session.receive(connection, pcm(10))
     await session.detach(connection)
     clock.seconds = 5000 + 3600
     await expiry.sweep()
@@ -130,3 +131,16 @@ async def test_one_session_s_trouble_does_not_keep_others_from_their_time(
     clock.seconds = 301
     await expiry.sweep()
     assert isinstance(other_connection.ended, ConnectionIdleError)
+
+
+async def test_a_session_that_never_got_anything_keeps_its_place_for_a_shorter_time(
+    expiry: Expiry, clock: ManualClock, registry: Registry
+) -> None:
+    empty, used = [await registry.create(PARAMETERS, None) for _ in range(2)]
+    connection = ConnectionProbe()
+    await used.attach(connection)
+    await used.receive(connection, pcm(10))
+    await used.detach(connection)
+    clock.seconds = 301
+    await expiry.sweep()
+    assert (empty.is_completed, used.is_completed) == (True, False)

@@ -1,0 +1,46 @@
+"""Old recordings go, by a clock that the test moves, and nothing else does."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from api.session.registry import Registry
+from api.session.retention import Retention
+from tests.api.session.conftest import PARAMETERS
+from tests.conftest import ManualClock
+
+DAY_SECONDS = 86400
+
+
+@pytest.fixture
+def today(clock: ManualClock) -> float:
+    """The clock is set to the time of session ids, which are made of the real one."""
+    clock.seconds = (datetime.now(UTC) - clock.now()).total_seconds()
+    return clock.seconds
+
+
+async def test_what_is_older_than_its_days_is_deleted_and_what_is_not_is_kept(
+    registry: Registry, clock: ManualClock, today: float, tmp_path: Path
+) -> None:
+    retention = Retention(registry, clock, days=30)
+    old = [await registry.create(PARAMETERS, "alice") for _ in range(3)]
+    for session in old:
+        await session.close()
+    await retention.sweep()
+    clock.seconds = today + 29.9 * DAY_SECONDS
+    await retention.sweep()
+    assert len(list(tmp_path.glob("*.wav"))) == 3
+    clock.seconds = today + 30.1 * DAY_SECONDS
+    await retention.sweep()
+    assert not list(tmp_path.glob("*.wav"))
+    assert not list(tmp_path.glob("*.json"))
+
+
+async def test_what_is_being_recorded_is_never_too_old(
+    registry: Registry, clock: ManualClock, today: float, tmp_path: Path
+) -> None:
+    await registry.create(PARAMETERS, None)
+    clock.seconds = today + 400 * DAY_SECONDS
+    await Retention(registry, clock, days=1).sweep()
+    assert len(list(tmp_path.glob("*.wav"))) == 1

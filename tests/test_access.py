@@ -1,0 +1,232 @@
+"""Every door, tried with every kind of credential: docs/security.md says what happens.
+
+The table of the manual is walked row by row against a real service. An endpoint without a row
+fails, and so does a row without an endpoint.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import requests
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from api.app import create_app
+from api.settings import Settings
+from tests.audio import pcm
+from tests.service import Service
+
+MANUAL = (Path(__file__).parent.parent / "docs" / "security.md").read_text()
+SECRET = "a-secret-of-the-identity-provider"
+OPENS = "opens"
+
+Row = dict[str, str]
+
+
+def rows() -> dict[str, Row]:
+    table = re.search(r"^\| endpoint \|.*?(?=\n\n)", MANUAL, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    head, _, *lines = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()
+    ]
+    return {cells[0].strip("`"): dict(zip(head[1:], cells[1:], strict=True)) for cells in lines}
+
+
+ROWS = rows()
+CASES = [(endpoint, credential) for endpoint, row in ROWS.items() for credential in row]
+
+
+def endpoints() -> set[str]:
+    """What the application serves; OPTIONS and copies of the document are the framework's."""
+    found = set()
+    for route in create_app(Settings()).routes:
+        path = route.path_format
+        if hasattr(route, "route_handler_map"):
+            found |= {f"{method} {path}" for method in route.route_handler_map}
+        else:
+            found.add(f"WS {path}")
+    framework = re.compile("OPTIONS |GET /docs/")
+    return {endpoint for endpoint in found if not framework.match(endpoint)}
+
+
+def test_every_endpoint_has_its_row() -> None:
+    assert endpoints() == set(ROWS)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    service = Service(
+        tmp_path_factory.mktemp("recordings"),
+        auth_mode="jwt",
+        jwt_secret=SECRET,
+        jwt_issuer="https://id.example",
+        jwt_audience="recorder",
+        max_concurrent_sessions=1000,
+    ).start()
+    yield service
+    assert service.stop() == 0
+
+
+def token(user: str, scope: str, *, lives_seconds: float = 600) -> str:
+    claims = {
+        "sub": user,
+        "scope": scope,
+        "iss": "https://id.example",
+        "aud": "recorder",
+        "exp": datetime.now(UTC) + timedelta(seconds=lives_seconds),
+    }
+    return jwt.encode(claims, SECRET, "HS256")
+
+
+ALICE = token("alice", "record read")
+CREDENTIALS: dict[str, str] = {
+    "no": "",
+    "bad": ALICE[:-3] + ("AAA" if ALICE[-3:] != "AAA" else "BBB"),
+    "expired": token("alice", "record read", lives_seconds=-60),
+    "other's": token("bob", "record read"),
+    "read only": token("alice", "read"),
+    "right": ALICE,
+    "admin": token("root", "admin"),
+}
+
+
+@pytest.fixture
+def created(service: Service) -> dict[str, Any]:
+    """A session of alice's with some audio, still being recorded."""
+    created: dict[str, Any] = service.post("/api/audio/sessions", headers=bearer(ALICE)).json()
+    with connect(created["ws_url"]) as socket:
+        socket.recv()
+        socket.send(pcm(100))
+        socket.recv()
+    return created
+
+
+def bearer(credential: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {credential}"} if credential else {}
+
+
+@pytest.mark.parametrize(("endpoint", "credential"), CASES, ids=[f"{e}-{c}" for e, c in CASES])
+def test_each_caller_meets_what_the_table_says(
+    service: Service, created: dict[str, Any], endpoint: str, credential: str
+) -> None:
+    shown = created["token"] if credential == "session token" else CREDENTIALS[credential]
+    method, _, path = endpoint.partition(" ")
+    path = path.format(session_id=created["session_id"])
+    expected = ROWS[endpoint][credential]
+    if method == "WS":
+        assert handshake(service, path, bearer(shown)) == expected
+        return
+    answer = requests.request(
+        method, service.url + path, headers=bearer(shown), timeout=30, allow_redirects=False
+    )
+    assert str(answer.status_code) == expected, answer.text
+    if answer.status_code == 401:
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    info = service.get(f"/api/audio/sessions/{created['session_id']}", headers=bearer(ALICE))
+    was_deleted = endpoint.startswith("DELETE") and expected == "200"
+    was_closed = endpoint.endswith("/close") and expected == "200"
+    assert info.status_code == (404 if was_deleted else 200)
+    if not was_deleted:
+        assert info.json()["status"] == ("completed" if was_closed else "active")
+
+
+def handshake(service: Service, path: str, headers: dict[str, str]) -> str:
+    with connect(f"ws://127.0.0.1:{service.port}{path}", additional_headers=headers) as socket:
+        message = str(socket.recv())
+        if '"type":"session"' in message:
+            return OPENS
+        assert '"type":"error"' in message
+        with pytest.raises(ConnectionClosed):
+            socket.recv()
+        return str(socket.protocol.close_code)
+
+
+SHOWING: dict[str, Callable[[str], dict[str, Any]]] = {
+    "bearer header": lambda shown: {"additional_headers": bearer(shown)},
+    "key header": lambda shown: {"additional_headers": {"X-API-Key": shown}},
+    "subprotocol": lambda shown: {"subprotocols": ["bearer", shown]},
+}
+
+
+@pytest.mark.parametrize("way", SHOWING)
+@pytest.mark.parametrize("who", ["right", "session token"])
+def test_a_websocket_is_opened_by_credentials_wherever_they_are_shown(
+    service: Service, created: dict[str, Any], way: str, who: str
+) -> None:
+    shown = created["token"] if who == "session token" else CREDENTIALS[who]
+    url = f"{service.ws_url}/{created['session_id']}?resume=true"
+    with connect(url, **SHOWING[way](shown)) as socket:
+        assert '"chunk_count":1' in str(socket.recv())
+        assert socket.subprotocol == ("bearer" if way == "subprotocol" else None)
+
+
+def test_a_token_of_the_provider_is_not_taken_from_an_address(
+    service: Service, created: dict[str, Any]
+) -> None:
+    path = f"/api/audio/sessions/{created['session_id']}"
+    assert service.get(f"{path}?token={created['token']}").status_code == 200
+    assert service.get(f"{path}?token={ALICE}").status_code == 401
+
+
+def test_a_list_holds_the_callers_own_sessions_and_an_admins_all(
+    service: Service, created: dict[str, Any]
+) -> None:
+    def listed(credential: str, query: str = "") -> set[str]:
+        answer = service.get(f"/api/audio/sessions?limit=1000{query}", headers=bearer(credential))
+        return {session["session_id"] for session in answer.json()["sessions"]}
+
+    assert created["session_id"] in listed(ALICE)
+    assert created["session_id"] not in listed(CREDENTIALS["other's"])
+    assert created["session_id"] in listed(CREDENTIALS["admin"])
+    assert created["session_id"] in listed(CREDENTIALS["admin"], "&user_id=alice")
+    assert created["session_id"] not in listed(CREDENTIALS["admin"], "&user_id=bob")
+
+
+@pytest.mark.parametrize(
+    ("credential", "user_id", "status", "owner"),
+    [
+        ("right", "alice", 201, "alice"),
+        ("right", None, 201, "alice"),
+        ("right", "bob", 403, None),
+        ("admin", "bob", 201, "bob"),
+        ("admin", None, 201, "root"),
+    ],
+)
+def test_only_an_admin_speaks_of_other_users(
+    service: Service, credential: str, user_id: str | None, status: int, owner: str | None
+) -> None:
+    headers = bearer(CREDENTIALS[credential])
+    answer = service.post("/api/audio/sessions", headers=headers, json={"user_id": user_id})
+    assert answer.status_code == status
+    assert answer.json().get("session", {}).get("user_id") == owner
+    listing = service.get(
+        "/api/audio/sessions", headers=headers, params={"user_id": user_id} if user_id else {}
+    )
+    assert listing.status_code == (403 if status == 403 else 200)
+
+
+def test_a_token_to_read_hears_and_does_not_record(
+    service: Service, created: dict[str, Any]
+) -> None:
+    path = f"/api/audio/sessions/{created['session_id']}"
+    made = service.post(f"{path}/tokens", headers=bearer(ALICE), json={"scope": "read"})
+    assert (made.status_code, made.json()["scope"]) == (201, "read")
+    shown = bearer(made.json()["token"])
+    assert service.get(f"{path}/audio", headers=shown).content[80:] == pcm(100)
+    assert handshake(service, f"/api/ws/audio/{created['session_id']}", shown) == "1008"
+    assert service.post(f"{path}/close", headers=shown).status_code == 403
+
+
+def test_a_signed_link_opens_its_file_without_any_other_credential(
+    service: Service, created: dict[str, Any]
+) -> None:
+    path = f"/api/audio/sessions/{created['session_id']}"
+    link = service.get(f"{path}/download", headers=bearer(ALICE)).json()["url"]
+    assert requests.get(link, timeout=30).content[80:] == pcm(100)
+    service.delete(path, headers=bearer(ALICE))
+    assert requests.get(link, timeout=30).status_code == 404
