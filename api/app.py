@@ -23,6 +23,7 @@ from api.audio import ffmpeg
 from api.audio.ffmpeg import Ffmpeg
 from api.connection import Socket
 from api.links import LinkSigner
+from api.listen import listen
 from api.relay import relaying
 from api.session.clock import Clock, SystemClock
 from api.session.expiry import Expiry
@@ -69,6 +70,7 @@ def create_app(
         [
             new_session,
             existing_session,
+            listen,
             SessionsController,
             root,
             health,

@@ -24,6 +24,10 @@ _SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
     ErrorMessage,
 )
 _MESSAGES: tuple[type[ControlRequest | ServerMessage], ...] = (ControlRequest, *_SERVER_MESSAGES)
+_ANSWERS_TO_LISTENERS = tuple(
+    message.__name__ for message in (SessionMessage, ControlMessage, ErrorMessage)
+)
+_OF_ONE_SESSION = {"parameters": {"session_id": {"description": "UUID of the session"}}}
 _REF = "#/components/schemas/{name}"
 
 
@@ -64,7 +68,16 @@ def asyncapi_document() -> dict[str, Any]:
                     ),
                 },
             )
-            | {"parameters": {"session_id": {"description": "UUID of the session"}}},
+            | _OF_ONE_SESSION,
+            "listen": {
+                "address": "/api/ws/audio/{session_id}/listen",
+                "description": "Hear a session while it is recorded.",
+                "messages": _references("AudioFrames", *_ANSWERS_TO_LISTENERS),
+                "bindings": _binding(
+                    {"from": _query("string", "start, now, or the number of a frame")}
+                ),
+            }
+            | _OF_ONE_SESSION,
         },
         "operations": {
             f"{verb}{channel[0].upper()}{channel[1:]}": {
@@ -77,15 +90,30 @@ def asyncapi_document() -> dict[str, Any]:
                 ("receive", "receive", ("AudioChunk", "ControlRequest")),
                 ("send", "send", tuple(message.__name__ for message in _SERVER_MESSAGES)),
             )
+        }
+        | {
+            "sendListen": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/listen"},
+                "messages": [
+                    {"$ref": f"#/channels/listen/messages/{name}"}
+                    for name in ("AudioFrames", *_ANSWERS_TO_LISTENERS)
+                ],
+            }
         },
         "components": {
             "schemas": schemas,
             "messages": {
+                "AudioFrames": {
+                    "title": "Position of the first frame, 64 bits little endian; then PCM",
+                    "contentType": "application/octet-stream",
+                    "payload": {"type": "string", "format": "binary"},
+                },
                 "AudioChunk": {
                     "title": "One chunk of audio, cut anywhere",
                     "contentType": "application/octet-stream",
                     "payload": {"type": "string", "format": "binary"},
-                }
+                },
             }
             | {message.__name__: _message(message) for message in _MESSAGES},
         },
@@ -97,9 +125,17 @@ def _channel(address: str, description: str, query: dict[str, Any]) -> dict[str,
     return {
         "address": address,
         "description": description,
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-        "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": query}}},
+        "messages": _references(*names),
+        "bindings": _binding(query),
     }
+
+
+def _references(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/messages/{name}"} for name in names}
+
+
+def _binding(query: dict[str, Any]) -> dict[str, Any]:
+    return {"ws": {"method": "GET", "query": {"type": "object", "properties": query}}}
 
 
 def _query(

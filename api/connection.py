@@ -9,6 +9,7 @@ from typing import Any, cast
 from litestar import WebSocket
 from litestar.types import Receive, Send
 
+from api.access.credentials import SUBPROTOCOL
 from api.errors import INTERNAL, DecodeError, wire
 from api.messages import ControlMessage, ErrorMessage, ServerMessage, SessionInfo, encode
 from api.session.clock import Clock
@@ -75,6 +76,10 @@ class SocketConnection:
         except OSError:  # what ASGI servers raise for a connection that is lost
             self._closed = True
 
+    async def send_bytes(self, data: bytes) -> None:
+        """Send audio. Returns when the peer is not too far behind; raises ``OSError``."""
+        await self.socket.send({"type": "websocket.send", "bytes": data, "text": None})
+
     async def end(self, error: Exception) -> None:
         row = wire(error)
         await self._end(self.error_message(error), row.close_code, row.error)
@@ -123,6 +128,12 @@ class SocketConnection:
                 self._handler.cancel()
         except OSError:
             self._closed = True
+
+
+async def accept(socket: Socket) -> None:
+    """Whoever it is: what is wrong is said in a message, which needs a connection."""
+    offered = socket.scope["subprotocols"]
+    await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
 def counts(session: Session) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from litestar.params import FromPath
 
 from api.access.admission import acting_for, admit
 from api.access.audit import audit
-from api.access.credentials import SUBPROTOCOL
-from api.connection import Socket, SocketConnection, counts
+from api.connection import Socket, SocketConnection, accept, counts
 from api.dependencies import Injected
 from api.errors import (
     ChunkTooLargeError,
@@ -58,7 +57,7 @@ async def new_session(
 ) -> None:
     """Create a session and stream to it."""
     connection = SocketConnection(socket, clock)
-    await _accept(socket)
+    await accept(socket)
     async with connection.reporting():
         identity = await admit(socket, "record")
         parameters = audio_parameters(socket.query_params, settings)
@@ -79,7 +78,7 @@ async def existing_session(
 ) -> None:
     """Stream to a session that exists."""
     connection = SocketConnection(socket, clock)
-    await _accept(socket)
+    await accept(socket)
     async with connection.reporting():
         identity = await admit(socket, "record")
         resume = _flag(socket, "resume")
@@ -170,12 +169,6 @@ async def _control(connection: SocketConnection, session: Session, text: str) ->
     await connection.send(
         ControlMessage(message=_ANSWERS[action], status="active", action=action, **counts(session))
     )
-
-
-async def _accept(socket: Socket) -> None:
-    """Whoever it is: what is wrong is said in a message, which needs a connection."""
-    offered = socket.scope["subprotocols"]
-    await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
 def _flag(socket: Socket, parameter: str) -> bool:

@@ -45,6 +45,7 @@ class Ledger:
         self._streams = {stream.number: stream for stream in recording.checkpoint.streams}
         self._error = recording.checkpoint.error
         self._failure: StorageUnavailableError | None = None
+        self._curious: set[asyncio.Future[None]] = set()
         self._writing = asyncio.Lock()  # held by what may take a while
 
     def progress(self) -> tuple[int, int, float]:
@@ -90,6 +91,22 @@ class Ledger:
         counts = last.chunk_count + chunks, last.pcm_bytes + pcm_bytes
         self.recording.append(pcm, Checkpoint(*counts, tuple(streams.values()), self._error))
         self._streams = streams
+        if self._curious:
+            self.tell_news()
+
+    async def wait_for_news(self) -> None:
+        """Return when something was written, or the session is gone."""
+        news = asyncio.get_running_loop().create_future()
+        self._curious.add(news)
+        try:
+            await news
+        finally:
+            self._curious.discard(news)
+
+    def tell_news(self) -> None:
+        for news in self._curious:
+            if not news.done():
+                news.set_result(None)
 
     async def append_persistently(
         self, stream: int, pcm: Buffer, state: bytes, *, chunks: int = 0

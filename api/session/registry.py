@@ -108,6 +108,14 @@ class Registry:
             task.add_done_callback(lambda _: self._opening.pop(key))
         return await asyncio.shield(task)
 
+    async def find(self, session_id: str) -> Session | None:
+        """The same; None if it is completed."""
+        try:
+            return await self.open(session_id)
+        except SessionCompletedError:
+            await self._manifest(parse_session_id(session_id))
+            return None
+
     async def info(self, session_id: str) -> SessionInfo:
         """The session as it is now. Raises :class:`SessionNotFoundError`."""
         key = parse_session_id(session_id)

@@ -1,8 +1,9 @@
 """One session: audio in order, from several connections, one way from creation to completion."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, cast
 from uuid import UUID
 
@@ -57,6 +58,7 @@ class Session:
         self._last_number = self._ledger.last_stream_number
         self._ending: asyncio.Task[None] | None = None
         self.is_completed = False
+        self._listeners = 0
         recording.watch(lambda: self._give_up(FencedError(str(self.session_id))))
 
     @property
@@ -166,6 +168,22 @@ class Session:
     async def flush(self) -> None:
         """Return when all chunks received so far are persisted."""
         await self.recording.flush()
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """While somebody hears it. Raises :class:`TooManyConnectionsError`."""
+        if self._listeners >= self._max_connections:
+            raise TooManyConnectionsError(self._max_connections)
+        self._listeners += 1
+        try:
+            yield
+        finally:
+            self._listeners -= 1
+
+    async def wait_for_more(self, pcm_bytes: int) -> None:
+        """Return when more than that is recorded, or the session is gone."""
+        while not self.gone.is_set() and self.recording.checkpoint.pcm_bytes <= pcm_bytes:
+            await self._ledger.wait_for_news()
 
     async def end_detached(self) -> None:
         """Nobody will resume the stream that waits: take what is left of it."""
@@ -281,6 +299,7 @@ class Session:
         self._detached = None
         self._on_gone(self)
         self.gone.set()
+        self._ledger.tell_news()
 
     def _give_up(self, error: Exception) -> None:
         if self._ending is None:

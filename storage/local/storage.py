@@ -236,12 +236,11 @@ class LocalStorage:
             return read_checkpoint(self._paths(session_id), self._manifest(session_id))[1]
 
     def _audio(self, session_id: UUID) -> LocalAudio:
-        manifest = self._manifest(session_id)
         session = self._paths(session_id)
-        if manifest.status == "completed":
+        if (recording := self._open.get(session_id)) is not None:
+            manifest, pcm_bytes = recording.manifest, recording.checkpoint.pcm_bytes
+        elif (manifest := self._manifest(session_id)).status == "completed":
             pcm_bytes = manifest.pcm_bytes
-        elif (recording := self._open.get(session_id)) is not None:
-            pcm_bytes = recording.checkpoint.pcm_bytes
         else:
             with files.translated_errors():
                 pcm_bytes = read_checkpoint(session, manifest)[0].pcm_bytes

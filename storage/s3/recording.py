@@ -99,6 +99,11 @@ class S3Recording:
     def unpersisted(self) -> Unpersisted:
         return self._watermark.level(self.checkpoint, self.persisted)
 
+    @property
+    def is_growing(self) -> bool:
+        """Whether it is here, and not about to be somewhere else."""
+        return not self._sealed
+
     def watch(self, fenced: Callable[[], None]) -> None:
         self._fenced = fenced
 
