@@ -1,0 +1,94 @@
+"""Twenty live sessions while the store is away for a minute: what waits, and is it all there?
+
+The store is SeaweedFS behind a proxy that refuses connections for the time of the outage.
+Every session sends 100 ms of 48 kHz PCM each 100 ms throughout, and goes on for a while after.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from tests import engines
+from tests.audio import pcm
+from tests.faults import FaultyStore
+from tests.service import Client, Service
+
+_SESSIONS = 20
+_SECONDS = 60
+_SAMPLE_RATE = 48000
+_CHUNK_SECONDS = 0.1
+_CALM_SECONDS = 10
+
+
+def main(seconds: int = _SECONDS) -> None:
+    os.environ.update(engines.CREDENTIALS)
+    with tempfile.TemporaryDirectory() as folder, engines.seaweedfs(Path(folder)) as url:
+        engines.client(url).create_bucket(Bucket="rec")
+        store = FaultyStore(url)
+        service = Service(
+            Path(folder) / "spool",
+            storage_backend="s3",
+            s3_bucket="rec",
+            s3_endpoint_url=store.url,
+            max_concurrent_sessions=_SESSIONS,
+        ).start()
+        try:
+            asyncio.run(_record(service, store, seconds))
+        finally:
+            service.stop()
+            store.close()
+
+
+async def _record(service: Service, store: FaultyStore, seconds: int) -> None:
+    over = asyncio.Event()
+    speaking = [asyncio.create_task(_speak(service, n, over)) for n in range(_SESSIONS)]
+    await asyncio.sleep(_CALM_SECONDS)
+    await asyncio.to_thread(store.die)
+    await asyncio.sleep(seconds)
+    waiting = (await asyncio.to_thread(service.get, "/health")).json()
+    await asyncio.to_thread(store.revive)
+    began = time.monotonic()
+    while await _waiting_seconds(service) > _CALM_SECONDS:  # noqa: ASYNC110 - nobody says so
+        await asyncio.sleep(0.1)
+    caught_up_seconds = time.monotonic() - began
+    await asyncio.sleep(_CALM_SECONDS)
+    over.set()
+    spoken = await asyncio.gather(*speaking)
+    exact = [await asyncio.to_thread(_is_exact, service, *each) for each in spoken]
+    print(f"the store away for {seconds} s under {_SESSIONS} live sessions")
+    print(f"not persisted at the end of it: {waiting['unpersisted_bytes'] / 1e6:.1f} MB,")
+    print(f"the oldest of it for {waiting['unpersisted_seconds']:.1f} s")
+    print(f"caught up {caught_up_seconds:.1f} s after the store was back")
+    print(f"exact: {sum(exact)} of {len(exact)} recordings")
+    if not all(exact):
+        raise SystemExit("not exact")
+
+
+async def _waiting_seconds(service: Service) -> float:
+    health = await asyncio.to_thread(service.get, "/health")
+    return float(health.json()["unpersisted_seconds"])
+
+
+async def _speak(service: Service, number: int, over: asyncio.Event) -> tuple[str, bytes, int]:
+    """One session; its id, its chunk, and how often that was sent and acknowledged."""
+    chunk = pcm(int(_SAMPLE_RATE * _CHUNK_SECONDS), seed=number)
+    async with service.session(sample_rate=_SAMPLE_RATE) as client:
+        began, chunks = time.monotonic(), 0
+        while not over.is_set():
+            chunks += 1
+            await asyncio.sleep(max(0.0, began + chunks * _CHUNK_SECONDS - time.monotonic()))
+            await _must_be_acknowledged(client, chunk, chunks)
+        await client.close_session()
+        return client.session_id, chunk, chunks
+
+
+async def _must_be_acknowledged(client: Client, chunk: bytes, chunks: int) -> None:
+    answer = await client.send(chunk)
+    assert (answer["type"], answer["chunk_count"]) == ("chunk", chunks), answer
+
+
+def _is_exact(service: Service, session_id: str, chunk: bytes, chunks: int) -> bool:
+    answer = service.get(f"/api/audio/sessions/{session_id}/audio")  # the store sends it
+    return bool(answer.content[80:] == chunk * chunks)
