@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, route
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg, FromPath, Parameter
 from litestar.response import Stream
 from litestar.status_codes import (
@@ -33,7 +32,7 @@ from api.messages import (
     SessionPage,
     SessionResult,
 )
-from api.openapi import EXAMPLE_ID, errors
+from api.openapi import AUDIO_RESPONSES, EXAMPLE_ID, errors
 from api.ranges import is_match, parse_range
 from api.session.clock import Clock
 from api.session.parameters import audio_parameters, user_id
@@ -52,7 +51,12 @@ StatusFilter = Annotated[
 ]
 Limit = Annotated[int, Parameter(query="limit", ge=1, le=1000, description="Sessions per page")]
 Cursor = Annotated[
-    str | None, Parameter(query="cursor", description="next_cursor of the page before")
+    str | None,
+    Parameter(
+        query="cursor",
+        description="next_cursor of the page before",
+        schema_extra={"format": "uuid"},
+    ),
 ]
 Expires = Annotated[
     int | None, Parameter(query="expires", description="Of a signed link: Unix time of its end")
@@ -65,6 +69,11 @@ RedirectFlag = Annotated[
     bool,
     Parameter(query="redirect", description="false: never answer with the store's own link"),
 ]
+RangeHeader = Annotated[
+    str | None, Parameter(header="Range", description="One range of bytes, such as bytes=0-99")
+]
+IfRange = Annotated[str | None, Parameter(header="If-Range", description="ETag of what is there")]
+IfNoneMatch = Annotated[str | None, Parameter(header="If-None-Match", description="ETags known")]
 
 _NOT_FOUND = SessionNotFoundError(EXAMPLE_ID)
 _UNAVAILABLE = StorageUnavailableError()
@@ -172,9 +181,7 @@ class SessionsController(Controller):
         http_method=["GET", "HEAD"],
         media_type="audio/wav",
         responses={
-            HTTP_206_PARTIAL_CONTENT: ResponseSpec(
-                data_container=bytes, media_type="audio/wav", description="The range asked for"
-            ),
+            **AUDIO_RESPONSES,
             **errors(
                 _NOT_FOUND,
                 UrlExpiredError(),
@@ -197,6 +204,9 @@ class SessionsController(Controller):
         settings: Injected[Settings],
         expires: Expires = None,
         signature: Signature = None,
+        range_header: RangeHeader = None,
+        if_range: IfRange = None,
+        if_none_match: IfNoneMatch = None,
         redirect: RedirectFlag = True,  # noqa: FBT002 - a parameter of the request
     ) -> Response[Any]:
         if signature is not None or expires is not None:
@@ -216,11 +226,11 @@ class SessionsController(Controller):
             "Last-Modified": format_datetime(audio.modified_at, usegmt=True),
             "Content-Disposition": f'inline; filename="{session_id}.wav"',
         }
-        if is_match(request.headers.get("If-None-Match"), audio.etag):
+        if is_match(if_none_match, audio.etag):
             return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
         wanted = None
-        if request.headers.get("If-Range") in {None, audio.etag}:
-            wanted = parse_range(request.headers.get("Range"), audio.size_bytes)
+        if if_range in {None, audio.etag}:
+            wanted = parse_range(range_header, audio.size_bytes)
         status_code, start, stop = HTTP_200_OK, 0, audio.size_bytes
         if wanted is not None:
             status_code, (start, stop) = HTTP_206_PARTIAL_CONTENT, wanted
