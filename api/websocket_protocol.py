@@ -11,6 +11,7 @@ from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 # What an ordinary read brings is parsed at once.
 _AT_ONCE_BYTES = 8 * 1024
@@ -72,6 +73,19 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused and self.queue.empty():
             self._go_on()
         return message
+
+    def send_receive_event_to_app(self) -> None:
+        """Text that is not UTF-8 is the client's mistake: closed for, not logged as a defect."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            self.frames = [b"".join(self.frames)]
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def connection_lost(self, exc: Exception | None) -> None:
         # What arrived is received, whoever is gone.

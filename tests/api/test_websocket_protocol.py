@@ -76,3 +76,21 @@ def test_a_frame_that_breaks_the_protocol_in_a_flood_ends_only_its_connection(
     info = service.get(f"/api/audio/sessions/{session_id}").json()
     assert (info["connections"], info["status"]) == (0, "active")
     assert service.pcm(session_id) == pcm(500) * info["total_chunks"]
+
+
+def end_of(connection: socket.socket) -> bytes:
+    """All that comes until the service hangs up."""
+    received = bytearray()
+    while data := connection.recv(4096):
+        received += data
+    return bytes(received)
+
+
+def test_text_that_is_not_utf8_closes_with_1007_and_is_no_defect(
+    service: Service, connection: socket.socket
+) -> None:
+    session_of(connection)
+    connection.sendall(Frame(Opcode.TEXT, b"\xff").serialize(mask=True) * 2)
+    assert end_of(connection) == b"\x88\x0f\x03\xefinvalid UTF-8"
+    assert service.get("/health").status_code == 200
+    assert "Traceback" not in "".join(service.log)
