@@ -94,3 +94,16 @@ def test_text_that_is_not_utf8_closes_with_1007_and_is_no_defect(
     assert end_of(connection) == b"\x88\x0f\x03\xefinvalid UTF-8"
     assert service.get("/health").status_code == 200
     assert "Traceback" not in "".join(service.log)
+
+
+def test_a_goodbye_that_overtakes_answers_is_no_defect(service: Service) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(HANDSHAKE)
+            session_of(connection)
+            connection.sendall(Frame(Opcode.BINARY, pcm(10)).serialize(mask=True))
+            connection.sendall(Frame(Opcode.TEXT, b"\xff").serialize(mask=True))
+            assert b"\x03\xefinvalid UTF-8" in end_of(connection)
+    assert service.get("/health").status_code == 200
+    assert "Traceback" not in "".join(service.log)
