@@ -25,6 +25,8 @@ _MOST_MESSAGES = 4  # of a slice; the next one is smaller
 # who sends a file, and not while others are connected.
 _BYTES_PER_SECOND = 16_000_000
 
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
 
 class Turns:
     """Those who have more than their share, one after the other, others in between."""
@@ -74,6 +76,14 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused and self.queue.empty():
             self._go_on()
         return message
+
+    def handle_events(self) -> None:
+        """Also answers a handshake that cannot be parsed: as it is, the client waits for ever."""
+        super().handle_events()
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(_BAD_REQUEST)
+            self.transport.close()
 
     def send_receive_event_to_app(self) -> None:
         """Text that is not UTF-8 is the client's mistake: closed for, not logged as a defect."""

@@ -107,3 +107,21 @@ def test_a_goodbye_that_overtakes_answers_is_no_defect(service: Service) -> None
             assert b"\x03\xefinvalid UTF-8" in end_of(connection)
     assert service.get("/health").status_code == 200
     assert "Traceback" not in "".join(service.log)
+
+
+@pytest.mark.parametrize(
+    "handshake",
+    [
+        HANDSHAKE.replace(b"ws/audio", b"ws/audio?user_id=" + b"x" * 9000),
+        HANDSHAKE.replace(b"Host:", b"Cookie: " + b"x" * 9000 + b"\r\nHost:"),
+        HANDSHAKE.replace(b"Host:", b"X-Many: 1\r\n" * 200 + b"Host:"),
+        HANDSHAKE.replace(b"Host:", b"Content-Length: 3\r\nHost:"),
+    ],
+    ids=["long URL", "long header", "many headers", "body"],
+)
+def test_a_handshake_that_cannot_be_parsed_is_answered_with_400(
+    service: Service, handshake: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(handshake)
+        assert end_of(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")
