@@ -32,7 +32,16 @@ from api.session.retention import Retention
 from api.sessions import SessionsController
 from api.settings import Settings
 from api.stream import existing_session, new_session
-from api.system import answer_error, asyncapi_json, health, openapi_json, ready, redoc, root
+from api.system import (
+    answer_error,
+    answer_options,
+    asyncapi_json,
+    health,
+    openapi_json,
+    ready,
+    redoc,
+    root,
+)
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, OwnedElsewhereError, Storage
@@ -90,6 +99,7 @@ def create_app(
         state=State({"registry": registry}),
         middleware=_doors(settings, Authenticator(create_provider(settings, clock), tokens, clock)),
         cors_config=_cors(settings.origins),
+        before_request=answer_options,
         exception_handlers={
             Exception: answer_error,
             OwnedElsewhereError: relaying(settings.lease_seconds),

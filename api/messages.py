@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES
 from storage.manifest import Status
 
 Action = Literal["close_session", "flush", "keep_alive", "status"]
@@ -23,6 +24,14 @@ PersistedChunkCount = Annotated[
     int, Meta(description="Chunks that are in storage and survive the loss of the node", ge=0)
 ]
 DurationSeconds = Annotated[float, Meta(description="Audio recorded so far", ge=0)]
+
+# Of what cannot be printed, the part that every dialect of regular expressions can name.
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+
+def _documented(**schema: object) -> Meta:
+    """What is said of a field and checked elsewhere: `api.session.parameters` has better errors."""
+    return Meta(extra_json_schema={"extra": schema})
 
 
 class ControlRequest(msgspec.Struct, tag_field="type", tag="control"):
@@ -80,10 +89,12 @@ class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
 class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Parameters of a new session; what is left out has the configured default."""
 
-    user_id: str | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
-    format: str | None = None
+    user_id: Annotated[
+        str | None, _documented(description="Printable text", maxLength=256, pattern=_NO_CONTROLS)
+    ] = None
+    sample_rate: Annotated[int | None, _documented(enum=[*SAMPLE_RATES, None])] = None
+    channels: Annotated[int | None, _documented(enum=[*CHANNELS, None])] = None
+    format: Annotated[str | None, _documented(enum=[*INPUT_FORMATS, None])] = None
 
 
 class SessionInfo(msgspec.Struct, kw_only=True):

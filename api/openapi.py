@@ -8,7 +8,21 @@ import msgspec
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import RedocRenderPlugin, SwaggerRenderPlugin
-from litestar.openapi.spec import Example, OpenAPI, OpenAPIResponse, Reference, Tag
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    OpenAPI,
+    OpenAPIResponse,
+    Reference,
+    RequestBody,
+    SecurityScheme,
+    Tag,
+)
+from litestar.status_codes import (
+    HTTP_206_PARTIAL_CONTENT,
+    HTTP_304_NOT_MODIFIED,
+    HTTP_307_TEMPORARY_REDIRECT,
+)
 
 from api import __version__
 from api.errors import wire
@@ -27,6 +41,14 @@ from api.messages import (
 )
 
 EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+AUDIO_RESPONSES = {
+    HTTP_206_PARTIAL_CONTENT: ResponseSpec(
+        data_container=bytes, media_type="audio/wav", description="The range asked for"
+    ),
+    HTTP_304_NOT_MODIFIED: ResponseSpec(None, description="If-None-Match names the current ETag"),
+    HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(None, description="The store has the audio"),
+}
 
 _DESCRIPTION = """
 Live audio in over a WebSocket, one WAV per session out.
@@ -48,6 +70,15 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="sessions", description="Recordings, live and finished"),
             Tag(name="system", description="For operators"),
         ],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer"),
+                "api_key": SecurityScheme(
+                    type="apiKey", security_scheme_in="header", name="X-API-Key"
+                ),
+            }
+        ),
+        security=[{"bearer": []}, {"api_key": []}, {}],  # or none, where the service is open
     )
 
 
@@ -103,13 +134,15 @@ def finish(document: OpenAPI) -> None:
     """Put right what Litestar's generator cannot know.
 
     Bad parameters are answered with 422 here, and its document always adds a 400 of its own;
-    the ids of examples are their keys and no property of OpenAPI's; and what a success looks
-    like, it could only make up.
+    the ids of examples are their keys and no property of OpenAPI's; a body is always required;
+    and what a success looks like, it could only make up.
     """
     for path in (document.paths or {}).values():
         for operation in (path.get, path.post, path.delete, path.head):
             if operation is not None and operation.responses is not None:
                 operation.responses.pop("400", None)
+                if isinstance(operation.request_body, RequestBody):
+                    operation.request_body.required = False
                 for response in operation.responses.values():
                     _drop_example_ids(response)
     for example in _EXAMPLES:

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, route
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import BodyKwarg, FromPath, QueryParameter
+from litestar.params import BodyKwarg, FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
 from litestar.status_codes import (
     HTTP_200_OK,
@@ -45,7 +44,7 @@ from api.messages import (
     SessionResult,
     SessionTokenInfo,
 )
-from api.openapi import EXAMPLE_ID, errors
+from api.openapi import AUDIO_RESPONSES, EXAMPLE_ID, errors
 from api.ranges import is_match, parse_range
 from api.session.clock import Clock
 from api.session.parameters import audio_parameters, user_id
@@ -69,7 +68,12 @@ StatusFilter = Annotated[
 ]
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Sessions per page")]
 Cursor = Annotated[
-    str | None, QueryParameter(name="cursor", description="next_cursor of the page before")
+    str | None,
+    QueryParameter(
+        name="cursor",
+        description="next_cursor of the page before",
+        schema_extra={"format": "uuid"},
+    ),
 ]
 Expires = Annotated[
     int | None, QueryParameter(name="expires", description="Of a signed link: Unix time of its end")
@@ -81,6 +85,15 @@ Signature = Annotated[
 RedirectFlag = Annotated[
     bool,
     QueryParameter(name="redirect", description="false: never answer with the store's own link"),
+]
+RangeHeader = Annotated[
+    str | None, HeaderParameter(name="Range", description="One range of bytes, such as bytes=0-99")
+]
+IfRange = Annotated[
+    str | None, HeaderParameter(name="If-Range", description="ETag of what is there")
+]
+IfNoneMatch = Annotated[
+    str | None, HeaderParameter(name="If-None-Match", description="ETags known")
 ]
 
 _NOT_FOUND = SessionNotFoundError(EXAMPLE_ID)
@@ -254,9 +267,7 @@ class SessionsController(Controller):
         http_method=["GET", "HEAD"],
         media_type="audio/wav",
         responses={
-            HTTP_206_PARTIAL_CONTENT: ResponseSpec(
-                data_container=bytes, media_type="audio/wav", description="The range asked for"
-            ),
+            **AUDIO_RESPONSES,
             **errors(
                 _NOT_FOUND,
                 UrlExpiredError(),
@@ -279,6 +290,9 @@ class SessionsController(Controller):
         settings: Injected[Settings],
         expires: Expires = None,
         signature: Signature = None,
+        range_header: RangeHeader = None,
+        if_range: IfRange = None,
+        if_none_match: IfNoneMatch = None,
         redirect: RedirectFlag = True,  # noqa: FBT002 - a parameter of the request
     ) -> Response[Any]:
         if signature is not None or expires is not None:
@@ -301,11 +315,11 @@ class SessionsController(Controller):
             "Last-Modified": format_datetime(audio.modified_at, usegmt=True),
             "Content-Disposition": f'inline; filename="{session_id}.wav"',
         }
-        if is_match(request.headers.get("If-None-Match"), audio.etag):
+        if is_match(if_none_match, audio.etag):
             return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
         wanted = None
-        if request.headers.get("If-Range") in {None, audio.etag}:
-            wanted = parse_range(request.headers.get("Range"), audio.size_bytes)
+        if if_range in {None, audio.etag}:
+            wanted = parse_range(range_header, audio.size_bytes)
         status_code, start, stop = HTTP_200_OK, 0, audio.size_bytes
         if wanted is not None:
             status_code, (start, stop) = HTTP_206_PARTIAL_CONTENT, wanted

@@ -7,7 +7,12 @@ from litestar import MediaType, Request, Response, get
 from litestar.exceptions import ClientException, HTTPException, ValidationException
 from litestar.openapi.plugins import RedocRenderPlugin
 from litestar.response import Redirect
-from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_401_UNAUTHORIZED
+from litestar.routes import HTTPRoute
+from litestar.status_codes import (
+    HTTP_204_NO_CONTENT,
+    HTTP_400_BAD_REQUEST,
+    HTTP_401_UNAUTHORIZED,
+)
 
 from api import __version__
 from api.asyncapi import asyncapi_document
@@ -65,6 +70,21 @@ async def asyncapi_json() -> dict[str, Any]:
 @get("/redoc", include_in_schema=False, media_type=MediaType.HTML)
 async def redoc(request: HttpRequest) -> bytes:
     return RedocRenderPlugin().render(request, request.app.openapi_schema.to_schema())
+
+
+async def answer_options(request: HttpRequest) -> Response[None] | None:
+    """The methods of a path. Litestar's own answer knows one where a controller has several."""
+    if request.method != "OPTIONS":
+        return None
+    path = request.scope["path_template"]
+    methods = {
+        method
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and route.path_format == path
+        for method in route.methods
+    }
+    headers = {"Allow": ", ".join(sorted(methods))}
+    return Response(None, status_code=HTTP_204_NO_CONTENT, headers=headers)
 
 
 def answer_error(request: HttpRequest, error: Exception) -> Response[ErrorBody]:

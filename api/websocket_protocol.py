@@ -9,8 +9,10 @@ import asyncio
 import collections
 from typing import Any
 
-from uvicorn._types import ASGIReceiveEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 # What an ordinary read brings is parsed at once.
 _AT_ONCE_BYTES = 8 * 1024
@@ -22,6 +24,8 @@ _MOST_MESSAGES = 4  # of a slice; the next one is smaller
 # Forty times what the most demanding live audio needs (96 kHz stereo). Faster than that is only
 # who sends a file, and not while others are connected.
 _BYTES_PER_SECOND = 16_000_000
+
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Turns:
@@ -72,6 +76,40 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused and self.queue.empty():
             self._go_on()
         return message
+
+    def handle_events(self) -> None:
+        """Also answers a handshake that cannot be parsed: as it is, the client waits for ever."""
+        super().handle_events()
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(_BAD_REQUEST)
+            self.transport.close()
+
+    def send_receive_event_to_app(self) -> None:
+        """Text that is not UTF-8 is the client's mistake: closed for, not logged as a defect."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            self.frames = [b"".join(self.frames)]
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Raises ``ClientDisconnected`` where the protocol has said goodbye by itself.
+
+        It does to a client that breaks its rules or answers no ping; messages may be unanswered.
+        """
+        await self.writable.wait()
+        if self.handshake_complete and self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            # A refusal is an answer, which uvicorn would miss when the application returns.
+            self.handshake_complete = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         # What arrived is received, whoever is gone.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import jsonschema
 import pytest
+import requests
 from openapi_spec_validator import validate
 
 from api import __version__
@@ -106,3 +107,20 @@ def test_a_wrong_method_is_a_405_in_the_document_s_shape(service: Service) -> No
     answer = service.delete("/health")
     assert answer.status_code == 405
     assert answer.json()["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/health", {"GET"}),
+        ("/api/audio/sessions", {"GET", "POST"}),
+        ("/api/audio/sessions/x", {"DELETE", "GET"}),
+        ("/api/audio/sessions/x/audio", {"GET", "HEAD"}),
+    ],
+)
+def test_options_are_all_methods_of_a_path(service: Service, path: str, methods: set[str]) -> None:
+    answer = requests.options(service.url + path, timeout=10)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert set(answer.headers["allow"].split(", ")) == methods | {"OPTIONS"}
+    refused = requests.patch(service.url + path, timeout=10)
+    assert set(refused.headers["allow"].split(", ")) == methods | {"OPTIONS"}

@@ -76,3 +76,52 @@ def test_a_frame_that_breaks_the_protocol_in_a_flood_ends_only_its_connection(
     info = service.get(f"/api/audio/sessions/{session_id}").json()
     assert (info["connections"], info["status"]) == (0, "active")
     assert service.pcm(session_id) == pcm(500) * info["total_chunks"]
+
+
+def end_of(connection: socket.socket) -> bytes:
+    """All that comes until the service hangs up."""
+    received = bytearray()
+    while data := connection.recv(4096):
+        received += data
+    return bytes(received)
+
+
+def test_text_that_is_not_utf8_closes_with_1007_and_is_no_defect(
+    service: Service, connection: socket.socket
+) -> None:
+    session_of(connection)
+    connection.sendall(Frame(Opcode.TEXT, b"\xff").serialize(mask=True) * 2)
+    assert end_of(connection) == b"\x88\x0f\x03\xefinvalid UTF-8"
+    assert service.get("/health").status_code == 200
+    assert "Traceback" not in "".join(service.log)
+
+
+def test_a_goodbye_that_overtakes_answers_is_no_defect(service: Service) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(HANDSHAKE)
+            session_of(connection)
+            connection.sendall(Frame(Opcode.BINARY, pcm(10)).serialize(mask=True))
+            connection.sendall(Frame(Opcode.TEXT, b"\xff").serialize(mask=True))
+            assert b"\x03\xefinvalid UTF-8" in end_of(connection)
+    assert service.get("/health").status_code == 200
+    assert "Traceback" not in "".join(service.log)
+
+
+@pytest.mark.parametrize(
+    "handshake",
+    [
+        HANDSHAKE.replace(b"ws/audio", b"ws/audio?user_id=" + b"x" * 9000),
+        HANDSHAKE.replace(b"Host:", b"Cookie: " + b"x" * 9000 + b"\r\nHost:"),
+        HANDSHAKE.replace(b"Host:", b"X-Many: 1\r\n" * 200 + b"Host:"),
+        HANDSHAKE.replace(b"Host:", b"Content-Length: 3\r\nHost:"),
+    ],
+    ids=["long URL", "long header", "many headers", "body"],
+)
+def test_a_handshake_that_cannot_be_parsed_is_answered_with_400(
+    service: Service, handshake: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(handshake)
+        assert end_of(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")

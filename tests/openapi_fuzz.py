@@ -1,0 +1,25 @@
+"""``python -m tests.openapi_fuzz run URL/openapi.json -n 3000``: Schemathesis as it tests us.
+
+The suite runs the same with few examples (`tests.test_openapi_fuzz`).
+"""
+
+import unicodedata
+from typing import Any
+
+import schemathesis
+from schemathesis.cli import schemathesis as command
+
+
+@schemathesis.hook
+def filter_body(_context: Any, body: Any) -> bool:
+    """Not the user ids that cannot be printed where the document's pattern cannot say so."""
+    user_id = body.get("user_id") if isinstance(body, dict) else None
+    return (
+        not isinstance(user_id, str)
+        or user_id.isprintable()
+        or any(unicodedata.category(character) == "Cc" for character in user_id)
+    )
+
+
+if __name__ == "__main__":
+    command()

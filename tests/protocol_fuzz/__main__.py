@@ -1,0 +1,39 @@
+"""``python -m tests.protocol_fuzz EXAMPLES``: so many conversations and handshakes, new ones."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.protocol_fuzz.properties import (
+    CONVERSATIONS,
+    HANDSHAKES,
+    SERVICE,
+    answers_a_handshake,
+    survives,
+)
+from tests.service import Service
+
+
+def main(examples: int) -> None:
+    repeat = settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        service = Service(Path(folder), **SERVICE).start()
+        try:
+            repeat(given(CONVERSATIONS)(lambda talk: survives(service, *talk)))()
+            repeat(given(HANDSHAKES)(lambda request: answers_a_handshake(service, request)))()
+        finally:
+            service.kill()
+    sys.stdout.write(f"nothing found in {examples} conversations and {examples} handshakes\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
