@@ -20,10 +20,12 @@ from api.access.providers import create_provider
 from api.access.session_tokens import SessionTokens
 from api.access.signing import SigningKeys, kept_secret
 from api.audio import ffmpeg
+from api.audio.conversion import Converter
 from api.audio.ffmpeg import Ffmpeg
 from api.connection import Socket
 from api.links import LinkSigner
 from api.listen import listen
+from api.recordings import RecordingsController
 from api.relay import relaying
 from api.session.clock import Clock, SystemClock
 from api.session.expiry import Expiry
@@ -81,6 +83,7 @@ def create_app(
             existing_session,
             listen,
             SessionsController,
+            RecordingsController,
             root,
             health,
             ready,
@@ -94,6 +97,7 @@ def create_app(
             registry=registry,
             storage=storage,
             tokens=tokens,
+            converter=Converter(),
             signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
         ),
         state=State({"registry": registry}),

@@ -13,12 +13,14 @@ from litestar.openapi.spec import (
     Example,
     OpenAPI,
     OpenAPIResponse,
+    PathItem,
     Reference,
     RequestBody,
     SecurityScheme,
     Tag,
 )
 from litestar.status_codes import (
+    HTTP_200_OK,
     HTTP_206_PARTIAL_CONTENT,
     HTTP_304_NOT_MODIFIED,
     HTTP_307_TEMPORARY_REDIRECT,
@@ -50,6 +52,8 @@ AUDIO_RESPONSES = {
     HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(None, description="The store has the audio"),
 }
 
+_OTHER_FORMATS = ("audio/mpeg", "audio/flac", "audio/ogg")
+
 _DESCRIPTION = """
 Live audio in over a WebSocket, one WAV per session out.
 
@@ -68,6 +72,7 @@ def openapi_config() -> OpenAPIConfig:
         render_plugins=[SwaggerRenderPlugin(path="/")],
         tags=[
             Tag(name="sessions", description="Recordings, live and finished"),
+            Tag(name="recordings", description="What they hold"),
             Tag(name="system", description="For operators"),
         ],
         components=Components(
@@ -137,7 +142,9 @@ def finish(document: OpenAPI) -> None:
     the ids of examples are their keys and no property of OpenAPI's; a body is always required;
     and what a success looks like, it could only make up.
     """
-    for path in (document.paths or {}).values():
+    for address, path in (document.paths or {}).items():
+        if address.endswith("/audio"):
+            _add_formats(path)
         for operation in (path.get, path.post, path.delete, path.head):
             if operation is not None and operation.responses is not None:
                 operation.responses.pop("400", None)
@@ -148,6 +155,15 @@ def finish(document: OpenAPI) -> None:
     for example in _EXAMPLES:
         schema = document.components.schemas[type(example).__name__]
         schema.examples = [msgspec.to_builtins(example)]
+
+
+def _add_formats(path: PathItem) -> None:
+    for operation in (path.get, path.head):
+        if operation is not None and operation.responses is not None:
+            response = operation.responses[str(HTTP_200_OK)]
+            if isinstance(response, OpenAPIResponse) and response.content is not None:
+                wav = response.content["audio/wav"]
+                response.content |= dict.fromkeys(_OTHER_FORMATS, wav)
 
 
 def _drop_example_ids(response: OpenAPIResponse | Reference) -> None:

@@ -1,0 +1,250 @@
+"""The HTTP endpoints of what is recorded: the WAV, parts of it, other formats, links to it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from email.utils import format_datetime
+from typing import Annotated, Any, Literal, NamedTuple
+
+from litestar import Controller, Response, get, route
+from litestar.background_tasks import BackgroundTask
+from litestar.params import FromPath, HeaderParameter, QueryParameter
+from litestar.response import Stream
+from litestar.response.base import ASGIResponse
+from litestar.status_codes import (
+    HTTP_200_OK,
+    HTTP_206_PARTIAL_CONTENT,
+    HTTP_304_NOT_MODIFIED,
+    HTTP_307_TEMPORARY_REDIRECT,
+)
+
+from api.access.admission import admit, requires
+from api.access.audit import audit
+from api.audio.conversion import TARGETS, Converter
+from api.dependencies import Injected
+from api.errors import (
+    InvalidParameterError,
+    InvalidSignatureError,
+    RangeNotSatisfiableError,
+    UrlExpiredError,
+)
+from api.http import OF_A_SESSION, HttpRequest, base_url
+from api.links import LinkSigner
+from api.messages import DownloadLink
+from api.openapi import AUDIO_RESPONSES, errors
+from api.ranges import is_match, parse_range
+from api.session.clock import Clock
+from api.session.registry import Registry
+from api.settings import Settings
+from storage.base import Audio
+from storage.wav import HEADER_BYTES, PcmFormat, header
+
+Expires = Annotated[
+    int | None, QueryParameter(name="expires", description="Of a signed link: Unix time of its end")
+]
+Signature = Annotated[
+    str | None, QueryParameter(name="signature", description="Of a signed link: its signature")
+]
+
+RedirectFlag = Annotated[
+    bool,
+    QueryParameter(name="redirect", description="false: never answer with the store's own link"),
+]
+RangeHeader = Annotated[
+    str | None, HeaderParameter(name="Range", description="One range of bytes, such as bytes=0-99")
+]
+IfRange = Annotated[
+    str | None, HeaderParameter(name="If-Range", description="ETag of what is there")
+]
+IfNoneMatch = Annotated[
+    str | None, HeaderParameter(name="If-None-Match", description="ETags known")
+]
+Format = Annotated[
+    Literal["wav", "mp3", "flac", "opus"] | None,
+    QueryParameter(name="format", description="Another format, made while it is sent"),
+]
+Start = Annotated[
+    float | None,
+    QueryParameter(
+        name="start",
+        ge=0,
+        description="Only from this second on",
+        schema_extra={"minimum": 0},
+    ),
+]
+End = Annotated[
+    float | None,
+    QueryParameter(
+        name="end", ge=0, description="Only up to this second", schema_extra={"minimum": 0}
+    ),
+]
+
+_LONGEST_SECONDS = 1e9
+
+
+class RecordingsController(Controller):
+    """What a session has recorded, complete or still growing."""
+
+    path = "/api/audio/sessions/{session_id:str}"
+    tags = ["recordings"]  # noqa: RUF012 - the framework's own attribute
+
+    @get(
+        "/download",
+        guards=[requires("read")],
+        responses=errors(*OF_A_SESSION),
+        summary="A link to the audio that works without further permission",
+    )
+    async def download(
+        self,
+        request: HttpRequest,
+        session_id: FromPath[str],
+        registry: Injected[Registry],
+        signer: Injected[LinkSigner],
+        settings: Injected[Settings],
+        clock: Injected[Clock],
+    ) -> DownloadLink:
+        info = await registry.info(session_id)
+        audit("read", request.user, info.session_id, reason="link")
+        if link := await registry.link(session_id, settings.download_url_ttl_seconds):
+            return DownloadLink(url=link.url, expires_at=link.expires_at)
+        path = f"/api/audio/sessions/{info.session_id}/audio"
+        return signer.link(base_url(request, settings), path, clock.now())
+
+    @route(
+        "/audio",
+        http_method=["GET", "HEAD"],
+        media_type="audio/wav",
+        responses={
+            **AUDIO_RESPONSES,
+            **errors(
+                UrlExpiredError(),
+                InvalidSignatureError(),
+                InvalidParameterError("expires"),
+                RangeNotSatisfiableError(80),
+                *OF_A_SESSION,
+            ),
+        },
+        summary="The WAV; while it is still being recorded, what there is so far",
+        description=(
+            "Honours Range, If-Range and If-None-Match. With format, start or end it is made "
+            "while it is sent, without a length, and these headers have no effect."
+        ),
+    )
+    async def audio(
+        self,
+        request: HttpRequest,
+        session_id: FromPath[str],
+        registry: Injected[Registry],
+        signer: Injected[LinkSigner],
+        clock: Injected[Clock],
+        settings: Injected[Settings],
+        expires: Expires = None,
+        signature: Signature = None,
+        range_header: RangeHeader = None,
+        if_range: IfRange = None,
+        if_none_match: IfNoneMatch = None,
+        redirect: RedirectFlag = True,  # noqa: FBT002 - a parameter of the request
+        format: Format = None,  # noqa: A002 - a parameter of the request
+        start: Start = None,
+        end: End = None,
+        *,
+        converter: Injected[Converter],
+    ) -> Response[Any]:
+        if signature is not None or expires is not None:
+            signer.check(request.url.path, str(expires), signature or "", clock.now())
+        else:
+            await admit(request, "read")
+        audit("read", request.user, session_id)
+        if format or start is not None or end is not None:
+            part = await _part(registry, session_id, start or 0.0, end)
+            return _converted(part, format or "wav", session_id, converter)
+        if redirect and request.method == "GET":
+            link = await registry.link(session_id, settings.download_url_ttl_seconds)
+            if link is not None:
+                return Response(
+                    b"",
+                    status_code=HTTP_307_TEMPORARY_REDIRECT,
+                    headers={"Location": link.url},
+                )
+        audio = await registry.audio(session_id)
+        return _download(audio, session_id, range_header, if_range, if_none_match)
+
+
+def _download(
+    audio: Audio,
+    session_id: str,
+    range_header: str | None,
+    if_range: str | None,
+    if_none_match: str | None,
+) -> Response[Any]:
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": audio.etag,
+        "Last-Modified": format_datetime(audio.modified_at, usegmt=True),
+        "Content-Disposition": f'inline; filename="{session_id}.wav"',
+    }
+    if is_match(if_none_match, audio.etag):
+        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
+    wanted = None
+    if if_range in {None, audio.etag}:
+        wanted = parse_range(range_header, audio.size_bytes)
+    status_code, start, stop = HTTP_200_OK, 0, audio.size_bytes
+    if wanted is not None:
+        status_code, (start, stop) = HTTP_206_PARTIAL_CONTENT, wanted
+        headers["Content-Range"] = wanted.content_range(audio.size_bytes)
+    headers["Content-Length"] = str(stop - start)
+    return Stream(
+        audio.read(start, stop),
+        status_code=status_code,
+        media_type="audio/wav",
+        headers=headers,
+    )
+
+
+class _Part(NamedTuple):
+    pcm: AsyncIterator[bytes]
+    pcm_bytes: int
+    pcm_format: PcmFormat
+
+
+async def _part(
+    registry: Registry, session_id: str, start_seconds: float, end_seconds: float | None
+) -> _Part:
+    """Whole frames between two moments, as far as they are recorded."""
+    info = await registry.info(session_id)
+    audio = await registry.audio(session_id)
+    pcm_format = PcmFormat(info.sample_rate, info.channels)
+
+    def position(seconds: float) -> int:
+        frames = round(min(seconds, _LONGEST_SECONDS) * info.sample_rate)
+        return min(HEADER_BYTES + frames * pcm_format.frame_bytes, audio.size_bytes)
+
+    begin = position(start_seconds)
+    stop = audio.size_bytes if end_seconds is None else max(begin, position(end_seconds))
+    return _Part(audio.read(begin, stop), stop - begin, pcm_format)
+
+
+def _converted(part: _Part, name: str, session_id: str, converter: Converter) -> Response[Any]:
+    if name == "wav":
+        media_type, suffix, content = "audio/wav", "wav", _wav(part)
+    else:
+        target = TARGETS[name]
+        media_type, suffix = target.media_type, target.suffix
+        content = converter.convert(part.pcm, part.pcm_format, target)
+    return _Content(
+        content,
+        media_type=media_type,
+        headers={"Content-Disposition": f'inline; filename="{session_id}.{suffix}"'},
+        background=BackgroundTask(content.aclose),  # also where nobody listens any more
+    )
+
+
+class _Content(Stream):
+    """Of the media type that it says, not of its handler's."""
+
+    def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
+        return super().to_asgi_response(*args, **options | {"media_type": self.media_type})
+
+
+async def _wav(part: _Part) -> AsyncGenerator[bytes, None]:
+    yield header(part.pcm_format, part.pcm_bytes)
+    async for block in part.pcm:
+        yield block

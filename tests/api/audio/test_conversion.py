@@ -1,0 +1,60 @@
+"""What is recorded, in other formats: the same audio, and no process that outlives its reader."""
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import psutil
+import pytest
+
+from api.audio.conversion import TARGETS, Converter
+from storage.wav import PcmFormat
+from tests.audio import cut, decode, pcm, speech
+
+
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    for piece in cut(data, 10_007):
+        yield piece
+
+
+def correlation(one: bytes, other: bytes) -> float:
+    """Of two recordings, wherever one begins in the other."""
+    a, b = (np.frombuffer(data, np.int16).astype(float) for data in (one, other))
+    length = len(a) + len(b)
+    product = np.fft.rfft(a, length) * np.conj(np.fft.rfft(b, length))
+    return float(np.fft.irfft(product, length).max() / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+async def converted(data: bytes, pcm_format: PcmFormat, name: str) -> bytes:
+    converting = Converter().convert(pieces(data), pcm_format, TARGETS[name])
+    return b"".join([block async for block in converting])
+
+
+async def test_flac_is_sample_for_sample_the_same() -> None:
+    data = pcm(100_000, channels=2)
+    made = await converted(data, PcmFormat(48000, 2), "flac")
+    assert made.startswith(b"fLaC")
+    assert decode(made, sample_rate=48000, channels=2) == data
+
+
+@pytest.mark.parametrize("name", ["mp3", "opus"])
+async def test_lossy_formats_sound_the_same(name: str) -> None:
+    data = decode(speech(), sample_rate=48000)
+    made = await converted(data, PcmFormat(48000, 1), name)
+    assert len(made) < len(data) / 3
+    assert correlation(data, decode(made, sample_rate=48000)) > 0.95
+
+
+async def test_a_reader_that_goes_away_leaves_no_process() -> None:
+    before = {child.pid for child in psutil.Process().children()}
+    converting = Converter().convert(pieces(bytes(50_000_000)), PcmFormat(8000, 1), TARGETS["flac"])
+    async for _ in converting:
+        break
+    await converting.aclose()
+    assert {child.pid for child in psutil.Process().children()} <= before
+
+
+async def test_an_ffmpeg_that_fails_is_told() -> None:
+    broken = TARGETS["mp3"]._replace(arguments=("-c:a", "no-such-codec", "-f", "mp3"))
+    with pytest.raises(OSError, match="no-such-codec"):
+        async for _ in Converter().convert(pieces(pcm(1000)), PcmFormat(8000, 1), broken):
+            pass

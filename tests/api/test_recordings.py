@@ -1,0 +1,93 @@
+"""Parts of recordings and other formats, over HTTP."""
+
+import time
+
+import psutil
+import pytest
+
+from storage import wav
+from tests.audio import decode, pcm
+from tests.service import Service, children_of
+
+SESSIONS = "/api/audio/sessions"
+DATA = pcm(96_000, channels=2)
+
+
+@pytest.fixture
+async def session_id(service: Service) -> str:
+    async with service.session(sample_rate=48000, channels=2) as client:
+        await client.send(DATA)
+        await client.close_session()
+    return client.session_id
+
+
+@pytest.mark.parametrize(
+    ("query", "begin", "stop"),
+    [
+        ("start=0.5&end=1.25", 24_000, 60_000),
+        ("start=1.5", 72_000, 96_000),
+        ("end=0.00001", 0, 0),
+        ("end=0.25", 0, 12_000),
+        ("start=1.9&end=900", 91_200, 96_000),
+        ("start=7&end=inf", 96_000, 96_000),
+        ("start=1&end=0.5", 48_000, 48_000),
+        ("format=wav", 0, 96_000),
+    ],
+)
+async def test_a_part_is_a_wav_of_the_frames_between_two_moments(
+    service: Service, session_id: str, query: str, begin: int, stop: int
+) -> None:
+    answer = service.get(f"{SESSIONS}/{session_id}/audio?{query}")
+    part = DATA[4 * begin : 4 * stop]
+    assert answer.content == wav.header(wav.PcmFormat(48000, 2), len(part)) + part
+    assert answer.headers["content-type"] == "audio/wav"
+
+
+async def test_flac_over_http_is_sample_for_sample_the_same(
+    service: Service, session_id: str
+) -> None:
+    answer = service.get(f"{SESSIONS}/{session_id}/audio?format=flac&start=0.5")
+    assert answer.headers["content-type"] == "audio/flac"
+    assert answer.headers["content-disposition"].endswith('.flac"')
+    assert decode(answer.content, sample_rate=48000, channels=2) == DATA[4 * 24_000 :]
+
+
+@pytest.mark.parametrize(("name", "media_type"), [("mp3", "audio/mpeg"), ("opus", "audio/ogg")])
+async def test_lossy_formats_have_the_length_of_the_recording(
+    service: Service, session_id: str, name: str, media_type: str
+) -> None:
+    answer = service.get(f"{SESSIONS}/{session_id}/audio?format={name}")
+    assert answer.headers["content-type"] == media_type
+    frames = len(decode(answer.content, sample_rate=48000, channels=2)) // 4
+    assert abs(frames - 96_000) < 0.1 * 48_000
+
+
+async def test_what_is_being_recorded_is_converted_as_far_as_it_is(service: Service) -> None:
+    async with service.session() as client:
+        await client.send(pcm(10_000))
+        answer = service.get(f"{SESSIONS}/{client.session_id}/audio?format=flac")
+    assert decode(answer.content, sample_rate=44100) == pcm(10_000)
+
+
+@pytest.mark.parametrize("query", ["format=aiff", "start=-1", "end=nan", "start=x"])
+async def test_a_wrong_part_or_format_is_named(
+    service: Service, session_id: str, query: str
+) -> None:
+    answer = service.get(f"{SESSIONS}/{session_id}/audio?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["code"] == f"invalid_{query.partition('=')[0]}"
+
+
+async def test_who_goes_away_takes_the_conversion_with_them(service: Service) -> None:
+    async with service.session(sample_rate=96000, channels=2) as client:
+        for seed in range(8):
+            await client.send(pcm(2_000_000, channels=2, seed=seed))
+        await client.close_session()
+    url = f"{SESSIONS}/{client.session_id}/audio?format=flac"
+    with service.get(url, stream=True) as answer:
+        next(answer.iter_content(10_000))
+        assert await children_of(psutil.Process(service.pid))
+    deadline = time.monotonic() + 10
+    while psutil.Process(service.pid).children():
+        assert time.monotonic() < deadline, "an ffmpeg is left"
+        time.sleep(0.05)
