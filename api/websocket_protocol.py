@@ -11,6 +11,7 @@ from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 # What an ordinary read brings is parsed at once.
 _AT_ONCE_BYTES = 8 * 1024
@@ -47,7 +48,8 @@ class Turns:
 class FairWebSocketProtocol(WebSocketsSansIOProtocol):
     """Parses what was read in slices, and none while there is a message to be received.
 
-    So a connection holds one read and the messages of one slice, however small they are.
+    So a connection holds one read and the messages of one slice, however small they are. What
+    comes before the handshake is answered waits for the answer.
     """
 
     def __init__(self, *args: Any, turns: Turns, **kwargs: Any) -> None:
@@ -58,14 +60,31 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         self._is_waiting = False
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= _AT_ONCE_BYTES and not self._unparsed:
+        if not self.handshake_initiated:  # uvicorn hands over the whole request, and nothing else
             super().data_received(data)
-            return
-        self._unparsed += data
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
-        self._ask(after_seconds=0)
+            self._pause_reading()
+        elif len(data) <= _AT_ONCE_BYTES and not self._unparsed and self.handshake_complete:
+            super().data_received(data)
+        else:
+            self._unparsed += data
+            self._pause_reading()
+            if self.handshake_complete:
+                self._ask(after_seconds=0)
+
+    def start_keepalive(self) -> None:
+        """The handshake was accepted: uvicorn calls this at no other time."""
+        super().start_keepalive()
+        self._go_on()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn would log a traceback
+                self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     async def receive(self) -> ASGIReceiveEvent:
         message = await self.queue.get()
@@ -73,9 +92,18 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
             self._go_on()
         return message
 
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self.disconnected = True  # for who sends, which uvicorn calls a fault of the application
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.disconnected |= self.close_sent
+
     def connection_lost(self, exc: Exception | None) -> None:
         # What arrived is received, whoever is gone.
-        self._parse(len(self._unparsed))
+        if self.handshake_complete and not self.close_sent:
+            self._parse(len(self._unparsed))
         super().connection_lost(exc)
 
     def take_turn(self) -> None:
@@ -92,7 +120,14 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         if not messages:
             self._go_on()
 
+    def _pause_reading(self) -> None:
+        if not self.read_paused and not self.transport.is_closing():
+            self.read_paused = True
+            self.transport.pause_reading()
+
     def _go_on(self) -> None:
+        if not self.handshake_complete:
+            return
         if self._unparsed:
             is_alone = len(self.connections) == 1
             self._ask(0 if is_alone else self._slice_bytes / _BYTES_PER_SECOND)
