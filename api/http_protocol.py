@@ -19,12 +19,34 @@ _MAX_HEAD_BYTES = 32 * 1024
 _MOST_PIPELINED = 100
 
 
+class Arriving:
+    """Connections whose request is still to come. One too many, and the oldest is let go.
+
+    An honest request follows its connection at once, so that those who stall are the oldest.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._protocols: dict[BoundedHttpProtocol, None] = {}
+
+    def add(self, protocol: "BoundedHttpProtocol") -> None:
+        self._protocols[protocol] = None
+        if len(self._protocols) > self._most:
+            next(iter(self._protocols)).refuse(b"503 Service Unavailable")
+
+    def discard(self, protocol: "BoundedHttpProtocol") -> None:
+        self._protocols.pop(protocol, None)
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Answers 408 to a request that is late, 431 to one whose head has no end."""
 
-    def __init__(self, *args: Any, request_seconds: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, request_seconds: float, arriving: Arriving, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._request_seconds = request_seconds
+        self._arriving = arriving
         self._deadline: asyncio.TimerHandle | None = None
         self._has_head = False
         self._head_bytes = 0
@@ -44,13 +66,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             end = data.find(b"\r\n\r\n")
             self._head_bytes += len(data) if end < 0 else end
             if self._head_bytes > _MAX_HEAD_BYTES:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self.refuse(b"431 Request Header Fields Too Large")
                 return
         self._data = data
         super().data_received(data)
         self._data = b""
         if self._head_bytes > _MAX_HEAD_BYTES:
-            self._refuse(b"431 Request Header Fields Too Large")
+            self.refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _MOST_PIPELINED:
@@ -77,7 +99,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         protocol: Any = self.transport.get_protocol()
         if not protocol.handshake_initiated:  # it says nothing of what it cannot parse
-            self._refuse(b"400 Bad Request")
+            self.refuse(b"400 Bad Request")
         elif isinstance(upgrade, HttpParserUpgrade) and (rest := self._data[upgrade.args[0] :]):
             protocol.data_received(rest)
 
@@ -92,7 +114,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._answering.message_event.set()
         super().connection_lost(exc)
 
-    def _refuse(self, status: bytes) -> None:
+    def refuse(self, status: bytes) -> None:
         """Close the connection, with an answer unless it would stand amidst another."""
         self._end_deadline()
         if self.transport.is_closing():
@@ -106,10 +128,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _expect_request(self) -> None:
         self._deadline = self.loop.call_later(
-            self._request_seconds, self._refuse, b"408 Request Timeout"
+            self._request_seconds, self.refuse, b"408 Request Timeout"
         )
+        self._arriving.add(self)
 
     def _end_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+            self._arriving.discard(self)

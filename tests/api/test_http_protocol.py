@@ -3,7 +3,7 @@ as a fault of the service.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -120,3 +120,18 @@ def test_requests_in_one_go_are_all_answered_and_a_flood_of_them_is_not(service:
     assert answer(service, few).count(b"HTTP/1.1 200 ") == 21
     flood = (_POST + b"Content-Length: 0\r\n\r\n") * 5000
     assert answer(service, flood).count(b"HTTP/1.1 201 ") <= 100
+
+
+def test_of_too_many_connections_that_stall_the_oldest_is_let_go(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_pending_requests=2)
+    address = ("127.0.0.1", service.port)
+    stalling = [socket.create_connection(address, timeout=30) for _ in range(3)]
+    assert stalling[0].recv(12) == b"HTTP/1.1 503"
+    for connection in stalling[1:]:
+        connection.sendall(_HEALTH + b"\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        assert service.get("/health").ok
+    for connection in stalling:
+        connection.close()
