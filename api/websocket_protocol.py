@@ -7,11 +7,16 @@ little takes turns with the others that do: a slice of one of them in each turn 
 
 import asyncio
 import collections
+import logging
 from typing import Any
 
-from uvicorn._types import ASGIReceiveEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
+
+# Of each connection websockets says again what uvicorn has said of it.
+_logger = logging.getLogger("websockets.server")
+_logger.setLevel(logging.WARNING)
 
 # What an ordinary read brings is parsed at once.
 _AT_ONCE_BYTES = 8 * 1024
@@ -54,6 +59,7 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, turns: Turns, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn.logger = _logger
         self._turns = turns
         self._unparsed = bytearray()
         self._slice_bytes = _AT_ONCE_BYTES
@@ -85,6 +91,11 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
                 self.handle_parser_exception()
                 return
         super().send_receive_event_to_app()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.close_sent:  # an HTTP answer completes a handshake, too, but uvicorn logs an error
+            self.handshake_complete = True
 
     async def receive(self) -> ASGIReceiveEvent:
         message = await self.queue.get()

@@ -115,6 +115,16 @@ def test_a_frame_that_breaks_the_protocol_closes_with_its_code_however_early(
     assert code.to_bytes(2, "big") in received.split(b"\r\n\r\n", 1)[1]
 
 
+def test_a_refused_handshake_is_no_error_of_the_service(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_handshakes_per_minute=1)
+    assert answer(service, HANDSHAKE, wanted=b"session_id").startswith(b"HTTP/1.1 101 ")
+    assert answer(service, HANDSHAKE).startswith(b"HTTP/1.1 429 ")
+    assert service.stop() == 0
+    assert not [line for line in service.log if " ERROR " in line]
+
+
 def test_requests_in_one_go_are_all_answered_and_a_flood_of_them_is_not(service: Service) -> None:
     few = (_HEALTH + b"\r\n") * 20 + _HEALTH + b"Connection: close\r\n\r\n"
     assert answer(service, few).count(b"HTTP/1.1 200 ") == 21
