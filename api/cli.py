@@ -18,7 +18,7 @@ from api import __version__, logs
 from api.access.api_keys import ApiKeysError, key_line, new_key
 from api.access.identity import SCOPES, Scope
 from api.app import create_app, examine, preflight, provision
-from api.http_protocol import BoundedHttpProtocol
+from api.http_protocol import Arriving, BoundedHttpProtocol
 from api.settings import Settings, SettingsError, describe, read_settings
 from api.websocket_protocol import FairWebSocketProtocol, Turns
 from storage.base import StorageUnavailableError
@@ -80,7 +80,9 @@ def serve(host: str, port: int) -> None:
         http=cast(
             "Any",
             functools.partial(
-                BoundedHttpProtocol, request_seconds=settings.handshake_timeout_seconds
+                BoundedHttpProtocol,
+                request_seconds=settings.handshake_timeout_seconds,
+                arriving=Arriving(settings.max_pending_requests),
             ),
         ),
         ws=cast("Any", functools.partial(FairWebSocketProtocol, turns=Turns())),

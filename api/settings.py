@@ -172,6 +172,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     handshake_timeout_seconds: Annotated[
         float, Meta(description="A request must have arrived after this", gt=0)
     ] = 10.0
+    max_pending_requests: Annotated[
+        int,
+        Meta(
+            description="Connections whose request has not arrived; one more ends the oldest", ge=1
+        ),
+    ] = 1000
     retention_days: Annotated[
         float, Meta(description="A recording is deleted after this; 0: never", ge=0)
     ] = 0.0

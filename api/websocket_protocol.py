@@ -7,12 +7,17 @@ little takes turns with the others that do: a slice of one of them in each turn 
 
 import asyncio
 import collections
+import logging
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
+
+# Of each connection websockets says again what uvicorn has said of it.
+_logger = logging.getLogger("websockets.server")
+_logger.setLevel(logging.WARNING)
 
 # What an ordinary read brings is parsed at once.
 _AT_ONCE_BYTES = 8 * 1024
@@ -24,8 +29,6 @@ _MOST_MESSAGES = 4  # of a slice; the next one is smaller
 # Forty times what the most demanding live audio needs (96 kHz stereo). Faster than that is only
 # who sends a file, and not while others are connected.
 _BYTES_PER_SECOND = 16_000_000
-
-_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Turns:
@@ -51,48 +54,41 @@ class Turns:
 class FairWebSocketProtocol(WebSocketsSansIOProtocol):
     """Parses what was read in slices, and none while there is a message to be received.
 
-    So a connection holds one read and the messages of one slice, however small they are.
+    So a connection holds one read and the messages of one slice, however small they are. What
+    comes before the handshake is answered waits for the answer.
     """
 
     def __init__(self, *args: Any, turns: Turns, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn.logger = _logger
         self._turns = turns
         self._unparsed = bytearray()
         self._slice_bytes = _AT_ONCE_BYTES
         self._is_waiting = False
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= _AT_ONCE_BYTES and not self._unparsed:
+        if not self.handshake_initiated:  # uvicorn hands over the whole request, and nothing else
             super().data_received(data)
-            return
-        self._unparsed += data
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
-        self._ask(after_seconds=0)
+            self._pause_reading()
+        elif len(data) <= _AT_ONCE_BYTES and not self._unparsed and self.handshake_complete:
+            super().data_received(data)
+        else:
+            self._unparsed += data
+            self._pause_reading()
+            if self.handshake_complete:
+                self._ask(after_seconds=0)
 
-    async def receive(self) -> ASGIReceiveEvent:
-        message = await self.queue.get()
-        if self.read_paused and self.queue.empty():
-            self._go_on()
-        return message
-
-    def handle_events(self) -> None:
-        """Also answers a handshake that cannot be parsed: as it is, the client waits for ever."""
-        super().handle_events()
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            self.handshake_complete = self.close_sent = True
-            self.transport.write(_BAD_REQUEST)
-            self.transport.close()
+    def start_keepalive(self) -> None:
+        """The handshake was accepted: uvicorn calls this at no other time."""
+        super().start_keepalive()
+        self._go_on()
 
     def send_receive_event_to_app(self) -> None:
         """Text that is not UTF-8 is the client's mistake: closed for, not logged as a defect."""
         if self.curr_msg_data_type == "text" and not self.close_sent:
-            self.frames = [b"".join(self.frames)]
             try:
-                self.frames[0].decode()
+                b"".join(self.frames).decode()
             except UnicodeDecodeError:
-                self.frames = []
                 self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
                 self.handle_parser_exception()
                 return
@@ -107,13 +103,19 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.handshake_complete and self.close_sent:
             raise ClientDisconnected
         await super().send(message)
-        if self.initial_response is not None and self.close_sent:
-            # A refusal is an answer, which uvicorn would miss when the application returns.
+        if self.close_sent:  # an HTTP answer completes a handshake, too, but uvicorn logs an error
             self.handshake_complete = True
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self._go_on()
+        return message
 
     def connection_lost(self, exc: Exception | None) -> None:
         # What arrived is received, whoever is gone.
-        self._parse(len(self._unparsed))
+        if self.handshake_complete and not self.close_sent:
+            self._parse(len(self._unparsed))
         super().connection_lost(exc)
 
     def take_turn(self) -> None:
@@ -130,7 +132,14 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         if not messages:
             self._go_on()
 
+    def _pause_reading(self) -> None:
+        if not self.read_paused and not self.transport.is_closing():
+            self.read_paused = True
+            self.transport.pause_reading()
+
     def _go_on(self) -> None:
+        if not self.handshake_complete:
+            return
         if self._unparsed:
             is_alone = len(self.connections) == 1
             self._ask(0 if is_alone else self._slice_bytes / _BYTES_PER_SECOND)

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import uvloop
 
+from api.settings import Settings
 from bench.servers import server
 from bench.websocket_load import LoadClient, binary_frame, text_frame
 from storage.wav import HEADER_BYTES
@@ -30,6 +31,7 @@ _SECONDS = 60
 _SAMPLE_RATE = 48000
 _CHUNK_SECONDS = 0.02
 _SETTLE_SECONDS = 1.0  # after a bad client is gone, before anything counts
+_DEFAULTS = Settings()
 _ALONE = "alone"
 _ALLOWED = 2.0  # times the p99 of sessions that are alone
 _CLOSE = text_frame('{"type": "control", "action": "close_session"}')
@@ -114,8 +116,14 @@ def main(seconds: int = _SECONDS) -> None:
 async def _main(seconds: int) -> None:
     speakers, stage = [Speaker(number) for number in range(_SESSIONS)], Stage()
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        # What ComesAndGoes leaves must go, or it is refused before it begins.
-        environ = {"AUDIO_STORAGE_PATH": folder, "SESSION_IDLE_TIMEOUT_SECONDS": "1"}
+        # What ComesAndGoes leaves must go, or it is refused before it begins. It and the speakers
+        # call from one address, of which the service bears as much as it does by default.
+        environ = {
+            "AUDIO_STORAGE_PATH": folder,
+            "SESSION_IDLE_TIMEOUT_SECONDS": "1",
+            "MAX_HANDSHAKES_PER_MINUTE": str(_DEFAULTS.max_handshakes_per_minute),
+            "MAX_NEW_SESSIONS_PER_MINUTE": str(_DEFAULTS.max_new_sessions_per_minute),
+        }
         with server("-m", "api.cli", "serve", "--port", "0", environ=environ) as (port, process):
             peak = asyncio.create_task(_peak_mib(process, stage))
             async with asyncio.TaskGroup() as group:

@@ -6,6 +6,7 @@ its own: ``python -m tests.bad_clients NeverReads 8000`` goes on until it is end
 
 import contextlib
 import itertools
+import math
 import selectors
 import socket
 import struct
@@ -43,10 +44,14 @@ class BadClient:
 
 
 class NeverReads(BadClient):
-    """Twenty connections that send chunks of a kilobyte, and read not one answer."""
+    """Connections that send chunks of a kilobyte, and read not one answer."""
 
-    _connections = 20
     _frame = Frame(Opcode.BINARY, b"\1" * 1024).serialize(mask=True)
+
+    def __init__(self, connections: int = 20, enough_bytes: float = math.inf) -> None:
+        super().__init__()
+        self._connections = connections
+        self._enough_bytes = enough_bytes
 
     def _misbehave(self, port: int, over: threading.Event) -> None:
         with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
@@ -57,6 +62,8 @@ class NeverReads(BadClient):
                 for key, _ in ready:
                     if not self._send(key):
                         selector.unregister(key.fileobj)
+                if self.sent_bytes >= self._enough_bytes:
+                    self.did_its_worst.set()
             self.did_its_worst.set()
             over.wait()
 

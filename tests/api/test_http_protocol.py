@@ -1,0 +1,147 @@
+"""What is no proper request, over real sockets: it is answered and let go, and nothing is logged
+as a fault of the service.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from websockets.frames import Frame, Opcode
+
+from tests.audio import pcm
+from tests.bad_clients import HANDSHAKE
+from tests.service import Service
+
+_HOST = b"Host: 127.0.0.1\r\n"
+_HEALTH = b"GET /health HTTP/1.1\r\n" + _HOST
+_POST = b"POST /api/audio/sessions HTTP/1.1\r\n" + _HOST
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder: Path = tmp_path_factory.mktemp("recordings")
+    service = Service(folder, handshake_timeout_seconds=1, max_concurrent_sessions=10_000).start()
+    yield service
+    assert service.stop() == 0
+    assert not [line for line in service.log if "Traceback" in line]
+
+
+def answer(service: Service, *sent: bytes, wanted: bytes = b"") -> bytes:
+    """All that comes back until the service closes the connection, or until it is ``wanted``."""
+    received = bytearray()
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            for part in sent:
+                connection.sendall(part)
+            while piece := connection.recv(65536):
+                received += piece
+                if wanted and wanted in received:
+                    break
+        except ConnectionResetError:  # it did not read all that was sent
+            pass
+    return bytes(received)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [b"", _HEALTH[:9], _HEALTH + b"X-Slow: ", _POST + b"Content-Length: 100\r\n\r\n{"],
+    ids=["nothing", "half a line", "half a head", "no body"],
+)
+def test_a_request_that_does_not_arrive_is_answered_with_408(
+    service: Service, request_: bytes
+) -> None:
+    assert answer(service, request_).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /" + b"a" * 100_000,
+        _HEALTH + b"X: " + b"a" * 100_000,
+        _HEALTH + b"A: b\r\n" * 20_000 + b"\r\n",
+        _POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 1_000_000,
+    ],
+    ids=["line", "header", "headers", "trailers"],
+)
+def test_a_head_without_an_end_is_refused_before_it_takes_much(
+    service: Service, request_: bytes
+) -> None:
+    received = answer(service, request_)
+    assert not received or received.startswith(b"HTTP/1.1 431 ")  # or a reset came first
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"Content-Length: 1000\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        b"A: b\r\n" * 200 + b"\r\n",
+        b"A: " + b"b" * 20_000 + b"\r\n\r\n",
+    ],
+    ids=["body", "chunked body", "many headers", "long header"],
+)
+def test_a_handshake_that_cannot_be_understood_is_answered_with_400(
+    service: Service, more: bytes
+) -> None:
+    assert answer(service, HANDSHAKE[:-2] + more).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_chunk_sent_before_the_handshake_is_answered_is_recorded(service: Service) -> None:
+    chunk = Frame(Opcode.BINARY, pcm(500)).serialize(mask=True)
+    received = answer(service, HANDSHAKE + chunk, wanted=b'"type":"chunk"')
+    assert b'"chunk_count":1' in received
+    session_id = received.split(b'"session_id":"')[1][:36].decode()
+    assert service.pcm(session_id) == pcm(500)
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x82\x01\0", 1002),  # not masked
+        (b"\x80\x81\0\0\0\0\xff", 1002),  # continues nothing
+        (b"\xf2\x81\0\0\0\0\xff", 1002),  # reserved bits
+        (b"\x81\x81\0\0\0\0\xff", 1007),  # not UTF-8
+    ],
+)
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_frame_that_breaks_the_protocol_closes_with_its_code_however_early(
+    service: Service, frame: bytes, code: int, is_early: bool
+) -> None:
+    sent = [HANDSHAKE + frame] if is_early else [HANDSHAKE, frame]
+    received = answer(service, *sent)
+    assert received.startswith(b"HTTP/1.1 101 ")
+    assert code.to_bytes(2, "big") in received.split(b"\r\n\r\n", 1)[1]
+
+
+def test_a_refused_handshake_is_no_error_of_the_service(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_handshakes_per_minute=1)
+    assert answer(service, HANDSHAKE, wanted=b"session_id").startswith(b"HTTP/1.1 101 ")
+    assert answer(service, HANDSHAKE).startswith(b"HTTP/1.1 429 ")
+    assert service.stop() == 0
+    assert not [line for line in service.log if " ERROR " in line]
+
+
+def test_requests_in_one_go_are_all_answered_and_a_flood_of_them_is_not(service: Service) -> None:
+    few = (_HEALTH + b"\r\n") * 20 + _HEALTH + b"Connection: close\r\n\r\n"
+    assert answer(service, few).count(b"HTTP/1.1 200 ") == 21
+    flood = (_POST + b"Content-Length: 0\r\n\r\n") * 5000
+    assert answer(service, flood).count(b"HTTP/1.1 201 ") <= 100
+
+
+def test_of_too_many_connections_that_stall_the_oldest_is_let_go(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_pending_requests=2)
+    address = ("127.0.0.1", service.port)
+    stalling = [socket.create_connection(address, timeout=30) for _ in range(3)]
+    assert stalling[0].recv(12) == b"HTTP/1.1 503"
+    for connection in stalling[1:]:
+        connection.sendall(_HEALTH + b"\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        assert service.get("/health").ok
+    for connection in stalling:
+        connection.close()
