@@ -13,6 +13,7 @@ from typing import Any, cast
 import click
 import msgspec
 import uvicorn
+from litestar import Litestar
 
 from api import __version__, logs
 from api.access.api_keys import ApiKeysError, key_line, new_key
@@ -72,7 +73,7 @@ def serve(host: str, port: int) -> None:
     # The other nodes are told where this one is reached, so the port must be known first.
     port = listening.getsockname()[1]
     config = uvicorn.Config(
-        create_app(_named(settings, host, port)),
+        _app(_named(settings, host, port)),
         host=host,
         port=port,
         workers=1,  # whatever WEB_CONCURRENCY says: a folder has one writer
@@ -205,6 +206,13 @@ def _named(settings: Settings, host: str, port: int) -> Settings:
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound to
         host = socket.gethostbyname(socket.gethostname())
     return msgspec.structs.replace(settings, node_url=f"http://{host}:{port}")
+
+
+def _app(settings: Settings) -> Litestar:
+    try:
+        return create_app(settings)
+    except SettingsError as error:
+        sys.exit(f"sercuescribe: {error}")
 
 
 def _say_who_may_come_in(settings: Settings, host: str) -> None:

@@ -31,7 +31,8 @@ def new_key() -> str:
 def key_line(key: str, user: str, scopes: Iterable[Scope]) -> str:
     """What the service's list says of ``key``. Raises :class:`ApiKeysError`."""
     line = f"{_hash(key)} {user} {','.join(scopes)}"
-    _parse_line(line)
+    if [identity.user for _, identity in _parse(line.split(";"))] != [user]:
+        raise ApiKeysError(f"{user!r} cannot stand in a list")
     return line
 
 

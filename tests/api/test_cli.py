@@ -1,6 +1,7 @@
 """The command line."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -100,3 +101,38 @@ def test_a_bucket_is_needed_where_one_is_spoken_of() -> None:
         "sercuescribe: S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket\n"
     )
     assert run("bucket", "init").returncode == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "rec.example"])
+def test_an_open_service_does_not_listen_beyond_loopback(host: str) -> None:
+    refused = run("serve", "--port", "0", "--host", host)
+    assert refused.returncode == 1
+    assert "AUTH_MODE" in refused.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("environ", "needed"),
+    [
+        ({"AUTH_MODE": "api_key"}, "API_KEYS"),
+        ({"AUTH_MODE": "api_key", "API_KEYS": "x"}, "SHA-256|expected"),
+        ({"AUTH_MODE": "api_key", "API_KEYS_FILE": "/nowhere"}, "/nowhere"),
+        ({"AUTH_MODE": "jwt"}, "JWT_SECRET or JWT_JWKS"),
+        ({"AUTH_MODE": "jwt", "JWT_SECRET": "s", "JWT_JWKS": "u"}, "either"),
+        ({"AUTH_MODE": "jwt", "JWT_SECRET": "s"}, "JWT_ISSUER and JWT_AUDIENCE"),
+        ({"AUTH_MODE": "whoever"}, "none, api_key, jwt"),
+        ({"ALLOWED_ORIGINS": "page.example"}, "ALLOWED_ORIGINS"),
+    ],
+)
+def test_a_lock_that_cannot_work_is_named(
+    environ: dict[str, str], needed: str, tmp_path: Path
+) -> None:
+    refused = run("serve", "--port", "0", **environ, AUDIO_STORAGE_PATH=str(tmp_path))
+    assert refused.returncode == 1
+    assert re.search(needed, refused.stderr.splitlines()[-1]), refused.stderr
+
+
+def test_nodes_that_share_a_bucket_need_a_shared_secret() -> None:
+    keys = {"AUTH_MODE": "api_key", "API_KEYS": f"{'0' * 64} alice read"}
+    refused = run("serve", **keys, STORAGE_BACKEND="s3", S3_BUCKET="rec")
+    assert refused.returncode == 1
+    assert "SIGNING_SECRET" in refused.stderr

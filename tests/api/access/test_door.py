@@ -1,0 +1,154 @@
+"""The door, over real sockets: origins, hosts, rates, and what every answer tells a browser."""
+
+import json
+import socket
+from collections.abc import Callable
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.service import Service
+
+SESSIONS = "/api/audio/sessions"
+
+
+def handshake(service: Service, **headers: str) -> tuple[int, str]:
+    """The status of the answer, and the code of its body, if it has one."""
+    try:
+        with connect(service.ws_url, additional_headers=headers, open_timeout=30) as connection:
+            connection.recv()
+            return 101, ""
+    except InvalidStatus as refusal:
+        return refusal.response.status_code, json.loads(refusal.response.body or b"")["code"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:3000", 101),
+        ("http://127.0.0.1:8080", 101),
+        ("https://page.example", 101),
+        ("https://page.example:444", 403),
+        ("http://page.example", 403),
+        ("https://evil.example", 403),
+        ("https://page.example.evil.example", 403),
+        ("http://localhost.evil.example", 403),
+        ("null", 403),
+        ("", 403),
+        ("nonsense", 403),
+    ],
+)
+def test_a_websocket_is_opened_by_pages_of_our_own_and_of_listed_origins(
+    start_service: Callable[..., Service], origin: str, status: int
+) -> None:
+    service = start_service(allowed_origins="https://page.example, https://other.example")
+    code = "" if status == 101 else "origin_not_allowed"
+    assert handshake(service, Origin=origin) == (status, code)
+
+
+def test_a_page_of_the_services_own_host_needs_no_list(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(auth_mode="none")
+    ours = {"Host": "rec.example", "Origin": "http://rec.example"}
+    theirs = {"Host": "rec.example", "Origin": "http://localhost"}
+    assert raw_handshake(service, ours).startswith(b"HTTP/1.1 101")
+    assert raw_handshake(service, theirs).startswith(b"HTTP/1.1 403")
+
+
+def test_a_star_lets_every_origin_in(start_service: Callable[..., Service]) -> None:
+    service = start_service(allowed_origins="*")
+    assert handshake(service, Origin="https://anything.example") == (101, "")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example"])
+def test_an_open_service_is_not_found_under_a_name_of_somebody_elses(
+    service: Service, host: str
+) -> None:
+    answer = service.get(SESSIONS, headers={"Host": host})
+    assert (answer.status_code, answer.json()["code"]) == (421, "host_not_allowed")
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert raw_handshake(service, headers).startswith(b"HTTP/1.1 421")
+
+
+def raw_handshake(service: Service, headers: dict[str, str]) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(
+            (
+                "GET /api/ws/audio HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+                f"{''.join(lines)}\r\n"
+            ).encode()
+        )
+        return connection.recv(4096)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:8000"])
+def test_an_open_service_is_found_under_the_names_of_loopback(service: Service, host: str) -> None:
+    assert service.get(SESSIONS, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", SESSIONS, f"{SESSIONS}/x", "/docs", "/redoc"])
+def test_every_answer_tells_a_browser_what_it_may_do_with_it(service: Service, path: str) -> None:
+    headers = service.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    policy = headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "default-src 'none'" in policy or path in {"/docs", "/redoc"}
+
+
+def test_pages_of_listed_origins_alone_may_read_answers(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(allowed_origins="https://page.example")
+    listed = service.get("/health", headers={"Origin": "https://page.example"})
+    assert listed.headers["Access-Control-Allow-Origin"] == "https://page.example"
+    other = service.get("/health", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_a_client_that_connects_too_often_is_told_to_wait(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_handshakes_per_minute=5)
+    assert [handshake(service)[0] for _ in range(7)] == [101] * 5 + [429] * 2
+    assert handshake(service) == (429, "rate_limited")
+    answer = raw_handshake(service, {"Host": "127.0.0.1"})
+    assert b"retry-after: 60" in answer
+    assert service.get(SESSIONS).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["http", "websocket"])
+def test_who_creates_too_many_sessions_is_told_to_wait(
+    start_service: Callable[..., Service], way: str
+) -> None:
+    service = start_service(max_new_sessions_per_minute=3)
+
+    def create() -> int:
+        if way == "http":
+            return service.post(SESSIONS).status_code
+        return handshake(service)[0]
+
+    good = 201 if way == "http" else 101
+    assert [create() for _ in range(5)] == [good] * 3 + [429] * 2
+    listed = service.get(SESSIONS).json()["sessions"]
+    assert len(listed) == 3
+
+
+def test_only_a_trusted_proxy_says_who_its_client_is(
+    start_service: Callable[..., Service],
+) -> None:
+    def create(service: Service, client: str) -> int:
+        return service.post(SESSIONS, headers={"X-Forwarded-For": client}).status_code
+
+    trusting = start_service(max_new_sessions_per_minute=2, trusted_proxies="127.0.0.0/8")
+    assert [create(trusting, "192.0.2.1") for _ in range(3)] == [201, 201, 429]
+    assert create(trusting, "192.0.2.2") == 201
+    assert [create(trusting, f"2001:db8::{host}") for host in (1, 2, 3)] == [201, 201, 429]
+    assert create(trusting, "2001:db8:0:1::1") == 201
+    wary = start_service(max_new_sessions_per_minute=2)
+    assert [create(wary, f"192.0.2.{host}") for host in range(3)] == [201, 201, 429]

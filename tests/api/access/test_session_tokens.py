@@ -1,0 +1,65 @@
+"""A session's token opens that session, for a while, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+
+from api.access.identity import Identity
+from api.access.session_tokens import SessionTokens
+from api.access.signing import SigningKeys
+from api.errors import CredentialsExpiredError, InvalidCredentialsError
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SESSION = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+
+def tokens(*secrets: bytes) -> SessionTokens:
+    return SessionTokens(SigningKeys(lambda: secrets), ttl_seconds=60)
+
+
+def test_it_says_whose_session_it_opens_and_what_for() -> None:
+    made = tokens(b"secret").make(SESSION, "alice", "record", NOW)
+    assert made.expires_at == NOW + timedelta(seconds=60)
+    identity = tokens(b"secret").identify(made.token, NOW)
+    assert identity == Identity("alice", frozenset({"record", "read"}), SESSION)
+    reading = tokens(b"secret").make(SESSION, None, "read", NOW)
+    identity = tokens(b"secret").identify(reading.token, NOW)
+    assert identity == Identity(None, frozenset({"read"}), SESSION)
+
+
+def test_it_ends_when_it_says() -> None:
+    made = tokens(b"secret").make(SESSION, "alice", "read", NOW)
+    assert tokens(b"secret").identify(made.token, NOW + timedelta(seconds=59))
+    with pytest.raises(CredentialsExpiredError):
+        tokens(b"secret").identify(made.token, NOW + timedelta(seconds=60))
+
+
+def test_a_secret_that_has_gone_before_is_still_accepted_and_others_are_not() -> None:
+    made = tokens(b"old").make(SESSION, "alice", "read", NOW)
+    assert tokens(b"new", b"old").identify(made.token, NOW)
+    with pytest.raises(InvalidCredentialsError):
+        tokens(b"new").identify(made.token, NOW)
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_a_bent_one_is_refused(part: int) -> None:
+    parts = tokens(b"secret").make(SESSION, "alice", "read", NOW).token.split(".")
+    parts[part] = ("A" if parts[part][0] != "A" else "B") + parts[part][1:]
+    with pytest.raises(InvalidCredentialsError):
+        tokens(b"secret").identify(".".join(parts), NOW)
+
+
+def test_the_tokens_of_others_are_left_to_others() -> None:
+    other = jwt.encode({"sub": "alice", "sid": SESSION}, "a secret of thirty-two characters")
+    for shown in (other, "", "scribe_key", "a.b.c"):
+        assert tokens(b"secret").identify(shown, NOW) is None
+
+
+def test_what_is_signed_for_another_purpose_is_no_token() -> None:
+    keys = SigningKeys(lambda: (b"secret",))
+    claims = {"sid": SESSION, "sub": "alice", "scope": "record", "exp": NOW + timedelta(hours=1)}
+    for key in (b"secret".ljust(32), *keys.of("download link")):
+        forged = jwt.encode(claims, key, "HS256", headers={"typ": "session+jwt"})
+        with pytest.raises(InvalidCredentialsError):
+            SessionTokens(keys, ttl_seconds=60).identify(forged, NOW)

@@ -1,0 +1,71 @@
+"""Whichever node a caller reaches, the same keys and tokens open the same doors."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from api.access.api_keys import key_line, new_key
+from tests.audio import pcm
+from tests.service import Service
+
+SESSIONS = "/api/audio/sessions"
+ALICE, BOB = new_key(), new_key()
+
+
+@pytest.fixture
+def nodes(on_bucket: Callable[..., Service]) -> tuple[Service, Service]:
+    """The one that has the session, and another."""
+    lines = [key_line(key, user, ["record", "read"]) for key, user in ((ALICE, "a"), (BOB, "b"))]
+    access = {"auth_mode": "api_key", "api_keys": ";".join(lines), "signing_secret": "shared"}
+    return on_bucket(**access), on_bucket(**access)
+
+
+def greeting(url: str, **options: Any) -> dict[str, Any]:
+    with connect(url, **options) as socket:
+        first = dict(json.loads(socket.recv()))
+        if first["type"] == "session":
+            socket.send(pcm(100))
+            assert json.loads(socket.recv())["type"] == "chunk"
+        else:
+            with pytest.raises(ConnectionClosed):
+                socket.recv()
+        return first
+
+
+def test_credentials_go_with_what_is_handed_on_and_are_asked_for_again(
+    nodes: tuple[Service, Service],
+) -> None:
+    owner, other = nodes
+    created = owner.post(SESSIONS, headers={"X-API-Key": ALICE}).json()
+    session_id, token = created["session_id"], created["token"]
+    url = f"{other.ws_url}/{session_id}"
+    ways: list[dict[str, Any]] = [
+        {"additional_headers": {"X-API-Key": ALICE}},
+        {"additional_headers": {"Authorization": f"Bearer {token}"}},
+        {"subprotocols": ["bearer", token]},
+    ]
+    for way in ways:
+        assert greeting(url, **way)["message"] == "Session resumed"
+    assert greeting(f"{url}?token={token}")["chunk_count"] == 3
+    path = f"{SESSIONS}/{session_id}"
+    assert other.get(path, headers={"X-API-Key": ALICE}).json()["total_chunks"] == 4
+    assert other.get(f"{path}/audio?token={token}").content[80:] == 4 * pcm(100)
+
+    assert greeting(url)["code"] == "authentication_required"
+    assert greeting(url, subprotocols=["bearer", BOB])["code"] == "session_not_found"
+    assert other.get(path, headers={"X-API-Key": BOB}).status_code == 404
+    assert other.delete(path, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+    assert other.post(f"{path}/close", headers={"X-API-Key": ALICE}).json()["success"]
+
+
+def test_a_link_of_one_node_opens_at_another(nodes: tuple[Service, Service]) -> None:
+    one, other = nodes
+    created = one.post(SESSIONS, headers={"X-API-Key": ALICE}).json()
+    greeting(created["ws_url"])
+    path = f"{SESSIONS}/{created['session_id']}"
+    link = one.get(f"{path}/download", headers={"X-API-Key": ALICE}).json()["url"]
+    assert other.get(link.removeprefix(one.url)).content[80:] == pcm(100)
