@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from api.access.settings import SECRETS, AccessSettings
 from api.audio.detect import InputKind
 
 SampleRate = Literal[8000, 16000, 22050, 44100, 48000, 96000]
@@ -28,14 +29,11 @@ _MEBIBYTE = 1024 * 1024
 _USABLE_PARTS = 9_900
 
 
-_SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"}
-
-
 class SettingsError(Exception):
     """A variable has a value that the service cannot run with."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(AccessSettings, frozen=True, kw_only=True):
     """All settings, valid as soon as they exist (see :func:`read_settings`)."""
 
     storage_backend: Annotated[
@@ -111,16 +109,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     download_url_ttl_seconds: Annotated[
         int, Meta(description="How long a download link works", ge=1)
     ] = 3600
-    signing_secret: Annotated[
-        str,
-        Meta(
-            description="Signs download links and session tokens; empty: one is made and kept "
-            "beside the recordings"
-        ),
-    ] = ""
-    signing_secret_previous: Annotated[
-        str, Meta(description="What it was before: its links and tokens work until they end")
-    ] = ""
     public_url: Annotated[
         str,
         Meta(
@@ -133,51 +121,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="What the service writes to its log"),
     ] = "info"
 
-    auth_mode: Annotated[
-        Literal["", "none", "api_key", "jwt"],
-        Meta(description="Who may come in; empty: everybody, and only on a loopback address"),
-    ] = ""
-    api_keys: Annotated[
-        str, Meta(description="Keys as sercuescribe key prints them, separated by semicolons")
-    ] = ""
-    api_keys_file: Annotated[
-        str, Meta(description="File with a key per line; read again whenever it changes")
-    ] = ""
-    jwt_secret: Annotated[str, Meta(description="Secret of HS256 tokens")] = ""
-    jwt_jwks: Annotated[
-        str, Meta(description="File or URL of the keys of RS256 and ES256 tokens (JWKS)")
-    ] = ""
-    jwt_issuer: Annotated[str, Meta(description="Who must have issued a token (iss)")] = ""
-    jwt_audience: Annotated[str, Meta(description="Whom a token must be meant for (aud)")] = ""
-    session_token_ttl_seconds: Annotated[
-        int, Meta(description="How long a session token opens a connection", ge=1)
-    ] = 900
-    allowed_origins: Annotated[
-        str,
-        Meta(
-            pattern=r"^(\*|(https?://[^/?#,\s]+(,\s*https?://[^/?#,\s]+)*)?)$",
-            description="Origins of other sites whose pages may use the service; * for all",
-        ),
-    ] = ""
-    trusted_proxies: Annotated[
-        str,
-        Meta(description="Addresses or networks whose X-Forwarded-For names the client"),
-    ] = ""
-    max_handshakes_per_minute: Annotated[
-        int, Meta(description="WebSocket handshakes of one client; 0: any number", ge=0)
-    ] = 600
-    max_new_sessions_per_minute: Annotated[
-        int, Meta(description="Sessions that one user or client creates; 0: any number", ge=0)
-    ] = 120
-    handshake_timeout_seconds: Annotated[
-        float, Meta(description="A request must have arrived after this", gt=0)
-    ] = 10.0
-    max_pending_requests: Annotated[
-        int,
-        Meta(
-            description="Connections whose request has not arrived; one more ends the oldest", ge=1
-        ),
-    ] = 1000
     retention_days: Annotated[
         float, Meta(description="A recording is deleted after this; 0: never", ge=0)
     ] = 0.0
@@ -240,15 +183,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.audio_storage_path)
 
     @property
-    def is_locked(self) -> bool:
-        """Whether callers must say who they are."""
-        return self.auth_mode in {"api_key", "jwt"}
-
-    @property
-    def origins(self) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.allowed_origins.split(",") if part.strip())
-
-    @property
     def max_chunk_size_bytes(self) -> int:
         return int(self.max_chunk_size_mb * _MEBIBYTE)
 
@@ -286,24 +220,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     if settings.storage_backend == "s3" and not settings.s3_bucket:
         raise SettingsError("S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket")
-    _must_be_lockable(settings)
+    if needed := settings.missing_of_access(is_shared=settings.storage_backend == "s3"):
+        raise SettingsError(f"AUTH_MODE={settings.auth_mode} needs {needed}")
     return settings
-
-
-def _must_be_lockable(settings: Settings) -> None:
-    mode, needed = settings.auth_mode, ""
-    if mode == "api_key" and not (settings.api_keys or settings.api_keys_file):
-        needed = "API_KEYS or API_KEYS_FILE"
-    if mode == "jwt":
-        if bool(settings.jwt_secret) == bool(settings.jwt_jwks):
-            needed = "either JWT_SECRET or JWT_JWKS"
-        elif not (settings.jwt_issuer and settings.jwt_audience):
-            needed = "JWT_ISSUER and JWT_AUDIENCE"
-    if mode in {"api_key", "jwt"} and settings.storage_backend == "s3":
-        # Each node would make its own, and none would open what another has signed.
-        needed = needed or ("" if settings.signing_secret else "SIGNING_SECRET with a bucket")
-    if needed:
-        raise SettingsError(f"AUTH_MODE={mode} needs {needed}")
 
 
 def describe(settings: Settings) -> Iterator[Setting]:
@@ -344,7 +263,7 @@ def _valid(annotation: Any, error: msgspec.ValidationError) -> str:
 
 
 def _text(field: str, value: Any) -> str:
-    if field in _SECRETS and value:
+    if field in SECRETS and value:
         return "(set)"
     if isinstance(value, bool):
         return str(value).lower()
