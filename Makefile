@@ -30,7 +30,7 @@ lint: .venv/.dev ## Check style, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	PYTHONPATH=.:clients/python/src $(BIN)/lint-imports --no-cache
 
 format: .venv/.dev ## Put the code into its one format
 	$(BIN)/ruff check --fix
