@@ -16,6 +16,7 @@ from bench import (
     live_webm,
     long_recording,
     overload,
+    record_cli,
     resume,
     soak,
 )
@@ -29,6 +30,7 @@ _ALL: dict[str, Callable[..., Any]] = {
     "overload": overload.main,
     "bucket": bucket.main,
     "resume": resume.main,
+    "record_cli": record_cli.main,
     "soak": soak.main,
     "crashes": crashes.main,
 }
