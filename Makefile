@@ -6,6 +6,9 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 SECONDS ?= 600
 
+# The packages of this checkout: the service and its Python client.
+PROJECTS := pyproject.toml clients/python/pyproject.toml
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
@@ -30,7 +33,7 @@ lint: .venv/.dev ## Check style, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	PYTHONPATH=.:clients/python/src $(BIN)/lint-imports --no-cache
 
 format: .venv/.dev ## Put the code into its one format
 	$(BIN)/ruff check --fix
@@ -42,11 +45,11 @@ bench: .venv/.dev ## Measure what the claims in docs/operations.md rest on
 audit: .venv/.dev ## Look the pinned packages up in the database of known vulnerabilities
 	$(BIN)/uv tool run pip-audit --strict --disable-pip -r requirements.lock
 
-lock: .venv/.dev ## Pin the newest versions that fit pyproject.toml
+lock: .venv/.dev ## Pin the newest versions that fit both pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+		--no-emit-index-url --no-emit-find-links --no-header $(PROJECTS) -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group dev \
+		--no-emit-index-url --no-emit-find-links --no-header $(PROJECTS) --group dev \
 		-c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what was made here, but no recordings
@@ -56,9 +59,9 @@ clean: ## Remove what was made here, but no recordings
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/.runtime: .venv/.python requirements.lock pyproject.toml
+.venv/.runtime: .venv/.python requirements.lock $(PROJECTS)
 	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-deps --editable .
+	$(PIP) --no-deps --editable . --editable clients/python
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock

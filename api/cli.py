@@ -1,4 +1,7 @@
-"""The ``sercuescribe`` command."""
+"""The service's commands: serve, settings, doctor, key, bucket.
+
+`api.commands` makes the ``sercuescribe`` command of them and of what else is installed.
+"""
 
 import asyncio
 import functools
@@ -15,7 +18,7 @@ import msgspec
 import uvicorn
 from litestar import Litestar
 
-from api import __version__, logs
+from api import commands, logs
 from api.access.api_keys import ApiKeysError, key_line, new_key
 from api.access.identity import SCOPES, Scope
 from api.app import create_app, examine, preflight, provision
@@ -33,6 +36,8 @@ _GRACEFUL_SECONDS = 4
 _BACKLOG = 2048  # uvicorn's own
 _STARTUP_FAILURE = 3  # uvicorn's own
 
+main = commands.main
+
 _COLORS = {"pass": "green", "note": "yellow", "fail": "red"}
 
 
@@ -44,12 +49,6 @@ class _Server(uvicorn.Server):
         if self.started:
             url = f"http://{self.config.host}:{self.config.port}"
             logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url)
-
-
-@click.group()
-@click.version_option(__version__)
-def main() -> None:
-    """Record live audio from WebSockets, one WAV per session."""
 
 
 @main.command()

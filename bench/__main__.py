@@ -17,6 +17,7 @@ from bench import (
     long_recording,
     outage,
     overload,
+    record_cli,
     resume,
     soak,
 )
@@ -31,6 +32,7 @@ _ALL: dict[str, Callable[..., Any]] = {
     "outage": outage.main,
     "bucket": bucket.main,
     "resume": resume.main,
+    "record_cli": record_cli.main,
     "soak": soak.main,
     "crashes": crashes.main,
 }

@@ -4,11 +4,12 @@ import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from tests.audio import cut_anywhere, decode, encode, pcm, speech
+from tests.proxy import cutting_proxy
 from tests.service import Service
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text()
@@ -37,68 +38,27 @@ async def must_receive(service: Service, client: Any, more_than: int) -> int:
             await asyncio.sleep(0.01)
 
 
-class Proxy:
-    """Passes bytes on until it is told to cut every connection."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._passing: set[asyncio.Task[None]] = set()
-
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._passing.add(cast("asyncio.Task[None]", asyncio.current_task()))
-        try:
-            up = await asyncio.open_connection("127.0.0.1", self._service.port)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._writers |= {writer, up[1]}
-        await asyncio.gather(self._pass(reader, up[1]), self._pass(up[0], writer))
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        writer.transport.abort()
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def end(self) -> None:
-        self.cut()
-        await asyncio.gather(*self._passing)
-
-
 @pytest.mark.parametrize("kind", INPUTS)
 async def test_nothing_is_lost_or_doubled(kind: str, start_service: Callable[..., Service]) -> None:
     data = INPUTS[kind]()
     chunks = list(cut_anywhere(data, seed=1, largest=max(len(data) // 40, 16)))
     service = start_service(sync_interval_seconds=0.2)
-    proxy = Proxy(service)
-    server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    client = recorder(f"ws://127.0.0.1:{port}/api/ws/audio")
-    running = asyncio.create_task(client.run())
-    received, step = 0, -(-len(chunks) // 6)
-    for turn, start in enumerate(range(0, len(chunks), step)):
-        for chunk in chunks[start : start + step]:
-            client.add(chunk)
-        received = await must_receive(service, client, received)
-        if turn % 2:
-            proxy.cut()
-        else:
-            service.kill()
-            await asyncio.to_thread(service.start)
-    client.finish()
-    async with asyncio.timeout(60):
-        await running
-    server.close()
-    await proxy.end()
+    async with cutting_proxy(service) as proxy:
+        client = recorder(f"ws://127.0.0.1:{proxy.port}/api/ws/audio")
+        running = asyncio.create_task(client.run())
+        received, step = 0, -(-len(chunks) // 6)
+        for turn, start in enumerate(range(0, len(chunks), step)):
+            for chunk in chunks[start : start + step]:
+                client.add(chunk)
+            received = await must_receive(service, client, received)
+            if turn % 2:
+                proxy.cut()
+            else:
+                service.kill()
+                await asyncio.to_thread(service.start)
+        client.finish()
+        async with asyncio.timeout(60):
+            await running
     expected = data if kind == "pcm" else decode(data, sample_rate=44100)
     assert service.pcm(client.session_id) == expected
     assert await asyncio.to_thread(service.stop) == 0

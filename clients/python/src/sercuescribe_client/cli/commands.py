@@ -1,0 +1,33 @@
+"""The ``sercuescribe`` command, made of what is installed.
+
+The service's distribution and this one both bring the script of that name and their own commands,
+as entry points of one group. So it does not matter which of them is installed last, or alone.
+"""
+
+from importlib.metadata import entry_points
+
+import click
+
+GROUP = "sercuescribe.commands"
+
+
+class InstalledCommands(click.Group):
+    """A command is loaded when it is asked for: recording need not import the service."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        installed = {entry.name for entry in entry_points(group=GROUP)}
+        return sorted({*super().list_commands(ctx), *installed})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if command := super().get_command(ctx, cmd_name):
+            return command
+        for entry in entry_points(group=GROUP, name=cmd_name):
+            loaded: click.Command = entry.load()
+            return loaded
+        return None
+
+
+@click.group(cls=InstalledCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sercuescribe-client")
+def main() -> None:
+    """Record live audio from WebSockets, one WAV per session."""

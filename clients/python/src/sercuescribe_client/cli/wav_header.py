@@ -1,0 +1,35 @@
+"""What the header of a WAV says, as far as recording it needs to know."""
+
+import struct
+from dataclasses import dataclass
+
+LONGEST_HEADER_BYTES = 64 * 1024
+
+_TAGS = (b"RIFF", b"RF64", b"BW64")
+
+
+@dataclass(frozen=True, slots=True)
+class WavFormat:
+    sample_rate: int
+    channels: int
+    bytes_per_second: int
+
+
+def may_be_wav(head: bytes) -> bool:
+    """Whether a WAV can begin with these bytes, however few."""
+    return any(tag.startswith(head[:4]) for tag in _TAGS)
+
+
+def wav_format(head: bytes) -> WavFormat | None:
+    """The format named in the first bytes of a file; None where they are no WAV."""
+    if head[:4] not in _TAGS or head[8:12] != b"WAVE":
+        return None
+    position = 12
+    while position + 8 <= len(head):
+        tag, size = struct.unpack_from("<4sI", head, position)
+        position += 8
+        if tag == b"fmt " and position + 12 <= len(head):
+            _, channels, sample_rate, bytes_per_second = struct.unpack_from("<HHII", head, position)
+            return WavFormat(sample_rate, channels, bytes_per_second)
+        position += size + size % 2
+    return None

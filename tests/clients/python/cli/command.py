@@ -1,0 +1,42 @@
+"""The command as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).parents[4]
+_SOURCES = os.pathsep.join(map(str, (_ROOT, _ROOT / "clients" / "python" / "src")))
+
+
+def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+    """``sercuescribe`` as it is when only the client is installed, or not even that."""
+    environ = {**os.environ, "PYTHONPATH": _SOURCES, **options.pop("environ", {})}
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, *arguments],
+        text=True,
+        env=environ,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+    )
+
+
+def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    data = options.pop("input", None)
+    with start(*arguments, **options) as process:
+        out, err = process.communicate(data, timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def events(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+# The commands by name, whether or not the distribution is installed here.
+_PROGRAM = """
+from sercuescribe_client.cli import commands, download, record, sessions
+for each in (download.download, record.record, sessions.sessions):
+    commands.main.add_command(each)
+commands.main(prog_name="sercuescribe")
+"""

@@ -1,0 +1,43 @@
+"""The microphone, with a sound library that is made up."""
+
+import sys
+import threading
+from types import SimpleNamespace
+from typing import Any, Self
+
+import click
+import pytest
+
+from sercuescribe_client.cli.microphone import open_microphone
+
+
+class Stream:
+    """Calls back from a thread of its own, as PortAudio does."""
+
+    def __init__(self, *, callback: Any, **options: Any) -> None:
+        self.options = options
+        blocks = [(bytes([number]) * 4, 2, None, None) for number in range(3)]
+        self._thread = threading.Thread(target=lambda: [callback(*block) for block in blocks])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+
+async def test_blocks_come_in_the_order_in_which_they_are_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(RawInputStream=Stream))
+    source = open_microphone(16000, 1)
+    heard = [await anext(source.chunks) for _ in range(3)]
+    await source.chunks.aclose()
+    assert heard == [bytes([number]) * 4 for number in range(3)]
+
+
+def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(click.UsageError, match=r"pip install 'sercuescribe-client\[microphone\]'"):
+        open_microphone(16000, 1)

@@ -1,0 +1,13 @@
+"""Waiting between attempts."""
+
+from sercuescribe_client.backoff import Backoff
+
+
+def test_pauses_are_anything_up_to_a_ceiling_that_doubles_up_to_some_seconds() -> None:
+    asked: list[tuple[float, float]] = []
+    backoff = Backoff(lambda low, high: asked.append((low, high)) or high)  # type: ignore[func-returns-value]
+    for _ in range(7):
+        backoff.next_seconds()
+    assert asked == [(0, high) for high in (0.25, 0.5, 1, 2, 4, 5, 5)]
+    backoff.reset()
+    assert backoff.next_seconds() == 0.25

@@ -1,0 +1,187 @@
+"""Refused handshakes, credentials that expire, and answers that no service should give."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from api.access.api_keys import key_line, new_key
+from sercuescribe_client import (
+    AuthenticationRequiredError,
+    Client,
+    CredentialsExpiredError,
+    GaveUpError,
+    Limits,
+    NotAllowedError,
+    RateLimitedError,
+    SercueScribeError,
+    SessionNotFoundError,
+)
+from tests.audio import pcm
+from tests.service import Service
+from tests.test_access import SECRET, token
+
+_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+Answer = Callable[[ServerConnection, Request], Response | None]
+
+
+@contextlib.asynccontextmanager
+async def fake_service(
+    handler: Callable[[ServerConnection], Awaitable[None]], answer: Answer | None = None
+) -> AsyncIterator[str]:
+    server: Server
+    async with serve(handler, "127.0.0.1", 0, process_request=answer) as server:
+        yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+
+
+def said(kind: str, count: int, **fields: Any) -> str:
+    message = {"type": kind, "session_id": _ID, "chunk_count": count, "status": "active"}
+    return json.dumps({**message, "persisted_chunk_count": 0, "duration_seconds": 0, **fields})
+
+
+async def complete(socket: ServerConnection) -> None:
+    await socket.send(said("session", 0))
+    async for message in socket:
+        if "close_session" in str(message):
+            await socket.send(said("control", 0, action="close_session", status="completed"))
+            return
+
+
+def refusing(status: int, headers: dict[str, str], body: dict[str, Any] | None, times: int) -> Any:
+    """Refuses that many handshakes; gives how many came, and when."""
+    came: list[float] = []
+
+    def answer(connection: ServerConnection, _: Request) -> Response | None:
+        came.append(asyncio.get_running_loop().time())
+        if len(came) > times:
+            return None
+        response = connection.respond(HTTPStatus(status), json.dumps(body))
+        response.headers.update(headers)
+        return response
+
+    return answer, came
+
+
+async def test_retry_after_is_waited_for() -> None:
+    body = {"code": "rate_limited", "error": "Too many requests, try again later"}
+    answer, came = refusing(429, {"Retry-After": "1"}, body, 1)
+    async with fake_service(complete, answer) as url, Client(url) as client, client.create():
+        pass
+    assert came[1] - came[0] >= 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, SessionNotFoundError), (403, NotAllowedError)]
+)
+async def test_a_refusal_is_final(status: int, expected: type[SercueScribeError]) -> None:
+    code = {404: "session_not_found", 403: "not_allowed"}[status]
+    answer, came = refusing(status, {}, {"code": code, "error": "No"}, 99)
+    async with fake_service(complete, answer) as url, Client(url) as client:
+        with pytest.raises(expected):
+            async with client.create():
+                pass
+    assert len(came) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_another_refusal_is_tried_again(status: int) -> None:
+    answer, came = refusing(status, {}, None, 2)
+    async with fake_service(complete, answer) as url, Client(url) as client, client.create():
+        pass
+    assert len(came) == 3
+
+
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4000])
+async def test_a_close_code_that_is_not_final_is_tried_again(code: int) -> None:
+    sockets = []
+
+    async def handler(socket: ServerConnection) -> None:
+        sockets.append(socket)
+        if len(sockets) == 1:
+            await socket.close(code)
+        else:
+            await complete(socket)
+
+    async with fake_service(handler) as url, Client(url) as client, client.create():
+        pass
+    assert len(sockets) == 2
+
+
+@pytest.mark.parametrize("code", [1000, 1008, 1009, 4103])
+async def test_a_close_code_that_is_final_is_an_error(code: int) -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.close(code, "because")
+
+    async with fake_service(handler) as url, Client(url) as client:
+        with pytest.raises(SercueScribeError) as failed:
+            async with client.create():
+                pass
+    assert failed.value.is_final
+
+
+async def test_a_service_above_its_rate_is_given_up_when_patience_ends(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_handshakes_per_minute=1)
+    limits = Limits(patience_seconds=1)
+    async with Client(service.url, limits=limits) as client, client.create():
+        with pytest.raises(GaveUpError) as failed:
+            async with client.create():
+                pass
+    assert isinstance(failed.value.__cause__, RateLimitedError)
+    assert failed.value.__cause__.retry_after_seconds > 1
+
+
+@pytest.fixture
+def locked(start_service: Callable[..., Service]) -> Service:
+    return start_service(
+        auth_mode="jwt",
+        jwt_secret=SECRET,
+        jwt_issuer="https://id.example",
+        jwt_audience="recorder",
+    )
+
+
+async def test_credentials_that_expired_are_refreshed(locked: Service) -> None:
+    asked = []
+
+    async def refresh() -> str:
+        asked.append(1)
+        return token("alice", "record read")
+
+    expired = token("alice", "record read", lives_seconds=-60)
+    async with Client(locked.url, token=expired, refresh=refresh) as client:
+        async with client.create() as session:
+            await session.send(pcm(100))
+        assert (await client.info(session.session_id)).user_id == "alice"
+    assert asked == [1]
+
+
+async def test_without_a_refresh_expired_credentials_are_an_error(locked: Service) -> None:
+    expired = token("alice", "record read", lives_seconds=-60)
+    async with Client(locked.url, token=expired) as client:
+        with pytest.raises(CredentialsExpiredError):
+            async with client.create():
+                pass
+        with pytest.raises(CredentialsExpiredError):
+            await client.info(_ID)
+
+
+async def test_a_key_opens_what_it_is_for(start_service: Callable[..., Service]) -> None:
+    key = new_key()
+    service = start_service(auth_mode="api_key", api_keys=key_line(key, "alice", ("record",)))
+    async with Client(service.url, key=key) as client:
+        async with client.create() as session:
+            await session.send(pcm(10))
+        with pytest.raises(NotAllowedError):
+            await anext(client.list())
+    async with Client(service.url) as client:
+        with pytest.raises(AuthenticationRequiredError):
+            async with client.create():
+                pass

@@ -1,0 +1,69 @@
+"""The examples of the client's README, taken out of its text and run as they stand there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sercuescribe_client.cli import exits
+from tests.audio import SPEECH, speech
+from tests.clients.python.cli.command import run
+from tests.service import Service
+
+_ROOT = Path(__file__).parents[3]
+_README = (_ROOT / "clients" / "python" / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", _README, re.DOTALL)
+
+
+def run_program(program: str, *arguments: str | Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(_ROOT / "clients" / "python" / "src")},
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_every_program_runs(start_service: pytest.FixtureRequest, tmp_path: Path) -> None:
+    service: Service = start_service()  # type: ignore[operator]
+    record, watch, tidy = blocks("python")
+    session_id, seconds = run_program(record, service.url, SPEECH)[0].split()
+    assert service.pcm(session_id) == speech()[44:]
+    assert float(seconds) == pytest.approx(4.77, abs=0.01)
+    assert run_program(watch, service.url)[-1] == "100 acknowledged, 100 of them persisted"
+    printed = run_program(tidy, service.url, tmp_path)
+    assert len(printed) == 4
+    assert printed[1::2] == ["session_not_found"] * 2
+    assert (tmp_path / f"{session_id}.wav").read_bytes()[80:] == speech()[44:]
+
+
+def test_every_command_runs(service: Service) -> None:
+    lines = [line.partition("#")[0] for line in blocks("sh")[1].splitlines()]
+    variable, _, _ = lines[0].removeprefix("export ").partition("=")
+    for line in lines[1:]:
+        name, *arguments = line.split()
+        assert name == "sercuescribe"
+        done = run(*arguments, cwd=_ROOT, environ={variable: service.url})
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_exit_code_is_told() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", _README, re.MULTILINE)}
+    assert told == {value for value in vars(exits).values() if isinstance(value, int)}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_each_shell(shell: str) -> None:
+    done = run(environ={"_SERCUESCRIBE_COMPLETE": f"{shell}_source"})
+    assert done.returncode == 0
+    assert "sercuescribe" in done.stdout
