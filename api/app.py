@@ -32,6 +32,7 @@ from api.sessions import SessionsController
 from api.settings import Settings
 from api.stream import existing_session, new_session
 from api.system import answer_error, asyncapi_json, health, openapi_json, ready, redoc, root
+from api.waveform import waveform
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, OwnedElsewhereError, Storage
@@ -70,6 +71,7 @@ def create_app(
             new_session,
             existing_session,
             SessionsController,
+            waveform,
             root,
             health,
             ready,
