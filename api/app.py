@@ -44,6 +44,7 @@ from api.system import (
     redoc,
     root,
 )
+from api.waveform import waveform
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, OwnedElsewhereError, Storage
@@ -84,6 +85,7 @@ def create_app(
             listen,
             SessionsController,
             RecordingsController,
+            waveform,
             root,
             health,
             ready,

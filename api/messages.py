@@ -177,6 +177,20 @@ class DownloadLink(msgspec.Struct, kw_only=True):
     expires_at: datetime
 
 
+class Waveform(msgspec.Struct, kw_only=True):
+    """The lowest and highest sample of each pixel, as audiowaveform has it in JSON."""
+
+    version: int
+    channels: int
+    sample_rate: int
+    samples_per_pixel: int
+    bits: int
+    length: Annotated[int, Meta(description="Pixels")]
+    data: Annotated[
+        list[int], Meta(description="For each pixel, for each channel: the lowest, the highest")
+    ]
+
+
 class Health(msgspec.Struct, kw_only=True):
     """The process answers."""
 

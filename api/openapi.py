@@ -12,10 +12,14 @@ from litestar.openapi.spec import (
     Components,
     Example,
     OpenAPI,
+    OpenAPIFormat,
+    OpenAPIMediaType,
     OpenAPIResponse,
+    OpenAPIType,
     PathItem,
     Reference,
     RequestBody,
+    Schema,
     SecurityScheme,
     Tag,
 )
@@ -40,6 +44,7 @@ from api.messages import (
     SessionPage,
     SessionResult,
     SessionTokenInfo,
+    Waveform,
 )
 
 EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
@@ -152,6 +157,7 @@ def finish(document: OpenAPI) -> None:
                     operation.request_body.required = False
                 for response in operation.responses.values():
                     _drop_example_ids(response)
+    _add_other_forms(document)
     for example in _EXAMPLES:
         schema = document.components.schemas[type(example).__name__]
         schema.examples = [msgspec.to_builtins(example)]
@@ -164,6 +170,20 @@ def _add_formats(path: PathItem) -> None:
             if isinstance(response, OpenAPIResponse) and response.content is not None:
                 wav = response.content["audio/wav"]
                 response.content |= dict.fromkeys(_OTHER_FORMATS, wav)
+
+
+def _add_other_forms(document: OpenAPI) -> None:
+    """The framework knows one media type for each answer; a waveform has four."""
+    waveform = (document.paths or {})["/api/audio/sessions/{session_id}/waveform"].get
+    assert waveform is not None
+    answer = (waveform.responses or {})["200"]
+    assert isinstance(answer, OpenAPIResponse)
+    binary = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+    others = ("application/octet-stream", "image/svg+xml", "image/png")
+    answer.content = {
+        **(answer.content or {}),
+        **{media_type: OpenAPIMediaType(schema=binary) for media_type in others},
+    }
 
 
 def _drop_example_ids(response: OpenAPIResponse | Reference) -> None:
@@ -213,6 +233,15 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         url=f"http://localhost:8000/api/audio/sessions/{EXAMPLE_ID}/audio"
         "?expires=1767268800&signature=5d41402abc4b2a76b9719d911017c592",
         expires_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+    ),
+    Waveform(
+        version=2,
+        channels=1,
+        sample_rate=48000,
+        samples_per_pixel=960,
+        bits=16,
+        length=3,
+        data=[-412, 388, -9107, 10244, -731, 655],
     ),
     Health(
         status="ok",

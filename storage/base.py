@@ -23,6 +23,7 @@ import msgspec
 
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest, Status
+from storage.peaks import Peaks
 from storage.watermark import Unpersisted
 
 Buffer = bytes | bytearray | memoryview
@@ -130,7 +131,8 @@ class Recording(Protocol):
     async def complete(self, at: datetime) -> Manifest:
         """Make the file final and the manifest say ``completed``; nothing else is left behind.
 
-        Costs the same for any length. May be called again after a failure.
+        Costs the same for any length, but for a put of the waveform where there is a bucket. May
+        be called again after a failure.
         """
         ...
 
@@ -152,6 +154,13 @@ class Audio(Protocol):
 
     def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes ``start`` to ``stop`` (exclusive) of the file."""
+        ...
+
+    async def peaks(self) -> Peaks:
+        """The waveform of just this snapshot.
+
+        Made while it is recorded: what is not measured yet, and only that, is read.
+        """
         ...
 
 

@@ -20,6 +20,22 @@ def pcm(frames: int, *, channels: int = 1, seed: int = 0) -> bytes:
     return samples.astype("<i2").tobytes()
 
 
+def pixels(data: bytes, *, per_pixel: int, channels: int = 1) -> bytes:
+    """What the waveform of ``data`` has to be: for each pixel and channel, min and max."""
+    frames = np.frombuffer(data, "<i2").reshape(-1, channels)
+    blocks = [frames[at : at + per_pixel] for at in range(0, len(frames), per_pixel)]
+    values = [np.stack([block.min(axis=0), block.max(axis=0)], axis=1) for block in blocks]
+    return b"".join(value.astype("<i2").tobytes() for value in values)
+
+
+def dat(data: bytes, *, sample_rate: int, channels: int = 1) -> bytes:
+    """The waveform file that belongs to a recording."""
+    per_pixel = sample_rate // 50
+    found = pixels(data, per_pixel=per_pixel, channels=channels)
+    length = len(found) // (4 * channels)
+    return struct.pack("<iIiiIi", 2, 0, sample_rate, per_pixel, length, channels) + found
+
+
 @functools.cache
 def speech() -> bytes:
     """A real WAV file: 22,050 Hz, mono, 16 bits."""

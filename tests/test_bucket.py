@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
+from tests.audio import cut, cut_anywhere, dat, decode, encode, pcm, speech
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
@@ -29,7 +29,7 @@ async def record(client: Client, pieces: list[bytes]) -> None:
         assert (await client.send(piece))["type"] == "chunk"
 
 
-async def test_a_session_becomes_one_wav_and_its_manifest(
+async def test_a_session_becomes_one_wav_its_manifest_and_its_waveform(
     on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
     service = on_bucket(segment_seconds=0.2)
@@ -37,7 +37,8 @@ async def test_a_session_becomes_one_wav_and_its_manifest(
         await record(client, list(cut_anywhere(speech(), seed=1)))
         final = await client.close_session()
     assert service.stop() == 0
-    assert set(objects()) == {f"{client.session_id}.wav", f"{client.session_id}.json"}
+    assert set(objects()) == {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
+    assert objects()[f"{client.session_id}.dat"] == dat(speech()[44:], sample_rate=22050)
     assert objects()[f"{client.session_id}.wav"][80:] == speech()[44:]
     manifest = json.loads(objects()[f"{client.session_id}.json"])
     assert manifest["chunk_count"] == final["chunk_count"] == final["persisted_chunk_count"]
@@ -104,7 +105,9 @@ async def test_a_killed_service_is_resumed_from_spool_or_bucket(
     assert service.stop() == 0
     for name, (_, expected, _) in sources.items():
         assert objects()[f"{ids[name]}.wav"][80:] == expected
-    assert set(objects()) == {f"{key}.{kind}" for key in ids.values() for kind in ("wav", "json")}
+    assert set(objects()) == {
+        f"{key}.{kind}" for key in ids.values() for kind in ("wav", "json", "dat")
+    }
 
 
 async def test_long_audio_is_put_together_from_parts(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import engines
-from tests.audio import cut, decode, encode, pcm, speech
+from tests.audio import cut, dat, decode, encode, pcm, speech
 from tests.faults import FaultyStore, Kind, faulty_store
 from tests.s3_requests import Request, is_a
 from tests.service import Client, Message, Service
@@ -59,9 +59,11 @@ def must_hold(objects: Callable[[], dict[str, bytes]], seaweedfs_url: str, tmp_p
         assert manifest["size_bytes"] == 80 + len(expected)
         assert manifest["frames"] == len(expected) // 2
         assert manifest["sha256"] == hashlib.sha256(expected).hexdigest()
+        found_format = {key: manifest[key] for key in ("sample_rate", "channels")}
+        assert found[f"{session_id}.dat"] == dat(expected, **found_format)
         head = s3.head_object(Bucket=engines.BUCKET, Key=f"{prefix}{session_id}.wav")
         assert manifest["etag"] == head["ETag"].strip('"')
-        left = [key for key in found if key.partition(".")[2] not in {"wav", "json"}]
+        left = [key for key in found if key.partition(".")[2] not in {"wav", "json", "dat"}]
         assert not [key for key in left if not key.startswith("_index/user/")]
         assert not [key for key in found if "/segments/" in key]
         assert engines.open_uploads(seaweedfs_url, prefix) == []

@@ -64,7 +64,7 @@ async def test_a_recording_survives_five_crashes(
     assert final["chunk_count"] == len(pieces)
     assert service.pcm(client.session_id) == expected
     left = {path.name for path in service.folder.iterdir()} - {".lock"}
-    assert left == {f"{client.session_id}.wav", f"{client.session_id}.json"}
+    assert left == {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -1,12 +1,22 @@
-"""Reading a recording, finished or still growing."""
+"""Reading a recording and its waveform, finished or still growing."""
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
-from storage import wav
+from storage import peaks, wav
+from storage.base import StorageUnavailableError
 from storage.local import files
+from storage.local.paths import SessionPaths
+from storage.local.peaks import PeaksFile, boot, read_pixels
+from storage.measuring import measure
+from storage.peaks import Peaks
+
+logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 256 * 1024
 
@@ -19,9 +29,16 @@ class LocalAudio:
     """
 
     def __init__(
-        self, path: Path, pcm_format: wav.PcmFormat, pcm_bytes: int, modified_at: datetime
+        self,
+        path: Path,
+        pcm_format: wav.PcmFormat,
+        pcm_bytes: int,
+        modified_at: datetime,
+        source: "PeaksSource",
     ) -> None:
+        self.pcm_format = pcm_format
         self._path = path
+        self._source = source
         self._header = wav.header(pcm_format, pcm_bytes)
         self.size_bytes = wav.HEADER_BYTES + pcm_bytes
         self.modified_at = modified_at
@@ -30,6 +47,9 @@ class LocalAudio:
     def etag(self) -> str:
         # Audio is only ever appended: the same length is the same content.
         return f'"{self._path.stem}-{self.size_bytes}"'
+
+    async def peaks(self) -> Peaks:
+        return await self._source.peaks_of(self)
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         head = self._header[start:stop]
@@ -46,3 +66,64 @@ class LocalAudio:
                     raise EOFError(f"{self._path} ends at {offset}, before {stop}")
                 offset += len(block)
                 yield block
+
+
+class PeaksSource(Protocol):
+    """Where the waveform of a snapshot comes from."""
+
+    async def peaks_of(self, audio: LocalAudio) -> Peaks: ...
+
+
+class GrowingPeaks:
+    """While it is recorded: from the state folder, brought up to the snapshot."""
+
+    def __init__(self, paths: SessionPaths, growing: PeaksFile | None) -> None:
+        self._paths = paths
+        self._growing = growing
+
+    async def peaks_of(self, audio: LocalAudio) -> Peaks:
+        pcm_bytes = audio.size_bytes - wav.HEADER_BYTES
+        with files.translated_errors():
+            if self._growing is not None:
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    await asyncio.to_thread(self._growing.read_all, self._paths.audio, pcm_bytes)
+            known = await asyncio.to_thread(self._known)
+        return await measure(audio, audio.pcm_format, known)
+
+    def _known(self) -> bytes:
+        growing = self._paths.growing_peaks(boot())
+        return read_pixels(growing) or read_pixels(self._paths.peaks)
+
+
+class KeptPeaks:
+    """When it is completed: from the file beside the audio, which is made if there is none."""
+
+    def __init__(self, paths: SessionPaths, measuring: asyncio.Lock) -> None:
+        self._paths = paths
+        self._measuring = measuring
+
+    async def peaks_of(self, audio: LocalAudio) -> Peaks:
+        if found := await asyncio.to_thread(self._kept, audio):
+            return found
+        async with self._measuring:
+            if found := await asyncio.to_thread(self._kept, audio):
+                return found
+            found = await measure(audio, audio.pcm_format)
+            await asyncio.to_thread(self._keep, found)
+        return found
+
+    def _kept(self, audio: LocalAudio) -> Peaks | None:
+        with files.translated_errors():
+            if not self._paths.peaks.exists():
+                return None
+            data = self._paths.peaks.read_bytes()
+        return peaks.decode_whole(data, audio.pcm_format, audio.size_bytes - wav.HEADER_BYTES)
+
+    def _keep(self, found: Peaks) -> None:
+        try:
+            with files.translated_errors():
+                files.replace(self._paths.peaks, found.encode())
+                if not self._paths.audio.exists():  # deleted meanwhile, and first of all
+                    self._paths.peaks.unlink(missing_ok=True)
+        except StorageUnavailableError as error:
+            logger.warning("%s could not be kept: %s", self._paths.peaks, error)

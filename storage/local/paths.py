@@ -14,8 +14,12 @@ class SessionPaths:
         self.folder = folder
         self.audio = folder / f"{session_id}.wav"
         self.manifest = folder / f"{session_id}{_MANIFEST}"
+        self.peaks = folder / f"{session_id}.dat"
         self.state = folder / f"{session_id}{_STATE}"
         self.checkpoint = self.state / "checkpoint"
+
+    def growing_peaks(self, boot: str) -> Path:
+        return self.state / f"peaks.{boot}"
 
     def input(self, stream: int) -> Path:
         return self.state / f"input.{stream}"

@@ -15,6 +15,7 @@ from storage.base import Buffer, StorageUnavailableError
 from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.local import files
 from storage.local.paths import SessionPaths
+from storage.local.peaks import PeaksFile
 from storage.manifest import Manifest
 from storage.watermark import Unpersisted, Watermark
 
@@ -26,6 +27,7 @@ _WRITTEN_AT = 0
 _PERSISTED_AT = _SLOT_BYTES
 
 _INPUT_BLOCK_BYTES = 256 * 1024
+_LAST_PEAKS_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
 
 
 class LocalRecording:
@@ -43,8 +45,10 @@ class LocalRecording:
         *,
         changed: Callable[["LocalRecording"], None],
         released: Callable[["LocalRecording"], None],
+        peaks: PeaksFile | None = None,
     ) -> None:
         self.manifest = manifest
+        self.peaks = peaks
         self.checkpoint = Checkpoint()
         self.persisted = Checkpoint()
         self._paths = paths
@@ -70,6 +74,8 @@ class LocalRecording:
         self.checkpoint, self.persisted = read_checkpoint(self._paths, self.manifest)
         os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
         files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
+        if self.peaks is not None:
+            self.peaks.resume(self.checkpoint.pcm_bytes)
         self._changed(self)
 
     @property
@@ -146,11 +152,29 @@ class LocalRecording:
             await asyncio.to_thread(self.close)
             self._released(self)
 
+    @property
+    def is_unmeasured(self) -> bool:
+        """Whether the waveform is more than one sync behind the audio."""
+        peaks = self.peaks
+        return (
+            peaks is not None and not peaks.is_over and peaks.pcm_bytes < self.persisted.pcm_bytes
+        )
+
     def persist(self) -> None:
         """Make everything appended so far durable. Blocks; raises `StorageUnavailableError`."""
         with files.translated_errors(), self._persisting:
             if self._open:
                 self._persist()
+                self._measure()
+
+    def _measure(self) -> None:
+        """Bring the waveform up to the audio. It is no reason for anything to fail."""
+        if self.peaks is None:
+            return
+        try:
+            self.peaks.read_on(self._paths.audio, self.checkpoint.pcm_bytes)
+        except OSError as error:
+            logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
 
     def _persist(self) -> None:
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
@@ -176,8 +200,24 @@ class LocalRecording:
                 os.ftruncate(self._audio, manifest.size_bytes)
                 self._persist()
             files.replace(self._paths.manifest, manifests.encode(manifest))
+            self._keep_peaks(manifest.pcm_bytes)
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files()
+
+    def _keep_peaks(self, pcm_bytes: int) -> None:
+        """The waveform goes beside the audio, unless much of it is missing after a restart.
+
+        Then it is made when somebody asks for it: completing costs the same for any length.
+        """
+        if self.peaks is None or self.peaks.is_over:
+            return
+        try:
+            self.peaks.read_on(self._paths.audio, pcm_bytes, _LAST_PEAKS_BYTES)
+            if self.peaks.pcm_bytes == pcm_bytes:
+                self.peaks.finish(self._paths.peaks)
+        except OSError as error:
+            logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
+        self.peaks.leave()
 
     def close(self) -> None:
         """Let go of the files as they are."""
@@ -193,6 +233,8 @@ class LocalRecording:
     def _close_files(self) -> None:
         if self._open:
             self._open = False
+            if self.peaks is not None:
+                self.peaks.leave()
             for fd in (self._audio, self._state, *self._inputs.values()):
                 os.close(fd)
             self._audio = self._state = -1  # the numbers may soon be another's

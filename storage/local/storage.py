@@ -18,8 +18,9 @@ from storage import wav
 from storage.base import Link, Page, RecordingNotFoundError, StorageUnavailableError
 from storage.checkpoint import Checkpoint
 from storage.local import files, paths
-from storage.local.audio import LocalAudio
+from storage.local.audio import GrowingPeaks, KeptPeaks, LocalAudio, PeaksSource
 from storage.local.paths import SessionPaths
+from storage.local.peaks import PeaksFile, boot
 from storage.local.recording import LocalRecording, read_checkpoint
 from storage.manifest import Manifest, Status
 
@@ -36,6 +37,7 @@ class LocalStorage:
         self._changed: set[LocalRecording] = set()
         self._syncing: asyncio.Task[None] | None = None
         self._lock: int | None = None
+        self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
     async def start(self) -> None:
         await asyncio.to_thread(self._prepare)
@@ -105,6 +107,8 @@ class LocalStorage:
         for recording in changed:
             try:
                 recording.persist()
+                if recording.is_unmeasured:
+                    self._changed.add(recording)
             except StorageUnavailableError:
                 # It stays behind, as persisted_chunk_count shows, and is tried again.
                 logger.exception("%s could not be persisted", recording.manifest.session_id)
@@ -187,7 +191,13 @@ class LocalStorage:
         return recording
 
     def _recording(self, session: SessionPaths, manifest: Manifest) -> LocalRecording:
-        return LocalRecording(session, manifest, changed=self._changed.add, released=self._released)
+        return LocalRecording(
+            session,
+            manifest,
+            changed=self._changed.add,
+            released=self._released,
+            peaks=PeaksFile(session.growing_peaks(boot()), manifest.pcm_format),
+        )
 
     def _released(self, recording: LocalRecording) -> None:
         self._open.pop(UUID(recording.manifest.session_id), None)
@@ -251,13 +261,18 @@ class LocalStorage:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise RecordingNotFoundError(str(session_id)) from error
             raise
-        return LocalAudio(session.audio, manifest.pcm_format, pcm_bytes, modified_at)
+        if manifest.status == "completed":
+            source: PeaksSource = KeptPeaks(session, self._measuring)
+        else:
+            source = GrowingPeaks(session, recording.peaks if recording is not None else None)
+        return LocalAudio(session.audio, manifest.pcm_format, pcm_bytes, modified_at, source)
 
     def _delete(self, session_id: UUID) -> None:
         session = self._paths(session_id)
         self._manifest(session_id)
         with files.translated_errors():
             session.audio.unlink(missing_ok=True)
+            session.peaks.unlink(missing_ok=True)
             shutil.rmtree(session.state, ignore_errors=True)
             # Last, so that a deletion that was cut short can be asked for again.
             session.manifest.unlink(missing_ok=True)

@@ -1,14 +1,21 @@
 """Reading a recording from the bucket, finished or still growing."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from storage import wav
-from storage.base import StorageUnavailableError
+from storage import peaks, wav
+from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.measuring import measure
+from storage.peaks import Peaks
 from storage.s3.bucket import Bucket
+from storage.s3.digest import put_peaks
+from storage.s3.keys import SessionKeys
 from storage.s3.recording import S3Recording
 from storage.s3.segments import Segments
+
+logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1024 * 1024
 
@@ -17,19 +24,54 @@ class CompletedAudio:
     """See `storage.base.Audio`: the final object."""
 
     def __init__(
-        self, bucket: Bucket, key: str, session_id: str, size_bytes: int, modified_at: datetime
+        self,
+        bucket: Bucket,
+        keys: SessionKeys,
+        pcm_format: wav.PcmFormat,
+        size_bytes: int,
+        modified_at: datetime,
+        measuring: asyncio.Lock | None = None,
     ) -> None:
         self.size_bytes = size_bytes
         self.modified_at = modified_at
-        self.etag = f'"{session_id}-{size_bytes}"'
+        self.etag = f'"{keys.session_id}-{size_bytes}"'
         self._bucket = bucket
-        self._key = key
+        self._keys = keys
+        self._pcm_format = pcm_format
+        self._measuring = measuring or asyncio.Lock()
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         while start < stop:
             until = min(start + _BLOCK_BYTES, stop)
-            yield await self._bucket.get(self._key, start, until)
+            yield await self._bucket.get(self._keys.audio, start, until)
             start = until
+
+    async def peaks(self) -> Peaks:
+        if found := await self._kept():
+            return found
+        async with self._measuring:
+            if found := await self._kept():
+                return found
+            found = await measure(self, self._pcm_format)
+            await self._keep(found)
+        return found
+
+    async def _kept(self) -> Peaks | None:
+        try:
+            data = await self._bucket.get(self._keys.peaks)
+        except RecordingNotFoundError:
+            return None
+        return peaks.decode_whole(data, self._pcm_format, self.size_bytes - wav.HEADER_BYTES)
+
+    async def _keep(self, found: Peaks) -> None:
+        try:
+            await put_peaks(self._bucket, self._keys, found)
+            await self._bucket.head(self._keys.audio)
+        except RecordingNotFoundError:  # deleted meanwhile, and before the waveform
+            await self._bucket.delete([self._keys.peaks])
+            raise
+        except StorageUnavailableError as error:
+            logger.warning("the waveform of %s was not kept: %s", self._keys.session_id, error)
 
 
 class GrowingAudio:
@@ -47,6 +89,7 @@ class GrowingAudio:
     ) -> None:
         self._segments = segments
         self._recording = recording
+        self._pcm_format = pcm_format
         self._persisted_bytes = segments.pcm_bytes
         pcm_bytes = segments.pcm_bytes if recording is None else recording.checkpoint.pcm_bytes
         self._header = wav.header(pcm_format, pcm_bytes)
@@ -67,6 +110,10 @@ class GrowingAudio:
             until = min(position + _BLOCK_BYTES, end)
             yield await self._tail(position, until)
             position = until
+
+    async def peaks(self) -> Peaks:
+        known = b"" if self._recording is None else await self._recording.pixels()
+        return await measure(self, self._pcm_format, known)
 
     async def _tail(self, start: int, stop: int) -> bytes:
         if self._segments.pcm_bytes < stop and self._recording is not None:

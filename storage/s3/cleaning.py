@@ -12,11 +12,12 @@ from uuid import UUID
 import msgspec
 
 from storage import manifest as manifests
-from storage import wav
 from storage.base import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
+from storage.measuring import measure
 from storage.s3.audio import CompletedAudio
 from storage.s3.bucket import Bucket
+from storage.s3.digest import put_peaks
 from storage.s3.keys import SessionKeys
 from storage.s3.spool import remove, spool_paths
 from storage.s3.upload import abort_uploads
@@ -90,22 +91,22 @@ class Cleaning:
             await self._bucket.delete(session.index(None))
             return True
         if manifest.status == "completed" and manifest.sha256 is None:
-            await self._add_checksum(session, manifest)
+            await self._add_digest(session, manifest)
         return manifest.status == "completed"
 
-    async def _add_checksum(self, session: SessionKeys, manifest: Manifest) -> None:
+    async def _add_digest(self, session: SessionKeys, manifest: Manifest) -> None:
         """Where the last writer had not read again what an earlier one had persisted."""
         head = await self._bucket.head(session.audio)
         audio = CompletedAudio(
-            self._bucket, session.audio, manifest.session_id, head.size_bytes, head.modified_at
+            self._bucket, session, manifest.pcm_format, head.size_bytes, head.modified_at
         )
         digest = hashlib.sha256()
-        async for block in audio.read(wav.HEADER_BYTES, head.size_bytes):
-            await asyncio.to_thread(digest.update, block)
+        found = await measure(audio, manifest.pcm_format, also=digest.update)
+        await put_peaks(self._bucket, session, found)
         manifest = msgspec.structs.replace(manifest, sha256=digest.hexdigest())
         await self._bucket.put(session.manifest, manifests.encode(manifest), "application/json")
         try:
             await self._bucket.head(session.audio)
         except RecordingNotFoundError:  # another node has deleted the session meanwhile
-            await self._bucket.delete([session.manifest])
+            await self._bucket.delete([session.peaks, session.manifest])
             raise

@@ -25,6 +25,7 @@ class SessionKeys:
         self.session_id = session_id
         self.audio = f"{session_id}.wav"
         self.manifest = f"{session_id}.json"
+        self.peaks = f"{session_id}.dat"
         self.folder = f"{session_id}/"
         self.segments = f"{session_id}/segments/"
         self.inputs = f"{session_id}/input/"

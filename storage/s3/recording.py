@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import random
 import time
@@ -21,6 +20,7 @@ from storage.base import (
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest
 from storage.s3.bucket import Bucket, KeyExistsError
+from storage.s3.digest import Digest
 from storage.s3.final import FinalFile
 from storage.s3.lease import Lease
 from storage.s3.segments import Segments
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _MAX_PAUSE_SECONDS = 30.0
 _RELEASE_SECONDS = 5.0
 _INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
-_HASHED_BYTES = 32 * 1024 * 1024  # most that is read again for the checksum between segments
+_DIGESTED_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
 
 
 class Shipping(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,8 +80,7 @@ class S3Recording:
         self._fenced: Callable[[], None] = lambda: None
         self.is_fenced = False
         self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
-        self._pcm_hash = hashlib.sha256()
-        self._hashed_bytes = 0
+        self._digest = Digest(spool.peaks)
         self._target: Checkpoint | None = None  # of a segment that may be there or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
         self._watermark = Watermark()
@@ -140,8 +139,15 @@ class S3Recording:
         async with self._busy:
             await self._ship_segments(wanted)
             await self._final.ship(self.persisted.pcm_bytes)
-            await self._hash_more()
+            await self._digest_more()
         await asyncio.to_thread(self.spool.tidy)
+
+    async def pixels(self) -> bytes:
+        """Of the waveform, as far as is persisted, those that are whole."""
+        while not self._sealed and self._digest.pcm_bytes < self.persisted.pcm_bytes:
+            async with self._busy:
+                await self._digest_more()
+        return await self._digest.pixels()
 
     async def complete(self, at: datetime) -> Manifest:
         self._sealed = True
@@ -152,13 +158,15 @@ class S3Recording:
                 await self.segments.seal(self.checkpoint, at)
             # From here on, all is the same whichever node does it.
             etag = await self._final.finish(self.checkpoint.pcm_bytes)
-            await self._hash_more()
-            is_hashed = self._hashed_bytes == self.checkpoint.pcm_bytes
+            await self._digest_more()
+            is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
+            if is_digested:
+                await self._digest.put_peaks(self._bucket, self._keys)
             manifest = msgspec.structs.replace(
                 self.manifest.completed(self.checkpoint, self.segments.completed_at or at),
                 etag=etag,
                 # Else it is added afterwards: closing costs the same for any length.
-                sha256=self._pcm_hash.hexdigest() if is_hashed else None,
+                sha256=self._digest.sha256 if is_digested else None,
             )
             await self._bucket.put(
                 self._keys.manifest, manifests.encode(manifest), "application/json"
@@ -254,8 +262,7 @@ class S3Recording:
         self.persisted, self._target = target, None
         if is_latest:
             self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
-        if self._hashed_bytes == before.pcm_bytes:
-            await self._hash(pcm)
+        await asyncio.to_thread(self._digest.add, before.pcm_bytes, pcm)
         await self._drop_inputs()
 
     async def _ship_input(self, number: int, kept_bytes: int) -> None:
@@ -287,15 +294,13 @@ class S3Recording:
                 self.spool.drop_input(stream)
                 self._dropped.remove((stream, ended))
 
-    async def _hash_more(self) -> None:
+    async def _digest_more(self) -> None:
         """Read again what an earlier writer shipped, a little at a time."""
-        stop = min(self.persisted.pcm_bytes, self._hashed_bytes + _HASHED_BYTES)
-        async for block in self.segments.read(self._hashed_bytes, stop):
-            await self._hash(block)
-
-    async def _hash(self, pcm: bytes) -> None:
-        await asyncio.to_thread(self._pcm_hash.update, pcm)
-        self._hashed_bytes += len(pcm)
+        start = self._digest.pcm_bytes
+        stop = min(self.persisted.pcm_bytes, start + _DIGESTED_BYTES)
+        async for block in self.segments.read(start, stop):
+            await asyncio.to_thread(self._digest.add, start, block)
+            start += len(block)
 
 
 def _counts(checkpoint: Checkpoint) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from storage.base import Buffer
 from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.local import files
 from storage.local.paths import SessionPaths, session_of_state
+from storage.local.peaks import PeaksFile, boot
 from storage.local.recording import LocalRecording
 from storage.manifest import Manifest
 
@@ -39,6 +40,8 @@ class Spool:
         self._last_mark_bytes = 0
         self._hole = (0, 0)  # PCM that is not here, from byte to byte
         self._recording = LocalRecording(paths, manifest, changed=_ignore, released=_ignore)
+        # Fed by who ships: what was shipped is perhaps no longer here.
+        self.peaks = PeaksFile(paths.growing_peaks(boot()), manifest.pcm_format)
         self._marks_file = os.open(_marks_path(paths), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
 
     @classmethod
@@ -65,6 +68,7 @@ class Spool:
                 spool._recording.recover()
                 spool._read_marks()
                 spool._read_hole()
+                spool.peaks.resume(0)
             except OSError:
                 spool.close()
                 raise
@@ -156,6 +160,7 @@ class Spool:
         self._recording.persist()
 
     def close(self) -> None:
+        self.peaks.leave()
         self._recording.close()
         if self._marks_file >= 0:
             os.close(self._marks_file)

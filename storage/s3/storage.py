@@ -53,6 +53,7 @@ class S3Storage:
         self._node = Node(self._bucket, self._spool_folder, self._leasing)
         self._open: dict[UUID, S3Recording] = {}
         self._left_spools: set[UUID] = set()  # by the process before
+        self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaning = Cleaning(
             self._bucket, self._spool_folder, keep_segments=self._shipping.keep_segments
         )
@@ -217,7 +218,12 @@ class S3Storage:
         if manifest.status == "completed":
             head = await self._bucket.head(session.audio)
             return CompletedAudio(
-                self._bucket, session.audio, str(session_id), head.size_bytes, head.modified_at
+                self._bucket,
+                session,
+                manifest.pcm_format,
+                head.size_bytes,
+                head.modified_at,
+                self._measuring,
             )
         if recording is not None:
             segments = recording.segments
@@ -242,6 +248,8 @@ class S3Storage:
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
         await self._bucket.delete([session.audio, *session.index(manifest.user_id), session.active])
+        # Behind the audio: who makes it meanwhile looks whether there still is any.
+        await self._bucket.delete([session.peaks])
         # Last, so that a deletion that was cut short can be asked for again.
         await self._bucket.delete([session.manifest])
 

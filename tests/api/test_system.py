@@ -49,6 +49,7 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
         "/api/audio/sessions/{session_id}/close",
         "/api/audio/sessions/{session_id}/download",
         "/api/audio/sessions/{session_id}/tokens",
+        "/api/audio/sessions/{session_id}/waveform",
         "/health",
         "/health/ready",
     }
@@ -71,6 +72,16 @@ def test_every_operation_describes_its_errors_and_never_a_400(service: Service) 
                 media = response["content"]["application/json"]
                 assert media["schema"]["$ref"].endswith("ErrorBody")
                 assert all(example["value"]["code"] for example in media["examples"].values())
+
+
+def test_a_waveform_is_described_in_all_its_forms(service: Service) -> None:
+    path = service.get("/openapi.json").json()["paths"]["/api/audio/sessions/{session_id}/waveform"]
+    assert set(path["get"]["responses"]["200"]["content"]) == {
+        "application/json",
+        "application/octet-stream",
+        "image/svg+xml",
+        "image/png",
+    }
 
 
 def test_every_answer_has_an_example_that_fits_its_schema(service: Service) -> None:

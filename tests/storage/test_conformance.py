@@ -9,12 +9,14 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from storage import wav
+from storage import peaks, wav
 from storage.base import Audio, Recording, RecordingNotFoundError, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.peaks import Peaks
 from storage.watermark import Unpersisted
 from tests.audio import pcm
 from tests.storage.conftest import BACKENDS, new_manifest
+from tests.storage.test_peaks import expected
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 UNKNOWN = UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
@@ -43,6 +45,11 @@ def append(recording: Recording, data: bytes, *streams: StreamCheckpoint) -> Non
 async def content(audio: Audio, start: int = 0, stop: int | None = None) -> bytes:
     stop = audio.size_bytes if stop is None else stop
     return b"".join([block async for block in audio.read(start, stop)])
+
+
+def waveform(data: bytes, channels: int = 1) -> Peaks:
+    pcm_format = wav.PcmFormat(16000, channels)
+    return peaks.peaks_of(pcm_format, expected(data, pcm_format))
 
 
 async def crash(storage: Storage, open_storage: Callable[[], Storage]) -> Storage:
@@ -251,6 +258,70 @@ async def test_manifests_are_filtered_by_status_and_user(storage: Storage) -> No
     assert await found(None, "ours") == [done.manifest.session_id, ours.manifest.session_id]
     assert await found("active", "ours") == [ours.manifest.session_id]
     assert await found("error", None) == []
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+async def test_the_waveform_of_a_completed_recording_is_that_of_its_audio(
+    storage: Storage, channels: int
+) -> None:
+    recording = await storage.create(new_manifest(channels=channels))
+    data = pcm(16000, channels=channels)
+    for start in range(0, len(data), 1000):
+        append(recording, data[start : start + 1000])
+        if start % 7000 == 0:
+            await recording.flush()
+    await recording.complete(LATER)
+    found = await (await storage.audio(id_of(recording))).peaks()
+    assert found == waveform(data, channels)
+
+
+async def test_the_waveform_of_a_growing_recording_is_that_of_the_snapshot(
+    storage: Storage,
+) -> None:
+    recording = await storage.create(new_manifest())
+    data = pcm(4000)
+    for start in range(0, len(data), 500):
+        before = await storage.audio(id_of(recording))
+        append(recording, data[start : start + 500])
+        assert await before.peaks() == waveform(data[:start])
+        after = await storage.audio(id_of(recording))
+        assert await after.peaks() == waveform(data[: start + 500])
+        if start % 1500 == 0:
+            await recording.flush()
+    before = await storage.audio(id_of(recording))
+    await recording.complete(LATER)
+    assert await before.peaks() == waveform(data)
+
+
+async def test_a_recording_without_audio_has_an_empty_waveform(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    assert await (await storage.audio(id_of(recording))).peaks() == waveform(b"")
+    await recording.complete(LATER)
+    assert await (await storage.audio(id_of(recording))).peaks() == waveform(b"")
+
+
+@pytest.mark.parametrize("way", ["release", "crash"])
+async def test_a_recording_that_was_taken_up_has_all_of_its_waveform(
+    open_storage: Callable[[], Storage], way: str
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    data = pcm(5000)
+    append(recording, data[:3000])
+    await recording.flush()
+    append(recording, data[3000:5000])
+    recording.write_ahead(pcm(2000, seed=9))  # and nothing comes of it
+    if way == "release":
+        await recording.release()
+    storage = await crash(storage, open_storage)
+    recording = await storage.open(id_of(recording))
+    assert await (await storage.audio(id_of(recording))).peaks() == waveform(data[:5000])
+    append(recording, data[5000:])
+    assert await (await storage.audio(id_of(recording))).peaks() == waveform(data)
+    await recording.complete(LATER)
+    assert await (await storage.audio(id_of(recording))).peaks() == waveform(data)
+    await storage.stop()
 
 
 async def test_a_deleted_session_is_gone(storage: Storage) -> None:

@@ -39,7 +39,9 @@ async def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
         await LocalStorage(tmp_path / "file" / "folder").start()
 
 
-async def test_a_completed_session_leaves_its_wav_and_its_manifest_only(tmp_path: Path) -> None:
+async def test_a_completed_session_leaves_its_wav_its_manifest_and_its_waveform(
+    tmp_path: Path,
+) -> None:
     storage = LocalStorage(tmp_path)
     await storage.start()
     recording = await storage.create(new_manifest())
@@ -47,7 +49,8 @@ async def test_a_completed_session_leaves_its_wav_and_its_manifest_only(tmp_path
     recording.append(pcm(10), Checkpoint(1, 20))
     await recording.complete(LATER)
     session_id = recording.manifest.session_id
-    assert names(tmp_path) == {".lock", f"{session_id}.wav", f"{session_id}.json"}
+    left = {f"{session_id}.{kind}" for kind in ("wav", "json", "dat")}
+    assert names(tmp_path) == {".lock", *left}
     await storage.delete(UUID(session_id))
     assert names(tmp_path) == {".lock"}
     await storage.stop()

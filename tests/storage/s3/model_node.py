@@ -17,6 +17,7 @@ from storage.s3.keys import SessionKeys, segment_sequence
 from storage.s3.lease import Owner
 from storage.s3.recording import S3Recording
 from storage.segment import SEGMENT_HEADER_BYTES
+from tests.audio import dat
 from tests.conftest import ManualClock
 from tests.storage.conftest import new_manifest
 from tests.storage.s3.scripted_bucket import Objects, ScriptedBucket
@@ -59,6 +60,8 @@ class History:
         assert manifest["size_bytes"] == len(audio)
         assert manifest["sha256"] in {None, hashlib.sha256(pcm).hexdigest()}
         assert pcm.startswith(self._promised)
+        if stored := self._objects.stored.get(self.keys.peaks):
+            assert stored[0] == dat(pcm, sample_rate=16000)
 
     def stored(self) -> bytes:
         if self.keys.audio in self._objects.stored:

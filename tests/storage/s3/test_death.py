@@ -13,7 +13,7 @@ from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.manifest import Manifest
 from storage.s3 import S3Storage
 from tests import engines
-from tests.audio import pcm
+from tests.audio import dat, pcm
 from tests.conftest import ManualClock
 from tests.faults import FaultyStore, Kind
 from tests.storage.conftest import new_manifest
@@ -120,7 +120,9 @@ class Bucket:
         left = engines.objects(self._url, self._prefix)
         # Where a node died its name is left.
         kept = {key for key in left if not key.startswith(("_index/time/", "_nodes/"))}
-        assert kept == {f"{each}.{kind}" for each in ids for kind in ("wav", "json")}
+        assert kept == {f"{each}.{kind}" for each in ids for kind in ("wav", "json", "dat")}
+        for each in ids:
+            assert left[f"{each}.dat"] == dat(left[f"{each}.wav"][80:], sample_rate=16000)
         assert len([key for key in left if key.startswith("_index/time/")]) == len(ids)
         assert engines.open_uploads(self._url, self._prefix) == []
 

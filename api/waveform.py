@@ -1,0 +1,144 @@
+"""The HTTP endpoint of waveforms: as data that other tools read, and as pictures."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
+from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
+
+from api.access.admission import requires
+from api.dependencies import Injected
+from api.errors import (
+    InvalidParameterError,
+)
+from api.http import OF_A_SESSION, HttpRequest
+from api.messages import Waveform
+from api.openapi import errors
+from api.pictures import COLOR, Color, Look, png, svg
+from api.ranges import is_match
+from api.session.registry import Registry
+from storage import peaks as stored
+from storage.peaks import Peaks
+
+Format = Literal["json", "dat", "svg", "png"]
+
+_PICTURE_WIDTH = 1000  # unless it is said
+_BLOCK_BYTES = 64 * 1024
+_MAX_SECONDS = 1e9
+_MEDIA_TYPES: dict[Format, str] = {
+    "json": "application/json",
+    "dat": "application/octet-stream",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+}
+_PICTURES: dict[Format, Callable[[Peaks, Look], bytes]] = {"svg": svg, "png": png}
+
+FormatOf = Annotated[Format, QueryParameter(name="format", description="Data, or a picture")]
+Width = Annotated[
+    int | None,
+    QueryParameter(
+        name="width", ge=1, le=20_000, description="Pixels: of data at most, of a picture exactly"
+    ),
+]
+Height = Annotated[
+    int, QueryParameter(name="height", ge=16, le=1000, description="Of a picture, in pixels")
+]
+Start = Annotated[
+    float, QueryParameter(name="start", ge=0, le=_MAX_SECONDS, description="First second wanted")
+]
+End = Annotated[
+    float | None,
+    QueryParameter(name="end", ge=0, le=_MAX_SECONDS, description="Where to stop, in seconds"),
+]
+InColor = Annotated[
+    str, QueryParameter(name="color", pattern=COLOR, description="RRGGBB or RRGGBBAA")
+]
+OnColor = Annotated[
+    str, QueryParameter(name="background", pattern=COLOR, description="RRGGBB or RRGGBBAA")
+]
+
+
+@get(
+    "/api/audio/sessions/{session_id:str}/waveform",
+    tags=["sessions"],
+    guards=[requires("read")],
+    responses={
+        HTTP_200_OK: ResponseSpec(
+            data_container=Waveform,
+            generate_examples=False,
+            description="The waveform, in the form that was asked for",
+        ),
+        **errors(InvalidParameterError("width"), *OF_A_SESSION),
+    },
+    summary="The lowest and highest samples, live too, as audiowaveform's data or as a picture",
+    description="Honours If-None-Match.",
+)
+async def waveform(
+    request: HttpRequest,
+    session_id: FromPath[str],
+    registry: Injected[Registry],
+    format: FormatOf = "json",  # noqa: A002 - a parameter of the request
+    width: Width = None,
+    height: Height = 200,
+    start: Start = 0.0,
+    end: End = None,
+    color: InColor = "1f77b4",
+    background: OnColor = "ffffff",
+) -> Response[Any]:
+    if math.isnan(start):
+        raise InvalidParameterError("start")
+    if end is not None:
+        if math.isnan(end):
+            raise InvalidParameterError("end")
+        end = max(start, end)
+    look = Look(width or _PICTURE_WIDTH, height, Color.parse(color), Color.parse(background))
+    audio = await registry.audio(session_id)
+    headers = {
+        "ETag": audio.etag,
+        "Content-Disposition": f'inline; filename="{session_id}.{format}"',
+    }
+    if is_match(request.headers.get("If-None-Match"), audio.etag):
+        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
+    wanted = (await audio.peaks()).part(start, end)
+    media_type = _MEDIA_TYPES[format]
+    if format in _PICTURES:
+        picture = await asyncio.to_thread(_PICTURES[format], wanted, look)
+        return Response(picture, media_type=media_type, headers=headers)
+    if width is not None:
+        wanted = await asyncio.to_thread(wanted.fitted, width)
+    body = _json(wanted) if format == "json" else _dat(wanted)
+    return Stream(body, media_type=media_type, headers=headers)
+
+
+async def _dat(peaks: Peaks) -> AsyncIterator[bytes]:
+    yield peaks.header()
+    for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
+        yield peaks.pixels[at : at + _BLOCK_BYTES]
+
+
+async def _json(peaks: Peaks) -> AsyncIterator[bytes]:
+    """Of a day there are millions of numbers, so they are written out some at a time."""
+    described = Waveform(
+        version=stored.VERSION,
+        channels=peaks.pcm_format.channels,
+        sample_rate=peaks.pcm_format.sample_rate,
+        samples_per_pixel=peaks.samples_per_pixel,
+        bits=stored.BITS,
+        length=peaks.length,
+        data=[],
+    )
+    yield msgspec.json.encode(described).removesuffix(b"]}")
+    for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
+        comma = b"," if at else b""
+        yield comma + await asyncio.to_thread(_numbers, peaks.pixels[at : at + _BLOCK_BYTES])
+    yield b"]}"
+
+
+def _numbers(pixels: bytes) -> bytes:
+    return msgspec.json.encode(memoryview(pixels).cast("h").tolist())[1:-1]
