@@ -19,8 +19,10 @@ from sercuescribe_client import (
     GaveUpError,
     Limits,
     NotAllowedError,
+    Progress,
     RateLimitedError,
     SercueScribeError,
+    SessionCompletedError,
     SessionNotFoundError,
 )
 from tests.audio import pcm
@@ -136,6 +138,78 @@ async def test_a_service_above_its_rate_is_given_up_when_patience_ends(
                 pass
     assert isinstance(failed.value.__cause__, RateLimitedError)
     assert failed.value.__cause__.retry_after_seconds > 1
+
+
+def found(total_chunks: int) -> dict[str, Any]:
+    """What HTTP says of a session that is completed."""
+    time = "2026-01-01T00:00:00Z"
+    return {
+        "session_id": _ID,
+        "status": "completed",
+        "user_id": None,
+        "sample_rate": 44100,
+        "channels": 1,
+        "format": "wav",
+        "total_chunks": total_chunks,
+        "persisted_chunk_count": total_chunks,
+        "duration_seconds": 1.5,
+        "file_path": "x.wav",
+        "size_bytes": 80,
+        "unpersisted_bytes": 0,
+        "unpersisted_seconds": 0.0,
+        "connections": 0,
+        "created_at": time,
+        "completed_at": time,
+        "error": None,
+    }
+
+
+async def close_unheard(url: str) -> Progress:
+    async with Client(url) as client, client.create() as session:
+        await session.send(b"first")
+        await session.send(b"second")
+        return await session.close()
+
+
+@pytest.fixture
+def forgetful() -> Callable[[int], Any]:
+    """A service that completes the session and is cut off before it can say so."""
+
+    async def handler(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        if "resume" in socket.request.path:
+            told = {"code": "session_completed", "error": "Session is completed"}
+            await socket.send(said("error", 0, **told))
+            await socket.close(1008)
+            return
+        await socket.send(said("session", 0))
+        async for message in socket:
+            if "close_session" in str(message):
+                socket.transport.abort()
+
+    def start(total_chunks: int) -> Any:
+        def answer(connection: ServerConnection, request: Request) -> Response | None:
+            if request.path != f"/api/audio/sessions/{_ID}":
+                return None
+            return connection.respond(HTTPStatus.OK, json.dumps(found(total_chunks)))
+
+        return fake_service(handler, answer)
+
+    return start
+
+
+async def test_a_session_whose_last_answer_was_lost_is_found_completed(forgetful: Any) -> None:
+    async with forgetful(2) as url:
+        final = await close_unheard(url)
+    assert (final.acked, final.persisted, final.duration_seconds) == (2, 2, 1.5)
+
+
+async def test_a_session_that_was_completed_before_all_of_it_came_is_an_error(
+    forgetful: Any,
+) -> None:
+    async with forgetful(1) as url:
+        with pytest.raises(SessionCompletedError, match="1 of 2 chunks"):
+            await close_unheard(url)
 
 
 @pytest.fixture

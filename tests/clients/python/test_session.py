@@ -241,25 +241,6 @@ async def test_what_cannot_be_decoded_is_told_and_the_session_goes_on(client: Cl
         assert session.decode_error.code == "decode_failed"
 
 
-async def test_a_session_whose_last_answer_was_lost_is_found_completed(
-    service: Service,
-) -> None:
-    async with (
-        cutting_proxy(service) as proxy,
-        Client(f"http://127.0.0.1:{proxy.port}") as client,
-        client.create() as session,
-    ):
-        await session.send(pcm(100))
-        await session.flush()
-        os.kill(service.pid, signal.SIGSTOP)
-        closing = asyncio.create_task(session.close())
-        await asyncio.sleep(0.1)  # the message has left, or else it is sent again
-        proxy.cut()
-        os.kill(service.pid, signal.SIGCONT)
-        assert (await closing).persisted == 1
-    assert service.pcm(session.session_id) == pcm(100)
-
-
 async def test_a_node_lost_with_its_disk_costs_nothing(
     on_bucket: Callable[..., Service], tmp_path: Path
 ) -> None:

@@ -119,14 +119,14 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_the_session(
         session_id = next_event(process.stdout, "session")["session_id"]
         while next_event(process.stdout, "progress")["acked"] < 2:
             pass
-        os.kill(service.pid, signal.SIGSTOP)
+        service.kill()
         process.send_signal(signal.SIGINT)
         next_event(process.stdout, "progress")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-        os.kill(service.pid, signal.SIGCONT)
     assert process.returncode == 130
     assert err == f"sercuescribe: left unfinished: session {session_id}\n"
+    service.start()
     assert service.get(f"/api/audio/sessions/{session_id}").json()["status"] == "active"
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -13,7 +13,7 @@ class Interrupt:
     """Comes as a signal. Where nothing is to be finished, or the second time, it cancels."""
 
     def __init__(self) -> None:
-        self.can_finish = False
+        self.on_finish: Callable[[], None] | None = None
         self._came = asyncio.Event()
         self._task = asyncio.current_task()
 
@@ -22,7 +22,9 @@ class Interrupt:
         return self._came.is_set()
 
     def come(self) -> None:
-        if self._task is not None and (self.has_come or not self.can_finish):
+        if self.on_finish is not None and not self.has_come:
+            self.on_finish()
+        elif self._task is not None:
             self._task.cancel()
         self._came.set()
 

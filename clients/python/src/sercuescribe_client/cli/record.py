@@ -138,13 +138,11 @@ async def _record_one(
     ):
         screen.begin(source, session)
         watching = asyncio.create_task(_watch(screen, session, sent))
-        interrupt.can_finish = True
+        interrupt.on_finish = screen.finishing
         try:
             async for chunk in interrupt.until(chunks):
                 await session.send(chunk)
                 sent.bytes += len(chunk)
-            if interrupt.has_come:
-                screen.finishing()
             await session.close()
         except asyncio.CancelledError:
             screen.left_unfinished(session)
@@ -152,7 +150,7 @@ async def _record_one(
         finally:
             watching.cancel()
             await asyncio.wait([watching])
-            interrupt.can_finish = False
+            interrupt.on_finish = None
     screen.end(session, sent.bytes)
     return session
 
