@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.audio import cut, decode, encode, pcm, speech
+from tests.audio import cut, dat, decode, encode, pcm, speech
 from tests.crashes import Undertaker, must_be_kept, record_through_crashes
 from tests.service import Client, Service
 
@@ -56,7 +56,7 @@ async def test_whichever_node_a_client_reaches_it_speaks_to_the_owner(
         await client.close_session()
     assert (owner.stop(), other.stop()) == (0, 0)
     assert audio_of(objects(), session_id) == decode(WEBM, sample_rate=48000)
-    assert set(objects()) == {f"{session_id}.wav", f"{session_id}.json"}
+    assert set(objects()) == {f"{session_id}.{kind}" for kind in ("wav", "json", "dat")}
 
 
 async def test_http_reaches_the_owner_too(on_bucket: Start) -> None:
@@ -71,6 +71,8 @@ async def test_http_reaches_the_owner_too(on_bucket: Start) -> None:
         ranged = other.get(f"{path}/audio", headers={"Range": "bytes=80-179"})
         assert (ranged.status_code, ranged.content) == (206, pcm(50))
         assert ranged.headers["Content-Range"] == "bytes 80-179/8080"
+        drawn = other.get(f"{path}/waveform?format=dat")
+        assert drawn.content == dat(pcm(4000), sample_rate=44100)
         assert other.get(f"{path}/close").status_code == 405
         deleted = other.delete(f"/api/audio/sessions/{second.session_id}")
         assert deleted.json()["success"] is True
@@ -125,7 +127,9 @@ async def test_another_node_takes_over_when_the_lease_of_a_dead_one_ends(
     assert second.stop() == 0
     for name, (_, expected, _) in sources.items():
         assert audio_of(objects(), ids[name]) == expected
-    assert set(objects()) == {f"{each}.{kind}" for each in ids.values() for kind in ("wav", "json")}
+    assert set(objects()) == {
+        f"{each}.{kind}" for each in ids.values() for kind in ("wav", "json", "dat")
+    }
 
 
 @pytest.mark.parametrize("completed", [False, True], ids=["goes on", "is completed and cleaned"])
@@ -161,7 +165,7 @@ async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
     assert (slow.stop(), second.stop()) == (0, 0)
     count = 40 if completed else len(pieces)
     assert audio_of(objects(), session_id) == b"".join(pieces[:count])
-    assert set(objects()) == {f"{session_id}.wav", f"{session_id}.json"}
+    assert set(objects()) == {f"{session_id}.{kind}" for kind in ("wav", "json", "dat")}
 
 
 async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_truth(
