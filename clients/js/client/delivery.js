@@ -13,7 +13,6 @@ export class Delivery {
   sent = 0;
   acked = 0;
   isEnded = false; // no chunk comes any more
-  isClosing = false; // close_session was sent, once at least: everything is persisted
   #buffer;
   #maxUnacked;
   #flushWanted = 0;
@@ -74,6 +73,11 @@ export class Delivery {
     return this.#buffer.first < this.sent;
   }
 
+  /** Whether all that will ever come is persisted: nothing but the goodbye is missing. */
+  get isDelivered() {
+    return this.isEnded && this.#buffer.first >= this.#buffer.next;
+  }
+
   /** What the service would say of a session whose last answer was lost. */
   lastMessage(sessionId, durationSeconds) {
     const count = this.offset + this.#buffer.next;
@@ -94,12 +98,12 @@ export class Delivery {
     while (this.sent < this.#buffer.next && this.#maySend(connection)) {
       connection.send(this.#buffer.at(this.sent++));
     }
-    if (this.sent < this.#flushWanted || this.sent < this.#buffer.first) return;
+    if (this.sent < this.#flushWanted) return;
     if (this.#buffer.first < this.#flushWanted) {
       if (this.#flushAsked < this.#flushWanted) connection.control('flush');
       this.#flushAsked = this.#flushWanted;
-    } else if (this.isEnded && !this.#isCloseAsked) {
-      this.#isCloseAsked = this.isClosing = true;
+    } else if (this.isDelivered && !this.#isCloseAsked) {
+      this.#isCloseAsked = true;
       connection.control('close_session');
     }
   }

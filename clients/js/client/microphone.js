@@ -89,7 +89,7 @@ export class MicrophoneSource {
 
   #close() {
     this.#node?.disconnect();
-    this.#context?.close();
+    if (this.#context?.state !== 'closed') this.#context?.close();
     if (this.#options.stream) return; // it belongs to the page
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
   }

@@ -259,8 +259,8 @@ export class SessionClient extends Stateful {
   }
 
   #refused(error, isTold) {
-    // The answer to close_session was lost, and what it said is true all the same.
-    if (error.code === 'session_completed' && this.#delivery.isClosing) {
+    // The answer to close_session was lost, or the service closed what a page had left.
+    if (error.code === 'session_completed' && this.#delivery.isDelivered) {
       this.#complete(this.#delivery.lastMessage(this.sessionId, this.#duration));
     } else {
       this.#fail(error, isTold);

@@ -14,7 +14,7 @@ import pytest
 
 from tests.audio import cut_anywhere, decode, pcm, wav
 from tests.clients.js.pages import Pages, pages
-from tests.clients.js.runtimes import CLIENT, Page, chromium
+from tests.clients.js.runtimes import CLIENT, JavaScriptError, Page, chromium
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -160,6 +160,28 @@ async def test_the_session_s_sample_rate_is_the_microphone_s(page: Page, service
     assert service.pcm(created["session_id"]) == await kept(page)
 
 
+async def test_a_client_that_is_abandoned_lets_go_of_the_microphone(
+    page: Page, service: Service
+) -> None:
+    await page.begin(url=service.url, store="indexeddb")
+    await page.evaluate("""
+        globalThis.unhandled = 0;
+        addEventListener('unhandledrejection', () => unhandled++);
+        const { mediaDevices } = navigator;
+        const ask = mediaDevices.getUserMedia.bind(mediaDevices);
+        mediaDevices.getUserMedia = async (what) => (globalThis.stream = await ask(what));
+        await client.start(new MicrophoneSource());
+    """)
+    await page.until("kept.length > 2")
+    await page.evaluate("client.abandon()")
+    await page.until("stream.getTracks()[0].readyState === 'ended'")
+    with pytest.raises(JavaScriptError) as failure:
+        await stopped(page)
+    assert failure.value.code == "abandoned"
+    assert await page.evaluate("return await SessionClient.unfinished()") == []
+    assert await page.evaluate("return unhandled") == 0
+
+
 @pytest.mark.parametrize("kind", ["audio/webm;codecs=opus", "audio/mp4"])
 async def test_a_recorder_s_file_goes_on_over_a_drop(
     page: Page, service: Service, kind: str
@@ -249,6 +271,23 @@ async def test_a_session_that_was_left_before_it_had_an_id_is_made_anew(
     final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
     assert service.pcm(final["session_id"]) == data
     assert service.manifest(final["session_id"])["sample_rate"] == 8000
+
+
+async def test_a_page_may_leave_between_the_last_chunk_and_the_goodbye(
+    page: Page, service: Service, site: Pages
+) -> None:
+    data = pcm(1000)
+    await page.begin(url=service.url, store="indexeddb", sampleRate=8000, format="pcm_s16le")
+    await page.evaluate("await client.start()")
+    await page.send([data])
+    await page.evaluate("await client.flush()")
+    session_id = await page.evaluate("return client.sessionId")
+    await page.open(f"{site.origin}/", service.url)
+    service.post(f"/api/audio/sessions/{session_id}/close")  # as it does by itself in time
+    (left,) = await page.evaluate("return await SessionClient.unfinished()")
+    final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
+    assert (final["status"], final["chunk_count"]) == ("completed", 1)
+    assert service.pcm(session_id) == data
 
 
 async def test_what_was_left_can_be_discarded(page: Page, service: Service, site: Pages) -> None:
