@@ -10,6 +10,7 @@ RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /src/requiremen
 COPY pyproject.toml README.md /src/
 COPY api /src/api
 COPY storage /src/storage
+COPY clients/js /src/clients/js
 COPY clients/python /src/clients/python
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src /src/clients/python \
     && /opt/venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl

@@ -22,6 +22,7 @@ from api.access.signing import SigningKeys, kept_secret
 from api.audio import ffmpeg
 from api.audio.conversion import Converter
 from api.audio.ffmpeg import Ffmpeg
+from api.client import client
 from api.connection import Socket
 from api.links import LinkSigner
 from api.listen import listen
@@ -92,6 +93,7 @@ def create_app(
             openapi_json,
             asyncapi_json,
             redoc,
+            client,
         ],
         dependencies=_provide(
             settings=settings,

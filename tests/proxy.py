@@ -9,13 +9,18 @@ from tests.service import Service
 
 
 class Proxy:
-    """Passes bytes on until it is told to cut every connection."""
+    """Passes bytes on until it is told to cut every connection, or to lose all answers."""
 
     def __init__(self, service: Service) -> None:
         self.port = 0
+        self.is_losing_answers = False
         self.service = service
         self._writers: set[asyncio.StreamWriter] = set()
         self._passing: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._passing.add(cast("asyncio.Task[None]", asyncio.current_task()))
@@ -25,13 +30,22 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, up[1]}
-        await asyncio.gather(self._pass(reader, up[1]), self._pass(up[0], writer))
+        await asyncio.gather(
+            self._pass(reader, up[1]), self._pass(up[0], writer, is_answering=True)
+        )
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        is_answering: bool = False,
+    ) -> None:
         try:
             while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
+                if not (is_answering and self.is_losing_answers):
+                    writer.write(data)
+                    await writer.drain()
         except OSError:
             pass
         writer.transport.abort()

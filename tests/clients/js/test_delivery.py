@@ -1,0 +1,103 @@
+"""What the client sends next, without a network."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node, node
+
+BEGINNING = f"""
+const {{ Delivery }} = await import('{CLIENT}/client/delivery.js');
+const {{ ReplayBuffer }} = await import('{CLIENT}/client/replay-buffer.js');
+const buffer = new ReplayBuffer(1000);
+const delivery = new Delivery(buffer, 3);
+const sent = [];
+const connection = {{
+    bufferedAmount: 0,
+    send: (chunk) => sent.push(chunk[0]),
+    control: (action) => sent.push(action),
+}};
+const counts = (chunk_count, persisted_chunk_count) => ({{ chunk_count, persisted_chunk_count }});
+const add = (...values) => values.forEach((value) => buffer.add(Uint8Array.of(value)));
+"""
+
+
+@pytest.fixture
+async def runtime() -> AsyncIterator[Node]:
+    async with node() as runtime:
+        yield runtime
+
+
+async def sent(runtime: Node, code: str) -> list[Any]:
+    return list(await runtime.evaluate(f"{BEGINNING}{code}; return sent"))
+
+
+async def test_what_a_lost_node_had_is_sent_again(runtime: Node) -> None:
+    code = """
+        add(10, 11, 12, 13);
+        delivery.greet(counts(0, 0)); delivery.advance(connection);
+        delivery.count(counts(3, 1)); delivery.advance(connection);
+        delivery.greet(counts(1, 1)); delivery.advance(connection);
+    """
+    assert await sent(runtime, code) == [10, 11, 12, 13, 11, 12, 13]
+
+
+async def test_only_so_many_chunks_are_on_their_way(runtime: Node) -> None:
+    code = """
+        add(10, 11, 12, 13, 14);
+        delivery.greet(counts(0, 0)); delivery.advance(connection);
+        delivery.count(counts(1, 0)); delivery.advance(connection);
+    """
+    assert await sent(runtime, code) == [10, 11, 12, 13]
+
+
+async def test_nothing_is_sent_while_the_browser_s_buffer_is_full(runtime: Node) -> None:
+    code = """
+        add(10, 11);
+        delivery.greet(counts(0, 0));
+        connection.bufferedAmount = 2 ** 20; delivery.advance(connection);
+        sent.push('full');
+        connection.bufferedAmount = 0; delivery.advance(connection);
+    """
+    assert await sent(runtime, code) == ["full", 10, 11]
+
+
+async def test_the_goodbye_comes_when_all_is_persisted_and_once_a_connection(
+    runtime: Node,
+) -> None:
+    code = """
+        add(10);
+        delivery.greet(counts(0, 0)); delivery.end(); delivery.advance(connection);
+        delivery.count(counts(1, 0)); delivery.advance(connection);
+        delivery.count(counts(1, 1)); delivery.advance(connection);
+        delivery.advance(connection);
+        delivery.greet(counts(1, 1)); delivery.advance(connection);
+    """
+    assert await sent(runtime, code) == [10, "flush", "close_session", "close_session"]
+
+
+async def test_a_session_that_had_chunks_before_is_counted_from_there(runtime: Node) -> None:
+    code = """
+        add(10, 11);
+        delivery.greet(counts(7, 7)); delivery.advance(connection);
+        delivery.greet(counts(8, 7)); delivery.advance(connection);
+    """
+    assert await sent(runtime, code) == [10, 11, 11]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "error"), [("counts(1, 1)", "chunks_lost"), ("counts(9, 2)", "not_alone")]
+)
+async def test_a_count_that_cannot_be_is_no_silent_loss(
+    runtime: Node, greeting: str, error: str
+) -> None:
+    code = f"""
+        add(10, 11, 12);
+        delivery.greet(counts(0, 0)); delivery.advance(connection);
+        delivery.count(counts(3, 2));
+        delivery.greet({greeting});
+    """
+    with pytest.raises(JavaScriptError) as failure:
+        await sent(runtime, code)
+    assert failure.value.code == error
