@@ -15,7 +15,7 @@ from litestar.types import Middleware
 
 from api import openapi
 from api.access.credentials import Authenticator
-from api.access.door import Door, creation_limit, handshake_limit
+from api.access.door import Door, creation_limit, forget_rates, handshake_limit
 from api.access.providers import create_provider
 from api.access.session_tokens import SessionTokens
 from api.access.signing import SigningKeys, kept_secret
@@ -212,9 +212,10 @@ def _running(
     storage: Storage, registry: Registry, chores: list[Chore]
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await storage.start()
         background = [asyncio.create_task(chore()) for chore in chores]
+        background.append(asyncio.create_task(forget_rates(app)))
         try:
             yield
         finally:

@@ -5,16 +5,18 @@ prevents (cross-site WebSocket hijacking), and can give itself a name that resol
 (DNS rebinding). So the origin is checked here, and the host of a service that is open.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from litestar import Request
+from litestar import Litestar, Request
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
 from litestar.middleware import ASGIMiddleware
 from litestar.middleware.rate_limit import RateLimitConfig, RateLimitMiddleware
+from litestar.stores.memory import MemoryStore
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.credentials import Authenticator
@@ -32,6 +34,7 @@ from api.openapi import error_body
 AnyRequest = Request[Caller, Any, Any]
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_RATES = "rate_limit"  # the store of Litestar's middleware
 _CREATING = {"/api/ws/audio", "/api/audio/sessions"}
 
 _SECURITY_HEADERS = {
@@ -118,6 +121,7 @@ def handshake_limit(per_minute: int) -> RateLimitConfig:
         check_throttle_handler=is_handshake,
         middleware_class=RateLimit,
         set_rate_limit_headers=False,
+        store=_RATES,
     )
 
 
@@ -139,7 +143,15 @@ def creation_limit(per_minute: int) -> RateLimitConfig:
         check_throttle_handler=is_creating,
         middleware_class=RateLimit,
         set_rate_limit_headers=False,
+        store=_RATES,
     )
+
+
+async def forget_rates(app: Litestar, *, every_seconds: float = 60.0) -> None:
+    """Until cancelled, let go of clients that were not seen for a while: the store does not."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        await cast("MemoryStore", app.stores.get(_RATES)).delete_expired()
 
 
 async def refuse(scope: Scope, send: Send, error: ServiceError) -> None:

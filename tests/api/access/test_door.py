@@ -1,13 +1,18 @@
 """The door, over real sockets: origins, hosts, rates, and what every answer tells a browser."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from api.access.door import forget_rates
+from api.app import create_app
+from api.settings import Settings
 from tests.service import Service
 
 SESSIONS = "/api/audio/sessions"
@@ -152,3 +157,16 @@ def test_only_a_trusted_proxy_says_who_its_client_is(
     assert create(trusting, "2001:db8:0:1::1") == 201
     wary = start_service(max_new_sessions_per_minute=2)
     assert [create(wary, f"192.0.2.{host}") for host in range(3)] == [201, 201, 429]
+
+
+async def test_clients_that_are_gone_are_forgotten() -> None:
+    app = create_app(Settings())
+    store = app.stores.get("rate_limit")
+    await store.set("gone", b"{}", expires_in=timedelta(milliseconds=1))
+    await store.set("here", b"{}", expires_in=60)
+    forgetting = asyncio.create_task(forget_rates(app, every_seconds=0))
+    async with asyncio.timeout(10):
+        while "gone" in store._store:  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+    forgetting.cancel()
+    assert await store.exists("here")
