@@ -23,7 +23,7 @@ install: .venv/.dev ## Make .venv with everything, for working on the project
 serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
 
-test: .venv/.dev ## Run every test
+test: .venv/.dev .venv/.chromium ## Run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
@@ -62,6 +62,12 @@ clean: ## Remove what was made here, but no recordings
 .venv/.runtime: .venv/.python requirements.lock $(PROJECTS)
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable . --editable clients/python
+	@touch $@
+
+# A real browser for the tests of the JavaScript client.
+.venv/.chromium: .venv/.python
+	@command -v chromium >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends chromium; }
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock
