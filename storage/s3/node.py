@@ -54,6 +54,7 @@ class Node:
         self._lock: int | None = None
         self._renewed_at = leasing.monotonic()
         self._renewing: asyncio.Task[None] | None = None
+        self._renewal = asyncio.Lock()
         self.lapses = 0  # how often it was overdue, up to the last renewal
         self.node_id = ""
 
@@ -68,7 +69,9 @@ class Node:
         """The others need not wait for the lease to end."""
         if self._renewing is not None:
             with contextlib.suppress(StorageError, TimeoutError):
-                async with asyncio.timeout(_STOP_SECONDS):
+                # A renewal that is on its way would bring it back.
+                async with asyncio.timeout(_STOP_SECONDS), self._renewal:
+                    self._renewing.cancel()
                     await self._bucket.delete([NODES + self.node_id])
         await self.abandon()
 
@@ -124,7 +127,8 @@ class Node:
         asked_at = self._leasing.monotonic()
         expires_at = self._leasing.now() + timedelta(seconds=self._leasing.lease_seconds)
         presence = msgspec.json.encode(Presence(self._leasing.address, expires_at))
-        await self._bucket.put(NODES + self.node_id, presence, "application/json")
+        async with self._renewal:
+            await self._bucket.put(NODES + self.node_id, presence, "application/json")
         self.lapses += self.is_overdue
         self._renewed_at = asked_at
 
