@@ -72,7 +72,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
     assert service.stop() == 0
 
 
-def token(user: str, scope: str, *, lives_seconds: float = 600) -> str:
+def token(user: str, scope: str, *, lives_seconds: float = 86400) -> str:
     claims = {
         "sub": user,
         "scope": scope,

@@ -35,7 +35,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "sub": "alice",
         "iss": "https://id.example",
         "aud": "recorder",
-        "exp": datetime.now(UTC) + timedelta(minutes=5),
+        "exp": datetime.now(UTC) + timedelta(days=1),
     }
     return {name: value for name, value in (good | changes).items() if value is not None}
 
@@ -73,7 +73,7 @@ async def test_the_subject_is_the_user_and_the_scope_what_it_may_do(
         {"sub": ""},
         {"sub": 7},
         {"sub": "a\nb"},
-        {"nbf": datetime.now(UTC) + timedelta(minutes=5)},
+        {"nbf": datetime.now(UTC) + timedelta(days=1)},
         {"secret": "another secret of some characters"},
     ],
     ids=str,
