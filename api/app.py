@@ -22,10 +22,10 @@ from api.access.signing import SigningKeys, kept_secret
 from api.audio import ffmpeg
 from api.audio.conversion import Converter
 from api.audio.ffmpeg import Ffmpeg
-from api.client import client
 from api.connection import Socket
 from api.links import LinkSigner
 from api.listen import listen
+from api.page import file, page
 from api.recordings import RecordingsController
 from api.relay import relaying
 from api.session.clock import Clock, SystemClock
@@ -43,7 +43,6 @@ from api.system import (
     openapi_json,
     ready,
     redoc,
-    root,
 )
 from api.waveform import waveform
 from storage import local as storage_local
@@ -87,13 +86,13 @@ def create_app(
             SessionsController,
             RecordingsController,
             waveform,
-            root,
             health,
             ready,
             openapi_json,
             asyncapi_json,
             redoc,
-            client,
+            page,
+            file,
         ],
         dependencies=_provide(
             settings=settings,

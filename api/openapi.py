@@ -46,6 +46,7 @@ from api.messages import (
     SessionTokenInfo,
     Waveform,
 )
+from api.page import vendored
 
 EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
@@ -56,6 +57,8 @@ AUDIO_RESPONSES = {
     HTTP_304_NOT_MODIFIED: ResponseSpec(None, description="If-None-Match names the current ETag"),
     HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(None, description="The store has the audio"),
 }
+
+_ICON = '<link rel="icon" href="/page/icon.svg">'
 
 _OTHER_FORMATS = ("audio/mpeg", "audio/flac", "audio/ogg")
 
@@ -74,7 +77,7 @@ def openapi_config() -> OpenAPIConfig:
         version=__version__,
         description=_DESCRIPTION,
         path="/docs",
-        render_plugins=[SwaggerRenderPlugin(path="/")],
+        render_plugins=[swagger()],
         tags=[
             Tag(name="sessions", description="Recordings, live and finished"),
             Tag(name="recordings", description="What they hold"),
@@ -104,22 +107,40 @@ def error_body(error: Exception) -> ErrorBody:
     )
 
 
+def swagger() -> SwaggerRenderPlugin:
+    """Swagger UI, of our own copy if there is one, else of the framework's CDN."""
+    return SwaggerRenderPlugin(
+        path="/",
+        js_url=vendored("swagger-ui-bundle.js"),
+        css_url=vendored("swagger-ui.css"),
+        standalone_preset_js_url=vendored("swagger-ui-standalone-preset.js"),
+        favicon=_ICON,
+    )
+
+
+def redoc() -> RedocRenderPlugin:
+    """ReDoc, of our own copy if there is one, else of the framework's CDN."""
+    return RedocRenderPlugin(
+        js_url=vendored("redoc.standalone.js"), google_fonts=False, favicon=_ICON
+    )
+
+
 def page_policies() -> dict[str, str]:
-    """What the documentation's pages may load: themselves, and the framework's copies of them."""
-    pages = {"/docs": SwaggerRenderPlugin().js_url, "/redoc": RedocRenderPlugin().js_url}
+    """What the documentation's pages may load: themselves, and where their scripts come from."""
+    pages = {"/docs": swagger().js_url, "/redoc": redoc().js_url}
     return {
         path: (
-            f"default-src 'self'; script-src 'unsafe-inline' {host}; worker-src blob:; "
-            f"style-src 'self' 'unsafe-inline' {host}; img-src 'self' data: https:; "
+            f"default-src 'self'; script-src 'unsafe-inline' {source}; worker-src blob:; "
+            f"style-src 'unsafe-inline' {source}; img-src 'self' data:; "
             "frame-ancestors 'none'"
         )
-        for path, host in ((path, _origin(url)) for path, url in pages.items())
+        for path, source in ((path, _source(url)) for path, url in pages.items())
     }
 
 
-def _origin(url: str) -> str:
+def _source(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
 
 
 def errors(*examples: Exception) -> dict[int, ResponseSpec]:

@@ -5,8 +5,6 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, get
 from litestar.exceptions import ClientException, HTTPException, ValidationException
-from litestar.openapi.plugins import RedocRenderPlugin
-from litestar.response import Redirect
 from litestar.routes import HTTPRoute
 from litestar.status_codes import (
     HTTP_204_NO_CONTENT,
@@ -14,7 +12,7 @@ from litestar.status_codes import (
     HTTP_401_UNAUTHORIZED,
 )
 
-from api import __version__
+from api import __version__, openapi
 from api.asyncapi import asyncapi_document
 from api.dependencies import Injected
 from api.errors import INTERNAL, InvalidParameterError, RangeNotSatisfiableError, wire
@@ -26,12 +24,6 @@ from storage.base import Storage, StorageUnavailableError
 logger = logging.getLogger(__name__)
 
 HttpRequest = Request[Any, Any, Any]
-
-
-@get("/", include_in_schema=False)
-async def root() -> Redirect:
-    """Until there is a page, the documentation is the front door."""
-    return Redirect("/docs")
 
 
 @get("/health", tags=["system"], summary="Whether the process answers")
@@ -69,7 +61,7 @@ async def asyncapi_json() -> dict[str, Any]:
 
 @get("/redoc", include_in_schema=False, media_type=MediaType.HTML)
 async def redoc(request: HttpRequest) -> bytes:
-    return RedocRenderPlugin().render(request, request.app.openapi_schema.to_schema())
+    return openapi.redoc().render(request, request.app.openapi_schema.to_schema())
 
 
 async def answer_options(request: HttpRequest) -> Response[None] | None:

@@ -1,4 +1,4 @@
-"""The JavaScript client as pages get it."""
+"""What browsers load: the page, the JavaScript client, what others wrote."""
 
 import posixpath
 import re
@@ -10,34 +10,58 @@ from pathlib import Path
 
 import pytest
 
-from api.client import modules
+from api.page import files
 from tests.service import Service
 
 ROOT = Path(__file__).parent.parent.parent
 ORIGIN = "http://pages.test"
 
 
-@pytest.mark.parametrize("path", modules())
-def test_a_module_is_served_as_javascript(service: Service, path: str) -> None:
+CLIENT = {path for path in files() if path.startswith(("/client", "/microphone"))}
+TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+
+
+@pytest.mark.parametrize("path", files())
+def test_a_file_is_served_as_what_it_is(service: Service, path: str) -> None:
     answer = service.get(path)
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    media_type, _, charset = answer.headers["content-type"].partition("; ")
+    assert media_type == TYPES[path.rpartition(".")[2]]
+    assert charset in {"", "charset=utf-8"}
     assert answer.headers["cache-control"] == "no-cache"
-    assert answer.content == modules()[path].source
+    assert answer.content == files()[path].content
 
 
-def test_one_address_leads_to_all_modules(service: Service) -> None:
-    found, left = set(), ["/client.js"]
+@pytest.mark.parametrize(
+    ("root", "all_of_it"),
+    [("/client.js", CLIENT), ("/page/main.js", CLIENT | {p for p in files() if "/page/" in p})],
+)
+def test_one_address_leads_to_all_modules(service: Service, root: str, all_of_it: set[str]) -> None:
+    found, left = set(), [root]
     while left:
         path = left.pop()
         found.add(path)
         text = service.get(path).text
-        named = re.findall(r"(?:from |URL\()'(\.[^']+)'", text)
+        named = re.findall(r"(?:from |URL\()'(\.[^']+\.js)'", text)
         targets = {
             posixpath.normpath(posixpath.join(posixpath.dirname(path), name)) for name in named
         }
         left += targets - found
-    assert found == set(modules())
+    modules = {path for path in all_of_it if path.endswith(".js")}
+    assert found - {"/vendor/wavesurfer.js"} == modules
+
+
+def test_the_page_allows_itself_and_nothing_else(service: Service) -> None:
+    first, second = service.get("/"), service.get("/")
+    assert first.headers["content-type"] == "text/html; charset=utf-8"
+    policy = first.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; ")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    (nonce,) = re.findall(r"'nonce-([^']+)'", policy)
+    assert f'nonce="{nonce}"' in first.text
+    assert nonce not in second.text
+    assert first.headers["cache-control"] == "no-store"
 
 
 def test_a_module_that_a_browser_has_is_not_sent_again(service: Service) -> None:
@@ -47,7 +71,16 @@ def test_a_module_that_a_browser_has_is_not_sent_again(service: Service) -> None
     assert answer.headers["etag"] == etag
 
 
-@pytest.mark.parametrize("path", ["/client/none.js", "/client/..%2fsercuescribe.js", "/client/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/client/none.js",
+        "/client/..%2fsercuescribe.js",
+        "/client/",
+        "/vendor/none.js",
+        "/page/..%2findex.html",
+    ],
+)
 def test_there_is_nothing_else(service: Service, path: str) -> None:
     assert service.get(path).json() == {"error": "Not Found", "code": "not_found"}
 
@@ -67,7 +100,7 @@ def test_pages_of_other_origins_may_import_it_where_they_are_allowed(
         assert allowed not in service.get(path, headers=headers).headers
 
 
-def test_the_wheel_has_the_client(tmp_path: Path) -> None:
+def test_the_wheel_has_everything(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
         cwd=ROOT,
@@ -77,6 +110,11 @@ def test_the_wheel_has_the_client(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         packed = {name: archive.read(name) for name in archive.namelist()}
-    assert packed["clients/js/sercuescribe.js"] == modules()["/client.js"].source
-    names = {f"clients/js{path}" for path in modules() if path != "/client.js"}
-    assert names < set(packed)
+    assert packed["clients/js/sercuescribe.js"] == files()["/client.js"].content
+    served = {
+        "clients/js" + path if path in CLIENT else "web" + path
+        for path in files()
+        if path != "/client.js"
+    }
+    assert served | {"web/index.html"} < set(packed)
+    assert not any("node_modules" in name for name in packed)

@@ -103,10 +103,6 @@ def test_the_documentation_pages_are_there(service: Service, path: str, text: st
     assert text in page.text.lower()
 
 
-def test_the_front_door_leads_to_the_documentation(service: Service) -> None:
-    assert service.get("/").url == f"{service.url}/docs"
-
-
 @pytest.mark.parametrize("path", ["/nope", "/api/nope", "/api/audio/sessions/x/y/z"])
 def test_an_unknown_path_is_a_404_in_the_document_s_shape(service: Service, path: str) -> None:
     answer = service.get(path)

@@ -1,0 +1,60 @@
+"""The page of a service that asks who calls."""
+
+import hashlib
+from collections.abc import Callable
+
+import pytest
+
+from tests.service import Service
+from tests.web.browser import Visitor
+
+KEY = "a-key-that-only-its-holder-has"
+
+
+@pytest.fixture
+def service(start_service: Callable[..., Service]) -> Service:
+    known = hashlib.sha256(KEY.encode()).hexdigest()
+    return start_service(auth_mode="api_key", api_keys=f"{known} alice record,read")
+
+
+async def test_a_key_is_asked_for_and_opens_everything(person: Visitor, service: Service) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        addresses: list[str] = []
+        page.on("request", lambda request: addresses.append(request.url))
+        dialog = page.get_by_role("dialog", name="Who are you?")
+        field = dialog.get_by_label("Key or token")
+        await field.fill("a wrong one")
+        await field.press("Enter")
+        await dialog.get_by_text("does not take this key").wait_for()
+        await field.fill(KEY)
+        await dialog.get_by_role("button", name="Continue").click()
+        await page.get_by_text("Nothing here yet").wait_for()
+        await visit.begin()
+        await page.get_by_role("button", name="Watch").click()
+        await page.get_by_text("Live", exact=True).wait_for()
+        await visit.end()
+        await page.get_by_role("button", name="Play").click()
+        await page.get_by_role("button", name="Pause").wait_for()
+        await page.get_by_text("Download", exact=True).click()
+        async with page.expect_download() as download:
+            await page.get_by_role("button", name="FLAC").click()
+        await (await download.value).path()
+        await page.reload()
+        await page.get_by_role("button", name="Play").wait_for()  # and nobody asks again
+        assert not any(KEY in address for address in addresses)
+        visit.complaints = [text for text in visit.complaints if "401" not in text]
+    (session,) = service.get(
+        "/api/audio/sessions", headers={"Authorization": f"Bearer {KEY}"}
+    ).json()["sessions"]
+    assert (session["user_id"], session["status"]) == ("alice", "completed")
+    assert service.pcm(session["session_id"]) == b"".join(visit.handed_over)
+
+
+async def test_without_a_key_the_page_says_that_it_needs_one(
+    person: Visitor, service: Service
+) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        dialog = visit.page.get_by_role("dialog", name="Who are you?")
+        await dialog.get_by_role("button", name="Cancel").click()
+        await visit.page.locator(".notice.error").wait_for()

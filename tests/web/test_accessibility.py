@@ -1,0 +1,149 @@
+"""Everybody can use the page: checked by axe-core, and by doing without a mouse."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.audio import speech
+from tests.service import Service
+from tests.web.browser import DESKTOP, PHONE, Visit, Visitor
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture
+def service(start_service: Callable[..., Service]) -> Service:
+    return start_service()
+
+
+async def violations(visit: Visit) -> list[str]:
+    """What axe-core finds, in words."""
+    complaints = list(visit.complaints)
+    await visit.page.evaluate(f"() => {{ {AXE.read_text()} }}")
+    found: dict[str, Any] = await visit.page.evaluate("axe.run()")
+    visit.complaints = complaints  # its own styles are against the page's policy
+    assert len(found["passes"]) > 10
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
+
+
+async def finished(service: Service) -> None:
+    async with service.session(sample_rate=22050) as client:
+        await client.socket.send(speech())
+        await client.receive()
+    service.post(f"/api/audio/sessions/{client.session_id}/close")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_axe_finds_nothing_wrong(
+    person: Visitor, service: Service, scheme: Any, size: Any
+) -> None:
+    options = {"color_scheme": scheme, "viewport": size}
+    async with person.visit(f"{service.url}/", **options) as visit:
+        page = visit.page
+        await page.get_by_text("Nothing here yet").wait_for()
+        assert await violations(visit) == []
+        await finished(service)
+        await visit.begin()
+        await page.get_by_role("button", name="Watch").click()
+        await page.get_by_text("Live", exact=True).wait_for()
+        await page.locator("details.menu:visible summary").click()
+        assert await violations(visit) == []
+        await page.get_by_role("button", name="Finish").click()
+        assert await violations(visit) == []
+        await page.get_by_role("button", name="Cancel").click()
+        service.kill()
+        await visit.state("Connection lost")
+        assert await violations(visit) == []
+        await asyncio.to_thread(service.start)
+        await visit.end()
+        assert await violations(visit) == []
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, {"width": 320, "height": 600}])
+async def test_nothing_is_wider_than_the_screen(
+    person: Visitor, service: Service, size: Any
+) -> None:
+    await finished(service)
+    async with person.visit(f"{service.url}/", viewport=size) as visit:
+        await visit.page.get_by_role("slider").scroll_into_view_if_needed()
+        await visit.page.locator(".wave canvas").first.wait_for()
+        width = await visit.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"]
+
+
+async def test_everything_can_be_done_with_the_keyboard(person: Visitor, service: Service) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        await page.get_by_text("Nothing here yet").wait_for()
+        await reach(page, "Skip to the recordings")
+        await reach(page, "Start recording")
+        await page.keyboard.press("Enter")
+        await visit.state("Recording")
+        await page.keyboard.press("Enter")
+        await visit.state("Saved")
+        for label in ("Microphone", "Quality", "Channels", "Reduce noise"):
+            await reach(page, label)
+        await page.get_by_role("button", name="Play").wait_for()
+        await reach(page, "Play")
+        await page.keyboard.press("Space")
+        await reach(page, "Download")
+        await page.keyboard.press("Enter")
+        await reach(page, "FLAC")
+        await page.keyboard.press("Escape")
+        await reach(page, "Delete")
+        await reach(page, "Position in")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("Shift+Tab")
+        assert "Delete" in await focused(page)
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await page.keyboard.press("Enter")
+        await reach(page, "Delete", within="dialog")
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Nothing here yet").wait_for()
+
+
+async def reach(page: Page, name: str, within: str = "") -> None:
+    """Press Tab until something of that name has the focus."""
+    for _ in range(20):
+        await page.keyboard.press("Tab")
+        is_inside = await page.evaluate(
+            "(box) => !box || document.activeElement.closest(box) !== null", within
+        )
+        if is_inside and name in await focused(page):
+            return
+    raise AssertionError(f"{name} is not reached")
+
+
+async def focused(page: Page) -> str:
+    return str(
+        await page.evaluate("""() => {
+            const { activeElement: element } = document;
+            const label = element.labels?.[0]?.textContent ?? element.textContent;
+            return element.getAttribute('aria-label') ?? label;
+        }""")
+    )
+
+
+async def test_what_happens_is_said_to_those_who_do_not_see_it(
+    person: Visitor, service: Service
+) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        status = page.locator("#recorder").get_by_role("status")
+        await expect(status).to_have_text("Ready")
+        await visit.begin()
+        await expect(page.get_by_role("meter", name="Input level")).to_have_attribute(
+            "aria-valuetext", "0 decibels"
+        )
+        await expect(page.get_by_role("timer", name="Elapsed time")).to_be_visible()
+        service.kill()
+        await expect(status).to_contain_text("Recording goes on")
+        await asyncio.to_thread(service.start)
+        await visit.end()

@@ -1,0 +1,64 @@
+"""The documentation's pages, and the page where nothing of others was put beside it."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.audio import speech
+from tests.service import Service
+from tests.web.browser import Visitor
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_the_documentation_is_shown_without_anybody_else_s_host(
+    person: Visitor, start_service: Callable[..., Service], path: str
+) -> None:
+    service = start_service()
+    async with person.visit(service.url + path) as visit:
+        operation = visit.page.get_by_text("Look at a session")
+        await expect(operation.last).to_be_visible()
+        # ReDoc asks for its maker's logo, and the page's policy refuses.
+        visit.complaints = [text for text in visit.complaints if "logo-mini.svg" not in text]
+
+
+@pytest.fixture
+def bare(tmp_path: Path, start_service: Callable[..., Service]) -> Service:
+    """A service of a checkout in which ``make assets`` was never run."""
+    tree = tmp_path / "checkout"
+    for name in ("api", "storage", "web", "clients"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("vendor"))
+    return start_service(pythonsafepath=1, pythonpath=tree)
+
+
+async def test_without_the_copies_the_page_records_and_plays(
+    person: Visitor, bare: Service
+) -> None:
+    async with bare.session(sample_rate=22050) as client:
+        await client.socket.send(speech())
+        await client.receive()
+    bare.post(f"/api/audio/sessions/{client.session_id}/close")
+    async with person.visit(f"{bare.url}/") as visit:
+        page = visit.page
+        await visit.begin()
+        await visit.end()
+        await expect(page.locator("#list > li")).to_have_count(2)
+        await page.locator(".wave > canvas").first.wait_for()
+        await page.get_by_role("button", name="Play").last.click()
+        await page.get_by_role("button", name="Pause").wait_for()
+    assert bare.get("/vendor/wavesurfer.js").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_without_the_copies_the_documentation_comes_from_the_framework_s_cdn(
+    bare: Service, path: str
+) -> None:
+    answer = bare.get(path)
+    hosts = set(re.findall(r'(?:src|href)="(https://[^/"]+)', answer.text))
+    assert len(hosts) == 1
+    assert hosts.pop() in answer.headers["content-security-policy"]

@@ -1,0 +1,211 @@
+"""Somebody records with the page, whatever happens meanwhile."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.audio import decode, speech, wav
+from tests.proxy import Proxy, cutting_proxy
+from tests.service import Service
+from tests.web.browser import Visit, Visitor
+from tests.web.conftest import SAMPLE_RATE
+
+Samples = npt.NDArray[np.float64]
+
+OPUS_RATE = 48000
+
+
+@pytest.fixture
+def service(start_service: Callable[..., Service]) -> Service:
+    return start_service(sync_interval_seconds=0.2)
+
+
+def only_session(service: Service) -> str:
+    (session,) = service.get("/api/audio/sessions").json()["sessions"]
+    assert session["status"] == "completed"
+    assert session["error"] is None
+    return str(session["session_id"])
+
+
+async def grown(visit: Visit, chunks: int) -> None:
+    """Return when so many more chunks were handed over."""
+    target = len(visit.handed_over) + chunks
+    async with asyncio.timeout(30):
+        while len(visit.handed_over) < target:
+            await asyncio.sleep(0.02)
+
+
+async def through_everything(visit: Visit, service: Service, proxy: Proxy) -> None:
+    """Twice: the connection is cut, the service is killed and started again."""
+    for _ in range(2):
+        await grown(visit, 5)
+        proxy.cut()
+        await visit.state("Connection lost")
+        await visit.state("Recording")
+        await grown(visit, 5)
+        service.kill()
+        await visit.state("Connection lost")
+        await grown(visit, 5)
+        await asyncio.to_thread(service.start)
+        await visit.state("Recording")
+
+
+@pytest.mark.parametrize("channels", ["Mono", "Stereo"])
+async def test_every_sample_of_the_worklet_is_recorded(
+    person: Visitor, service: Service, channels: str
+) -> None:
+    async with cutting_proxy(service) as proxy, person.visit(f"{proxy.url}/") as visit:
+        await visit.page.get_by_label("Channels").select_option(channels)
+        await visit.begin()
+        await through_everything(visit, service, proxy)
+        await visit.end()
+    session_id = only_session(service)
+    recorded = service.pcm(session_id)
+    assert recorded == b"".join(visit.handed_over)
+    assert len(recorded) > SAMPLE_RATE
+    assert service.manifest(session_id)["channels"] == ["Mono", "Stereo"].index(channels) + 1
+
+
+async def test_what_a_media_recorder_compressed_is_recorded_without_a_gap(
+    person: Visitor, service: Service, microphone: Path
+) -> None:
+    said = spoken()
+    silence = np.zeros(SAMPLE_RATE)
+    heard = np.concatenate([silence, said, said, said, silence]).astype("<i2")
+    microphone.write_bytes(wav(heard.tobytes(), sample_rate=SAMPLE_RATE))
+    async with cutting_proxy(service) as proxy, person.visit(f"{proxy.url}/") as visit:
+        await visit.page.get_by_label("Quality").select_option("Compressed")
+        began = asyncio.get_running_loop().time()
+        await visit.begin()
+        await through_everything(visit, service, proxy)
+        rest = began + len(heard) / SAMPLE_RATE - asyncio.get_running_loop().time()
+        await grown(visit, max(1, round(rest / 0.25) + 2))
+        await visit.end()
+    recorded = service.pcm(only_session(service))
+    assert recorded == decode(b"".join(visit.handed_over), sample_rate=OPUS_RATE)
+    assert_same_sound(resampled(heard.astype(float)), np.frombuffer(recorded, "<i2").astype(float))
+
+
+def spoken() -> Samples:
+    """Real speech, at the microphone's rate."""
+    return np.frombuffer(decode(speech(), sample_rate=SAMPLE_RATE), "<i2").astype(float)
+
+
+def resampled(samples: Samples) -> Samples:
+    data = wav(samples.astype("<i2").tobytes(), sample_rate=SAMPLE_RATE)
+    return np.frombuffer(decode(data, sample_rate=OPUS_RATE), "<i2").astype(float)
+
+
+def assert_same_sound(heard: Samples, recorded: Samples) -> None:
+    """Each half second of the speech is there, alike by 0.95, and nothing between them is missing.
+
+    They are found one by one, since the browser itself, under load, now and then leaves out or
+    adds ten milliseconds of its file.
+    """
+    size = OPUS_RATE // 2
+    spectrum = np.fft.rfft(recorded, 2**21)
+    places, likenesses = [], []
+    for start in range(OPUS_RATE, len(heard) - OPUS_RATE - size, size):
+        piece = heard[start : start + size]
+        if np.sqrt(np.mean(piece**2)) < 300:
+            continue  # between two words
+        product = np.fft.irfft(spectrum * np.conj(np.fft.rfft(piece, 2**21)))
+        around = slice(max(0, start - OPUS_RATE), start + OPUS_RATE)
+        place = around.start + int(np.argmax(product[around]))
+        found = recorded[place : place + size]
+        likenesses.append(float(np.corrcoef(piece[: len(found)], found)[0, 1]))
+        places.append(place - start)
+    assert len(places) > 15
+    assert np.median(likenesses) > 0.95
+    assert abs(places[-1] - places[0]) < 0.05 * OPUS_RATE
+
+
+async def test_a_tab_that_is_reloaded_sends_the_rest(person: Visitor, service: Service) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+        await visit.begin()
+        await grown(visit, 10)
+        service.kill()
+        await visit.state("Connection lost")
+        await grown(visit, 40)
+        handed_over = len(visit.handed_over)
+        await asyncio.to_thread(service.start)
+        await page.reload()
+        await page.get_by_text("has arrived").wait_for()
+        recorded = service.pcm(only_session(service))
+        await page.get_by_role("button", name="Play").wait_for()
+    heard = b"".join(visit.handed_over)
+    assert heard.startswith(recorded)
+    # What was heard in the moment of the reload may not have been kept yet.
+    assert len(recorded) >= len(b"".join(visit.handed_over[: handed_over - 5]))
+
+
+async def test_stopping_while_the_service_is_away_delivers_everything_once_it_is_back(
+    person: Visitor, service: Service
+) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        await visit.begin()
+        await grown(visit, 5)
+        service.kill()
+        await grown(visit, 20)
+        await visit.page.get_by_role("button", name="Stop recording").click()
+        await visit.state("Sending the rest")
+        await asyncio.to_thread(service.start)
+        await visit.state("Saved")
+    assert service.pcm(only_session(service)) == b"".join(visit.handed_over)
+
+
+async def test_the_level_the_waveform_and_the_counts_move(
+    person: Visitor, service: Service
+) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        empty = await page.locator("#recorder canvas").screenshot()
+        await visit.begin()
+        await visit.until(
+            "document.querySelector('[role=meter]').getAttribute('aria-valuenow') > -20"
+        )
+        await page.get_by_text("Clipped").wait_for()  # noise of full scale
+        for part in ("clock", "received", "safe"):
+            await visit.until(f"document.querySelector('[data-part={part}]').textContent > '0:01'")
+        assert await page.locator("#recorder canvas").screenshot() != empty
+        await visit.end()
+        received = await page.locator("[data-part=received]").text_content()
+        assert received == await page.locator("[data-part=safe]").text_content()
+        assert await page.locator("[data-part=waiting]").text_content() == "0 B"
+
+
+async def test_a_browser_without_a_microphone_is_told_so(person: Visitor, service: Service) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        await visit.page.evaluate(
+            "() => { navigator.mediaDevices.getUserMedia ="
+            " () => Promise.reject(new DOMException('none', 'NotFoundError')); }"
+        )
+        await visit.page.get_by_role("button", name="Start recording").click()
+        await visit.page.get_by_text("There is no microphone.").wait_for()
+        await visit.page.get_by_role("button", name="Start recording").wait_for()
+    assert service.get("/api/audio/sessions").json()["sessions"] == []
+
+
+async def test_a_microphone_that_is_pulled_out_ends_the_recording_and_keeps_it(
+    person: Visitor, service: Service
+) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        await visit.page.evaluate("""() => {
+            const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            navigator.mediaDevices.getUserMedia = async (what) => (window.heard = await ask(what));
+        }""")
+        await visit.begin()
+        await grown(visit, 5)
+        await visit.page.evaluate("""() => {
+            const [track] = heard.getTracks();
+            track.stop();
+            track.dispatchEvent(new Event('ended'));
+        }""")
+        await visit.state("Saved")
+    assert service.pcm(only_session(service)) == b"".join(visit.handed_over)

@@ -1,0 +1,32 @@
+import { SessionClient } from '../client.js';
+import { notice } from './elements.js';
+import { moment } from './text.js';
+
+/** Finish what pages of this origin began and left: a reload, a crash, a closed tab. */
+export async function finishLeftovers(service, saved) {
+  const left = await SessionClient.unfinished();
+  await Promise.all(left.map((session) => finish(session, service, saved)));
+}
+
+async function finish(session, service, saved) {
+  const { id, createdAt } = session;
+  const name = `the recording of ${moment(createdAt)}`;
+  const done = notice(`Sending the rest of ${name}…`);
+  try {
+    const options = { token: service.key };
+    if (service.key) options.refreshToken = () => service.renewKey();
+    const final = await SessionClient.resume(id, options);
+    notice(`The rest of ${name} has arrived.`, { actions: { Dismiss: () => {} } });
+    saved(final.session_id);
+  } catch (error) {
+    notice(`The rest of ${name} could not be sent: ${error.message}`, {
+      kind: 'error',
+      actions: {
+        'Try again': () => finish(session, service, saved),
+        Discard: () => SessionClient.discard(id),
+      },
+    });
+  } finally {
+    done();
+  }
+}

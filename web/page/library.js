@@ -1,0 +1,115 @@
+import { complain } from './elements.js';
+import { Recording } from './recording.js';
+
+const PAGE = 20;
+const SOON_MS = 2_000; // while something is being recorded
+const LATER_MS = 5_000;
+
+/** The list of recordings, newest first. It follows what other tabs and clients do. */
+export class Library {
+  #service;
+  #list;
+  #empty;
+  #stale;
+  #more;
+  #filter;
+  #recordings = new Map(); // by session id
+  #cursor = null; // of what is not shown yet
+  #timer = null;
+  #loading = Promise.resolve();
+
+  constructor(service) {
+    this.#service = service;
+    this.#list = document.getElementById('list');
+    this.#empty = document.getElementById('empty');
+    this.#stale = document.getElementById('stale');
+    this.#more = document.getElementById('more');
+    this.#filter = document.getElementById('filter');
+    this.#filter.addEventListener('change', () => this.#restart());
+    this.#more.addEventListener('click', () => this.#showMore().catch(complain));
+    document.addEventListener('visibilitychange', () => this.refresh());
+    document.addEventListener('click', ({ target }) => closeMenus(target.closest('.menu')));
+    document.addEventListener('keydown', ({ key }) => key === 'Escape' && closeMenus(null));
+  }
+
+  /** Look again now, one look after another. */
+  refresh() {
+    this.#loading = this.#loading.then(() => this.#look());
+    return this.#loading;
+  }
+
+  async #look() {
+    clearTimeout(this.#timer);
+    if (document.hidden) return; // and again as soon as somebody looks
+    let isBusy = false;
+    try {
+      isBusy = await this.#load();
+      this.#stale.hidden = true;
+    } catch (error) {
+      if (error.code === 'unreachable') this.#stale.hidden = false;
+      else complain(error);
+      if (error.status === 401 || error.status === 403) return;
+    }
+    this.#timer = setTimeout(() => this.refresh(), isBusy ? SOON_MS : LATER_MS);
+  }
+
+  /** Show the first page as it is; gives whether something of it will change soon. */
+  async #load() {
+    const page = await this.#service.list({ status: this.#filter.value, limit: PAGE });
+    this.#forget(page);
+    // Newest first: each goes in front of what is there already.
+    for (const session of page.sessions.toReversed()) this.#show(session, 'prepend');
+    if (this.#recordings.size <= page.sessions.length) this.#cursor = page.next_cursor;
+    this.#empty.hidden = this.#recordings.size > 0;
+    this.#more.hidden = this.#cursor === null;
+    return page.sessions.some(({ status }) => status === 'active');
+  }
+
+  async #showMore() {
+    const page = await this.#service.list({
+      status: this.#filter.value,
+      cursor: this.#cursor,
+      limit: PAGE,
+    });
+    for (const session of page.sessions) this.#show(session, 'append');
+    this.#cursor = page.next_cursor;
+    this.#more.hidden = this.#cursor === null;
+  }
+
+  #show(session, place) {
+    const { session_id: id } = session;
+    let recording = this.#recordings.get(id);
+    if (!recording) {
+      recording = new Recording(this.#service, () => this.refresh());
+      this.#recordings.set(id, recording);
+      this.#list[place](recording.element);
+    }
+    recording.update(session);
+  }
+
+  /** Let go of what is gone: of the first page's time, and not in it. */
+  #forget({ sessions, next_cursor: next }) {
+    const listed = new Set(sessions.map(({ session_id: id }) => id));
+    const oldest = next === null ? '' : sessions.at(-1).session_id;
+    for (const [id, recording] of this.#recordings) {
+      if (id < oldest || listed.has(id)) continue;
+      const isFocused = recording.element.contains(document.activeElement);
+      recording.end();
+      this.#recordings.delete(id);
+      if (isFocused) document.getElementById('recordings').focus();
+    }
+  }
+
+  #restart() {
+    for (const recording of this.#recordings.values()) recording.end();
+    this.#recordings.clear();
+    this.#cursor = null;
+    this.refresh();
+  }
+}
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll('.menu[open]')) {
+    if (menu !== except) menu.open = false;
+  }
+}

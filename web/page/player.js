@@ -1,0 +1,65 @@
+let current = null; // one recording is heard at a time
+
+/** Plays one recording of the service. */
+export class Player {
+  audio = new Audio();
+  #address; // () => Promise<string>: links end, and are made again
+  #failed;
+  #isLoaded = false;
+  #isRenewed = false;
+
+  constructor(address, failed) {
+    this.#address = address;
+    this.#failed = failed;
+    this.audio.preload = 'none';
+    this.audio.addEventListener('error', () => this.#renew());
+    this.audio.addEventListener('playing', () => (this.#isRenewed = false));
+    this.audio.addEventListener('play', () => {
+      if (current !== this) current?.audio.pause();
+      current = this;
+    });
+  }
+
+  async toggle() {
+    if (!this.audio.paused) {
+      this.audio.pause();
+      return;
+    }
+    await this.#load();
+    await this.audio.play();
+  }
+
+  async seek(seconds) {
+    await this.#load();
+    this.audio.currentTime = seconds;
+  }
+
+  end() {
+    this.audio.pause();
+    this.audio.removeAttribute('src');
+    if (current === this) current = null;
+  }
+
+  async #load() {
+    if (this.#isLoaded) return;
+    this.#isLoaded = true;
+    const from = this.audio.currentTime;
+    this.audio.src = await this.#address();
+    this.audio.currentTime = from;
+  }
+
+  async #renew() {
+    if (!this.audio.hasAttribute('src')) return;
+    const isWanted = !this.audio.paused;
+    this.#isLoaded = false;
+    try {
+      if (this.#isRenewed) throw new Error('This recording cannot be played.');
+      this.#isRenewed = true;
+      await this.#load();
+      if (isWanted) await this.audio.play();
+    } catch (error) {
+      this.audio.pause();
+      this.#failed(error);
+    }
+  }
+}

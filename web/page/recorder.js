@@ -1,0 +1,183 @@
+import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
+import { complain, partsOf, write } from './elements.js';
+import { LevelMeter, measure } from './levels.js';
+import { LiveWave } from './live-wave.js';
+import { listMicrophones, openMicrophone } from './microphones.js';
+import { Progress } from './progress.js';
+import { ROOT } from './service.js';
+import { clock, size } from './text.js';
+
+const REFRESH_MS = 100;
+const SAID = {
+  idle: 'Ready',
+  asking: 'Waiting for the microphone…',
+  connecting: 'Connecting…',
+  live: 'Recording',
+  finishing: 'Sending the rest…',
+  completed: 'Saved',
+  failed: 'Stopped',
+};
+const BUSY = new Set(['asking', 'connecting', 'live', 'reconnecting', 'finishing']);
+
+/** The card that records. */
+export class Recorder {
+  #root;
+  #parts;
+  #service;
+  #saved;
+  #wave;
+  #meter;
+  #client = null;
+  #stream = null;
+  #progress = null;
+  #unmeasure = null;
+  #timer = null;
+  #awake = null;
+
+  /** `saved(sessionId)` is called when the list has something new. */
+  constructor(root, service, saved) {
+    this.#root = root;
+    this.#parts = partsOf(root);
+    this.#service = service;
+    this.#saved = saved;
+    this.#wave = new LiveWave(this.#parts.wave);
+    this.#meter = new LevelMeter(this.#parts);
+    this.#parts.button.addEventListener('click', () => this.#toggle());
+    const { device } = this.#parts.settings.elements;
+    const list = () => listMicrophones(device).catch(complain);
+    navigator.mediaDevices?.addEventListener('devicechange', list);
+    list();
+    addEventListener('beforeunload', (event) => {
+      if (this.isBusy) event.preventDefault();
+    });
+  }
+
+  get isBusy() {
+    return BUSY.has(this.#root.dataset.state);
+  }
+
+
+  async #toggle() {
+    try {
+      await (this.isBusy ? this.#stop() : this.#start());
+    } catch (error) {
+      this.#end('failed');
+      if (this.#client === null) complain(error); // what the client fails with, it has told
+    }
+  }
+
+  async #start() {
+    this.#become('asking');
+    this.#wave.clear();
+    this.#meter.clear();
+    this.#progress = new Progress();
+    this.#client = null;
+    const wanted = this.#wanted();
+    this.#stream = await openMicrophone(wanted);
+    listMicrophones(this.#parts.settings.elements.device).catch(complain);
+    this.#client = this.#makeClient(wanted.channels);
+    await this.#client.start(this.#source(wanted));
+    this.#progress.begin();
+    this.#timer = setInterval(() => this.#show(), REFRESH_MS);
+    this.#awake = await navigator.wakeLock?.request('screen').catch(() => null);
+  }
+
+  async #stop() {
+    if (['asking', 'finishing'].includes(this.#root.dataset.state)) return;
+    this.#progress.end();
+    const final = await this.#client.stop();
+    this.#progress.complete(final.duration_seconds);
+    this.#show();
+    this.#end('completed');
+    this.#saved(final.session_id);
+  }
+
+  #wanted() {
+    const { device, quality, channels, processed } = this.#parts.settings.elements;
+    return {
+      device: device.value,
+      isCompressed: quality.value === 'opus',
+      channels: Number(channels.value),
+      isProcessed: processed.checked,
+    };
+  }
+
+  #source({ isCompressed }) {
+    const stream = this.#stream;
+    if (!isCompressed) return new MicrophoneSource({ stream });
+    this.#unmeasure = measure(stream, (peak) => this.#level(peak));
+    return new MediaRecorderSource({ stream });
+  }
+
+  #makeClient(channels) {
+    const client = new SessionClient({
+      url: ROOT.href,
+      channels,
+      store: 'indexeddb',
+      token: this.#service.key,
+      ...(this.#service.key && { refreshToken: () => this.#service.renewKey() }),
+    });
+    client.addEventListener('state', ({ detail }) => this.#follow(detail.state));
+    client.addEventListener('ack', ({ detail }) => this.#progress.ack(detail));
+    client.addEventListener('persisted', ({ detail }) => this.#progress.persist(detail));
+    client.addEventListener('level', ({ detail }) => this.#level(detail.peak));
+    client.addEventListener('error', ({ detail }) => this.#report(detail));
+    return client;
+  }
+
+  #level(peak) {
+    if (this.#root.dataset.state === 'finishing') return;
+    this.#wave.push(peak);
+    this.#meter.show(peak);
+  }
+
+  #follow(state) {
+    if (state === 'failed') this.#end('failed');
+    else if (state !== 'completed') this.#become(state);
+    if (state === 'live') this.#saved(this.#client.sessionId);
+  }
+
+  #report(error) {
+    complain(error);
+    if (error.code === 'microphone_ended') this.#toggle(); // what it heard is kept
+  }
+
+  #become(state) {
+    this.#root.dataset.state = state;
+    write(this.#parts.label, this.isBusy ? 'Stop recording' : 'Start recording');
+    // Not disabled: that would take the focus away from who uses the keyboard.
+    this.#parts.button.setAttribute('aria-disabled', state === 'asking' || state === 'finishing');
+    for (const field of this.#parts.settings.elements) field.disabled = this.isBusy;
+    this.#say();
+  }
+
+  #show() {
+    const { received, safe, waiting, clock: time } = this.#parts;
+    write(time, clock(this.#progress.elapsed, { tenths: true }));
+    write(received, clock(this.#progress.received, { tenths: true }));
+    write(safe, clock(this.#progress.safe, { tenths: true }));
+    write(waiting, size(this.#client.bufferedBytes));
+    this.#say();
+  }
+
+  #say() {
+    const { state } = this.#root.dataset;
+    if (state === 'reconnecting') {
+      write(this.#parts.state, 'Connection lost. Recording goes on, and is sent when it is back.');
+    } else {
+      write(this.#parts.state, SAID[state]);
+    }
+  }
+
+  #end(state) {
+    clearInterval(this.#timer);
+    this.#unmeasure?.();
+    this.#unmeasure = null;
+    this.#awake?.release();
+    this.#awake = null;
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+    this.#meter.clear();
+    this.#become(state);
+  }
+}

@@ -1,0 +1,123 @@
+/** Where the service is: it served this module. */
+export const ROOT = new URL('..', import.meta.url);
+
+const SESSIONS = 'api/audio/sessions';
+const KEPT = 'sercuescribe key';
+const SPARE_MS = 60_000; // a token that ends sooner is not used any more
+
+/** What the service refused, in its own words. */
+export class Refusal extends Error {
+  constructor(status, { error = `The service answered ${status}`, code = null } = {}) {
+    super(error);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** The service over HTTP, as one caller. */
+export class Service {
+  #ask; // for a key: (text) => Promise<string | null>
+  #asking = null;
+  #key = sessionStorage.getItem(KEPT);
+  #tokens = new Map();
+
+  constructor(ask) {
+    this.#ask = ask;
+  }
+
+  /** The key of this caller; null where none was asked for. */
+  get key() {
+    return this.#key;
+  }
+
+  /** Ask for another key; gives it. All who ask at the same time get the same. */
+  renewKey() {
+    this.#asking ??= this.#askForKey().finally(() => (this.#asking = null));
+    return this.#asking;
+  }
+
+  list({ status, cursor, limit }) {
+    const query = new URLSearchParams({ limit, ...(status && { status }), ...(cursor && { cursor }) });
+    return this.#json(`${SESSIONS}?${query}`);
+  }
+
+  info(id) {
+    return this.#json(`${SESSIONS}/${id}`);
+  }
+
+  close(id) {
+    return this.#json(`${SESSIONS}/${id}/close`, { method: 'POST' });
+  }
+
+  async delete(id) {
+    await this.#json(`${SESSIONS}/${id}`, { method: 'DELETE' });
+    this.#tokens.delete(id);
+  }
+
+  /** The lowest and highest samples of at most `width` pixels. */
+  waveform(id, width) {
+    return this.#json(`${SESSIONS}/${id}/waveform?width=${width}`);
+  }
+
+  /** A link to the finished file, for the browser to fetch: the bucket's own where there is one. */
+  async downloadUrl(id) {
+    return (await this.#json(`${SESSIONS}/${id}/download`)).url;
+  }
+
+  /** An address of the audio that an element can play, or a link lead to: they send no headers. */
+  async audioUrl(id, query) {
+    const url = new URL(`${SESSIONS}/${id}/audio?${new URLSearchParams(query)}`, ROOT);
+    const token = await this.#tokenOf(id);
+    if (token) url.searchParams.set('token', token);
+    return url.href;
+  }
+
+  /** A WebSocket that gives the session's PCM from a frame on, or from `now`. */
+  async listen(id, from) {
+    const url = new URL(`api/ws/audio/${id}/listen?from=${from}`, ROOT);
+    url.protocol = url.protocol.replace('http', 'ws');
+    const token = await this.#tokenOf(id);
+    return new WebSocket(url, token ? ['bearer', token] : []);
+  }
+
+  async #askForKey() {
+    const text = this.#key ? 'The service does not take this key.' : 'The service asks for a key.';
+    this.#key = (await this.#ask(text)) ?? this.#key;
+    if (this.#key) sessionStorage.setItem(KEPT, this.#key);
+    return this.#key;
+  }
+
+  /** A token to read one session, where callers have to show something. */
+  async #tokenOf(id) {
+    if (!this.#key) return null;
+    const known = this.#tokens.get(id);
+    if (known && new Date(known.expires_at) - Date.now() > SPARE_MS) return known.token;
+    const body = JSON.stringify({ scope: 'read' });
+    const made = await this.#json(`${SESSIONS}/${id}/tokens`, { method: 'POST', body });
+    this.#tokens.set(id, made);
+    return made.token;
+  }
+
+  async #json(path, options = {}) {
+    const used = this.#key;
+    const answer = await this.#fetch(path, options);
+    if (answer.status === 401) {
+      // Somebody else may have asked meanwhile.
+      const key = this.#key === used ? await this.renewKey() : this.#key;
+      if (key && key !== used) return await this.#json(path, options);
+    }
+    const body = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Refusal(answer.status, body);
+    return body;
+  }
+
+  async #fetch(path, { method = 'GET', body }) {
+    const headers = body ? { 'Content-Type': 'application/json' } : {};
+    if (this.#key) headers.Authorization = `Bearer ${this.#key}`;
+    try {
+      return await fetch(new URL(path, ROOT), { method, body, headers });
+    } catch {
+      throw new Refusal(0, { error: 'The service does not answer.', code: 'unreachable' });
+    }
+  }
+}
