@@ -24,6 +24,10 @@ function answer(dialog) {
   dialog.returnValue = '';
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue), { once: true });
+    dialog.addEventListener('close', function closed() {
+      if (dialog.open) return; // that was its last time: the event comes later than the end
+      dialog.removeEventListener('close', closed);
+      resolve(dialog.returnValue);
+    });
   });
 }

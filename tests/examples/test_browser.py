@@ -1,0 +1,153 @@
+"""The page records in a real browser."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from api.access.api_keys import key_line, new_key
+from tests.audio import pcm, wav
+from tests.clients.js.pages import Pages, pages
+from tests.clients.js.runtimes import Page, chromium
+from tests.examples.program import EXAMPLES
+from tests.service import Service
+
+SAMPLE_RATE = 44100
+LEAST_SECONDS = 0.5
+PATH = "/browser.html"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Pages]:
+    with pages() as site:
+        yield site
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    """A browser whose microphone hears loud noise."""
+    microphone = tmp_path / "microphone.wav"
+    microphone.write_bytes(wav(pcm(SAMPLE_RATE * 30), sample_rate=SAMPLE_RATE))
+    async with chromium(tmp_path / "profile", microphone) as page:
+        yield page
+
+
+async def show(page: Page, site: Pages, service: Service, fragment: str = "") -> None:
+    text = (EXAMPLES / "browser.html").read_text()
+    site.contents[PATH] = ("text/html", text.replace("http://localhost:8000", service.url))
+    await page.show(f"{site.origin}{PATH}{fragment}")
+
+
+async def until(page: Page, condition: str) -> None:
+    async with asyncio.timeout(60):
+        while not await page.look(
+            f"Boolean((($) => {condition})((id) => document.getElementById(id)))"
+        ):
+            await asyncio.sleep(0.02)
+
+
+async def text(page: Page, element: str) -> str:
+    return str(await page.look(f"document.getElementById('{element}').textContent"))
+
+
+async def click(page: Page, button: str) -> None:
+    await until(page, f"$('{button}') && !$('{button}').disabled")
+    await page.look(f"document.getElementById('{button}').click()")
+
+
+async def record_a_while(page: Page) -> None:
+    await click(page, "start")
+    await until(page, "$('state').textContent === 'live' && !$('stop').disabled")
+    await until(page, "/[1-9]\\d* of them are on the disk/.test($('progress').textContent)")
+    await until(page, f"parseFloat($('progress').textContent) > {LEAST_SECONDS}")
+
+
+async def until_it_plays(page: Page) -> None:
+    await until(page, f"$('recording').duration > {LEAST_SECONDS}")
+
+
+def only_session(service: Service) -> str:
+    (session,) = service.get("/api/audio/sessions").json()["sessions"]
+    return str(session["session_id"])
+
+
+def assert_recorded(service: Service, session_id: str) -> None:
+    manifest = service.manifest(session_id)
+    assert (manifest["status"], manifest["error"]) == ("completed", None)
+    assert np.abs(np.frombuffer(service.pcm(session_id), "<i2").astype(int)).max() > 3000
+
+
+@pytest.mark.parametrize("source", ["microphone", "recorder"])
+async def test_both_sources_are_recorded_and_played(
+    page: Page, site: Pages, start_service: Callable[..., Service], source: str
+) -> None:
+    service = start_service(allowed_origins=site.origin, sync_interval_seconds=0.2)
+    await show(page, site, service)
+    await page.look(f"document.getElementById('source').value = '{source}'")
+    await record_a_while(page)
+    if source == "microphone":
+        await until(page, "$('level').value > 0.1")
+    await click(page, "stop")
+    await until_it_plays(page)
+    assert await text(page, "state") == "completed"
+    found = re.fullmatch(
+        r"([\d.]+) s\. (\d+) chunks arrived, (\d+) of them are on the disk\.",
+        await text(page, "progress"),
+    )
+    assert found is not None
+    assert int(found[2]) == int(found[3]) > 0
+    assert_recorded(service, only_session(service))
+
+
+@pytest.fixture
+def given(site: Pages, start_service: Callable[..., Service]) -> tuple[Service, str, str]:
+    """A service that asks who calls, the session that a backend made there, and its token."""
+    key = new_key()
+    service = start_service(
+        auth_mode="api_key",
+        api_keys=key_line(key, "backend", ["record", "read"]),
+        allowed_origins=site.origin,
+        sync_interval_seconds=0.2,
+    )
+    made = service.post("/api/audio/sessions", headers={"X-API-Key": key}).json()
+    return service, made["session_id"], made["token"]
+
+
+async def test_the_token_of_a_backend_opens_its_session(
+    page: Page, site: Pages, given: tuple[Service, str, str]
+) -> None:
+    service, session_id, token = given
+    await show(page, site, service, f"#session={session_id}&token={token}")
+    await record_a_while(page)
+    await click(page, "stop")
+    await until_it_plays(page)
+    assert_recorded(service, session_id)
+    assert await page.look("document.getElementById('start').disabled")
+
+
+async def test_a_page_that_is_reloaded_in_the_middle_finishes_the_recording(
+    page: Page, site: Pages, given: tuple[Service, str, str]
+) -> None:
+    service, session_id, token = given
+    await show(page, site, service, f"#session={session_id}&token={token}")
+    await record_a_while(page)
+    acked = int((await text(page, "progress")).split()[2])
+    await page.look("globalThis.isOld = true")
+    await page.call("Page.reload")
+    await until(page, "!globalThis.isOld && $('recording')")
+    await until_it_plays(page)
+    assert await text(page, "state") == "what an earlier visit left is recorded"
+    assert service.manifest(session_id)["chunk_count"] >= acked > 0
+    assert_recorded(service, session_id)
+
+
+async def test_who_may_not_record_is_told_so(
+    page: Page, site: Pages, given: tuple[Service, str, str]
+) -> None:
+    service, session_id, _ = given
+    await show(page, site, service, f"#session={session_id}")
+    await click(page, "start")
+    await until(page, "$('state').textContent.startsWith('authentication_required: ')")

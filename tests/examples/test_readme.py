@@ -1,0 +1,67 @@
+"""The commands in the examples' README, run as they stand there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.examples.program import EXAMPLES, ROOT, running
+from tests.service import Service
+
+README = (EXAMPLES / "README.md").read_text()
+
+
+def commands(program: str) -> Iterator[list[str]]:
+    """The arguments of each command that calls a program of ``.venv``."""
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+        for line in block.splitlines():
+            words = shlex.split(line)
+            if words[0] == f".venv/bin/{program}":
+                yield words[1:]
+
+
+def run(*command: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "clients/python/src"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_what_is_recorded_is_transcribed_as_told(service: Service) -> None:
+    (record,) = commands("sercuescribe")
+    *_, line = run("-m", "sercuescribe_client", *record, "--server", service.url)
+    (transcribe,) = (words for words in commands("python") if "transcriber" in words[0])
+    assert transcribe.pop() == "SESSION_ID"
+    printed = run(*transcribe, line.split()[0], "--url", service.url)
+    (told,) = re.findall(r"```\n( +\d.*?)```", README, re.DOTALL)
+    assert [line for line in told.splitlines() if line not in printed] == []
+    assert printed[-1] == told.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+async def test_the_bridge_starts_as_told(
+    service: Service, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if number:
+        monkeypatch.setenv("TWILIO_AUTH_TOKEN", "secret")
+    bridges = [words for words in commands("python") if "bridge" in words[0]]
+    assert len(bridges) == 2
+    options = (*bridges[number][1:], "--url", service.url, "--port", "0")
+    async with running("twilio_bridge.py", *options) as program:
+        assert await program.line("waiting for calls at ws://127.0.0.1:")
+
+
+def test_every_example_is_told_of() -> None:
+    headings = set(re.findall(r"^## `(.+?)`", README, re.MULTILINE))
+    assert headings == {path.name for path in EXAMPLES.glob("*.*")} - {"README.md"}

@@ -1,0 +1,146 @@
+"""The transcriber hears speech that is being recorded, by a real service and recognizer."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from api.access.api_keys import key_line, new_key
+from sercuescribe_client import Client, Session
+from tests.audio import cut, pcm
+from tests.examples.program import Program, running
+from tests.proxy import cutting_proxy
+from tests.service import Service
+
+SPEECH = (Path(__file__).parent.parent / "data" / "goforward" / "goforward.raw").read_bytes()
+TEXT = "go forward ten meters"
+BYTES_PER_SECOND = 2 * 16000
+
+
+def creating(client: Client) -> Session:
+    return client.create(sample_rate=16000, channels=1, format="pcm_s16le")
+
+
+async def say(session: Session, pieces: Iterator[bytes]) -> None:
+    """Twice as fast as it was said."""
+    for piece in pieces:
+        await session.send(piece)
+        await asyncio.sleep(len(piece) / BYTES_PER_SECOND / 2)
+
+
+def utterances(program: Program) -> list[str]:
+    return [line for line in program.lines if not line.endswith("...")]
+
+
+def heard_at(program: Program) -> list[float]:
+    """Where in the recording the lines are that came while somebody spoke."""
+    return [float(line.split()[0]) for line in program.lines if line.endswith("...")]
+
+
+async def test_what_is_said_is_printed_with_its_place_while_it_is_recorded(
+    service: Service,
+) -> None:
+    async with Client(service.url) as client:
+        async with (
+            creating(client) as session,
+            running("transcriber.py", session.session_id, "--url", service.url) as program,
+        ):
+            await say(session, cut(SPEECH, 3200))
+            assert await program.line("...")  # the session is still open
+            await session.close()
+            assert await program.ended() == 0
+        assert program.complaints == []
+        (line,) = utterances(program)
+        begin, end, text = re.fullmatch(r" +(\S+) - (\S+)  (.+)", line).groups()  # type: ignore[union-attr]
+        assert text == TEXT
+        assert 0.3 < float(begin) < 0.7
+        assert 2.2 < float(end) < 2.6
+        assert heard_at(program) == sorted(set(heard_at(program)))
+
+
+async def test_a_service_that_dies_in_the_middle_changes_no_word(
+    start_service: Callable[..., Service],
+) -> None:
+    service, cut_at = start_service(), int(1.7 * BYTES_PER_SECOND)
+    async with (
+        Client(service.url) as client,
+        creating(client) as session,
+        running("transcriber.py", session.session_id, "--url", service.url) as program,
+    ):
+        await say(session, cut(SPEECH[:cut_at], 3200))
+        assert await program.line("forward ...")
+        service.kill()
+        assert await program.line("connection lost")
+        await asyncio.to_thread(service.start)
+        await say(session, cut(SPEECH[cut_at:], 3200))
+        await session.close()
+        assert await program.ended() == 0
+    (line,) = utterances(program)
+    assert line.endswith(f"  {TEXT}")
+    assert heard_at(program) == sorted(set(heard_at(program)))
+
+
+async def test_lost_connections_change_no_word(service: Service) -> None:
+    async with (
+        cutting_proxy(service) as proxy,
+        Client(service.url) as client,
+        creating(client) as session,
+        running("transcriber.py", session.session_id, "--url", proxy.url) as program,
+    ):
+        for words, end_seconds in (("forward ...", 1.6), ("forward ten ...", 1.9)):
+            begin = session.progress.chunks * 320
+            await say(session, cut(SPEECH[begin : int(end_seconds * BYTES_PER_SECOND)], 320))
+            assert await program.line(words)
+            proxy.cut()
+        await say(session, cut(SPEECH[session.progress.chunks * 320 :], 320))
+        await session.close()
+        assert await program.ended() == 0
+    assert len(program.complaints) == 2
+    (line,) = utterances(program)
+    assert line.endswith(f"  {TEXT}")
+
+
+async def test_speech_goes_on_to_the_last_sample_of_a_session_that_is_complete(
+    service: Service,
+) -> None:
+    async with Client(service.url) as client:
+        async with creating(client) as session:
+            await session.send(SPEECH[: int(2.3 * BYTES_PER_SECOND)])
+        async with running("transcriber.py", session.session_id, "--url", service.url) as program:
+            assert await program.ended() == 0
+    (line,) = utterances(program)
+    assert TEXT.removesuffix("s") in line
+
+
+async def test_a_session_of_another_rate_is_refused_with_what_to_do(service: Service) -> None:
+    async with Client(service.url) as client:
+        async with client.create(sample_rate=8000, format="pcm_s16le") as session:
+            await session.send(pcm(8000))
+        async with running("transcriber.py", session.session_id, "--url", service.url) as program:
+            assert await program.ended() == 1
+    (complaint,) = program.complaints
+    assert "8000 Hz, 1 channel(s)" in complaint
+    assert "sample_rate=16000 and channels=1" in complaint
+
+
+async def test_a_session_that_does_not_exist_is_named(service: Service) -> None:
+    async with running("transcriber.py", "none", "--url", service.url) as program:
+        assert await program.ended() == 1
+    assert program.complaints == ["Error: Session not found"]
+
+
+async def test_a_key_opens_the_session_and_without_one_that_is_told(
+    start_service: Callable[..., Service],
+) -> None:
+    key = new_key()
+    line = key_line(key, "alice", ["record", "read"])
+    service = start_service(auth_mode="api_key", api_keys=line)
+    async with Client(service.url, key=key) as client, creating(client) as session:
+        await session.send(SPEECH)
+    arguments = (session.session_id, "--url", service.url)
+    async with running("transcriber.py", *arguments, "--key", key) as program:
+        assert await program.ended() == 0
+        assert utterances(program)[0].endswith(TEXT)
+    async with running("transcriber.py", *arguments) as program:
+        assert await program.ended() == 1
+        assert program.complaints == ["Error: Authentication required"]
