@@ -1,5 +1,12 @@
-# The service as an image. Packages come from requirements.lock, checked by hash;
-# ffmpeg is Debian's.
+# The service as an image. Packages come from requirements.lock and package-lock.json, checked
+# by hash; ffmpeg is Debian's.
+
+FROM node:22-slim AS assets
+
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev && npm run --silent assets
+
 
 FROM python:3.13-slim AS build
 
@@ -12,6 +19,8 @@ COPY api /src/api
 COPY storage /src/storage
 COPY clients/js /src/clients/js
 COPY clients/python /src/clients/python
+COPY web /src/web
+COPY --from=assets /src/web/vendor /src/web/vendor
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src /src/clients/python \
     && /opt/venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 

@@ -163,7 +163,7 @@ export class Recorder {
   #say() {
     const { state } = this.#root.dataset;
     if (state === 'reconnecting') {
-      write(this.#parts.state, 'Connection lost. Recording goes on, and is sent when it is back.');
+      write(this.#parts.state, 'Connection lost. Recording goes on here.');
     } else {
       write(this.#parts.state, SAID[state]);
     }

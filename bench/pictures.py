@@ -1,0 +1,86 @@
+"""Takes the pictures of the page that the documents show: ``docs/pictures``.
+
+The microphone hears real speech. Look at them before they are committed.
+"""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Page
+
+from tests.audio import decode, speech, wav
+from tests.service import Service
+from tests.web.browser import DESKTOP, PHONE, Visit, Visitor, visitor
+
+FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+Look = dict[str, Any]
+
+MICROPHONE_RATE = 44100
+SPEECH_RATE = 22050
+LOOKS: dict[str, Look] = {
+    "desktop": {"viewport": DESKTOP, "color_scheme": "light"},
+    "phone": {"viewport": PHONE, "color_scheme": "dark", "device_scale_factor": 2},
+}
+
+
+def main() -> None:
+    asyncio.run(_main())
+
+
+async def _main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        said = decode(speech(), sample_rate=MICROPHONE_RATE)
+        microphone = Path(folder) / "microphone.wav"
+        microphone.write_bytes(wav(said * 12, sample_rate=MICROPHONE_RATE))
+        for name, look in LOOKS.items():
+            service = Service(Path(folder) / name).start()
+            try:
+                async with visitor(microphone) as person:
+                    await _take(person, service, name, look)
+            finally:
+                service.stop()
+
+
+async def _take(person: Visitor, service: Service, name: str, look: Look) -> None:
+    await _earlier(service)
+    async with person.visit(f"{service.url}/", **look) as visit:
+        await visit.begin()
+        await _recorded(visit, "0:08")
+        await _picture(visit.page, f"record-{name}")
+        service.kill()
+        await visit.state("Connection lost")
+        await _recorded(visit, "0:11")
+        await _picture(visit.page, f"reconnecting-{name}")
+        await asyncio.to_thread(service.start)
+        await visit.state("Recording")
+        await visit.page.get_by_role("button", name="Watch").click()
+        await asyncio.sleep(4)
+        await _picture(visit.page, f"watch-{name}")
+        await visit.end()
+        await visit.page.locator(".wave canvas").first.wait_for()
+        await visit.page.locator("#recordings-title").scroll_into_view_if_needed()
+        await _picture(visit.page, f"list-{name}")
+        await visit.page.get_by_role("button", name="Play").first.click()
+        await asyncio.sleep(3)
+        await _picture(visit.page, f"playback-{name}")
+
+
+async def _earlier(service: Service) -> None:
+    """Recordings that other clients made."""
+    for user in ("kim", "desk-4"):
+        async with service.session(sample_rate=SPEECH_RATE, user_id=user) as client:
+            await client.socket.send(speech())
+            await client.receive()
+        service.post(f"/api/audio/sessions/{client.session_id}/close")
+
+
+async def _recorded(visit: Visit, clock: str) -> None:
+    await visit.until(f"document.querySelector('[data-part=clock]').textContent > '{clock}'")
+
+
+async def _picture(page: Page, name: str) -> None:
+    await page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    print(f"{name}.png")
