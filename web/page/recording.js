@@ -149,6 +149,8 @@ export class Recording {
     link.href =
       format === 'wav' ? await this.#service.downloadUrl(id) : await this.#address({ format });
     link.download = `${createdAt.slice(0, 19).replaceAll(':', '-')} ${id}.${format}`;
+    // Leading to the store, this page would ask whether it may be left while it records.
+    if (link.origin !== location.origin) link.target = '_blank';
     link.click();
   }
 
