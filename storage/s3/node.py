@@ -68,10 +68,13 @@ class Node:
     async def stop(self) -> None:
         """The others need not wait for the lease to end."""
         if self._renewing is not None:
-            with contextlib.suppress(StorageError, TimeoutError):
+            with contextlib.suppress(TimeoutError):
                 # A renewal that is on its way would bring it back.
-                async with asyncio.timeout(_STOP_SECONDS), self._renewal:
-                    self._renewing.cancel()
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._renewal.acquire()
+            self._renewing.cancel()  # one that waits before it asks again would, too
+            with contextlib.suppress(StorageError, TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
                     await self._bucket.delete([NODES + self.node_id])
         await self.abandon()
 
