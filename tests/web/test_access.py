@@ -24,7 +24,7 @@ async def test_a_key_is_asked_for_and_opens_everything(person: Visitor, service:
         page.on("request", lambda request: addresses.append(request.url))
         dialog = page.get_by_role("dialog", name="Who are you?")
         field = dialog.get_by_label("Key or token")
-        await field.fill("a wrong one")
+        await field.fill("a-wrong-one")
         await field.press("Enter")
         await dialog.get_by_text("does not take this key").wait_for()
         await field.fill(KEY)

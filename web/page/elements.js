@@ -11,7 +11,12 @@ export function write(element, text) {
 
 /** Show a line above everything, until the function is called that this gives. */
 export function notice(text, { actions = {}, kind = 'info' } = {}) {
+  const notices = document.getElementById('notices');
+  // What fails over and over is said once.
+  const shown = [...notices.children].find((other) => other.dataset.text === text);
+  if (shown) return () => shown.remove();
   const line = document.createElement('p');
+  line.dataset.text = text;
   line.className = `notice ${kind}`;
   line.append(Object.assign(document.createElement('span'), { textContent: text }));
   for (const [label, action] of Object.entries(actions)) {
@@ -23,7 +28,7 @@ export function notice(text, { actions = {}, kind = 'info' } = {}) {
     });
     line.append(button);
   }
-  document.getElementById('notices').append(line);
+  notices.append(line);
   return () => line.remove();
 }
 

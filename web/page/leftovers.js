@@ -19,6 +19,7 @@ async function finish(session, service, saved) {
     notice(`The rest of ${name} has arrived.`, { actions: { Dismiss: () => {} } });
     saved(final.session_id);
   } catch (error) {
+    if (error.code === 'not_unfinished') return; // another tab is at it, or was
     notice(`The rest of ${name} could not be sent: ${error.message}`, {
       kind: 'error',
       actions: {

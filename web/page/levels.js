@@ -45,10 +45,15 @@ export class LevelMeter {
     if (performance.now() - this.#spokenAt > SPOKEN_MS) this.#speak(level);
   }
 
-  clear() {
+  /** Show that nothing is heard any more; that it was clipped stays. */
+  rest() {
     this.#held = FLOOR_DECIBELS;
     this.#spokenAt = 0;
     this.show(0);
+  }
+
+  clear() {
+    this.rest();
     this.#parts.clip.hidden = true;
   }
 

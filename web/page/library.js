@@ -55,7 +55,9 @@ export class Library {
 
   /** Show the first page as it is; gives whether something of it will change soon. */
   async #load() {
-    const page = await this.#service.list({ status: this.#filter.value, limit: PAGE });
+    const status = this.#filter.value;
+    const page = await this.#service.list({ status, limit: PAGE });
+    if (status !== this.#filter.value) return true; // of another list
     this.#forget(page);
     // Newest first: each goes in front of what is there already.
     for (const session of page.sessions.toReversed()) this.#show(session, 'prepend');
@@ -66,11 +68,9 @@ export class Library {
   }
 
   async #showMore() {
-    const page = await this.#service.list({
-      status: this.#filter.value,
-      cursor: this.#cursor,
-      limit: PAGE,
-    });
+    const [status, cursor] = [this.#filter.value, this.#cursor];
+    const page = await this.#service.list({ status, cursor, limit: PAGE });
+    if (status !== this.#filter.value || cursor !== this.#cursor) return; // of another list
     for (const session of page.sessions) this.#show(session, 'append');
     this.#cursor = page.next_cursor;
     this.#more.hidden = this.#cursor === null;

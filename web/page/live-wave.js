@@ -1,5 +1,6 @@
 const BAR = 2; // pixels of the page, as is the gap
 const GAP = 1;
+const MOST_COLUMNS = 4096; // no screen is wider; tabs that nobody looks at do not draw
 
 /** A waveform that moves: the newest column on the right. */
 export class LiveWave {
@@ -15,6 +16,7 @@ export class LiveWave {
   /** Add a column: the highest sample of some time, from 0 to 1. */
   push(peak) {
     this.#peaks.push(Math.min(1, peak));
+    if (this.#peaks.length > 2 * MOST_COLUMNS) this.#peaks.splice(0, MOST_COLUMNS);
     this.#soon();
   }
 

@@ -26,7 +26,7 @@ export class Player {
       return;
     }
     await this.#load();
-    await this.audio.play();
+    await this.#play();
   }
 
   async seek(seconds) {
@@ -48,6 +48,15 @@ export class Player {
     this.audio.currentTime = from;
   }
 
+  async #play() {
+    try {
+      await this.audio.play();
+    } catch (error) {
+      // Paused before it began; what cannot be played is told by an event.
+      if (error.name !== 'AbortError' && error.name !== 'NotSupportedError') throw error;
+    }
+  }
+
   async #renew() {
     if (!this.audio.hasAttribute('src')) return;
     const isWanted = !this.audio.paused;
@@ -56,7 +65,7 @@ export class Player {
       if (this.#isRenewed) throw new Error('This recording cannot be played.');
       this.#isRenewed = true;
       await this.#load();
-      if (isWanted) await this.audio.play();
+      if (isWanted) await this.#play();
     } catch (error) {
       this.audio.pause();
       this.#failed(error);

@@ -24,7 +24,7 @@ export class Recorder {
   #root;
   #parts;
   #service;
-  #saved;
+  #changed;
   #wave;
   #meter;
   #client = null;
@@ -34,12 +34,12 @@ export class Recorder {
   #timer = null;
   #awake = null;
 
-  /** `saved(sessionId)` is called when the list has something new. */
-  constructor(root, service, saved) {
+  /** `changed()` is called when the list of recordings is not what it was. */
+  constructor(root, service, changed) {
     this.#root = root;
     this.#parts = partsOf(root);
     this.#service = service;
-    this.#saved = saved;
+    this.#changed = changed;
     this.#wave = new LiveWave(this.#parts.wave);
     this.#meter = new LevelMeter(this.#parts);
     this.#parts.button.addEventListener('click', () => this.#toggle());
@@ -76,10 +76,17 @@ export class Recorder {
     this.#stream = await openMicrophone(wanted);
     listMicrophones(this.#parts.settings.elements.device).catch(complain);
     this.#client = this.#makeClient(wanted.channels);
+    this.#timer = setInterval(() => this.#show(), REFRESH_MS);
+    this.#stayAwake();
     await this.#client.start(this.#source(wanted));
     this.#progress.begin();
-    this.#timer = setInterval(() => this.#show(), REFRESH_MS);
-    this.#awake = await navigator.wakeLock?.request('screen').catch(() => null);
+  }
+
+  /** A phone that goes to sleep hears nothing any more. */
+  async #stayAwake() {
+    const lock = await navigator.wakeLock?.request('screen').catch(() => null);
+    if (this.isBusy) this.#awake = lock;
+    else lock?.release();
   }
 
   async #stop() {
@@ -89,7 +96,7 @@ export class Recorder {
     this.#progress.complete(final.duration_seconds);
     this.#show();
     this.#end('completed');
-    this.#saved(final.session_id);
+    this.#changed();
   }
 
   #wanted() {
@@ -134,7 +141,7 @@ export class Recorder {
   #follow(state) {
     if (state === 'failed') this.#end('failed');
     else if (state !== 'completed') this.#become(state);
-    if (state === 'live') this.#saved(this.#client.sessionId);
+    if (state === 'live' || state === 'failed') this.#changed();
   }
 
   #report(error) {
@@ -177,7 +184,7 @@ export class Recorder {
     this.#awake = null;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
-    this.#meter.clear();
+    this.#meter.rest();
     this.#become(state);
   }
 }

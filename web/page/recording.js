@@ -19,6 +19,7 @@ export class Recording {
   #player = null;
   #wave = null;
   #watcher = null;
+  #live = null;
   #observer = null;
 
   /** `changed()` is called after the session was finished or deleted here. */
@@ -113,9 +114,11 @@ export class Recording {
   async #draw() {
     this.#observer.disconnect();
     const { session_id: id, duration_seconds: seconds } = this.#session;
-    this.#wave = new StillWave(this.#parts.wave, this.#player.audio, seconds);
     try {
-      const isSurfed = await this.#wave.show(await this.#service.waveform(id, WAVE_PIXELS));
+      const waveform = await this.#service.waveform(id, WAVE_PIXELS);
+      if (!this.element.isConnected) return; // deleted, or out of the list, meanwhile
+      this.#wave = new StillWave(this.#parts.wave, this.#player.audio, seconds);
+      const isSurfed = await this.#wave.show(waveform);
       this.element.classList.toggle('surfed', isSurfed);
     } catch {
       this.element.classList.add('waveless'); // it can be played all the same
@@ -178,9 +181,10 @@ export class Recording {
       this.#showHearing(false);
       return;
     }
-    const wave = new LiveWave(live);
+    this.#live ??= new LiveWave(live);
+    this.#live.clear();
     this.#watcher = new Watcher(this.#service, this.#session.session_id, {
-      peak: (peak) => wave.push(peak),
+      peak: (peak) => this.#live.push(peak),
       state: (text) => write(watching, text),
     });
     this.#watcher.start();
