@@ -39,5 +39,11 @@ export function complain(error) {
 
 /** An event handler that says what went wrong. */
 export function complaining(action) {
-  return (...given) => Promise.resolve(action(...given)).catch(complain);
+  return async (...given) => {
+    try {
+      await action(...given);
+    } catch (error) {
+      complain(error);
+    }
+  };
 }
