@@ -4,7 +4,10 @@ import hashlib
 from collections.abc import Callable
 
 import pytest
+from playwright.async_api import expect
+from websockets.sync.client import connect
 
+from tests.audio import pcm
 from tests.service import Service
 from tests.web.browser import Visitor
 
@@ -51,10 +54,42 @@ async def test_a_key_is_asked_for_and_opens_everything(person: Visitor, service:
     assert service.pcm(session["session_id"]) == b"".join(visit.handed_over)
 
 
-async def test_without_a_key_the_page_says_that_it_needs_one(
+async def test_who_has_no_key_is_not_asked_again_and_again(
     person: Visitor, service: Service
 ) -> None:
     async with person.visit(f"{service.url}/") as visit:
-        dialog = visit.page.get_by_role("dialog", name="Who are you?")
+        page = visit.page
+        dialog = page.get_by_role("dialog", name="Who are you?")
         await dialog.get_by_role("button", name="Cancel").click()
-        await visit.page.locator(".notice.error").wait_for()
+        await page.get_by_text("The service wants to know who you are.").wait_for()
+        await page.get_by_role("button", name="Start recording").click()
+        await page.get_by_text("Authentication required").wait_for()
+        await page.get_by_role("button", name="Start recording").wait_for()
+        await expect(dialog).to_be_hidden()
+        await page.get_by_role("button", name="Enter a key").click()
+        await dialog.get_by_label("Key or token").fill(KEY)
+        await dialog.get_by_role("button", name="Continue").click()
+        await page.get_by_text("Nothing here yet").wait_for()
+
+
+async def test_a_failure_to_get_a_token_does_not_keep_play_from_working_later(
+    person: Visitor, service: Service
+) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    created = service.post("/api/audio/sessions", headers=headers).json()
+    with connect(created["ws_url"]) as socket:
+        socket.recv()
+        socket.send(pcm(44100))
+        socket.recv()
+    service.post(f"/api/audio/sessions/{created['session_id']}/close", headers=headers)
+    async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        dialog = page.get_by_role("dialog", name="Who are you?")
+        await dialog.get_by_label("Key or token").fill(KEY)
+        await dialog.get_by_role("button", name="Continue").click()
+        await page.route("**/tokens", lambda route: route.abort())
+        await page.get_by_role("button", name="Play").click()
+        await page.locator(".notice.error").wait_for()
+        await page.unroute("**/tokens")
+        await page.get_by_role("button", name="Play").click()
+        await page.get_by_role("button", name="Pause").wait_for()

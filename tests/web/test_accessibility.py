@@ -147,3 +147,11 @@ async def test_what_happens_is_said_to_those_who_do_not_see_it(
         await expect(status).to_contain_text("Recording goes on")
         await asyncio.to_thread(service.start)
         await visit.end()
+
+
+async def test_nothing_moves_for_who_does_not_want_it_to(person: Visitor, service: Service) -> None:
+    async with person.visit(f"{service.url}/", reduced_motion="reduce") as visit:
+        await visit.begin()
+        style = "getComputedStyle(document.querySelector('.state'), '::before').animationName"
+        assert await visit.page.evaluate(style) == "none"
+        await visit.end()

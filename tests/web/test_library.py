@@ -175,6 +175,50 @@ async def test_a_long_list_is_shown_page_by_page_and_filtered(
                 await asyncio.sleep(0.02)
 
 
+async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
+    person: Visitor, service: Service
+) -> None:
+    async with service.session() as client:
+        await client.socket.send(pcm(10))
+        await client.receive()
+        for _ in range(20):
+            await record(service, pcm(10))
+        async with person.visit(f"{service.url}/") as visit:
+            page = visit.page
+            cards = page.locator("#list > li")
+            await page.get_by_role("button", name="Show older").click()
+            await expect(cards).to_have_count(21)
+            await cards.last.get_by_role("button", name="Finish").focus()
+            await page.keyboard.press("Enter")
+            await page.get_by_role("dialog").get_by_role("button", name="Finish").click()
+            play = cards.last.get_by_role("button", name="Play")
+            await expect(play).to_be_focused()
+            await cards.last.get_by_role("button", name="Delete").click()
+            await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+            await expect(cards).to_have_count(20)
+            await expect(page.locator("#recordings")).to_be_focused()
+    assert service.get(f"/api/audio/sessions/{client.session_id}").status_code == 404
+
+
+async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
+    person: Visitor, service: Service
+) -> None:
+    await record(service, pcm(10))
+    async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        cards = page.locator("#list > li")
+        await expect(cards).to_have_count(1)
+        await page.route("**/api/audio/sessions?*", lambda route: route.fulfill(status=502))
+        await page.get_by_text("does not answer").wait_for()
+        for _ in range(25):
+            await record(service, pcm(10))
+        await page.unroute("**/api/audio/sessions?*")
+        await expect(cards).to_have_count(20, timeout=20_000)
+        await expect(page.get_by_text("does not answer")).to_be_hidden()
+        await page.get_by_role("button", name="Show older").click()
+        await expect(cards).to_have_count(26)
+
+
 async def test_what_another_client_records_appears_can_be_watched_and_ends(
     person: Visitor, service: Service
 ) -> None:

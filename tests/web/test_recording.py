@@ -192,10 +192,29 @@ async def test_a_browser_without_a_microphone_is_told_so(person: Visitor, servic
     assert service.get("/api/audio/sessions").json()["sessions"] == []
 
 
-async def test_a_microphone_that_is_pulled_out_ends_the_recording_and_keeps_it(
-    person: Visitor, service: Service
+@pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
+async def test_a_recording_that_others_finish_is_over_here_too(
+    person: Visitor, service: Service, quality: str
 ) -> None:
     async with person.visit(f"{service.url}/") as visit:
+        page = visit.page
+        await page.get_by_label("Quality").select_option(quality)
+        await visit.begin()
+        await grown(visit, 4)
+        (session,) = service.get("/api/audio/sessions").json()["sessions"]
+        service.post(f"/api/audio/sessions/{session['session_id']}/close")
+        await page.locator(".notice.error").first.wait_for()
+        await page.get_by_role("button", name="Start recording").wait_for()
+        await visit.begin()  # and another one
+        await visit.end()
+
+
+@pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
+async def test_a_microphone_that_is_pulled_out_ends_the_recording_and_keeps_it(
+    person: Visitor, service: Service, quality: str
+) -> None:
+    async with person.visit(f"{service.url}/") as visit:
+        await visit.page.get_by_label("Quality").select_option(quality)
         await visit.page.evaluate("""() => {
             const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
             navigator.mediaDevices.getUserMedia = async (what) => (window.heard = await ask(what));
@@ -208,4 +227,6 @@ async def test_a_microphone_that_is_pulled_out_ends_the_recording_and_keeps_it(
             track.dispatchEvent(new Event('ended'));
         }""")
         await visit.state("Saved")
-    assert service.pcm(only_session(service)) == b"".join(visit.handed_over)
+    recorded = service.pcm(only_session(service))
+    heard = b"".join(visit.handed_over)
+    assert recorded == (heard if quality == "Lossless" else decode(heard, sample_rate=OPUS_RATE))

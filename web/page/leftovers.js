@@ -1,5 +1,6 @@
 import { SessionClient } from '../client.js';
-import { notice } from './elements.js';
+import { confirmed } from './dialogs.js';
+import { complaining, notice } from './elements.js';
 import { moment } from './text.js';
 
 /** Finish what pages of this origin began and left: a reload, a crash, a closed tab. */
@@ -11,6 +12,7 @@ export async function finishLeftovers(service, saved) {
 async function finish(session, service, saved) {
   const { id, createdAt } = session;
   const name = `the recording of ${moment(createdAt)}`;
+  const again = () => finish(session, service, saved);
   const done = notice(`Sending the rest of ${name}…`);
   try {
     const options = { token: service.key };
@@ -23,11 +25,21 @@ async function finish(session, service, saved) {
     notice(`The rest of ${name} could not be sent: ${error.message}`, {
       kind: 'error',
       actions: {
-        'Try again': () => finish(session, service, saved),
-        Discard: () => SessionClient.discard(id),
+        'Try again': again,
+        Discard: complaining(() => discard(id, name, again)),
       },
     });
   } finally {
     done();
   }
+}
+
+async function discard(id, name, again) {
+  const isSure = await confirmed({
+    title: 'Discard what was not sent?',
+    text: `It is the rest of ${name}, and only in this browser.`,
+    yes: 'Discard',
+  });
+  if (isSure) await SessionClient.discard(id);
+  else await again();
 }

@@ -1,4 +1,4 @@
-import { complain } from './elements.js';
+import { complain, notice } from './elements.js';
 import { Recording } from './recording.js';
 
 const PAGE = 20;
@@ -46,8 +46,9 @@ export class Library {
       isBusy = await this.#load();
       this.#stale.hidden = true;
     } catch (error) {
-      if (error.code === 'unreachable') this.#stale.hidden = false;
-      else complain(error);
+      if (error.status === 401) this.#offerSignIn(error);
+      else if (error.status > 0 && error.status < 500) complain(error);
+      else this.#stale.hidden = false;
       if (error.status === 401 || error.status === 403) return;
     }
     this.#timer = setTimeout(() => this.refresh(), isBusy ? SOON_MS : LATER_MS);
@@ -58,13 +59,33 @@ export class Library {
     const status = this.#filter.value;
     const page = await this.#service.list({ status, limit: PAGE });
     if (status !== this.#filter.value) return true; // of another list
+    this.#closeGap(page);
     this.#forget(page);
     // Newest first: each goes in front of what is there already.
     for (const session of page.sessions.toReversed()) this.#show(session, 'prepend');
     if (this.#recordings.size <= page.sessions.length) this.#cursor = page.next_cursor;
+    this.#tell();
+    await this.#loadOlder(page);
+    return [...this.#recordings.values()].some(({ isActive }) => isActive);
+  }
+
+  /** What is below the first page changes while it is being recorded only. */
+  async #loadOlder({ sessions }) {
+    const listed = new Set(sessions.map(({ session_id: id }) => id));
+    for (const [id, recording] of this.#recordings) {
+      if (!recording.isActive || listed.has(id)) continue;
+      try {
+        recording.update(await this.#service.info(id));
+      } catch (error) {
+        if (error.status !== 404) throw error;
+        this.#drop(id);
+      }
+    }
+  }
+
+  #tell() {
     this.#empty.hidden = this.#recordings.size > 0;
     this.#more.hidden = this.#cursor === null;
-    return page.sessions.some(({ status }) => status === 'active');
   }
 
   async #showMore() {
@@ -73,14 +94,14 @@ export class Library {
     if (status !== this.#filter.value || cursor !== this.#cursor) return; // of another list
     for (const session of page.sessions) this.#show(session, 'append');
     this.#cursor = page.next_cursor;
-    this.#more.hidden = this.#cursor === null;
+    this.#tell();
   }
 
   #show(session, place) {
     const { session_id: id } = session;
     let recording = this.#recordings.get(id);
     if (!recording) {
-      recording = new Recording(this.#service, () => this.refresh());
+      recording = new Recording(this.#service, () => this.#drop(id));
       this.#recordings.set(id, recording);
       this.#list[place](recording.element);
     }
@@ -91,20 +112,40 @@ export class Library {
   #forget({ sessions, next_cursor: next }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
     const oldest = next === null ? '' : sessions.at(-1).session_id;
-    for (const [id, recording] of this.#recordings) {
-      if (id < oldest || listed.has(id)) continue;
-      const isFocused = recording.element.contains(document.activeElement);
-      recording.end();
-      this.#recordings.delete(id);
-      if (isFocused) document.getElementById('recordings').focus();
+    for (const id of this.#recordings.keys()) {
+      if (id >= oldest && !listed.has(id)) this.#drop(id);
     }
   }
 
-  #restart() {
+  /** More came at once than a page holds: what is shown does not join on. */
+  #closeGap({ sessions, next_cursor: next }) {
+    const isKnown = sessions.some(({ session_id: id }) => this.#recordings.has(id));
+    if (next !== null && !isKnown) this.#clear();
+  }
+
+  #drop(id) {
+    const recording = this.#recordings.get(id);
+    const isFocused = recording.element.contains(document.activeElement);
+    recording.end();
+    this.#recordings.delete(id);
+    if (isFocused) document.getElementById('recordings').focus();
+    this.#tell();
+  }
+
+  #clear() {
     for (const recording of this.#recordings.values()) recording.end();
     this.#recordings.clear();
     this.#cursor = null;
+  }
+
+  #restart() {
+    this.#clear();
     this.refresh();
+  }
+
+  #offerSignIn(error) {
+    const signIn = () => this.#service.signIn().then(() => this.refresh(), complain);
+    notice(error.message, { kind: 'error', actions: { 'Enter a key': signIn } });
   }
 }
 

@@ -7,8 +7,12 @@ import { Service } from './service.js';
 
 const service = new Service(askForKey);
 const library = new Library(service);
-new Recorder(document.getElementById('recorder'), service, () => library.refresh());
+const sendLeftovers = () => finishLeftovers(service, () => library.refresh()).catch(complain);
+new Recorder(document.getElementById('recorder'), service, {
+  changed: () => library.refresh(),
+  failed: sendLeftovers,
+});
 
 // The list may ask who the caller is; what was left is sent as that one.
 await library.refresh();
-finishLeftovers(service, () => library.refresh()).catch(complain);
+sendLeftovers();

@@ -5,7 +5,7 @@ export class Player {
   audio = new Audio();
   #address; // () => Promise<string>: links end, and are made again
   #failed;
-  #isLoaded = false;
+  #loading = null;
   #isRenewed = false;
 
   constructor(address, failed) {
@@ -40,11 +40,19 @@ export class Player {
     if (current === this) current = null;
   }
 
-  async #load() {
-    if (this.#isLoaded) return;
-    this.#isLoaded = true;
+  /** Settles when there is an address; where there was none, the next one asks again. */
+  #load() {
+    this.#loading ??= this.#open().catch((error) => {
+      this.#loading = null;
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async #open() {
+    const address = await this.#address();
     const from = this.audio.currentTime;
-    this.audio.src = await this.#address();
+    this.audio.src = address;
     this.audio.currentTime = from;
   }
 
@@ -60,7 +68,7 @@ export class Player {
   async #renew() {
     if (!this.audio.hasAttribute('src')) return;
     const isWanted = !this.audio.paused;
-    this.#isLoaded = false;
+    this.#loading = null;
     try {
       if (this.#isRenewed) throw new Error('This recording cannot be played.');
       this.#isRenewed = true;

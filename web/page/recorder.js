@@ -1,5 +1,5 @@
 import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
-import { complain, partsOf, write } from './elements.js';
+import { complain, notice, partsOf, write } from './elements.js';
 import { LevelMeter, measure } from './levels.js';
 import { LiveWave } from './live-wave.js';
 import { listMicrophones, openMicrophone } from './microphones.js';
@@ -33,13 +33,19 @@ export class Recorder {
   #unmeasure = null;
   #timer = null;
   #awake = null;
+  #isStopping = false;
+  #failed;
 
-  /** `changed()` is called when the list of recordings is not what it was. */
-  constructor(root, service, changed) {
+  /**
+   * `changed()` is called when the list of recordings is not what it was, `failed()` when there may
+   * be something left to send.
+   */
+  constructor(root, service, { changed, failed }) {
     this.#root = root;
     this.#parts = partsOf(root);
     this.#service = service;
     this.#changed = changed;
+    this.#failed = failed;
     this.#wave = new LiveWave(this.#parts.wave);
     this.#meter = new LevelMeter(this.#parts);
     this.#parts.button.addEventListener('click', () => this.#toggle());
@@ -50,12 +56,14 @@ export class Recorder {
     addEventListener('beforeunload', (event) => {
       if (this.isBusy) event.preventDefault();
     });
+    document.addEventListener('visibilitychange', () => {
+      if (this.isBusy && !document.hidden) this.#stayAwake();
+    });
   }
 
   get isBusy() {
     return BUSY.has(this.#root.dataset.state);
   }
-
 
   async #toggle() {
     try {
@@ -72,6 +80,7 @@ export class Recorder {
     this.#meter.clear();
     this.#progress = new Progress();
     this.#client = null;
+    this.#isStopping = false;
     const wanted = this.#wanted();
     this.#stream = await openMicrophone(wanted);
     listMicrophones(this.#parts.settings.elements.device).catch(complain);
@@ -82,18 +91,29 @@ export class Recorder {
     this.#progress.begin();
   }
 
-  /** A phone that goes to sleep hears nothing any more. */
+  /** A phone that goes to sleep hears nothing. It may again, once the page was out of sight. */
   async #stayAwake() {
     const lock = await navigator.wakeLock?.request('screen').catch(() => null);
-    if (this.isBusy) this.#awake = lock;
-    else lock?.release();
+    this.#awake?.release();
+    this.#awake = lock;
+    if (!this.isBusy) this.#letSleep();
+  }
+
+  #letSleep() {
+    this.#awake?.release();
+    this.#awake = null;
   }
 
   async #stop() {
     if (['asking', 'finishing'].includes(this.#root.dataset.state)) return;
+    this.#isStopping = true;
     this.#progress.end();
     const final = await this.#client.stop();
     this.#progress.complete(final.duration_seconds);
+    this.#finish();
+  }
+
+  #finish() {
     this.#show();
     this.#end('completed');
     this.#changed();
@@ -122,7 +142,7 @@ export class Recorder {
       channels,
       store: 'indexeddb',
       token: this.#service.key,
-      ...(this.#service.key && { refreshToken: () => this.#service.renewKey() }),
+      refreshToken: this.#service.key && (() => this.#service.renewKey()),
     });
     client.addEventListener('state', ({ detail }) => this.#follow(detail.state));
     client.addEventListener('ack', ({ detail }) => this.#progress.ack(detail));
@@ -139,14 +159,30 @@ export class Recorder {
   }
 
   #follow(state) {
+    if (state === 'completed') {
+      if (!this.#isStopping) this.#finishedByOthers();
+      return;
+    }
     if (state === 'failed') this.#end('failed');
-    else if (state !== 'completed') this.#become(state);
+    else this.#become(state);
+    if (state === 'failed') this.#failed();
     if (state === 'live' || state === 'failed') this.#changed();
+  }
+
+  #finishedByOthers() {
+    this.#progress.end();
+    this.#progress.complete(this.#progress.received);
+    this.#finish();
+    notice('Somebody else finished this recording. What was said after that is not in it.', {
+      kind: 'error',
+      actions: { Dismiss: () => {} },
+    });
   }
 
   #report(error) {
     complain(error);
-    if (error.code === 'microphone_ended') this.#toggle(); // what it heard is kept
+    // What it heard is kept.
+    if (error.code === 'microphone_ended' && !this.#isStopping) this.#toggle();
   }
 
   #become(state) {
@@ -180,8 +216,7 @@ export class Recorder {
     clearInterval(this.#timer);
     this.#unmeasure?.();
     this.#unmeasure = null;
-    this.#awake?.release();
-    this.#awake = null;
+    this.#letSleep();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#meter.rest();

@@ -14,7 +14,7 @@ export class Recording {
   element;
   #parts;
   #service;
-  #changed;
+  #deleted;
   #session = {};
   #player = null;
   #wave = null;
@@ -22,20 +22,25 @@ export class Recording {
   #live = null;
   #observer = null;
 
-  /** `changed()` is called after the session was finished or deleted here. */
-  constructor(service, changed) {
+  /** `deleted()` is called after the session was deleted here. */
+  constructor(service, deleted) {
     this.#service = service;
-    this.#changed = changed;
+    this.#deleted = deleted;
     const { content } = document.getElementById('recording');
     this.element = content.cloneNode(true).firstElementChild;
     this.#parts = partsOf(this.element);
     this.#connect();
   }
 
+  get isActive() {
+    return this.#session.status === 'active';
+  }
+
   /** Show the session as it is now. */
   update(session) {
     const before = this.#session;
     this.#session = session;
+    const { activeElement: focused } = document;
     const isActive = session.status === 'active';
     const { title, status, facts, warning, watch, finish, downloads } = this.#parts;
     this.element.dataset.status = session.status;
@@ -51,6 +56,10 @@ export class Recording {
     this.#name();
     this.#parts.play.hidden = isActive || session.duration_seconds === 0;
     if (!isActive) this.#settle();
+    // What had the focus may be gone.
+    if (this.element.contains(focused) && !focused.checkVisibility()) {
+      (this.#parts.play.hidden ? this.#parts.delete : this.#parts.play).focus();
+    }
   }
 
   /** Let go of everything that goes on. */
@@ -208,8 +217,7 @@ export class Recording {
       yes: 'Finish',
     });
     if (!isSure) return;
-    await this.#service.close(this.#session.session_id);
-    this.#changed();
+    this.update((await this.#service.close(this.#session.session_id)).session);
   }
 
   async #delete() {
@@ -220,7 +228,7 @@ export class Recording {
     });
     if (!isSure) return;
     await this.#service.delete(this.#session.session_id);
-    this.#changed();
+    this.#deleted();
   }
 }
 

@@ -4,6 +4,8 @@ export const ROOT = new URL('..', import.meta.url);
 const SESSIONS = 'api/audio/sessions';
 const KEPT = 'sercuescribe key';
 const SPARE_MS = 60_000; // a token that ends sooner is not used any more
+const LONGEST_MS = 15_000; // for an answer: networks change, computers wake up
+const QUIET_MS = 30_000; // for who does not want to say who they are
 
 /** What the service refused, in its own words. */
 export class Refusal extends Error {
@@ -18,6 +20,7 @@ export class Refusal extends Error {
 export class Service {
   #ask; // for a key: (text) => Promise<string | null>
   #asking = null;
+  #declinedAt = -Infinity;
   #key = sessionStorage.getItem(KEPT);
   #tokens = new Map();
 
@@ -31,9 +34,15 @@ export class Service {
   }
 
   /** Ask for another key; gives it. All who ask at the same time get the same. */
-  renewKey() {
+  async renewKey() {
+    if (performance.now() - this.#declinedAt < QUIET_MS) throw unknown();
+    return await this.signIn();
+  }
+
+  /** The same, for somebody who wants to be asked. */
+  async signIn() {
     this.#asking ??= this.#askForKey().finally(() => (this.#asking = null));
-    return this.#asking;
+    return await this.#asking;
   }
 
   list({ status, cursor, limit }) {
@@ -72,6 +81,11 @@ export class Service {
     return url.href;
   }
 
+  /** The next who needs the session's token gets another one. */
+  forgetToken(id) {
+    this.#tokens.delete(id);
+  }
+
   /** A WebSocket that gives the session's PCM from a frame on, or from `now`. */
   async listen(id, from) {
     const url = new URL(`api/ws/audio/${id}/listen?from=${from}`, ROOT);
@@ -82,9 +96,14 @@ export class Service {
 
   async #askForKey() {
     const text = this.#key ? 'The service does not take this key.' : 'The service asks for a key.';
-    this.#key = (await this.#ask(text)) ?? this.#key;
-    if (this.#key) sessionStorage.setItem(KEPT, this.#key);
-    return this.#key;
+    const key = await this.#ask(text);
+    if (key === null) {
+      this.#declinedAt = performance.now();
+      throw unknown();
+    }
+    this.#key = key;
+    sessionStorage.setItem(KEPT, key);
+    return key;
   }
 
   /** A token to read one session, where callers have to show something. */
@@ -103,8 +122,8 @@ export class Service {
     const answer = await this.#fetch(path, options);
     if (answer.status === 401) {
       // Somebody else may have asked meanwhile.
-      const key = this.#key === used ? await this.renewKey() : this.#key;
-      if (key && key !== used) return await this.#json(path, options);
+      if (this.#key === used) await this.renewKey();
+      return await this.#json(path, options);
     }
     const body = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Refusal(answer.status, body);
@@ -115,9 +134,17 @@ export class Service {
     const headers = body ? { 'Content-Type': 'application/json' } : {};
     if (this.#key) headers.Authorization = `Bearer ${this.#key}`;
     try {
-      return await fetch(new URL(path, ROOT), { method, body, headers });
+      const signal = AbortSignal.timeout(LONGEST_MS);
+      return await fetch(new URL(path, ROOT), { method, body, headers, signal });
     } catch {
       throw new Refusal(0, { error: 'The service does not answer.', code: 'unreachable' });
     }
   }
+}
+
+function unknown() {
+  return new Refusal(401, {
+    error: 'The service wants to know who you are.',
+    code: 'authentication_required',
+  });
 }

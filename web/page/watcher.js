@@ -3,7 +3,8 @@ const POSITION_BYTES = 8; // in front of the samples of each message
 const LEAD_SECONDS = 0.2; // of what is heard, before what is played
 const LATEST_SECONDS = 1.5; // what is further behind is left out
 const AGAIN_MS = 1000;
-const FINAL = new Set([1000, 1008]);
+const REFUSED = new Set([401, 403, 404]);
+const [COMPLETED, POLICY] = [1000, 1008];
 const FULL_SCALE = 32768;
 
 /** Follows a session that is being recorded: its peaks, and its sound where that is wanted. */
@@ -13,6 +14,7 @@ export class Watcher {
   #told;
   #socket = null;
   #format = null;
+  #refusal = null; // what the service said before it closed
   #next = 'now'; // the frame to go on from
   #isOver = false;
   #timer = null;
@@ -30,10 +32,12 @@ export class Watcher {
   async start() {
     try {
       this.#socket = await this.#service.listen(this.#id, this.#next);
-    } catch {
-      this.#again();
+    } catch (error) {
+      if (REFUSED.has(error.status)) this.#end(error.message);
+      else this.#again();
       return;
     }
+    this.#refusal = null;
     if (this.#isOver) return this.#socket.close();
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.onmessage = ({ data }) => this.#hear(data);
@@ -66,6 +70,7 @@ export class Watcher {
         this.#format = { rate: message.sample_rate, channels: message.channels };
         this.#told.state('Live');
       }
+      if (message.type === 'error') this.#refusal = message;
       return;
     }
     const position = Number(new DataView(data).getBigUint64(0, true));
@@ -109,12 +114,20 @@ export class Watcher {
 
   #lose(code) {
     if (this.#isOver) return;
-    if (FINAL.has(code)) {
-      this.#told.state('The recording is finished.');
-      this.stop();
-    } else {
-      this.#again();
-    }
+    if (code === COMPLETED) this.#end('The recording is finished.');
+    else if (code !== POLICY) this.#again();
+    else if (this.#refusal?.code === 'credentials_expired') this.#renew();
+    else this.#end(this.#refusal?.error ?? 'The service refuses.');
+  }
+
+  #renew() {
+    this.#service.forgetToken(this.#id);
+    this.#again();
+  }
+
+  #end(text) {
+    this.#told.state(text);
+    this.stop();
   }
 
   #again() {

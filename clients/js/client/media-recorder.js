@@ -38,6 +38,9 @@ export class MediaRecorderSource {
     this.#recorder.onerror = ({ error }) => {
       sink.failed(new SessionError('recorder_failed', String(error), error));
     };
+    for (const track of this.#stream.getAudioTracks()) {
+      track.addEventListener('ended', () => sink.failed(new SessionError('microphone_ended')));
+    }
     this.#recorder.start(this.#options.timesliceMs);
   }
 
