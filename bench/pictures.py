@@ -82,5 +82,9 @@ async def _recorded(visit: Visit, clock: str) -> None:
 
 
 async def _picture(page: Page, name: str) -> None:
+    # Waveforms are drawn once they are looked at.
+    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    await asyncio.sleep(0.5)
+    await page.evaluate("scrollTo(0, 0)")
     await page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
     print(f"{name}.png")
