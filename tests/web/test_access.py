@@ -63,7 +63,7 @@ async def test_who_has_no_key_is_not_asked_again_and_again(
         await dialog.get_by_role("button", name="Cancel").click()
         await page.get_by_text("The service wants to know who you are.").wait_for()
         await page.get_by_role("button", name="Start recording").click()
-        await page.get_by_text("Authentication required").wait_for()
+        await page.get_by_text("Authentication required", exact=True).wait_for()
         await page.get_by_role("button", name="Start recording").wait_for()
         await expect(dialog).to_be_hidden()
         await page.get_by_role("button", name="Enter a key").click()
