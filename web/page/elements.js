@@ -1,3 +1,6 @@
+/** The action of a notice that is only read. */
+export const DISMISS = { Dismiss: () => {} };
+
 /** The parts of an element, by their `data-part`. */
 export function partsOf(root) {
   const found = [...root.querySelectorAll('[data-part]')];
@@ -34,7 +37,7 @@ export function notice(text, { actions = {}, kind = 'info' } = {}) {
 
 /** Say what went wrong; it can be put away. */
 export function complain(error) {
-  notice(error.message || String(error), { kind: 'error', actions: { Dismiss: () => {} } });
+  notice(error.message || String(error), { kind: 'error', actions: DISMISS });
 }
 
 /** An event handler that says what went wrong. */

@@ -1,6 +1,6 @@
 import { SessionClient } from '../client.js';
 import { confirmed } from './dialogs.js';
-import { complaining, notice } from './elements.js';
+import { complaining, DISMISS, notice } from './elements.js';
 import { moment } from './text.js';
 
 /** Finish what pages of this origin began and left: a reload, a crash, a closed tab. */
@@ -15,11 +15,9 @@ async function finish(session, service, saved) {
   const again = () => finish(session, service, saved);
   const done = notice(`Sending the rest of ${name}…`);
   try {
-    const options = { token: service.key };
-    if (service.key) options.refreshToken = () => service.renewKey();
-    const final = await SessionClient.resume(id, options);
-    notice(`The rest of ${name} has arrived.`, { actions: { Dismiss: () => {} } });
-    saved(final.session_id);
+    await SessionClient.resume(id, service.credentials);
+    notice(`The rest of ${name} has arrived.`, { actions: DISMISS });
+    saved();
   } catch (error) {
     if (error.code === 'not_unfinished') return; // another tab is at it, or was
     notice(`The rest of ${name} could not be sent: ${error.message}`, {

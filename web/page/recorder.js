@@ -1,5 +1,5 @@
 import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
-import { complain, notice, partsOf, write } from './elements.js';
+import { complain, DISMISS, notice, partsOf, write } from './elements.js';
 import { LevelMeter, measure } from './levels.js';
 import { LiveWave } from './live-wave.js';
 import { listMicrophones, openMicrophone } from './microphones.js';
@@ -141,8 +141,7 @@ export class Recorder {
       url: ROOT.href,
       channels,
       store: 'indexeddb',
-      token: this.#service.key,
-      refreshToken: this.#service.key && (() => this.#service.renewKey()),
+      ...this.#service.credentials,
     });
     client.addEventListener('state', ({ detail }) => this.#follow(detail.state));
     client.addEventListener('ack', ({ detail }) => this.#progress.ack(detail));
@@ -175,7 +174,7 @@ export class Recorder {
     this.#finish();
     notice('Somebody else finished this recording. What was said after that is not in it.', {
       kind: 'error',
-      actions: { Dismiss: () => {} },
+      actions: DISMISS,
     });
   }
 

@@ -28,9 +28,9 @@ export class Service {
     this.#ask = ask;
   }
 
-  /** The key of this caller; null where none was asked for. */
-  get key() {
-    return this.#key;
+  /** What a `SessionClient` needs to be this caller. */
+  get credentials() {
+    return { token: this.#key, refreshToken: this.#key && (() => this.renewKey()) };
   }
 
   /** Ask for another key; gives it. All who ask at the same time get the same. */
