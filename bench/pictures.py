@@ -71,10 +71,7 @@ async def _take(person: Visitor, service: Service, name: str, look: Look) -> Non
 async def _earlier(service: Service) -> None:
     """Recordings that other clients made."""
     for user in ("kim", "desk-4"):
-        async with service.session(sample_rate=SPEECH_RATE, user_id=user) as client:
-            await client.socket.send(speech())
-            await client.receive()
-        service.post(f"/api/audio/sessions/{client.session_id}/close")
+        await service.record(speech(), sample_rate=SPEECH_RATE, user_id=user)
 
 
 async def _recorded(visit: Visit, clock: str) -> None:

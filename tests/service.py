@@ -112,6 +112,14 @@ class Service:
             client.greeting = await client.receive()
             yield client
 
+    async def record(self, audio: bytes, **query: Any) -> str:
+        """Record that audio as one chunk, and finish the session; gives its id."""
+        async with self.session(**query) as client:
+            await client.socket.send(audio)
+            await client.receive()
+        self.post(f"/api/audio/sessions/{client.session_id}/close")
+        return client.session_id
+
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)

@@ -39,10 +39,7 @@ def bare(tmp_path: Path, start_service: Callable[..., Service]) -> Service:
 async def test_without_the_copies_the_page_records_and_plays(
     person: Visitor, bare: Service
 ) -> None:
-    async with bare.session(sample_rate=22050) as client:
-        await client.socket.send(speech())
-        await client.receive()
-    bare.post(f"/api/audio/sessions/{client.session_id}/close")
+    await bare.record(speech(), sample_rate=22050)
     async with person.visit(f"{bare.url}/") as visit:
         page = visit.page
         await visit.begin()

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -20,16 +19,6 @@ def service(start_service: Callable[..., Service]) -> Service:
     return start_service()
 
 
-async def record(service: Service, audio: bytes, **query: Any) -> str:
-    """A finished session with that audio."""
-    async with service.session(**query) as client:
-        await client.socket.send(audio)
-        await client.receive()
-        session_id = client.session_id
-    service.post(f"/api/audio/sessions/{session_id}/close")
-    return session_id
-
-
 def card(page: Page, number: int = 0) -> Locator:
     return page.locator("#list > li").nth(number)
 
@@ -37,7 +26,7 @@ def card(page: Page, number: int = 0) -> Locator:
 async def test_a_recording_is_listed_with_what_is_known_of_it(
     person: Visitor, service: Service
 ) -> None:
-    session_id = await record(service, speech(), sample_rate=22050, user_id="kim")
+    session_id = await service.record(speech(), sample_rate=22050, user_id="kim")
     size = service.wav(session_id).stat().st_size
     async with person.visit(f"{service.url}/") as visit:
         facts = f"0:04 · {round(size / 1000)} kB · 22.05 kHz mono · kim"
@@ -46,7 +35,7 @@ async def test_a_recording_is_listed_with_what_is_known_of_it(
 
 
 async def test_a_recording_is_heard_and_sought(person: Visitor, service: Service) -> None:
-    await record(service, speech(), sample_rate=22050)
+    await service.record(speech(), sample_rate=22050)
     async with person.visit(f"{service.url}/") as visit:
         page = visit.page
         await page.get_by_role("button", name="Play").click()
@@ -76,7 +65,7 @@ async def until_value(slider: Locator, is_right: Callable[[float], bool]) -> Non
 
 
 async def test_a_click_into_the_waveform_leads_there(person: Visitor, service: Service) -> None:
-    await record(service, speech(), sample_rate=22050)
+    await service.record(speech(), sample_rate=22050)
     async with person.visit(f"{service.url}/") as visit:
         seek = visit.page.get_by_role("slider")
         box = await seek.bounding_box()
@@ -87,7 +76,7 @@ async def test_a_click_into_the_waveform_leads_there(person: Visitor, service: S
 
 async def test_one_recording_is_heard_at_a_time(person: Visitor, service: Service) -> None:
     for _ in range(2):
-        await record(service, speech(), sample_rate=22050)
+        await service.record(speech(), sample_rate=22050)
     async with person.visit(f"{service.url}/") as visit:
         for number in range(2):
             await card(visit.page, number).get_by_role("button", name="Play").click()
@@ -97,7 +86,7 @@ async def test_one_recording_is_heard_at_a_time(person: Visitor, service: Servic
 
 async def test_the_waveform_shows_what_was_said(person: Visitor, service: Service) -> None:
     loud, silent = pcm(44100), bytes(88200)
-    await record(service, loud + silent)
+    await service.record(loud + silent)
     async with person.visit(f"{service.url}/") as visit:
         drawn = visit.page.locator(".wave canvas").first
         await drawn.wait_for()
@@ -117,7 +106,7 @@ async def test_the_waveform_shows_what_was_said(person: Visitor, service: Servic
 async def test_a_recording_is_downloaded(
     person: Visitor, service: Service, tmp_path: Path, label: str
 ) -> None:
-    session_id = await record(service, speech(), sample_rate=22050)
+    session_id = await service.record(speech(), sample_rate=22050)
     async with person.visit(f"{service.url}/") as visit:
         await card(visit.page).get_by_text("Download").click()
         async with visit.page.expect_download() as download:
@@ -138,7 +127,7 @@ async def test_a_recording_is_downloaded(
 async def test_a_recording_is_deleted_once_that_is_confirmed(
     person: Visitor, service: Service
 ) -> None:
-    session_id = await record(service, speech(), sample_rate=22050)
+    session_id = await service.record(speech(), sample_rate=22050)
     async with person.visit(f"{service.url}/") as visit:
         page = visit.page
         delete = card(page).get_by_role("button", name="Delete")
@@ -156,7 +145,7 @@ async def test_a_recording_is_deleted_once_that_is_confirmed(
 async def test_a_long_list_is_shown_page_by_page_and_filtered(
     person: Visitor, service: Service
 ) -> None:
-    made = [await record(service, pcm(10)) for _ in range(25)]
+    made = [await service.record(pcm(10)) for _ in range(25)]
     async with service.session(), person.visit(f"{service.url}/") as visit:
         page = visit.page
         cards = page.locator("#list > li")
@@ -182,7 +171,7 @@ async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
         await client.socket.send(pcm(10))
         await client.receive()
         for _ in range(20):
-            await record(service, pcm(10))
+            await service.record(pcm(10))
         async with person.visit(f"{service.url}/") as visit:
             page = visit.page
             cards = page.locator("#list > li")
@@ -203,7 +192,7 @@ async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
 async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
     person: Visitor, service: Service
 ) -> None:
-    await record(service, pcm(10))
+    await service.record(pcm(10))
     async with person.visit(f"{service.url}/") as visit:
         page = visit.page
         cards = page.locator("#list > li")
@@ -211,7 +200,7 @@ async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
         await page.route("**/api/audio/sessions?*", lambda route: route.fulfill(status=502))
         await page.get_by_text("does not answer").wait_for()
         for _ in range(25):
-            await record(service, pcm(10))
+            await service.record(pcm(10))
         await page.unroute("**/api/audio/sessions?*")
         await expect(cards).to_have_count(20, timeout=20_000)
         await expect(page.get_by_text("does not answer")).to_be_hidden()
@@ -276,11 +265,7 @@ NO_MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)
 async def test_a_recording_that_could_not_be_decoded_says_so(
     person: Visitor, service: Service
 ) -> None:
-    async with service.session(format="mp3") as client:
-        await client.socket.send(NO_MP3)
-        await client.receive()
-        session_id = client.session_id
-    service.post(f"/api/audio/sessions/{session_id}/close")
+    session_id = await service.record(NO_MP3, format="mp3")
     assert service.manifest(session_id)["error"]
     async with person.visit(f"{service.url}/") as visit:
         await card(visit.page).get_by_text("could not be decoded").wait_for()
