@@ -13,7 +13,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import Middleware
 
-from api import openapi
 from api.access.credentials import Authenticator
 from api.access.door import Door, creation_limit, forget_rates, handshake_limit
 from api.access.providers import create_provider
@@ -22,20 +21,12 @@ from api.access.signing import SigningKeys, kept_secret
 from api.audio import ffmpeg
 from api.audio.conversion import Converter
 from api.audio.ffmpeg import Ffmpeg
-from api.connection import Socket
+from api.clock import Clock, SystemClock
 from api.links import LinkSigner
-from api.listen import listen
-from api.page import file, page
-from api.recordings import RecordingsController
 from api.relay import relaying
-from api.session.clock import Clock, SystemClock
-from api.session.expiry import Expiry
-from api.session.registry import Registry
-from api.session.retention import Retention
-from api.sessions import SessionsController
-from api.settings import Settings
-from api.stream import existing_session, new_session
-from api.system import (
+from api.routes.audio import RecordingsController
+from api.routes.client_socket import Socket
+from api.routes.health import (
     answer_error,
     answer_options,
     asyncapi_json,
@@ -44,7 +35,16 @@ from api.system import (
     ready,
     redoc,
 )
-from api.waveform import waveform
+from api.routes.listen import listen
+from api.routes.record import existing_session, new_session
+from api.routes.sessions import SessionsController
+from api.routes.waveform import waveform
+from api.routes.web_page import file, page
+from api.session.expiry import Expiry
+from api.session.registry import Registry
+from api.session.retention import Retention
+from api.settings import Settings
+from api.wire import openapi
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, OwnedElsewhereError, Storage

@@ -22,9 +22,9 @@ from api import commands, logs
 from api.access.api_keys import ApiKeysError, key_line, new_key
 from api.access.identity import SCOPES, Scope
 from api.app import create_app, examine, preflight, provision
-from api.http_protocol import Arriving, BoundedHttpProtocol
+from api.server.http_protocol import Arriving, BoundedHttpProtocol
+from api.server.websocket_protocol import FairWebSocketProtocol, Turns
 from api.settings import Settings, SettingsError, describe, read_settings
-from api.websocket_protocol import FairWebSocketProtocol, Turns
 from storage.base import StorageUnavailableError
 
 logger = logging.getLogger(__name__)

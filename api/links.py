@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from api.access.signing import SigningKeys
-from api.errors import InvalidSignatureError, UrlExpiredError
-from api.messages import DownloadLink
+from api.wire.errors import InvalidSignatureError, UrlExpiredError
+from api.wire.messages import DownloadLink
 
 _PURPOSE = "download link"
 

@@ -17,10 +17,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from api.connection import Socket
-from api.errors import NodeUnreachableError, wire
-from api.messages import encode
-from api.openapi import error_body
+from api.routes.client_socket import Socket
+from api.wire.errors import NodeUnreachableError, wire
+from api.wire.messages import encode
+from api.wire.openapi import error_body
 from storage.base import OwnedElsewhereError
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from litestar.handlers import BaseRouteHandler
 
 from api.access.audit import audit
 from api.access.identity import Caller, Identity, Scope
-from api.errors import AuthenticationRequiredError, NotAllowedError, SessionNotFoundError
 from api.session.registry import Registry, parse_session_id
+from api.wire.errors import AuthenticationRequiredError, NotAllowedError, SessionNotFoundError
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
@@ -29,7 +29,7 @@ def requires(*any_of: Scope) -> Guard:
 
 
 async def admit(connection: Connection, *any_of: Scope) -> Identity:
-    """Whom it lets in; raises one of `api.errors` for whom it does not."""
+    """Whom it lets in; raises one of `api.wire.errors` for whom it does not."""
     caller: Caller = connection.scope["user"]
     try:
         return await _admit(connection, caller, any_of)

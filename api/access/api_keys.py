@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from api.access.identity import SCOPES, Identity, Scope
-from api.errors import InvalidCredentialsError
+from api.wire.errors import InvalidCredentialsError
 
 logger = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ import aiohttp
 import jwt
 
 from api.access.identity import SCOPES, Identity, Scope
-from api.errors import (
+from api.clock import Clock
+from api.wire.errors import (
     AuthenticationUnavailableError,
     CredentialsExpiredError,
     InvalidCredentialsError,
 )
-from api.session.clock import Clock
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from litestar.types import Scope
 
 from api.access.identity import ANYBODY, Identity
 from api.access.session_tokens import SessionTokens
-from api.errors import AuthenticationRequiredError, InvalidCredentialsError
-from api.session.clock import Clock
+from api.clock import Clock
+from api.wire.errors import AuthenticationRequiredError, InvalidCredentialsError
 
 SUBPROTOCOL = "bearer"
 
@@ -24,7 +24,7 @@ _LONGEST_CREDENTIAL = 8192
 
 class Provider(Protocol):
     async def identify(self, credential: str) -> Identity:
-        """Raises one of `api.errors`."""
+        """Raises one of `api.wire.errors`."""
         ...
 
 

@@ -21,15 +21,15 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.credentials import Authenticator
 from api.access.identity import Caller, network_of
-from api.errors import (
+from api.wire.errors import (
     HostNotAllowedError,
     OriginNotAllowedError,
     RateLimitedError,
     ServiceError,
     wire,
 )
-from api.messages import encode
-from api.openapi import error_body
+from api.wire.messages import encode
+from api.wire.openapi import error_body
 
 AnyRequest = Request[Caller, Any, Any]
 

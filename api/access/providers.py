@@ -3,7 +3,7 @@
 from api.access.api_keys import ApiKeys, ApiKeysError
 from api.access.bearer import BearerTokens, KeySet, shared_secret
 from api.access.credentials import Provider
-from api.session.clock import Clock
+from api.clock import Clock
 from api.settings import Settings, SettingsError
 
 

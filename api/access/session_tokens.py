@@ -12,7 +12,7 @@ import msgspec
 
 from api.access.identity import Identity, Scope
 from api.access.signing import SigningKeys
-from api.errors import CredentialsExpiredError, InvalidCredentialsError
+from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError
 
 TokenScope = Literal["record", "read"]
 

@@ -127,7 +127,7 @@ def choose(
 ) -> Choice | None:
     """How to decode the stream that begins with ``head``; None while more bytes are needed.
 
-    Raises :class:`api.errors.DecodeError` for a WAV that has no audio.
+    Raises :class:`api.wire.errors.DecodeError` for a WAV that has no audio.
     """
     kind = detect(head, declared, at_end=at_end)
     if kind is None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from api.audio.process import Process
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.base import Buffer
 
 logger = logging.getLogger(__name__)

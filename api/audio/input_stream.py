@@ -16,7 +16,7 @@ from api.audio.framing import AdtsFramer, Framer
 from api.audio.matroska import MatroskaFramer
 from api.audio.mp4 import Mp4Framer
 from api.audio.ogg import OggFramer
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
 from storage.wav import PcmFormat

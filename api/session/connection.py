@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from api.messages import SessionInfo
+from api.wire.messages import SessionInfo
 
 
 class Connection(Protocol):

@@ -7,10 +7,10 @@ moved at every chunk.
 import asyncio
 import logging
 
-from api.errors import ConnectionIdleError
-from api.session.clock import Clock
+from api.clock import Clock
 from api.session.registry import Registry
 from api.session.session import Session
+from api.wire.errors import ConnectionIdleError
 
 logger = logging.getLogger(__name__)
 

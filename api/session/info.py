@@ -1,6 +1,6 @@
 """What clients are told of a session."""
 
-from api.messages import SessionInfo
+from api.wire.messages import SessionInfo
 from storage.manifest import Manifest
 from storage.watermark import Unpersisted
 

@@ -6,8 +6,8 @@ from typing import cast
 import msgspec
 
 from api.audio.detect import InputKind
-from api.errors import InvalidParameterError
 from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES, Settings
+from api.wire.errors import InvalidParameterError
 
 _MAX_USER_ID_CHARACTERS = 256
 _MAX_DIGITS = 9

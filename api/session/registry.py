@@ -9,17 +9,17 @@ from uuid import UUID
 import uuid_utils.compat
 
 from api.audio.ffmpeg import Ffmpeg
-from api.errors import (
+from api.clock import Clock
+from api.session.info import session_info
+from api.session.parameters import AudioParameters
+from api.session.session import Session
+from api.wire.errors import (
     InvalidParameterError,
     SessionCompletedError,
     SessionNotFoundError,
     TooManySessionsError,
 )
-from api.messages import SessionInfo, SessionPage
-from api.session.clock import Clock
-from api.session.info import session_info
-from api.session.parameters import AudioParameters
-from api.session.session import Session
+from api.wire.messages import SessionInfo, SessionPage
 from storage.base import (
     Audio,
     FencedError,

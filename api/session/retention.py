@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from api.access.audit import SERVICE, audit
-from api.errors import SessionNotFoundError
-from api.messages import SessionInfo
-from api.session.clock import Clock
+from api.clock import Clock
 from api.session.registry import Registry
+from api.wire.errors import SessionNotFoundError
+from api.wire.messages import SessionInfo
 from storage.base import StorageError
 
 logger = logging.getLogger(__name__)

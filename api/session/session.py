@@ -10,18 +10,18 @@ from uuid import UUID
 from api.audio.detect import SIGNATURE_BYTES, InputKind, begins_file
 from api.audio.ffmpeg import Ffmpeg
 from api.audio.input_stream import InputStream
-from api.errors import (
+from api.clock import Clock
+from api.session.connection import Connection
+from api.session.info import session_info
+from api.session.ledger import Ledger
+from api.wire.errors import (
     ConnectionReplacedError,
     DecodeError,
     SessionCompletedError,
     SessionDeletedError,
     TooManyConnectionsError,
 )
-from api.messages import SessionInfo
-from api.session.clock import Clock
-from api.session.connection import Connection
-from api.session.info import session_info
-from api.session.ledger import Ledger
+from api.wire.messages import SessionInfo
 from storage.base import Buffer, FencedError, Recording, StorageUnavailableError
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from api.audio.matroska import MatroskaFramer
 from api.audio.mp4 import Mp4Framer
 from api.audio.ogg import OggFramer
 from api.audio.wav import parse_header
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.wav import PcmFormat
 
 KINDS: tuple[InputKind, ...] = (

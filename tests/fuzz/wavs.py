@@ -7,7 +7,7 @@ from random import Random
 
 from api.audio.ffmpeg import Ffmpeg
 from api.audio.input_stream import InputStream
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import decode

@@ -11,7 +11,7 @@ import msgspec
 from websockets.frames import Close, Frame, Opcode
 from websockets.streams import StreamReader
 
-from api.messages import ChunkMessage, ControlMessage, ErrorMessage, SessionMessage
+from api.wire.messages import ChunkMessage, ControlMessage, ErrorMessage, SessionMessage
 from tests.bad_clients import HANDSHAKE
 from tests.protocol_fuzz.steps import Step, frame
 from tests.service import Service

@@ -8,7 +8,7 @@ import pytest
 
 from api.access.api_keys import ApiKeys, ApiKeysError, key_line, new_key
 from api.access.identity import Identity
-from api.errors import InvalidCredentialsError
+from api.wire.errors import InvalidCredentialsError
 
 ALICE = Identity("alice", frozenset({"record", "read"}))
 

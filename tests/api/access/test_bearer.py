@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from api.access.bearer import BearerTokens, KeySet, shared_secret
 from api.access.identity import Identity
-from api.errors import (
+from api.wire.errors import (
     AuthenticationUnavailableError,
     CredentialsExpiredError,
     InvalidCredentialsError,

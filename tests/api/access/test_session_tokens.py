@@ -8,7 +8,7 @@ import pytest
 from api.access.identity import Identity
 from api.access.session_tokens import SessionTokens
 from api.access.signing import SigningKeys
-from api.errors import CredentialsExpiredError, InvalidCredentialsError
+from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SESSION = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"

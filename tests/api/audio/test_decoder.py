@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.audio.decoder import Choice, PcmFramer, choose
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.wav import PcmFormat
 from tests.audio import chunk, cut, cut_anywhere, decode, extensible, pcm, wav
 

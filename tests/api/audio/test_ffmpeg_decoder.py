@@ -8,7 +8,7 @@ import pytest
 
 from api.audio.ffmpeg import Ffmpeg
 from api.audio.ffmpeg_decoder import FfmpegDecoder
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import cut, decode, encode, pcm, speech, wav

@@ -13,7 +13,7 @@ import pytest
 from api.audio.ffmpeg import Ffmpeg, arguments, binary
 from api.audio.ffmpeg_decoder import DecoderLostError
 from api.audio.sandbox import Sandbox
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests import baits

@@ -7,7 +7,7 @@ import pytest
 
 from api.audio.ffmpeg import Ffmpeg
 from api.audio.input_stream import InputStream
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
 from storage.wav import PcmFormat

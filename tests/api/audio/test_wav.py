@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.audio.wav import parse_header
-from api.errors import DecodeError
+from api.wire.errors import DecodeError
 from tests.audio import chunk, extensible, pcm, wav
 
 

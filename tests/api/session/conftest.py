@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from api.audio.ffmpeg import Ffmpeg
-from api.messages import SessionInfo
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.session.session import Session
+from api.wire.messages import SessionInfo
 from storage.local import LocalStorage
 from tests.conftest import ManualClock
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from api.errors import ConnectionIdleError
 from api.session.expiry import Expiry
 from api.session.registry import Registry
 from api.session.session import Session
+from api.wire.errors import ConnectionIdleError
 from tests.api.session.conftest import PARAMETERS, ConnectionProbe
 from tests.audio import pcm
 from tests.conftest import ManualClock

@@ -2,9 +2,9 @@
 
 import pytest
 
-from api.errors import InvalidParameterError
 from api.session.parameters import AudioParameters, audio_parameters, user_id
 from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES, Settings
+from api.wire.errors import InvalidParameterError
 
 SETTINGS = Settings(default_sample_rate=16000, default_channels=2, default_format="flac")
 

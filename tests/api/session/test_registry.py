@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
 from api.session.registry import Registry, parse_session_id
+from api.wire.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
 from storage.local import LocalStorage
 from tests.api.session.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm

@@ -9,16 +9,16 @@ import psutil
 import pytest
 
 from api.audio.ffmpeg_decoder import DecoderLostError
-from api.errors import (
+from api.session.registry import Registry
+from api.session.session import Session
+from api.wire.errors import (
     ConnectionReplacedError,
     DecodeError,
     SessionCompletedError,
     SessionDeletedError,
     TooManyConnectionsError,
 )
-from api.messages import SessionInfo
-from api.session.registry import Registry
-from api.session.session import Session
+from api.wire.messages import SessionInfo
 from storage.base import Buffer, StorageUnavailableError
 from storage.checkpoint import Checkpoint
 from tests.api.session.conftest import ConnectionProbe

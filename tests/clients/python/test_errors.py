@@ -2,7 +2,7 @@
 
 import pytest
 
-from api import errors as server
+from api.wire import errors as server
 from sercuescribe_client.errors import (
     InvalidParameterError,
     SercueScribeError,

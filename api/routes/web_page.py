@@ -15,9 +15,9 @@ from litestar import MediaType, Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
-from api.ranges import is_match
+from api.wire.byte_ranges import is_match
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parents[2]
 _WEB = _ROOT / "web"
 _CLIENT = _ROOT / "clients" / "js"
 

@@ -2,7 +2,7 @@
 
 A message comes in, the session records it, an acknowledgement goes out. Whatever ends a
 connection sends its reason as a message first, then closes with the code of the table in
-`api.errors`.
+`api.wire.errors`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,16 +13,22 @@ from litestar.params import FromPath
 
 from api.access.admission import acting_for, admit
 from api.access.audit import audit
-from api.connection import Socket, SocketConnection, accept, counts
+from api.clock import Clock
 from api.dependencies import Injected
-from api.errors import (
+from api.relay import relay_socket
+from api.routes.client_socket import Socket, SocketConnection, accept, counts
+from api.session.parameters import audio_parameters, user_id
+from api.session.registry import Registry
+from api.session.session import Session
+from api.settings import Settings
+from api.wire.errors import (
     ChunkTooLargeError,
     DecodeError,
     InvalidMessageError,
     InvalidParameterError,
     SessionCompletedError,
 )
-from api.messages import (
+from api.wire.messages import (
     ACTIONS,
     Action,
     ChunkMessage,
@@ -30,12 +36,6 @@ from api.messages import (
     SessionMessage,
     decode_control,
 )
-from api.relay import relay_socket
-from api.session.clock import Clock
-from api.session.parameters import audio_parameters, user_id
-from api.session.registry import Registry
-from api.session.session import Session
-from api.settings import Settings
 from storage.base import OwnedElsewhereError
 
 _PROCESSED = "Chunk processed successfully"

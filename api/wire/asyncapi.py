@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from api import __version__
-from api.errors import TABLE
-from api.messages import (
+from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES
+from api.wire.errors import TABLE
+from api.wire.messages import (
     ChunkMessage,
     ControlMessage,
     ControlRequest,
@@ -15,7 +16,6 @@ from api.messages import (
     ServerMessage,
     SessionMessage,
 )
-from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES
 
 _SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
     SessionMessage,

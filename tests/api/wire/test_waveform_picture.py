@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.pictures import Color, Look, bands, png, svg
+from api.wire.waveform_picture import Color, Look, bands, png, svg
 from storage import peaks
 from storage.wav import PcmFormat
 from tests.audio import pcm

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import RangeNotSatisfiableError
-from api.ranges import ByteRange, is_match, parse_range
+from api.wire.byte_ranges import ByteRange, is_match, parse_range
+from api.wire.errors import RangeNotSatisfiableError
 
 
 @pytest.mark.parametrize(

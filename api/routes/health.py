@@ -12,13 +12,14 @@ from litestar.status_codes import (
     HTTP_401_UNAUTHORIZED,
 )
 
-from api import __version__, openapi
-from api.asyncapi import asyncapi_document
+from api import __version__
 from api.dependencies import Injected
-from api.errors import INTERNAL, InvalidParameterError, RangeNotSatisfiableError, wire
-from api.messages import ErrorBody, Health, Readiness
-from api.openapi import error_body, errors
 from api.session.registry import Registry
+from api.wire import openapi
+from api.wire.asyncapi import asyncapi_document
+from api.wire.errors import INTERNAL, InvalidParameterError, RangeNotSatisfiableError, wire
+from api.wire.messages import ErrorBody, Health, Readiness
+from api.wire.openapi import error_body, errors
 from storage.base import Storage, StorageUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ async def answer_options(request: HttpRequest) -> Response[None] | None:
 
 
 def answer_error(request: HttpRequest, error: Exception) -> Response[ErrorBody]:
-    """Any exception as the body that `api.errors` has for it."""
+    """Any exception as the body that `api.wire.errors` has for it."""
     if isinstance(error, ValidationException):
         error = InvalidParameterError(_parameter(error))
     elif isinstance(error, RecursionError) or (

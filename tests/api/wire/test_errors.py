@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from api import errors
-from api.errors import INTERNAL, TABLE, InvalidParameterError, ServiceError, wire
+from api.wire import errors
+from api.wire.errors import INTERNAL, TABLE, InvalidParameterError, ServiceError, wire
 from storage import base
 
 

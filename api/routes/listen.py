@@ -14,15 +14,15 @@ from litestar.params import FromPath
 
 from api.access.admission import admit
 from api.access.audit import audit
-from api.connection import Socket, SocketConnection, accept
+from api.clock import Clock
 from api.dependencies import Injected
-from api.errors import InvalidParameterError
-from api.messages import SessionInfo, SessionMessage
 from api.relay import relay_socket
-from api.session.clock import Clock
+from api.routes.client_socket import Socket, SocketConnection, accept
 from api.session.registry import Registry
 from api.session.session import Session
 from api.settings import Settings
+from api.wire.errors import InvalidParameterError
+from api.wire.messages import SessionInfo, SessionMessage
 from storage.base import FencedError, OwnedElsewhereError
 from storage.wav import HEADER_BYTES
 

@@ -19,21 +19,21 @@ from litestar.status_codes import (
 from api.access.admission import admit, requires
 from api.access.audit import audit
 from api.audio.conversion import TARGETS, Converter
+from api.clock import Clock
 from api.dependencies import Injected
-from api.errors import (
+from api.links import LinkSigner
+from api.routes.request import OF_A_SESSION, HttpRequest, base_url
+from api.session.registry import Registry
+from api.settings import Settings
+from api.wire.byte_ranges import is_match, parse_range
+from api.wire.errors import (
     InvalidParameterError,
     InvalidSignatureError,
     RangeNotSatisfiableError,
     UrlExpiredError,
 )
-from api.http import OF_A_SESSION, HttpRequest, base_url
-from api.links import LinkSigner
-from api.messages import DownloadLink
-from api.openapi import AUDIO_RESPONSES, errors
-from api.ranges import is_match, parse_range
-from api.session.clock import Clock
-from api.session.registry import Registry
-from api.settings import Settings
+from api.wire.messages import DownloadLink
+from api.wire.openapi import AUDIO_RESPONSES, errors
 from storage.base import Audio
 from storage.wav import HEADER_BYTES, PcmFormat, header
 

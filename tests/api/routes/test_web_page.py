@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from api.page import files
+from api.routes.web_page import files
 from tests.service import Service
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ORIGIN = "http://pages.test"
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from storage import peaks
-from tests.api.test_pictures import read_png
+from tests.api.wire.test_waveform_picture import read_png
 from tests.audio import dat, pcm, pixels, speech
 from tests.service import Service
 

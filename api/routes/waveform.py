@@ -14,15 +14,15 @@ from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 
 from api.access.admission import requires
 from api.dependencies import Injected
-from api.errors import (
+from api.routes.request import OF_A_SESSION, HttpRequest
+from api.session.registry import Registry
+from api.wire.byte_ranges import is_match
+from api.wire.errors import (
     InvalidParameterError,
 )
-from api.http import OF_A_SESSION, HttpRequest
-from api.messages import Waveform
-from api.openapi import errors
-from api.pictures import COLOR, Color, Look, png, svg
-from api.ranges import is_match
-from api.session.registry import Registry
+from api.wire.messages import Waveform
+from api.wire.openapi import errors
+from api.wire.waveform_picture import COLOR, Color, Look, png, svg
 from storage import peaks as stored
 from storage.peaks import Peaks
 

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from api.asyncapi import asyncapi_document
+from api.wire.asyncapi import asyncapi_document
 from tests.audio import pcm
 from tests.service import Message, Service
 

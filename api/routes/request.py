@@ -5,7 +5,8 @@ from typing import Any
 from litestar import Request
 
 from api.access.identity import Caller, Identity
-from api.errors import (
+from api.settings import Settings
+from api.wire.errors import (
     AuthenticationRequiredError,
     AuthenticationUnavailableError,
     CredentialsExpiredError,
@@ -13,8 +14,7 @@ from api.errors import (
     NotAllowedError,
     SessionNotFoundError,
 )
-from api.openapi import EXAMPLE_ID
-from api.settings import Settings
+from api.wire.openapi import EXAMPLE_ID
 from storage.base import StorageUnavailableError
 
 HttpRequest = Request[Caller, Any, Any]

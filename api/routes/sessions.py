@@ -12,15 +12,19 @@ from litestar.status_codes import (
 from api.access.admission import acting_for, requires
 from api.access.audit import audit
 from api.access.session_tokens import SessionTokens
+from api.clock import Clock
 from api.dependencies import Injected
-from api.errors import (
+from api.routes.request import EVERYWHERE, OF_A_SESSION, HttpRequest, base_url, identity_of
+from api.session.parameters import audio_parameters, user_id
+from api.session.registry import Registry
+from api.settings import CHANNELS, SAMPLE_RATES, Settings
+from api.wire.errors import (
     InvalidParameterError,
     NotAllowedError,
     RateLimitedError,
     TooManySessionsError,
 )
-from api.http import EVERYWHERE, OF_A_SESSION, HttpRequest, base_url, identity_of
-from api.messages import (
+from api.wire.messages import (
     CreatedSession,
     CreateSession,
     CreateToken,
@@ -29,11 +33,7 @@ from api.messages import (
     SessionResult,
     SessionTokenInfo,
 )
-from api.openapi import errors
-from api.session.clock import Clock
-from api.session.parameters import audio_parameters, user_id
-from api.session.registry import Registry
-from api.settings import CHANNELS, SAMPLE_RATES, Settings
+from api.wire.openapi import errors
 from storage.manifest import Status
 
 NewToken = Annotated[

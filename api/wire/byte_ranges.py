@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from api.errors import RangeNotSatisfiableError
+from api.wire.errors import RangeNotSatisfiableError
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 

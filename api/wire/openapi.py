@@ -31,8 +31,9 @@ from litestar.status_codes import (
 )
 
 from api import __version__
-from api.errors import wire
-from api.messages import (
+from api.routes.web_page import vendored
+from api.wire.errors import wire
+from api.wire.messages import (
     CreatedSession,
     CreateSession,
     CreateToken,
@@ -46,7 +47,6 @@ from api.messages import (
     SessionTokenInfo,
     Waveform,
 )
-from api.page import vendored
 
 EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
@@ -71,7 +71,7 @@ The HTTP endpoints are described here. The WebSocket protocol is described by th
 
 
 def openapi_config() -> OpenAPIConfig:
-    """Swagger UI at ``/docs``; the document itself is served by `api.system`."""
+    """Swagger UI at ``/docs``; the document itself is served by `api.routes.health`."""
     return OpenAPIConfig(
         title="SercueScribe",
         version=__version__,
