@@ -18,9 +18,9 @@ from api.access.door import Door, creation_limit, forget_rates, handshake_limit
 from api.access.providers import create_provider
 from api.access.session_tokens import SessionTokens
 from api.access.signing import SigningKeys, kept_secret
-from api.audio import ffmpeg
-from api.audio.conversion import Converter
-from api.audio.ffmpeg import Ffmpeg
+from api.audio.ffmpeg import command as ffmpeg
+from api.audio.ffmpeg.encoder import Converter
+from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock, SystemClock
 from api.links import LinkSigner
 from api.relay import relaying
@@ -71,7 +71,7 @@ def create_app(
         clock,
         max_sessions=settings.max_concurrent_sessions,
         max_connections_per_session=settings.max_connections_per_session,
-        ffmpeg=Ffmpeg(
+        ffmpeg=DecoderLauncher(
             loglevel=settings.ffmpeg_loglevel,
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),

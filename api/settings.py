@@ -16,13 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from api.access.settings import SECRETS, AccessSettings
-from api.audio.detect import InputKind
-
-SampleRate = Literal[8000, 16000, 22050, 44100, 48000, 96000]
-Channels = Literal[1, 2]
-SAMPLE_RATES: tuple[int, ...] = get_args(SampleRate)
-CHANNELS: tuple[int, ...] = get_args(Channels)
-INPUT_FORMATS: tuple[str, ...] = get_args(InputKind)
+from api.audio.formats import CHANNELS, SAMPLE_RATES, Channels, InputKind, SampleRate
 
 _MEBIBYTE = 1024 * 1024
 # S3 takes 10,000 parts; the last chunk may go over the limit of time.

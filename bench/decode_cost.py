@@ -20,7 +20,7 @@ import psutil
 from pydub import AudioSegment
 from pydub.exceptions import CouldntDecodeError
 
-from api.audio.ffmpeg import binary
+from api.audio.ffmpeg.command import binary
 from bench.material import MATERIALS, Material
 from bench.servers import cpu_nanoseconds, server
 from bench.websocket_load import LoadClient, binary_frame, text_frame

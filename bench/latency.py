@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from api.audio.ffmpeg import binary
+from api.audio.ffmpeg.command import binary
 from bench.material import MATERIALS, Material
 from bench.servers import server
 from bench.websocket_load import LoadClient, binary_frame, text_frame

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import psutil
 import uvloop
 
-from api.audio.ffmpeg import binary
+from api.audio.ffmpeg.command import binary
 from bench.material import WEBM, cluster_milliseconds
 from bench.servers import cpu_nanoseconds, server
 from bench.websocket_load import LoadClient, binary_frame, text_frame

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import soundfile
 
-from api.audio.ffmpeg import binary
+from api.audio.ffmpeg.command import binary
 from bench.servers import server
 from bench.websocket_load import LoadClient, binary_frame, text_frame
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from api.audio.ffmpeg import binary
+from api.audio.ffmpeg.command import binary
 from tests.audio import decode, encode, speech, wav
 
 Cut = Callable[[bytes], list[int]]  # where pieces end, in bytes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from api.audio.ffmpeg import binary
+from api.audio.ffmpeg.command import binary
 
 SPEECH = Path(__file__).parent / "data" / "speech.wav"
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import soundfile
 
-from api.audio.ffmpeg import binary
+from api.audio.ffmpeg.command import binary
 from storage.checkpoint import Checkpoint
 from storage.local import LocalStorage
 from tests.audio import pcm

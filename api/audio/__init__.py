@@ -1,10 +1,10 @@
 """From the bytes that a client sends to PCM in the session's rate and channels.
 
-`detect` names the container by its first bytes, `wav` reads WAV headers, `decoder`
-chooses between the two ways (PCM that already fits passes through in Python, all
-else goes to one ffmpeg per input stream), `ffmpeg` runs that process, and
-`input_stream` ties them together for one recorder.
+`detection` names the container by its first bytes, `wav_header` reads WAV headers, `choice`
+chooses between two decoders: PCM that already fits passes through in Python (`pcm`), all else
+goes through a framer (`framing`) to one `ffmpeg` per input stream. `input_stream` ties them
+together for one recorder. `formats` has what the service takes and records.
 
-ffmpeg is the system's, else the one in the ``imageio-ffmpeg`` wheel. It reads
-and writes nothing but its pipes.
+ffmpeg is the system's, else the one in the ``imageio-ffmpeg`` wheel. It reads and writes
+nothing but its pipes, and needs no permission beyond starting processes.
 """

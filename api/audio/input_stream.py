@@ -8,15 +8,17 @@ recording: what it decodes it returns, or hands to ``emit`` when ffmpeg has it r
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from api.audio.decoder import Choice, PcmFramer, choose
-from api.audio.detect import SIGNATURE_BYTES, InputKind, may_begin_file
-from api.audio.ffmpeg import Ffmpeg
-from api.audio.ffmpeg_decoder import DecoderLostError, FfmpegDecoder
-from api.audio.framing import AdtsFramer, Framer
-from api.audio.matroska import MatroskaFramer
-from api.audio.mp4 import Mp4Framer
-from api.audio.ogg import OggFramer
-from api.wire.errors import DecodeError
+from api.audio.choice import Choice, choose
+from api.audio.detection import SIGNATURE_BYTES, may_begin_file
+from api.audio.ffmpeg.decoder import DecoderLostError, FfmpegDecoder
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import DecodeError, InputKind
+from api.audio.framing.adts import AdtsFramer
+from api.audio.framing.framer import Framer
+from api.audio.framing.matroska import MatroskaFramer
+from api.audio.framing.mp4 import Mp4Framer
+from api.audio.framing.ogg import OggFramer
+from api.audio.pcm import PcmFramer
 from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
 from storage.wav import PcmFormat
@@ -50,7 +52,7 @@ class InputStream:
         declared: InputKind,
         pcm_format: PcmFormat,
         *,
-        ffmpeg: Ffmpeg,
+        ffmpeg: DecoderLauncher,
         emit: Emit,
     ) -> None:
         self.lock = asyncio.Lock()  # held by whoever feeds or ends it

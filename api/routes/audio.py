@@ -18,7 +18,7 @@ from litestar.status_codes import (
 
 from api.access.admission import admit, requires
 from api.access.audit import audit
-from api.audio.conversion import TARGETS, Converter
+from api.audio.ffmpeg.encoder import TARGETS, Converter
 from api.clock import Clock
 from api.dependencies import Injected
 from api.links import LinkSigner

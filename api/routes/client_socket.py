@@ -10,9 +10,10 @@ from litestar import WebSocket
 from litestar.types import Receive, Send
 
 from api.access.credentials import SUBPROTOCOL
+from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.session.session import Session
-from api.wire.errors import INTERNAL, DecodeError, wire
+from api.wire.errors import INTERNAL, wire
 from api.wire.messages import ControlMessage, ErrorMessage, ServerMessage, SessionInfo, encode
 
 logger = logging.getLogger(__name__)

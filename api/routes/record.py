@@ -13,6 +13,7 @@ from litestar.params import FromPath
 
 from api.access.admission import acting_for, admit
 from api.access.audit import audit
+from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.dependencies import Injected
 from api.relay import relay_socket
@@ -23,7 +24,6 @@ from api.session.session import Session
 from api.settings import Settings
 from api.wire.errors import (
     ChunkTooLargeError,
-    DecodeError,
     InvalidMessageError,
     InvalidParameterError,
     SessionCompletedError,

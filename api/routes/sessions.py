@@ -12,12 +12,13 @@ from litestar.status_codes import (
 from api.access.admission import acting_for, requires
 from api.access.audit import audit
 from api.access.session_tokens import SessionTokens
+from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
 from api.dependencies import Injected
 from api.routes.request import EVERYWHERE, OF_A_SESSION, HttpRequest, base_url, identity_of
 from api.session.parameters import audio_parameters, user_id
 from api.session.registry import Registry
-from api.settings import CHANNELS, SAMPLE_RATES, Settings
+from api.settings import Settings
 from api.wire.errors import (
     InvalidParameterError,
     NotAllowedError,

@@ -5,8 +5,8 @@ from typing import cast
 
 import msgspec
 
-from api.audio.detect import InputKind
-from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES, Settings
+from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES, InputKind
+from api.settings import Settings
 from api.wire.errors import InvalidParameterError
 
 _MAX_USER_ID_CHARACTERS = 256
@@ -60,6 +60,6 @@ def _format(given: Mapping[str, object], default: InputKind) -> InputKind:
     value = given.get("format")
     if value is None:
         return default
-    if not isinstance(value, str) or value.lower() not in INPUT_FORMATS:
-        raise InvalidParameterError("format", INPUT_FORMATS)
+    if not isinstance(value, str) or value.lower() not in INPUT_KINDS:
+        raise InvalidParameterError("format", INPUT_KINDS)
     return cast("InputKind", value.lower())

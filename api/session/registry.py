@@ -8,7 +8,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from api.audio.ffmpeg import Ffmpeg
+from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock
 from api.session.info import session_info
 from api.session.parameters import AudioParameters
@@ -46,7 +46,7 @@ class Registry:
         *,
         max_sessions: int,
         max_connections_per_session: int,
-        ffmpeg: Ffmpeg,
+        ffmpeg: DecoderLauncher,
     ) -> None:
         self._storage = storage
         self._clock = clock

@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, cast
 from uuid import UUID
 
-from api.audio.detect import SIGNATURE_BYTES, InputKind, begins_file
-from api.audio.ffmpeg import Ffmpeg
+from api.audio.detection import SIGNATURE_BYTES, begins_file
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import DecodeError, InputKind
 from api.audio.input_stream import InputStream
 from api.clock import Clock
 from api.session.connection import Connection
@@ -16,7 +17,6 @@ from api.session.info import session_info
 from api.session.ledger import Ledger
 from api.wire.errors import (
     ConnectionReplacedError,
-    DecodeError,
     SessionCompletedError,
     SessionDeletedError,
     TooManyConnectionsError,
@@ -36,7 +36,7 @@ class Session:
         *,
         location: str,
         max_connections: int,
-        ffmpeg: Ffmpeg,
+        ffmpeg: DecoderLauncher,
         clock: Clock,
         gone: Callable[["Session"], None],
     ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from api import __version__
-from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES
+from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from api.wire.errors import TABLE
 from api.wire.messages import (
     ChunkMessage,
@@ -54,7 +54,7 @@ def asyncapi_document() -> dict[str, Any]:
                     ),
                     "channels": _query("integer", "Channels of the recording", CHANNELS),
                     "format": _query(
-                        "string", "What is sent, where its bytes do not tell", INPUT_FORMATS
+                        "string", "What is sent, where its bytes do not tell", INPUT_KINDS
                     ),
                 },
             ),

@@ -7,6 +7,7 @@ that is not in the table is a defect and becomes ``internal_error``.
 
 from typing import NamedTuple
 
+from api.audio.formats import DecodeError
 from storage.base import FencedError, RecordingNotFoundError, StorageUnavailableError
 
 
@@ -75,10 +76,6 @@ class InvalidMessageError(ServiceError):
     def __init__(self, actions: tuple[str, ...]) -> None:
         super().__init__("Invalid control message")
         self.valid_values = actions
-
-
-class DecodeError(ServiceError):
-    """The bytes are not the audio they should be."""
 
 
 class UrlExpiredError(ServiceError):

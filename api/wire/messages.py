@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES
+from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
 
 Action = Literal["close_session", "flush", "keep_alive", "status"]
@@ -94,7 +94,7 @@ class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
     ] = None
     sample_rate: Annotated[int | None, _documented(enum=[*SAMPLE_RATES, None])] = None
     channels: Annotated[int | None, _documented(enum=[*CHANNELS, None])] = None
-    format: Annotated[str | None, _documented(enum=[*INPUT_FORMATS, None])] = None
+    format: Annotated[str | None, _documented(enum=[*INPUT_KINDS, None])] = None
 
 
 class SessionInfo(msgspec.Struct, kw_only=True):

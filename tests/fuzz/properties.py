@@ -4,22 +4,16 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import ParamSpec, TypeVar
 
-from api.audio.decoder import Choice, PcmFramer, choose
-from api.audio.detect import (
-    ID3_HEADER_BYTES,
-    RAW_KINDS,
-    InputKind,
-    begins_file,
-    detect,
-    find_start,
-    tag_bytes,
-)
-from api.audio.framing import AdtsFramer, Framer
-from api.audio.matroska import MatroskaFramer
-from api.audio.mp4 import Mp4Framer
-from api.audio.ogg import OggFramer
-from api.audio.wav import parse_header
-from api.wire.errors import DecodeError
+from api.audio.choice import Choice, choose
+from api.audio.detection import ID3_HEADER_BYTES, begins_file, detect, find_start, tag_bytes
+from api.audio.formats import RAW_KINDS, DecodeError, InputKind
+from api.audio.framing.adts import AdtsFramer
+from api.audio.framing.framer import Framer
+from api.audio.framing.matroska import MatroskaFramer
+from api.audio.framing.mp4 import Mp4Framer
+from api.audio.framing.ogg import OggFramer
+from api.audio.pcm import PcmFramer
+from api.audio.wav_header import parse_header
 from storage.wav import PcmFormat
 
 KINDS: tuple[InputKind, ...] = (

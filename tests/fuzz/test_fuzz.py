@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.audio.detect import InputKind, detect
+from api.audio.detection import detect
+from api.audio.formats import InputKind
 from tests.fuzz.mutations import mutated
 from tests.fuzz.properties import PROPERTIES, assert_settled
 from tests.fuzz.seeds import seeds

@@ -5,9 +5,9 @@ import contextlib
 import struct
 from random import Random
 
-from api.audio.ffmpeg import Ffmpeg
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import DecodeError
 from api.audio.input_stream import InputStream
-from api.wire.errors import DecodeError
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import decode
@@ -69,7 +69,7 @@ async def decoded(chunks: list[bytes]) -> bytes:
     async def emit(_: InputStream, pcm: Buffer) -> None:
         out.extend(pcm)
 
-    stream = InputStream(1, "wav", PCM_FORMAT, ffmpeg=Ffmpeg(), emit=emit)
+    stream = InputStream(1, "wav", PCM_FORMAT, ffmpeg=DecoderLauncher(), emit=emit)
     with contextlib.suppress(DecodeError):
         for chunk in chunks:
             out += await stream.feed(chunk)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES
+from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from tests.audio import pcm
 from tests.protocol_fuzz.conversation import Conversation, Wire
 from tests.protocol_fuzz.steps import Step, frame, steps
@@ -24,7 +24,7 @@ _queries = st.builds(
     "sample_rate={}&channels={}&format={}".format,
     st.sampled_from(SAMPLE_RATES),
     st.sampled_from(CHANNELS),
-    st.sampled_from(INPUT_FORMATS),
+    st.sampled_from(INPUT_KINDS),
 )
 CONVERSATIONS = st.tuples(_queries, st.lists(steps, min_size=1, max_size=12))
 

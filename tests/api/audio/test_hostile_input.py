@@ -10,10 +10,11 @@ from typing import NamedTuple
 import imageio_ffmpeg
 import pytest
 
-from api.audio.ffmpeg import Ffmpeg, arguments, binary
-from api.audio.ffmpeg_decoder import DecoderLostError
-from api.audio.sandbox import Sandbox
-from api.wire.errors import DecodeError
+from api.audio.ffmpeg.command import arguments, binary
+from api.audio.ffmpeg.decoder import DecoderLostError
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.ffmpeg.sandbox import Sandbox
+from api.audio.formats import DecodeError
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests import baits
@@ -34,9 +35,9 @@ FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "
 )
 def ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     program: str = request.param
-    monkeypatch.setattr("api.audio.ffmpeg.binary", lambda: program)
+    monkeypatch.setattr("api.audio.ffmpeg.launcher.binary", lambda: program)
     monkeypatch.setattr("tests.audio.binary", lambda: program)
-    monkeypatch.setattr("api.audio.ffmpeg.sandbox", lambda: Sandbox((), ()))
+    monkeypatch.setattr("api.audio.ffmpeg.launcher.sandbox", lambda: Sandbox((), ()))
     return program
 
 
@@ -76,7 +77,7 @@ async def decoded(demuxer: str, data: bytes) -> bytes:
     async def emit(pcm: Buffer) -> None:
         out.extend(pcm)
 
-    decoder = await Ffmpeg().start(demuxer, MONO, emit)
+    decoder = await DecoderLauncher().start(demuxer, MONO, emit)
     with contextlib.suppress(DecodeError, DecoderLostError):
         await decoder.feed(data)
         await decoder.finish()
@@ -135,7 +136,7 @@ async def test_audio_in_a_codec_that_is_not_offered_is_an_error(
 ) -> None:
     data = encode(speech(), "-c:a", codec, "-f", demuxer)
     assert decode(data, sample_rate=22050)
-    decoder = await Ffmpeg().start(demuxer, MONO, nothing)
+    decoder = await DecoderLauncher().start(demuxer, MONO, nothing)
     with pytest.raises(DecodeError, match=r"^Error while opening decoder"):
         await decoder.feed(data)
         await decoder.finish()
@@ -166,7 +167,7 @@ async def test_of_a_film_only_the_audio_is_opened(
     async def emit(pcm: Buffer) -> None:
         out.extend(pcm)
 
-    decoder = await Ffmpeg().start(demuxer, MONO, emit)
+    decoder = await DecoderLauncher().start(demuxer, MONO, emit)
     with caplog.at_level(logging.INFO):
         await decoder.feed(data)
         await decoder.finish()

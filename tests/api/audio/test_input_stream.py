@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from api.audio.ffmpeg import Ffmpeg
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import DecodeError
 from api.audio.input_stream import InputStream
-from api.wire.errors import DecodeError
 from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
 from storage.wav import PcmFormat
@@ -23,14 +23,14 @@ class Recorder:
         sample_rate: int = 22050,
         channels: int = 1,
         max_chunk_seconds: float = 60,
-        ffmpeg: Ffmpeg | None = None,
+        ffmpeg: DecoderLauncher | None = None,
     ) -> None:
         self.out = bytearray()
         self.stream = InputStream(
             1,
             declared,  # type: ignore[arg-type]
             PcmFormat(sample_rate, channels),
-            ffmpeg=ffmpeg or Ffmpeg(max_chunk_seconds=max_chunk_seconds),
+            ffmpeg=ffmpeg or DecoderLauncher(max_chunk_seconds=max_chunk_seconds),
             emit=self.emit,
         )
 
@@ -192,7 +192,7 @@ async def test_any_number_of_chunks_may_hold_what_one_may() -> None:
 
 
 async def test_chunks_are_taken_while_the_decoder_still_waits_for_its_turn() -> None:
-    ffmpeg = Ffmpeg(starts_at_once=1, start_seconds=60)
+    ffmpeg = DecoderLauncher(starts_at_once=1, start_seconds=60)
     recorders = [Recorder(ffmpeg=ffmpeg) for _ in range(3)]
     data = encode(speech(), "-c:a", "flac", "-f", "flac")
     for recorder in recorders:
@@ -203,7 +203,7 @@ async def test_chunks_are_taken_while_the_decoder_still_waits_for_its_turn() -> 
 
 
 async def test_giving_up_a_stream_whose_decoder_waits_for_its_turn_takes_no_time() -> None:
-    ffmpeg = Ffmpeg(starts_at_once=1, start_seconds=60)
+    ffmpeg = DecoderLauncher(starts_at_once=1, start_seconds=60)
     first, second = Recorder("pcm_f32le", ffmpeg=ffmpeg), Recorder("pcm_f32le", ffmpeg=ffmpeg)
     await first.feed(b"\0\0")
     await second.feed(b"\0\0")

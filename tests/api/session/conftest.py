@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.audio.ffmpeg import Ffmpeg
+from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.session.session import Session
@@ -44,7 +44,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[LocalStorage]:
 
 def new_registry(storage: LocalStorage, clock: ManualClock, **limits: int) -> Registry:
     defaults = {"max_sessions": 10, "max_connections_per_session": 3}
-    return Registry(storage, clock, ffmpeg=Ffmpeg(), **(defaults | limits))
+    return Registry(storage, clock, ffmpeg=DecoderLauncher(), **(defaults | limits))
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import pytest
 
+from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from api.session.parameters import AudioParameters, audio_parameters, user_id
-from api.settings import CHANNELS, INPUT_FORMATS, SAMPLE_RATES, Settings
+from api.settings import Settings
 from api.wire.errors import InvalidParameterError
 
 SETTINGS = Settings(default_sample_rate=16000, default_channels=2, default_format="flac")
@@ -22,7 +23,7 @@ def test_numbers_and_their_text_are_the_same(sample_rate: int, channels: int) ->
     assert audio_parameters({key: str(value) for key, value in given.items()}, SETTINGS) == expected
 
 
-@pytest.mark.parametrize("input_format", INPUT_FORMATS)
+@pytest.mark.parametrize("input_format", INPUT_KINDS)
 def test_every_format_is_taken_in_any_case(input_format: str) -> None:
     assert audio_parameters({"format": input_format.upper()}, SETTINGS).format == input_format
 
@@ -35,7 +36,7 @@ def test_every_format_is_taken_in_any_case(input_format: str) -> None:
             for value in ("1", "", "+8000", "\uff18000", 8000.0, True)
         ),
         *(("channels", value, CHANNELS) for value in ("3", "one", 0, None.__class__)),
-        *(("format", value, INPUT_FORMATS) for value in ("", "exe", 5)),
+        *(("format", value, INPUT_KINDS) for value in ("", "exe", 5)),
     ],
 )
 def test_other_values_are_refused_with_those_that_are_valid(

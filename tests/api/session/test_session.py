@@ -8,12 +8,12 @@ from typing import Any
 import psutil
 import pytest
 
-from api.audio.ffmpeg_decoder import DecoderLostError
+from api.audio.ffmpeg.decoder import DecoderLostError
+from api.audio.formats import DecodeError
 from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.errors import (
     ConnectionReplacedError,
-    DecodeError,
     SessionCompletedError,
     SessionDeletedError,
     TooManyConnectionsError,
@@ -305,7 +305,7 @@ async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
     deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
     chunks = 1
     with monkeypatch.context() as patch:
-        patch.setattr("api.audio.ffmpeg.binary", lambda: "/nowhere/ffmpeg")
+        patch.setattr("api.audio.ffmpeg.launcher.binary", lambda: "/nowhere/ffmpeg")
         with pytest.raises(DecoderLostError):
             for piece in cut(deep, 5000):
                 await send(session, connection, piece)

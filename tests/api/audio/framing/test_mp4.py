@@ -2,7 +2,7 @@
 
 import re
 
-from api.audio.mp4 import Mp4Framer
+from api.audio.framing.mp4 import Mp4Framer
 from tests.audio import encode, speech
 
 FRAGMENTS = (

@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from api.audio.ffmpeg import Ffmpeg, binary, sandbox
-from api.audio.sandbox import available
+from api.audio.ffmpeg.command import binary, sandbox
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.ffmpeg.sandbox import available
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import pcm
@@ -30,7 +31,7 @@ async def decoder(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[psutil.Proce
     async def emit(_: Buffer) -> None:
         decoding.set()
 
-    decoder = await Ffmpeg().start("s16le", PcmFormat(44100, 1), emit)
+    decoder = await DecoderLauncher().start("s16le", PcmFormat(44100, 1), emit)
     await decoder.feed(pcm(16000))
     async with asyncio.timeout(30):
         await decoding.wait()

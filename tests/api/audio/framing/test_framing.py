@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.audio.framing import AdtsFramer, Framer
-from api.audio.mp4 import Mp4Framer
+from api.audio.framing.adts import AdtsFramer
+from api.audio.framing.framer import Framer
+from api.audio.framing.mp4 import Mp4Framer
 from tests.audio import cut_anywhere, decode, encode, speech, wav
 
 FRAMERS: dict[str, tuple[type[AdtsFramer | Mp4Framer], tuple[str, ...]]] = {

@@ -1,9 +1,9 @@
 """What stands in front of ffmpeg's command, and holds it from its first instruction on.
 
 ffmpeg parses what strangers send. Its own whitelists keep it from opening anything but its
-pipes (`api.audio.ffmpeg.arguments`); the steps here are for the file that takes it over all
+pipes (`api.audio.ffmpeg.command.arguments`); the steps here are for the file that takes it over all
 the same: no network, no privilege, bounded memory, nothing written. Nor is there a secret
-in its environment: see `api.audio.process`.
+in its environment: see `api.audio.ffmpeg.process`.
 
 Every step is a command that executes the rest, tried once, and left out where the platform
 does not allow it: Docker's default profile, for one, refuses the network namespace.

@@ -22,7 +22,7 @@ _START_BYTES = 16  # of a moof, by which it is known
 
 
 class Mp4Framer:
-    """See `api.audio.framing.Framer`. An index, then pairs of ``moof`` and ``mdat``.
+    """See `api.audio.framing.framer.Framer`. An index, then pairs of ``moof`` and ``mdat``.
 
     A fragment is passed on when it is whole and says of its samples what fits its ``mdat``.
     Everything else goes on as it comes. What is not passed on is skipped up to the next

@@ -6,9 +6,9 @@ import contextlib
 import psutil
 import pytest
 
-from api.audio.ffmpeg import Ffmpeg
-from api.audio.ffmpeg_decoder import FfmpegDecoder
-from api.wire.errors import DecodeError
+from api.audio.ffmpeg.decoder import FfmpegDecoder
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import DecodeError
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import cut, decode, encode, pcm, speech, wav
@@ -31,7 +31,7 @@ class Sink:
 
 
 async def start(sink: Sink, demuxer: str = "wav") -> FfmpegDecoder:
-    return await Ffmpeg().start(demuxer, MONO, sink.emit)
+    return await DecoderLauncher().start(demuxer, MONO, sink.emit)
 
 
 def children() -> list[psutil.Process]:
@@ -105,7 +105,7 @@ async def test_what_goes_wrong_with_the_audio_stops_the_feeding() -> None:
     async def refuse(_: Buffer) -> None:
         raise FullError
 
-    decoder = await Ffmpeg().start("wav", MONO, refuse)
+    decoder = await DecoderLauncher().start("wav", MONO, refuse)
     with pytest.raises(FullError):
         async with asyncio.timeout(10):
             while True:

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from api.audio.ffmpeg import Ffmpeg, binary
-from api.audio.sandbox import Sandbox
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.ffmpeg.sandbox import Sandbox
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import pcm
@@ -20,12 +20,8 @@ async def ignore(_: Buffer) -> None:
     """Audio that nobody asks for."""
 
 
-def test_there_is_an_ffmpeg_without_anything_installed() -> None:
-    assert binary()
-
-
 async def test_no_more_decoders_start_at_once_than_allowed() -> None:
-    ffmpeg = Ffmpeg(starts_at_once=2, start_seconds=60)
+    ffmpeg = DecoderLauncher(starts_at_once=2, start_seconds=60)
     first, second = [await ffmpeg.start(RAW, MONO, ignore) for _ in range(2)]
     third = asyncio.create_task(ffmpeg.start(RAW, MONO, ignore))
     done, _ = await asyncio.wait([third], timeout=0.5)
@@ -37,7 +33,7 @@ async def test_no_more_decoders_start_at_once_than_allowed() -> None:
 
 
 async def test_a_decoder_that_gives_nothing_yet_does_not_keep_others_from_starting() -> None:
-    ffmpeg = Ffmpeg(starts_at_once=1, start_seconds=0.05)
+    ffmpeg = DecoderLauncher(starts_at_once=1, start_seconds=0.05)
     for _ in range(3):
         async with asyncio.timeout(10):
             decoder = await ffmpeg.start(RAW, MONO, ignore)
@@ -45,10 +41,10 @@ async def test_a_decoder_that_gives_nothing_yet_does_not_keep_others_from_starti
 
 
 async def test_a_start_that_fails_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    ffmpeg = Ffmpeg(starts_at_once=1)
+    ffmpeg = DecoderLauncher(starts_at_once=1)
     with monkeypatch.context() as patch:
-        patch.setattr("api.audio.ffmpeg.binary", lambda: "/nowhere/ffmpeg")
-        patch.setattr("api.audio.ffmpeg.sandbox", lambda: Sandbox((), ()))
+        patch.setattr("api.audio.ffmpeg.launcher.binary", lambda: "/nowhere/ffmpeg")
+        patch.setattr("api.audio.ffmpeg.launcher.sandbox", lambda: Sandbox((), ()))
         with pytest.raises(FileNotFoundError):
             await ffmpeg.start(RAW, MONO, ignore)
     async with asyncio.timeout(10):
@@ -61,7 +57,7 @@ async def test_signals_to_all_processes_of_the_service_end_no_decoder() -> None:
     async def emit(pcm: Buffer) -> None:
         out.extend(pcm)
 
-    decoder = await Ffmpeg().start(RAW, MONO, emit)
+    decoder = await DecoderLauncher().start(RAW, MONO, emit)
     await decoder.feed(pcm(16000))
     while not out:
         await asyncio.sleep(0.01)

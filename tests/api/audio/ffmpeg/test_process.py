@@ -10,8 +10,8 @@ import psutil
 import pytest
 import uvloop
 
-from api.audio import process as processes
-from api.audio.process import Process
+from api.audio.ffmpeg import process as processes
+from api.audio.ffmpeg.process import Process
 
 TRUE = (sys.executable, "-c", "")
 ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read().upper())")

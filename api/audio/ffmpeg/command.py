@@ -2,23 +2,17 @@
 
 Each process is tied to the life of the service: whatever ends the service, ``kill -9``
 included, ends its decoders with it. What a hostile file can make one open is listed here,
-what it can take is bounded in `api.audio.sandbox`. How many start at the same time is
+what it can take is bounded in `api.audio.ffmpeg.sandbox`. How many start at the same time is
 bounded too, because starting costs more than decoding.
 """
 
-import asyncio
 import functools
-import os
 import shutil
 
 import imageio_ffmpeg
 
-from api.audio.ffmpeg_decoder import Emit, FfmpegDecoder
-from api.audio.process import Process
-from api.audio.sandbox import Sandbox, available
+from api.audio.ffmpeg.sandbox import Sandbox, available
 from storage.wav import PcmFormat
-
-_START_SECONDS = 0.25
 
 # Those of the codecs in docs/protocol.md. Where there are two for one, builds differ in which.
 _DECODERS = (
@@ -60,50 +54,3 @@ def arguments(demuxer: str, pcm_format: PcmFormat, loglevel: str) -> tuple[str, 
         "-ar", str(pcm_format.sample_rate), "-ac", str(pcm_format.channels),
         "-flush_packets", "1", "-threads", "1", "pipe:1",
     )  # fmt: skip
-
-
-class Ffmpeg:
-    """Starts decoders, ``starts_at_once`` of them at a time.
-
-    ``max_chunk_seconds`` is how much audio one chunk may hold; see `InputStream`.
-    """
-
-    def __init__(
-        self,
-        *,
-        loglevel: str = "error",
-        max_chunk_seconds: float = 3600,
-        starts_at_once: int = 2 * (os.cpu_count() or 1),
-        start_seconds: float = _START_SECONDS,
-    ) -> None:
-        self.max_chunk_seconds = max_chunk_seconds
-        self._loglevel = loglevel
-        self._starting = asyncio.Semaphore(starts_at_once)
-        self._start_seconds = start_seconds
-        self._waiting: set[asyncio.Task[None]] = set()
-
-    async def start(self, demuxer: str, pcm_format: PcmFormat, emit: Emit) -> FfmpegDecoder:
-        """A process that waits for its input. Raises ``OSError`` where none can be started."""
-        await self._starting.acquire()
-        try:
-            process = await Process.start(
-                (*sandbox().command, binary(), *arguments(demuxer, pcm_format, self._loglevel))
-            )
-        except BaseException:
-            self._starting.release()
-            raise
-        decoder = FfmpegDecoder(process, pcm_format.frame_bytes, emit)
-        waiting = asyncio.create_task(self._wait_started(decoder), name="ffmpeg-start")
-        self._waiting.add(waiting)
-        waiting.add_done_callback(self._waiting.discard)
-        return decoder
-
-    async def _wait_started(self, decoder: FfmpegDecoder) -> None:
-        """A process has started when audio comes out. Some formats hold that back for long."""
-        try:
-            async with asyncio.timeout(self._start_seconds):
-                await decoder.started.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._starting.release()

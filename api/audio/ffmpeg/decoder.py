@@ -12,8 +12,8 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 
-from api.audio.process import Process
-from api.wire.errors import DecodeError
+from api.audio.ffmpeg.process import Process
+from api.audio.formats import DecodeError
 from storage.base import Buffer
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.audio.ogg import OggFramer
+from api.audio.framing.ogg import OggFramer
 from tests.audio import cut_anywhere, encode, speech
 
 DATA = encode(speech(), "-c:a", "libvorbis", "-page_duration", "200000", "-f", "ogg")

@@ -6,14 +6,10 @@ client says that it sends them, the next frame must be where the first one ends.
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
 
-InputKind = Literal[
-    "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "webm", "ogg", "mp4"
-]
-RawKind = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+from api.audio.formats import RAW_KINDS, InputKind
+
 FrameBytes = Callable[[bytes], int | None]
-RAW_KINDS: tuple[str, ...] = get_args(RawKind)
 
 # (offset, bytes) pairs that must all be there.
 _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (

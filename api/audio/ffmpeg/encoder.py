@@ -9,8 +9,8 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, NamedTuple
 
-from api.audio import ffmpeg
-from api.audio.process import Process
+from api.audio.ffmpeg import command as ffmpeg
+from api.audio.ffmpeg.process import Process
 from storage.base import Buffer
 from storage.wav import PcmFormat
 

@@ -1,27 +1,7 @@
-"""Only whole, plausible frames reach ffmpeg, for the formats whose damage ends it.
+"""ADTS in front of ffmpeg: one damaged frame costs just that frame."""
 
-ffmpeg's demuxers for ADTS, MP4 and Ogg may lose everything behind one damaged header on a
-pipe, and exit as if the stream had ended. So their framing is followed here: undamaged
-input goes through byte by byte, and what is no frame is skipped up to the next sync point
-and counted.
-"""
-
-from typing import Protocol
-
-from api.audio.detect import ID3_HEADER_BYTES, adts_frame_bytes, tag_bytes
+from api.audio.detection import ID3_HEADER_BYTES, adts_frame_bytes, tag_bytes
 from storage.base import Buffer
-
-
-class Framer(Protocol):
-    """Takes bytes cut anywhere, gives what ffmpeg may see of them."""
-
-    skipped_bytes: int
-
-    def feed(self, data: Buffer) -> Buffer: ...
-
-    def finish(self) -> Buffer:
-        """What is left, as it is: the cut end of a stream is for ffmpeg to judge."""
-        ...
 
 
 class AdtsFramer:

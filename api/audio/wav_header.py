@@ -10,7 +10,7 @@ import struct
 
 import msgspec
 
-from api.wire.errors import DecodeError
+from api.audio.formats import DecodeError
 
 _FORMAT_BYTES = 40  # the longest format chunk there is, WAVEFORMATEXTENSIBLE
 _UINT32_MAX = 0xFFFFFFFF

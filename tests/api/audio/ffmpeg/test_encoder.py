@@ -6,7 +6,7 @@ import numpy as np
 import psutil
 import pytest
 
-from api.audio.conversion import TARGETS, Converter
+from api.audio.ffmpeg.encoder import TARGETS, Converter
 from storage.wav import PcmFormat
 from tests.audio import cut, decode, pcm, speech
 

@@ -12,7 +12,7 @@ _SERIAL = slice(14, 18)
 
 
 class OggFramer:
-    """See `api.audio.framing.Framer`: passes pages on, each as soon as it is whole."""
+    """See `api.audio.framing.framer.Framer`: passes pages on, each as soon as it is whole."""
 
     def __init__(self) -> None:
         self.skipped_bytes = 0

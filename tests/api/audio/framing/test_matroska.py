@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from api.audio.ffmpeg import Ffmpeg
-from api.audio.matroska import MatroskaFramer
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.framing.matroska import MatroskaFramer
 from storage.base import Buffer
 from storage.wav import PcmFormat
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
@@ -26,7 +26,7 @@ async def decoded(pieces: list[bytes], framer: MatroskaFramer, pcm_format: PcmFo
     async def emit(data: Buffer) -> None:
         out.extend(data)
 
-    decoder = await Ffmpeg().start("matroska", pcm_format, emit)
+    decoder = await DecoderLauncher().start("matroska", pcm_format, emit)
     for piece in pieces:
         await decoder.feed(framer.feed(piece))
     await decoder.feed(framer.finish())
@@ -65,7 +65,7 @@ async def test_every_frame_comes_out_without_waiting_for_the_next(samples: str) 
         arrived.set()
 
     framer = MatroskaFramer(samples, 8000, 1, None)
-    decoder = await Ffmpeg().start("matroska", PcmFormat(8000, 1), emit)
+    decoder = await DecoderLauncher().start("matroska", PcmFormat(8000, 1), emit)
     for number, piece in enumerate(cut(data[: 30 * 160 * frame_bytes], 160 * frame_bytes), 1):
         await decoder.feed(framer.feed(piece))
         async with asyncio.timeout(10):

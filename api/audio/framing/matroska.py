@@ -8,7 +8,7 @@ looks for S/PDIF in them). A block of Matroska (RFC 9559) is a packet as it is.
 import struct
 from typing import NamedTuple
 
-from api.audio.decoder import PcmFramer
+from api.audio.pcm import PcmFramer
 from storage.base import Buffer
 
 _UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
@@ -35,7 +35,7 @@ _CODECS = {
 
 
 class MatroskaFramer:
-    """See `api.audio.framing.Framer`: takes a WAV from its audio on, or raw samples."""
+    """See `api.audio.framing.framer.Framer`: takes a WAV from its audio on, or raw samples."""
 
     skipped_bytes = 0
 

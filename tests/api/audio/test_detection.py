@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.audio.detect import InputKind, begins_file, detect
+from api.audio.detection import begins_file, detect
+from api.audio.formats import InputKind
 from tests.audio import encode, pcm, speech, wav
 
 ENCODED: dict[str, tuple[str, ...]] = {

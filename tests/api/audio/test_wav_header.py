@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.audio.wav import parse_header
-from api.wire.errors import DecodeError
+from api.audio.formats import DecodeError
+from api.audio.wav_header import parse_header
 from tests.audio import chunk, extensible, pcm, wav
 
 

@@ -1,0 +1,68 @@
+"""The choice between the two decoders: PCM that fits passes through, all else goes to ffmpeg."""
+
+from typing import Literal, NamedTuple
+
+from api.audio.detection import detect, find_start
+from api.audio.formats import RAW_KINDS, InputKind
+from api.audio.wav_header import parse_header
+from storage.wav import PcmFormat
+
+# A WAV header longer than this (a picture in an ID3 chunk, say) is left to ffmpeg.
+_MAX_WAV_HEADER_BYTES = 256 * 1024
+
+# A container may begin so far behind junk; what begins later is an error.
+_MAX_JUNK_BYTES = 64 * 1024
+
+# What ffmpeg calls the inputs whose name it does not share.
+_RAW_SAMPLES = {"pcm_f32le": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
+_DEMUXERS = {"webm": "matroska"}
+
+Way = Literal["passthrough", "ffmpeg"]
+
+
+class Choice(NamedTuple):
+    """How a stream is decoded: passed through, or by ffmpeg, from ``offset`` on.
+
+    ``samples`` is what ffmpeg calls PCM that it gets bare, in ``found``; without, it reads
+    the container ``kind`` itself. ``data_bytes`` is how much of a WAV is audio.
+    """
+
+    way: Way
+    kind: InputKind
+    offset: int = 0
+    samples: str = ""
+    found: PcmFormat | None = None
+    data_bytes: int | None = None
+
+    @property
+    def demuxer(self) -> str:
+        return "matroska" if self.samples else _DEMUXERS.get(self.kind, self.kind)
+
+
+def choose(
+    head: bytes | bytearray, declared: InputKind, pcm_format: PcmFormat, *, at_end: bool = False
+) -> Choice | None:
+    """How to decode the stream that begins with ``head``; None while more bytes are needed.
+
+    Raises :class:`api.audio.formats.DecodeError` for a WAV that has no audio.
+    """
+    kind = detect(head, declared, at_end=at_end)
+    if kind is None:
+        return None
+    if kind == "pcm_s16le":
+        return Choice("passthrough", kind)
+    if kind in RAW_KINDS:
+        return Choice("ffmpeg", kind, samples=_RAW_SAMPLES[kind], found=pcm_format)
+    if kind == "wav" and len(head) <= _MAX_WAV_HEADER_BYTES:
+        header = parse_header(head)
+        if header is None and not at_end:
+            return None
+        if header is not None and header.samples is not None:
+            found = PcmFormat(header.sample_rate, header.channels)
+            fits = header.samples == "s16le" and found == pcm_format
+            way: Way = "passthrough" if fits else "ffmpeg"
+            return Choice(way, kind, header.data_offset, header.samples, found, header.data_bytes)
+    start = find_start(head, kind)
+    if start < 0 and len(head) < _MAX_JUNK_BYTES and not at_end:
+        return None
+    return Choice("ffmpeg", kind, max(0, start))

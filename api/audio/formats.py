@@ -1,0 +1,19 @@
+"""The formats that the service takes, and the rates and channels that it records in."""
+
+from typing import Literal, get_args
+
+SampleRate = Literal[8000, 16000, 22050, 44100, 48000, 96000]
+Channels = Literal[1, 2]
+InputKind = Literal[
+    "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "webm", "ogg", "mp4"
+]
+RawKind = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+
+SAMPLE_RATES: tuple[int, ...] = get_args(SampleRate)
+CHANNELS: tuple[int, ...] = get_args(Channels)
+INPUT_KINDS: tuple[str, ...] = get_args(InputKind)
+RAW_KINDS: tuple[str, ...] = get_args(RawKind)
+
+
+class DecodeError(Exception):
+    """The bytes are not the audio they should be."""

@@ -1,0 +1,72 @@
+"""Which streams pass through, and which ones go to ffmpeg."""
+
+import struct
+
+import pytest
+
+from api.audio.choice import Choice, choose
+from api.audio.formats import DecodeError
+from storage.wav import PcmFormat
+from tests.audio import chunk, extensible, pcm, wav
+
+MONO = PcmFormat(44100, 1)
+
+
+def test_matching_16_bit_wav_passes_through() -> None:
+    choice = choose(wav(pcm(9)), "wav", MONO)
+    assert choice is not None
+    assert (choice.way, choice.offset, choice.data_bytes) == ("passthrough", 44, 18)
+
+
+@pytest.mark.parametrize(
+    ("data", "samples", "rate", "channels"),
+    [
+        (wav(bytes(96), sample_rate=48000), "s16le", 48000, 1),
+        (wav(bytes(96), channels=2), "s16le", 44100, 2),
+        (wav(bytes(96), sample_bits=24), "s24le", 44100, 1),
+        (wav(bytes(96), sample_bits=32, format_tag=3), "f32le", 44100, 1),
+        (wav(bytes(96), sample_bits=8, format_tag=7), "mulaw", 44100, 1),
+    ],
+    ids=["rate", "channels", "24 bits", "float", "mu-law"],
+)
+def test_of_any_other_usual_wav_ffmpeg_gets_the_bare_audio(
+    data: bytes, samples: str, rate: int, channels: int
+) -> None:
+    choice = choose(data, "wav", MONO)
+    assert choice is not None
+    assert (choice.way, choice.offset, choice.data_bytes) == ("ffmpeg", 44, 96)
+    assert (choice.samples, choice.found) == (samples, PcmFormat(rate, channels))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wav(bytes(96), channels=6),
+        wav(bytes(96), sample_bits=4, format_tag=2),
+        extensible(pcm(9), speakers=0x8),
+        extensible(pcm(9), valid_bits=12),
+    ],
+    ids=["surround", "adpcm", "another speaker", "12 of 16 bits"],
+)
+def test_an_unusual_wav_is_for_ffmpeg_as_it_is(data: bytes) -> None:
+    assert choose(data, "wav", MONO) == Choice("ffmpeg", "wav")
+
+
+def test_a_wav_with_a_header_beyond_all_measure_is_for_ffmpeg() -> None:
+    data = wav(pcm(9), before=chunk(b"id3 ", bytes(300_000)))
+    assert choose(data[:1000], "wav", MONO) is None
+    assert choose(data[:299_000], "wav", MONO) == Choice("ffmpeg", "wav")
+
+
+@pytest.mark.parametrize(
+    ("declared", "samples"), [("pcm_f32le", "f32le"), ("mulaw", "mulaw"), ("alaw", "alaw")]
+)
+def test_declared_raw_encodings_are_read_at_the_session_s_rate(declared: str, samples: str) -> None:
+    choice = choose(b"\1\2\3\4", declared, PcmFormat(8000, 2))  # type: ignore[arg-type]
+    assert choice is not None
+    assert (choice.samples, choice.found) == (samples, PcmFormat(8000, 2))
+
+
+def test_audio_without_a_format_is_an_error() -> None:
+    with pytest.raises(DecodeError):
+        choose(b"RIFF\0\0\0\0WAVEdata" + struct.pack("<I", 100), "wav", MONO)
