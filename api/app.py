@@ -14,16 +14,18 @@ from litestar.di import Provide
 from litestar.types import Middleware
 
 from api.access.credentials import Authenticator
-from api.access.door import Door, creation_limit, forget_rates, handshake_limit
+from api.access.middleware import Door, creation_limit, forget_rates, handshake_limit
 from api.access.providers import create_provider
 from api.access.session_tokens import SessionTokens
+from api.access.signed_links import LinkSigner
 from api.access.signing import SigningKeys, kept_secret
 from api.audio.ffmpeg import command as ffmpeg
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock, SystemClock
-from api.links import LinkSigner
-from api.relay import relaying
+from api.cluster.relay import relaying
+from api.maintenance.expiry import Expiry
+from api.maintenance.retention import Retention
 from api.routes.audio import RecordingsController
 from api.routes.client_socket import Socket
 from api.routes.health import (
@@ -40,9 +42,7 @@ from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
-from api.session.expiry import Expiry
 from api.session.registry import Registry
-from api.session.retention import Retention
 from api.settings import Settings
 from api.wire import openapi
 from storage import local as storage_local

@@ -18,10 +18,11 @@ import msgspec
 import uvicorn
 from litestar import Litestar
 
-from api import commands, logs
+from api import commands
 from api.access.api_keys import ApiKeysError, key_line, new_key
 from api.access.identity import SCOPES, Scope
 from api.app import create_app, examine, preflight, provision
+from api.observe import logs
 from api.server.http_protocol import Arriving, BoundedHttpProtocol
 from api.server.websocket_protocol import FairWebSocketProtocol, Turns
 from api.settings import Settings, SettingsError, describe, read_settings

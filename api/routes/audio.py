@@ -16,12 +16,12 @@ from litestar.status_codes import (
     HTTP_307_TEMPORARY_REDIRECT,
 )
 
-from api.access.admission import admit, requires
 from api.access.audit import audit
+from api.access.authorization import admit, requires
+from api.access.signed_links import LinkSigner
 from api.audio.ffmpeg.encoder import TARGETS, Converter
 from api.clock import Clock
 from api.dependencies import Injected
-from api.links import LinkSigner
 from api.routes.request import OF_A_SESSION, HttpRequest, base_url
 from api.session.registry import Registry
 from api.settings import Settings

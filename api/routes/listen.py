@@ -12,11 +12,11 @@ import struct
 from litestar import websocket
 from litestar.params import FromPath
 
-from api.access.admission import admit
 from api.access.audit import audit
+from api.access.authorization import admit
 from api.clock import Clock
+from api.cluster.relay import relay_socket
 from api.dependencies import Injected
-from api.relay import relay_socket
 from api.routes.client_socket import Socket, SocketConnection, accept
 from api.session.registry import Registry
 from api.session.session import Session

@@ -11,12 +11,12 @@ import msgspec
 from litestar import websocket
 from litestar.params import FromPath
 
-from api.access.admission import acting_for, admit
 from api.access.audit import audit
+from api.access.authorization import acting_for, admit
 from api.audio.formats import DecodeError
 from api.clock import Clock
+from api.cluster.relay import relay_socket
 from api.dependencies import Injected
-from api.relay import relay_socket
 from api.routes.client_socket import Socket, SocketConnection, accept, counts
 from api.session.parameters import audio_parameters, user_id
 from api.session.registry import Registry

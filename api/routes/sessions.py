@@ -9,8 +9,8 @@ from litestar.status_codes import (
     HTTP_200_OK,
 )
 
-from api.access.admission import acting_for, requires
 from api.access.audit import audit
+from api.access.authorization import acting_for, requires
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock

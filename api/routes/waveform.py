@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 
-from api.access.admission import requires
+from api.access.authorization import requires
 from api.dependencies import Injected
 from api.routes.request import OF_A_SESSION, HttpRequest
 from api.session.registry import Registry

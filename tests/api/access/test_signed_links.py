@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.access.signed_links import LinkSigner
 from api.access.signing import SigningKeys, kept_secret
-from api.links import LinkSigner
 from api.wire.errors import InvalidSignatureError, UrlExpiredError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

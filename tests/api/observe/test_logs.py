@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from api.logs import redact
+from api.observe.logs import redact
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from api.maintenance.retention import Retention
 from api.session.registry import Registry
-from api.session.retention import Retention
 from tests.api.session.conftest import PARAMETERS
 from tests.conftest import ManualClock
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.session.expiry import Expiry
+from api.maintenance.expiry import Expiry
 from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.errors import ConnectionIdleError

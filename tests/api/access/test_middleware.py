@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from api.access.door import forget_rates
+from api.access.middleware import forget_rates
 from api.app import create_app
 from api.settings import Settings
 from tests.service import Service
