@@ -47,7 +47,8 @@ from api.settings import Settings
 from api.wire import openapi
 from storage import local as storage_local
 from storage import s3 as storage_s3
-from storage.base import Finding, OwnedElsewhereError, Storage
+from storage.base import Finding, Storage
+from storage.errors import OwnedElsewhereError
 from storage.local import LocalStorage
 from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 

@@ -26,7 +26,7 @@ from api.observe import logs
 from api.server.http_protocol import Arriving, BoundedHttpProtocol
 from api.server.websocket_protocol import FairWebSocketProtocol, Turns
 from api.settings import Settings, SettingsError, describe, read_settings
-from storage.base import StorageUnavailableError
+from storage.errors import StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ import uuid_utils.compat
 
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.manifest import Manifest
+from storage.pcm import SAMPLE_BYTES
 from storage.s3 import BucketSettings, S3Storage, Shipping
-from storage.wav import SAMPLE_BYTES
 from tests import engines
 
 _SEGMENT_SECONDS = (1, 5, 15)

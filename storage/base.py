@@ -23,39 +23,9 @@ import msgspec
 
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest, Status
-from storage.peaks import Peaks
+from storage.pcm import Buffer
 from storage.watermark import Unpersisted
-
-Buffer = bytes | bytearray | memoryview
-
-
-class StorageError(Exception):
-    """Anything a storage backend raises."""
-
-
-class RecordingNotFoundError(StorageError):
-    """There is no such session."""
-
-
-class StorageUnavailableError(StorageError):
-    """The store failed (full, gone, refusing). Trying again may succeed."""
-
-
-class FencedError(StorageError):
-    """Another node writes this session now; this writer's recording is over."""
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"another node writes {session_id} now")
-        self.session_id = session_id
-
-
-class OwnedElsewhereError(StorageError):
-    """Another node, which lives, writes this session. It is reached at ``address``."""
-
-    def __init__(self, session_id: str, address: str) -> None:
-        super().__init__(f"{session_id} is written by {address}")
-        self.session_id = session_id
-        self.address = address
+from storage.waveform.peaks import Peaks
 
 
 class Recording(Protocol):

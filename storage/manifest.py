@@ -12,6 +12,7 @@ import msgspec
 
 from storage import wav
 from storage.checkpoint import Checkpoint
+from storage.pcm import PcmFormat
 
 Status = Literal["active", "completed", "error"]
 
@@ -37,8 +38,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
     @property
-    def pcm_format(self) -> wav.PcmFormat:
-        return wav.PcmFormat(self.sample_rate, self.channels)
+    def pcm_format(self) -> PcmFormat:
+        return PcmFormat(self.sample_rate, self.channels)
 
     @property
     def pcm_bytes(self) -> int:

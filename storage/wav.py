@@ -19,43 +19,15 @@ offset bytes content
 import struct
 from typing import Literal
 
-import msgspec
+from storage.pcm import SAMPLE_BYTES, PcmFormat
 
 HEADER_BYTES = 80
-SAMPLE_BYTES = 2
 
 _UINT32_MAX = 0xFFFFFFFF
 _DS64_BYTES = 28
 _WAVE_FORMAT_PCM = 1
 
 Container = Literal["RIFF", "RF64"]
-
-
-class PcmFormat(msgspec.Struct, frozen=True):
-    """Signed 16-bit little-endian PCM at a sample rate in Hz and a channel count."""
-
-    sample_rate: int
-    channels: int
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one frame: one sample of every channel."""
-        return SAMPLE_BYTES * self.channels
-
-    @property
-    def bytes_per_second(self) -> int:
-        return self.sample_rate * self.frame_bytes
-
-    def frames(self, pcm_bytes: int) -> int:
-        return pcm_bytes // self.frame_bytes
-
-    def seconds(self, pcm_bytes: int) -> float:
-        """How long ``pcm_bytes``, whole frames, last."""
-        return pcm_bytes / (self.sample_rate * SAMPLE_BYTES * self.channels)
-
-    def whole_frames(self, pcm_bytes: int) -> int:
-        """The bytes of the whole frames within ``pcm_bytes``."""
-        return pcm_bytes - pcm_bytes % self.frame_bytes
 
 
 def container(pcm_bytes: int) -> Container:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from api.audio.detection import detect, find_start
 from api.audio.formats import RAW_KINDS, InputKind
 from api.audio.wav_header import parse_header
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
 
 # A WAV header longer than this (a picture in an ID3 chunk, say) is left to ffmpeg.
 _MAX_WAV_HEADER_BYTES = 256 * 1024

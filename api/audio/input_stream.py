@@ -19,9 +19,8 @@ from api.audio.framing.matroska import MatroskaFramer
 from api.audio.framing.mp4 import Mp4Framer
 from api.audio.framing.ogg import OggFramer
 from api.audio.pcm import PcmFramer
-from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 
 _SLICE_BYTES = 64 * 1024
 

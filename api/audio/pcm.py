@@ -7,7 +7,7 @@ import struct
 
 import msgspec
 
-from storage.base import Buffer
+from storage.pcm import Buffer
 
 _TO_THE_END = -1
 

@@ -21,7 +21,7 @@ from api.routes.client_socket import Socket
 from api.wire.errors import NodeUnreachableError, wire
 from api.wire.messages import encode
 from api.wire.openapi import error_body
-from storage.base import OwnedElsewhereError
+from storage.errors import OwnedElsewhereError
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from api.clock import Clock
 from api.session.registry import Registry
 from api.wire.errors import SessionNotFoundError
 from api.wire.messages import SessionInfo
-from storage.base import StorageError
+from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 

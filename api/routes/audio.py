@@ -35,7 +35,8 @@ from api.wire.errors import (
 from api.wire.messages import DownloadLink
 from api.wire.openapi import AUDIO_RESPONSES, errors
 from storage.base import Audio
-from storage.wav import HEADER_BYTES, PcmFormat, header
+from storage.pcm import PcmFormat
+from storage.wav import HEADER_BYTES, header
 
 Expires = Annotated[
     int | None, QueryParameter(name="expires", description="Of a signed link: Unix time of its end")

@@ -20,7 +20,8 @@ from api.wire.asyncapi import asyncapi_document
 from api.wire.errors import INTERNAL, InvalidParameterError, RangeNotSatisfiableError, wire
 from api.wire.messages import ErrorBody, Health, Readiness
 from api.wire.openapi import error_body, errors
-from storage.base import Storage, StorageUnavailableError
+from storage.base import Storage
+from storage.errors import StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from api.session.session import Session
 from api.settings import Settings
 from api.wire.errors import InvalidParameterError
 from api.wire.messages import SessionInfo, SessionMessage
-from storage.base import FencedError, OwnedElsewhereError
+from storage.errors import FencedError, OwnedElsewhereError
 from storage.wav import HEADER_BYTES
 
 _POSITION = struct.Struct("<Q")

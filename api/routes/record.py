@@ -36,7 +36,7 @@ from api.wire.messages import (
     SessionMessage,
     decode_control,
 )
-from storage.base import OwnedElsewhereError
+from storage.errors import OwnedElsewhereError
 
 _PROCESSED = "Chunk processed successfully"
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}

@@ -15,7 +15,7 @@ from api.wire.errors import (
     SessionNotFoundError,
 )
 from api.wire.openapi import EXAMPLE_ID
-from storage.base import StorageUnavailableError
+from storage.errors import StorageUnavailableError
 
 HttpRequest = Request[Caller, Any, Any]
 

@@ -23,8 +23,8 @@ from api.wire.errors import (
 from api.wire.messages import Waveform
 from api.wire.openapi import errors
 from api.wire.waveform_picture import COLOR, Color, Look, png, svg
-from storage import peaks as stored
-from storage.peaks import Peaks
+from storage.waveform import peaks as stored
+from storage.waveform.peaks import Peaks
 
 Format = Literal["json", "dat", "svg", "png"]
 

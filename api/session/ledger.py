@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
-from storage.base import Buffer, Recording, StorageUnavailableError
+from storage.base import Recording
 from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
+from storage.pcm import Buffer
 
 logger = logging.getLogger(__name__)
 

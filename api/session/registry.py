@@ -20,16 +20,8 @@ from api.wire.errors import (
     TooManySessionsError,
 )
 from api.wire.messages import SessionInfo, SessionPage
-from storage.base import (
-    Audio,
-    FencedError,
-    Link,
-    OwnedElsewhereError,
-    Recording,
-    RecordingNotFoundError,
-    Storage,
-    StorageError,
-)
+from storage.base import Audio, Link, Recording, Storage
+from storage.errors import FencedError, OwnedElsewhereError, RecordingNotFoundError, StorageError
 from storage.manifest import Manifest, Status
 from storage.watermark import Unpersisted
 

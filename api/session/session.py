@@ -22,7 +22,9 @@ from api.wire.errors import (
     TooManyConnectionsError,
 )
 from api.wire.messages import SessionInfo
-from storage.base import Buffer, FencedError, Recording, StorageUnavailableError
+from storage.base import Recording
+from storage.errors import FencedError, StorageUnavailableError
+from storage.pcm import Buffer
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ that is not in the table is a defect and becomes ``internal_error``.
 from typing import NamedTuple
 
 from api.audio.formats import DecodeError
-from storage.base import FencedError, RecordingNotFoundError, StorageUnavailableError
+from storage.errors import FencedError, RecordingNotFoundError, StorageUnavailableError
 
 
 class ServiceError(Exception):

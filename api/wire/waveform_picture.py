@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from storage.peaks import Peaks
+from storage.waveform.peaks import Peaks
 
 COLOR = r"^#?([0-9a-fA-F]{6})([0-9a-fA-F]{2})?$"  # RRGGBB, or RRGGBBAA
 

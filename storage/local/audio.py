@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from storage import peaks, wav
-from storage.base import StorageUnavailableError
-from storage.local import files
-from storage.local.paths import SessionPaths
-from storage.local.peaks import PeaksFile, boot, read_pixels
-from storage.measuring import measure
-from storage.peaks import Peaks
+from storage import files, wav
+from storage.errors import StorageUnavailableError
+from storage.pcm import PcmFormat
+from storage.volume.paths import SessionPaths
+from storage.waveform import peaks
+from storage.waveform.growing_file import PeaksFile, boot, read_pixels
+from storage.waveform.measuring import measure
+from storage.waveform.peaks import Peaks
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class LocalAudio:
     def __init__(
         self,
         path: Path,
-        pcm_format: wav.PcmFormat,
+        pcm_format: PcmFormat,
         pcm_bytes: int,
         modified_at: datetime,
         source: "PeaksSource",

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from storage import files
 from storage.base import Finding
-from storage.local import files
 
 _GIBIBYTE = 1024**3
 

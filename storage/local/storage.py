@@ -13,16 +13,17 @@ from uuid import UUID
 
 import msgspec
 
+from storage import files, wav
 from storage import manifest as manifests
-from storage import wav
-from storage.base import Link, Page, RecordingNotFoundError, StorageUnavailableError
+from storage.base import Link, Page
 from storage.checkpoint import Checkpoint
-from storage.local import files, paths
+from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local.audio import GrowingPeaks, KeptPeaks, LocalAudio, PeaksSource
-from storage.local.paths import SessionPaths
-from storage.local.peaks import PeaksFile, boot
-from storage.local.recording import LocalRecording, read_checkpoint
 from storage.manifest import Manifest, Status
+from storage.volume import paths
+from storage.volume.paths import SessionPaths
+from storage.volume.recording import LocalRecording, read_checkpoint
+from storage.waveform.growing_file import PeaksFile, boot
 
 logger = logging.getLogger(__name__)
 

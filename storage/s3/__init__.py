@@ -24,11 +24,11 @@ was only slow can make nothing persistent any more. Not promised: that what a no
 acknowledged and not persisted survives the loss of the node.
 """
 
-from storage.s3.bucket import BucketSettings
-from storage.s3.doctor import examine
-from storage.s3.node import Leasing
-from storage.s3.provision import provision
-from storage.s3.recording import Shipping
+from storage.s3.admin.doctor import examine
+from storage.s3.admin.provision import provision
+from storage.s3.client.bucket import BucketSettings
+from storage.s3.ownership.node import Leasing
 from storage.s3.storage import S3Storage
+from storage.s3.writing.recording import Shipping
 
 __all__ = ["BucketSettings", "Leasing", "S3Storage", "Shipping", "examine", "provision"]

@@ -12,15 +12,15 @@ from uuid import UUID
 import msgspec
 
 from storage import manifest as manifests
-from storage.base import RecordingNotFoundError, StorageError
+from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
-from storage.measuring import measure
-from storage.s3.audio import CompletedAudio
-from storage.s3.bucket import Bucket
-from storage.s3.digest import put_peaks
+from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
-from storage.s3.spool import remove, spool_paths
-from storage.s3.upload import abort_uploads
+from storage.s3.reading.audio import CompletedAudio
+from storage.s3.writing.digest import put_peaks
+from storage.s3.writing.spool import remove, spool_paths
+from storage.s3.writing.upload import abort_uploads
+from storage.waveform.measuring import measure
 
 logger = logging.getLogger(__name__)
 

@@ -9,24 +9,25 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
-from storage.base import FencedError, Link, Page, RecordingNotFoundError
+from storage.base import Link, Page
 from storage.checkpoint import Checkpoint
+from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
 from storage.s3 import keys
-from storage.s3.audio import CompletedAudio, GrowingAudio
-from storage.s3.bucket import Bucket, BucketSettings
+from storage.s3.admin.doctor import PROBES, create_once
 from storage.s3.cleaning import Cleaning, remove_folder
-from storage.s3.doctor import PROBES, create_once
+from storage.s3.client.bucket import Bucket, BucketSettings
+from storage.s3.client.presigner import Presigner
 from storage.s3.keys import SessionKeys
-from storage.s3.lease import Lease, must_not_be_owned_elsewhere, owner_of
-from storage.s3.listing import read_manifest, read_page
-from storage.s3.node import Leasing, Node
-from storage.s3.presigner import Presigner
-from storage.s3.recording import S3Recording, Shipping
-from storage.s3.refill import refill
-from storage.s3.segments import Segments
-from storage.s3.spool import Spool, remove, spool_paths, spooled_sessions
-from storage.s3.upload import Upload, abort_uploads
+from storage.s3.ownership.lease import Lease, must_not_be_owned_elsewhere, owner_of
+from storage.s3.ownership.node import Leasing, Node
+from storage.s3.reading.audio import CompletedAudio, GrowingAudio
+from storage.s3.reading.listing import read_manifest, read_page
+from storage.s3.writing.recording import S3Recording, Shipping
+from storage.s3.writing.refill import refill
+from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.spool import Spool, remove, spool_paths, spooled_sessions
+from storage.s3.writing.upload import Upload, abort_uploads
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from api.audio.framing.mp4 import Mp4Framer
 from api.audio.framing.ogg import OggFramer
 from api.audio.pcm import PcmFramer
 from api.audio.wav_header import parse_header
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
 
 KINDS: tuple[InputKind, ...] = (
     "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "webm", "ogg", "mp4",

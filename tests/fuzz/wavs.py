@@ -8,8 +8,7 @@ from random import Random
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
 from api.audio.input_stream import InputStream
-from storage.base import Buffer
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 from tests.audio import decode
 from tests.fuzz.properties import pieces
 

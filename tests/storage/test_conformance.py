@@ -9,14 +9,17 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from storage import peaks, wav
-from storage.base import Audio, Recording, RecordingNotFoundError, Storage
+from storage import wav
+from storage.base import Audio, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
-from storage.peaks import Peaks
+from storage.errors import RecordingNotFoundError
+from storage.pcm import PcmFormat
 from storage.watermark import Unpersisted
+from storage.waveform import peaks
+from storage.waveform.peaks import Peaks
 from tests.audio import pcm
 from tests.storage.conftest import BACKENDS, new_manifest
-from tests.storage.test_peaks import expected
+from tests.storage.waveform.test_peaks import expected
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 UNKNOWN = UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
@@ -48,7 +51,7 @@ async def content(audio: Audio, start: int = 0, stop: int | None = None) -> byte
 
 
 def waveform(data: bytes, channels: int = 1) -> Peaks:
-    pcm_format = wav.PcmFormat(16000, channels)
+    pcm_format = PcmFormat(16000, channels)
     return peaks.peaks_of(pcm_format, expected(data, pcm_format))
 
 
@@ -66,13 +69,13 @@ async def test_what_was_appended_is_read_back(storage: Storage) -> None:
     append(recording, pcm(500, seed=2))
     data = pcm(1000, seed=1) + pcm(500, seed=2)
     audio = await storage.audio(id_of(recording))
-    assert await content(audio) == wav.header(wav.PcmFormat(16000, 1), len(data)) + data
+    assert await content(audio) == wav.header(PcmFormat(16000, 1), len(data)) + data
 
 
 async def test_a_new_recording_is_an_empty_wav(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     audio = await storage.audio(id_of(recording))
-    assert await content(audio) == wav.header(wav.PcmFormat(16000, 1), 0)
+    assert await content(audio) == wav.header(PcmFormat(16000, 1), 0)
 
 
 async def test_any_range_is_that_part_of_the_file(storage: Storage) -> None:
@@ -158,7 +161,7 @@ async def test_completed_audio_stays_as_it_was_recorded(storage: Storage) -> Non
     await recording.complete(LATER)
     audio = await storage.audio(id_of(recording))
     data = pcm(700, channels=2)
-    assert await content(audio) == wav.header(wav.PcmFormat(16000, 2), len(data)) + data
+    assert await content(audio) == wav.header(PcmFormat(16000, 2), len(data)) + data
 
 
 async def test_a_completed_session_cannot_be_opened(storage: Storage) -> None:

@@ -9,9 +9,10 @@ import pytest
 import soundfile
 
 from storage import wav
+from storage.pcm import PcmFormat
 from tests.audio import pcm
 
-STEREO = wav.PcmFormat(48000, 2)
+STEREO = PcmFormat(48000, 2)
 LAST_RIFF_BYTES = 0xFFFFFFFF - wav.HEADER_BYTES + 8 - 3  # whole frames of STEREO
 
 
@@ -19,7 +20,7 @@ LAST_RIFF_BYTES = 0xFFFFFFFF - wav.HEADER_BYTES + 8 - 3  # whole frames of STERE
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_reader_finds_every_sample(sample_rate: int, channels: int) -> None:
     data = pcm(1234, channels=channels)
-    file = io.BytesIO(wav.header(wav.PcmFormat(sample_rate, channels), len(data)) + data)
+    file = io.BytesIO(wav.header(PcmFormat(sample_rate, channels), len(data)) + data)
     samples, found_rate = soundfile.read(file, dtype="int16", always_2d=True)
     assert found_rate == sample_rate
     assert samples.shape == (1234, channels)

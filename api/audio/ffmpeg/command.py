@@ -12,7 +12,7 @@ import shutil
 import imageio_ffmpeg
 
 from api.audio.ffmpeg.sandbox import Sandbox, available
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
 
 # Those of the codecs in docs/protocol.md. Where there are two for one, builds differ in which.
 _DECODERS = (

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from api.audio.ffmpeg.process import Process
 from api.audio.formats import DecodeError
-from storage.base import Buffer
+from storage.pcm import Buffer
 
 logger = logging.getLogger(__name__)
 

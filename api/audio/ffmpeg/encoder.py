@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from api.audio.ffmpeg import command as ffmpeg
 from api.audio.ffmpeg.process import Process
-from storage.base import Buffer
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 
 _BLOCK_BYTES = 64 * 1024
 

@@ -6,7 +6,7 @@ import os
 from api.audio.ffmpeg.command import arguments, binary, sandbox
 from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
 from api.audio.ffmpeg.process import Process
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
 
 _START_SECONDS = 0.25
 

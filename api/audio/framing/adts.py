@@ -1,7 +1,7 @@
 """ADTS in front of ffmpeg: one damaged frame costs just that frame."""
 
 from api.audio.detection import ID3_HEADER_BYTES, adts_frame_bytes, tag_bytes
-from storage.base import Buffer
+from storage.pcm import Buffer
 
 
 class AdtsFramer:

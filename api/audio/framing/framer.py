@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from storage.base import Buffer
+from storage.pcm import Buffer
 
 
 class Framer(Protocol):

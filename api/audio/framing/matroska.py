@@ -9,7 +9,7 @@ import struct
 from typing import NamedTuple
 
 from api.audio.pcm import PcmFramer
-from storage.base import Buffer
+from storage.pcm import Buffer
 
 _UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
 _INTEGER, _FLOAT, _ACM = b"A_PCM/INT/LIT", b"A_PCM/FLOAT/IEEE", b"A_MS/ACM"

@@ -4,7 +4,7 @@ On a pipe ffmpeg cannot go back to look for the next page inside one that claims
 longer than it is, and loses the rest. Damaged content is left to ffmpeg, which checks sums.
 """
 
-from storage.base import Buffer
+from storage.pcm import Buffer
 
 _CAPTURE = b"OggS\x00"
 _HEADER_BYTES = 27

@@ -6,7 +6,7 @@ import pytest
 
 from api.audio.choice import Choice, choose
 from api.audio.formats import DecodeError
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
 from tests.audio import chunk, extensible, pcm, wav
 
 MONO = PcmFormat(44100, 1)

@@ -15,8 +15,7 @@ from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.ffmpeg.sandbox import Sandbox
 from api.audio.formats import DecodeError
-from storage.base import Buffer
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 from tests import baits
 from tests.audio import decode, encode, speech
 

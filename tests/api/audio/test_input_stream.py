@@ -8,9 +8,8 @@ import pytest
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
 from api.audio.input_stream import InputStream
-from storage.base import Buffer
 from storage.checkpoint import StreamCheckpoint
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, cut_anywhere, decode, encode, encode_silence, pcm, speech, wav
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from api.audio.choice import choose
 from api.audio.pcm import PcmFramer
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
 from tests.audio import chunk, cut, cut_anywhere, decode, pcm, wav
 
 MONO = PcmFormat(44100, 1)

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from storage import wav
+from storage.pcm import PcmFormat
 from tests.audio import decode, pcm
 from tests.service import Service, children_of
 
@@ -39,7 +40,7 @@ async def test_a_part_is_a_wav_of_the_frames_between_two_moments(
 ) -> None:
     answer = service.get(f"{SESSIONS}/{session_id}/audio?{query}")
     part = DATA[4 * begin : 4 * stop]
-    assert answer.content == wav.header(wav.PcmFormat(48000, 2), len(part)) + part
+    assert answer.content == wav.header(PcmFormat(48000, 2), len(part)) + part
     assert answer.headers["content-type"] == "audio/wav"
 
 

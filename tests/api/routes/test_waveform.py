@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from storage import peaks
+from storage.waveform import peaks
 from tests.api.wire.test_waveform_picture import read_png
 from tests.audio import dat, pcm, pixels, speech
 from tests.service import Service

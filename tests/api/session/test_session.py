@@ -19,8 +19,9 @@ from api.wire.errors import (
     TooManyConnectionsError,
 )
 from api.wire.messages import SessionInfo
-from storage.base import Buffer, StorageUnavailableError
 from storage.checkpoint import Checkpoint
+from storage.errors import StorageUnavailableError
+from storage.pcm import Buffer
 from tests.api.session.conftest import ConnectionProbe
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
 from tests.service import children_of

@@ -6,18 +6,18 @@ import pytest
 
 from api.wire import errors
 from api.wire.errors import INTERNAL, TABLE, InvalidParameterError, ServiceError, wire
-from storage import base
+from storage import errors as storage_errors
 
 
 def test_every_error_of_the_project_has_its_row() -> None:
     ours = {
         error
-        for module in (errors, base)
+        for module in (errors, storage_errors)
         for _, error in inspect.getmembers(module, inspect.isclass)
         if issubclass(error, Exception)
     }
     # A session that another node has is not an error: the request is handed on.
-    not_told = {ServiceError, base.StorageError, base.OwnedElsewhereError}
+    not_told = {ServiceError, storage_errors.StorageError, storage_errors.OwnedElsewhereError}
     assert ours - not_told == set(TABLE)
 
 

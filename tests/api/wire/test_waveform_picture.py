@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from api.wire.waveform_picture import Color, Look, bands, png, svg
-from storage import peaks
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
+from storage.waveform import peaks
 from tests.audio import pcm
 
 RED, WHITE = Color("ff0000", 255), Color("ffffff", 128)

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from storage.base import RecordingNotFoundError, Storage, StorageUnavailableError
+from storage.base import Storage
 from storage.checkpoint import Checkpoint
+from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local import LocalStorage
 from tests.audio import pcm
 from tests.storage.conftest import file_size_limit, new_manifest

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from storage.s3 import BucketSettings, S3Storage, Shipping
-from storage.s3.bucket import Bucket
-from storage.s3.node import Leasing
+from storage.s3.client.bucket import Bucket
+from storage.s3.ownership.node import Leasing
 from tests.conftest import ManualClock
 from tests.faults import FaultyStore, faulty_store
 from tests.storage.conftest import bucket_settings

@@ -10,13 +10,13 @@ from uuid import UUID
 import msgspec
 
 from storage import wav
-from storage.base import FencedError, StorageError
 from storage.checkpoint import Checkpoint
+from storage.errors import FencedError, StorageError
 from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 from storage.s3.keys import SessionKeys, segment_sequence
-from storage.s3.lease import Owner
-from storage.s3.recording import S3Recording
-from storage.segment import SEGMENT_HEADER_BYTES
+from storage.s3.ownership.lease import Owner
+from storage.s3.writing.recording import S3Recording
+from storage.s3.writing.segment import SEGMENT_HEADER_BYTES
 from tests.audio import dat
 from tests.conftest import ManualClock
 from tests.storage.conftest import new_manifest

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.base import RecordingNotFoundError, StorageError, StorageUnavailableError
-from storage.s3.bucket import BucketSettings, Head, KeyExistsError, Listed
+from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.s3.client.bucket import BucketSettings, Head, KeyExistsError, Listed
 from tests.storage.s3.scripted_uploads import UploadClient, Uploads
 
 _ids = itertools.count()
@@ -83,7 +83,7 @@ class Request:
 
 
 class ScriptedBucket:
-    """As `storage.s3.bucket.Bucket`, as far as a recording goes."""
+    """As `storage.s3.client.bucket.Bucket`, as far as a recording goes."""
 
     def __init__(self, objects: Objects, settings: BucketSettings) -> None:
         self.settings = settings

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.base import RecordingNotFoundError, StorageUnavailableError
+from storage.errors import RecordingNotFoundError, StorageUnavailableError
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 

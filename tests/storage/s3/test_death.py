@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from storage.base import RecordingNotFoundError, StorageUnavailableError
 from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.manifest import Manifest
 from storage.s3 import S3Storage
 from tests import engines

@@ -9,8 +9,7 @@ import pytest
 from api.audio.ffmpeg.decoder import FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
-from storage.base import Buffer
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, decode, encode, pcm, speech, wav
 
 MONO = PcmFormat(16000, 1)

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from api.audio.ffmpeg.encoder import TARGETS, Converter
-from storage.wav import PcmFormat
+from storage.pcm import PcmFormat
 from tests.audio import cut, decode, pcm, speech
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.ffmpeg.sandbox import Sandbox
-from storage.base import Buffer
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 from tests.audio import pcm
 
 MONO = PcmFormat(44100, 1)

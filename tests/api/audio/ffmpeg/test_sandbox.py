@@ -12,8 +12,7 @@ import pytest
 from api.audio.ffmpeg.command import binary, sandbox
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.ffmpeg.sandbox import available
-from storage.base import Buffer
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 from tests.audio import pcm
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes the user")

@@ -6,8 +6,7 @@ import pytest
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.framing.matroska import MatroskaFramer
-from storage.base import Buffer
-from storage.wav import PcmFormat
+from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
 
 SAMPLES = ["u8", "s16le", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw"]

@@ -1,0 +1,49 @@
+"""File operations that either happen whole or not at all."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage.errors import StorageUnavailableError
+from storage.pcm import Buffer
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what the operating system says into the storage's own error."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailableError(str(error)) from error
+
+
+def write_at(fd: int, data: Buffer, offset: int) -> None:
+    """Write all of ``data`` at ``offset``. Raises ``OSError``."""
+    written = os.pwrite(fd, data, offset)
+    if written == len(data):
+        return
+    # A short write means that the disk filled up on the way: the next one says so.
+    view = memoryview(data)
+    while written < len(data):
+        written += os.pwrite(fd, view[written:], offset + written)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``: readers see the old content or the new, after a power cut too."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,1 @@
+"""Preparing a bucket, and trying what the service needs of its store."""

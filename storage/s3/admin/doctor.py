@@ -1,0 +1,256 @@
+"""Tries on a real bucket what recording into it rests on, and says what to do where it fails.
+
+A *needed* check that fails means that audio would be lost or unreachable. The others tell
+what is missing for comfort: links for a page, tidying up after a crash.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+import uuid_utils.compat
+from botocore.exceptions import BotoCoreError, ClientError
+
+from storage.base import Finding, Outcome
+from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.s3.client.bucket import Bucket, BucketSettings, KeyExistsError
+from storage.s3.client.presigner import Presigner
+from storage.s3.writing.upload import Upload
+
+PROBES = "_probe/"
+
+_RACERS = 16
+_MAX_SKEW_SECONDS = 60
+_LAST_PART_BYTES = 4096
+_LINK_SECONDS = 60
+_RESPONSE_SECONDS = 15
+
+_POLICY = "infra/iam-policy.json"
+_INIT = "`sercuescribe bucket init` sets it"
+_UNREACHABLE = (
+    "check S3_ENDPOINT_URL, S3_BUCKET, S3_REGION and the AWS_* credentials;"
+    " `sercuescribe bucket init` creates a bucket"
+)
+_NO_MULTIPART = f"grant the multipart actions of {_POLICY}, or try another S3_PART_SIZE_MB"
+_NO_LINK = "set S3_PUBLIC_ENDPOINT_URL to an address of the store that clients reach"
+
+
+async def examine(settings: BucketSettings, part_bytes: int, origin: str) -> AsyncIterator[Finding]:
+    """Every check, one after the other. ``origin`` is that of a page that fetches recordings."""
+    bucket = Bucket(settings)
+    await bucket.start()
+    try:
+        async for finding in _Doctor(bucket, Presigner(settings), part_bytes, origin).examine():
+            yield finding
+    finally:
+        await bucket.stop()
+
+
+class _FailedError(Exception):
+    """The check did not find what it looked for."""
+
+
+async def create_once(bucket: Bucket, racers: int) -> str:
+    """Let writers race for one key. Raises `StorageUnavailableError` unless one wins."""
+    key = f"{PROBES}{uuid_utils.compat.uuid7()}"
+    bodies = [b"writer %d" % number for number in range(racers)]
+    try:
+        ends = await asyncio.gather(
+            *(bucket.create(key, body) for body in bodies), return_exceptions=True
+        )
+        winners = [body for body, end in zip(bodies, ends, strict=True) if end is None]
+        failures = [e for e in ends if e is not None and not isinstance(e, KeyExistsError)]
+        if failures:
+            raise failures[0]
+        if len(winners) != 1 or await bucket.get(key) != winners[0]:
+            raise StorageUnavailableError(
+                f"conditional create: {len(winners)} of {racers} writers made the same key of"
+                f" {bucket.url('')}; a store that does not honour If-None-Match: * cannot hold"
+                " recordings"
+            )
+    finally:
+        await bucket.delete([key])
+    return f"{racers} writers, one winner"
+
+
+class _Doctor:
+    """All checks of one bucket, which must be started."""
+
+    def __init__(self, bucket: Bucket, presigner: Presigner, part_bytes: int, origin: str) -> None:
+        self._bucket = bucket
+        self._presigner = presigner
+        self._part_bytes = part_bytes
+        self._origin = origin
+        self._at: Any = {"Bucket": bucket.settings.bucket}
+        self._name = f"{PROBES}{uuid_utils.compat.uuid7()}"
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        """One finding after the other; nothing after a bucket that cannot be reached."""
+        for name, outcome, check, advice in self._checks():
+            try:
+                yield Finding(name, "pass", await check())
+            except (StorageError, _FailedError) as error:
+                yield Finding(name, outcome, str(error), advice)
+                if check == self._reach:
+                    return
+
+    def _checks(self) -> list[tuple[str, Outcome, Callable[[], Awaitable[str]], str]]:
+        """Name, what it is where it fails, the check, and what to do then."""
+        return [
+            ("bucket", "fail", self._reach, _UNREACHABLE),
+            ("clock", "fail", self._clock, "set the clock: stores refuse one 15 minutes off"),
+            ("put, get, list, delete", "fail", self._objects, f"grant the actions of {_POLICY}"),
+            ("conditional create", "fail", self._create_once, "use another store, or a newer one"),
+            ("conditional replace", "note", self._replace_raced, "nothing: it is not relied on"),
+            ("multipart, first part last", "fail", self._multipart, _NO_MULTIPART),
+            ("presigned link", "fail", self._presigned, _NO_LINK),
+            ("private", "note", self._private, "anybody may listen: take public access back"),
+            ("CORS", "note", self._cors, f"pages cannot fetch recordings: {_INIT}"),
+            ("lifecycle", "note", self._lifecycle, f"lost uploads stay and cost: {_INIT}"),
+        ]
+
+    async def _reach(self) -> str:
+        await self._asked(self._bucket.client.head_bucket(**self._at))
+        return self._bucket.url("")
+
+    async def _clock(self) -> str:
+        answer = await self._asked(self._bucket.client.head_bucket(**self._at))
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        if not date:
+            return "the store does not tell its time"
+        skew = abs(datetime.now(UTC) - parsedate_to_datetime(date))
+        if skew > timedelta(seconds=_MAX_SKEW_SECONDS):
+            raise _FailedError(f"{skew.total_seconds():.0f} seconds from the store's")
+        return f"within {_MAX_SKEW_SECONDS} seconds"
+
+    async def _objects(self) -> str:
+        bucket, key = self._bucket, f"{self._name}/object"
+        await bucket.create(key, b"0123456789", metadata={"checkpoint": "kept"})
+        head = await bucket.head(key)
+        if (head.size_bytes, head.metadata.get("checkpoint")) != (10, "kept"):
+            raise _FailedError("size or metadata are not as they were put")
+        if await bucket.get(key, 2, 5) != b"234":
+            raise _FailedError("a range is not what was put")
+        if await bucket.keys(self._name) != [key]:
+            raise _FailedError("the listing does not show what was put")
+        await bucket.delete([key])
+        try:
+            await bucket.head(key)
+        except RecordingNotFoundError:
+            encryption = bucket.settings.encryption
+            return f"encrypted with {encryption}" if encryption else "as they should be"
+        raise _FailedError("a deleted object is still there")
+
+    async def _create_once(self) -> str:
+        return await create_once(self._bucket, _RACERS)
+
+    async def _replace_raced(self) -> str:
+        bucket, key = self._bucket, f"{self._name}/replaced"
+        await bucket.put(key, b"first")
+        etag = (await bucket.head(key)).etag
+        ends = await asyncio.gather(
+            *(
+                bucket.client.put_object(
+                    **self._at, Key=bucket.settings.prefix + key, Body=b"%d" % number, IfMatch=etag
+                )
+                for number in range(_RACERS)
+            ),
+            return_exceptions=True,
+        )
+        await bucket.delete([key])
+        winners = sum(not isinstance(end, BaseException) for end in ends)
+        if winners != 1:
+            raise _FailedError(f"{_RACERS} writers, {winners} winners")
+        return f"{_RACERS} writers, one winner"
+
+    async def _multipart(self) -> str:
+        bucket, key = self._bucket, f"{self._name}/multipart"
+        first, last = os.urandom(self._part_bytes), os.urandom(_LAST_PART_BYTES)
+        upload = await Upload.begin(bucket, key)
+        try:
+            await upload.put(2, last)
+            await upload.put(1, first)
+            await upload.complete(len(first) + len(last))
+        except StorageError:
+            await upload.abort()
+            raise
+        seam = await bucket.get(key, len(first) - 16, len(first) + 16)
+        size_bytes = (await bucket.head(key)).size_bytes
+        await bucket.delete([key])
+        if size_bytes != len(first) + len(last) or seam != first[-16:] + last[:16]:
+            raise _FailedError("the object is not its parts in their order")
+        return f"parts of {len(first)} and {len(last)} bytes"
+
+    async def _presigned(self) -> str:
+        return await self._fetched_through_link(check_origin=False)
+
+    async def _cors(self) -> str:
+        return await self._fetched_through_link(check_origin=True)
+
+    async def _fetched_through_link(self, *, check_origin: bool) -> str:
+        key = f"{self._name}/link"
+        await self._bucket.put(key, b"presigned")
+        try:
+            link = await asyncio.to_thread(
+                self._presigner.link, key, _LINK_SECONDS, datetime.now(UTC)
+            )
+            status, headers, body = await _fetch(link.url, self._origin)
+        finally:
+            await self._bucket.delete([key])
+        if (status, body) != (200, b"presigned"):
+            raise _FailedError(f"{link.url.partition('?')[0]} answers {status}")
+        allowed = headers.get("Access-Control-Allow-Origin", "")
+        if check_origin and not allowed:
+            raise _FailedError(f"{self._origin} is not allowed")
+        return f"allows {allowed}" if check_origin else link.url.partition("?")[0]
+
+    async def _private(self) -> str:
+        key = f"{self._name}/private"
+        await self._bucket.put(key, b"private")
+        try:
+            link = await asyncio.to_thread(
+                self._presigner.link, key, _LINK_SECONDS, datetime.now(UTC)
+            )
+            status, _, _ = await _fetch(link.url.partition("?")[0], self._origin)
+        finally:
+            await self._bucket.delete([key])
+        if status == 200:
+            raise _FailedError("anybody reads without a link")
+        return f"without a link: {status}"
+
+    async def _lifecycle(self) -> str:
+        answer = await self._asked(
+            self._bucket.client.get_bucket_lifecycle_configuration(**self._at)
+        )
+        rules = [rule for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
+        days = [
+            rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+            for rule in rules
+            if "AbortIncompleteMultipartUpload" in rule
+        ]
+        if not days:
+            raise _FailedError("no rule aborts old multipart uploads")
+        return f"uploads are aborted after {min(days)} days"
+
+    async def _asked(self, request: Awaitable[Any]) -> Any:
+        try:
+            return await request
+        except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
+            raise _FailedError(str(error)) from error
+
+
+async def _fetch(url: str, origin: str) -> tuple[int, Any, bytes]:
+    """A GET as a browser on another origin makes it."""
+    timeout = aiohttp.ClientTimeout(total=_RESPONSE_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as client,
+            client.get(url, headers={"Origin": origin}) as answer,
+        ):
+            return answer.status, answer.headers, await answer.read()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _FailedError(f"{url.partition('?')[0]}: {error or type(error).__name__}") from error

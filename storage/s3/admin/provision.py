@@ -1,0 +1,108 @@
+"""What a bucket should have before the service uses it: itself, lifecycle rules, CORS.
+
+Whatever else the bucket was given stays: rules are known by their ids.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError
+
+from storage.errors import StorageUnavailableError
+from storage.s3.admin.doctor import PROBES
+from storage.s3.client.bucket import Bucket, BucketSettings
+
+_OURS = "sercuescribe-"
+_UPLOAD_DAYS = 7
+_PROBE_DAYS = 1
+_CORS_SECONDS = 3600
+_AMAZONS_FIRST_REGION = "us-east-1"  # which must not be named: S3 API, "CreateBucket"
+
+
+async def provision(settings: BucketSettings, origins: list[str]) -> AsyncIterator[str]:
+    """Do it, step by step; gives a line for each. May be repeated.
+
+    Raises `StorageUnavailableError` where there is no bucket in the end.
+    """
+    bucket = Bucket(settings)
+    await bucket.start()
+    try:
+        yield await _create(bucket)
+        for step in (_set_lifecycle, _allow_origins):
+            try:
+                yield await step(bucket, origins)
+            except ClientError as error:
+                yield f"not done: {error}"  # some stores do not have it, and can do without
+    except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
+        raise StorageUnavailableError(str(error)) from error
+    finally:
+        await bucket.stop()
+
+
+async def _create(bucket: Bucket) -> str:
+    client, name = bucket.client, bucket.settings.bucket
+    try:
+        await client.head_bucket(Bucket=name)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+    else:
+        return f"bucket {name} is there"
+    region = client.meta.region_name
+    place: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    is_amazons = bucket.settings.endpoint_url is None and region != _AMAZONS_FIRST_REGION
+    await client.create_bucket(Bucket=name, **(place if is_amazons else {}))
+    return f"bucket {name} created"
+
+
+async def _set_lifecycle(bucket: Bucket, _: list[str]) -> str:
+    client, name, prefix = bucket.client, bucket.settings.bucket, bucket.settings.prefix
+    ours: list[Any] = [
+        {
+            "ID": f"{_OURS}uploads-{prefix}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": prefix},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _UPLOAD_DAYS},
+        },
+        {
+            "ID": f"{_OURS}probes-{prefix}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": prefix + PROBES},
+            "Expiration": {"Days": _PROBE_DAYS},
+        },
+    ]
+    kept = await _without(ours, client.get_bucket_lifecycle_configuration(Bucket=name), "Rules")
+    await client.put_bucket_lifecycle_configuration(
+        Bucket=name, LifecycleConfiguration={"Rules": [*kept, *ours]}
+    )
+    return f"uploads that nobody completes are aborted after {_UPLOAD_DAYS} days"
+
+
+async def _allow_origins(bucket: Bucket, origins: list[str]) -> str:
+    client, name = bucket.client, bucket.settings.bucket
+    ours: list[Any] = [
+        {
+            "ID": f"{_OURS}page",
+            "AllowedMethods": ["GET", "HEAD"],
+            "AllowedOrigins": origins,
+            "AllowedHeaders": ["*"],
+            "ExposeHeaders": ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+            "MaxAgeSeconds": _CORS_SECONDS,
+        }
+    ]
+    kept = await _without(ours, client.get_bucket_cors(Bucket=name), "CORSRules")
+    await client.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": [*kept, *ours]})
+    return f"pages of {', '.join(origins)} may read"
+
+
+async def _without(ours: list[Any], request: Any, field: str) -> list[Any]:
+    """The rules that somebody else set."""
+    try:
+        rules = (await request)[field]
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return []  # NoSuchLifecycleConfiguration, NoSuchCORSConfiguration
+    ids = {rule["ID"] for rule in ours}
+    return [rule for rule in rules if rule.get("ID") not in ids]

@@ -1,0 +1,1 @@
+"""The bucket as the service speaks to it: requests, presigned links. Only here is boto used."""

@@ -1,0 +1,260 @@
+"""One bucket (or a prefix of it), and the few requests the service makes of it.
+
+Everything is an S3 API operation of 2006-03-01 that the engines agree on; where they do
+not, the docstring says what is relied on. Requests are retried by botocore with jitter;
+what fails for good is :class:`StorageUnavailableError`.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aioboto3
+import msgspec
+import uuid_utils.compat
+from aiobotocore.config import AioConfig
+from aiohttp import ClientError as ConnectionFailedError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from storage.errors import RecordingNotFoundError, StorageUnavailableError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+_NOT_FOUND = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
+_EXISTS = {"PreconditionFailed", "412"}
+# AWS answers so when two conditional writes meet: neither has won yet.
+_RACED = {"ConditionalRequestConflict", "409"}
+_DELETED_AT_ONCE = 1000
+_WRITE_ID = "write-id"
+
+
+class KeyExistsError(Exception):
+    """Somebody else created the key first."""
+
+
+class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the bucket is and how it is spoken to. Credentials come from the usual places."""
+
+    bucket: str
+    prefix: str = ""
+    endpoint_url: str | None = None
+    public_endpoint_url: str | None = None
+    region: str | None = None
+    path_style: bool = True
+    encryption: str = ""
+    encryption_key_id: str = ""
+    max_requests: int = 32
+    max_attempts: int = 5
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """An object as a listing shows it; ``key`` is without the prefix."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class Head(msgspec.Struct, frozen=True):
+    """An object without its content. ``etag`` is without quotes."""
+
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+    metadata: dict[str, str]
+
+
+class Bucket:
+    """The bucket. Open between :meth:`start` and :meth:`stop`; keys are without the prefix."""
+
+    def __init__(self, settings: BucketSettings) -> None:
+        self.settings = settings
+        self._requests = asyncio.Semaphore(settings.max_requests)
+        self._exit = contextlib.AsyncExitStack()
+        self._client: S3Client | None = None
+
+    async def start(self) -> None:
+        settings = self.settings
+        with _translated_errors():
+            self._client = await self._exit.enter_async_context(
+                aioboto3.Session().client(
+                    "s3",
+                    endpoint_url=settings.endpoint_url,
+                    region_name=settings.region,
+                    config=AioConfig(**client_options(settings)),
+                )
+            )
+
+    async def stop(self) -> None:
+        self._client = None
+        await self._exit.aclose()
+
+    @property
+    def client(self) -> "S3Client":
+        if self._client is None:
+            raise StorageUnavailableError("the bucket is not open")
+        return self._client
+
+    def url(self, key: str) -> str:
+        return f"s3://{self.settings.bucket}/{self.settings.prefix}{key}"
+
+    def key(self, key: str) -> str:
+        """The name in the bucket."""
+        return self.settings.prefix + key
+
+    def at(self, key: str) -> Any:
+        """What names an object in a request."""
+        return {"Bucket": self.settings.bucket, "Key": self.key(key)}
+
+    def encrypted(self) -> Any:
+        """What asks for encryption in a request that writes."""
+        if not self.settings.encryption:
+            return {}
+        options = {"ServerSideEncryption": self.settings.encryption}
+        if self.settings.encryption_key_id:
+            options["SSEKMSKeyId"] = self.settings.encryption_key_id
+        return options
+
+    @contextlib.asynccontextmanager
+    async def asking(self, key: str = "") -> "AsyncIterator[S3Client]":
+        """The client for one request, when it is its turn. Errors come out as the storage's own."""
+        with _translated_errors(key):
+            async with self._requests:
+                yield self.client
+
+    async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Bytes ``start`` to ``stop`` (exclusive). Raises :class:`RecordingNotFoundError`."""
+        if stop is not None and stop <= start:
+            return b""
+        options: Any = {} if stop is None else {"Range": f"bytes={start}-{stop - 1}"}
+        async with self.asking(key) as client:
+            answer = await client.get_object(**self.at(key), **options)
+            async with answer["Body"] as body:
+                return await body.read()
+
+    async def head(self, key: str) -> Head:
+        """Raises :class:`RecordingNotFoundError`."""
+        async with self.asking(key) as client:
+            answer = await client.head_object(**self.at(key))
+        return Head(
+            size_bytes=answer["ContentLength"],
+            etag=answer["ETag"].strip('"'),
+            modified_at=answer["LastModified"].astimezone(UTC),
+            metadata=dict(answer["Metadata"]),
+        )
+
+    async def put(self, key: str, body: bytes, content_type: str = "binary/octet-stream") -> None:
+        """Write ``key``, whatever was there."""
+        async with self.asking(key) as client:
+            await client.put_object(
+                **self.at(key), **self.encrypted(), Body=body, ContentType=content_type
+            )
+
+    async def create(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str = "binary/octet-stream",
+        metadata: dict[str, str] | None = None,
+        write_id: str = "",
+    ) -> None:
+        """Write a key that must not exist yet. Raises :class:`KeyExistsError`.
+
+        The one condition that every engine honours under a race. A retried request may meet
+        its own success: ``write_id`` in the metadata tells it from a stranger's. Who calls
+        again after a failure, with the same content, gives the same one.
+        """
+        write_id = write_id or str(uuid_utils.compat.uuid7())
+        with _translated_errors(key):
+            for delay_seconds in (0.05, 0.2, 0.5, None):
+                try:
+                    async with self._requests:
+                        await self.client.put_object(
+                            **self.at(key), **self.encrypted(),
+                            Body=body, ContentType=content_type, IfNoneMatch="*",
+                            Metadata={**(metadata or {}), _WRITE_ID: write_id},
+                        )  # fmt: skip
+                    return
+                except ClientError as error:
+                    code = error.response["Error"]["Code"]
+                    if code in _EXISTS and await self._is_ours(key, write_id):
+                        return
+                    if code in _EXISTS:
+                        raise KeyExistsError(key) from error
+                    if code not in _RACED or delay_seconds is None:
+                        raise
+                await asyncio.sleep(delay_seconds)
+
+    async def delete(self, keys: list[str]) -> None:
+        """Delete keys, existing or not."""
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            objects = [{"Key": self.key(key)} for key in keys[start : start + _DELETED_AT_ONCE]]
+            async with self.asking() as client:
+                answer = await client.delete_objects(
+                    Bucket=self.settings.bucket,
+                    Delete={"Objects": objects, "Quiet": True},  # type: ignore[typeddict-item]
+                )
+            if errors := answer.get("Errors"):
+                raise StorageUnavailableError(f"could not be deleted: {errors[0]}")
+
+    async def pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[list[Listed]]:
+        """Keys below ``prefix``, page by page, each page in the order of its keys."""
+        options: dict[str, Any] = {"StartAfter": self.key(start_after)} if start_after else {}
+        while True:
+            async with self.asking() as client:
+                answer = await client.list_objects_v2(
+                    Bucket=self.settings.bucket, Prefix=self.key(prefix), **options
+                )
+            page = [
+                Listed(item["Key"][len(self.settings.prefix) :], item["Size"], item["LastModified"])
+                for item in answer.get("Contents", [])
+            ]
+            if page:
+                # SeaweedFS sorts folder by folder, not byte by byte.
+                yield sorted(page, key=lambda listed: listed.key)
+            if not answer.get("IsTruncated"):
+                return
+            options = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    async def keys(self, prefix: str) -> list[str]:
+        """All keys below ``prefix``."""
+        return [listed.key async for page in self.pages(prefix) for listed in page]
+
+    async def _is_ours(self, key: str, write_id: str) -> bool:
+        try:
+            return (await self.head(key)).metadata.get(_WRITE_ID) == write_id
+        except RecordingNotFoundError:
+            return False
+
+
+def client_options(settings: BucketSettings) -> dict[str, Any]:
+    """What botocore's ``Config`` takes, for aioboto3 and boto3 alike."""
+    return {
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": "path" if settings.path_style else "virtual"},
+        "retries": {"mode": "standard", "total_max_attempts": settings.max_attempts},
+        "connect_timeout": 5,
+        "read_timeout": 30,
+        "max_pool_connections": settings.max_requests,
+        # Not every engine takes the newer trailing checksums.
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+    }
+
+
+@contextlib.contextmanager
+def _translated_errors(key: str = "") -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NOT_FOUND:
+            raise RecordingNotFoundError(key) from error
+        raise StorageUnavailableError(str(error)) from error
+    except (BotoCoreError, ConnectionFailedError, TimeoutError, OSError) as error:
+        raise StorageUnavailableError(str(error) or type(error).__name__) from error

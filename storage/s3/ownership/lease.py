@@ -1,0 +1,93 @@
+"""The right to write one session, and its number: the epoch.
+
+``{id}/epochs/{epoch}`` is created once and names the node that has the right; the highest one
+counts. Who takes over creates the next, then a segment without audio: the old owner meets it
+where its own next segment should go, and knows. So two nodes may both believe that they own a
+session, but only one of them can make anything persistent (Martin Kleppmann, "How to do
+distributed locking", on fencing).
+"""
+
+import msgspec
+
+from storage.errors import FencedError, OwnedElsewhereError, RecordingNotFoundError
+from storage.s3.client.bucket import Bucket, KeyExistsError
+from storage.s3.keys import SessionKeys, epoch_of
+from storage.s3.ownership.node import Node
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """What an epoch's object says. ``is_released`` is written by the owner alone."""
+
+    node_id: str
+    is_released: bool = False
+
+
+class Lease:
+    """One node's right to one session, from :meth:`take` until another node takes it."""
+
+    def __init__(self, bucket: Bucket, keys: SessionKeys, node: Node, epoch: int) -> None:
+        self.epoch = epoch
+        self._bucket = bucket
+        self._keys = keys
+        self._node = node
+        self._lapses = node.lapses
+
+    @classmethod
+    async def take(cls, bucket: Bucket, keys: SessionKeys, node: Node) -> "Lease":
+        """The next epoch. Raises `OwnedElsewhereError` while a node that lives has the last."""
+        while True:
+            lease = cls(bucket, keys, node, epoch=await _latest(bucket, keys) + 1)
+            await must_not_be_owned_elsewhere(bucket, keys, node)
+            try:
+                await lease.begin()
+            except KeyExistsError:
+                continue
+            return lease
+
+    async def begin(self) -> None:
+        """Raises `KeyExistsError` where another node was faster."""
+        owner = msgspec.json.encode(Owner(self._node.node_id))
+        await self._bucket.create(self._keys.epoch(self.epoch), owner, "application/json")
+
+    async def verify(self) -> None:
+        """Cheap while the node renews in time. Raises `FencedError` where another has the right."""
+        lapses = self._node.lapses
+        if lapses == self._lapses and not self._node.is_overdue:
+            return
+        if await _latest(self._bucket, self._keys) != self.epoch:
+            raise FencedError(str(self._keys.session_id))
+        self._lapses = lapses
+
+    async def release(self) -> None:
+        """Whoever is asked next may take it at once."""
+        await self._bucket.put(
+            self._keys.epoch(self.epoch),
+            msgspec.json.encode(Owner(self._node.node_id, is_released=True)),
+        )
+
+
+async def owner_of(bucket: Bucket, keys: SessionKeys) -> Owner | None:
+    """Whoever has the last epoch, living or not; None where it was given back."""
+    epoch = await _latest(bucket, keys)
+    if not epoch:
+        return None
+    try:
+        owner = msgspec.json.decode(await bucket.get(keys.epoch(epoch)), type=Owner)
+    except RecordingNotFoundError:
+        return None  # the session has ended meanwhile
+    return None if owner.is_released else owner
+
+
+async def must_not_be_owned_elsewhere(bucket: Bucket, keys: SessionKeys, node: Node) -> None:
+    """Raises `OwnedElsewhereError` while another node, which lives, has the session."""
+    owner = await owner_of(bucket, keys)
+    if owner is None or owner.node_id == node.node_id:
+        return
+    presence = await node.presence(owner.node_id)
+    if presence is not None:
+        raise OwnedElsewhereError(str(keys.session_id), presence.address)
+
+
+async def _latest(bucket: Bucket, keys: SessionKeys) -> int:
+    """The highest epoch; 0 where there is none."""
+    return max(map(epoch_of, await bucket.keys(keys.epochs)), default=0)

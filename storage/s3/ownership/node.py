@@ -1,0 +1,153 @@
+"""One process among those that share the bucket: who it is, and which others live.
+
+``_nodes/{node_id}`` says where a node is reached, and until when to believe that it lives. The
+node itself writes it again every third of the lease. One object per node and not one per
+session: what a lease costs does not grow with the sessions.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import uuid_utils.compat
+
+from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.s3.client.bucket import Bucket
+
+logger = logging.getLogger(__name__)
+
+NODES = "_nodes/"
+_RENEWALS_PER_LEASE = 3
+_STOP_SECONDS = 1
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """``address`` is the URL under which the other nodes reach this one."""
+
+    address: str
+    expires_at: datetime
+
+
+class Leasing(msgspec.Struct, frozen=True, kw_only=True):
+    """How nodes know of each other. ``address`` is where this one is reached."""
+
+    address: str = ""
+    lease_seconds: float = 15.0
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class Node:
+    """One process. Its id stays that of its spool folder: after a crash it knows its own."""
+
+    def __init__(self, bucket: Bucket, folder: Path, leasing: Leasing) -> None:
+        self._bucket = bucket
+        self._folder = folder
+        self._leasing = leasing
+        self._lock: int | None = None
+        self._renewed_at = leasing.monotonic()
+        self._renewing: asyncio.Task[None] | None = None
+        self._renewal = asyncio.Lock()
+        self.lapses = 0  # how often it was overdue, up to the last renewal
+        self.node_id = ""
+
+    async def start(self) -> None:
+        """Raises `StorageUnavailableError`, also where another process has the folder."""
+        self.node_id = await asyncio.to_thread(self._claim_folder)
+        self._renewed_at = self._leasing.monotonic()
+        await self._renew()
+        self._renewing = asyncio.create_task(self._renew_for_ever(), name="lease")
+
+    async def stop(self) -> None:
+        """The others need not wait for the lease to end."""
+        if self._renewing is not None:
+            with contextlib.suppress(TimeoutError):
+                # A renewal that is on its way would bring it back.
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._renewal.acquire()
+            self._renewing.cancel()  # one that waits before it asks again would, too
+            with contextlib.suppress(StorageError, TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._bucket.delete([NODES + self.node_id])
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Stop as a crash would."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+            self._renewing = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the others may take it for dead, and take over what is its own."""
+        age_seconds = self._leasing.monotonic() - self._renewed_at
+        return age_seconds > self._leasing.lease_seconds
+
+    async def presence(self, node_id: str) -> Presence | None:
+        """Of a node that lives."""
+        try:
+            data = await self._bucket.get(NODES + node_id)
+        except RecordingNotFoundError:
+            return None
+        presence = msgspec.json.decode(data, type=Presence)
+        return presence if presence.expires_at > self._leasing.now() else None
+
+    async def dead(self) -> list[str]:
+        """Nodes that ended without a word."""
+        found = []
+        for key in await self._bucket.keys(NODES):
+            node_id = key.removeprefix(NODES)
+            if node_id != self.node_id and await self.presence(node_id) is None:
+                found.append(node_id)
+        return found
+
+    async def bury(self, node_id: str) -> None:
+        """Nothing that is this dead node's is left to be taken over."""
+        if await self.presence(node_id) is not None:
+            return  # it was only slow
+        await self._bucket.delete([NODES + node_id])
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._leasing.lease_seconds / _RENEWALS_PER_LEASE)
+            try:
+                await self._renew()
+            except StorageError as error:
+                logger.warning("the lease of this node could not be renewed: %s", error)
+
+    async def _renew(self) -> None:
+        asked_at = self._leasing.monotonic()
+        expires_at = self._leasing.now() + timedelta(seconds=self._leasing.lease_seconds)
+        presence = msgspec.json.encode(Presence(self._leasing.address, expires_at))
+        async with self._renewal:
+            await self._bucket.put(NODES + self.node_id, presence, "application/json")
+        self.lapses += self.is_overdue
+        self._renewed_at = asked_at
+
+    def _claim_folder(self) -> str:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self._folder / ".node", os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            node_id = os.pread(self._lock, 36, 0).decode()
+            if not node_id:
+                node_id = str(uuid_utils.compat.uuid7())
+                os.pwrite(self._lock, node_id.encode(), 0)
+        except BlockingIOError as error:
+            raise StorageUnavailableError(
+                f"{self._folder} is in use by another process; one spool folder has one writer"
+            ) from error
+        except OSError as error:
+            raise StorageUnavailableError(str(error)) from error
+        return node_id

@@ -1,0 +1,77 @@
+"""Manifests, one or many: read through the index, so that no page costs more than the first."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import msgspec
+
+from storage import manifest as manifests
+from storage.base import Page
+from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.manifest import Manifest, Status
+from storage.s3 import keys
+from storage.s3.client.bucket import Bucket
+from storage.s3.keys import SessionKeys
+
+logger = logging.getLogger(__name__)
+
+_READ_AT_ONCE = 20
+
+
+async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
+    """Raises `RecordingNotFoundError`."""
+    key = SessionKeys(session_id).manifest
+    try:
+        return manifests.decode(await bucket.get(key))
+    except msgspec.MsgspecError as error:
+        raise StorageUnavailableError(f"{key} is not a manifest: {error}") from error
+
+
+async def read_page(
+    bucket: Bucket, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+) -> Page:
+    """Sessions that match, newest first, from after ``cursor`` on."""
+    page: list[Manifest] = []
+    async for manifest in _candidates(bucket, status, user_id, cursor):
+        if status not in {None, manifest.status} or user_id not in {None, manifest.user_id}:
+            continue
+        if len(page) == limit:
+            return Page(page, next_cursor=page[-1].session_id)
+        page.append(manifest)
+    return Page(page)
+
+
+async def _candidates(
+    bucket: Bucket, status: Status | None, user_id: str | None, cursor: str | None
+) -> AsyncIterator[Manifest]:
+    """From whichever part of the index is the shortest."""
+    if status == "active":
+        found = sorted(map(keys.session_of, await bucket.keys(keys.ACTIVE)), reverse=True)
+        wanted = [key for key in found if cursor is None or str(key) < cursor]
+        async for manifest in _read_all(bucket, wanted):
+            yield manifest
+        return
+    prefix = keys.BY_TIME if user_id is None else keys.by_user(user_id)
+    after = "" if cursor is None else prefix + keys.index_place(cursor)
+    async for page in bucket.pages(prefix, start_after=after):
+        async for manifest in _read_all(bucket, [keys.session_of(entry.key) for entry in page]):
+            yield manifest
+
+
+async def _read_all(bucket: Bucket, session_ids: list[UUID]) -> AsyncIterator[Manifest]:
+    for start in range(0, len(session_ids), _READ_AT_ONCE):
+        batch = session_ids[start : start + _READ_AT_ONCE]
+        found = await asyncio.gather(
+            *(read_manifest(bucket, session_id) for session_id in batch), return_exceptions=True
+        )
+        for session_id, manifest in zip(batch, found, strict=True):
+            if isinstance(manifest, Manifest):
+                yield manifest
+            elif isinstance(manifest, RecordingNotFoundError):
+                continue  # deleted meanwhile
+            elif isinstance(manifest, StorageError):
+                logger.error("left out of the list: %s: %s", session_id, manifest)
+            else:
+                raise manifest

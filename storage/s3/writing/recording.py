@@ -1,0 +1,303 @@
+"""One recording on its way into the bucket: spool, segments, parts, object."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from storage import manifest as manifests
+from storage.checkpoint import Checkpoint
+from storage.errors import FencedError, StorageError, StorageUnavailableError
+from storage.manifest import Manifest
+from storage.pcm import Buffer
+from storage.s3.client.bucket import Bucket, KeyExistsError
+from storage.s3.ownership.lease import Lease
+from storage.s3.writing.digest import Digest
+from storage.s3.writing.final_file import FinalFile
+from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.spool import Spool
+from storage.s3.writing.upload import Upload
+from storage.watermark import Unpersisted, Watermark
+
+logger = logging.getLogger(__name__)
+
+_MAX_PAUSE_SECONDS = 30.0
+_RELEASE_SECONDS = 5.0
+_INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
+_DIGESTED_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
+
+
+class Shipping(msgspec.Struct, frozen=True, kw_only=True):
+    """How audio gets from the spool into the bucket."""
+
+    segment_seconds: float = 5.0
+    part_bytes: int = 8 * 1024 * 1024
+    spool_max_bytes: int = 256 * 1024 * 1024
+    keep_segments: bool = False
+
+
+class S3Recording:
+    """See `storage.base.Recording`. Everything but `append` and `keep_input` may wait.
+
+    One task puts a segment every few seconds, then the parts that have become whole. What is
+    persisted is what the last segment says.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        spool: Spool,
+        segments: Segments,
+        bucket: Bucket,
+        shipping: Shipping,
+        *,
+        persisted: Checkpoint,
+        upload: Upload | None,
+        lease: Lease,
+        released: Callable[["S3Recording"], None],
+    ) -> None:
+        self.manifest = manifest
+        self.persisted = persisted
+        self.segments = segments
+        self.spool = spool
+        self._keys = segments.keys
+        self._final = FinalFile(
+            bucket, segments, spool, manifest.pcm_format, shipping.part_bytes, upload
+        )
+        self._bucket = bucket
+        self._shipping = shipping
+        self._released = released
+        self._lease = lease
+        self._fenced: Callable[[], None] = lambda: None
+        self.is_fenced = False
+        self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
+        self._digest = Digest(spool.peaks)
+        self._target: Checkpoint | None = None  # of a segment that may be there or not
+        self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
+        self._watermark = Watermark()
+        self._busy = asyncio.Lock()
+        self._hurry = asyncio.Event()  # audio comes in faster than it is heard
+        self._sealed = False
+        self.is_completed = False
+        self._task = asyncio.create_task(self._ship_for_ever(), name=f"ship-{manifest.session_id}")
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return self.spool.checkpoint
+
+    @property
+    def unpersisted(self) -> Unpersisted:
+        return self._watermark.level(self.checkpoint, self.persisted)
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether it is here, and not about to be somewhere else."""
+        return not self._sealed
+
+    def watch(self, fenced: Callable[[], None]) -> None:
+        self._fenced = fenced
+
+    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        self._must_have_room(len(pcm))
+        self.spool.append(pcm, checkpoint)
+        self._watermark.recorded()
+
+    def write_ahead(self, pcm: Buffer) -> None:
+        self._must_have_room(len(pcm))
+        self.spool.write_ahead(pcm)
+
+    def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
+        self._must_have_room(len(data))
+        self.spool.keep_input(stream, offset, data)
+
+    async def read_input(self, stream: int) -> AsyncIterator[bytes]:
+        kept_bytes = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
+        for start in range(0, kept_bytes, _INPUT_BYTES):
+            stop = min(start + _INPUT_BYTES, kept_bytes)
+            yield await asyncio.to_thread(self.spool.read_input, stream, start, stop)
+
+    def drop_input(self, stream: int) -> None:
+        self._dropped.append((stream, self.checkpoint))
+
+    async def flush(self) -> None:
+        wanted = self.checkpoint
+        async with self._busy:
+            await self._ship_segments(wanted)
+
+    async def ship(self) -> None:
+        """Persist what there is and put the parts that have become whole."""
+        wanted = self.checkpoint
+        async with self._busy:
+            await self._ship_segments(wanted)
+            await self._final.ship(self.persisted.pcm_bytes)
+            await self._digest_more()
+        await asyncio.to_thread(self.spool.tidy)
+
+    async def pixels(self) -> bytes:
+        """Of the waveform, as far as is persisted, those that are whole."""
+        while not self._sealed and self._digest.pcm_bytes < self.persisted.pcm_bytes:
+            async with self._busy:
+                await self._digest_more()
+        return await self._digest.pixels()
+
+    async def complete(self, at: datetime) -> Manifest:
+        self._sealed = True
+        await self._stop_shipping()
+        async with self._busy:
+            await self._ship_segments(self.checkpoint)
+            with self._fencing():
+                await self.segments.seal(self.checkpoint, at)
+            # From here on, all is the same whichever node does it.
+            etag = await self._final.finish(self.checkpoint.pcm_bytes)
+            await self._digest_more()
+            is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
+            if is_digested:
+                await self._digest.put_peaks(self._bucket, self._keys)
+            manifest = msgspec.structs.replace(
+                self.manifest.completed(self.checkpoint, self.segments.completed_at or at),
+                etag=etag,
+                # Else it is added afterwards: closing costs the same for any length.
+                sha256=self._digest.sha256 if is_digested else None,
+            )
+            await self._bucket.put(
+                self._keys.manifest, manifests.encode(manifest), "application/json"
+            )
+            await asyncio.to_thread(self.spool.discard)
+        self.is_completed = True
+        self._released(self)
+        return manifest
+
+    async def release(self) -> None:
+        self._sealed = True
+        try:
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._stop_shipping()
+                await self.flush()
+                await self._lease.release()
+        except FencedError:
+            lost = self.checkpoint.chunk_count - self.persisted.chunk_count
+            logger.warning("%s: %d chunks are another node's", self.manifest.session_id, lost)
+        except (StorageError, TimeoutError) as error:
+            logger.warning("%s stays in its spool: %s", self.manifest.session_id, error)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        is_done = self.is_fenced or self.persisted == self.checkpoint
+        await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
+        self._released(self)
+
+    def abandon(self) -> None:
+        """Stop as a crash would."""
+        self._sealed = True
+        self._task.cancel()
+
+    def _must_have_room(self, more_bytes: int) -> None:
+        if self.is_fenced:
+            raise FencedError(self.manifest.session_id)
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
+        kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
+        waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
+        waiting_bytes -= sum(self._kept_bytes.values())
+        if waiting_bytes > self._shipping.part_bytes:
+            self._hurry.set()
+        if waiting_bytes + more_bytes > self._shipping.spool_max_bytes:
+            raise StorageUnavailableError(
+                f"the bucket is {waiting_bytes} bytes behind and the spool is full"
+            )
+
+    async def _ship_for_ever(self) -> None:
+        pause_seconds = usual_seconds = self._shipping.segment_seconds
+        while True:
+            if pause_seconds == usual_seconds:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_seconds):
+                        await self._hurry.wait()
+            else:
+                await asyncio.sleep(pause_seconds)
+            self._hurry.clear()
+            try:
+                await self.ship()
+                pause_seconds = usual_seconds
+            except FencedError:
+                return  # whoever watches lets go of it
+            except StorageError as error:
+                logger.warning("%s is not persisted: %s", self.manifest.session_id, error)
+                pause_seconds = min(2 * pause_seconds, _MAX_PAUSE_SECONDS)
+                pause_seconds *= random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
+
+    async def _stop_shipping(self) -> None:
+        async with self._busy:  # never in the middle of something
+            self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _ship_segments(self, wanted: Checkpoint) -> None:
+        """Persist at least up to ``wanted``, and not for ever what comes in meanwhile."""
+        if self.is_fenced:
+            raise FencedError(self.manifest.session_id)
+        while self.persisted not in {wanted, self.checkpoint} and _counts(
+            self.persisted
+        ) <= _counts(wanted):
+            await self._ship_segment()
+
+    async def _ship_segment(self) -> None:
+        """Persist up to the next mark."""
+        before, asked_at = self.persisted, time.monotonic()
+        self._target = target = self._target or self.spool.next_target(before)
+        is_latest = target == self.checkpoint
+        for stream in target.streams:
+            await self._ship_input(stream.number, stream.kept_bytes)
+        pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
+        with self._fencing():
+            await self.segments.append(pcm, target)
+        self.persisted, self._target = target, None
+        if is_latest:
+            self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
+        await asyncio.to_thread(self._digest.add, before.pcm_bytes, pcm)
+        await self._drop_inputs()
+
+    async def _ship_input(self, number: int, kept_bytes: int) -> None:
+        start = self._kept_bytes.get(number, 0)
+        while start < kept_bytes:
+            stop = min(start + _INPUT_BYTES, kept_bytes)
+            data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
+            await self._bucket.put(self._keys.input(number, start, self._lease.epoch), data)
+            self._kept_bytes[number] = start = stop
+
+    @contextlib.contextmanager
+    def _fencing(self) -> Iterator[None]:
+        """Another writer's segment where this one's should go: then it is over here."""
+        try:
+            yield
+        except (KeyExistsError, FencedError) as error:
+            self.is_fenced = self._sealed = True
+            self._fenced()
+            raise FencedError(self.manifest.session_id) from error
+
+    async def _drop_inputs(self) -> None:
+        """Remove what no segment, present or to come, will need."""
+        needed = {stream.number for stream in self.persisted.streams if stream.kept_bytes}
+        for stream, ended in self._dropped.copy():
+            if stream not in needed and _counts(self.persisted) >= _counts(ended):
+                if stream in self._kept_bytes:
+                    await self._bucket.delete(await self._bucket.keys(self._keys.input_of(stream)))
+                    del self._kept_bytes[stream]
+                self.spool.drop_input(stream)
+                self._dropped.remove((stream, ended))
+
+    async def _digest_more(self) -> None:
+        """Read again what an earlier writer shipped, a little at a time."""
+        start = self._digest.pcm_bytes
+        stop = min(self.persisted.pcm_bytes, start + _DIGESTED_BYTES)
+        async for block in self.segments.read(start, stop):
+            await asyncio.to_thread(self._digest.add, start, block)
+            start += len(block)
+
+
+def _counts(checkpoint: Checkpoint) -> tuple[int, int]:
+    return checkpoint.chunk_count, checkpoint.pcm_bytes

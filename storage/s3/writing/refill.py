@@ -1,0 +1,53 @@
+"""A spool made anew from the bucket, where a node has none of a session that it takes up."""
+
+import asyncio
+
+from storage import wav
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.errors import StorageUnavailableError
+from storage.s3 import keys
+from storage.s3.client.bucket import Bucket
+from storage.s3.keys import SessionKeys
+from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.spool import Spool
+from storage.s3.writing.upload import Upload
+
+
+async def refill(
+    bucket: Bucket,
+    spool: Spool,
+    segments: Segments,
+    persisted: Checkpoint,
+    *,
+    upload: Upload | None,
+    part_bytes: int,
+) -> None:
+    """Fetch what the final file still needs, and the input of streams that are open."""
+    parts = 1 + (upload.parts_from_the_second if upload is not None else 0)
+    hole = (part_bytes - wav.HEADER_BYTES, parts * part_bytes - wav.HEADER_BYTES)
+    await asyncio.to_thread(spool.begin_restore, persisted.pcm_bytes, hole)
+    for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
+        position = start
+        async for block in segments.read(start, stop):
+            await asyncio.to_thread(spool.write, block, position)
+            position += len(block)
+    for stream in persisted.streams:
+        await _refill_input(bucket, spool, segments.keys, stream)
+    await asyncio.to_thread(spool.end_restore, persisted)
+
+
+async def _refill_input(
+    bucket: Bucket, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
+) -> None:
+    # A writer that lost the session may have left input that no checkpoint counts. Its
+    # successor began at or before it: of several at one place, the latest epoch is true.
+    stored = await bucket.keys(session.input_of(stream.number))
+    latest = {keys.input_offset(key): key for key in sorted(stored)}
+    position = 0
+    for offset, key in latest.items():
+        if offset == position < stream.kept_bytes:
+            data = await bucket.get(key)
+            spool.keep_input(stream.number, position, data)
+            position += len(data)
+    if position < stream.kept_bytes:
+        raise StorageUnavailableError(f"{session.input_of(stream.number)} is not whole")

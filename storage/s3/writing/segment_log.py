@@ -1,0 +1,156 @@
+"""The segments of one session: the truth of what is persisted.
+
+A segment is a WAV of the audio since the one before. Its metadata holds the checkpoint
+that it brings the recording to, so the last segment tells all there is to know.
+"""
+
+import base64
+import binascii
+from array import array
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+
+import uuid_utils.compat
+
+from storage import wav
+from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.errors import FencedError, RecordingNotFoundError, StorageUnavailableError
+from storage.pcm import PcmFormat
+from storage.s3.client.bucket import Bucket, KeyExistsError
+from storage.s3.keys import SessionKeys, segment_sequence
+from storage.s3.ownership.lease import Lease
+from storage.s3.writing.segment import SEGMENT_HEADER_BYTES, Segment
+
+# S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
+_MAX_RECORD_BYTES = 1400
+_CHECKPOINT = "checkpoint"
+_EPOCH = "epoch"
+_COMPLETED_AT = "completed-at"
+_BLOCK_BYTES = 1024 * 1024
+
+
+class Segments:
+    """Writes segments one after the other, and reads any range of what they hold."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        keys: SessionKeys,
+        pcm_format: PcmFormat,
+        lease: Lease | None = None,
+    ) -> None:
+        self._bucket = bucket
+        self.keys = keys
+        self._lease = lease  # of who writes; None for those who only read
+        self.last_epoch = 0  # of who wrote the last one found; 0 where there is none
+        self.completed_at: datetime | None = None  # set where the last one is the last for good
+        self._pcm_format = pcm_format
+        self._stops = array("Q")  # where each segment's PCM ends, in bytes of the recording
+        self._write_id = str(uuid_utils.compat.uuid7())
+
+    async def load(self) -> Checkpoint:
+        """List what is there. The checkpoint is that of the last segment."""
+        listed = [entry async for page in self._bucket.pages(self.keys.segments) for entry in page]
+        listed.sort(key=lambda entry: segment_sequence(entry.key))
+        stops = array("Q")
+        for sequence, entry in enumerate(listed):
+            if entry.key != self.keys.segment(sequence):
+                raise StorageUnavailableError(f"{self.keys.segment(sequence)} is missing")
+            stops.append((stops[-1] if stops else 0) + entry.size_bytes - SEGMENT_HEADER_BYTES)
+        self._stops = stops
+        if not listed:
+            return Checkpoint()
+        metadata = (await self._bucket.head(listed[-1].key)).metadata
+        self.last_epoch = int(metadata.get(_EPOCH, 0))
+        if _COMPLETED_AT in metadata:
+            self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT])
+        return _decode(listed[-1].key, metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
+
+    async def take_over(self, found: Callable[[Checkpoint], Awaitable[None]]) -> Checkpoint:
+        """The same, for the writer from now on: an empty segment stops whoever was it before.
+
+        What that one has in flight either has the next name already, or never gets it. Nothing
+        is written behind the last segment of all. Before each try ``found`` is called with what
+        is there. Raises `FencedError` where another writer was faster.
+        """
+        while True:
+            checkpoint = await self.load()
+            if self.last_epoch > self.writer.epoch:
+                raise FencedError(str(self.keys.session_id))
+            await found(checkpoint)
+            if self.completed_at is None:
+                try:
+                    await self.append(b"", checkpoint)
+                except KeyExistsError:
+                    continue
+            return checkpoint
+
+    @property
+    def writer(self) -> Lease:
+        if self._lease is None:
+            raise StorageUnavailableError("these segments were opened to be read")
+        return self._lease
+
+    @property
+    def count(self) -> int:
+        return len(self._stops)
+
+    @property
+    def pcm_bytes(self) -> int:
+        return self._stops[-1] if self._stops else 0
+
+    async def seal(self, checkpoint: Checkpoint, at: datetime) -> None:
+        """Write the last one of all: the recording is completed, whoever goes on doing so."""
+        if self.completed_at is None:
+            await self.append(b"", checkpoint, completed_at=at)
+            self.completed_at = at
+
+    async def append(
+        self, pcm: bytes, checkpoint: Checkpoint, completed_at: datetime | None = None
+    ) -> None:
+        """Write the next segment. Raises `KeyExistsError` or `FencedError` where another
+        writer has taken over.
+
+        After a failure it may be there nevertheless: the same call must be made again.
+        """
+        key = self.keys.segment(self.count)
+        record = encode_record(checkpoint)
+        if len(record) > _MAX_RECORD_BYTES:
+            raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
+        body = Segment(self._pcm_format, pcm).encode()
+        metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.writer.epoch)}
+        if completed_at is not None:
+            metadata[_COMPLETED_AT] = completed_at.isoformat()
+        await self._bucket.create(key, body, "audio/wav", metadata, self._write_id)
+        # Where the session was completed elsewhere meanwhile, nothing stood in the way.
+        await self.writer.verify()
+        self._stops.append(self.pcm_bytes + len(pcm))
+
+    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """PCM from byte ``start`` to ``stop``. Once they are gone, from the final file."""
+        sequence = bisect_right(self._stops, start)
+        while start < stop:
+            begin = self._stops[sequence - 1] if sequence else 0
+            until = min(stop, self._stops[sequence], start + _BLOCK_BYTES)
+            offset = SEGMENT_HEADER_BYTES - begin
+            try:
+                yield await self._bucket.get(
+                    self.keys.segment(sequence), start + offset, until + offset
+                )
+            except RecordingNotFoundError:
+                offset = wav.HEADER_BYTES
+                yield await self._bucket.get(self.keys.audio, start + offset, until + offset)
+            start = until
+            while sequence < self.count and start >= self._stops[sequence]:
+                sequence += 1
+
+
+def _decode(key: str, text: str, pcm_bytes: int) -> Checkpoint:
+    try:
+        checkpoint = decode_record(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        checkpoint = None
+    if checkpoint is None or checkpoint.pcm_bytes != pcm_bytes:
+        raise StorageUnavailableError(f"{key} does not say how far its recording got")
+    return checkpoint

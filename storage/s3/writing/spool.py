@@ -1,0 +1,235 @@
+"""What a node holds of a session until the bucket has it: a recording on the volume, with holes.
+
+The spool is a `storage.local` recording, so a chunk is as safe in it as on a volume. What
+the bucket holds twice, in a segment and in a part of the final file, is taken out of it.
+"""
+
+import collections
+import ctypes
+import errno
+import logging
+import os
+import shutil
+import struct
+from pathlib import Path
+from uuid import UUID
+
+from storage import files, wav
+from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.manifest import Manifest
+from storage.pcm import Buffer
+from storage.volume.paths import SessionPaths, session_of_state
+from storage.volume.recording import LocalRecording
+from storage.waveform.growing_file import PeaksFile, boot
+
+logger = logging.getLogger(__name__)
+
+# fallocate(2): give the blocks back, keep the length.
+_PUNCH_HOLE = 0x02 | 0x01
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Spool:
+    """One session's spool. Marks are the checkpoints at which segments end."""
+
+    def __init__(self, paths: SessionPaths, manifest: Manifest, mark_bytes: int) -> None:
+        self._paths = paths
+        self._mark_bytes = mark_bytes
+        self._marks: collections.deque[Checkpoint] = collections.deque()
+        self._last_mark_bytes = 0
+        self._hole = (0, 0)  # PCM that is not here, from byte to byte
+        self._recording = LocalRecording(paths, manifest, changed=_ignore, released=_ignore)
+        # Fed by who ships: what was shipped is perhaps no longer here.
+        self.peaks = PeaksFile(paths.growing_peaks(boot()), manifest.pcm_format)
+        self._marks_file = os.open(_marks_path(paths), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+
+    @classmethod
+    def create(
+        cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int, epoch: int
+    ) -> "Spool":
+        """An empty one, in place of whatever was there. Blocks, as all but `append` do."""
+        with files.translated_errors():
+            shutil.rmtree(paths.state, ignore_errors=True)
+            paths.state.mkdir(parents=True)
+            spool = cls(paths, manifest, mark_bytes)
+            spool._recording.begin()
+            spool.note_epoch(epoch)
+        return spool
+
+    @classmethod
+    def recover(cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int) -> "Spool | None":
+        """The one that a process of this node left; None if there is none that is whole."""
+        if not paths.checkpoint.exists():
+            return None
+        with files.translated_errors():
+            spool = cls(paths, manifest, mark_bytes)
+            try:
+                spool._recording.recover()
+                spool._read_marks()
+                spool._read_hole()
+                spool.peaks.resume(0)
+            except OSError:
+                spool.close()
+                raise
+        return spool
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return self._recording.checkpoint
+
+    @property
+    def epochs(self) -> set[int]:
+        """Those in which it was written, without another node in between."""
+        with files.translated_errors():
+            noted = self._epochs_path.read_text() if self._epochs_path.exists() else ""
+        return {int(epoch) for epoch in noted.split()}
+
+    def note_epoch(self, epoch: int) -> None:
+        with files.translated_errors(), self._epochs_path.open("a") as file:
+            file.write(f"{epoch}\n")
+
+    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        self._recording.append(pcm, checkpoint)
+        if checkpoint.pcm_bytes - self._last_mark_bytes >= self._mark_bytes:
+            self._last_mark_bytes = checkpoint.pcm_bytes
+            with files.translated_errors():
+                os.write(self._marks_file, encode_record(checkpoint))
+            self._marks.append(checkpoint)
+
+    def write_ahead(self, pcm: Buffer) -> None:
+        self._recording.write_ahead(pcm)
+
+    def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
+        self._recording.keep_input(stream, offset, data)
+
+    def drop_input(self, stream: int) -> None:
+        self._recording.drop_input(stream)
+
+    def next_target(self, persisted: Checkpoint) -> Checkpoint:
+        """Where the segment ends that follows ``persisted``; ``persisted`` if there is none.
+
+        That is all there is, unless the bucket is behind.
+        """
+        while self._marks and self._marks[0].pcm_bytes <= persisted.pcm_bytes:
+            self._marks.popleft()
+        is_behind = self.checkpoint.pcm_bytes - persisted.pcm_bytes > 2 * self._mark_bytes
+        return self._marks[0] if is_behind and self._marks else self.checkpoint
+
+    def has(self, start: int, stop: int) -> bool:
+        """Whether all PCM from byte ``start`` to ``stop`` is here."""
+        return stop <= self._hole[0] or self._hole[1] <= start
+
+    def begin_restore(self, pcm_bytes: int, hole: tuple[int, int]) -> None:
+        """Become that long; :meth:`write` and `keep_input` fill all but the ``hole``."""
+        self._set_hole(hole)
+        with files.translated_errors():
+            os.truncate(self._paths.audio, wav.HEADER_BYTES + pcm_bytes)
+
+    def end_restore(self, checkpoint: Checkpoint) -> None:
+        """All is there. A spool that was left before this is an empty one."""
+        self._recording.persist()
+        self._recording.append(b"", checkpoint)
+        self._last_mark_bytes = checkpoint.pcm_bytes
+
+    def write(self, pcm: Buffer, start: int) -> None:
+        with files.translated_errors(), self._paths.audio.open("r+b", buffering=0) as file:
+            files.write_at(file.fileno(), pcm, wav.HEADER_BYTES + start)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """PCM from byte ``start`` to ``stop``, all of which must be here."""
+        return _read(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
+
+    def read_input(self, stream: int, start: int, stop: int) -> bytes:
+        return _read(self._paths.input(stream), start, stop - start)
+
+    def free(self, start: int, stop: int) -> None:
+        """Give back the room of PCM from byte ``start`` to ``stop``, which touches the hole."""
+        if not self.has(start, stop):
+            return
+        self._set_hole((min(start, self._hole[0] or start), stop))
+        with files.translated_errors(), self._paths.audio.open("r+b") as file:
+            offset, length = ctypes.c_long(wav.HEADER_BYTES + start), ctypes.c_long(stop - start)
+            if _libc.fallocate(file.fileno(), _PUNCH_HOLE, offset, length):
+                code = ctypes.get_errno()
+                if code != errno.EOPNOTSUPP:
+                    raise OSError(code, os.strerror(code))
+
+    def tidy(self) -> None:
+        """Make it durable and remove the input of streams that have ended."""
+        self._recording.persist()
+
+    def close(self) -> None:
+        self.peaks.leave()
+        self._recording.close()
+        if self._marks_file >= 0:
+            os.close(self._marks_file)
+            self._marks_file = -1
+
+    def discard(self) -> None:
+        """The bucket has all of it."""
+        self.close()
+        remove(self._paths)
+
+    def _set_hole(self, hole: tuple[int, int]) -> None:
+        """Known before it is made: zeros must never be taken for audio."""
+        self._hole = hole
+        with files.translated_errors():
+            self._hole_path.write_bytes(struct.pack("<QQ", *hole))
+
+    def _read_hole(self) -> None:
+        if self._hole_path.exists():
+            self._hole = struct.unpack("<QQ", self._hole_path.read_bytes())
+
+    @property
+    def _epochs_path(self) -> Path:
+        return self._paths.state / "epochs"
+
+    @property
+    def _hole_path(self) -> Path:
+        return self._paths.state / "hole"
+
+    def _read_marks(self) -> None:
+        data, offset = _marks_path(self._paths).read_bytes(), 0
+        while mark := decode_record(data[offset:]):
+            offset += len(encode_record(mark))
+            if mark.pcm_bytes > self.checkpoint.pcm_bytes:
+                break
+            self._marks.append(mark)
+            self._last_mark_bytes = mark.pcm_bytes
+
+
+def spool_paths(folder: Path, session_id: UUID) -> SessionPaths:
+    return SessionPaths(folder, session_id)
+
+
+def spooled_sessions(folder: Path) -> set[UUID]:
+    """Those that have a spool in ``folder``."""
+    with files.translated_errors():
+        names = [entry.name for entry in os.scandir(folder)]
+    return {session_id for name in names if (session_id := session_of_state(name))}
+
+
+def remove(paths: SessionPaths) -> None:
+    """Remove a spool that nobody has open, if it is there."""
+    with files.translated_errors():
+        paths.audio.unlink(missing_ok=True)
+        shutil.rmtree(paths.state, ignore_errors=True)
+
+
+def _marks_path(paths: SessionPaths) -> Path:
+    return paths.state / "marks"
+
+
+def _read(path: Path, offset: int, length: int) -> bytes:
+    with files.translated_errors(), path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        data = bytearray()
+        while len(data) < length and (block := file.read(length - len(data))):
+            data += block
+        if len(data) != length:
+            raise OSError(errno.EIO, f"{path} is shorter than it should be")
+        return bytes(data)
+
+
+def _ignore(_: LocalRecording) -> None:
+    """Nobody waits for a spool to be durable: what is persisted is in the bucket."""

@@ -1,0 +1,142 @@
+"""The final WAV as a multipart upload whose first part goes last.
+
+The first part holds the header, which says how long the audio is. All parts but the last
+have the same size, as R2 wants it, and may arrive in any order (S3 API, "Multipart upload
+overview").
+"""
+
+import contextlib
+from typing import NamedTuple
+
+from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.s3.client.bucket import Bucket
+
+
+class _Part(NamedTuple):
+    number: int
+    etag: str
+    size_bytes: int
+
+
+class Upload:
+    """Parts of one object. A part is put again where it is not known to be there."""
+
+    def __init__(self, bucket: Bucket, key: str, upload_id: str, etags: dict[int, str]) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._upload_id = upload_id
+        self._etags = etags
+
+    @classmethod
+    async def begin(cls, bucket: Bucket, key: str) -> "Upload":
+        async with bucket.asking(key) as client:
+            answer = await client.create_multipart_upload(
+                **bucket.at(key), **bucket.encrypted(), ContentType="audio/wav"
+            )
+        return cls(bucket, key, answer["UploadId"], {})
+
+    @classmethod
+    async def find(cls, bucket: Bucket, key: str, part_bytes: int) -> "Upload | None":
+        """The upload that an earlier writer of ``key`` began, with its parts of full size.
+
+        Others of the same key are aborted.
+        """
+        upload_ids = await open_uploads(bucket, key)
+        if not upload_ids:
+            return None
+        newest, *abandoned = upload_ids
+        for upload_id in abandoned:
+            await cls(bucket, key, upload_id, {}).abort()
+        listed = await _list_parts(bucket, key, newest)
+        etags = {part.number: part.etag for part in listed if part.size_bytes == part_bytes}
+        return cls(bucket, key, newest, etags)
+
+    def has(self, number: int) -> bool:
+        return number in self._etags
+
+    @property
+    def parts_from_the_second(self) -> int:
+        """How many parts are there without a gap, not counting the first."""
+        count = 0
+        while self.has(count + 2):
+            count += 1
+        return count
+
+    async def put(self, number: int, body: bytes) -> None:
+        """Part ``number``, counted from 1."""
+        async with self._bucket.asking(self._key) as client:
+            answer = await client.upload_part(
+                **self._bucket.at(self._key),
+                UploadId=self._upload_id,
+                PartNumber=number,
+                Body=body,
+            )
+        self._etags[number] = answer["ETag"].strip('"')
+
+    async def complete(self, size_bytes: int) -> None:
+        """Make the object of all parts. Raises `StorageUnavailableError` unless it is whole."""
+        parts = sorted(self._etags.items())
+        listed = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
+        try:
+            await self._must_hold(parts, size_bytes)
+            async with self._bucket.asking(self._key) as client:
+                await client.complete_multipart_upload(
+                    **self._bucket.at(self._key),
+                    UploadId=self._upload_id,
+                    MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
+                )
+        except RecordingNotFoundError:
+            # The answer to an earlier try was lost: then the object is there, and whole.
+            if (await self._bucket.head(self._key)).size_bytes != size_bytes:
+                raise
+
+    async def abort(self) -> None:
+        """Forget it, if it is there."""
+        with contextlib.suppress(RecordingNotFoundError):
+            async with self._bucket.asking(self._key) as client:
+                await client.abort_multipart_upload(
+                    **self._bucket.at(self._key), UploadId=self._upload_id
+                )
+
+    async def _must_hold(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
+        """The store lists every part as it was put here.
+
+        SeaweedFS lists one that was put twice as often.
+        """
+        listed = await _list_parts(self._bucket, self._key, self._upload_id)
+        found = {(part.number, part.etag): part.size_bytes for part in listed}
+        if sum(found.get(part, 0) for part in parts) != size_bytes:
+            raise StorageUnavailableError(f"{self._key}: the store does not hold all its parts")
+
+
+async def open_uploads(bucket: Bucket, key: str) -> list[str]:
+    """Ids of the uploads of ``key`` that were neither completed nor aborted, newest first."""
+    async with bucket.asking(key) as client:
+        answer = await client.list_multipart_uploads(
+            Bucket=bucket.settings.bucket, Prefix=bucket.key(key)
+        )
+    found = [upload for upload in answer.get("Uploads", []) if upload["Key"] == bucket.key(key)]
+    found.sort(key=lambda upload: upload["Initiated"], reverse=True)
+    return [upload["UploadId"] for upload in found]
+
+
+async def abort_uploads(bucket: Bucket, key: str) -> None:
+    """Whoever began to upload ``key`` will not end it."""
+    for upload_id in await open_uploads(bucket, key):
+        await Upload(bucket, key, upload_id, {}).abort()
+
+
+async def _list_parts(bucket: Bucket, key: str, upload_id: str) -> list[_Part]:
+    """Every part that was put."""
+    found: list[_Part] = []
+    while True:
+        async with bucket.asking(key) as client:
+            answer = await client.list_parts(
+                **bucket.at(key),
+                UploadId=upload_id,
+                PartNumberMarker=found[-1].number if found else 0,
+            )
+        parts = answer.get("Parts", [])
+        found += [_Part(p["PartNumber"], p["ETag"].strip('"'), p["Size"]) for p in parts]
+        if not answer.get("IsTruncated") or not parts:
+            return found

@@ -1,0 +1,270 @@
+"""One growing WAV on a volume, with its checkpoint beside it."""
+
+import asyncio
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from storage import files, wav
+from storage import manifest as manifests
+from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.errors import StorageUnavailableError
+from storage.manifest import Manifest
+from storage.pcm import Buffer
+from storage.volume.paths import SessionPaths
+from storage.watermark import Unpersisted, Watermark
+from storage.waveform.growing_file import PeaksFile
+
+logger = logging.getLogger(__name__)
+
+# The checkpoint file is one page: the last one written, then the last one persisted.
+_SLOT_BYTES = 2048
+_WRITTEN_AT = 0
+_PERSISTED_AT = _SLOT_BYTES
+
+_INPUT_BLOCK_BYTES = 256 * 1024
+_LAST_PEAKS_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
+
+
+class LocalRecording:
+    """See `storage.base.Recording`.
+
+    `append` and `keep_input` write in the caller's thread: a ``pwrite`` into the page
+    cache costs less than handing it to another thread would. Only the event loop's
+    thread moves the checkpoint; any thread may persist it.
+    """
+
+    def __init__(
+        self,
+        paths: SessionPaths,
+        manifest: Manifest,
+        *,
+        changed: Callable[["LocalRecording"], None],
+        released: Callable[["LocalRecording"], None],
+        peaks: PeaksFile | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.peaks = peaks
+        self.checkpoint = Checkpoint()
+        self.persisted = Checkpoint()
+        self._paths = paths
+        self._changed = changed
+        self._released = released
+        self._watermark = Watermark()
+        self._persisting = threading.Lock()
+        self._inputs: dict[int, int] = {}
+        self._dropped: list[int] = []
+        self._audio = os.open(paths.audio, os.O_RDWR | os.O_CREAT, 0o666)
+        self._state = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
+        self._open = True
+        self._sealed = False  # the last word is being written, or was
+
+    def begin(self) -> None:
+        """Write the empty WAV and the first checkpoint."""
+        files.write_at(self._state, bytes(2 * _SLOT_BYTES), 0)
+        files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
+        self._persist()
+
+    def recover(self) -> None:
+        """Go back to the last whole checkpoint, and cut off what came after it."""
+        self.checkpoint, self.persisted = read_checkpoint(self._paths, self.manifest)
+        os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
+        files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
+        if self.peaks is not None:
+            self.peaks.resume(self.checkpoint.pcm_bytes)
+        self._changed(self)
+
+    @property
+    def unpersisted(self) -> Unpersisted:
+        return self._watermark.level(self.checkpoint, self.persisted)
+
+    def watch(self, fenced: Callable[[], None]) -> None:
+        """Nobody else can write here: one folder has one process."""
+
+    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
+        record = encode_record(checkpoint)
+        if len(record) > _SLOT_BYTES:
+            raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
+        try:
+            if pcm:
+                files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
+            os.pwrite(self._state, record, _WRITTEN_AT)
+        except OSError as error:
+            raise StorageUnavailableError(str(error)) from error
+        self.checkpoint = checkpoint
+        self._watermark.recorded()
+        self._changed(self)
+
+    def write_ahead(self, pcm: Buffer) -> None:
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
+        with files.translated_errors():
+            files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
+
+    def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
+        if self._sealed:
+            raise StorageUnavailableError("the recording is closed")
+        with files.translated_errors():
+            fd = self._inputs.get(stream)
+            if fd is None:
+                fd = os.open(self._paths.input(stream), os.O_RDWR | os.O_CREAT, 0o666)
+                self._inputs[stream] = fd
+            files.write_at(fd, data, offset)
+
+    async def read_input(self, stream: int) -> AsyncIterator[bytes]:
+        remaining = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
+        if not remaining:
+            return
+        with files.translated_errors(), self._paths.input(stream).open("rb") as file:
+            while remaining:
+                block = await asyncio.to_thread(file.read, min(remaining, _INPUT_BLOCK_BYTES))
+                if not block:
+                    raise StorageUnavailableError(
+                        f"{file.name} is shorter than its checkpoint says"
+                    )
+                remaining -= len(block)
+                yield block
+
+    def drop_input(self, stream: int) -> None:
+        self._dropped.append(stream)
+
+    async def flush(self) -> None:
+        await asyncio.to_thread(self.persist)
+
+    async def complete(self, at: datetime) -> Manifest:
+        self._sealed = True
+        manifest = self.manifest.completed(self.checkpoint, at)
+        await asyncio.to_thread(self._complete, manifest)
+        self._released(self)
+        return manifest
+
+    async def release(self) -> None:
+        self._sealed = True
+        try:
+            await self.flush()
+        finally:
+            await asyncio.to_thread(self.close)
+            self._released(self)
+
+    @property
+    def is_unmeasured(self) -> bool:
+        """Whether the waveform is more than one sync behind the audio."""
+        peaks = self.peaks
+        return (
+            peaks is not None and not peaks.is_over and peaks.pcm_bytes < self.persisted.pcm_bytes
+        )
+
+    def persist(self) -> None:
+        """Make everything appended so far durable. Blocks; raises `StorageUnavailableError`."""
+        with files.translated_errors(), self._persisting:
+            if self._open:
+                self._persist()
+                self._measure()
+
+    def _measure(self) -> None:
+        """Bring the waveform up to the audio. It is no reason for anything to fail."""
+        if self.peaks is None:
+            return
+        try:
+            self.peaks.read_on(self._paths.audio, self.checkpoint.pcm_bytes)
+        except OSError as error:
+            logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
+
+    def _persist(self) -> None:
+        dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
+        checkpoint, asked_at = self.checkpoint, time.monotonic()
+        files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
+        for fd in list(self._inputs.values()):
+            os.fdatasync(fd)
+        os.fdatasync(self._audio)
+        # Only now may a record claim it: after a power cut this is the one to believe.
+        files.write_at(self._state, encode_record(checkpoint), _PERSISTED_AT)
+        os.fdatasync(self._state)
+        self.persisted = checkpoint
+        self._watermark.persisted(until=asked_at, is_all=checkpoint == self.checkpoint)
+        for stream in dropped:
+            self._dropped.remove(stream)
+            if stream in self._inputs:
+                os.close(self._inputs.pop(stream))
+            self._paths.input(stream).unlink(missing_ok=True)
+
+    def _complete(self, manifest: Manifest) -> None:
+        with files.translated_errors(), self._persisting:
+            if self._open:
+                os.ftruncate(self._audio, manifest.size_bytes)
+                self._persist()
+            files.replace(self._paths.manifest, manifests.encode(manifest))
+            self._keep_peaks(manifest.pcm_bytes)
+            shutil.rmtree(self._paths.state, ignore_errors=True)
+            self._close_files()
+
+    def _keep_peaks(self, pcm_bytes: int) -> None:
+        """The waveform goes beside the audio, unless much of it is missing after a restart.
+
+        Then it is made when somebody asks for it: completing costs the same for any length.
+        """
+        if self.peaks is None or self.peaks.is_over:
+            return
+        try:
+            self.peaks.read_on(self._paths.audio, pcm_bytes, _LAST_PEAKS_BYTES)
+            if self.peaks.pcm_bytes == pcm_bytes:
+                self.peaks.finish(self._paths.peaks)
+        except OSError as error:
+            logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
+        self.peaks.leave()
+
+    def close(self) -> None:
+        """Let go of the files as they are."""
+        with self._persisting:
+            self._close_files()
+
+    def discard(self) -> None:
+        """Take back a recording that could not begin."""
+        self.close()
+        self._paths.audio.unlink(missing_ok=True)
+        shutil.rmtree(self._paths.state, ignore_errors=True)
+
+    def _close_files(self) -> None:
+        if self._open:
+            self._open = False
+            if self.peaks is not None:
+                self.peaks.leave()
+            for fd in (self._audio, self._state, *self._inputs.values()):
+                os.close(fd)
+            self._audio = self._state = -1  # the numbers may soon be another's
+            self._inputs.clear()
+
+
+def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint, Checkpoint]:
+    """The last checkpoint that the files bear out, and the last persisted one.
+
+    After a power cut the last one written may count bytes that never reached the
+    disk; then the persisted one is the last that is true. Raises ``OSError``.
+    """
+    slots = paths.checkpoint.read_bytes()
+    written = decode_record(slots[_WRITTEN_AT:_PERSISTED_AT])
+    persisted = decode_record(slots[_PERSISTED_AT:])
+    if persisted is None:
+        # Somebody removed the state folder or restored only the audio: keep all there is.
+        logger.error("%s: no checkpoint, going by the length of the audio", manifest.session_id)
+        audio_bytes = max(0, paths.audio.stat().st_size - wav.HEADER_BYTES)
+        persisted = Checkpoint(manifest.chunk_count, manifest.pcm_format.whole_frames(audio_bytes))
+    if written is None or not _borne_out(written, paths):
+        logger.warning("%s: back to the last persisted checkpoint", manifest.session_id)
+        written = persisted
+    return written, persisted
+
+
+def _borne_out(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
+    kept = {paths.input(stream.number): stream.kept_bytes for stream in checkpoint.streams}
+    needed = {paths.audio: wav.HEADER_BYTES + checkpoint.pcm_bytes, **kept}
+    return all(
+        not size_bytes or (path.exists() and path.stat().st_size >= size_bytes)
+        for path, size_bytes in needed.items()
+    )

@@ -1,0 +1,41 @@
+"""The waveform of audio that nobody has measured yet, or not all of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from storage import wav
+from storage.pcm import PcmFormat
+from storage.waveform import peaks
+from storage.waveform.peaks import Peaks
+
+
+class Readable(Protocol):
+    """A WAV of ``size_bytes``, of which any range of bytes can be read."""
+
+    size_bytes: int
+
+    def read(self, start: int, stop: int) -> AsyncIterator[bytes]: ...
+
+
+async def measure(
+    audio: Readable,
+    pcm_format: PcmFormat,
+    known: bytes = b"",
+    also: Callable[[bytes], object] | None = None,
+) -> Peaks:
+    """Of all that ``audio`` has. What is ``known`` of its first pixels is not read again.
+
+    ``also`` is called, in a thread, with each block that is read.
+    """
+    one, per_pixel = peaks.pixel_bytes(pcm_format), peaks.pcm_bytes_per_pixel(pcm_format)
+    # The last pixel may have grown since: only those that were whole are taken over.
+    whole = min((audio.size_bytes - wav.HEADER_BYTES) // per_pixel, len(known) // one)
+    pixels, rest = bytearray(), b""
+    async for block in audio.read(wav.HEADER_BYTES + whole * per_pixel, audio.size_bytes):
+        more, rest = await asyncio.to_thread(peaks.whole_pixels, rest + block, pcm_format)
+        pixels += more
+        if also is not None:
+            await asyncio.to_thread(also, block)
+    pixels += peaks.measured(rest, pcm_format)
+    return peaks.peaks_of(pcm_format, known[: whole * one] + pixels)

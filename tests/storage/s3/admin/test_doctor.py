@@ -1,0 +1,140 @@
+"""The doctor tells a store that can hold recordings from one that cannot, and what to do."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from storage.errors import StorageUnavailableError
+from storage.s3 import BucketSettings, S3Storage, examine, provision
+from tests import engines
+from tests.storage.conftest import bucket_settings
+
+PART_BYTES = 5 * 1024 * 1024
+PAGE = "https://page.example"
+
+
+async def outcomes(settings: BucketSettings, origin: str = PAGE) -> dict[str, str]:
+    return {f.check: f.outcome async for f in examine(settings, PART_BYTES, origin)}
+
+
+async def prepare(settings: BucketSettings, *origins: str) -> list[str]:
+    return [line async for line in provision(settings, list(origins))]
+
+
+@contextlib.asynccontextmanager
+async def heedless(url: str) -> AsyncIterator[str]:
+    """The engine as one that does not know conditional writes."""
+    engine = urlsplit(url)
+    serving: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data.replace(b"If-None-Match", b"Xf-None-Match"))
+            await writer.drain()
+        writer.write_eof()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(cast("asyncio.Task[None]", asyncio.current_task()))
+        ahead = await asyncio.open_connection(engine.hostname, engine.port)
+        try:
+            await asyncio.gather(pump(reader, ahead[1]), pump(ahead[0], writer))
+        except asyncio.CancelledError:
+            pass  # the test is over
+        finally:
+            for end in (ahead[1], writer):
+                end.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving)
+
+
+@pytest.mark.parametrize("engine", ["moto_url", "seaweedfs_url"])
+async def test_a_bucket_that_was_initialised_passes_every_check(
+    request: pytest.FixtureRequest, engine: str
+) -> None:
+    settings = bucket_settings(request.getfixturevalue(engine), prefix="doctor/")
+    settings = msgspec.structs.replace(settings, bucket=f"fit-{engine[:4]}")
+    assert (await prepare(settings, PAGE))[0] == f"bucket fit-{engine[:4]} created"
+    found = await outcomes(settings)
+    assert set(found.values()) == {"pass"}
+    assert len(found) == 10
+    left = engines.client(str(settings.endpoint_url)).list_objects_v2(Bucket=settings.bucket)
+    assert "Contents" not in left
+
+
+async def test_preparing_a_bucket_again_keeps_what_somebody_else_has_set(moto_url: str) -> None:
+    settings = BucketSettings(bucket="shared", prefix="a/", endpoint_url=moto_url)
+    await prepare(settings, "https://old.example")
+    s3 = engines.client(moto_url)
+    theirs = {"ID": "theirs", "AllowedMethods": ["PUT"], "AllowedOrigins": ["https://b.example"]}
+    rules = s3.get_bucket_cors(Bucket="shared")["CORSRules"]
+    s3.put_bucket_cors(Bucket="shared", CORSConfiguration={"CORSRules": [*rules, theirs]})
+    expiry = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "b/"},
+              "Expiration": {"Days": 3}}  # fmt: skip
+    rules = s3.get_bucket_lifecycle_configuration(Bucket="shared")["Rules"]
+    s3.put_bucket_lifecycle_configuration(
+        Bucket="shared", LifecycleConfiguration={"Rules": [*rules, expiry]}
+    )
+    assert (await prepare(settings, PAGE))[0] == "bucket shared is there"
+    origins = [rule["AllowedOrigins"] for rule in s3.get_bucket_cors(Bucket="shared")["CORSRules"]]
+    assert origins == [["https://b.example"], [PAGE]]
+    rules = s3.get_bucket_lifecycle_configuration(Bucket="shared")["Rules"]
+    assert [rule["ID"] for rule in rules] == [
+        "theirs", "sercuescribe-uploads-a/", "sercuescribe-probes-a/",
+    ]  # fmt: skip
+    assert rules[1]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+
+
+async def test_what_a_bucket_lacks_is_noted(moto_url: str) -> None:
+    engines.client(moto_url).create_bucket(Bucket="bare", ACL="public-read")
+    found = await outcomes(BucketSettings(bucket="bare", endpoint_url=moto_url))
+    noted = {check for check, outcome in found.items() if outcome == "note"}
+    assert noted == {"private", "lifecycle"}
+    assert "fail" not in found.values()
+
+
+async def test_a_page_of_another_origin_is_noted(seaweedfs_url: str) -> None:
+    settings = BucketSettings(bucket="one-page", endpoint_url=seaweedfs_url)
+    await prepare(settings, PAGE)
+    assert (await outcomes(settings, "https://other.example"))["CORS"] == "note"
+
+
+async def test_nothing_is_tried_on_a_bucket_that_is_not_there(moto_url: str) -> None:
+    findings = [
+        finding
+        async for finding in examine(
+            BucketSettings(bucket="nowhere", endpoint_url=moto_url), PART_BYTES, PAGE
+        )
+    ]
+    assert [(finding.check, finding.outcome) for finding in findings] == [("bucket", "fail")]
+    assert "sercuescribe bucket init" in findings[0].advice
+
+
+async def test_links_that_clients_cannot_open_fail(moto_url: str) -> None:
+    settings = bucket_settings(moto_url, prefix="")
+    found = await outcomes(
+        msgspec.structs.replace(settings, public_endpoint_url="http://127.0.0.1:9")
+    )
+    assert found["presigned link"] == "fail"
+    assert found["multipart, first part last"] == "pass"
+
+
+async def test_a_store_without_conditional_writes_is_refused_by_name(
+    moto_url: str, tmp_path: Path
+) -> None:
+    async with heedless(moto_url) as url:
+        settings = bucket_settings(url, prefix="heedless/")
+        assert (await outcomes(settings))["conditional create"] == "fail"
+        storage = S3Storage(settings, tmp_path)
+        with pytest.raises(StorageUnavailableError, match="conditional create: 4 of 4 writers"):
+            await storage.start()
+        await storage.stop()

@@ -1,0 +1,78 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import botocore.credentials
+import msgspec
+import pytest
+
+from storage.s3 import BucketSettings
+from storage.s3.client.presigner import Presigner
+
+SETTINGS = BucketSettings(
+    bucket="recordings",
+    prefix="team/",
+    endpoint_url="http://store.internal:8333",
+    region="eu-central-1",
+)
+
+
+@pytest.fixture
+def now(credentials: None) -> datetime:
+    """Botocore looks at the time itself."""
+    return datetime.now(UTC)
+
+
+def query_of(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def test_a_link_opens_one_object_as_a_file_of_audio(now: datetime) -> None:
+    link = Presigner(SETTINGS).link("a.wav", 60, now)
+    assert link.url.startswith("http://store.internal:8333/recordings/team/a.wav?")
+    query = query_of(link.url)
+    assert query["X-Amz-Expires"] == "60"
+    assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+    assert query["response-content-type"] == "audio/wav"
+    assert query["response-content-disposition"] == 'attachment; filename="a.wav"'
+
+
+def test_clients_are_sent_to_the_public_address(now: datetime) -> None:
+    settings = msgspec.structs.replace(SETTINGS, public_endpoint_url="https://audio.example.org")
+    link = Presigner(settings).link("a.wav", 60, now)
+    assert link.url.startswith("https://audio.example.org/recordings/team/a.wav?")
+
+
+def test_the_bucket_stands_in_the_host_where_it_has_to(now: datetime) -> None:
+    settings = msgspec.structs.replace(SETTINGS, endpoint_url=None, path_style=False)
+    url = urlsplit(Presigner(settings).link("a.wav", 60, now).url)
+    assert (url.hostname or "").startswith("recordings.s3.")
+    assert url.path == "/team/a.wav"
+
+
+def test_a_link_ends_when_its_time_is_over(now: datetime) -> None:
+    link = Presigner(SETTINGS).link("a.wav", 3600, now)
+    signed_at = datetime.strptime(query_of(link.url)["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
+    assert abs(link.expires_at - (signed_at + timedelta(hours=1))) <= timedelta(seconds=2)
+
+
+@pytest.mark.parametrize(("ttl_seconds", "minutes"), [(60, 1), (36_000, 90)])
+def test_a_link_ends_with_the_credentials_that_signed_it(
+    monkeypatch: pytest.MonkeyPatch, now: datetime, ttl_seconds: int, minutes: int
+) -> None:
+    metadata: dict[str, Any] = {
+        "access_key": "temporary",
+        "secret_key": "secret",
+        "token": "token",
+        "expiry_time": (now + timedelta(minutes=90)).isoformat(),
+    }
+    credentials = botocore.credentials.RefreshableCredentials.create_from_metadata(
+        metadata, refresh_using=lambda: metadata, method="test"
+    )
+    monkeypatch.setattr(boto3.Session, "get_credentials", lambda _: credentials)
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: credentials)
+    link = Presigner(SETTINGS).link("a.wav", ttl_seconds, now)
+    assert query_of(link.url)["X-Amz-Security-Token"] == "token"
+    ends_at = now + timedelta(minutes=minutes)
+    assert ends_at - timedelta(seconds=1) < link.expires_at <= ends_at

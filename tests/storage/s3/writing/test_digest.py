@@ -1,0 +1,109 @@
+"""Waveforms in a bucket: put with the audio, made anew by whoever takes a session up."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from storage.errors import RecordingNotFoundError
+from storage.pcm import PcmFormat
+from storage.s3 import S3Storage
+from storage.s3.writing.digest import Digest
+from storage.waveform.growing_file import PeaksFile
+from tests import engines
+from tests.audio import dat, pcm
+from tests.conftest import ManualClock
+from tests.storage.conftest import new_manifest
+from tests.storage.s3.conftest import LEASE_SECONDS, OpenS3
+from tests.storage.test_conformance import LATER, append
+
+RATE = 16000
+DATA = pcm(20_000)  # some parts, and more
+
+
+def test_what_is_given_out_of_turn_or_twice_does_not_count(tmp_path: Path) -> None:
+    file = PeaksFile(tmp_path / "peaks", PcmFormat(RATE, 1))
+    digest = Digest(file)
+    for start, stop in ((0, 700), (0, 700), (900, 2000), (700, 9001), (700, 800), (9001, 40_000)):
+        digest.add(start, DATA[start:stop])
+    assert digest.pcm_bytes == len(DATA)
+    assert digest.sha256 == hashlib.sha256(DATA).hexdigest()
+    assert file.finished().encode() == dat(DATA, sample_rate=RATE)
+
+
+async def peaks_of(storage: S3Storage, session_id: UUID) -> bytes:
+    return (await (await storage.audio(session_id)).peaks()).encode()
+
+
+async def left_alone(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
+    """A session of half the audio, in several segments, whose node has died."""
+    storage = open_s3(folder)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    for start in range(0, 20_000, 2500):
+        append(recording, DATA[start : start + 2500])
+        await recording.ship()
+    await storage.stop()
+    clock.seconds += LEASE_SECONDS + 1
+    return UUID(recording.manifest.session_id)
+
+
+async def test_whoever_takes_a_session_up_measures_it_anew(
+    open_s3: OpenS3, clock: ManualClock, tmp_path: Path
+) -> None:
+    session_id = await left_alone(open_s3, tmp_path / "one", clock)
+    storage = open_s3(tmp_path / "other")
+    await storage.start()
+    assert await peaks_of(storage, session_id) == dat(DATA[:20_000], sample_rate=RATE)
+    recording = await storage.open(session_id)
+    assert await peaks_of(storage, session_id) == dat(DATA[:20_000], sample_rate=RATE)
+    append(recording, DATA[20_000:])
+    assert await peaks_of(storage, session_id) == dat(DATA, sample_rate=RATE)
+    await recording.complete(LATER)
+    assert await peaks_of(storage, session_id) == dat(DATA, sample_rate=RATE)
+    await storage.stop()
+
+
+async def test_what_was_not_measured_when_it_was_closed_is_measured_afterwards(
+    open_s3: OpenS3,
+    clock: ManualClock,
+    tmp_path: Path,
+    moto_url: str,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("storage.s3.writing.recording._DIGESTED_BYTES", 1000)
+    session_id = await left_alone(open_s3, tmp_path / "one", clock)
+    storage = open_s3(tmp_path / "other")
+    await storage.start()
+    recording = await storage.open(session_id)
+    append(recording, DATA[20_000:])
+    assert (await recording.complete(LATER)).sha256 is None
+    while (await storage.manifest(session_id)).sha256 is None:
+        await asyncio.sleep(0.01)
+    kept = engines.objects(moto_url, prefix)
+    assert kept[f"{session_id}.dat"] == dat(DATA, sample_rate=RATE)
+    await storage.stop()
+
+
+async def test_a_recording_without_its_waveform_gets_it_when_asked_and_loses_it_when_deleted(
+    open_s3: OpenS3, clock: ManualClock, tmp_path: Path, moto_url: str, prefix: str
+) -> None:
+    session_id = await left_alone(open_s3, tmp_path / "one", clock)
+    storage = open_s3(tmp_path / "other")
+    await storage.start()
+    await (await storage.open(session_id)).complete(LATER)
+    await storage._bucket.delete([f"{session_id}.dat"])
+    answers = await asyncio.gather(*(peaks_of(storage, session_id) for _ in range(4)))
+    assert set(answers) == {dat(DATA[:20_000], sample_rate=RATE)}
+    assert engines.objects(moto_url, prefix)[f"{session_id}.dat"] == answers[0]
+
+    audio = await storage.audio(session_id)
+    await storage.delete(session_id)
+    with pytest.raises(RecordingNotFoundError):
+        await audio.peaks()
+    await storage.stop()
+    left = engines.objects(moto_url, prefix)
+    assert not [key for key in left if str(session_id) in key]

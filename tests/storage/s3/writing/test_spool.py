@@ -1,0 +1,171 @@
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.errors import StorageUnavailableError
+from storage.s3.writing.spool import Spool, remove, spool_paths
+from tests.audio import pcm
+from tests.storage.conftest import new_manifest
+
+MANIFEST = new_manifest()
+MARK_BYTES = 1000
+AUDIO = pcm(5000)
+
+
+class Spools:
+    """Spools of one session, as processes of one node make them one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = spool_paths(folder, UUID(MANIFEST.session_id))
+        self._opened: list[Spool] = []
+
+    def create(self) -> Spool:
+        self._opened.append(Spool.create(self.paths, MANIFEST, MARK_BYTES, epoch=1))
+        return self._opened[-1]
+
+    def recover(self) -> Spool | None:
+        self.close()
+        if spool := Spool.recover(self.paths, MANIFEST, MARK_BYTES):
+            self._opened.append(spool)
+        return spool
+
+    def recovered(self) -> Spool:
+        spool = self.recover()
+        assert spool is not None
+        return spool
+
+    def close(self) -> None:
+        for spool in self._opened:
+            spool.close()
+
+
+@pytest.fixture
+def spools(tmp_path: Path) -> Iterator[Spools]:
+    spools = Spools(tmp_path)
+    yield spools
+    spools.close()
+
+
+def append(spool: Spool, size_bytes: int) -> Checkpoint:
+    start = spool.checkpoint.pcm_bytes
+    checkpoint = Checkpoint(spool.checkpoint.chunk_count + 1, start + size_bytes)
+    spool.append(AUDIO[start : start + size_bytes], checkpoint)
+    return checkpoint
+
+
+def targets(spool: Spool) -> list[Checkpoint]:
+    """Where segments end from the beginning on."""
+    found = [Checkpoint()]
+    while (target := spool.next_target(found[-1])) != found[-1]:
+        found.append(target)
+    return found[1:]
+
+
+def test_what_is_far_behind_is_shipped_mark_by_mark_and_the_rest_at_once(spools: Spools) -> None:
+    spool = spools.create()
+    checkpoints = [append(spool, 600) for _ in range(9)]
+    assert targets(spool) == [checkpoints[each] for each in (1, 3, 5, 8)]
+
+
+def test_marks_outlive_the_process(spools: Spools) -> None:
+    spool = spools.create()
+    checkpoints = [append(spool, 600) for _ in range(9)]
+    spool = spools.recovered()
+    assert targets(spool) == [checkpoints[each] for each in (1, 3, 5, 8)]
+    assert spool.read(0, 3000) == AUDIO[:3000]
+
+
+def test_a_torn_mark_is_passed_over_and_no_audio_with_it(spools: Spools) -> None:
+    spool = spools.create()
+    checkpoints = [append(spool, 1000) for _ in range(5)]
+    marks = spools.paths.state / "marks"
+    os.truncate(marks, marks.stat().st_size // 2)
+    assert targets(spools.recovered()) == [checkpoints[0], checkpoints[1], checkpoints[4]]
+
+
+def test_a_mark_ahead_of_the_checkpoint_is_not_believed(spools: Spools) -> None:
+    spool = spools.create()
+    first = append(spool, 1000)
+    state = spools.paths.checkpoint.read_bytes()
+    append(spool, 1000)
+    spools.close()
+    spools.paths.checkpoint.write_bytes(state)
+    assert targets(spools.recovered()) == [first]
+
+
+def test_what_was_freed_is_never_read_as_silence(spools: Spools) -> None:
+    spool = spools.create()
+    for _ in range(10):
+        append(spool, 1000)
+    spool.free(3000, 5000)
+    spool.free(5000, 7000)
+    for each in (spool, spools.recovered()):
+        assert each.has(0, 3000)
+        assert each.has(7000, 10_000)
+        assert not each.has(2999, 3001)
+        assert not each.has(6999, 7001)
+        assert not each.has(0, 10_000)
+        assert each.read(0, 3000) + each.read(7000, 10_000) == AUDIO[:3000] + AUDIO[7000:]
+
+
+def test_freed_room_is_given_back(spools: Spools) -> None:
+    spool = spools.create()
+    spool.append(bytes(1024 * 1024), Checkpoint(1, 1024 * 1024))
+    spool.tidy()
+    before = spools.paths.audio.stat()
+    spool.free(0, 512 * 1024)
+    after = spools.paths.audio.stat()
+    assert after.st_size == before.st_size
+    assert after.st_blocks < before.st_blocks
+
+
+def test_a_restored_spool_goes_on_where_the_bucket_ends(spools: Spools) -> None:
+    spool = spools.create()
+    spool.begin_restore(4000, (1000, 3000))
+    spool.write(AUDIO[:1000], 0)
+    spool.write(AUDIO[3000:4000], 3000)
+    spool.keep_input(1, 0, b"input")
+    checkpoint = Checkpoint(7, 4000, (StreamCheckpoint(1, 5, 0, b""),))
+    spool.end_restore(checkpoint)
+    assert targets(spool)[-1] == checkpoint
+    after = append(spool, 1000)
+    spool = spools.recovered()
+    assert spool.checkpoint == after
+    assert spool.next_target(checkpoint) == after
+    assert not spool.has(1000, 3000)
+    assert spool.read(3000, 5000) == AUDIO[3000:5000]
+    assert spool.read_input(1, 0, 5) == b"input"
+
+
+def test_a_spool_left_while_it_was_restored_is_an_empty_one(spools: Spools) -> None:
+    spool = spools.create()
+    spool.begin_restore(4000, (1000, 3000))
+    spool.write(AUDIO[:500], 0)
+    assert spools.recovered().checkpoint == Checkpoint()
+
+
+def test_audio_that_is_not_there_is_an_error(spools: Spools) -> None:
+    spool = spools.create()
+    append(spool, 100)
+    with pytest.raises(StorageUnavailableError):
+        spool.read(0, 101)
+
+
+@pytest.mark.parametrize("end", [Spool.discard, None], ids=["open", "after its process"])
+def test_nothing_stays_of_a_spool_that_is_not_needed(
+    spools: Spools, end: Callable[[Spool], None] | None
+) -> None:
+    spool = spools.create()
+    append(spool, 100)
+    spool.keep_input(1, 0, b"input")
+    if end:
+        end(spool)
+    else:
+        spools.close()
+        remove(spools.paths)
+    assert list(spools.paths.folder.iterdir()) == []
+    assert spools.recover() is None

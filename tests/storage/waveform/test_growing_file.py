@@ -1,0 +1,192 @@
+"""Waveforms on a volume: written beside the audio, begun anew where that is safer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from storage.checkpoint import Checkpoint
+from storage.local import LocalStorage
+from storage.pcm import PcmFormat
+from storage.volume.recording import LocalRecording
+from storage.waveform.growing_file import PeaksFile, boot
+from tests.audio import dat, pcm
+from tests.storage.conftest import file_size_limit, new_manifest
+from tests.storage.test_conformance import LATER, append
+
+RATE = 16000
+DATA = pcm(5000)
+
+
+@pytest.fixture
+async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
+    storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
+    await storage.start()
+    yield storage
+    await storage.stop()
+
+
+def file_of(recording: LocalRecording, folder: Path, kind: str = "dat") -> Path:
+    return folder / f"{recording.manifest.session_id}.{kind}"
+
+
+async def peaks_of(volume: LocalStorage, recording: LocalRecording) -> bytes:
+    audio = await volume.audio(UUID(recording.manifest.session_id))
+    return (await audio.peaks()).encode()
+
+
+async def test_each_sync_measures_what_is_new_and_completing_the_rest(
+    volume: LocalStorage, tmp_path: Path
+) -> None:
+    recording = await volume.create(new_manifest())
+    assert recording.peaks is not None
+    append(recording, DATA[:3000])
+    assert recording.peaks.pcm_bytes == 0
+    await recording.flush()
+    assert recording.peaks.pcm_bytes == 3000
+    growing = file_of(recording, tmp_path, "state") / f"peaks.{boot()}"
+    assert growing.read_bytes()[24:] == dat(DATA[:2560], sample_rate=RATE)[24:]
+    append(recording, DATA[3000:])
+    await recording.complete(LATER)
+    assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
+
+
+async def test_a_process_that_died_is_continued_and_not_read_again(
+    volume: LocalStorage, tmp_path: Path
+) -> None:
+    recording = await volume.create(new_manifest())
+    append(recording, DATA[:6400])
+    await recording.flush()
+    append(recording, DATA[6400:])
+    recording = await volume.open(UUID(recording.manifest.session_id))
+    assert recording.peaks is not None
+    assert recording.peaks.pcm_bytes == 6400
+    await recording.complete(LATER)
+    assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
+
+
+async def test_what_was_measured_of_audio_that_was_cut_off_is_forgotten(
+    volume: LocalStorage, tmp_path: Path
+) -> None:
+    recording = await volume.create(new_manifest())
+    append(recording, DATA[:1000])
+    await recording.flush()
+    append(recording, DATA)
+    assert recording.peaks is not None
+    recording.peaks.read_all(file_of(recording, tmp_path, "wav"), recording.checkpoint.pcm_bytes)
+    with file_of(recording, tmp_path, "wav").open("r+b") as file:
+        file.truncate(80 + 2000)  # by a loss of power
+    recording = await volume.open(UUID(recording.manifest.session_id))
+    assert recording.checkpoint == Checkpoint(1, 1000)
+    other = pcm(3000, seed=7)
+    append(recording, other)
+    assert await peaks_of(volume, recording) == dat(DATA[:1000] + other, sample_rate=RATE)
+
+
+async def test_nothing_is_taken_over_from_before_the_machine_was_started(
+    volume: LocalStorage, tmp_path: Path
+) -> None:
+    recording = await volume.create(new_manifest())
+    append(recording, DATA)
+    await recording.flush()
+    state = file_of(recording, tmp_path, "state")
+    growing = state / f"peaks.{boot()}"
+    growing.write_bytes(bytes(growing.stat().st_size))  # what a disk may hold after that
+    growing.rename(state / "peaks.of-another-boot")
+    recording = await volume.open(UUID(recording.manifest.session_id))
+    assert await peaks_of(volume, recording) == dat(DATA, sample_rate=RATE)
+    await recording.complete(LATER)
+    assert not state.exists()
+    assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("found", [None, b"", bytes(100), dat(DATA, sample_rate=8000)])
+async def test_a_completed_recording_without_its_waveform_gets_it_when_asked(
+    volume: LocalStorage, tmp_path: Path, found: bytes | None
+) -> None:
+    recording = await volume.create(new_manifest())
+    append(recording, DATA)
+    await recording.complete(LATER)
+    path = file_of(recording, tmp_path)
+    path.unlink()
+    if found is not None:
+        path.write_bytes(found)
+    answers = await asyncio.gather(*(peaks_of(volume, recording) for _ in range(4)))
+    assert set(answers) == {path.read_bytes()} == {dat(DATA, sample_rate=RATE)}
+
+
+async def test_much_audio_at_once_is_measured_over_several_syncs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.waveform.growing_file._STEP_BYTES", 4000)
+    volume = LocalStorage(tmp_path, sync_interval_seconds=0.01)
+    await volume.start()
+    recording = await volume.create(new_manifest())
+    append(recording, DATA)
+    assert recording.peaks is not None
+    while recording.peaks.pcm_bytes < len(DATA):
+        await asyncio.sleep(0.01)
+    assert not recording.is_unmeasured
+    await recording.complete(LATER)
+    await volume.stop()
+    assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
+
+
+async def test_one_that_is_far_behind_is_not_waited_for(
+    volume: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.volume.recording._LAST_PEAKS_BYTES", 4000)
+    recording = await volume.create(new_manifest())
+    append(recording, DATA)
+    await recording.complete(LATER)
+    assert not file_of(recording, tmp_path).exists()
+    assert await peaks_of(volume, recording) == dat(DATA, sample_rate=RATE)
+    assert file_of(recording, tmp_path).exists()
+
+
+async def test_a_full_disk_takes_the_waveform_and_not_the_recording(
+    volume: LocalStorage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = await volume.create(new_manifest())
+    append(recording, DATA[:2000])
+    await recording.flush()
+    append(recording, DATA[2000:])
+    assert recording.peaks is not None
+    before = recording.peaks.pcm_bytes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.waveform.growing_file.files.write_at", _no_room)
+        recording._measure()
+    assert recording.peaks.pcm_bytes == before
+    assert "no waveform for now" in caplog.text
+    await recording.complete(LATER)
+    assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
+
+
+def _no_room(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+async def test_what_a_deleted_session_had_is_not_made_again(
+    volume: LocalStorage, tmp_path: Path
+) -> None:
+    recording = await volume.create(new_manifest())
+    append(recording, DATA)
+    await recording.complete(LATER)
+    audio = await volume.audio(UUID(recording.manifest.session_id))
+    found = await audio.peaks()
+    await volume.delete(UUID(recording.manifest.session_id))
+    audio._source._keep(found)  # type: ignore[attr-defined]
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_after_a_failed_write_the_same_audio_can_be_given_again(tmp_path: Path) -> None:
+    file = PeaksFile(tmp_path / "peaks", PcmFormat(RATE, 1))
+    file.add(DATA[:5001])
+    with file_size_limit(30), pytest.raises(OSError, match="large"):
+        file.add(DATA[5001:])
+    assert file.pcm_bytes == 5001
+    file.add(DATA[5001:])
+    file.finish(tmp_path / "finished")
+    assert (tmp_path / "finished").read_bytes() == dat(DATA, sample_rate=RATE)
