@@ -13,9 +13,12 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import Middleware
 
-from api.access.credentials import Authenticator
-from api.access.middleware import Door, creation_limit, forget_rates, handshake_limit
+from api.access.api_keys import ApiKeysError
+from api.access.audit import SERVICE, audit
+from api.access.credentials import Authenticator, Provider
+from api.access.middleware import AuthMiddleware
 from api.access.providers import create_provider
+from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
 from api.access.signing import SigningKeys, kept_secret
@@ -26,25 +29,22 @@ from api.clock import Clock, SystemClock
 from api.cluster.relay import relaying
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
+from api.routes import docs
 from api.routes.audio import RecordingsController
-from api.routes.client_socket import Socket
-from api.routes.health import (
-    answer_error,
-    answer_options,
-    asyncapi_json,
-    health,
-    openapi_json,
-    ready,
-    redoc,
-)
+from api.routes.client_socket import RawWebSocket
+from api.routes.docs import asyncapi_json, openapi_json, redoc
+from api.routes.health import health, ready
 from api.routes.listen import listen
+from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
+from api.session.parameters import AudioParameters
 from api.session.registry import Registry
-from api.settings import Settings
+from api.settings import Settings, SettingsError
 from api.wire import openapi
+from api.wire.error_answers import answer_error
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, Storage
@@ -54,7 +54,7 @@ from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 
 logger = logging.getLogger(__name__)
 
-Chore = Callable[[], Coroutine[Any, Any, None]]
+BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 
 _MAX_BODY_BYTES = 1024 * 1024  # of a request; audio comes in messages
 
@@ -97,6 +97,9 @@ def create_app(
         ],
         dependencies=_provide(
             settings=settings,
+            default_audio=AudioParameters(
+                settings.default_sample_rate, settings.default_channels, settings.default_format
+            ),
             clock=clock,
             registry=registry,
             storage=storage,
@@ -105,18 +108,18 @@ def create_app(
             signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
         ),
         state=State({"registry": registry}),
-        middleware=_doors(settings, Authenticator(create_provider(settings, clock), tokens, clock)),
+        middleware=_middleware(settings, Authenticator(_provider(settings, clock), tokens, clock)),
         cors_config=_cors(settings.origins),
         before_request=answer_options,
         exception_handlers={
             Exception: answer_error,
             OwnedElsewhereError: relaying(settings.lease_seconds),
         },
-        openapi_config=openapi.openapi_config(),
-        websocket_class=Socket,
+        openapi_config=openapi.openapi_config(docs.swagger()),
+        websocket_class=RawWebSocket,
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # the command line sets logging up
-        lifespan=[_running(storage, registry, _chores(settings, registry, clock))],
+        lifespan=[_running(storage, registry, _background_tasks(settings, registry, clock))],
     )
     openapi.finish(app.openapi_schema)
     return app
@@ -189,8 +192,8 @@ async def preflight(settings: Settings) -> None:
         await storage.stop()
 
 
-def _chores(settings: Settings, registry: Registry, clock: Clock) -> list[Chore]:
-    """What goes on in the background for as long as the service runs."""
+def _background_tasks(settings: Settings, registry: Registry, clock: Clock) -> list[BackgroundTask]:
+    """Return what runs in the background for as long as the service does."""
     expiry = Expiry(
         registry,
         clock,
@@ -198,24 +201,32 @@ def _chores(settings: Settings, registry: Registry, clock: Clock) -> list[Chore]
         session_idle_timeout_seconds=settings.session_idle_timeout_seconds,
         max_session_duration_seconds=settings.max_session_duration_seconds,
     )
-    chores: list[Chore] = [
+    tasks: list[BackgroundTask] = [
         registry.recover,
         functools.partial(registry.adopt_for_ever, settings.lease_seconds / 8),
         expiry.run,
     ]
     if settings.retention_days:
-        chores.append(Retention(registry, clock, days=settings.retention_days).run)
-    return chores
+        retention = Retention(
+            registry,
+            clock,
+            days=settings.retention_days,
+            deleted=lambda session_id: audit(
+                "deleted", SERVICE, session_id, reason="RETENTION_DAYS"
+            ),
+        )
+        tasks.append(retention.run)
+    return tasks
 
 
 def _running(
-    storage: Storage, registry: Registry, chores: list[Chore]
+    storage: Storage, registry: Registry, tasks: list[BackgroundTask]
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await storage.start()
-        background = [asyncio.create_task(chore()) for chore in chores]
-        background.append(asyncio.create_task(forget_rates(app)))
+        background = [asyncio.create_task(run()) for run in tasks]
+        background.append(asyncio.create_task(remove_expired_rates(app)))
         try:
             yield
         finally:
@@ -246,21 +257,28 @@ def _secrets(settings: Settings) -> tuple[bytes, ...]:
     return (signing, previous) if previous else (signing,)
 
 
-def _doors(settings: Settings, authenticator: Authenticator) -> list[Middleware]:
-    """What every request goes through, in this order."""
-    doors: list[Middleware] = [
-        Door(
+def _provider(settings: Settings, clock: Clock) -> Provider | None:
+    try:
+        return create_provider(settings, clock)
+    except ApiKeysError as error:
+        raise SettingsError(f"API_KEYS: {error}") from error
+
+
+def _middleware(settings: Settings, authenticator: Authenticator) -> list[Middleware]:
+    """Return the layers that every request passes, outermost first."""
+    layers: list[Middleware] = [
+        AuthMiddleware(
             authenticator,
             origins=settings.origins,
             is_loopback_only=not settings.auth_mode,
-            pages=openapi.page_policies(),
+            pages=docs.content_policies(),
         )
     ]
     if settings.max_handshakes_per_minute:
-        doors.append(handshake_limit(settings.max_handshakes_per_minute).middleware)
+        layers.append(handshake_limit(settings.max_handshakes_per_minute).middleware)
     if settings.max_new_sessions_per_minute:
-        doors.append(creation_limit(settings.max_new_sessions_per_minute).middleware)
-    return doors
+        layers.append(creation_limit(settings.max_new_sessions_per_minute).middleware)
+    return layers
 
 
 def _cors(origins: tuple[str, ...]) -> CORSConfig | None:

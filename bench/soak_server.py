@@ -12,7 +12,8 @@ from unittest.mock import patch
 
 from litestar import Litestar
 
-from api import app, cli
+from api import app
+from api.cli import serve
 from api.settings import Settings
 
 
@@ -35,5 +36,5 @@ def _write_tasks() -> None:
 
 
 if __name__ == "__main__":
-    with patch.object(cli, "create_app", create_app):
-        cli.main(["serve", "--port", "0"])
+    with patch.object(serve, "create_app", create_app):
+        serve.serve(["--port", "0"])

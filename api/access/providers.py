@@ -1,19 +1,16 @@
 """The provider of identities that the settings name."""
 
-from api.access.api_keys import ApiKeys, ApiKeysError
+from api.access.api_keys import ApiKeys
 from api.access.bearer import BearerTokens, KeySet, shared_secret
 from api.access.credentials import Provider
+from api.access.settings import AccessSettings
 from api.clock import Clock
-from api.settings import Settings, SettingsError
 
 
-def create_provider(settings: Settings, clock: Clock) -> Provider | None:
-    """None where nobody is asked. Raises :class:`SettingsError`."""
+def create_provider(settings: AccessSettings, clock: Clock) -> Provider | None:
+    """Return the provider; None without authentication. Raises `ApiKeysError`."""
     if settings.auth_mode == "api_key":
-        try:
-            return ApiKeys(settings.api_keys, settings.api_keys_file)
-        except ApiKeysError as error:
-            raise SettingsError(f"API_KEYS: {error}") from error
+        return ApiKeys(settings.api_keys, settings.api_keys_file)
     if settings.auth_mode == "jwt":
         if settings.jwt_secret:
             find_key, algorithms = shared_secret(settings.jwt_secret), ["HS256"]

@@ -10,17 +10,16 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
-from litestar import Request, Response
+from litestar import Request, Response, WebSocket
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from api.routes.client_socket import Socket
-from api.wire.errors import NodeUnreachableError, wire
+from api.wire.error_answers import error_body
+from api.wire.errors import NodeUnreachableError, to_wire_error
 from api.wire.messages import encode
-from api.wire.openapi import error_body
 from storage.errors import OwnedElsewhereError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +36,11 @@ _OF_ONE_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te",
 
 
 async def relay_socket(
-    socket: Socket, owner: OwnedElsewhereError, *, max_size_bytes: int, silence_seconds: float
+    socket: WebSocket[Any, Any, Any],
+    owner: OwnedElsewhereError,
+    *,
+    max_size_bytes: int,
+    silence_seconds: float,
 ) -> None:
     """Be in between until either side ends it; its code and reason reach the other.
 
@@ -88,7 +91,7 @@ def relaying(
 _ERROR = NodeUnreachableError()
 _UNREACHABLE = ASGIResponse(
     body=encode(error_body(_ERROR)),
-    status_code=wire(_ERROR).http_status,
+    status_code=to_wire_error(_ERROR).http_status,
     media_type="application/json",
 )
 
@@ -150,7 +153,7 @@ class _Forward(ASGIResponse):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _passed_on(socket: Socket) -> dict[str, str]:
+def _passed_on(socket: WebSocket[Any, Any, Any]) -> dict[str, str]:
     """Who the client is: the owner asks for itself. Its origin was checked here."""
     passed = {name: socket.headers[name] for name in _CREDENTIALS if name in socket.headers}
     return passed | _forwarded_for(socket.scope)
@@ -162,14 +165,14 @@ def _forwarded_for(scope: Scope) -> dict[str, str]:
     return {"x-forwarded-for": client[0]} if client else {}
 
 
-async def _to_owner(socket: Socket, ahead: ClientConnection) -> None:
+async def _to_owner(socket: WebSocket[Any, Any, Any], ahead: ClientConnection) -> None:
     """Until the client is gone, or has been told that the owner is."""
     while (event := await socket.receive())["type"] == "websocket.receive":
         data = event.get("bytes")
         await ahead.send(event.get("text") or "" if data is None else data)
 
 
-async def _to_client(ahead: ClientConnection, socket: Socket) -> None:
+async def _to_client(ahead: ClientConnection, socket: WebSocket[Any, Any, Any]) -> None:
     try:
         while True:
             message = await ahead.recv()

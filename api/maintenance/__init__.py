@@ -1,0 +1,1 @@
+"""What time does to sessions: `expiry` ends them, `retention` deletes them."""

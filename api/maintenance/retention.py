@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from api.access.audit import SERVICE, audit
 from api.clock import Clock
 from api.session.registry import Registry
 from api.wire.errors import SessionNotFoundError
@@ -21,10 +21,19 @@ _PAGE = 100
 class Retention:
     """Deletes what began more than ``days`` ago and is not being recorded."""
 
-    def __init__(self, registry: Registry, clock: Clock, *, days: float) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Clock,
+        *,
+        days: float,
+        deleted: Callable[[str], None],
+    ) -> None:
+        """``deleted`` is called with the id of each session that was deleted."""
         self._registry = registry
         self._clock = clock
         self._age = timedelta(days=days)
+        self._deleted = deleted
 
     async def run(self) -> None:
         """Sweep until cancelled. Where nodes share a bucket, each does, and none minds."""
@@ -54,7 +63,7 @@ class Retention:
         except StorageError as error:
             logger.warning("%s is kept until the next time: %s", session.session_id, error)
             return
-        audit("deleted", SERVICE, session.session_id, reason="RETENTION_DAYS")
+        self._deleted(session.session_id)
 
 
 def _first_id(moment: datetime) -> UUID:

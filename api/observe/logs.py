@@ -10,7 +10,8 @@ _SECRET = re.compile(r"(?i)\b((?:token|signature)=)[^&\s\"']+")
 Level = Literal["debug", "info", "warning", "error"]
 
 
-def set_up(level: Level) -> None:
+def set_up_logging(level: Level) -> None:
+    """Send every record of ``level`` and above to stderr, redacted."""
     handler = logging.StreamHandler()
     handler.addFilter(redact)
     logging.basicConfig(
@@ -21,7 +22,7 @@ def set_up(level: Level) -> None:
 
 
 def redact(record: logging.LogRecord) -> bool:
-    """A filter that lets every record pass, without its secrets."""
+    """Remove the secrets of a record; every record passes this filter."""
     message = record.getMessage()
     redacted = _SECRET.sub(r"\1(redacted)", message)
     if redacted != message:

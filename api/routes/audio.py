@@ -21,8 +21,7 @@ from api.access.authorization import admit, requires
 from api.access.signed_links import LinkSigner
 from api.audio.ffmpeg.encoder import TARGETS, Converter
 from api.clock import Clock
-from api.dependencies import Injected
-from api.routes.request import OF_A_SESSION, HttpRequest, base_url
+from api.routes.request import HttpRequest, Injected, base_url
 from api.session.registry import Registry
 from api.settings import Settings
 from api.wire.byte_ranges import is_match, parse_range
@@ -33,7 +32,7 @@ from api.wire.errors import (
     UrlExpiredError,
 )
 from api.wire.messages import DownloadLink
-from api.wire.openapi import AUDIO_RESPONSES, errors
+from api.wire.openapi import AUDIO_RESPONSES, SESSION_ERRORS, errors
 from storage.base import Audio
 from storage.pcm import PcmFormat
 from storage.wav import HEADER_BYTES, header
@@ -90,7 +89,7 @@ class RecordingsController(Controller):
     @get(
         "/download",
         guards=[requires("read")],
-        responses=errors(*OF_A_SESSION),
+        responses=errors(*SESSION_ERRORS),
         summary="A link to the audio that works without further permission",
     )
     async def download(
@@ -120,7 +119,7 @@ class RecordingsController(Controller):
                 InvalidSignatureError(),
                 InvalidParameterError("expires"),
                 RangeNotSatisfiableError(80),
-                *OF_A_SESSION,
+                *SESSION_ERRORS,
             ),
         },
         summary="The WAV; while it is still being recorded, what there is so far",

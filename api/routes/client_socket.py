@@ -1,4 +1,4 @@
-"""One WebSocket as a session sees it: it is sent to, and ended, from wherever the reason arises."""
+"""One client's WebSocket, as its session sees it."""
 
 import asyncio
 import contextlib
@@ -10,19 +10,19 @@ from litestar import WebSocket
 from litestar.types import Receive, Send
 
 from api.access.credentials import SUBPROTOCOL
-from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.session.session import Session
-from api.wire.errors import INTERNAL, wire
+from api.wire.error_answers import error_message
+from api.wire.errors import INTERNAL, to_wire_error
 from api.wire.messages import ControlMessage, ErrorMessage, ServerMessage, SessionInfo, encode
 
 logger = logging.getLogger(__name__)
 
-# A client that reads nothing must not hold up whoever wants to tell it goodbye.
-_GOODBYE_SECONDS = 2.0
+# A client that reads nothing must not hold up the session that closes its connection.
+_CLOSE_SECONDS = 2.0
 
 
-class Socket(WebSocket[Any, Any, Any]):
+class RawWebSocket(WebSocket[Any, Any, Any]):
     """Litestar's WebSocket without its bookkeeping around every message.
 
     The receiving loop reads raw ASGI events and sees a disconnect for itself.
@@ -35,10 +35,10 @@ class Socket(WebSocket[Any, Any, Any]):
         return send
 
 
-class SocketConnection:
-    """One WebSocket, as the session sees it (`api.session.session.Connection`)."""
+class ClientSocket:
+    """Sends and closes; implements `api.session.connection.Connection`."""
 
-    def __init__(self, socket: Socket, clock: Clock) -> None:
+    def __init__(self, socket: RawWebSocket, clock: Clock) -> None:
         self.session: Session | None = None
         self.clock = clock
         self.last_received = clock.monotonic()
@@ -51,14 +51,14 @@ class SocketConnection:
 
     @contextlib.asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
-        """Whatever goes wrong inside is told to the client as a message, then by the close code."""
+        """Send every error that is raised inside to the client, then close with its code."""
         try:
             yield
         except asyncio.CancelledError:
             if not self.is_given_up:
                 raise
         except Exception as error:
-            if wire(error) is INTERNAL:
+            if to_wire_error(error) is INTERNAL:
                 logger.exception("a connection failed")
             await self.end(error)
         finally:
@@ -82,7 +82,7 @@ class SocketConnection:
         await self.socket.send({"type": "websocket.send", "bytes": data, "text": None})
 
     async def end(self, error: Exception) -> None:
-        row = wire(error)
+        row = to_wire_error(error)
         await self._end(self.error_message(error), row.close_code, row.error)
 
     async def end_completed(self, info: SessionInfo) -> None:
@@ -101,23 +101,11 @@ class SocketConnection:
         await self._received.wait()
 
     def error_message(self, error: Exception) -> ErrorMessage:
-        row = wire(error)
-        details: dict[str, Any] = {"session_id": getattr(error, "session_id", None)}
-        if self.session is not None:
-            details = counts(self.session)
-        if (valid_values := getattr(error, "valid_values", None)) is not None:
-            details["valid_values"] = list(valid_values)
-        return ErrorMessage(
-            message="Failed to process chunk" if isinstance(error, DecodeError) else row.error,
-            status="error",
-            error=row.error,
-            code=row.code,
-            **details,
-        )
+        return error_message(error, None if self.session is None else self.session.counts())
 
     async def _end(self, message: ServerMessage, code: int, reason: str) -> None:
         try:
-            async with asyncio.timeout(_GOODBYE_SECONDS):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.send(message)
                 if not self._closed:
                     self._closed = True
@@ -131,17 +119,7 @@ class SocketConnection:
             self._closed = True
 
 
-async def accept(socket: Socket) -> None:
-    """Whoever it is: what is wrong is said in a message, which needs a connection."""
+async def accept(socket: RawWebSocket) -> None:
+    """Accept every client: an error is sent as a message, which needs a connection."""
     offered = socket.scope["subprotocols"]
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
-
-
-def counts(session: Session) -> dict[str, Any]:
-    """What every message says of its session."""
-    return {
-        "session_id": session.recording.manifest.session_id,
-        "chunk_count": session.chunk_count,
-        "persisted_chunk_count": session.persisted_chunk_count,
-        "duration_seconds": session.duration_seconds,
-    }

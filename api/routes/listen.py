@@ -16,8 +16,8 @@ from api.access.audit import audit
 from api.access.authorization import admit
 from api.clock import Clock
 from api.cluster.relay import relay_socket
-from api.dependencies import Injected
-from api.routes.client_socket import Socket, SocketConnection, accept
+from api.routes.client_socket import ClientSocket, RawWebSocket, accept
+from api.routes.request import Injected
 from api.session.registry import Registry
 from api.session.session import Session
 from api.settings import Settings
@@ -40,14 +40,14 @@ _FRAME = re.compile("[0-9]{1,15}")
 
 @websocket("/api/ws/audio/{session_id:str}/listen")
 async def listen(
-    socket: Socket,
+    socket: RawWebSocket,
     session_id: FromPath[str],
     registry: Injected[Registry],
     settings: Injected[Settings],
     clock: Injected[Clock],
 ) -> None:
     """Give a session's PCM as it is recorded, and what was before; then how it ended."""
-    connection = SocketConnection(socket, clock)
+    connection = ClientSocket(socket, clock)
     await accept(socket)
     async with connection.reporting():
         await admit(socket, "read")
@@ -77,7 +77,7 @@ async def listen(
 
 
 async def _give(
-    connection: SocketConnection,
+    connection: ClientSocket,
     registry: Registry,
     session: Session | None,
     info: SessionInfo,
@@ -116,7 +116,7 @@ async def _give(
 
 
 async def _give_from(
-    connection: SocketConnection,
+    connection: ClientSocket,
     registry: Registry,
     session_id: str,
     position: int,
@@ -136,7 +136,7 @@ async def _give_from(
     return position
 
 
-async def _until_gone(socket: Socket) -> None:
+async def _until_gone(socket: RawWebSocket) -> None:
     """A listener has nothing to say."""
     while (await socket.receive())["type"] == "websocket.receive":
         pass

@@ -16,9 +16,9 @@ from api.access.authorization import acting_for, admit
 from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.cluster.relay import relay_socket
-from api.dependencies import Injected
-from api.routes.client_socket import Socket, SocketConnection, accept, counts
-from api.session.parameters import audio_parameters, user_id
+from api.routes.client_socket import ClientSocket, RawWebSocket, accept
+from api.routes.request import Injected
+from api.session.parameters import AudioParameters, audio_parameters, user_id
 from api.session.registry import Registry
 from api.session.session import Session
 from api.settings import Settings
@@ -50,17 +50,18 @@ _ANSWERS: dict[Action, str] = {
 
 @websocket("/api/ws/audio")
 async def new_session(
-    socket: Socket,
+    socket: RawWebSocket,
     registry: Injected[Registry],
     settings: Injected[Settings],
+    default_audio: Injected[AudioParameters],
     clock: Injected[Clock],
 ) -> None:
     """Create a session and stream to it."""
-    connection = SocketConnection(socket, clock)
+    connection = ClientSocket(socket, clock)
     await accept(socket)
     async with connection.reporting():
         identity = await admit(socket, "record")
-        parameters = audio_parameters(socket.query_params, settings)
+        parameters = audio_parameters(socket.query_params, default_audio)
         user = acting_for(identity, user_id(socket.query_params))
         session = await registry.create(parameters, user)
         connection.session = session
@@ -70,14 +71,14 @@ async def new_session(
 
 @websocket("/api/ws/audio/{session_id:str}")
 async def existing_session(
-    socket: Socket,
+    socket: RawWebSocket,
     session_id: FromPath[str],
     registry: Injected[Registry],
     settings: Injected[Settings],
     clock: Injected[Clock],
 ) -> None:
     """Stream to a session that exists."""
-    connection = SocketConnection(socket, clock)
+    connection = ClientSocket(socket, clock)
     await accept(socket)
     async with connection.reporting():
         identity = await admit(socket, "record")
@@ -100,9 +101,9 @@ async def existing_session(
 
 
 async def _stream(
-    connection: SocketConnection,
+    connection: ClientSocket,
     session: Session,
-    join: Callable[[SocketConnection], Awaitable[None]],
+    join: Callable[[ClientSocket], Awaitable[None]],
     greeting: str,
     settings: Settings,
 ) -> None:
@@ -117,7 +118,7 @@ async def _stream(
                 sample_rate=manifest.sample_rate,
                 channels=manifest.channels,
                 format=manifest.format,
-                **counts(session),
+                **session.counts()._asdict(),
             )
         )
         await _receive(connection, session, settings.max_chunk_size_bytes)
@@ -125,11 +126,11 @@ async def _stream(
         await session.detach(connection)
 
 
-async def _receive(connection: SocketConnection, session: Session, limit_bytes: int) -> None:
+async def _receive(connection: ClientSocket, session: Session, limit_bytes: int) -> None:
     """The loop that everything goes through: a message in, an answer out."""
     receive, clock = connection.socket.receive, connection.clock
     # One acknowledgement, with new counts each time: nothing but numbers changes.
-    ack = ChunkMessage(message=_PROCESSED, status="active", **counts(session))
+    ack = ChunkMessage(message=_PROCESSED, status="active", **session.counts()._asdict())
     while (event := await receive())["type"] == "websocket.receive":
         connection.last_received = clock.monotonic()
         chunk = event.get("bytes")
@@ -154,7 +155,7 @@ async def _receive(connection: SocketConnection, session: Session, limit_bytes: 
         await connection.send(ack)
 
 
-async def _control(connection: SocketConnection, session: Session, text: str) -> None:
+async def _control(connection: ClientSocket, session: Session, text: str) -> None:
     try:
         action = decode_control(text).action
     except (msgspec.DecodeError, RecursionError):  # ValidationError is a DecodeError, too
@@ -167,11 +168,13 @@ async def _control(connection: SocketConnection, session: Session, text: str) ->
     if action == "flush":
         await session.flush()
     await connection.send(
-        ControlMessage(message=_ANSWERS[action], status="active", action=action, **counts(session))
+        ControlMessage(
+            message=_ANSWERS[action], status="active", action=action, **session.counts()._asdict()
+        )
     )
 
 
-def _flag(socket: Socket, parameter: str) -> bool:
+def _flag(socket: RawWebSocket, parameter: str) -> bool:
     value = socket.query_params.get(parameter, "false").lower()
     if value not in _FLAGS:
         raise InvalidParameterError(parameter, tuple(_FLAGS))

@@ -1,42 +1,29 @@
-"""What the HTTP handlers share."""
+"""What the handlers of all endpoints take: requests, and components of the application."""
 
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from api.access.identity import Caller, Identity
 from api.settings import Settings
-from api.wire.errors import (
-    AuthenticationRequiredError,
-    AuthenticationUnavailableError,
-    CredentialsExpiredError,
-    InvalidCredentialsError,
-    NotAllowedError,
-    SessionNotFoundError,
-)
-from api.wire.openapi import EXAMPLE_ID
-from storage.errors import StorageUnavailableError
+
+T = TypeVar("T")
 
 HttpRequest = Request[Caller, Any, Any]
 
-# Errors that any endpoint may answer with, and those of a session, for the OpenAPI document.
-EVERYWHERE = (
-    AuthenticationRequiredError(),
-    InvalidCredentialsError(),
-    CredentialsExpiredError(),
-    NotAllowedError("this takes the scope read"),
-    AuthenticationUnavailableError(),
-    StorageUnavailableError(),
-)
-OF_A_SESSION = (SessionNotFoundError(EXAMPLE_ID), *EVERYWHERE)
+# ``registry: Injected[Registry]`` asks for a component of the composition root. Checking its
+# type at every request would find nothing, and protocols cannot be checked that way.
+Injected: TypeAlias = NamedDependency[SkipValidation[T]]
 
 
 def identity_of(request: HttpRequest) -> Identity:
-    """Whom the guard let in."""
+    """Return the identity that the guard has admitted."""
     assert request.user.identity is not None
     return request.user.identity
 
 
 def base_url(request: HttpRequest, settings: Settings) -> str:
-    """The address under which clients reach the service, without a slash at its end."""
+    """Return the address under which clients reach the service, without a slash at its end."""
     return (settings.public_url or str(request.base_url)).rstrip("/")

@@ -14,9 +14,8 @@ from api.access.authorization import acting_for, requires
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
-from api.dependencies import Injected
-from api.routes.request import EVERYWHERE, OF_A_SESSION, HttpRequest, base_url, identity_of
-from api.session.parameters import audio_parameters, user_id
+from api.routes.request import HttpRequest, Injected, base_url, identity_of
+from api.session.parameters import AudioParameters, audio_parameters, user_id
 from api.session.registry import Registry
 from api.settings import Settings
 from api.wire.errors import (
@@ -34,7 +33,7 @@ from api.wire.messages import (
     SessionResult,
     SessionTokenInfo,
 )
-from api.wire.openapi import errors
+from api.wire.openapi import COMMON_ERRORS, SESSION_ERRORS, errors
 from storage.manifest import Status
 
 NewToken = Annotated[
@@ -73,7 +72,7 @@ class SessionsController(Controller):
             InvalidParameterError("channels", CHANNELS),
             TooManySessionsError(100),
             RateLimitedError(),
-            *EVERYWHERE,
+            *COMMON_ERRORS,
         ),
         summary="Create a session to stream to later",
     )
@@ -82,13 +81,14 @@ class SessionsController(Controller):
         request: HttpRequest,
         registry: Injected[Registry],
         settings: Injected[Settings],
+        default_audio: Injected[AudioParameters],
         tokens: Injected[SessionTokens],
         clock: Injected[Clock],
         data: NewSession = None,
     ) -> CreatedSession:
         given = msgspec.to_builtins(data) if data else {}
         user = acting_for(identity_of(request), user_id(given))
-        session = await registry.create(audio_parameters(given, settings), user)
+        session = await registry.create(audio_parameters(given, default_audio), user)
         info = session.info()
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)
@@ -106,7 +106,7 @@ class SessionsController(Controller):
     @post(
         "/{session_id:str}/tokens",
         guards=[requires("record", "read")],
-        responses=errors(InvalidParameterError("body"), *OF_A_SESSION),
+        responses=errors(InvalidParameterError("body"), *SESSION_ERRORS),
         summary="A token for one session, for a browser that must not hold a key",
         description="It is checked when a connection is made, and each time it is made again.",
     )
@@ -135,7 +135,7 @@ class SessionsController(Controller):
 
     @get(
         guards=[requires("read")],
-        responses=errors(InvalidParameterError("limit"), *EVERYWHERE),
+        responses=errors(InvalidParameterError("limit"), *COMMON_ERRORS),
         summary="List sessions, newest first",
     )
     async def list(
@@ -154,7 +154,7 @@ class SessionsController(Controller):
     @get(
         "/{session_id:str}",
         guards=[requires("record", "read")],
-        responses=errors(*OF_A_SESSION),
+        responses=errors(*SESSION_ERRORS),
         summary="Look at a session",
     )
     async def info(self, session_id: FromPath[str], registry: Injected[Registry]) -> SessionInfo:
@@ -164,7 +164,7 @@ class SessionsController(Controller):
         "/{session_id:str}/close",
         status_code=HTTP_200_OK,
         guards=[requires("record")],
-        responses=errors(*OF_A_SESSION),
+        responses=errors(*SESSION_ERRORS),
         summary="Complete a session",
         description="Whoever is connected gets the final message. Closing again changes nothing.",
     )
@@ -181,7 +181,7 @@ class SessionsController(Controller):
         "/{session_id:str}",
         status_code=HTTP_200_OK,
         guards=[requires("record")],
-        responses=errors(*OF_A_SESSION),
+        responses=errors(*SESSION_ERRORS),
         summary="Delete a session and every trace of it",
     )
     async def remove(

@@ -13,15 +13,14 @@ from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 
 from api.access.authorization import requires
-from api.dependencies import Injected
-from api.routes.request import OF_A_SESSION, HttpRequest
+from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.byte_ranges import is_match
 from api.wire.errors import (
     InvalidParameterError,
 )
 from api.wire.messages import Waveform
-from api.wire.openapi import errors
+from api.wire.openapi import SESSION_ERRORS, errors
 from api.wire.waveform_picture import COLOR, Color, Look, png, svg
 from storage.waveform import peaks as stored
 from storage.waveform.peaks import Peaks
@@ -74,7 +73,7 @@ OnColor = Annotated[
             generate_examples=False,
             description="The waveform, in the form that was asked for",
         ),
-        **errors(InvalidParameterError("width"), *OF_A_SESSION),
+        **errors(InvalidParameterError("width"), *SESSION_ERRORS),
     },
     summary="The lowest and highest samples, live too, as audiowaveform's data or as a picture",
     description="Honours If-None-Match.",

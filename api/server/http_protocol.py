@@ -19,7 +19,7 @@ _MAX_HEAD_BYTES = 32 * 1024
 _MOST_PIPELINED = 100
 
 
-class Arriving:
+class PendingRequests:
     """Connections whose request is still to come. One too many, and the oldest is let go.
 
     An honest request follows its connection at once, so that those who stall are the oldest.
@@ -42,11 +42,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Answers 408 to a request that is late, 431 to one whose head has no end."""
 
     def __init__(
-        self, *args: Any, request_seconds: float, arriving: Arriving, **kwargs: Any
+        self, *args: Any, request_seconds: float, pending: PendingRequests, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self._request_seconds = request_seconds
-        self._arriving = arriving
+        self._pending = pending
         self._deadline: asyncio.TimerHandle | None = None
         self._has_head = False
         self._head_bytes = 0
@@ -130,10 +130,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(
             self._request_seconds, self.refuse, b"408 Request Timeout"
         )
-        self._arriving.add(self)
+        self._pending.add(self)
 
     def _end_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-            self._arriving.discard(self)
+            self._pending.discard(self)

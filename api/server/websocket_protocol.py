@@ -2,7 +2,7 @@
 
 As it is, uvicorn parses all that one read brought (up to 256 KB, thousands of chunks), and a
 handler that is ahead of its queue serves them in a row. Here a connection that has more than a
-little takes turns with the others that do: a slice of one of them in each turn of the loop.
+little takes round_robin with the others that do: a slice of one of them in each turn of the loop.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _MOST_MESSAGES = 4  # of a slice; the next one is smaller
 _BYTES_PER_SECOND = 16_000_000
 
 
-class Turns:
+class RoundRobin:
     """Those who have more than their share, one after the other, others in between."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Turns:
 
     def _next(self) -> None:
         try:
-            self._waiting[0].take_turn()
+            self._waiting[0].parse_slice()
         finally:
             self._waiting.popleft()
             if self._waiting:
@@ -58,10 +58,10 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
     comes before the handshake is answered waits for the answer.
     """
 
-    def __init__(self, *args: Any, turns: Turns, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, round_robin: RoundRobin, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn.logger = _logger
-        self._turns = turns
+        self._round_robin = round_robin
         self._unparsed = bytearray()
         self._slice_bytes = _AT_ONCE_BYTES
         self._is_waiting = False
@@ -118,7 +118,7 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
             self._parse(len(self._unparsed))
         super().connection_lost(exc)
 
-    def take_turn(self) -> None:
+    def parse_slice(self) -> None:
         """Parse a slice. Who receives its last message makes the connection go on."""
         self._is_waiting = False
         if self.disconnected or not self.queue.empty():
@@ -152,9 +152,9 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
             return
         self._is_waiting = True
         if after_seconds < 0.001:
-            self._turns.ask(self)
+            self._round_robin.ask(self)
         else:
-            self.loop.call_later(after_seconds, self._turns.ask, self)
+            self.loop.call_later(after_seconds, self._round_robin.ask, self)
 
     def _parse(self, size_bytes: int) -> None:
         if self._unparsed:

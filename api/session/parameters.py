@@ -1,4 +1,4 @@
-"""The audio parameters of a session, checked the same way on every door."""
+"""The parameters of a new session, checked the same way over HTTP and on a WebSocket."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -6,7 +6,6 @@ from typing import cast
 import msgspec
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES, InputKind
-from api.settings import Settings
 from api.wire.errors import InvalidParameterError
 
 _MAX_USER_ID_CHARACTERS = 256
@@ -14,17 +13,19 @@ _MAX_DIGITS = 9
 
 
 class AudioParameters(msgspec.Struct, frozen=True):
+    """What a session records: its rate in Hz, its channels, and the format of what is sent."""
+
     sample_rate: int
     channels: int
     format: InputKind
 
 
-def audio_parameters(given: Mapping[str, object], settings: Settings) -> AudioParameters:
-    """What the client asked for, with defaults. Raises :class:`InvalidParameterError`."""
+def audio_parameters(given: Mapping[str, object], defaults: AudioParameters) -> AudioParameters:
+    """Return the parameters ``given``, checked. Raises :class:`InvalidParameterError`."""
     return AudioParameters(
-        sample_rate=_number(given, "sample_rate", SAMPLE_RATES, settings.default_sample_rate),
-        channels=_number(given, "channels", CHANNELS, settings.default_channels),
-        format=_format(given, settings.default_format),
+        sample_rate=_number(given, "sample_rate", SAMPLE_RATES, defaults.sample_rate),
+        channels=_number(given, "channels", CHANNELS, defaults.channels),
+        format=_format(given, defaults.format),
     )
 
 

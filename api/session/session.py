@@ -21,7 +21,7 @@ from api.wire.errors import (
     SessionDeletedError,
     TooManyConnectionsError,
 )
-from api.wire.messages import SessionInfo
+from api.wire.messages import SessionCounts, SessionInfo
 from storage.base import Recording
 from storage.errors import FencedError, StorageUnavailableError
 from storage.pcm import Buffer
@@ -91,6 +91,9 @@ class Session:
             connections=len(self._streams),
             location=self._location,
         )
+
+    def counts(self) -> SessionCounts:
+        return SessionCounts(str(self.session_id), *self.progress())
 
     async def attach(self, connection: Connection) -> None:
         """Begin a new input stream for ``connection``."""

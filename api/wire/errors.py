@@ -146,7 +146,7 @@ class RateLimitedError(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Wire(NamedTuple):
+class WireError(NamedTuple):
     """How an error reaches the client. An empty ``error`` stands for the exception's own text."""
 
     code: str
@@ -155,40 +155,44 @@ class Wire(NamedTuple):
     error: str = ""
 
 
-INTERNAL = Wire("internal_error", 500, 1011, "Internal server error")
+INTERNAL = WireError("internal_error", 500, 1011, "Internal server error")
 
-TABLE: dict[type[Exception], Wire] = {
-    InvalidParameterError: Wire("invalid_{parameter}", 422, 1008),
-    SessionNotFoundError: Wire("session_not_found", 404, 1008),
-    RecordingNotFoundError: Wire("session_not_found", 404, 1008, "Session not found"),
-    SessionCompletedError: Wire("session_completed", 409, 1008),
-    SessionDeletedError: Wire("session_deleted", 404, 1008),
-    TooManySessionsError: Wire("too_many_sessions", 503, 1013),
-    TooManyConnectionsError: Wire("too_many_connections", 503, 1013),
-    ConnectionIdleError: Wire("connection_idle", 408, 1001),
-    ConnectionReplacedError: Wire("connection_replaced", 409, 4103),
-    ChunkTooLargeError: Wire("chunk_too_large", 413, 1009),
-    InvalidMessageError: Wire("invalid_message", 422, 1008),
-    DecodeError: Wire("decode_failed", 422, 1008),
-    UrlExpiredError: Wire("url_expired", 403, 1008),
-    InvalidSignatureError: Wire("invalid_signature", 403, 1008),
-    AuthenticationRequiredError: Wire("authentication_required", 401, 1008),
-    InvalidCredentialsError: Wire("invalid_credentials", 401, 1008),
-    CredentialsExpiredError: Wire("credentials_expired", 401, 1008),
-    AuthenticationUnavailableError: Wire("authentication_unavailable", 503, 1013),
-    NotAllowedError: Wire("not_allowed", 403, 1008),
-    OriginNotAllowedError: Wire("origin_not_allowed", 403, 1008),
-    HostNotAllowedError: Wire("host_not_allowed", 421, 1008),
-    RateLimitedError: Wire("rate_limited", 429, 1013),
-    RangeNotSatisfiableError: Wire("range_not_satisfiable", 416, 1008),
-    FencedError: Wire("session_moved", 503, 1012, "Another node has this session: connect again"),
-    NodeUnreachableError: Wire("node_unreachable", 503, 1012),
-    StorageUnavailableError: Wire("storage_unavailable", 503, 1011, "The storage does not answer"),
+TABLE: dict[type[Exception], WireError] = {
+    InvalidParameterError: WireError("invalid_{parameter}", 422, 1008),
+    SessionNotFoundError: WireError("session_not_found", 404, 1008),
+    RecordingNotFoundError: WireError("session_not_found", 404, 1008, "Session not found"),
+    SessionCompletedError: WireError("session_completed", 409, 1008),
+    SessionDeletedError: WireError("session_deleted", 404, 1008),
+    TooManySessionsError: WireError("too_many_sessions", 503, 1013),
+    TooManyConnectionsError: WireError("too_many_connections", 503, 1013),
+    ConnectionIdleError: WireError("connection_idle", 408, 1001),
+    ConnectionReplacedError: WireError("connection_replaced", 409, 4103),
+    ChunkTooLargeError: WireError("chunk_too_large", 413, 1009),
+    InvalidMessageError: WireError("invalid_message", 422, 1008),
+    DecodeError: WireError("decode_failed", 422, 1008),
+    UrlExpiredError: WireError("url_expired", 403, 1008),
+    InvalidSignatureError: WireError("invalid_signature", 403, 1008),
+    AuthenticationRequiredError: WireError("authentication_required", 401, 1008),
+    InvalidCredentialsError: WireError("invalid_credentials", 401, 1008),
+    CredentialsExpiredError: WireError("credentials_expired", 401, 1008),
+    AuthenticationUnavailableError: WireError("authentication_unavailable", 503, 1013),
+    NotAllowedError: WireError("not_allowed", 403, 1008),
+    OriginNotAllowedError: WireError("origin_not_allowed", 403, 1008),
+    HostNotAllowedError: WireError("host_not_allowed", 421, 1008),
+    RateLimitedError: WireError("rate_limited", 429, 1013),
+    RangeNotSatisfiableError: WireError("range_not_satisfiable", 416, 1008),
+    FencedError: WireError(
+        "session_moved", 503, 1012, "Another node has this session: connect again"
+    ),
+    NodeUnreachableError: WireError("node_unreachable", 503, 1012),
+    StorageUnavailableError: WireError(
+        "storage_unavailable", 503, 1011, "The storage does not answer"
+    ),
 }
 
 
-def wire(error: Exception) -> Wire:
-    """The table's row for ``error``, with its text filled in."""
+def to_wire_error(error: Exception) -> WireError:
+    """Return the row of the table for ``error``, with its text filled in."""
     row = TABLE.get(type(error), INTERNAL)
     if isinstance(error, InvalidParameterError):
         row = row._replace(code=row.code.format(parameter=error.parameter))

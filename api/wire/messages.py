@@ -5,7 +5,7 @@ HTTP endpoints answer with them: what is written here is the protocol.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
@@ -49,6 +49,22 @@ class ServerMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
     status: Status
     persisted_chunk_count: PersistedChunkCount = 0
     duration_seconds: DurationSeconds = 0.0
+
+
+class SessionCounts(NamedTuple):
+    """How far a session got: what every message says of it."""
+
+    session_id: str
+    chunk_count: int
+    persisted_chunk_count: int
+    duration_seconds: float
+
+    def apply_to(self, message: ServerMessage) -> None:
+        """Set the fields of ``message`` that have these names."""
+        message.session_id = self.session_id
+        message.chunk_count = self.chunk_count
+        message.persisted_chunk_count = self.persisted_chunk_count
+        message.duration_seconds = self.duration_seconds
 
 
 class SessionMessage(ServerMessage, tag="session"):

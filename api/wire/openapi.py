@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import RedocRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import (
     Components,
     Example,
@@ -31,8 +30,16 @@ from litestar.status_codes import (
 )
 
 from api import __version__
-from api.routes.web_page import vendored
-from api.wire.errors import wire
+from api.wire.error_answers import error_body
+from api.wire.errors import (
+    AuthenticationRequiredError,
+    AuthenticationUnavailableError,
+    CredentialsExpiredError,
+    InvalidCredentialsError,
+    NotAllowedError,
+    SessionNotFoundError,
+    to_wire_error,
+)
 from api.wire.messages import (
     CreatedSession,
     CreateSession,
@@ -47,6 +54,7 @@ from api.wire.messages import (
     SessionTokenInfo,
     Waveform,
 )
+from storage.errors import StorageUnavailableError
 
 EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
@@ -58,8 +66,6 @@ AUDIO_RESPONSES = {
     HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(None, description="The store has the audio"),
 }
 
-_ICON = '<link rel="icon" href="/page/icon.svg">'
-
 _OTHER_FORMATS = ("audio/mpeg", "audio/flac", "audio/ogg")
 
 _DESCRIPTION = """
@@ -70,14 +76,26 @@ The HTTP endpoints are described here. The WebSocket protocol is described by th
 """
 
 
-def openapi_config() -> OpenAPIConfig:
-    """Swagger UI at ``/docs``; the document itself is served by `api.routes.health`."""
+# Errors that any endpoint may answer with, and those of an endpoint of one session.
+COMMON_ERRORS = (
+    AuthenticationRequiredError(),
+    InvalidCredentialsError(),
+    CredentialsExpiredError(),
+    NotAllowedError("this takes the scope read"),
+    AuthenticationUnavailableError(),
+    StorageUnavailableError(),
+)
+SESSION_ERRORS = (SessionNotFoundError(EXAMPLE_ID), *COMMON_ERRORS)
+
+
+def openapi_config(page: OpenAPIRenderPlugin) -> OpenAPIConfig:
+    """Return the frame of the document; ``page`` shows it at ``/docs``."""
     return OpenAPIConfig(
         title="SercueScribe",
         version=__version__,
         description=_DESCRIPTION,
         path="/docs",
-        render_plugins=[swagger()],
+        render_plugins=[page],
         tags=[
             Tag(name="sessions", description="Recordings, live and finished"),
             Tag(name="recordings", description="What they hold"),
@@ -95,59 +113,11 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
-def error_body(error: Exception) -> ErrorBody:
-    """The body of the HTTP answer to ``error``."""
-    row = wire(error)
-    valid_values = getattr(error, "valid_values", None)
-    return ErrorBody(
-        error=row.error,
-        code=row.code,
-        session_id=getattr(error, "session_id", None),
-        valid_values=None if valid_values is None else list(valid_values),
-    )
-
-
-def swagger() -> SwaggerRenderPlugin:
-    """Swagger UI, of our own copy if there is one, else of the framework's CDN."""
-    return SwaggerRenderPlugin(
-        path="/",
-        js_url=vendored("swagger-ui-bundle.js"),
-        css_url=vendored("swagger-ui.css"),
-        standalone_preset_js_url=vendored("swagger-ui-standalone-preset.js"),
-        favicon=_ICON,
-    )
-
-
-def redoc() -> RedocRenderPlugin:
-    """ReDoc, of our own copy if there is one, else of the framework's CDN."""
-    return RedocRenderPlugin(
-        js_url=vendored("redoc.standalone.js"), google_fonts=False, favicon=_ICON
-    )
-
-
-def page_policies() -> dict[str, str]:
-    """What the documentation's pages may load: themselves, and where their scripts come from."""
-    pages = {"/docs": swagger().js_url, "/redoc": redoc().js_url}
-    return {
-        path: (
-            f"default-src 'self'; script-src 'unsafe-inline' {source}; worker-src blob:; "
-            f"style-src 'unsafe-inline' {source}; img-src 'self' data:; "
-            "frame-ancestors 'none'"
-        )
-        for path, source in ((path, _source(url)) for path, url in pages.items())
-    }
-
-
-def _source(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
-
-
 def errors(*examples: Exception) -> dict[int, ResponseSpec]:
     """The ``responses`` of a handler that may answer with any of these errors."""
     by_status: dict[int, list[Example]] = defaultdict(list)
     for error in (*examples, RuntimeError()):
-        row = wire(error)
+        row = to_wire_error(error)
         example = Example(id=row.code, summary=row.error, value=error_body(error))
         by_status[row.http_status].append(example)
     return {

@@ -6,7 +6,7 @@ from api.maintenance.expiry import Expiry
 from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.errors import ConnectionIdleError
-from tests.api.session.conftest import PARAMETERS, ConnectionProbe
+from tests.api.conftest import PARAMETERS, ConnectionProbe
 from tests.audio import pcm
 from tests.conftest import ManualClock
 

@@ -7,7 +7,7 @@ import pytest
 
 from api.maintenance.retention import Retention
 from api.session.registry import Registry
-from tests.api.session.conftest import PARAMETERS
+from tests.api.conftest import PARAMETERS
 from tests.conftest import ManualClock
 
 DAY_SECONDS = 86400
@@ -23,7 +23,8 @@ def today(clock: ManualClock) -> float:
 async def test_what_is_older_than_its_days_is_deleted_and_what_is_not_is_kept(
     registry: Registry, clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
-    retention = Retention(registry, clock, days=30)
+    deleted: list[str] = []
+    retention = Retention(registry, clock, days=30, deleted=deleted.append)
     old = [await registry.create(PARAMETERS, "alice") for _ in range(3)]
     for session in old:
         await session.close()
@@ -35,6 +36,7 @@ async def test_what_is_older_than_its_days_is_deleted_and_what_is_not_is_kept(
     await retention.sweep()
     assert not list(tmp_path.glob("*.wav"))
     assert not list(tmp_path.glob("*.json"))
+    assert sorted(deleted) == sorted(str(session.session_id) for session in old)
 
 
 async def test_what_is_being_recorded_is_never_too_old(
@@ -42,5 +44,7 @@ async def test_what_is_being_recorded_is_never_too_old(
 ) -> None:
     await registry.create(PARAMETERS, None)
     clock.seconds = today + 400 * DAY_SECONDS
-    await Retention(registry, clock, days=1).sweep()
+    deleted: list[str] = []
+    await Retention(registry, clock, days=1, deleted=deleted.append).sweep()
+    assert deleted == []
     assert len(list(tmp_path.glob("*.wav"))) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from api.routes.web_page import files
+from api.routes.web_files import files
 from tests.service import Service
 
 ROOT = Path(__file__).parents[3]

@@ -1,17 +1,16 @@
-"""Audio parameters, the same on every door."""
+"""The parameters of a new session, the same over HTTP and on a WebSocket."""
 
 import pytest
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from api.session.parameters import AudioParameters, audio_parameters, user_id
-from api.settings import Settings
 from api.wire.errors import InvalidParameterError
 
-SETTINGS = Settings(default_sample_rate=16000, default_channels=2, default_format="flac")
+DEFAULTS = AudioParameters(16000, 2, "flac")
 
 
 def test_what_is_left_out_has_the_configured_default() -> None:
-    assert audio_parameters({}, SETTINGS) == AudioParameters(16000, 2, "flac")
+    assert audio_parameters({}, DEFAULTS) == DEFAULTS
 
 
 @pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
@@ -19,13 +18,13 @@ def test_what_is_left_out_has_the_configured_default() -> None:
 def test_numbers_and_their_text_are_the_same(sample_rate: int, channels: int) -> None:
     expected = AudioParameters(sample_rate, channels, "wav")
     given: dict[str, object] = {"sample_rate": sample_rate, "channels": channels, "format": "wav"}
-    assert audio_parameters(given, SETTINGS) == expected
-    assert audio_parameters({key: str(value) for key, value in given.items()}, SETTINGS) == expected
+    assert audio_parameters(given, DEFAULTS) == expected
+    assert audio_parameters({key: str(value) for key, value in given.items()}, DEFAULTS) == expected
 
 
 @pytest.mark.parametrize("input_format", INPUT_KINDS)
 def test_every_format_is_taken_in_any_case(input_format: str) -> None:
-    assert audio_parameters({"format": input_format.upper()}, SETTINGS).format == input_format
+    assert audio_parameters({"format": input_format.upper()}, DEFAULTS).format == input_format
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_other_values_are_refused_with_those_that_are_valid(
     parameter: str, value: object, valid: tuple[object, ...]
 ) -> None:
     with pytest.raises(InvalidParameterError) as refused:
-        audio_parameters({parameter: value}, SETTINGS)
+        audio_parameters({parameter: value}, DEFAULTS)
     assert refused.value.parameter == parameter
     assert refused.value.valid_values == valid
     assert str(refused.value) == f"Invalid {parameter.replace('_', ' ')}"

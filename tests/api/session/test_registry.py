@@ -8,7 +8,7 @@ import pytest
 from api.session.registry import Registry, parse_session_id
 from api.wire.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
 from storage.local import LocalStorage
-from tests.api.session.conftest import PARAMETERS, ConnectionProbe, new_registry
+from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
 from tests.conftest import ManualClock
 

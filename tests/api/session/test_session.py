@@ -22,7 +22,7 @@ from api.wire.messages import SessionInfo
 from storage.checkpoint import Checkpoint
 from storage.errors import StorageUnavailableError
 from storage.pcm import Buffer
-from tests.api.session.conftest import ConnectionProbe
+from tests.api.conftest import ConnectionProbe
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
 from tests.service import children_of
 

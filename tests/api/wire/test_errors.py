@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from api.wire import errors
-from api.wire.errors import INTERNAL, TABLE, InvalidParameterError, ServiceError, wire
+from api.wire.errors import INTERNAL, TABLE, InvalidParameterError, ServiceError, to_wire_error
 from storage import errors as storage_errors
 
 
@@ -22,16 +22,16 @@ def test_every_error_of_the_project_has_its_row() -> None:
 
 
 def test_what_is_not_in_the_table_is_internal_and_says_nothing() -> None:
-    assert wire(ValueError("a password")) == INTERNAL
+    assert to_wire_error(ValueError("a password")) == INTERNAL
     assert "password" not in INTERNAL.error
 
 
 def test_a_bad_parameter_has_a_code_of_its_own() -> None:
-    row = wire(InvalidParameterError("sample_rate", (8000,)))
+    row = to_wire_error(InvalidParameterError("sample_rate", (8000,)))
     assert (row.code, row.error) == ("invalid_sample_rate", "Invalid sample rate")
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=lambda row: row.code)
-def test_codes_are_those_of_the_protocols(row: errors.Wire) -> None:
+def test_codes_are_those_of_the_protocols(row: errors.WireError) -> None:
     assert row.http_status in {401, 403, 404, 408, 409, 413, 416, 421, 422, 429, 503}
     assert row.close_code in {1001, 1008, 1009, 1011, 1012, 1013, 4103}

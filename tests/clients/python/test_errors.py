@@ -20,7 +20,7 @@ def test_every_code_of_the_service_has_its_class() -> None:
 
 
 @pytest.mark.parametrize("row", server.TABLE.values(), ids=lambda row: str(row.code))
-def test_an_error_is_final_where_its_close_code_is(row: server.Wire) -> None:
+def test_an_error_is_final_where_its_close_code_is(row: server.WireError) -> None:
     code = row.code.format(parameter="format")
     stays_open = code == "decode_failed"
     assert error_for(code, "").is_final == (row.close_code in {1008, 1009, 4103} and not stays_open)

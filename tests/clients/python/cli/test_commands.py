@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from api.cli import main as of_the_service
+from api.cli.main import main as of_the_service
 from sercuescribe_client.cli.commands import main as of_the_client
 
 _ROOT = Path(__file__).parents[4]
@@ -32,7 +32,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         importlib.metadata.EntryPoint(name, value, "sercuescribe.commands")
         for name, value in table.items()
     )
-    for module in ("api.commands", "sercuescribe_client.cli.commands"):
+    for module in ("api.cli.main", "sercuescribe_client.cli.commands"):
         monkeypatch.setattr(f"{module}.entry_points", entries.select)
 
 

@@ -1,7 +1,7 @@
-"""The ``sercuescribe`` command, made of what is installed.
+"""The ``sercuescribe`` command, made of the commands that are installed.
 
-This distribution and the client's both bring the script of that name and their own commands, as
-entry points of one group. So it does not matter which of them is installed last, or alone.
+This distribution and the client's both install the script of that name, and their own commands
+as entry points of one group. So either may be installed last, or alone.
 """
 
 from importlib.metadata import entry_points
@@ -14,7 +14,7 @@ GROUP = "sercuescribe.commands"
 
 
 class InstalledCommands(click.Group):
-    """A command is loaded when it is asked for."""
+    """The commands of all installed distributions. A command is imported when it is run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         installed = {entry.name for entry in entry_points(group=GROUP)}

@@ -1,0 +1,22 @@
+"""The answer to OPTIONS."""
+
+from litestar import Response
+from litestar.routes import HTTPRoute
+from litestar.status_codes import HTTP_204_NO_CONTENT
+
+from api.routes.request import HttpRequest
+
+
+async def answer_options(request: HttpRequest) -> Response[None] | None:
+    """Answer with all methods of the path. Litestar knows one where a controller has several."""
+    if request.method != "OPTIONS":
+        return None
+    path = request.scope["path_template"]
+    methods = {
+        method
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and route.path_format == path
+        for method in route.methods
+    }
+    headers = {"Allow": ", ".join(sorted(methods))}
+    return Response(None, status_code=HTTP_204_NO_CONTENT, headers=headers)

@@ -1,0 +1,65 @@
+"""The files that browsers load: those of the page, of the JavaScript client, of other projects.
+
+They lie in ``web`` and ``clients/js`` as they are served; ``make assets`` and the image's build
+put pinned copies of other projects' files into ``web/vendor``.
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+_ROOT = Path(__file__).parents[2]
+_WEB = _ROOT / "web"
+_CLIENT = _ROOT / "clients" / "js"
+
+_MEDIA_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+}
+
+
+class File(NamedTuple):
+    """A file as it is served."""
+
+    content: bytes
+    media_type: str
+    etag: str
+
+
+@functools.cache
+def files() -> dict[str, File]:
+    """Return all files, by the path that each is served at."""
+    found = {
+        "/client.js": _CLIENT / "sercuescribe.js",
+        "/microphone-worklet.js": _CLIENT / "microphone-worklet.js",
+    }
+    for prefix, folder in (
+        ("/client", _CLIENT / "client"),
+        ("/page", _WEB / "page"),
+        ("/vendor", _WEB / "vendor"),
+    ):
+        found |= {
+            f"{prefix}/{path.name}": path
+            for path in folder.glob("*")
+            if path.suffix in _MEDIA_TYPES
+        }
+    return {path: _file(source) for path, source in found.items()}
+
+
+def vendored(name: str) -> str | None:
+    """Return the path at which a copy of another project's file is served; None without a copy."""
+    path = f"/vendor/{name}"
+    return path if path in files() else None
+
+
+def _file(path: Path) -> File:
+    content = path.read_bytes()
+    return File(content, _MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+
+@functools.cache
+def index() -> bytes:
+    """Return the page, with ``{nonce}`` where its nonce goes."""
+    return (_WEB / "index.html").read_bytes()

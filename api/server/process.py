@@ -1,0 +1,59 @@
+"""The uvicorn server of this process, with the service's protocol classes and limits."""
+
+import functools
+import logging
+import socket
+from typing import Any, cast
+
+import uvicorn
+from litestar import Litestar
+
+from api.server.http_protocol import BoundedHttpProtocol, PendingRequests
+from api.server.websocket_protocol import FairWebSocketProtocol, RoundRobin
+from api.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# uvicorn waits this long for connections to end before it cancels them; what
+# comes after (persisting every recording) must fit into ten seconds, too.
+_GRACEFUL_SECONDS = 4
+
+
+class Server(uvicorn.Server):
+    """Logs its address, as uvicorn does for sockets that it opened itself."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            url = f"http://{self.config.host}:{self.config.port}"
+            logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url)
+
+
+def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uvicorn.Config:
+    """Return the configuration of a server of ``app``; ``host`` and ``port`` are for the log."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        workers=1,  # whatever WEB_CONCURRENCY says: a folder has one writer
+        loop="uvloop",
+        http=cast(
+            "Any",
+            functools.partial(
+                BoundedHttpProtocol,
+                request_seconds=settings.handshake_timeout_seconds,
+                pending=PendingRequests(settings.max_pending_requests),
+            ),
+        ),
+        ws=cast("Any", functools.partial(FairWebSocketProtocol, round_robin=RoundRobin())),
+        ws_max_size=settings.max_message_size_bytes,
+        ws_ping_interval=settings.ping_interval_seconds,
+        ws_ping_timeout=settings.ping_timeout_seconds,
+        ws_per_message_deflate=False,
+        # uvicorn would trust the loopback address otherwise, and every client that calls from it.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        log_config=None,  # one log, in one form
+        log_level=settings.log_level,
+    )

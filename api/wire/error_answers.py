@@ -1,0 +1,116 @@
+"""Every body that tells a client of an error: over HTTP, on a WebSocket, and before a handler runs.
+
+The texts and codes are those of the table in `api.wire.errors`.
+"""
+
+import logging
+from typing import Any
+
+from litestar import MediaType, Request, Response
+from litestar.enums import ScopeType
+from litestar.exceptions import ClientException, HTTPException, ValidationException
+from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_401_UNAUTHORIZED
+from litestar.types import Scope, Send
+
+from api.audio.formats import DecodeError
+from api.wire.errors import (
+    INTERNAL,
+    InvalidParameterError,
+    RangeNotSatisfiableError,
+    RateLimitedError,
+    to_wire_error,
+)
+from api.wire.messages import ErrorBody, ErrorMessage, SessionCounts, encode
+
+logger = logging.getLogger(__name__)
+
+
+def error_body(error: Exception) -> ErrorBody:
+    """Return the body of the HTTP answer to ``error``."""
+    row = to_wire_error(error)
+    return ErrorBody(
+        error=row.error,
+        code=row.code,
+        session_id=getattr(error, "session_id", None),
+        valid_values=_valid_values(error),
+    )
+
+
+def error_message(error: Exception, counts: SessionCounts | None) -> ErrorMessage:
+    """Return the WebSocket message about ``error``, with the counts of its session if known."""
+    row = to_wire_error(error)
+    message = ErrorMessage(
+        message="Failed to process chunk" if isinstance(error, DecodeError) else row.error,
+        session_id=getattr(error, "session_id", None),
+        status="error",
+        error=row.error,
+        code=row.code,
+    )
+    if counts is not None:
+        counts.apply_to(message)
+    if (valid_values := _valid_values(error)) is not None:
+        message.valid_values = valid_values
+    return message
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    """Answer an HTTP request with the error that its handler, or the framework, raised."""
+    if isinstance(error, ValidationException):
+        error = InvalidParameterError(_refused_parameter(error))
+    elif isinstance(error, RecursionError) or (
+        isinstance(error, ClientException) and error.status_code == HTTP_400_BAD_REQUEST
+    ):
+        error = InvalidParameterError("body")
+    elif isinstance(error, HTTPException):
+        code = error.detail.lower().replace(" ", "_")
+        body = ErrorBody(error=error.detail, code=code)
+        return Response(body, status_code=error.status_code, headers=error.headers)
+    row = to_wire_error(error)
+    if row is INTERNAL:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return Response(
+        error_body(error),
+        status_code=row.http_status,
+        media_type=MediaType.JSON,
+        headers=_headers(error),
+    )
+
+
+async def refuse(scope: Scope, send: Send, error: Exception) -> None:
+    """Answer a request, or a WebSocket handshake, that must not reach its handler."""
+    body = encode(error_body(error))
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        **_headers(error),
+    }
+    kind = "http" if scope["type"] == ScopeType.HTTP else "websocket.http"
+    await send({
+        "type": f"{kind}.response.start",
+        "status": to_wire_error(error).http_status,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    })  # type: ignore[arg-type,misc]  # fmt: skip
+    await send({"type": f"{kind}.response.body", "body": body})  # type: ignore[arg-type]
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    if isinstance(error, RangeNotSatisfiableError):
+        return {"Content-Range": f"bytes */{error.size_bytes}"}
+    if isinstance(error, RateLimitedError):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    if to_wire_error(error).http_status == HTTP_401_UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
+    return {}
+
+
+def _valid_values(error: Exception) -> list[int | str] | None:
+    valid_values = getattr(error, "valid_values", None)
+    return None if valid_values is None else list(valid_values)
+
+
+def _refused_parameter(error: ValidationException) -> str:
+    """Return the name of the parameter that the framework refused."""
+    if isinstance(error.extra, list) and error.extra:
+        key = str(error.extra[0].get("key", "parameters"))
+        return "body" if key == "data" else key
+    return "body"

@@ -1,0 +1,71 @@
+"""The documents that describe the service, and their pages."""
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+from tests.service import Service
+
+
+def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
+    document = service.get("/openapi.json").json()
+    validate(document)
+    assert set(document["paths"]) == {
+        "/api/audio/sessions",
+        "/api/audio/sessions/{session_id}",
+        "/api/audio/sessions/{session_id}/audio",
+        "/api/audio/sessions/{session_id}/close",
+        "/api/audio/sessions/{session_id}/download",
+        "/api/audio/sessions/{session_id}/tokens",
+        "/api/audio/sessions/{session_id}/waveform",
+        "/health",
+        "/health/ready",
+    }
+
+
+def test_every_operation_describes_its_errors_and_never_a_400(service: Service) -> None:
+    document = service.get("/openapi.json").json()
+    operations = [
+        (path, operation) for path, item in document["paths"].items() for operation in item.values()
+    ]
+    for path, operation in operations:
+        assert operation["summary"]
+        assert "400" not in operation["responses"]
+        if path.startswith("/api"):
+            assert "500" in operation["responses"]
+        if "{session_id}" in path:
+            assert "404" in operation["responses"]
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                media = response["content"]["application/json"]
+                assert media["schema"]["$ref"].endswith("ErrorBody")
+                assert all(example["value"]["code"] for example in media["examples"].values())
+
+
+def test_a_waveform_is_described_in_all_its_forms(service: Service) -> None:
+    path = service.get("/openapi.json").json()["paths"]["/api/audio/sessions/{session_id}/waveform"]
+    assert set(path["get"]["responses"]["200"]["content"]) == {
+        "application/json",
+        "application/octet-stream",
+        "image/svg+xml",
+        "image/png",
+    }
+
+
+def test_every_answer_has_an_example_that_fits_its_schema(service: Service) -> None:
+    document = service.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    answers = {name: schema for name, schema in schemas.items() if name != "ErrorBody"}
+    assert len(answers) >= 8
+    for name, schema in answers.items():
+        assert schema["examples"], name
+        for example in schema["examples"]:
+            jsonschema.validate(example, {**schema, "components": document["components"]})
+
+
+@pytest.mark.parametrize(("path", "text"), [("/docs", "swagger"), ("/redoc", "redoc")])
+def test_the_documentation_pages_are_there(service: Service, path: str, text: str) -> None:
+    page = service.get(path)
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert text in page.text.lower()

@@ -1,0 +1,23 @@
+"""OPTIONS, and the Allow header of refused methods."""
+
+import pytest
+import requests
+
+from tests.service import Service
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/health", {"GET"}),
+        ("/api/audio/sessions", {"GET", "POST"}),
+        ("/api/audio/sessions/x", {"DELETE", "GET"}),
+        ("/api/audio/sessions/x/audio", {"GET", "HEAD"}),
+    ],
+)
+def test_options_are_all_methods_of_a_path(service: Service, path: str, methods: set[str]) -> None:
+    answer = requests.options(service.url + path, timeout=10)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert set(answer.headers["allow"].split(", ")) == methods | {"OPTIONS"}
+    refused = requests.patch(service.url + path, timeout=10)
+    assert set(refused.headers["allow"].split(", ")) == methods | {"OPTIONS"}
