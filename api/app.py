@@ -40,6 +40,7 @@ from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
+from api.session.core import SessionLimits
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
@@ -71,8 +72,13 @@ def create_app(
         storage,
         clock,
         max_sessions=settings.max_concurrent_sessions,
-        max_connections_per_session=settings.max_connections_per_session,
-        ffmpeg=DecoderLauncher(
+        limits=SessionLimits(
+            max_connections=settings.max_connections_per_session,
+            connection_timeout_seconds=settings.connection_timeout_seconds,
+            session_idle_timeout_seconds=settings.session_idle_timeout_seconds,
+            max_session_duration_seconds=settings.max_session_duration_seconds,
+        ),
+        launcher=DecoderLauncher(
             loglevel=settings.ffmpeg_loglevel,
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),
@@ -194,17 +200,10 @@ async def preflight(settings: Settings) -> None:
 
 def _background_tasks(settings: Settings, registry: Registry, clock: Clock) -> list[BackgroundTask]:
     """Return what runs in the background for as long as the service does."""
-    expiry = Expiry(
-        registry,
-        clock,
-        connection_timeout_seconds=settings.connection_timeout_seconds,
-        session_idle_timeout_seconds=settings.session_idle_timeout_seconds,
-        max_session_duration_seconds=settings.max_session_duration_seconds,
-    )
     tasks: list[BackgroundTask] = [
         registry.recover,
         functools.partial(registry.adopt_for_ever, settings.lease_seconds / 8),
-        expiry.run,
+        Expiry(registry).run,
     ]
     if settings.retention_days:
         retention = Retention(

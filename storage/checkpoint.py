@@ -43,6 +43,33 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     streams: tuple[StreamCheckpoint, ...] = ()
     error: str = ""
 
+    def stream(self, number: int) -> StreamCheckpoint:
+        """Return the open stream of that number; one without anything if there is none."""
+        for stream in self.streams:
+            if stream.number == number:
+                return stream
+        return StreamCheckpoint(number, 0, 0, b"")
+
+    def advanced(
+        self, stream: StreamCheckpoint, *, chunks: int, pcm_bytes: int, error: str = ""
+    ) -> "Checkpoint":
+        """Return the checkpoint after ``chunks`` and ``pcm_bytes`` more, all of ``stream``.
+
+        ``stream`` says what it is then. An empty ``error`` leaves the last one.
+        """
+        if len(self.streams) == 1 and self.streams[0].number == stream.number:
+            streams: tuple[StreamCheckpoint, ...] = (stream,)  # nearly every time
+        else:
+            streams = (*(s for s in self.streams if s.number != stream.number), stream)
+        return Checkpoint(
+            self.chunk_count + chunks, self.pcm_bytes + pcm_bytes, streams, error or self.error
+        )
+
+    def without(self, number: int, *, error: str = "") -> "Checkpoint":
+        """Return the checkpoint after the stream of that number has ended."""
+        streams = tuple(stream for stream in self.streams if stream.number != number)
+        return Checkpoint(self.chunk_count, self.pcm_bytes, streams, error or self.error)
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Checkpoint)

@@ -141,7 +141,8 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
             raise ChunkTooLargeError(len(chunk), limit_bytes)
         connection.is_recording = True
         try:
-            await session.receive(connection, chunk)
+            if not session.receive_now(connection, chunk):
+                await session.receive(connection, chunk)
         except DecodeError as error:
             await connection.send(connection.error_message(error))
             continue
@@ -151,7 +152,7 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
             connection.is_recording = False
         if connection.is_given_up:
             return
-        ack.chunk_count, ack.persisted_chunk_count, ack.duration_seconds = session.progress()
+        session.counts().apply_to(ack)
         await connection.send(ack)
 
 

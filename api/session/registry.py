@@ -10,6 +10,7 @@ import uuid_utils.compat
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock
+from api.session.core import SessionLimits, SessionState
 from api.session.info import session_info
 from api.session.parameters import AudioParameters
 from api.session.session import Session
@@ -37,14 +38,14 @@ class Registry:
         clock: Clock,
         *,
         max_sessions: int,
-        max_connections_per_session: int,
-        ffmpeg: DecoderLauncher,
+        limits: SessionLimits,
+        launcher: DecoderLauncher,
     ) -> None:
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
-        self._max_connections_per_session = max_connections_per_session
-        self._ffmpeg = ffmpeg
+        self._limits = limits
+        self._launcher = launcher
         self._live: dict[UUID, Session] = {}
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
@@ -88,7 +89,7 @@ class Registry:
         """
         key = parse_session_id(session_id)
         while (session := self._live.get(key)) is not None:
-            if not session.is_ending:
+            if session.state is SessionState.ACTIVE:
                 return session
             await session.gone.wait()
         if key in self._deleting:
@@ -162,10 +163,10 @@ class Registry:
     async def close(self, session_id: str) -> SessionInfo:
         """Complete a session; one that is completed stays so."""
         with contextlib.suppress(SessionCompletedError):
-            session = await self.open(session_id)
-            await session.close()
-            if not session.is_completed:  # it was being let go, after a failure
-                await (await self.open(session_id)).close()
+            while True:
+                # None: it was being released, after a failure, and is opened again.
+                if (info := await (await self.open(session_id)).close()) is not None:
+                    return info
         return await self.info(session_id)
 
     async def delete(self, session_id: str) -> None:
@@ -227,15 +228,15 @@ class Registry:
         except BaseException:
             await session.release()
             raise
-        logger.info("%s taken up at chunk %d", key, session.chunk_count)
+        logger.info("%s taken up at chunk %d", key, session.counts().chunk_count)
         return self._enter(session)
 
     def _session(self, recording: Recording) -> Session:
         return Session(
             recording,
             location=self._storage.location(UUID(recording.manifest.session_id)),
-            max_connections=self._max_connections_per_session,
-            ffmpeg=self._ffmpeg,
+            limits=self._limits,
+            launcher=self._launcher,
             clock=self._clock,
             gone=self._leave,
         )

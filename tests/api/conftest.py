@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.session.core import SessionLimits
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.session.session import Session
@@ -42,9 +43,19 @@ async def storage(tmp_path: Path) -> AsyncIterator[LocalStorage]:
     await storage.stop()
 
 
-def new_registry(storage: LocalStorage, clock: ManualClock, **limits: int) -> Registry:
-    defaults = {"max_sessions": 10, "max_connections_per_session": 3}
-    return Registry(storage, clock, ffmpeg=DecoderLauncher(), **(defaults | limits))
+LIMITS = SessionLimits(max_connections=3)
+
+
+def new_registry(
+    storage: LocalStorage,
+    clock: ManualClock,
+    *,
+    max_sessions: int = 10,
+    limits: SessionLimits = LIMITS,
+) -> Registry:
+    return Registry(
+        storage, clock, max_sessions=max_sessions, limits=limits, launcher=DecoderLauncher()
+    )
 
 
 @pytest.fixture

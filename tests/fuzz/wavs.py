@@ -7,7 +7,7 @@ from random import Random
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
-from api.audio.input_stream import InputStream
+from api.audio.stream_decoder import StreamDecoder
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import decode
 from tests.fuzz.properties import pieces
@@ -65,10 +65,10 @@ async def decoded(chunks: list[bytes]) -> bytes:
     """The PCM as the service makes it, errors or not."""
     out = bytearray()
 
-    async def emit(_: InputStream, pcm: Buffer) -> None:
+    async def emit(pcm: Buffer) -> None:
         out.extend(pcm)
 
-    stream = InputStream(1, "wav", PCM_FORMAT, ffmpeg=DecoderLauncher(), emit=emit)
+    stream = StreamDecoder("wav", PCM_FORMAT, launcher=DecoderLauncher(), emit=emit)
     with contextlib.suppress(DecodeError):
         for chunk in chunks:
             out += await stream.feed(chunk)

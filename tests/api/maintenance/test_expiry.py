@@ -3,23 +3,20 @@
 import pytest
 
 from api.maintenance.expiry import Expiry
+from api.session.core import SessionLimits, SessionState
 from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.errors import ConnectionIdleError
-from tests.api.conftest import PARAMETERS, ConnectionProbe
+from storage.local import LocalStorage
+from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
 from tests.conftest import ManualClock
 
 
 @pytest.fixture
-def expiry(registry: Registry, clock: ManualClock) -> Expiry:
-    return Expiry(
-        registry,
-        clock,
-        connection_timeout_seconds=300,
-        session_idle_timeout_seconds=3600,
-        max_session_duration_seconds=86400,
-    )
+def expiry(registry: Registry) -> Expiry:
+    """The limits are the defaults of the settings."""
+    return Expiry(registry)
 
 
 async def test_a_silent_connection_is_ended_and_its_session_is_not(
@@ -31,7 +28,7 @@ async def test_a_silent_connection_is_ended_and_its_session_is_not(
     clock.seconds = 301
     await expiry.sweep()
     assert isinstance(connection.ended, ConnectionIdleError)
-    assert not session.is_ending
+    assert session.state is SessionState.ACTIVE
 
 
 async def test_a_connection_that_speaks_stays(
@@ -54,13 +51,13 @@ async def test_a_dropped_stream_can_be_resumed_until_its_time_is_over(
     await session.resume(again)
     await session.receive(again, b"\x02\x03")
     await session.detach(again)
-    assert session.duration_seconds == 1 / 22050
+    assert session.counts().duration_seconds == 1 / 22050
     clock.seconds = 601
     await expiry.sweep()
     late = ConnectionProbe()
     await session.resume(late)
     await session.receive(late, b"\x04")
-    assert session.duration_seconds == 1 / 22050
+    assert session.counts().duration_seconds == 1 / 22050
 
 
 async def test_a_forgotten_session_is_completed(
@@ -72,7 +69,7 @@ async def test_a_forgotten_session_is_completed(
     await session.detach(connection)
     clock.seconds = 5000 + 3600
     await expiry.sweep()
-    assert not session.is_ending
+    assert session.state is SessionState.ACTIVE
     clock.seconds += 1
     await expiry.sweep()
     assert session.gone.is_set()
@@ -84,7 +81,7 @@ async def test_a_session_that_somebody_is_connected_to_is_not_forgotten(
     clock.seconds = 80000
     connection.last_received = clock.seconds
     await expiry.sweep()
-    assert not session.is_ending
+    assert session.state is SessionState.ACTIVE
 
 
 async def test_a_session_older_than_the_limit_is_completed_and_the_client_told(
@@ -98,18 +95,15 @@ async def test_a_session_older_than_the_limit_is_completed_and_the_client_told(
 
 
 async def test_a_session_longer_than_the_limit_is_completed(
-    registry: Registry, clock: ManualClock, session: Session, connection: ConnectionProbe
+    storage: LocalStorage, clock: ManualClock
 ) -> None:
-    expiry = Expiry(
-        registry,
-        clock,
-        connection_timeout_seconds=300,
-        session_idle_timeout_seconds=3600,
-        max_session_duration_seconds=1.0,
-    )
+    registry = new_registry(storage, clock, limits=SessionLimits(max_session_duration_seconds=1.0))
+    session, connection = await registry.create(PARAMETERS, None), ConnectionProbe()
+    await session.attach(connection)
+    expiry = Expiry(registry)
     await session.receive(connection, pcm(22050))
     await expiry.sweep()
-    assert not session.is_ending
+    assert session.state is SessionState.ACTIVE
     await session.receive(connection, pcm(1))
     await expiry.sweep()
     assert connection.final is not None
@@ -143,4 +137,4 @@ async def test_a_session_that_never_got_anything_keeps_its_place_for_a_shorter_t
     await used.detach(connection)
     clock.seconds = 301
     await expiry.sweep()
-    assert (empty.is_completed, used.is_completed) == (True, False)
+    assert (empty.state, used.state) == (SessionState.COMPLETED, SessionState.ACTIVE)

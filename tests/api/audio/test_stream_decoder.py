@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
-from api.audio.input_stream import InputStream
-from storage.checkpoint import StreamCheckpoint
+from api.audio.stream_decoder import StreamDecoder
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, cut_anywhere, decode, encode, encode_silence, pcm, speech, wav
 
 
 class Recorder:
-    """An input stream and all that came out of it."""
+    """A decoder and all that came out of it."""
 
     def __init__(
         self,
@@ -22,25 +22,28 @@ class Recorder:
         sample_rate: int = 22050,
         channels: int = 1,
         max_chunk_seconds: float = 60,
-        ffmpeg: DecoderLauncher | None = None,
+        launcher: DecoderLauncher | None = None,
     ) -> None:
         self.out = bytearray()
-        self.stream = InputStream(
-            1,
+        self.decoder = StreamDecoder(
             declared,  # type: ignore[arg-type]
             PcmFormat(sample_rate, channels),
-            ffmpeg=ffmpeg or DecoderLauncher(max_chunk_seconds=max_chunk_seconds),
+            launcher=launcher or DecoderLauncher(max_chunk_seconds=max_chunk_seconds),
             emit=self.emit,
         )
 
-    async def emit(self, _: InputStream, data: Buffer) -> None:
+    async def emit(self, data: Buffer) -> None:
         self.out += data
 
     async def feed(self, data: bytes) -> None:
-        self.out += await self.stream.feed(data)
+        self.out += await self.decoder.feed(data)
+
+    async def restore(self, state: bytes, *kept_input: bytes, recorded_bytes: int = 0) -> None:
+        async for new in self.decoder.restore(state, blocks(*kept_input), recorded_bytes):
+            self.out += new
 
     async def finish(self) -> bytes:
-        self.out += await self.stream.finish()
+        self.out += await self.decoder.finish()
         return bytes(self.out)
 
 
@@ -55,7 +58,7 @@ async def test_a_matching_wav_is_its_samples(size: int) -> None:
     for piece in cut(speech(), size):
         await recorder.feed(piece)
     assert await recorder.finish() == speech()[44:]
-    assert recorder.stream.passthrough is not None
+    assert recorder.decoder.passthrough is not None
 
 
 @pytest.mark.parametrize(
@@ -90,19 +93,16 @@ async def test_raw_pcm_of_a_single_frame_is_not_lost_for_want_of_a_header() -> N
 async def test_nothing_is_nothing() -> None:
     recorder = Recorder()
     await recorder.feed(b"")
-    assert not recorder.stream.begun
+    assert not recorder.decoder.has_input
     assert await recorder.finish() == b""
 
 
-async def test_a_stream_that_failed_fails_until_it_is_restarted() -> None:
+async def test_a_stream_that_failed_fails_from_then_on() -> None:
     recorder = Recorder()
     for data in (b"RIFF\0\0\0\0WAVEdata\1\0\0\0", pcm(10), pcm(10)):
         with pytest.raises(DecodeError):
             await recorder.feed(data)
-    assert recorder.stream.has_failed
-    recorder.stream.restart(2)
-    await recorder.feed(pcm(10))
-    assert await recorder.finish() == pcm(10)
+    assert recorder.decoder.has_failed
 
 
 async def test_a_header_of_many_tiny_chunks_is_found_again_each_time_without_its_square() -> None:
@@ -117,9 +117,8 @@ async def test_a_passthrough_stream_is_restored_from_its_state() -> None:
     data = wav(pcm(1000), sample_rate=22050)
     first, second = Recorder(), Recorder()
     await first.feed(data[:777])
-    assert first.stream.passthrough is not None
-    state = first.stream.passthrough.state()
-    await second.stream.restore(StreamCheckpoint(1, 0, len(first.out), state), blocks())
+    assert first.decoder.passthrough is not None
+    await second.restore(first.decoder.saved_state)
     await second.feed(data[777:])
     assert bytes(first.out) + await second.finish() == pcm(1000)
 
@@ -129,8 +128,8 @@ async def test_a_decoded_stream_is_restored_from_its_kept_input(recorded_frames:
     data = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
     expected = decode(data, sample_rate=22050)
     recorder = Recorder()
-    saved = StreamCheckpoint(1, 50_000, 2 * recorded_frames, b"")
-    await recorder.stream.restore(saved, blocks(data[:20_000], data[20_000:50_000]))
+    kept_input = data[:20_000], data[20_000:50_000]
+    await recorder.restore(b"", *kept_input, recorded_bytes=2 * recorded_frames)
     for piece in cut(data[50_000:], 4096):
         await recorder.feed(piece)
     assert await recorder.finish() == expected[2 * recorded_frames :]
@@ -139,7 +138,7 @@ async def test_a_decoded_stream_is_restored_from_its_kept_input(recorded_frames:
 async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
     data = wav(pcm(100), sample_rate=22050)
     recorder = Recorder()
-    await recorder.stream.restore(StreamCheckpoint(1, 30, 0, b""), blocks(data[:30]))
+    await recorder.restore(b"", data[:30])
     await recorder.feed(data[30:])
     assert await recorder.finish() == pcm(100)
 
@@ -147,8 +146,8 @@ async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
 async def test_no_process_is_left_of_a_stream_whose_last_bytes_ffmpeg_refused() -> None:
     recorder = Recorder("aac")
     await recorder.feed(encode(speech(), "-c:a", "aac", "-f", "adts")[:5000])
-    assert recorder.stream._starting is not None
-    decoder = await recorder.stream._starting
+    assert isinstance(recorder.decoder.stage, FfmpegFeed)
+    decoder = await recorder.decoder.stage._start
 
     async def refuse(data: Buffer) -> None:
         raise DecodeError("refused")
@@ -191,8 +190,8 @@ async def test_any_number_of_chunks_may_hold_what_one_may() -> None:
 
 
 async def test_chunks_are_taken_while_the_decoder_still_waits_for_its_turn() -> None:
-    ffmpeg = DecoderLauncher(starts_at_once=1, start_seconds=60)
-    recorders = [Recorder(ffmpeg=ffmpeg) for _ in range(3)]
+    launcher = DecoderLauncher(starts_at_once=1, start_seconds=60)
+    recorders = [Recorder(launcher=launcher) for _ in range(3)]
     data = encode(speech(), "-c:a", "flac", "-f", "flac")
     for recorder in recorders:
         for piece in cut(data, 5000):
@@ -202,18 +201,21 @@ async def test_chunks_are_taken_while_the_decoder_still_waits_for_its_turn() -> 
 
 
 async def test_giving_up_a_stream_whose_decoder_waits_for_its_turn_takes_no_time() -> None:
-    ffmpeg = DecoderLauncher(starts_at_once=1, start_seconds=60)
-    first, second = Recorder("pcm_f32le", ffmpeg=ffmpeg), Recorder("pcm_f32le", ffmpeg=ffmpeg)
+    launcher = DecoderLauncher(starts_at_once=1, start_seconds=60)
+    first, second = (
+        Recorder("pcm_f32le", launcher=launcher),
+        Recorder("pcm_f32le", launcher=launcher),
+    )
     await first.feed(b"\0\0")
     await second.feed(b"\0\0")
     async with asyncio.timeout(10):
-        await second.stream.abort()
-        await first.stream.abort()
+        await second.decoder.abort()
+        await first.decoder.abort()
 
 
 async def test_a_stream_that_failed_stays_so_when_it_is_restored() -> None:
     first, second = Recorder(), Recorder()
     with pytest.raises(DecodeError):
         await first.feed(b"RIFF\0\0\0\0WAVEdata\1\0\0\0")
-    await second.stream.restore(StreamCheckpoint(1, 0, 0, first.stream.state), blocks())
-    assert second.stream.has_failed
+    await second.restore(first.decoder.saved_state)
+    assert second.decoder.has_failed
