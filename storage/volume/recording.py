@@ -15,6 +15,7 @@ from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
+from storage.volume.audio import GrowingPeaks, VolumeAudio, open_audio
 from storage.volume.paths import SessionPaths
 from storage.watermark import Unpersisted, Watermark
 from storage.waveform.growing_file import PeaksFile
@@ -151,6 +152,20 @@ class LocalRecording:
         finally:
             await asyncio.to_thread(self.close)
             self._released(self)
+
+    async def audio(self) -> VolumeAudio:
+        return await asyncio.to_thread(
+            open_audio,
+            self._paths,
+            self.manifest.pcm_format,
+            self.checkpoint.pcm_bytes,
+            GrowingPeaks(self._paths, self.peaks),
+        )
+
+    def abandon(self) -> None:
+        self._sealed = True
+        self.close()
+        self._released(self)
 
     @property
     def is_unmeasured(self) -> bool:

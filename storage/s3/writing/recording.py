@@ -19,6 +19,8 @@ from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.ownership.lease import Lease
 from storage.s3.writing.digest import Digest
 from storage.s3.writing.final_file import FinalFile
+from storage.s3.writing.growing_audio import GrowingAudio
+from storage.s3.writing.growing_audio import Unpersisted as UnpersistedAudio
 from storage.s3.writing.segment_log import Segments
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
@@ -93,11 +95,6 @@ class S3Recording:
     @property
     def unpersisted(self) -> Unpersisted:
         return self._watermark.level(self.checkpoint, self.persisted)
-
-    @property
-    def is_growing(self) -> bool:
-        """Whether it is here, and not about to be somewhere else."""
-        return not self._sealed
 
     def watch(self, fenced: Callable[[], None]) -> None:
         self._fenced = fenced
@@ -190,8 +187,17 @@ class S3Recording:
         await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
         self._released(self)
 
+    async def audio(self) -> GrowingAudio:
+        if self.is_fenced:
+            raise FencedError(self.manifest.session_id)
+        return GrowingAudio(
+            self.segments,
+            self.manifest.pcm_format,
+            self.manifest.created_at,
+            UnpersistedAudio(self.checkpoint.pcm_bytes, self.spool.read, self.pixels),
+        )
+
     def abandon(self) -> None:
-        """Stop as a crash would."""
         self._sealed = True
         self._task.cancel()
 

@@ -198,19 +198,40 @@ class Spool:
             self._last_mark_bytes = mark.pcm_bytes
 
 
-def spool_paths(folder: Path, session_id: UUID) -> SessionPaths:
-    return SessionPaths(folder, session_id)
+class SpoolFolder:
+    """All spools of this node. ``segment_seconds`` of audio lie between two marks."""
 
+    def __init__(self, path: Path, segment_seconds: float) -> None:
+        self.path = path
+        self._segment_seconds = segment_seconds
 
-def spooled_sessions(folder: Path) -> set[UUID]:
-    """Those that have a spool in ``folder``."""
-    with files.translated_errors():
-        names = [entry.name for entry in os.scandir(folder)]
-    return {session_id for name in names if (session_id := session_of_state(name))}
+    def create(self, manifest: Manifest, epoch: int) -> Spool:
+        """See `Spool.create`."""
+        return Spool.create(self._paths(manifest), manifest, self._mark_bytes(manifest), epoch)
+
+    def recover(self, manifest: Manifest) -> Spool | None:
+        """See `Spool.recover`."""
+        return Spool.recover(self._paths(manifest), manifest, self._mark_bytes(manifest))
+
+    def sessions(self) -> set[UUID]:
+        """Return the sessions that have a spool here."""
+        with files.translated_errors():
+            names = [entry.name for entry in os.scandir(self.path)]
+        return {session_id for name in names if (session_id := session_of_state(name))}
+
+    def remove(self, session_id: UUID) -> None:
+        """Remove the spool of a session, if it is there. It must not be open."""
+        remove(SessionPaths(self.path, session_id))
+
+    def _paths(self, manifest: Manifest) -> SessionPaths:
+        return SessionPaths(self.path, UUID(manifest.session_id))
+
+    def _mark_bytes(self, manifest: Manifest) -> int:
+        return int(self._segment_seconds * manifest.pcm_format.bytes_per_second)
 
 
 def remove(paths: SessionPaths) -> None:
-    """Remove a spool that nobody has open, if it is there."""
+    """Remove a spool that is not open, if it is there."""
     with files.translated_errors():
         paths.audio.unlink(missing_ok=True)
         shutil.rmtree(paths.state, ignore_errors=True)

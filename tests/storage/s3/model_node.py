@@ -147,7 +147,8 @@ class Node:
         if self.recording is not None:
             return
         try:
-            recording = await self.storage.open(self.history.keys.session_id)
+            manifest = await self.storage.manifest(self.history.keys.session_id)
+            recording = await self.storage.open(manifest)
         except StorageError:
             return
         self.heard = self._content(recording)

@@ -7,7 +7,8 @@ import pytest
 
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
-from storage.s3.writing.spool import Spool, remove, spool_paths
+from storage.s3.writing.spool import Spool, remove
+from storage.volume.paths import SessionPaths
 from tests.audio import pcm
 from tests.storage.conftest import new_manifest
 
@@ -20,7 +21,7 @@ class Spools:
     """Spools of one session, as processes of one node make them one after the other."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = spool_paths(folder, UUID(MANIFEST.session_id))
+        self.paths = SessionPaths(folder, UUID(MANIFEST.session_id))
         self._opened: list[Spool] = []
 
     def create(self) -> Spool:
