@@ -13,6 +13,7 @@ from storage.base import Link, Page
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
+from storage.recording_state import RecordingState
 from storage.s3 import keys
 from storage.s3.admin.doctor import PROBES, create_once
 from storage.s3.cleaning import Cleaning, remove_folder
@@ -241,5 +242,5 @@ class S3Storage:
         )
 
     def _released(self, recording: S3Recording) -> None:
-        if recording.is_completed or recording.is_fenced:
+        if recording.state in {RecordingState.COMPLETED, RecordingState.FENCED}:
             self._cleaning.begin(UUID(recording.manifest.session_id))
