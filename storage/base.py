@@ -110,6 +110,14 @@ class Recording(Protocol):
         """Persist what can be and let go of the session without ending it."""
         ...
 
+    async def audio(self) -> "Audio":
+        """Return a snapshot of the audio up to :attr:`checkpoint`, persisted or not."""
+        ...
+
+    def abandon(self) -> None:
+        """Stop at once, as a crash does: persist nothing more, keep what was written."""
+        ...
+
 
 class Audio(Protocol):
     """A WAV as it is at one moment, complete or still growing: a snapshot."""
@@ -182,12 +190,20 @@ class Storage(Protocol):
         """Begin a recording. When this returns, a crash does not make it disappear."""
         ...
 
-    async def open(self, session_id: UUID) -> Recording:
-        """Take up an active recording whose writer is gone.
+    async def open(self, manifest: Manifest) -> Recording:
+        """Take over an active recording whose writer is gone.
 
-        Its audio and checkpoint are those of the last chunk that was wholly written.
-        Raises :class:`RecordingNotFoundError` for unknown and completed sessions, and
-        :class:`OwnedElsewhereError` while its writer lives.
+        ``manifest`` is what the caller has just read. Audio and checkpoint are those of the last
+        chunk that was wholly written. Raises :class:`RecordingNotFoundError` if the session is
+        completed or deleted by now, :class:`OwnedElsewhereError` while its writer lives.
+        """
+        ...
+
+    async def owner(self, manifest: Manifest) -> str | None:
+        """Return the address of another living node that writes the session. Change nothing.
+
+        None if no other node writes it: its owner released it or died, it is completed, or it
+        is on a volume.
         """
         ...
 
@@ -199,11 +215,8 @@ class Storage(Protocol):
         """Active sessions whose node has died without a word. Cheap while none has."""
         ...
 
-    async def progress(self, session_id: UUID) -> Checkpoint:
-        """How far an active session is persisted, whoever writes it.
-
-        Raises :class:`RecordingNotFoundError`.
-        """
+    async def progress(self, manifest: Manifest) -> Checkpoint:
+        """Return how far an active session is persisted, whichever node writes it."""
         ...
 
     async def manifest(self, session_id: UUID) -> Manifest:
@@ -216,25 +229,27 @@ class Storage(Protocol):
         """Sessions, newest first, from after ``cursor`` on."""
         ...
 
-    async def audio(self, session_id: UUID) -> Audio:
-        """Whatever audio there is at this moment.
+    async def audio(self, manifest: Manifest) -> Audio:
+        """Return the audio of a session that this process does not write. Take nothing over.
 
-        Raises :class:`RecordingNotFoundError`, or :class:`OwnedElsewhereError` while another
-        node has more of it.
+        The final file of a completed session; of an active one, what is persisted, whichever
+        node writes it, and on a volume what is written. For a session that this process writes,
+        ask :meth:`Recording.audio`.
+        Raises :class:`RecordingNotFoundError` if the file is known to be missing.
         """
         ...
 
-    async def link(self, session_id: UUID, ttl_seconds: int, now: datetime) -> Link | None:
-        """A presigned URL of the finished audio; None where the store cannot make one, or not yet.
+    async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
+        """Return a presigned URL of the finished audio.
 
-        Raises :class:`RecordingNotFoundError`.
+        None if the session is active, or the store has no such URLs.
         """
         ...
 
-    async def delete(self, session_id: UUID) -> None:
-        """Remove every trace of a session that nobody is writing.
+    async def delete(self, manifest: Manifest) -> None:
+        """Remove every object and file of a session that no node writes.
 
-        Raises :class:`RecordingNotFoundError`, or :class:`OwnedElsewhereError`.
+        Raises :class:`OwnedElsewhereError` if another living node writes it.
         """
         ...
 

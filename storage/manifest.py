@@ -14,7 +14,7 @@ from storage import wav
 from storage.checkpoint import Checkpoint
 from storage.pcm import PcmFormat
 
-Status = Literal["active", "completed", "error"]
+Status = Literal["active", "completed"]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

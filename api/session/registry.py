@@ -129,8 +129,15 @@ class Registry:
 
     async def audio(self, session_id: str) -> Audio:
         """The session's audio as it is now. Raises :class:`SessionNotFoundError`."""
+        key = parse_session_id(session_id)
         try:
-            return await self._storage.audio(parse_session_id(session_id))
+            if (session := self._live.get(key)) is not None:
+                return await session.recording.audio()
+            manifest = await self._storage.manifest(key)
+            # Only the owner has what is not persisted: the request is relayed to it.
+            if (address := await self._storage.owner(manifest)) is not None:
+                raise OwnedElsewhereError(session_id, address)
+            return await self._storage.audio(manifest)
         except RecordingNotFoundError as error:
             raise SessionNotFoundError(session_id) from error
 
@@ -139,12 +146,8 @@ class Registry:
 
         Raises :class:`SessionNotFoundError`.
         """
-        try:
-            return await self._storage.link(
-                parse_session_id(session_id), ttl_seconds, self._clock.now()
-            )
-        except RecordingNotFoundError as error:
-            raise SessionNotFoundError(session_id) from error
+        manifest = await self._manifest(parse_session_id(session_id))
+        return await self._storage.link(manifest, ttl_seconds, self._clock.now())
 
     async def page(
         self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
@@ -178,9 +181,7 @@ class Registry:
                 await asyncio.wait([self._opening[key]])
             if key in self._live:
                 await self._live[key].delete()
-            await self._storage.delete(key)
-        except RecordingNotFoundError as error:
-            raise SessionNotFoundError(session_id) from error
+            await self._storage.delete(await self._manifest(key))
         finally:
             self._deleting.discard(key)
 
@@ -217,7 +218,7 @@ class Registry:
         if manifest.status != "active":
             raise SessionCompletedError(str(key))
         try:
-            recording = await self._storage.open(key)
+            recording = await self._storage.open(manifest)
         except RecordingNotFoundError as error:
             if (await self._manifest(key)).status == "completed":  # while it was being taken up
                 raise SessionCompletedError(str(key)) from error
@@ -256,11 +257,10 @@ class Registry:
 
     async def _current_info(self, manifest: Manifest) -> SessionInfo:
         if manifest.status == "active":
-            key = UUID(manifest.session_id)
             try:
                 return await self.info(manifest.session_id)
             except (OwnedElsewhereError, FencedError):
-                progress = await self._storage.progress(key)
+                progress = await self._storage.progress(manifest)
                 return self._stored_info(manifest.advanced_to(progress))
             except (SessionNotFoundError, StorageError):
                 pass  # ended meanwhile

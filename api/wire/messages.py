@@ -13,6 +13,9 @@ from msgspec import Meta
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
 
+# A message's own state: `error` tells that something failed, not how the session is.
+MessageStatus = Literal["active", "completed", "error"]
+
 Action = Literal["close_session", "flush", "keep_alive", "status"]
 ACTIONS: tuple[str, ...] = get_args(Action)
 
@@ -46,7 +49,7 @@ class ServerMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
     message: Annotated[str, Meta(description="For people")]
     session_id: SessionId | None = None
     chunk_count: ChunkCount = 0
-    status: Status
+    status: MessageStatus
     persisted_chunk_count: PersistedChunkCount = 0
     duration_seconds: DurationSeconds = 0.0
 

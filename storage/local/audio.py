@@ -1,99 +1,17 @@
-"""Reading a recording and its waveform, finished or still growing."""
+"""The waveform of a completed recording, kept beside its audio."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
 
 from storage import files, wav
 from storage.errors import StorageUnavailableError
-from storage.pcm import PcmFormat
+from storage.volume.audio import VolumeAudio
 from storage.volume.paths import SessionPaths
 from storage.waveform import peaks
-from storage.waveform.growing_file import PeaksFile, boot, read_pixels
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
 
 logger = logging.getLogger(__name__)
-
-_BLOCK_BYTES = 256 * 1024
-
-
-class LocalAudio:
-    """See `storage.base.Audio`.
-
-    The sizes in a growing file's header are patched about once a second, so a snapshot
-    brings its own header, which fits its length, and takes only the samples from the file.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        pcm_format: PcmFormat,
-        pcm_bytes: int,
-        modified_at: datetime,
-        source: "PeaksSource",
-    ) -> None:
-        self.pcm_format = pcm_format
-        self._path = path
-        self._source = source
-        self._header = wav.header(pcm_format, pcm_bytes)
-        self.size_bytes = wav.HEADER_BYTES + pcm_bytes
-        self.modified_at = modified_at
-
-    @property
-    def etag(self) -> str:
-        # Audio is only ever appended: the same length is the same content.
-        return f'"{self._path.stem}-{self.size_bytes}"'
-
-    async def peaks(self) -> Peaks:
-        return await self._source.peaks_of(self)
-
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        head = self._header[start:stop]
-        if head:
-            yield head
-        offset = max(start, wav.HEADER_BYTES)
-        if offset >= stop:
-            return
-        with files.translated_errors(), self._path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            while offset < stop:
-                block = await asyncio.to_thread(file.read, min(stop - offset, _BLOCK_BYTES))
-                if not block:
-                    raise EOFError(f"{self._path} ends at {offset}, before {stop}")
-                offset += len(block)
-                yield block
-
-
-class PeaksSource(Protocol):
-    """Where the waveform of a snapshot comes from."""
-
-    async def peaks_of(self, audio: LocalAudio) -> Peaks: ...
-
-
-class GrowingPeaks:
-    """While it is recorded: from the state folder, brought up to the snapshot."""
-
-    def __init__(self, paths: SessionPaths, growing: PeaksFile | None) -> None:
-        self._paths = paths
-        self._growing = growing
-
-    async def peaks_of(self, audio: LocalAudio) -> Peaks:
-        pcm_bytes = audio.size_bytes - wav.HEADER_BYTES
-        with files.translated_errors():
-            if self._growing is not None:
-                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    await asyncio.to_thread(self._growing.read_all, self._paths.audio, pcm_bytes)
-            known = await asyncio.to_thread(self._known)
-        return await measure(audio, audio.pcm_format, known)
-
-    def _known(self) -> bytes:
-        growing = self._paths.growing_peaks(boot())
-        return read_pixels(growing) or read_pixels(self._paths.peaks)
 
 
 class KeptPeaks:
@@ -103,7 +21,7 @@ class KeptPeaks:
         self._paths = paths
         self._measuring = measuring
 
-    async def peaks_of(self, audio: LocalAudio) -> Peaks:
+    async def peaks_of(self, audio: VolumeAudio) -> Peaks:
         if found := await asyncio.to_thread(self._kept, audio):
             return found
         async with self._measuring:
@@ -113,7 +31,7 @@ class KeptPeaks:
             await asyncio.to_thread(self._keep, found)
         return found
 
-    def _kept(self, audio: LocalAudio) -> Peaks | None:
+    def _kept(self, audio: VolumeAudio) -> Peaks | None:
         with files.translated_errors():
             if not self._paths.peaks.exists():
                 return None

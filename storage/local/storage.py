@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -18,9 +18,10 @@ from storage import manifest as manifests
 from storage.base import Link, Page
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
-from storage.local.audio import GrowingPeaks, KeptPeaks, LocalAudio, PeaksSource
+from storage.local.audio import KeptPeaks
 from storage.manifest import Manifest, Status
 from storage.volume import paths
+from storage.volume.audio import GrowingPeaks, PeaksSource, VolumeAudio, open_audio
 from storage.volume.paths import SessionPaths
 from storage.volume.recording import LocalRecording, read_checkpoint
 from storage.waveform.growing_file import PeaksFile, boot
@@ -34,7 +35,6 @@ class LocalStorage:
     def __init__(self, folder: Path, *, sync_interval_seconds: float = 1.0) -> None:
         self._folder = folder.absolute()
         self._sync_interval_seconds = sync_interval_seconds
-        self._open: dict[UUID, LocalRecording] = {}
         self._changed: set[LocalRecording] = set()
         self._syncing: asyncio.Task[None] | None = None
         self._lock: int | None = None
@@ -59,8 +59,13 @@ class LocalStorage:
     async def create(self, manifest: Manifest) -> LocalRecording:
         return await asyncio.to_thread(self._create, manifest)
 
-    async def open(self, session_id: UUID) -> LocalRecording:
-        return await asyncio.to_thread(self._recover, session_id)
+    async def open(self, manifest: Manifest) -> LocalRecording:
+        return await asyncio.to_thread(self._recover, manifest)
+
+    async def owner(self, manifest: Manifest) -> str | None:
+        """A folder has one node."""
+        del manifest
+        return None
 
     async def active_sessions(self) -> list[UUID]:
         names = await asyncio.to_thread(self._names)
@@ -70,8 +75,8 @@ class LocalStorage:
         """A folder has one node."""
         return []
 
-    async def progress(self, session_id: UUID) -> Checkpoint:
-        return await asyncio.to_thread(self._progress, session_id)
+    async def progress(self, manifest: Manifest) -> Checkpoint:
+        return await asyncio.to_thread(self._progress, manifest)
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await asyncio.to_thread(self._manifest, session_id)
@@ -81,17 +86,16 @@ class LocalStorage:
     ) -> Page:
         return await asyncio.to_thread(self._page, status, user_id, limit, cursor)
 
-    async def audio(self, session_id: UUID) -> LocalAudio:
-        return await asyncio.to_thread(self._audio, session_id)
+    async def audio(self, manifest: Manifest) -> VolumeAudio:
+        return await asyncio.to_thread(self._audio, manifest)
 
-    async def link(self, session_id: UUID, ttl_seconds: int, now: datetime) -> Link | None:
+    async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """A volume has no addresses of its own."""
-        del ttl_seconds, now
-        await self.manifest(session_id)
+        del manifest, ttl_seconds, now
         return None
 
-    async def delete(self, session_id: UUID) -> None:
-        await asyncio.to_thread(self._delete, session_id)
+    async def delete(self, manifest: Manifest) -> None:
+        await asyncio.to_thread(self._delete, manifest)
 
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
@@ -159,8 +163,7 @@ class LocalStorage:
             probe.unlink()
 
     def _create(self, manifest: Manifest) -> LocalRecording:
-        session_id = UUID(manifest.session_id)
-        session = self._paths(session_id)
+        session = self._paths(UUID(manifest.session_id))
         with files.translated_errors():
             session.state.mkdir()
             recording = self._recording(session, manifest)
@@ -172,13 +175,13 @@ class LocalStorage:
             except OSError:
                 recording.discard()
                 raise
-        self._open[session_id] = recording
         return recording
 
-    def _recover(self, session_id: UUID) -> LocalRecording:
-        manifest = self._manifest(session_id)
-        if manifest.status != "active":
-            raise RecordingNotFoundError(str(session_id))
+    def _recover(self, manifest: Manifest) -> LocalRecording:
+        session_id = UUID(manifest.session_id)
+        # It may have been completed or deleted since the caller read its manifest.
+        if self._manifest(session_id).status != "active":
+            raise RecordingNotFoundError(manifest.session_id)
         session = self._paths(session_id)
         with files.translated_errors():
             session.state.mkdir(exist_ok=True)
@@ -188,7 +191,6 @@ class LocalStorage:
             except OSError:
                 recording.close()
                 raise
-        self._open[session_id] = recording
         return recording
 
     def _recording(self, session: SessionPaths, manifest: Manifest) -> LocalRecording:
@@ -196,13 +198,9 @@ class LocalStorage:
             session,
             manifest,
             changed=self._changed.add,
-            released=self._released,
+            released=self._changed.discard,
             peaks=PeaksFile(session.growing_peaks(boot()), manifest.pcm_format),
         )
-
-    def _released(self, recording: LocalRecording) -> None:
-        self._open.pop(UUID(recording.manifest.session_id), None)
-        self._changed.discard(recording)
 
     def _manifest(self, session_id: UUID) -> Manifest:
         path = self._paths(session_id).manifest
@@ -242,35 +240,23 @@ class LocalStorage:
             page.append(manifest)
         return Page(page)
 
-    def _progress(self, session_id: UUID) -> Checkpoint:
+    def _progress(self, manifest: Manifest) -> Checkpoint:
         with files.translated_errors():
-            return read_checkpoint(self._paths(session_id), self._manifest(session_id))[1]
+            return read_checkpoint(self._paths(UUID(manifest.session_id)), manifest)[1]
 
-    def _audio(self, session_id: UUID) -> LocalAudio:
-        session = self._paths(session_id)
-        if (recording := self._open.get(session_id)) is not None:
-            manifest, pcm_bytes = recording.manifest, recording.checkpoint.pcm_bytes
-        elif (manifest := self._manifest(session_id)).status == "completed":
+    def _audio(self, manifest: Manifest) -> VolumeAudio:
+        session = self._paths(UUID(manifest.session_id))
+        if manifest.status == "completed":
             pcm_bytes = manifest.pcm_bytes
+            source: PeaksSource = KeptPeaks(session, self._measuring)
         else:
             with files.translated_errors():
                 pcm_bytes = read_checkpoint(session, manifest)[0].pcm_bytes
-        try:
-            with files.translated_errors():
-                modified_at = datetime.fromtimestamp(session.audio.stat().st_mtime, UTC)
-        except StorageUnavailableError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                raise RecordingNotFoundError(str(session_id)) from error
-            raise
-        if manifest.status == "completed":
-            source: PeaksSource = KeptPeaks(session, self._measuring)
-        else:
-            source = GrowingPeaks(session, recording.peaks if recording is not None else None)
-        return LocalAudio(session.audio, manifest.pcm_format, pcm_bytes, modified_at, source)
+            source = GrowingPeaks(session, None)
+        return open_audio(session, manifest.pcm_format, pcm_bytes, source)
 
-    def _delete(self, session_id: UUID) -> None:
-        session = self._paths(session_id)
-        self._manifest(session_id)
+    def _delete(self, manifest: Manifest) -> None:
+        session = self._paths(UUID(manifest.session_id))
         with files.translated_errors():
             session.audio.unlink(missing_ok=True)
             session.peaks.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ Until it is done the session stays marked as active, so that the next process fi
 import asyncio
 import hashlib
 import logging
-from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -18,7 +17,7 @@ from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.writing.digest import put_peaks
-from storage.s3.writing.spool import remove, spool_paths
+from storage.s3.writing.spool import SpoolFolder
 from storage.s3.writing.upload import abort_uploads
 from storage.waveform.measuring import measure
 
@@ -39,9 +38,9 @@ async def remove_folder(bucket: Bucket, session: SessionKeys) -> None:
 class Cleaning:
     """Removes segments, input, uploads and spool of sessions that are over; adds what lacks."""
 
-    def __init__(self, bucket: Bucket, spool_folder: Path, *, keep_segments: bool) -> None:
+    def __init__(self, bucket: Bucket, spools: SpoolFolder, *, keep_segments: bool) -> None:
         self._bucket = bucket
-        self._spool_folder = spool_folder
+        self._spools = spools
         self._keep_segments = keep_segments
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
 
@@ -71,7 +70,7 @@ class Cleaning:
             if not await self._is_over(session):
                 return
             # It is still here where the process died between the last word and this.
-            await asyncio.to_thread(remove, spool_paths(self._spool_folder, session_id))
+            await asyncio.to_thread(self._spools.remove, session_id)
             await abort_uploads(self._bucket, session.audio)
             if self._keep_segments:
                 await self._bucket.delete(await self._bucket.keys(session.inputs))

@@ -8,6 +8,8 @@ import hashlib
 from datetime import UTC, datetime
 from uuid import UUID
 
+from storage.manifest import Manifest
+
 _SEGMENT_DIGITS = 8
 _OFFSET_DIGITS = 12
 _EPOCH_DIGITS = 8
@@ -31,6 +33,11 @@ class SessionKeys:
         self.inputs = f"{session_id}/input/"
         self.epochs = f"{session_id}/epochs/"
         self.active = f"{ACTIVE}{session_id}"
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "SessionKeys":
+        """Return the keys of the session that ``manifest`` describes."""
+        return cls(UUID(manifest.session_id))
 
     def segment(self, sequence: int) -> str:
         return f"{self.segments}{sequence:0{_SEGMENT_DIGITS}}.wav"

@@ -15,6 +15,8 @@ from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
+from storage.recording_state import RecordingState
+from storage.volume.audio import GrowingPeaks, VolumeAudio, open_audio
 from storage.volume.paths import SessionPaths
 from storage.watermark import Unpersisted, Watermark
 from storage.waveform.growing_file import PeaksFile
@@ -59,21 +61,20 @@ class LocalRecording:
         self._inputs: dict[int, int] = {}
         self._dropped: list[int] = []
         self._audio = os.open(paths.audio, os.O_RDWR | os.O_CREAT, 0o666)
-        self._state = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
-        self._open = True
-        self._sealed = False  # the last word is being written, or was
+        self._state_file = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
+        self.state = RecordingState.OPEN
 
     def begin(self) -> None:
         """Write the empty WAV and the first checkpoint."""
-        files.write_at(self._state, bytes(2 * _SLOT_BYTES), 0)
-        files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
+        files.write_at(self._state_file, bytes(2 * _SLOT_BYTES), 0)
+        files.write_at(self._state_file, encode_record(self.checkpoint), _WRITTEN_AT)
         self._persist()
 
     def recover(self) -> None:
         """Go back to the last whole checkpoint, and cut off what came after it."""
         self.checkpoint, self.persisted = read_checkpoint(self._paths, self.manifest)
         os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
-        files.write_at(self._state, encode_record(self.checkpoint), _WRITTEN_AT)
+        files.write_at(self._state_file, encode_record(self.checkpoint), _WRITTEN_AT)
         if self.peaks is not None:
             self.peaks.resume(self.checkpoint.pcm_bytes)
         self._changed(self)
@@ -86,15 +87,15 @@ class LocalRecording:
         """Nobody else can write here: one folder has one process."""
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
-        if self._sealed:
-            raise StorageUnavailableError("the recording is closed")
+        if self.state is not RecordingState.OPEN:
+            raise StorageUnavailableError(f"the recording is {self.state.value}")
         record = encode_record(checkpoint)
         if len(record) > _SLOT_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         try:
             if pcm:
                 files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
-            os.pwrite(self._state, record, _WRITTEN_AT)
+            os.pwrite(self._state_file, record, _WRITTEN_AT)
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         self.checkpoint = checkpoint
@@ -102,14 +103,14 @@ class LocalRecording:
         self._changed(self)
 
     def write_ahead(self, pcm: Buffer) -> None:
-        if self._sealed:
-            raise StorageUnavailableError("the recording is closed")
+        if self.state is not RecordingState.OPEN:
+            raise StorageUnavailableError(f"the recording is {self.state.value}")
         with files.translated_errors():
             files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
 
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
-        if self._sealed:
-            raise StorageUnavailableError("the recording is closed")
+        if self.state is not RecordingState.OPEN:
+            raise StorageUnavailableError(f"the recording is {self.state.value}")
         with files.translated_errors():
             fd = self._inputs.get(stream)
             if fd is None:
@@ -138,19 +139,32 @@ class LocalRecording:
         await asyncio.to_thread(self.persist)
 
     async def complete(self, at: datetime) -> Manifest:
-        self._sealed = True
+        self.state = self.state.sealed()
         manifest = self.manifest.completed(self.checkpoint, at)
         await asyncio.to_thread(self._complete, manifest)
         self._released(self)
         return manifest
 
     async def release(self) -> None:
-        self._sealed = True
+        self.state = self.state.sealed()
         try:
             await self.flush()
         finally:
             await asyncio.to_thread(self.close)
             self._released(self)
+
+    async def audio(self) -> VolumeAudio:
+        return await asyncio.to_thread(
+            open_audio,
+            self._paths,
+            self.manifest.pcm_format,
+            self.checkpoint.pcm_bytes,
+            GrowingPeaks(self._paths, self.peaks),
+        )
+
+    def abandon(self) -> None:
+        self.close()
+        self._released(self)
 
     @property
     def is_unmeasured(self) -> bool:
@@ -163,7 +177,7 @@ class LocalRecording:
     def persist(self) -> None:
         """Make everything appended so far durable. Blocks; raises `StorageUnavailableError`."""
         with files.translated_errors(), self._persisting:
-            if self._open:
+            if not self.state.is_final:
                 self._persist()
                 self._measure()
 
@@ -184,8 +198,8 @@ class LocalRecording:
             os.fdatasync(fd)
         os.fdatasync(self._audio)
         # Only now may a record claim it: after a power cut this is the one to believe.
-        files.write_at(self._state, encode_record(checkpoint), _PERSISTED_AT)
-        os.fdatasync(self._state)
+        files.write_at(self._state_file, encode_record(checkpoint), _PERSISTED_AT)
+        os.fdatasync(self._state_file)
         self.persisted = checkpoint
         self._watermark.persisted(until=asked_at, is_all=checkpoint == self.checkpoint)
         for stream in dropped:
@@ -196,13 +210,16 @@ class LocalRecording:
 
     def _complete(self, manifest: Manifest) -> None:
         with files.translated_errors(), self._persisting:
-            if self._open:
-                os.ftruncate(self._audio, manifest.size_bytes)
-                self._persist()
+            if self.state is RecordingState.COMPLETED:
+                return  # an earlier call failed to close the files, and that is all it failed to do
+            if self.state is RecordingState.CLOSED:
+                raise StorageUnavailableError(f"the recording is {self.state.value}")
+            os.ftruncate(self._audio, manifest.size_bytes)
+            self._persist()
             files.replace(self._paths.manifest, manifests.encode(manifest))
             self._keep_peaks(manifest.pcm_bytes)
             shutil.rmtree(self._paths.state, ignore_errors=True)
-            self._close_files()
+            self._close_files(RecordingState.COMPLETED)
 
     def _keep_peaks(self, pcm_bytes: int) -> None:
         """The waveform goes beside the audio, unless much of it is missing after a restart.
@@ -220,9 +237,9 @@ class LocalRecording:
         self.peaks.leave()
 
     def close(self) -> None:
-        """Let go of the files as they are."""
+        """Close the files as they are."""
         with self._persisting:
-            self._close_files()
+            self._close_files(RecordingState.CLOSED)
 
     def discard(self) -> None:
         """Take back a recording that could not begin."""
@@ -230,15 +247,16 @@ class LocalRecording:
         self._paths.audio.unlink(missing_ok=True)
         shutil.rmtree(self._paths.state, ignore_errors=True)
 
-    def _close_files(self) -> None:
-        if self._open:
-            self._open = False
-            if self.peaks is not None:
-                self.peaks.leave()
-            for fd in (self._audio, self._state, *self._inputs.values()):
-                os.close(fd)
-            self._audio = self._state = -1  # the numbers may soon be another's
-            self._inputs.clear()
+    def _close_files(self, final: RecordingState) -> None:
+        if self.state.is_final:
+            return
+        self.state = self.state.to(final)
+        if self.peaks is not None:
+            self.peaks.leave()
+        for fd in (self._audio, self._state_file, *self._inputs.values()):
+            os.close(fd)
+        self._audio = self._state_file = -1  # the numbers may soon be another's
+        self._inputs.clear()
 
 
 def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint, Checkpoint]:

@@ -55,8 +55,20 @@ def waveform(data: bytes, channels: int = 1) -> Peaks:
     return peaks.peaks_of(pcm_format, expected(data, pcm_format))
 
 
-async def crash(storage: Storage, open_storage: Callable[[], Storage]) -> Storage:
-    """What the next process finds when this one ends without a word."""
+async def opened(storage: Storage, recording: Recording) -> Recording:
+    """Take the session of ``recording`` over."""
+    return await storage.open(await storage.manifest(id_of(recording)))
+
+
+async def completed_audio(storage: Storage, recording: Recording) -> Audio:
+    return await storage.audio(await storage.manifest(id_of(recording)))
+
+
+async def crash(
+    storage: Storage, recording: Recording, open_storage: Callable[[], Storage]
+) -> Storage:
+    """End this process as a crash does; return the storage of the next one."""
+    recording.abandon()
     await storage.stop()
     successor = open_storage()
     await successor.start()
@@ -68,20 +80,20 @@ async def test_what_was_appended_is_read_back(storage: Storage) -> None:
     append(recording, pcm(1000, seed=1))
     append(recording, pcm(500, seed=2))
     data = pcm(1000, seed=1) + pcm(500, seed=2)
-    audio = await storage.audio(id_of(recording))
+    audio = await recording.audio()
     assert await content(audio) == wav.header(PcmFormat(16000, 1), len(data)) + data
 
 
 async def test_a_new_recording_is_an_empty_wav(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
-    audio = await storage.audio(id_of(recording))
+    audio = await recording.audio()
     assert await content(audio) == wav.header(PcmFormat(16000, 1), 0)
 
 
 async def test_any_range_is_that_part_of_the_file(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(300))
-    audio = await storage.audio(id_of(recording))
+    audio = await recording.audio()
     whole = await content(audio)
     for start, stop in ((0, 1), (0, 80), (79, 81), (80, 81), (100, 680), (679, 680), (7, 7)):
         assert await content(audio, start, stop) == whole[start:stop]
@@ -90,9 +102,9 @@ async def test_any_range_is_that_part_of_the_file(storage: Storage) -> None:
 async def test_a_snapshot_does_not_grow_and_longer_audio_has_another_etag(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(100))
-    before = await storage.audio(id_of(recording))
+    before = await recording.audio()
     append(recording, pcm(100))
-    after = await storage.audio(id_of(recording))
+    after = await recording.audio()
     assert len(await content(before)) == before.size_bytes == 80 + 200
     assert after.size_bytes == 80 + 400
     assert before.etag != after.etag
@@ -110,14 +122,14 @@ async def test_what_is_written_ahead_counts_once_an_append_says_so(storage: Stor
     recording = await storage.create(new_manifest())
     append(recording, pcm(100, seed=1))
     await asyncio.to_thread(recording.write_ahead, pcm(70_000, seed=2))
-    audio = await storage.audio(id_of(recording))
+    audio = await recording.audio()
     assert (await content(audio))[80:] == pcm(100, seed=1)
     recording.append(b"", Checkpoint(2, 200 + 140_000))
     await recording.flush()
     await asyncio.to_thread(recording.write_ahead, pcm(50_000, seed=3))  # and nothing comes of it
     manifest = await recording.complete(recording.manifest.created_at)
     assert manifest.chunk_count == 2
-    audio = await storage.audio(id_of(recording))
+    audio = await completed_audio(storage, recording)
     assert (await content(audio))[80:] == pcm(100, seed=1) + pcm(70_000, seed=2)
 
 
@@ -159,7 +171,7 @@ async def test_completed_audio_stays_as_it_was_recorded(storage: Storage) -> Non
     recording = await storage.create(new_manifest(channels=2))
     append(recording, pcm(700, channels=2))
     await recording.complete(LATER)
-    audio = await storage.audio(id_of(recording))
+    audio = await completed_audio(storage, recording)
     data = pcm(700, channels=2)
     assert await content(audio) == wav.header(PcmFormat(16000, 2), len(data)) + data
 
@@ -168,7 +180,7 @@ async def test_a_completed_session_cannot_be_opened(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     await recording.complete(LATER)
     with pytest.raises(RecordingNotFoundError):
-        await storage.open(id_of(recording))
+        await opened(storage, recording)
 
 
 async def test_active_sessions_are_those_not_completed(storage: Storage) -> None:
@@ -183,10 +195,10 @@ async def test_a_released_recording_goes_on_where_it_was(storage: Storage) -> No
     recording = await storage.create(new_manifest())
     append(recording, pcm(100, seed=1))
     await recording.release()
-    recording = await storage.open(id_of(recording))
+    recording = await opened(storage, recording)
     assert recording.checkpoint == recording.persisted == Checkpoint(1, 200)
     append(recording, pcm(100, seed=2))
-    audio = await storage.audio(id_of(recording))
+    audio = await recording.audio()
     assert await content(audio, 80) == pcm(100, seed=1) + pcm(100, seed=2)
 
 
@@ -198,10 +210,10 @@ async def test_what_was_appended_survives_a_writer_that_vanishes(
     recording = await storage.create(new_manifest())
     stream = StreamCheckpoint(number=1, kept_bytes=0, pcm_bytes=200, state=b"state")
     append(recording, pcm(100), stream)
-    successor = await crash(storage, open_storage)
-    taken_up = await successor.open(id_of(recording))
-    assert taken_up.checkpoint == Checkpoint(1, 200, (stream,))
-    audio = await successor.audio(id_of(recording))
+    successor = await crash(storage, recording, open_storage)
+    taken_over = await opened(successor, recording)
+    assert taken_over.checkpoint == Checkpoint(1, 200, (stream,))
+    audio = await taken_over.audio()
     assert await content(audio, 80) == pcm(100)
     await successor.stop()
 
@@ -216,9 +228,9 @@ async def test_kept_input_is_read_back_as_far_as_the_checkpoint_counts_it(
     recording.keep_input(3, 6, b"second")
     append(recording, b"", StreamCheckpoint(3, 12, 0, b""))
     recording.keep_input(3, 12, b"of a chunk that was never counted")
-    successor = await crash(storage, open_storage)
-    taken_up = await successor.open(id_of(recording))
-    assert b"".join([block async for block in taken_up.read_input(3)]) == b"first,second"
+    successor = await crash(storage, recording, open_storage)
+    taken_over = await opened(successor, recording)
+    assert b"".join([block async for block in taken_over.read_input(3)]) == b"first,second"
     await successor.stop()
 
 
@@ -260,7 +272,6 @@ async def test_manifests_are_filtered_by_status_and_user(storage: Storage) -> No
     assert await found("completed", None) == [done.manifest.session_id]
     assert await found(None, "ours") == [done.manifest.session_id, ours.manifest.session_id]
     assert await found("active", "ours") == [ours.manifest.session_id]
-    assert await found("error", None) == []
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -274,7 +285,7 @@ async def test_the_waveform_of_a_completed_recording_is_that_of_its_audio(
         if start % 7000 == 0:
             await recording.flush()
     await recording.complete(LATER)
-    found = await (await storage.audio(id_of(recording))).peaks()
+    found = await (await completed_audio(storage, recording)).peaks()
     assert found == waveform(data, channels)
 
 
@@ -284,23 +295,23 @@ async def test_the_waveform_of_a_growing_recording_is_that_of_the_snapshot(
     recording = await storage.create(new_manifest())
     data = pcm(4000)
     for start in range(0, len(data), 500):
-        before = await storage.audio(id_of(recording))
+        before = await recording.audio()
         append(recording, data[start : start + 500])
         assert await before.peaks() == waveform(data[:start])
-        after = await storage.audio(id_of(recording))
+        after = await recording.audio()
         assert await after.peaks() == waveform(data[: start + 500])
         if start % 1500 == 0:
             await recording.flush()
-    before = await storage.audio(id_of(recording))
+    before = await recording.audio()
     await recording.complete(LATER)
     assert await before.peaks() == waveform(data)
 
 
 async def test_a_recording_without_audio_has_an_empty_waveform(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
-    assert await (await storage.audio(id_of(recording))).peaks() == waveform(b"")
+    assert await (await recording.audio()).peaks() == waveform(b"")
     await recording.complete(LATER)
-    assert await (await storage.audio(id_of(recording))).peaks() == waveform(b"")
+    assert await (await completed_audio(storage, recording)).peaks() == waveform(b"")
 
 
 @pytest.mark.parametrize("way", ["release", "crash"])
@@ -317,31 +328,76 @@ async def test_a_recording_that_was_taken_up_has_all_of_its_waveform(
     recording.write_ahead(pcm(2000, seed=9))  # and nothing comes of it
     if way == "release":
         await recording.release()
-    storage = await crash(storage, open_storage)
-    recording = await storage.open(id_of(recording))
-    assert await (await storage.audio(id_of(recording))).peaks() == waveform(data[:5000])
+    storage = await crash(storage, recording, open_storage)
+    recording = await opened(storage, recording)
+    assert await (await recording.audio()).peaks() == waveform(data[:5000])
     append(recording, data[5000:])
-    assert await (await storage.audio(id_of(recording))).peaks() == waveform(data)
+    assert await (await recording.audio()).peaks() == waveform(data)
     await recording.complete(LATER)
-    assert await (await storage.audio(id_of(recording))).peaks() == waveform(data)
+    assert await (await completed_audio(storage, recording)).peaks() == waveform(data)
     await storage.stop()
 
 
 async def test_a_deleted_session_is_gone(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
-    await recording.complete(LATER)
-    await storage.delete(id_of(recording))
+    active = recording.manifest
+    completed = await recording.complete(LATER)
+    await storage.delete(completed)
     page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
     assert page.manifests == []
-    for ask in (storage.manifest, storage.audio, storage.open, storage.delete):
+    with pytest.raises(RecordingNotFoundError):
+        await storage.manifest(id_of(recording))
+    for manifest in (active, completed):
         with pytest.raises(RecordingNotFoundError):
-            await ask(id_of(recording))
+            await storage.open(manifest)
+    await storage.delete(completed)  # a deletion that was cut short is asked for again
 
 
 async def test_a_session_that_never_was_is_not_found(storage: Storage) -> None:
-    for ask in (storage.manifest, storage.audio, storage.open, storage.delete):
+    with pytest.raises(RecordingNotFoundError):
+        await storage.manifest(UNKNOWN)
+    with pytest.raises(RecordingNotFoundError):
+        await storage.open(new_manifest(session_id=str(UNKNOWN)))
+
+
+async def test_a_session_completed_after_its_manifest_was_read_is_not_opened(
+    storage: Storage,
+) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    read_before = await storage.manifest(id_of(recording))
+    completed = await recording.complete(LATER)
+    for manifest in (read_before, completed):
         with pytest.raises(RecordingNotFoundError):
-            await ask(UNKNOWN)
+            await storage.open(manifest)
+    assert (await storage.manifest(id_of(recording))).status == "completed"
+    assert await content(await storage.audio(completed), 80) == pcm(100)
+
+
+async def test_a_released_session_is_read_without_being_taken_over(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100, seed=1))
+    await recording.flush()
+    await recording.release()
+    manifest = await storage.manifest(id_of(recording))
+    assert await storage.owner(manifest) is None
+    assert await storage.progress(manifest) == Checkpoint(1, 200)
+    audio = await storage.audio(manifest)
+    assert await content(audio) == wav.header(PcmFormat(16000, 1), 200) + pcm(100, seed=1)
+    assert await audio.peaks() == waveform(pcm(100, seed=1))
+    assert await storage.active_sessions() == [id_of(recording)]
+    await (await storage.open(manifest)).release()
+    await storage.stop()
+
+
+async def test_only_completed_audio_has_a_link(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    assert await storage.link(recording.manifest, 60, LATER) is None
+    await recording.complete(LATER)
 
 
 async def test_sessions_are_independent(storage: Storage) -> None:
@@ -351,7 +407,7 @@ async def test_sessions_are_independent(storage: Storage) -> None:
             append(recording, pcm(50, seed=seed * 10 + turn))
     await asyncio.gather(*(recording.complete(LATER) for recording in recordings))
     for seed, recording in enumerate(recordings):
-        audio = await storage.audio(id_of(recording))
+        audio = await completed_audio(storage, recording)
         expected = b"".join(pcm(50, seed=seed * 10 + turn) for turn in range(5))
         assert await content(audio, 80) == expected
 

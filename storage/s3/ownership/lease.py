@@ -36,8 +36,9 @@ class Lease:
     async def take(cls, bucket: Bucket, keys: SessionKeys, node: Node) -> "Lease":
         """The next epoch. Raises `OwnedElsewhereError` while a node that lives has the last."""
         while True:
-            lease = cls(bucket, keys, node, epoch=await _latest(bucket, keys) + 1)
-            await must_not_be_owned_elsewhere(bucket, keys, node)
+            latest = await _latest(bucket, keys)
+            await _check_not_owned_elsewhere(bucket, keys, node, latest)
+            lease = cls(bucket, keys, node, epoch=latest + 1)
             try:
                 await lease.begin()
             except KeyExistsError:
@@ -67,8 +68,21 @@ class Lease:
 
 
 async def owner_of(bucket: Bucket, keys: SessionKeys) -> Owner | None:
-    """Whoever has the last epoch, living or not; None where it was given back."""
-    epoch = await _latest(bucket, keys)
+    """Return the owner of the last epoch, living or not; None if it was released."""
+    return await _owner_of_epoch(bucket, keys, await _latest(bucket, keys))
+
+
+async def living_owner(bucket: Bucket, keys: SessionKeys, node: Node) -> str | None:
+    """Return the address of another living node that owns the session, None if there is none."""
+    return await _living_owner_of_epoch(bucket, keys, node, await _latest(bucket, keys))
+
+
+async def check_not_owned_elsewhere(bucket: Bucket, keys: SessionKeys, node: Node) -> None:
+    """Raise `OwnedElsewhereError` if another living node owns the session."""
+    await _check_not_owned_elsewhere(bucket, keys, node, await _latest(bucket, keys))
+
+
+async def _owner_of_epoch(bucket: Bucket, keys: SessionKeys, epoch: int) -> Owner | None:
     if not epoch:
         return None
     try:
@@ -78,14 +92,22 @@ async def owner_of(bucket: Bucket, keys: SessionKeys) -> Owner | None:
     return None if owner.is_released else owner
 
 
-async def must_not_be_owned_elsewhere(bucket: Bucket, keys: SessionKeys, node: Node) -> None:
-    """Raises `OwnedElsewhereError` while another node, which lives, has the session."""
-    owner = await owner_of(bucket, keys)
+async def _living_owner_of_epoch(
+    bucket: Bucket, keys: SessionKeys, node: Node, epoch: int
+) -> str | None:
+    owner = await _owner_of_epoch(bucket, keys, epoch)
     if owner is None or owner.node_id == node.node_id:
-        return
+        return None
     presence = await node.presence(owner.node_id)
-    if presence is not None:
-        raise OwnedElsewhereError(str(keys.session_id), presence.address)
+    return presence.address if presence is not None else None
+
+
+async def _check_not_owned_elsewhere(
+    bucket: Bucket, keys: SessionKeys, node: Node, epoch: int
+) -> None:
+    address = await _living_owner_of_epoch(bucket, keys, node, epoch)
+    if address is not None:
+        raise OwnedElsewhereError(str(keys.session_id), address)
 
 
 async def _latest(bucket: Bucket, keys: SessionKeys) -> int:

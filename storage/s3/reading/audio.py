@@ -1,4 +1,4 @@
-"""Reading a recording from the bucket, finished or still growing."""
+"""Read a completed recording and its waveform from the bucket."""
 
 import asyncio
 import logging
@@ -11,8 +11,6 @@ from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.writing.digest import put_peaks
-from storage.s3.writing.recording import S3Recording
-from storage.s3.writing.segment_log import Segments
 from storage.waveform import peaks
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
@@ -74,54 +72,3 @@ class CompletedAudio:
             raise
         except StorageUnavailableError as error:
             logger.warning("the waveform of %s was not kept: %s", self._keys.session_id, error)
-
-
-class GrowingAudio:
-    """The same of an active session: what is persisted from its segments, the rest from its spool.
-
-    Without ``recording`` nobody writes it in this process, and only the segments count.
-    """
-
-    def __init__(
-        self,
-        segments: Segments,
-        pcm_format: PcmFormat,
-        modified_at: datetime,
-        recording: S3Recording | None = None,
-    ) -> None:
-        self._segments = segments
-        self._recording = recording
-        self._pcm_format = pcm_format
-        self._persisted_bytes = segments.pcm_bytes
-        pcm_bytes = segments.pcm_bytes if recording is None else recording.checkpoint.pcm_bytes
-        self._header = wav.header(pcm_format, pcm_bytes)
-        self.size_bytes = wav.HEADER_BYTES + pcm_bytes
-        self.modified_at = modified_at
-        # Audio is only ever appended: the same length is the same content.
-        self.etag = f'"{segments.keys.session_id}-{self.size_bytes}"'
-
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        if head := self._header[start:stop]:
-            yield head
-        position = max(start - wav.HEADER_BYTES, 0)
-        end = stop - wav.HEADER_BYTES
-        async for block in self._segments.read(position, min(end, self._persisted_bytes)):
-            yield block
-        position = max(position, self._persisted_bytes)
-        while position < end:
-            until = min(position + _BLOCK_BYTES, end)
-            yield await self._tail(position, until)
-            position = until
-
-    async def peaks(self) -> Peaks:
-        known = b"" if self._recording is None else await self._recording.pixels()
-        return await measure(self, self._pcm_format, known)
-
-    async def _tail(self, start: int, stop: int) -> bytes:
-        if self._segments.pcm_bytes < stop and self._recording is not None:
-            try:
-                return await asyncio.to_thread(self._recording.spool.read, start, stop)
-            except StorageUnavailableError:
-                if self._segments.pcm_bytes < stop:
-                    raise
-        return b"".join([block async for block in self._segments.read(start, stop)])

@@ -30,24 +30,17 @@ class FinalFile:
         self._part_bytes = part_bytes
         self._upload = upload
         self._key = segments.keys.audio
-        # Not counting the first.
-        self._parts_done = upload.parts_from_the_second if upload is not None else 0
 
     async def ship(self, pcm_bytes: int) -> None:
-        """Put every part that is whole when ``pcm_bytes`` are persisted, but for the first."""
-        while (self._parts_done + 2) * self._part_bytes <= pcm_bytes + wav.HEADER_BYTES:
-            if self._upload is None:
-                self._upload = await Upload.begin(self._bucket, self._key)
-            number = self._parts_done + 2
-            start = (number - 1) * self._part_bytes - wav.HEADER_BYTES
-            stop = start + self._part_bytes
-            if not self._upload.has(number):
-                await self._upload.put(number, await self._read(start, stop))
-            self._parts_done += 1
-            await asyncio.to_thread(self._spool.free, start, stop)
+        """Put every part but the first that is whole when ``pcm_bytes`` are persisted."""
+        while _next_number(self._upload) * self._part_bytes <= wav.HEADER_BYTES + pcm_bytes:
+            upload = await self._begin_upload()
+            start = _part_start(upload.next_number, self._part_bytes)
+            await upload.put(upload.next_number, await self._read(start, start + self._part_bytes))
+            await asyncio.to_thread(self._spool.free, *uploaded_pcm(upload, self._part_bytes))
 
     async def finish(self, pcm_bytes: int) -> str:
-        """The last part, then the first, then the whole. Gives the object's ETag."""
+        """Put the last part, then the first, and complete the object. Return its ETag."""
         header = wav.header(self._pcm_format, pcm_bytes)
         size_bytes = len(header) + pcm_bytes
         if self._upload is None and size_bytes <= self._part_bytes:
@@ -55,19 +48,24 @@ class FinalFile:
             await self._bucket.put(self._key, body, "audio/wav")
         elif self._upload is not None or not await self._is_whole(size_bytes):
             await self.ship(pcm_bytes)
-            self._upload = self._upload or await Upload.begin(self._bucket, self._key)
-            rest = (self._parts_done + 1) * self._part_bytes - len(header)
-            if rest < pcm_bytes:
-                await self._upload.put(self._parts_done + 2, await self._read(rest, pcm_bytes))
+            upload = await self._begin_upload()
+            start = _part_start(upload.next_number, self._part_bytes)
+            if start < pcm_bytes:
+                await upload.put(upload.next_number, await self._read(start, pcm_bytes))
             first = await self._read(0, self._part_bytes - len(header))
-            await self._upload.put(1, header + first)
-            await self._upload.complete(size_bytes)
+            await upload.put(1, header + first)
+            await upload.complete(size_bytes)
         head = await self._bucket.head(self._key)
         if head.size_bytes != size_bytes:
             raise StorageUnavailableError(
                 f"{self._key} has {head.size_bytes} bytes instead of {size_bytes}"
             )
         return head.etag
+
+    async def _begin_upload(self) -> Upload:
+        if self._upload is None:
+            self._upload = await Upload.begin(self._bucket, self._key)
+        return self._upload
 
     async def _is_whole(self, size_bytes: int) -> bool:
         """Whether a writer that died made the object already: audio of that length is the same."""
@@ -78,6 +76,20 @@ class FinalFile:
 
     async def _read(self, start: int, stop: int) -> bytes:
         """PCM from the spool, or from segments where the spool never had it."""
-        if self._spool.has(start, stop):
+        if self._spool.holds(start, stop):
             return await asyncio.to_thread(self._spool.read, start, stop)
         return b"".join([block async for block in self._segments.read(start, stop)])
+
+
+def uploaded_pcm(upload: Upload | None, part_bytes: int) -> tuple[int, int]:
+    """Return the first and the last byte (exclusive) of the PCM in parts from part 2 on."""
+    return _part_start(2, part_bytes), _part_start(_next_number(upload), part_bytes)
+
+
+def _next_number(upload: Upload | None) -> int:
+    return upload.next_number if upload is not None else 2
+
+
+def _part_start(number: int, part_bytes: int) -> int:
+    """Return the first byte of PCM in a part. Part 1 begins with the header instead."""
+    return (number - 1) * part_bytes - wav.HEADER_BYTES

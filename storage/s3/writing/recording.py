@@ -15,10 +15,13 @@ from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, StorageError, StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
+from storage.recording_state import RecordingState
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.ownership.lease import Lease
 from storage.s3.writing.digest import Digest
 from storage.s3.writing.final_file import FinalFile
+from storage.s3.writing.growing_audio import GrowingAudio
+from storage.s3.writing.growing_audio import Unpersisted as UnpersistedAudio
 from storage.s3.writing.segment_log import Segments
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
@@ -74,7 +77,7 @@ class S3Recording:
         self._released = released
         self._lease = lease
         self._fenced: Callable[[], None] = lambda: None
-        self.is_fenced = False
+        self.state = RecordingState.OPEN
         self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
         self._digest = Digest(spool.peaks)
         self._target: Checkpoint | None = None  # of a segment that may be there or not
@@ -82,8 +85,6 @@ class S3Recording:
         self._watermark = Watermark()
         self._busy = asyncio.Lock()
         self._hurry = asyncio.Event()  # audio comes in faster than it is heard
-        self._sealed = False
-        self.is_completed = False
         self._task = asyncio.create_task(self._ship_for_ever(), name=f"ship-{manifest.session_id}")
 
     @property
@@ -93,11 +94,6 @@ class S3Recording:
     @property
     def unpersisted(self) -> Unpersisted:
         return self._watermark.level(self.checkpoint, self.persisted)
-
-    @property
-    def is_growing(self) -> bool:
-        """Whether it is here, and not about to be somewhere else."""
-        return not self._sealed
 
     def watch(self, fenced: Callable[[], None]) -> None:
         self._fenced = fenced
@@ -140,13 +136,15 @@ class S3Recording:
 
     async def pixels(self) -> bytes:
         """Of the waveform, as far as is persisted, those that are whole."""
-        while not self._sealed and self._digest.pcm_bytes < self.persisted.pcm_bytes:
+        while self._digest.pcm_bytes < self.persisted.pcm_bytes:
+            if self.state is not RecordingState.OPEN:
+                break
             async with self._busy:
                 await self._digest_more()
         return await self._digest.pixels()
 
     async def complete(self, at: datetime) -> Manifest:
-        self._sealed = True
+        self.state = self.state.sealed()
         await self._stop_shipping()
         async with self._busy:
             await self._ship_segments(self.checkpoint)
@@ -168,12 +166,12 @@ class S3Recording:
                 self._keys.manifest, manifests.encode(manifest), "application/json"
             )
             await asyncio.to_thread(self.spool.discard)
-        self.is_completed = True
+        self.state = self.state.to(RecordingState.COMPLETED)
         self._released(self)
         return manifest
 
     async def release(self) -> None:
-        self._sealed = True
+        self.state = self.state.sealed()
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 await self._stop_shipping()
@@ -186,20 +184,34 @@ class S3Recording:
             logger.warning("%s stays in its spool: %s", self.manifest.session_id, error)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        is_done = self.is_fenced or self.persisted == self.checkpoint
+        is_fenced = self.state is RecordingState.FENCED
+        is_done = is_fenced or self.persisted == self.checkpoint
         await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
+        self.state = self.state.closed()
         self._released(self)
 
+    async def audio(self) -> GrowingAudio:
+        self._check_not_fenced()
+        return GrowingAudio(
+            self.segments,
+            self.manifest.pcm_format,
+            self.manifest.created_at,
+            UnpersistedAudio(self.checkpoint.pcm_bytes, self.spool.read, self.pixels),
+        )
+
     def abandon(self) -> None:
-        """Stop as a crash would."""
-        self._sealed = True
+        self.state = self.state.closed()
         self._task.cancel()
+        self.spool.close()
+
+    def _check_not_fenced(self) -> None:
+        if self.state is RecordingState.FENCED:
+            raise FencedError(self.manifest.session_id)
 
     def _must_have_room(self, more_bytes: int) -> None:
-        if self.is_fenced:
-            raise FencedError(self.manifest.session_id)
-        if self._sealed:
-            raise StorageUnavailableError("the recording is closed")
+        if self.state is not RecordingState.OPEN:
+            self._check_not_fenced()
+            raise StorageUnavailableError(f"the recording is {self.state.value}")
         kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
         waiting_bytes -= sum(self._kept_bytes.values())
@@ -238,8 +250,7 @@ class S3Recording:
 
     async def _ship_segments(self, wanted: Checkpoint) -> None:
         """Persist at least up to ``wanted``, and not for ever what comes in meanwhile."""
-        if self.is_fenced:
-            raise FencedError(self.manifest.session_id)
+        self._check_not_fenced()
         while self.persisted not in {wanted, self.checkpoint} and _counts(
             self.persisted
         ) <= _counts(wanted):
@@ -275,8 +286,9 @@ class S3Recording:
         try:
             yield
         except (KeyExistsError, FencedError) as error:
-            self.is_fenced = self._sealed = True
-            self._fenced()
+            if not self.state.is_final:
+                self.state = self.state.to(RecordingState.FENCED)
+                self._fenced()
             raise FencedError(self.manifest.session_id) from error
 
     async def _drop_inputs(self) -> None:

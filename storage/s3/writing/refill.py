@@ -2,12 +2,12 @@
 
 import asyncio
 
-from storage import wav
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
+from storage.s3.writing.final_file import uploaded_pcm
 from storage.s3.writing.segment_log import Segments
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
@@ -23,8 +23,7 @@ async def refill(
     part_bytes: int,
 ) -> None:
     """Fetch what the final file still needs, and the input of streams that are open."""
-    parts = 1 + (upload.parts_from_the_second if upload is not None else 0)
-    hole = (part_bytes - wav.HEADER_BYTES, parts * part_bytes - wav.HEADER_BYTES)
+    hole = uploaded_pcm(upload, part_bytes)
     await asyncio.to_thread(spool.begin_restore, persisted.pcm_bytes, hole)
     for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
         position = start

@@ -115,9 +115,9 @@ class Spool:
         is_behind = self.checkpoint.pcm_bytes - persisted.pcm_bytes > 2 * self._mark_bytes
         return self._marks[0] if is_behind and self._marks else self.checkpoint
 
-    def has(self, start: int, stop: int) -> bool:
-        """Whether all PCM from byte ``start`` to ``stop`` is here."""
-        return stop <= self._hole[0] or self._hole[1] <= start
+    def holds(self, start: int, stop: int) -> bool:
+        """Return whether all PCM from byte ``start`` to ``stop`` is here."""
+        return min(stop, self._hole[1]) <= max(start, self._hole[0])
 
     def begin_restore(self, pcm_bytes: int, hole: tuple[int, int]) -> None:
         """Become that long; :meth:`write` and `keep_input` fill all but the ``hole``."""
@@ -143,10 +143,18 @@ class Spool:
         return _read(self._paths.input(stream), start, stop - start)
 
     def free(self, start: int, stop: int) -> None:
-        """Give back the room of PCM from byte ``start`` to ``stop``, which touches the hole."""
-        if not self.has(start, stop):
+        """Give back the disk space of PCM from byte ``start`` to ``stop``.
+
+        The hole only grows, to the shortest range with all that was ever freed: the upload that
+        holds this audio may be gone when the spool is recovered.
+        """
+        old_start, old_stop = self._hole
+        hole = (min(start, old_start), max(stop, old_stop)) if old_stop else (start, stop)
+        if hole == self._hole:
             return
-        self._set_hole((min(start, self._hole[0] or start), stop))
+        self._set_hole(hole)
+        if old_start <= start < old_stop:
+            start = old_stop
         with files.translated_errors(), self._paths.audio.open("r+b") as file:
             offset, length = ctypes.c_long(wav.HEADER_BYTES + start), ctypes.c_long(stop - start)
             if _libc.fallocate(file.fileno(), _PUNCH_HOLE, offset, length):
@@ -198,19 +206,40 @@ class Spool:
             self._last_mark_bytes = mark.pcm_bytes
 
 
-def spool_paths(folder: Path, session_id: UUID) -> SessionPaths:
-    return SessionPaths(folder, session_id)
+class SpoolFolder:
+    """All spools of this node. ``segment_seconds`` of audio lie between two marks."""
 
+    def __init__(self, path: Path, segment_seconds: float) -> None:
+        self.path = path
+        self._segment_seconds = segment_seconds
 
-def spooled_sessions(folder: Path) -> set[UUID]:
-    """Those that have a spool in ``folder``."""
-    with files.translated_errors():
-        names = [entry.name for entry in os.scandir(folder)]
-    return {session_id for name in names if (session_id := session_of_state(name))}
+    def create(self, manifest: Manifest, epoch: int) -> Spool:
+        """See `Spool.create`."""
+        return Spool.create(self._paths(manifest), manifest, self._mark_bytes(manifest), epoch)
+
+    def recover(self, manifest: Manifest) -> Spool | None:
+        """See `Spool.recover`."""
+        return Spool.recover(self._paths(manifest), manifest, self._mark_bytes(manifest))
+
+    def sessions(self) -> set[UUID]:
+        """Return the sessions that have a spool here."""
+        with files.translated_errors():
+            names = [entry.name for entry in os.scandir(self.path)]
+        return {session_id for name in names if (session_id := session_of_state(name))}
+
+    def remove(self, session_id: UUID) -> None:
+        """Remove the spool of a session, if it is there. It must not be open."""
+        remove(SessionPaths(self.path, session_id))
+
+    def _paths(self, manifest: Manifest) -> SessionPaths:
+        return SessionPaths(self.path, UUID(manifest.session_id))
+
+    def _mark_bytes(self, manifest: Manifest) -> int:
+        return int(self._segment_seconds * manifest.pcm_format.bytes_per_second)
 
 
 def remove(paths: SessionPaths) -> None:
-    """Remove a spool that nobody has open, if it is there."""
+    """Remove a spool that is not open, if it is there."""
     with files.translated_errors():
         paths.audio.unlink(missing_ok=True)
         shutil.rmtree(paths.state, ignore_errors=True)

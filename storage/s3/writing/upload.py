@@ -26,6 +26,8 @@ class Upload:
         self._key = key
         self._upload_id = upload_id
         self._etags = etags
+        self._next_number = 2
+        self._skip_put_parts()
 
     @classmethod
     async def begin(cls, bucket: Bucket, key: str) -> "Upload":
@@ -51,16 +53,13 @@ class Upload:
         etags = {part.number: part.etag for part in listed if part.size_bytes == part_bytes}
         return cls(bucket, key, newest, etags)
 
-    def has(self, number: int) -> bool:
+    def has_part(self, number: int) -> bool:
         return number in self._etags
 
     @property
-    def parts_from_the_second(self) -> int:
-        """How many parts are there without a gap, not counting the first."""
-        count = 0
-        while self.has(count + 2):
-            count += 1
-        return count
+    def next_number(self) -> int:
+        """Return the number of the first part that is not put, not counting part 1."""
+        return self._next_number
 
     async def put(self, number: int, body: bytes) -> None:
         """Part ``number``, counted from 1."""
@@ -72,6 +71,7 @@ class Upload:
                 Body=body,
             )
         self._etags[number] = answer["ETag"].strip('"')
+        self._skip_put_parts()
 
     async def complete(self, size_bytes: int) -> None:
         """Make the object of all parts. Raises `StorageUnavailableError` unless it is whole."""
@@ -97,6 +97,10 @@ class Upload:
                 await client.abort_multipart_upload(
                     **self._bucket.at(self._key), UploadId=self._upload_id
                 )
+
+    def _skip_put_parts(self) -> None:
+        while self.has_part(self._next_number):
+            self._next_number += 1
 
     async def _must_hold(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
         """The store lists every part as it was put here.

@@ -131,6 +131,7 @@ def test_a_body_that_does_not_fit_is_422(
         ({"limit": "1001"}, "invalid_limit"),
         ({"limit": "many"}, "invalid_limit"),
         ({"status": "asleep"}, "invalid_status"),
+        ({"status": "error"}, "invalid_status"),
         ({"cursor": "junk"}, "invalid_cursor"),
     ],
 )

@@ -48,11 +48,11 @@ async def test_a_completed_session_leaves_its_wav_its_manifest_and_its_waveform(
     recording = await storage.create(new_manifest())
     recording.keep_input(1, 0, b"input")
     recording.append(pcm(10), Checkpoint(1, 20))
-    await recording.complete(LATER)
+    manifest = await recording.complete(LATER)
     session_id = recording.manifest.session_id
     left = {f"{session_id}.{kind}" for kind in ("wav", "json", "dat")}
     assert names(tmp_path) == {".lock", *left}
-    await storage.delete(UUID(session_id))
+    await storage.delete(manifest)
     assert names(tmp_path) == {".lock"}
     await storage.stop()
 
@@ -108,10 +108,10 @@ async def test_a_manifest_without_its_audio_has_none_to_give(tmp_path: Path) -> 
     storage = LocalStorage(tmp_path)
     await storage.start()
     recording = await storage.create(new_manifest())
-    await recording.complete(LATER)
+    manifest = await recording.complete(LATER)
     (tmp_path / f"{recording.manifest.session_id}.wav").unlink()
     with pytest.raises(RecordingNotFoundError):
-        await storage.audio(UUID(recording.manifest.session_id))
+        await storage.audio(manifest)
     await storage.stop()
 
 

@@ -12,6 +12,7 @@ import msgspec
 from storage import wav
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, StorageError
+from storage.recording_state import RecordingState
 from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 from storage.s3.keys import SessionKeys, segment_sequence
 from storage.s3.ownership.lease import Owner
@@ -147,7 +148,8 @@ class Node:
         if self.recording is not None:
             return
         try:
-            recording = await self.storage.open(self.history.keys.session_id)
+            manifest = await self.storage.manifest(self.history.keys.session_id)
+            recording = await self.storage.open(manifest)
         except StorageError:
             return
         self.heard = self._content(recording)
@@ -170,7 +172,8 @@ class Node:
     async def let_go(self) -> None:
         if self.recording is None:
             return
-        recording, is_fenced = self.recording, self.recording.is_fenced
+        recording = self.recording
+        is_fenced = recording.state is RecordingState.FENCED
         self.recording, self.left = None, (recording._lease.epoch, self.heard)
         asked = len(self.bucket.written)
         await recording.release()
@@ -189,7 +192,6 @@ class Node:
         if self.recording is not None:
             self.left = self.recording._lease.epoch, self.heard
             self.recording.abandon()
-            self.recording.spool.close()
         await self.storage._node.abandon()
         successor = Node(*self._place)
         successor.history, successor.left = self.history, self.left

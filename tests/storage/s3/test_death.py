@@ -12,6 +12,7 @@ from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.manifest import Manifest
 from storage.s3 import S3Storage
+from storage.s3.writing.recording import S3Recording
 from tests import engines
 from tests.audio import dat, pcm
 from tests.conftest import ManualClock
@@ -39,9 +40,15 @@ class Writer:
         self.manifest = manifest
         self.written = self.persisted = 0
         self.created = False
+        self.recording: S3Recording | None = None
+
+    def die(self) -> None:
+        """End the recording as the death of its process does."""
+        if self.recording is not None:
+            self.recording.abandon()
 
     async def run(self, storage: S3Storage, until: int = len(_CUTS) - 1) -> None:
-        recording = await storage.create(self.manifest)
+        self.recording = recording = await storage.create(self.manifest)
         self.created = True
         for chunk_count in range(1, until + 1):
             if chunk_count == 1:
@@ -64,7 +71,7 @@ async def take_up(storage: S3Storage, writer: Writer, at_least: int) -> int:
     if session_id not in await storage.active_sessions():
         return len(_CUTS) - 1
     try:
-        recording = await storage.open(session_id)
+        writer.recording = recording = await storage.open(await storage.manifest(session_id))
     except RecordingNotFoundError:  # it was as good as completed, and now it is
         chunk_count = (await storage.manifest(session_id)).chunk_count
         assert chunk_count >= at_least
@@ -84,8 +91,8 @@ async def take_up(storage: S3Storage, writer: Writer, at_least: int) -> int:
 async def check(storage: S3Storage, writer: Writer, chunk_count: int) -> None:
     session_id = UUID(writer.manifest.session_id)
     expected = AUDIO[: _CUTS[chunk_count]]
-    assert (await content(await storage.audio(session_id)))[80:] == expected
     manifest = await storage.manifest(session_id)
+    assert (await content(await storage.audio(manifest)))[80:] == expected
     assert (manifest.status, manifest.chunk_count) == ("completed", chunk_count)
     assert manifest.size_bytes == 80 + len(expected)
     assert manifest.sha256 == hashlib.sha256(expected).hexdigest()
@@ -174,6 +181,7 @@ async def test_death_at_any_request_loses_nothing_and_leaves_nothing(
         death = Death(store, number, executed=executed)
         with contextlib.suppress(StorageUnavailableError):
             await writer.run(storage)
+        writer.die()
         await storage.stop()
         died = death.end()
         clock.seconds += LEASE_SECONDS + 1
@@ -207,6 +215,7 @@ async def test_a_second_death_while_the_session_is_taken_up_loses_nothing_either
         storage = open_s3(tmp_path / f"first-{number}")
         await storage.start()
         await writer.run(storage, until=4)
+        writer.die()
         await storage.stop()
         folder = tmp_path / f"second-{number}"  # without what the first one spooled
         second = open_s3(folder)
@@ -214,6 +223,7 @@ async def test_a_second_death_while_the_session_is_taken_up_loses_nothing_either
         death = Death(store, number, executed=True)
         with contextlib.suppress(StorageUnavailableError):
             await take_up(second, writer, writer.persisted)
+        writer.die()
         await second.stop()
         died = death.end()
         clock.seconds += LEASE_SECONDS + 1

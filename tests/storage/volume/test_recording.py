@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 import soundfile
@@ -26,8 +25,9 @@ async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
 
 
 async def reopened(volume: LocalStorage, recording: LocalRecording) -> LocalRecording:
-    """Taken up from its files alone."""
-    return await volume.open(UUID(recording.manifest.session_id))
+    """Taken over from its files alone."""
+    recording.abandon()
+    return await volume.open(recording.manifest)
 
 
 async def test_bytes_of_a_chunk_that_was_not_counted_are_cut_off(

@@ -33,7 +33,9 @@ def file_of(recording: LocalRecording, folder: Path, kind: str = "dat") -> Path:
 
 
 async def peaks_of(volume: LocalStorage, recording: LocalRecording) -> bytes:
-    audio = await volume.audio(UUID(recording.manifest.session_id))
+    manifest = await volume.manifest(UUID(recording.manifest.session_id))
+    is_active = manifest.status == "active"
+    audio = await (recording.audio() if is_active else volume.audio(manifest))
     return (await audio.peaks()).encode()
 
 
@@ -60,7 +62,8 @@ async def test_a_process_that_died_is_continued_and_not_read_again(
     append(recording, DATA[:6400])
     await recording.flush()
     append(recording, DATA[6400:])
-    recording = await volume.open(UUID(recording.manifest.session_id))
+    recording.abandon()
+    recording = await volume.open(recording.manifest)
     assert recording.peaks is not None
     assert recording.peaks.pcm_bytes == 6400
     await recording.complete(LATER)
@@ -78,7 +81,8 @@ async def test_what_was_measured_of_audio_that_was_cut_off_is_forgotten(
     recording.peaks.read_all(file_of(recording, tmp_path, "wav"), recording.checkpoint.pcm_bytes)
     with file_of(recording, tmp_path, "wav").open("r+b") as file:
         file.truncate(80 + 2000)  # by a loss of power
-    recording = await volume.open(UUID(recording.manifest.session_id))
+    recording.abandon()
+    recording = await volume.open(recording.manifest)
     assert recording.checkpoint == Checkpoint(1, 1000)
     other = pcm(3000, seed=7)
     append(recording, other)
@@ -95,7 +99,8 @@ async def test_nothing_is_taken_over_from_before_the_machine_was_started(
     growing = state / f"peaks.{boot()}"
     growing.write_bytes(bytes(growing.stat().st_size))  # what a disk may hold after that
     growing.rename(state / "peaks.of-another-boot")
-    recording = await volume.open(UUID(recording.manifest.session_id))
+    recording.abandon()
+    recording = await volume.open(recording.manifest)
     assert await peaks_of(volume, recording) == dat(DATA, sample_rate=RATE)
     await recording.complete(LATER)
     assert not state.exists()
@@ -173,10 +178,10 @@ async def test_what_a_deleted_session_had_is_not_made_again(
 ) -> None:
     recording = await volume.create(new_manifest())
     append(recording, DATA)
-    await recording.complete(LATER)
-    audio = await volume.audio(UUID(recording.manifest.session_id))
+    manifest = await recording.complete(LATER)
+    audio = await volume.audio(manifest)
     found = await audio.peaks()
-    await volume.delete(UUID(recording.manifest.session_id))
+    await volume.delete(manifest)
     audio._source._keep(found)  # type: ignore[attr-defined]
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 

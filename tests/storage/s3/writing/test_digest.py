@@ -34,7 +34,7 @@ def test_what_is_given_out_of_turn_or_twice_does_not_count(tmp_path: Path) -> No
 
 
 async def peaks_of(storage: S3Storage, session_id: UUID) -> bytes:
-    return (await (await storage.audio(session_id)).peaks()).encode()
+    return (await (await storage.audio(await storage.manifest(session_id))).peaks()).encode()
 
 
 async def left_alone(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
@@ -45,6 +45,7 @@ async def left_alone(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
     for start in range(0, 20_000, 2500):
         append(recording, DATA[start : start + 2500])
         await recording.ship()
+    recording.abandon()
     await storage.stop()
     clock.seconds += LEASE_SECONDS + 1
     return UUID(recording.manifest.session_id)
@@ -57,10 +58,12 @@ async def test_whoever_takes_a_session_up_measures_it_anew(
     storage = open_s3(tmp_path / "other")
     await storage.start()
     assert await peaks_of(storage, session_id) == dat(DATA[:20_000], sample_rate=RATE)
-    recording = await storage.open(session_id)
-    assert await peaks_of(storage, session_id) == dat(DATA[:20_000], sample_rate=RATE)
+    recording = await storage.open(await storage.manifest(session_id))
+    assert (await (await recording.audio()).peaks()).encode() == dat(
+        DATA[:20_000], sample_rate=RATE
+    )
     append(recording, DATA[20_000:])
-    assert await peaks_of(storage, session_id) == dat(DATA, sample_rate=RATE)
+    assert (await (await recording.audio()).peaks()).encode() == dat(DATA, sample_rate=RATE)
     await recording.complete(LATER)
     assert await peaks_of(storage, session_id) == dat(DATA, sample_rate=RATE)
     await storage.stop()
@@ -78,7 +81,7 @@ async def test_what_was_not_measured_when_it_was_closed_is_measured_afterwards(
     session_id = await left_alone(open_s3, tmp_path / "one", clock)
     storage = open_s3(tmp_path / "other")
     await storage.start()
-    recording = await storage.open(session_id)
+    recording = await storage.open(await storage.manifest(session_id))
     append(recording, DATA[20_000:])
     assert (await recording.complete(LATER)).sha256 is None
     while (await storage.manifest(session_id)).sha256 is None:
@@ -94,14 +97,15 @@ async def test_a_recording_without_its_waveform_gets_it_when_asked_and_loses_it_
     session_id = await left_alone(open_s3, tmp_path / "one", clock)
     storage = open_s3(tmp_path / "other")
     await storage.start()
-    await (await storage.open(session_id)).complete(LATER)
+    recording = await storage.open(await storage.manifest(session_id))
+    manifest = await recording.complete(LATER)
     await storage._bucket.delete([f"{session_id}.dat"])
     answers = await asyncio.gather(*(peaks_of(storage, session_id) for _ in range(4)))
     assert set(answers) == {dat(DATA[:20_000], sample_rate=RATE)}
     assert engines.objects(moto_url, prefix)[f"{session_id}.dat"] == answers[0]
 
-    audio = await storage.audio(session_id)
-    await storage.delete(session_id)
+    audio = await storage.audio(manifest)
+    await storage.delete(manifest)
     with pytest.raises(RecordingNotFoundError):
         await audio.peaks()
     await storage.stop()

@@ -7,7 +7,8 @@ import pytest
 
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
-from storage.s3.writing.spool import Spool, remove, spool_paths
+from storage.s3.writing.spool import Spool, remove
+from storage.volume.paths import SessionPaths
 from tests.audio import pcm
 from tests.storage.conftest import new_manifest
 
@@ -20,7 +21,7 @@ class Spools:
     """Spools of one session, as processes of one node make them one after the other."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = spool_paths(folder, UUID(MANIFEST.session_id))
+        self.paths = SessionPaths(folder, UUID(MANIFEST.session_id))
         self._opened: list[Spool] = []
 
     def create(self) -> Spool:
@@ -104,12 +105,32 @@ def test_what_was_freed_is_never_read_as_silence(spools: Spools) -> None:
     spool.free(3000, 5000)
     spool.free(5000, 7000)
     for each in (spool, spools.recovered()):
-        assert each.has(0, 3000)
-        assert each.has(7000, 10_000)
-        assert not each.has(2999, 3001)
-        assert not each.has(6999, 7001)
-        assert not each.has(0, 10_000)
+        assert each.holds(0, 3000)
+        assert each.holds(7000, 10_000)
+        assert not each.holds(2999, 3001)
+        assert not each.holds(6999, 7001)
+        assert not each.holds(0, 10_000)
         assert each.read(0, 3000) + each.read(7000, 10_000) == AUDIO[:3000] + AUDIO[7000:]
+
+
+def test_the_hole_only_grows_whatever_is_freed_next(spools: Spools) -> None:
+    spool = spools.create()
+    for _ in range(10):
+        append(spool, 1000)
+    spool.free(3000, 7000)
+    spool.free(3000, 4000)  # as an upload that was begun anew does
+    spool.free(3000, 8000)
+    for each in (spool, spools.recovered()):
+        assert each.holds(0, 3000)
+        assert each.holds(8000, 10_000)
+        assert not each.holds(4000, 7000)
+        assert each.read(0, 3000) + each.read(8000, 10_000) == AUDIO[:3000] + AUDIO[8000:]
+
+
+def test_a_spool_restored_without_an_upload_has_no_hole(spools: Spools) -> None:
+    spool = spools.create()
+    spool.begin_restore(4000, (1000, 1000))
+    assert spool.holds(0, 4000)
 
 
 def test_freed_room_is_given_back(spools: Spools) -> None:
@@ -136,7 +157,7 @@ def test_a_restored_spool_goes_on_where_the_bucket_ends(spools: Spools) -> None:
     spool = spools.recovered()
     assert spool.checkpoint == after
     assert spool.next_target(checkpoint) == after
-    assert not spool.has(1000, 3000)
+    assert not spool.holds(1000, 3000)
     assert spool.read(3000, 5000) == AUDIO[3000:5000]
     assert spool.read_input(1, 0, 5) == b"input"
 

@@ -32,11 +32,22 @@ async def test_the_next_writer_finds_the_upload_and_its_parts_of_full_size(bucke
     await begun(bucket)
     found = await Upload.find(bucket, KEY, PART_BYTES)
     assert found is not None
-    assert [found.has(number) for number in (1, 2, 3)] == [False, True, False]
+    assert [found.has_part(number) for number in (1, 2, 3)] == [False, True, False]
+    assert found.next_number == 3
     await found.put(1, FIRST)
     await found.put(3, LAST)
     await found.complete(len(AUDIO))
     assert await bucket.get(KEY) == AUDIO
+
+
+async def test_the_next_part_is_the_first_that_is_missing_behind_the_first(bucket: Bucket) -> None:
+    upload = await Upload.begin(bucket, KEY)
+    assert upload.next_number == 2
+    await upload.put(1, FIRST)
+    await upload.put(3, LAST)
+    assert upload.next_number == 2
+    await upload.put(2, SECOND)
+    assert upload.next_number == 4
 
 
 async def test_where_nobody_began_nothing_is_found(bucket: Bucket) -> None:

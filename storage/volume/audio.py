@@ -1,0 +1,109 @@
+"""Read a recording on a volume and its waveform, completed or growing."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from storage import files, wav
+from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.pcm import PcmFormat
+from storage.volume.paths import SessionPaths
+from storage.waveform.growing_file import PeaksFile, boot, read_pixels
+from storage.waveform.measuring import measure
+from storage.waveform.peaks import Peaks
+
+_BLOCK_BYTES = 256 * 1024
+
+
+class VolumeAudio:
+    """See `storage.base.Audio`.
+
+    The sizes in a growing file's header are patched about once a second, so a snapshot
+    brings its own header, which fits its length, and takes only the samples from the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        pcm_format: PcmFormat,
+        pcm_bytes: int,
+        modified_at: datetime,
+        source: "PeaksSource",
+    ) -> None:
+        self.pcm_format = pcm_format
+        self._path = path
+        self._source = source
+        self._header = wav.header(pcm_format, pcm_bytes)
+        self.size_bytes = wav.HEADER_BYTES + pcm_bytes
+        self.modified_at = modified_at
+
+    @property
+    def etag(self) -> str:
+        # Audio is only ever appended: the same length is the same content.
+        return f'"{self._path.stem}-{self.size_bytes}"'
+
+    async def peaks(self) -> Peaks:
+        return await self._source.peaks_of(self)
+
+    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        head = self._header[start:stop]
+        if head:
+            yield head
+        offset = max(start, wav.HEADER_BYTES)
+        if offset >= stop:
+            return
+        with files.translated_errors(), self._path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            while offset < stop:
+                block = await asyncio.to_thread(file.read, min(stop - offset, _BLOCK_BYTES))
+                if not block:
+                    raise EOFError(f"{self._path} ends at {offset}, before {stop}")
+                offset += len(block)
+                yield block
+
+
+class PeaksSource(Protocol):
+    """Where the waveform of a snapshot comes from."""
+
+    async def peaks_of(self, audio: VolumeAudio) -> Peaks: ...
+
+
+class GrowingPeaks:
+    """While it is recorded: from the state folder, brought up to the snapshot."""
+
+    def __init__(self, paths: SessionPaths, growing: PeaksFile | None) -> None:
+        self._paths = paths
+        self._growing = growing
+
+    async def peaks_of(self, audio: VolumeAudio) -> Peaks:
+        pcm_bytes = audio.size_bytes - wav.HEADER_BYTES
+        with files.translated_errors():
+            if self._growing is not None:
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    await asyncio.to_thread(self._growing.read_all, self._paths.audio, pcm_bytes)
+            known = await asyncio.to_thread(self._known)
+        return await measure(audio, audio.pcm_format, known)
+
+    def _known(self) -> bytes:
+        growing = self._paths.growing_peaks(boot())
+        return read_pixels(growing) or read_pixels(self._paths.peaks)
+
+
+def open_audio(
+    paths: SessionPaths, pcm_format: PcmFormat, pcm_bytes: int, source: PeaksSource
+) -> VolumeAudio:
+    """Return a snapshot of the first ``pcm_bytes`` of PCM in the file. Block.
+
+    Raises `RecordingNotFoundError` if there is no file.
+    """
+    try:
+        with files.translated_errors():
+            modified_at = datetime.fromtimestamp(paths.audio.stat().st_mtime, UTC)
+    except StorageUnavailableError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise RecordingNotFoundError(paths.audio.stem) from error
+        raise
+    return VolumeAudio(paths.audio, pcm_format, pcm_bytes, modified_at, source)

@@ -1,0 +1,33 @@
+"""A recording goes one way from open to its end."""
+
+import pytest
+
+from storage.recording_state import RecordingState
+
+OPEN, SEALED, COMPLETED, CLOSED, FENCED = RecordingState
+
+
+def test_a_final_state_is_never_left() -> None:
+    assert [state for state in RecordingState if state.is_final] == [COMPLETED, CLOSED, FENCED]
+    for state in (COMPLETED, CLOSED, FENCED):
+        for following in set(RecordingState) - {state}:
+            with pytest.raises(ValueError, match=f"{state.value} cannot become"):
+                state.to(following)
+        assert state.sealed() is state.closed() is state.to(state) is state
+
+
+def test_a_recording_is_sealed_before_it_is_completed() -> None:
+    with pytest.raises(ValueError, match="open cannot become completed"):
+        OPEN.to(COMPLETED)
+    assert OPEN.sealed().to(COMPLETED) is COMPLETED
+
+
+def test_a_sealed_recording_takes_no_audio_again() -> None:
+    with pytest.raises(ValueError, match="sealed cannot become open"):
+        SEALED.to(OPEN)
+
+
+@pytest.mark.parametrize("state", [OPEN, SEALED])
+def test_a_recording_can_be_closed_or_fenced_until_it_ends(state: RecordingState) -> None:
+    assert state.closed() is CLOSED
+    assert state.to(FENCED) is FENCED
