@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -26,7 +25,9 @@ from api.audio.ffmpeg import command as ffmpeg
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock, SystemClock
-from api.cluster.relay import relaying
+from api.cluster.http_relay import OwnerAnswered, send_owners_answer
+from api.cluster.socket_relay import SocketRelay
+from api.cluster.takeover import Takeover
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
 from api.routes import docs
@@ -49,7 +50,6 @@ from api.wire.error_answers import answer_error
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, Storage
-from storage.errors import OwnedElsewhereError
 from storage.local import LocalStorage
 from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
 
@@ -110,22 +110,28 @@ def create_app(
             registry=registry,
             storage=storage,
             tokens=tokens,
+            relay=SocketRelay(
+                max_message_bytes=settings.max_message_size_bytes,
+                silence_seconds=settings.lease_seconds,
+            ),
             converter=Converter(),
             signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
         ),
-        state=State({"registry": registry}),
+        state=State({"registry": registry, "lease_seconds": settings.lease_seconds}),
         middleware=_middleware(settings, Authenticator(_provider(settings, clock), tokens, clock)),
         cors_config=_cors(settings.origins),
         before_request=answer_options,
         exception_handlers={
             Exception: answer_error,
-            OwnedElsewhereError: relaying(settings.lease_seconds),
+            OwnerAnswered: send_owners_answer,
         },
         openapi_config=openapi.openapi_config(docs.swagger()),
         websocket_class=RawWebSocket,
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # the command line sets logging up
-        lifespan=[_running(storage, registry, _background_tasks(settings, registry, clock))],
+        lifespan=[
+            _running(storage, registry, _background_tasks(settings, storage, registry, clock))
+        ],
     )
     openapi.finish(app.openapi_schema)
     return app
@@ -198,11 +204,12 @@ async def preflight(settings: Settings) -> None:
         await storage.stop()
 
 
-def _background_tasks(settings: Settings, registry: Registry, clock: Clock) -> list[BackgroundTask]:
+def _background_tasks(
+    settings: Settings, storage: Storage, registry: Registry, clock: Clock
+) -> list[BackgroundTask]:
     """Return what runs in the background for as long as the service does."""
     tasks: list[BackgroundTask] = [
-        registry.recover,
-        functools.partial(registry.adopt_for_ever, settings.lease_seconds / 8),
+        Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
         Expiry(registry).run,
     ]
     if settings.retention_days:

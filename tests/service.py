@@ -112,6 +112,15 @@ class Service:
             client.greeting = await client.receive()
             yield client
 
+    async def live(self, sessions: int) -> None:
+        """Return when that many sessions are live in the process: created or taken over."""
+        async with asyncio.timeout(30):
+            while True:
+                health = await asyncio.to_thread(self.get, "/health")
+                if health.json()["active_sessions"] == sessions:
+                    return
+                await asyncio.sleep(0.02)
+
     async def record(self, audio: bytes, **query: Any) -> str:
         """Record that audio as one chunk, and finish the session; gives its id."""
         async with self.session(**query) as client:

@@ -1,6 +1,5 @@
 """The service on a bucket: the same promises, with the bucket as the only thing that stays."""
 
-import asyncio
 import json
 import shutil
 from collections.abc import Callable
@@ -13,15 +12,6 @@ from tests.audio import cut, cut_anywhere, dat, decode, encode, pcm, speech
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
-
-
-async def taken_over(service: Service, session_id: str) -> None:
-    """Return when the session is live on ``service``: when the lease of its dead node is over."""
-    async with asyncio.timeout(20):
-        while (
-            await asyncio.to_thread(service.get, f"/api/audio/sessions/{session_id}")
-        ).status_code != 200:
-            await asyncio.sleep(0.05)
 
 
 async def record(client: Client, pieces: list[bytes]) -> None:
@@ -97,8 +87,7 @@ async def test_a_killed_service_is_resumed_from_spool_or_bucket(
         if lost_disk:
             shutil.rmtree(service.folder)
         service.start()
-        for session_id in ids.values():
-            await taken_over(service, session_id)
+        await service.live(len(ids))
     for name, (pieces, _, _) in sources.items():
         closed = service.post(f"/api/audio/sessions/{ids[name]}/close").json()
         assert closed["session"]["total_chunks"] == len(pieces)
@@ -123,7 +112,7 @@ async def test_long_audio_is_put_together_from_parts(
         service.kill()
     shutil.rmtree(service.folder)
     service.start()
-    await taken_over(service, middle)
+    await service.live(1)
     async with service.session(f"/{middle}", resume="true") as client:
         for piece in cut(data, 250_000):
             await client.send(piece)

@@ -1,6 +1,7 @@
 """P4, any node: whichever one is asked, and whichever one dies, the recording goes on."""
 
 import asyncio
+import functools
 import os
 import shutil
 import signal
@@ -26,14 +27,6 @@ async def send(client: Client, pieces: list[bytes]) -> None:
     """Whatever of ``pieces`` the server does not have yet."""
     for piece in pieces[client.greeting["chunk_count"] :]:
         assert (await client.send(piece))["type"] == "chunk"
-
-
-async def answers(service: Service, session_id: str) -> None:
-    """Return when ``service`` can tell of the session, by itself or from its owner."""
-    async with asyncio.timeout(30):
-        path = f"/api/audio/sessions/{session_id}"
-        while (await asyncio.to_thread(service.get, path)).status_code != 200:
-            await asyncio.sleep(0.02)
 
 
 def audio_of(objects: dict[str, bytes], session_id: str) -> bytes:
@@ -83,6 +76,33 @@ async def test_http_reaches_the_owner_too(on_bucket: Start) -> None:
     assert owner.get(f"/api/audio/sessions/{second.session_id}").status_code == 404
 
 
+async def test_reading_takes_nothing_over_whether_its_owner_is_dead_or_does_not_answer(
+    on_bucket: Start,
+) -> None:
+    owner = on_bucket(segment_seconds=3600, lease_seconds=60)
+    other = on_bucket(segment_seconds=3600, lease_seconds=60)
+    async with owner.session() as client:
+        await send(client, list(cut(pcm(4000), 1000)))
+        await client.control("flush")
+        await client.send(pcm(100))  # not persisted
+        path = f"/api/audio/sessions/{client.session_id}"
+        for outage in (functools.partial(os.kill, owner.pid, signal.SIGSTOP), owner.kill):
+            outage()
+            info = other.get(path).json()
+            assert (info["status"], info["total_chunks"]) == ("active", 8)
+            assert other.get(f"{path}/audio").content[80:] == pcm(4000)
+            drawn = other.get(f"{path}/waveform?format=dat")
+            assert drawn.content == dat(pcm(4000), sample_rate=44100)
+            async with other.connect(f"/{client.session_id}/listen") as listener:
+                assert (await listener.receive())["duration_seconds"] == 4000 / 44100
+                frames = await listener.socket.recv()
+                assert frames == bytes(8) + pcm(4000)
+                assert (await listener.receive())["code"] == "session_moved"
+        refused = other.post(f"{path}/close")
+        assert (refused.status_code, refused.json()["code"]) == (503, "node_unreachable")
+        assert other.get("/health").json()["active_sessions"] == 0
+
+
 async def test_the_reason_of_the_owner_reaches_a_client_of_another_node(on_bucket: Start) -> None:
     owner, other = on_bucket(max_connections_per_session=1), on_bucket()
     async with owner.session() as client:
@@ -116,8 +136,7 @@ async def test_another_node_takes_over_when_the_lease_of_a_dead_one_ends(
     first.kill()
     shutil.rmtree(first.folder)
     died = time.monotonic()
-    for session_id in ids.values():
-        await answers(second, session_id)
+    await second.live(len(ids))
     assert time.monotonic() - died < LEASE_SECONDS + 2
     for name, (pieces, _, _) in sources.items():
         async with second.session(f"/{ids[name]}", resume="true") as client:
@@ -147,7 +166,7 @@ async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
         os.kill(slow.pid, signal.SIGSTOP)
         try:
             await client.socket.send(b"\1\2" * 1000)  # it lies there until the node wakes
-            await answers(second, session_id)
+            await second.live(1)
             async with second.session(f"/{session_id}", resume="true") as successor:
                 assert successor.greeting["chunk_count"] in {20, 21}
                 await send(successor, pieces[:40])
@@ -181,14 +200,14 @@ async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_t
         for piece in others[10:30]:  # in the spool, and nowhere else
             await client.send(piece)
     first.kill()
-    await answers(second, session_id)
+    await second.live(1)
     async with second.session(f"/{session_id}", resume="true") as client:
         assert client.greeting["chunk_count"] == 10
         await send(client, pieces[:20])
         await client.control("flush")
     second.kill()
     first.start()
-    await answers(first, session_id)
+    await first.live(1)
     async with first.session(f"/{session_id}", resume="true") as client:
         assert client.greeting["chunk_count"] == 20
         await send(client, pieces)

@@ -1,7 +1,6 @@
-"""What a caller may do, and with which session: asked at each endpoint, before it does anything.
+"""What a caller may do, and with which session: checked at each endpoint before it does anything.
 
-Somebody else's session does not exist for a caller: the answer is the same as for an id that was
-never given out.
+Another user's session does not exist for a caller: the answer is the same as for an unknown id.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,15 +11,18 @@ from litestar.handlers import BaseRouteHandler
 
 from api.access.audit import audit
 from api.access.identity import Caller, Identity, Scope
+from api.session.found import Found
 from api.session.registry import Registry, parse_session_id
 from api.wire.errors import AuthenticationRequiredError, NotAllowedError, SessionNotFoundError
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+_FOUND = "found_session"
+
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 
 def requires(*any_of: Scope) -> Guard:
-    """A guard for HTTP endpoints; ``session_id`` in their path is the caller's own."""
+    """Return a guard for HTTP endpoints: any of the scopes, and the caller's own session."""
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         await admit(connection, *any_of)
@@ -29,7 +31,7 @@ def requires(*any_of: Scope) -> Guard:
 
 
 async def admit(connection: Connection, *any_of: Scope) -> Identity:
-    """Whom it lets in; raises one of `api.wire.errors` for whom it does not."""
+    """Return the identity of a caller that may proceed; raises one of `api.wire.errors` if not."""
     caller: Caller = connection.scope["user"]
     try:
         return await _admit(connection, caller, any_of)
@@ -38,6 +40,19 @@ async def admit(connection: Connection, *any_of: Scope) -> Identity:
         if not isinstance(error, SessionNotFoundError) or caller.identity is not None:
             audit("denied", caller, session_id, reason=str(error))
         raise
+
+
+async def find_session(connection: Connection) -> Found:
+    """Return the session that the path names, looked up once for each request.
+
+    Raises :class:`SessionNotFoundError`.
+    """
+    state = connection.scope["state"]
+    if _FOUND not in state:
+        registry: Registry = connection.app.state.registry
+        state[_FOUND] = await registry.lookup(connection.path_params["session_id"])
+    found: Found = state[_FOUND]
+    return found
 
 
 async def _admit(connection: Connection, caller: Caller, any_of: tuple[Scope, ...]) -> Identity:
@@ -50,23 +65,26 @@ async def _admit(connection: Connection, caller: Caller, any_of: tuple[Scope, ..
     if identity.session_id is not None and session_id is None:
         raise NotAllowedError("a session's token is good for that session alone")
     if session_id is not None:
-        await _must_own(identity, session_id, connection.app.state.registry)
+        await _check_owner(connection, identity, session_id)
     return identity
 
 
-async def _must_own(identity: Identity, session_id: str, registry: Registry) -> None:
-    key = str(parse_session_id(session_id))
+async def _check_owner(connection: Connection, identity: Identity, session_id: str) -> None:
+    """Another user's session does not exist for the caller."""
+    key = parse_session_id(session_id)
     if identity.session_id is not None:
-        if identity.session_id != key:
+        if identity.session_id != str(key):
             raise SessionNotFoundError(session_id)
-    elif not identity.is_admin and await registry.owner(session_id) != identity.user:
-        raise SessionNotFoundError(session_id)
+    elif not identity.is_admin:
+        found = await find_session(connection)
+        if found.manifest.user_id != identity.user:
+            raise SessionNotFoundError(session_id)
 
 
 def acting_for(identity: Identity, user_id: str | None) -> str | None:
-    """The user that the caller speaks of: itself, unless it may speak of anybody."""
+    """Return the user that a request is about: the caller, or any user for an admin."""
     if identity.is_admin:
         return user_id or identity.user
     if user_id is not None and user_id != identity.user:
-        raise NotAllowedError("user_id is somebody else")
+        raise NotAllowedError("user_id is another user")
     return identity.user

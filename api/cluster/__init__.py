@@ -1,4 +1,5 @@
 """What nodes that share a bucket do for each other.
 
-`relay` hands a request or a WebSocket on to the node that has its session.
+`socket_relay` and `http_relay` relay what reached another node than the owner of its session, by
+one `hop`. `takeover` opens the sessions of nodes that died, and at start those of this one.
 """

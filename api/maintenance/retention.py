@@ -57,7 +57,7 @@ class Retention:
 
     async def _delete(self, session: SessionInfo) -> None:
         try:
-            await self._registry.delete(session.session_id)
+            await self._registry.delete(await self._registry.lookup(session.session_id))
         except SessionNotFoundError:
             return  # somebody was faster
         except StorageError as error:

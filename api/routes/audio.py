@@ -17,12 +17,13 @@ from litestar.status_codes import (
 )
 
 from api.access.audit import audit
-from api.access.authorization import admit, requires
+from api.access.authorization import admit, find_session, requires
 from api.access.signed_links import LinkSigner
 from api.audio.ffmpeg.encoder import TARGETS, Converter
 from api.clock import Clock
+from api.cluster.http_relay import session_to_read
 from api.routes.request import HttpRequest, Injected, base_url
-from api.session.registry import Registry
+from api.session.found import Found
 from api.settings import Settings
 from api.wire.byte_ranges import is_match, parse_range
 from api.wire.errors import (
@@ -96,16 +97,15 @@ class RecordingsController(Controller):
         self,
         request: HttpRequest,
         session_id: FromPath[str],
-        registry: Injected[Registry],
         signer: Injected[LinkSigner],
         settings: Injected[Settings],
         clock: Injected[Clock],
     ) -> DownloadLink:
-        info = await registry.info(session_id)
-        audit("read", request.user, info.session_id, reason="link")
-        if link := await registry.link(session_id, settings.download_url_ttl_seconds):
+        found = await find_session(request)
+        audit("read", request.user, session_id, reason="link")
+        if link := await found.link(settings.download_url_ttl_seconds):
             return DownloadLink(url=link.url, expires_at=link.expires_at)
-        path = f"/api/audio/sessions/{info.session_id}/audio"
+        path = f"/api/audio/sessions/{found.session_id}/audio"
         return signer.link(base_url(request, settings), path, clock.now())
 
     @route(
@@ -132,7 +132,6 @@ class RecordingsController(Controller):
         self,
         request: HttpRequest,
         session_id: FromPath[str],
-        registry: Injected[Registry],
         signer: Injected[LinkSigner],
         clock: Injected[Clock],
         settings: Injected[Settings],
@@ -152,19 +151,20 @@ class RecordingsController(Controller):
             signer.check(request.url.path, str(expires), signature or "", clock.now())
         else:
             await admit(request, "read")
+        found = await session_to_read(request)
         audit("read", request.user, session_id)
         if format or start is not None or end is not None:
-            part = await _part(registry, session_id, start or 0.0, end)
+            part = await _part(found, start or 0.0, end)
             return _converted(part, format or "wav", session_id, converter)
         if redirect and request.method == "GET":
-            link = await registry.link(session_id, settings.download_url_ttl_seconds)
+            link = await found.link(settings.download_url_ttl_seconds)
             if link is not None:
                 return Response(
                     b"",
                     status_code=HTTP_307_TEMPORARY_REDIRECT,
                     headers={"Location": link.url},
                 )
-        audio = await registry.audio(session_id)
+        audio = await found.audio()
         return _download(audio, session_id, range_header, if_range, if_none_match)
 
 
@@ -205,16 +205,13 @@ class _Part(NamedTuple):
     pcm_format: PcmFormat
 
 
-async def _part(
-    registry: Registry, session_id: str, start_seconds: float, end_seconds: float | None
-) -> _Part:
-    """Whole frames between two moments, as far as they are recorded."""
-    info = await registry.info(session_id)
-    audio = await registry.audio(session_id)
-    pcm_format = PcmFormat(info.sample_rate, info.channels)
+async def _part(found: Found, start_seconds: float, end_seconds: float | None) -> _Part:
+    """Return whole frames between two moments, as far as they are recorded."""
+    audio = await found.audio()
+    pcm_format = found.manifest.pcm_format
 
     def position(seconds: float) -> int:
-        frames = round(min(seconds, _LONGEST_SECONDS) * info.sample_rate)
+        frames = round(min(seconds, _LONGEST_SECONDS) * pcm_format.sample_rate)
         return min(HEADER_BYTES + frames * pcm_format.frame_bytes, audio.size_bytes)
 
     begin = position(start_seconds)

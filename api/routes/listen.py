@@ -2,10 +2,11 @@
 
 Every binary message begins with the position of its first frame (64 bits, little endian), and
 goes on with whole frames of 16-bit PCM. What is sent is read back from where it is recorded, at
-the pace of who listens: a slow listener falls behind, and costs nobody anything.
+the pace of the listener: a slow one falls behind, and costs the recording nothing.
 """
 
 import asyncio
+import contextlib
 import re
 import struct
 
@@ -13,17 +14,17 @@ from litestar import websocket
 from litestar.params import FromPath
 
 from api.access.audit import audit
-from api.access.authorization import admit
+from api.access.authorization import admit, find_session
 from api.clock import Clock
-from api.cluster.relay import relay_socket
+from api.cluster.socket_relay import SocketRelay
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
+from api.session.found import Found, Live
 from api.session.registry import Registry
-from api.session.session import Session
-from api.settings import Settings
-from api.wire.errors import InvalidParameterError
-from api.wire.messages import SessionInfo, SessionMessage
-from storage.errors import FencedError, OwnedElsewhereError
+from api.wire.errors import InvalidParameterError, NodeUnreachableError
+from api.wire.messages import SessionMessage
+from storage.base import Audio
+from storage.errors import FencedError
 from storage.wav import HEADER_BYTES
 
 _POSITION = struct.Struct("<Q")
@@ -43,7 +44,7 @@ async def listen(
     socket: RawWebSocket,
     session_id: FromPath[str],
     registry: Injected[Registry],
-    settings: Injected[Settings],
+    relay: Injected[SocketRelay],
     clock: Injected[Clock],
 ) -> None:
     """Give a session's PCM as it is recorded, and what was before; then how it ended."""
@@ -54,19 +55,14 @@ async def listen(
         begin = socket.query_params.get("from", _FROM[0])
         if begin not in _FROM and not _FRAME.fullmatch(begin):
             raise InvalidParameterError("from", (*_FROM, "the number of a frame"))
-        try:
-            session = await registry.find(session_id)
-        except OwnedElsewhereError as owner:
-            await relay_socket(
-                socket,
-                owner,
-                max_size_bytes=settings.max_message_size_bytes,
-                silence_seconds=settings.lease_seconds,
-            )
-            return
+        found = await find_session(socket)
+        if (address := await found.owner()) is not None:
+            # An owner that does not answer has what is not persisted; the storage has the rest.
+            with contextlib.suppress(NodeUnreachableError):
+                await relay(socket, address)
+                return
         audit("read", socket.user, session_id, reason="listen")
-        info = session.info() if session else await registry.info(session_id)
-        giving = asyncio.create_task(_give(connection, registry, session, info, begin))
+        giving = asyncio.create_task(_give(connection, registry, found, begin))
         hearing = asyncio.create_task(_until_gone(socket))
         done, _ = await asyncio.wait([giving, hearing], return_when=asyncio.FIRST_COMPLETED)
         for task in (giving, hearing):
@@ -76,17 +72,12 @@ async def listen(
             task.result()
 
 
-async def _give(
-    connection: ClientSocket,
-    registry: Registry,
-    session: Session | None,
-    info: SessionInfo,
-    begin: str,
-) -> None:
-    frame_bytes = 2 * info.channels
+async def _give(connection: ClientSocket, registry: Registry, found: Found, begin: str) -> None:
+    """Send the audio from ``begin`` on; end the connection when there will be no more here."""
+    info, frame_bytes = await found.info(), found.manifest.pcm_format.frame_bytes
     frames = round(info.duration_seconds * info.sample_rate)
-    position = {"start": 0, "now": frames}.get(begin, -1)
-    position = (int(begin) if position < 0 else position) * frame_bytes
+    frame = {"start": 0, "now": frames}.get(begin)
+    position = (int(begin) if frame is None else frame) * frame_bytes
     await connection.send(
         SessionMessage(
             message="Listening to session",
@@ -100,33 +91,31 @@ async def _give(
             duration_seconds=info.duration_seconds,
         )
     )
-    if session is not None:
-        with session.listening():
-            while not session.gone.is_set():
-                position = await _give_from(
-                    connection, registry, info.session_id, position, frame_bytes
-                )
-                await session.wait_for_more(position)
-                await asyncio.sleep(_TOGETHER_SECONDS)
-        info = await registry.info(info.session_id)
-        if info.status == "active":  # it was only let go: who listens finds it again
-            raise FencedError(info.session_id)
-    await _give_from(connection, registry, info.session_id, position, frame_bytes)
-    await connection.end_completed(info)
+    if isinstance(found, Live):
+        position = await _give_live(connection, found, position, frame_bytes)
+        found = await registry.lookup(info.session_id)
+    position = await _give_from(connection, await found.audio(), position, frame_bytes)
+    if found.manifest.status == "active":
+        # Released, or without a living owner: a client that connects again finds the next one.
+        raise FencedError(info.session_id)
+    await connection.end_completed(await found.info())
+
+
+async def _give_live(connection: ClientSocket, found: Live, position: int, frame_bytes: int) -> int:
+    """Send what is recorded until the session is gone; return the position behind it."""
+    session = found.session
+    with session.listening():
+        while not session.gone.is_set():
+            position = await _give_from(connection, await found.audio(), position, frame_bytes)
+            await session.wait_for_more(position)
+            await asyncio.sleep(_TOGETHER_SECONDS)
+    return position
 
 
 async def _give_from(
-    connection: ClientSocket,
-    registry: Registry,
-    session_id: str,
-    position: int,
-    frame_bytes: int,
+    connection: ClientSocket, audio: Audio, position: int, frame_bytes: int
 ) -> int:
-    """Give what there is from byte ``position`` on; where that ends."""
-    try:
-        audio = await registry.audio(session_id)
-    except OwnedElsewhereError as error:
-        raise FencedError(session_id) from error
+    """Send ``audio`` from byte ``position`` of its PCM on; return where it ends."""
     end = audio.size_bytes - HEADER_BYTES
     while position < end:
         stop = min(position + _MESSAGE_BYTES, end)
@@ -137,6 +126,6 @@ async def _give_from(
 
 
 async def _until_gone(socket: RawWebSocket) -> None:
-    """A listener has nothing to say."""
+    """Return when the client is gone. It has nothing to send."""
     while (await socket.receive())["type"] == "websocket.receive":
         pass

@@ -12,10 +12,10 @@ from litestar import websocket
 from litestar.params import FromPath
 
 from api.access.audit import audit
-from api.access.authorization import acting_for, admit
+from api.access.authorization import acting_for, admit, find_session
 from api.audio.formats import DecodeError
 from api.clock import Clock
-from api.cluster.relay import relay_socket
+from api.cluster.socket_relay import SocketRelay
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
 from api.session.parameters import AudioParameters, audio_parameters, user_id
@@ -74,6 +74,7 @@ async def existing_session(
     socket: RawWebSocket,
     session_id: FromPath[str],
     registry: Injected[Registry],
+    relay: Injected[SocketRelay],
     settings: Injected[Settings],
     clock: Injected[Clock],
 ) -> None:
@@ -85,14 +86,9 @@ async def existing_session(
         resume = _flag(socket, "resume")
         acting_for(identity, user_id(socket.query_params))
         try:
-            session = await registry.open(session_id)
+            session = await registry.open(await find_session(socket))
         except OwnedElsewhereError as owner:
-            await relay_socket(
-                socket,
-                owner,
-                max_size_bytes=settings.max_message_size_bytes,
-                silence_seconds=settings.lease_seconds,
-            )
+            await relay(socket, owner.address)
             return
         connection.session = session
         audit("connected", socket.user, session_id)

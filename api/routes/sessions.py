@@ -10,10 +10,11 @@ from litestar.status_codes import (
 )
 
 from api.access.audit import audit
-from api.access.authorization import acting_for, requires
+from api.access.authorization import acting_for, find_session, requires
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
+from api.cluster.http_relay import session_to_change, session_to_read
 from api.routes.request import HttpRequest, Injected, base_url, identity_of
 from api.session.parameters import AudioParameters, audio_parameters, user_id
 from api.session.registry import Registry
@@ -114,7 +115,6 @@ class SessionsController(Controller):
         self,
         request: HttpRequest,
         session_id: FromPath[str],
-        registry: Injected[Registry],
         settings: Injected[Settings],
         tokens: Injected[SessionTokens],
         clock: Injected[Clock],
@@ -123,7 +123,7 @@ class SessionsController(Controller):
         identity, scope = identity_of(request), (data or CreateToken()).scope
         if identity.session_id is not None or not identity.may(scope):
             raise NotAllowedError(f"a token to {scope} is made with a key that may")
-        user = await registry.owner(session_id)
+        user = (await find_session(request)).manifest.user_id
         token = tokens.make(session_id.lower(), user, scope, clock.now())
         audit("token", request.user, session_id, reason=scope)
         return SessionTokenInfo(
@@ -157,8 +157,9 @@ class SessionsController(Controller):
         responses=errors(*SESSION_ERRORS),
         summary="Look at a session",
     )
-    async def info(self, session_id: FromPath[str], registry: Injected[Registry]) -> SessionInfo:
-        return await registry.info(session_id)
+    async def info(self, request: HttpRequest, session_id: FromPath[str]) -> SessionInfo:
+        del session_id  # it is in the request, too
+        return await (await session_to_read(request)).info()
 
     @post(
         "/{session_id:str}/close",
@@ -171,7 +172,8 @@ class SessionsController(Controller):
     async def close(
         self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionResult:
-        info = await registry.close(session_id)
+        del session_id  # it is in the request, too
+        info = await registry.close(await session_to_change(request))
         audit("closed", request.user, info.session_id)
         return SessionResult(
             success=True, message="Session closed", session_id=info.session_id, session=info
@@ -189,7 +191,7 @@ class SessionsController(Controller):
     ) -> SessionResult:
         if identity_of(request).session_id is not None:
             raise NotAllowedError("a session's token does not delete it")
-        await registry.delete(session_id)
+        await registry.delete(await session_to_change(request))
         audit("deleted", request.user, session_id)
         return SessionResult(success=True, message="Session deleted", session_id=session_id)
 

@@ -13,8 +13,8 @@ from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 
 from api.access.authorization import requires
-from api.routes.request import HttpRequest, Injected
-from api.session.registry import Registry
+from api.cluster.http_relay import session_to_read
+from api.routes.request import HttpRequest
 from api.wire.byte_ranges import is_match
 from api.wire.errors import (
     InvalidParameterError,
@@ -81,7 +81,6 @@ OnColor = Annotated[
 async def waveform(
     request: HttpRequest,
     session_id: FromPath[str],
-    registry: Injected[Registry],
     format: FormatOf = "json",  # noqa: A002 - a parameter of the request
     width: Width = None,
     height: Height = 200,
@@ -97,7 +96,7 @@ async def waveform(
             raise InvalidParameterError("end")
         end = max(start, end)
     look = Look(width or _PICTURE_WIDTH, height, Color.parse(color), Color.parse(background))
-    audio = await registry.audio(session_id)
+    audio = await (await session_to_read(request)).audio()
     headers = {
         "ETag": audio.etag,
         "Content-Disposition": f'inline; filename="{session_id}.{format}"',

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import random
 from uuid import UUID
 
 import uuid_utils.compat
@@ -11,6 +10,7 @@ import uuid_utils.compat
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock
 from api.session.core import SessionLimits, SessionState
+from api.session.found import Found, Live, Stored
 from api.session.info import session_info
 from api.session.parameters import AudioParameters
 from api.session.session import Session
@@ -21,12 +21,15 @@ from api.wire.errors import (
     TooManySessionsError,
 )
 from api.wire.messages import SessionInfo, SessionPage
-from storage.base import Audio, Link, Recording, Storage
-from storage.errors import FencedError, OwnedElsewhereError, RecordingNotFoundError, StorageError
+from storage.base import Recording, Storage
+from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest, Status
 from storage.watermark import Unpersisted
 
 logger = logging.getLogger(__name__)
+
+
+_INFOS_AT_ONCE = 16  # active sessions of a page that are read side by side
 
 
 class Registry:
@@ -82,72 +85,37 @@ class Registry:
             self._creating -= 1
         return self._enter(self._session(recording))
 
-    async def open(self, session_id: str) -> Session:
-        """The active session of this id, taken up from storage if it is not live here.
+    async def lookup(self, session_id: str) -> Found:
+        """Find a session: one read of its manifest, or none if it is live here.
 
-        Raises :class:`SessionNotFoundError` or :class:`SessionCompletedError`.
+        Raises :class:`SessionNotFoundError`.
         """
         key = parse_session_id(session_id)
+        if (session := self._live.get(key)) is not None:
+            return Live(session)
+        return self._stored(await self._manifest(key))
+
+    async def open(self, found: Found) -> Session:
+        """Return the active session, taken over from storage if it is not live here.
+
+        Raises :class:`SessionNotFoundError` or :class:`SessionCompletedError`, and
+        `OwnedElsewhereError` while another living node has it.
+        """
+        key = found.session_id
+        manifest = found.manifest if isinstance(found, Stored) else None
         while (session := self._live.get(key)) is not None:
             if session.state is SessionState.ACTIVE:
                 return session
             await session.gone.wait()
+            manifest = None  # it says something else by now
         if key in self._deleting:
-            raise SessionNotFoundError(session_id)
+            raise SessionNotFoundError(str(key))
         task = self._opening.get(key)
         if task is None:
-            task = asyncio.create_task(self._take_up(key), name=f"open-{key}")
+            task = asyncio.create_task(self._take_over(key, manifest), name=f"open-{key}")
             self._opening[key] = task
             task.add_done_callback(lambda _: self._opening.pop(key))
         return await asyncio.shield(task)
-
-    async def find(self, session_id: str) -> Session | None:
-        """The same; None if it is completed."""
-        try:
-            return await self.open(session_id)
-        except SessionCompletedError:
-            await self._manifest(parse_session_id(session_id))
-            return None
-
-    async def info(self, session_id: str) -> SessionInfo:
-        """The session as it is now. Raises :class:`SessionNotFoundError`."""
-        key = parse_session_id(session_id)
-        if (session := self._live.get(key)) is not None:
-            return session.info()
-        try:
-            # The manifest of an active session stands still; how far it got, its recording knows.
-            return (await self.open(session_id)).info()
-        except SessionCompletedError:
-            return self._stored_info(await self._manifest(key))
-
-    async def owner(self, session_id: str) -> str | None:
-        """Whose session it is. Raises :class:`SessionNotFoundError`."""
-        key = parse_session_id(session_id)
-        if (session := self._live.get(key)) is not None:
-            return session.recording.manifest.user_id
-        return (await self._manifest(key)).user_id
-
-    async def audio(self, session_id: str) -> Audio:
-        """The session's audio as it is now. Raises :class:`SessionNotFoundError`."""
-        key = parse_session_id(session_id)
-        try:
-            if (session := self._live.get(key)) is not None:
-                return await session.recording.audio()
-            manifest = await self._storage.manifest(key)
-            # Only the owner has what is not persisted: the request is relayed to it.
-            if (address := await self._storage.owner(manifest)) is not None:
-                raise OwnedElsewhereError(session_id, address)
-            return await self._storage.audio(manifest)
-        except RecordingNotFoundError as error:
-            raise SessionNotFoundError(session_id) from error
-
-    async def link(self, session_id: str, ttl_seconds: int) -> Link | None:
-        """The store's own link to finished audio, if it makes any.
-
-        Raises :class:`SessionNotFoundError`.
-        """
-        manifest = await self._manifest(parse_session_id(session_id))
-        return await self._storage.link(manifest, ttl_seconds, self._clock.now())
 
     async def page(
         self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
@@ -158,78 +126,60 @@ class Registry:
         page = await self._storage.manifests(
             status=status, user_id=user_id, limit=limit, cursor=cursor
         )
-        return SessionPage(
-            sessions=[await self._current_info(manifest) for manifest in page.manifests],
-            next_cursor=page.next_cursor,
-        )
+        at_once = asyncio.Semaphore(_INFOS_AT_ONCE)
 
-    async def close(self, session_id: str) -> SessionInfo:
-        """Complete a session; one that is completed stays so."""
+        async def info(manifest: Manifest) -> SessionInfo:
+            async with at_once:
+                return await self._current_info(manifest)
+
+        infos = await asyncio.gather(*map(info, page.manifests))
+        return SessionPage(sessions=infos, next_cursor=page.next_cursor)
+
+    async def close(self, found: Found) -> SessionInfo:
+        """Complete a session and return its final information; a completed one stays so."""
         with contextlib.suppress(SessionCompletedError):
             while True:
                 # None: it was being released, after a failure, and is opened again.
-                if (info := await (await self.open(session_id)).close()) is not None:
+                if (info := await (await self.open(found)).close()) is not None:
                     return info
-        return await self.info(session_id)
+        return await (await self.lookup(str(found.session_id))).info()
 
-    async def delete(self, session_id: str) -> None:
+    async def delete(self, found: Found) -> None:
         """Remove every trace of a session, ending it first if it is live."""
-        key = parse_session_id(session_id)
+        key = found.session_id
         self._deleting.add(key)
         try:
             if key in self._opening:
                 await asyncio.wait([self._opening[key]])
             if key in self._live:
                 await self._live[key].delete()
-            await self._storage.delete(await self._manifest(key))
+            await self._storage.delete(found.manifest)
+        except RecordingNotFoundError as error:
+            raise SessionNotFoundError(str(key)) from error
         finally:
             self._deleting.discard(key)
 
-    async def recover(self) -> None:
-        """Take up every session that was active when the last process ended, and nobody has now."""
-        await self._adopt(await self._storage.active_sessions())
-
-    async def adopt_for_ever(self, interval_seconds: float) -> None:
-        """Take up what other nodes leave behind when they die."""
-        while True:
-            # Not all nodes at once: then they share what there is.
-            await asyncio.sleep(interval_seconds * random.uniform(0.5, 1))  # noqa: S311
-            try:
-                await self._adopt(await self._storage.orphans())
-            except StorageError as error:
-                logger.warning("the other nodes could not be looked at: %s", error)
-
-    async def _adopt(self, keys: list[UUID]) -> None:
-        for key in keys:
-            try:
-                await self.open(str(key))
-            except (SessionCompletedError, SessionNotFoundError, OwnedElsewhereError, FencedError):
-                continue  # ended meanwhile, or another node was faster
-            except StorageError:
-                logger.exception("%s could not be taken up; it is tried again when asked for", key)
-
     async def shutdown(self) -> None:
-        """Let go of every session, persisted, to be taken up by the next process."""
+        """Release every session, persisted, for the next process."""
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
 
-    async def _take_up(self, key: UUID) -> Session:
-        manifest = await self._manifest(key)
+    async def _take_over(self, key: UUID, manifest: Manifest | None) -> Session:
+        manifest = manifest or await self._manifest(key)
         if manifest.status != "active":
             raise SessionCompletedError(str(key))
         try:
             recording = await self._storage.open(manifest)
         except RecordingNotFoundError as error:
-            if (await self._manifest(key)).status == "completed":  # while it was being taken up
-                raise SessionCompletedError(str(key)) from error
-            raise SessionNotFoundError(str(key)) from error
+            await self._manifest(key)  # raises if it was deleted meanwhile
+            raise SessionCompletedError(str(key)) from error
         session = self._session(recording)
         try:
             await session.restore()
         except BaseException:
             await session.release()
             raise
-        logger.info("%s taken up at chunk %d", key, session.counts().chunk_count)
+        logger.info("%s taken over at chunk %d", key, session.counts().chunk_count)
         return self._enter(session)
 
     def _session(self, recording: Recording) -> Session:
@@ -256,22 +206,20 @@ class Registry:
             raise SessionNotFoundError(str(key)) from error
 
     async def _current_info(self, manifest: Manifest) -> SessionInfo:
-        if manifest.status == "active":
-            try:
-                return await self.info(manifest.session_id)
-            except (OwnedElsewhereError, FencedError):
-                progress = await self._storage.progress(manifest)
-                return self._stored_info(manifest.advanced_to(progress))
-            except (SessionNotFoundError, StorageError):
-                pass  # ended meanwhile
-        return self._stored_info(manifest)
+        session = self._live.get(UUID(manifest.session_id))
+        found = self._stored(manifest) if session is None else Live(session)
+        try:
+            return await found.info()
+        except StorageError as error:  # one bad session must not hide the others
+            logger.warning("%s: its progress cannot be read: %s", manifest.session_id, error)
+            return session_info(manifest, location=self._storage.location(found.session_id))
 
-    def _stored_info(self, manifest: Manifest) -> SessionInfo:
-        return session_info(manifest, location=self._storage.location(UUID(manifest.session_id)))
+    def _stored(self, manifest: Manifest) -> Stored:
+        return Stored(manifest, self._storage, self._clock)
 
 
 def parse_session_id(session_id: str) -> UUID:
-    """A session id in its one spelling. Anything else is a session that does not exist."""
+    """Return the id. Raises :class:`SessionNotFoundError` for text in any other spelling."""
     if not is_session_id(session_id):
         raise SessionNotFoundError(session_id)
     return UUID(session_id)

@@ -8,7 +8,12 @@ that is not in the table is a defect and becomes ``internal_error``.
 from typing import NamedTuple
 
 from api.audio.formats import DecodeError
-from storage.errors import FencedError, RecordingNotFoundError, StorageUnavailableError
+from storage.errors import (
+    FencedError,
+    OwnedElsewhereError,
+    RecordingNotFoundError,
+    StorageUnavailableError,
+)
 
 
 class ServiceError(Exception):
@@ -157,6 +162,8 @@ class WireError(NamedTuple):
 
 INTERNAL = WireError("internal_error", 500, 1011, "Internal server error")
 
+_MOVED = WireError("session_moved", 503, 1012, "Another node has this session: connect again")
+
 TABLE: dict[type[Exception], WireError] = {
     InvalidParameterError: WireError("invalid_{parameter}", 422, 1008),
     SessionNotFoundError: WireError("session_not_found", 404, 1008),
@@ -181,9 +188,8 @@ TABLE: dict[type[Exception], WireError] = {
     HostNotAllowedError: WireError("host_not_allowed", 421, 1008),
     RateLimitedError: WireError("rate_limited", 429, 1013),
     RangeNotSatisfiableError: WireError("range_not_satisfiable", 416, 1008),
-    FencedError: WireError(
-        "session_moved", 503, 1012, "Another node has this session: connect again"
-    ),
+    FencedError: _MOVED,
+    OwnedElsewhereError: _MOVED,
     NodeUnreachableError: WireError("node_unreachable", 503, 1012),
     StorageUnavailableError: WireError(
         "storage_unavailable", 503, 1011, "The storage does not answer"

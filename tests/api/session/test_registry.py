@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api.session.found import Live
 from api.session.registry import Registry, parse_session_id
 from api.wire.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
 from storage.local import LocalStorage
@@ -27,7 +28,7 @@ async def test_no_more_sessions_than_allowed(storage: LocalStorage, clock: Manua
         *(registry.create(PARAMETERS, None) for _ in range(5)), return_exceptions=True
     )
     assert sum(isinstance(result, TooManySessionsError) for result in results) == 3
-    await registry.close(str(registry.live[0].session_id))
+    await registry.close(Live(registry.live[0]))
     await registry.create(PARAMETERS, None)
     await registry.shutdown()
 
@@ -37,44 +38,10 @@ async def test_a_session_is_opened_once_however_many_ask(
 ) -> None:
     session = await registry.create(PARAMETERS, None)
     await session.release()
-    opened = await asyncio.gather(*(registry.open(str(session.session_id)) for _ in range(5)))
+    found = await registry.lookup(str(session.session_id))
+    opened = await asyncio.gather(*(registry.open(found) for _ in range(5)))
     assert len(set(map(id, opened))) == 1
     assert opened[0] is not session
-
-
-async def test_a_successor_takes_up_what_was_active(
-    storage: LocalStorage, clock: ManualClock
-) -> None:
-    first = new_registry(storage, clock)
-    session = await first.create(PARAMETERS, "user")
-    done = await first.create(PARAMETERS, None)
-    connection = ConnectionProbe()
-    await session.attach(connection)
-    await session.receive(connection, pcm(100))
-    await done.close()
-    await first.shutdown()
-
-    second = new_registry(storage, clock)
-    await second.recover()
-    assert [live.session_id for live in second.live] == [session.session_id]
-    info = await second.info(str(session.session_id))
-    assert (info.total_chunks, info.persisted_chunk_count, info.user_id) == (1, 1, "user")
-    await second.shutdown()
-
-
-async def test_a_session_that_cannot_be_taken_up_does_not_keep_the_others_from_it(
-    storage: LocalStorage, clock: ManualClock, tmp_path: Path
-) -> None:
-    first = new_registry(storage, clock)
-    broken = await first.create(PARAMETERS, None)
-    whole = await first.create(PARAMETERS, None)
-    await first.shutdown()
-    (tmp_path / f"{broken.session_id}.json").write_bytes(b"{")
-
-    second = new_registry(storage, clock)
-    await second.recover()
-    assert [live.session_id for live in second.live] == [whole.session_id]
-    await second.shutdown()
 
 
 async def test_closing_is_idempotent_and_finds_sessions_that_are_not_live(
@@ -82,23 +49,25 @@ async def test_closing_is_idempotent_and_finds_sessions_that_are_not_live(
 ) -> None:
     session = await registry.create(PARAMETERS, None)
     await session.release()
-    first = await registry.close(str(session.session_id))
+    found = await registry.lookup(str(session.session_id))
+    first = await registry.close(found)
     assert first.status == "completed"
-    assert await registry.close(str(session.session_id)) == first
+    assert await registry.close(found) == first
+    assert await (await registry.lookup(str(session.session_id))).info() == first
 
 
 async def test_a_completed_session_cannot_be_opened(registry: Registry) -> None:
     session = await registry.create(PARAMETERS, None)
     await session.close()
-    with pytest.raises(SessionCompletedError):
-        await registry.open(str(session.session_id))
+    for found in (Live(session), await registry.lookup(str(session.session_id))):
+        with pytest.raises(SessionCompletedError):
+            await registry.open(found)
 
 
 @pytest.mark.parametrize("session_id", [UNKNOWN, "", "x", "../../etc/passwd", UNKNOWN[:-1]])
 async def test_what_is_no_session_is_not_found(registry: Registry, session_id: str) -> None:
-    for ask in (registry.open, registry.info, registry.close, registry.delete):
-        with pytest.raises(SessionNotFoundError):
-            await ask(session_id)
+    with pytest.raises(SessionNotFoundError):
+        await registry.lookup(session_id)
 
 
 @pytest.mark.parametrize(
@@ -123,22 +92,49 @@ async def test_a_live_session_is_deleted_with_everything(
     registry: Registry, tmp_path: Path
 ) -> None:
     session = await registry.create(PARAMETERS, None)
-    await registry.delete(str(session.session_id))
+    await registry.delete(Live(session))
     assert not list(tmp_path.glob(f"{session.session_id}*"))
     assert registry.live == []
 
 
-async def test_a_session_that_is_being_deleted_is_not_taken_up_again(
+async def test_a_session_that_is_being_deleted_is_not_opened_again(
     registry: Registry, tmp_path: Path
 ) -> None:
     session = await registry.create(PARAMETERS, None)
     session_id = str(session.session_id)
     results = await asyncio.gather(
-        registry.delete(session_id),
-        *(registry.open(session_id) for _ in range(5)),
+        registry.delete(Live(session)),
+        *(registry.open(Live(session)) for _ in range(5)),
         return_exceptions=True,
     )
     assert results[0] is None
     assert not list(tmp_path.glob(f"{session_id}*"))
     with pytest.raises(SessionNotFoundError):
-        await registry.open(session_id)
+        await registry.open(Live(session))
+
+
+async def test_looking_at_a_session_that_is_not_live_does_not_open_it(registry: Registry) -> None:
+    session = await registry.create(PARAMETERS, None)
+    connection = ConnectionProbe()
+    await session.attach(connection)
+    await session.receive(connection, pcm(22050))
+    await session.release()
+    found = await registry.lookup(str(session.session_id))
+    info = await found.info()
+    assert (info.status, info.total_chunks, info.duration_seconds) == ("active", 1, 1.0)
+    audio = await found.audio()
+    read = b"".join([block async for block in audio.read(80, audio.size_bytes)])
+    assert read == pcm(22050)
+    page = await registry.page(status=None, user_id=None, limit=10, cursor=None)
+    assert [listed.total_chunks for listed in page.sessions] == [1]
+    assert registry.live == []
+
+
+async def test_a_session_completed_behind_a_look_up_is_told_as_completed(
+    registry: Registry,
+) -> None:
+    session = await registry.create(PARAMETERS, None)
+    await session.release()
+    before = await registry.lookup(str(session.session_id))
+    await registry.close(before)
+    assert (await before.info()).status == "completed"

@@ -11,6 +11,7 @@ import pytest
 from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.formats import DecodeError
 from api.session.core import SessionState
+from api.session.found import Live
 from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.errors import (
@@ -36,6 +37,10 @@ async def send(session: Session, connection: ConnectionProbe, *chunks: bytes) ->
     for piece in chunks:
         if not session.receive_now(connection, piece):
             await session.receive(connection, piece)
+
+
+async def reopened(registry: Registry, session: Session) -> Session:
+    return await registry.open(await registry.lookup(str(session.session_id)))
 
 
 async def test_a_chunk_is_in_the_file_when_it_was_received(
@@ -233,7 +238,7 @@ async def test_a_stream_in_the_middle_of_ffmpeg_survives_its_process(
     pieces = list(cut(deep, 4096))
     await send(session, connection, *pieces[:20])
     await session.release()
-    session = await registry.open(str(session.session_id))
+    session = await reopened(registry, session)
     assert session.counts().chunk_count == 20
     again = ConnectionProbe()
     await session.resume(again)
@@ -284,7 +289,7 @@ async def test_storage_that_stays_away_ends_the_session_here_with_what_was_acked
         await send(session, connection, pcm(10, seed=2))
     await session.gone.wait()
     assert isinstance(connection.ended, StorageUnavailableError)
-    session = await registry.open(str(session.session_id))
+    session = await reopened(registry, session)
     assert session.counts().chunk_count == 1
     again = ConnectionProbe()
     await session.resume(again)
@@ -316,7 +321,7 @@ async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
                 await asyncio.sleep(0.05)  # as live audio comes, and longer than a failure takes
         await session.gone.wait()
     assert isinstance(connection.ended, DecoderLostError)
-    session = await registry.open(str(session.session_id))
+    session = await reopened(registry, session)
     assert session.counts().chunk_count == chunks
     again = ConnectionProbe()
     await session.resume(again)
@@ -353,7 +358,7 @@ async def test_a_decoder_that_is_killed_costs_no_chunk(
     with pytest.raises(Exception, match="signal 9"):
         await send(session, connection, *pieces[10:])
     await session.gone.wait()
-    session = await registry.open(str(session.session_id))
+    session = await reopened(registry, session)
     have = session.counts().chunk_count
     assert have > 10
     again = ConnectionProbe()
@@ -394,7 +399,7 @@ async def test_a_session_that_was_let_go_is_not_called_completed(
     await session.close()
     await releasing
     assert session.state is SessionState.RELEASED
-    assert (await registry.close(str(session.session_id))).status == "completed"
+    assert (await registry.close(Live(session))).status == "completed"
 
 
 async def test_a_goodbye_that_fails_does_not_keep_the_session_alive(

@@ -16,8 +16,7 @@ def test_every_error_of_the_project_has_its_row() -> None:
         for _, error in inspect.getmembers(module, inspect.isclass)
         if issubclass(error, Exception)
     }
-    # A session that another node has is not an error: the request is handed on.
-    not_told = {ServiceError, storage_errors.StorageError, storage_errors.OwnedElsewhereError}
+    not_told = {ServiceError, storage_errors.StorageError}
     assert ours - not_told == set(TABLE)
 
 

@@ -1,0 +1,147 @@
+"""HTTP requests that reached another node than the owner of their session.
+
+Any load balancer will do: whichever node a client reaches, the owner answers. A request that only
+reads is answered from the storage if the owner does not answer; one that changes the session is
+refused then, until the owner's lease ends.
+"""
+
+import asyncio
+import logging
+from typing import Any, cast
+
+import aiohttp
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.response.base import ASGIResponse
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from api.access.authorization import find_session
+from api.cluster.hop import HOP_HEADER, OPEN_SECONDS, forwarded_for
+from api.session.found import Found
+from api.wire.errors import NodeUnreachableError
+
+logger = logging.getLogger(__name__)
+
+_BLOCK_BYTES = 64 * 1024
+
+# A reader does not wait longer for the owner: the storage has an answer, too.
+_READ_SECONDS = 5.0
+
+# RFC 9110, section 7.6.1, and what each side makes for itself.
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "date"}
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class OwnerAnswered(Exception):  # noqa: N818 - no error: it carries the answer past the handler
+    """The owner has answered the request; `send_owners_answer` sends the answer on."""
+
+    def __init__(self, response: Response[None]) -> None:
+        super().__init__("the owner has answered")
+        self.response = response
+
+
+async def session_to_read(connection: Connection) -> Found:
+    """Return the session that the path names, for a handler that only reads it.
+
+    Raises `OwnerAnswered` if the session is another node's, which has answered the request.
+    """
+    found = await find_session(connection)
+    address = await found.owner()
+    if address is None or HOP_HEADER in connection.headers:
+        return found
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            response = await _ask(address, connection.scope, silence_seconds=_READ_SECONDS)
+    except TimeoutError:
+        response = None
+    if response is not None:
+        raise OwnerAnswered(response)
+    logger.warning("%s does not answer: read from the storage", address)
+    return found
+
+
+async def session_to_change(connection: Connection) -> Found:
+    """Return the session that the path names, for a handler that changes it.
+
+    Raises `OwnerAnswered` if the session is another node's, which has answered the request, and
+    :class:`NodeUnreachableError` if that node does not answer.
+    """
+    found = await find_session(connection)
+    address = await found.owner()
+    if address is None:
+        return found
+    response = None
+    if HOP_HEADER not in connection.headers:
+        # An owner that is silent for as long as its lease has lost the session by then.
+        silence_seconds: float = connection.app.state.lease_seconds
+        response = await _ask(address, connection.scope, silence_seconds=silence_seconds)
+    if response is None:
+        raise NodeUnreachableError
+    raise OwnerAnswered(response)
+
+
+def send_owners_answer(_: Request[Any, Any, Any], answered: OwnerAnswered) -> Response[None]:
+    """Handle `OwnerAnswered`: send the answer that it carries."""
+    return answered.response
+
+
+class _OwnersAnswer(Response[None]):
+    """An answer of the owner whose body is still to come; it is closed when it was sent."""
+
+    def __init__(self, client: aiohttp.ClientSession, answer: aiohttp.ClientResponse) -> None:
+        super().__init__(None)
+        self._client = client
+        self._answer = answer
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
+        return _Forward(self._client, self._answer)
+
+
+class _Forward(ASGIResponse):
+    def __init__(self, client: aiohttp.ClientSession, answer: aiohttp.ClientResponse) -> None:
+        super().__init__()
+        self._client = client
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        async with self._client, self._answer as answer:
+            await send({
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [
+                    (name.lower().encode(), value.encode("latin-1"))
+                    for name, value in answer.headers.items()
+                    if name.lower() not in _HOP_BY_HOP
+                ],
+            })  # fmt: skip
+            async for block in answer.content.iter_chunked(_BLOCK_BYTES):
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Response[None] | None:
+    """Send the request on; return the answer once its headers are here, None if none comes."""
+    url = f"{address}{scope['path']}?{scope['query_string'].decode()}"
+    headers = {HOP_HEADER: "1"} | forwarded_for(scope)
+    for raw_name, value in scope["headers"]:
+        name = raw_name.decode()
+        if name not in _HOP_BY_HOP | {"x-forwarded-for"}:
+            headers[name] = value.decode("latin-1")
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=OPEN_SECONDS, sock_read=silence_seconds
+    )
+    client = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+    try:
+        answer = await client.request(
+            cast("HTTPScope", scope)["method"], url, headers=headers, allow_redirects=False
+        )
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        await client.close()
+        logger.warning("%s does not answer: %s", address, error)
+        return None
+    except BaseException:
+        await client.close()
+        raise
+    return _OwnersAnswer(client, answer)

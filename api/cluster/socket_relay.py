@@ -1,0 +1,96 @@
+"""WebSockets that reached another node than the owner of their session.
+
+One socket becomes two, back to back: a slow side slows down the other.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from litestar import WebSocket
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+from api.cluster.hop import HOP_HEADER, OPEN_SECONDS, forwarded_for
+from api.wire.errors import NodeUnreachableError
+
+logger = logging.getLogger(__name__)
+
+_CREDENTIALS = ("authorization", "x-api-key")
+
+_QUEUED_MESSAGES = 4
+
+
+class SocketRelay:
+    """Relays a client's WebSocket to the node that has its session."""
+
+    def __init__(self, *, max_message_bytes: int, silence_seconds: float) -> None:
+        """An owner that answers no ping for ``silence_seconds`` has lost the session by then."""
+        self._max_message_bytes = max_message_bytes
+        self._silence_seconds = silence_seconds
+
+    async def __call__(self, socket: WebSocket[Any, Any, Any], address: str) -> None:
+        """Relay to the owner at ``address`` until either side ends.
+
+        The other side gets its code and reason. Raises :class:`NodeUnreachableError` if the owner
+        does not accept the connection.
+        """
+        owner = await self._connect(socket, address)
+        answering = asyncio.create_task(_to_client(owner, socket), name="relay-to-client")
+        try:
+            await _to_owner(socket, owner)
+        except ConnectionClosed:
+            await answering  # it tells the client how it ended
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+            await owner.close()
+
+    async def _connect(self, socket: WebSocket[Any, Any, Any], address: str) -> ClientConnection:
+        if HOP_HEADER in socket.headers:
+            raise NodeUnreachableError
+        query = f"?{socket.scope['query_string'].decode()}"
+        try:
+            return await connect(
+                f"ws{address.removeprefix('http')}{socket.scope['path']}{query}",
+                additional_headers={HOP_HEADER: "1", **_passed_on(socket)},
+                subprotocols=[Subprotocol(name) for name in socket.scope["subprotocols"]] or None,
+                max_size=self._max_message_bytes,
+                max_queue=_QUEUED_MESSAGES,
+                open_timeout=OPEN_SECONDS,
+                ping_interval=self._silence_seconds / 3,
+                ping_timeout=self._silence_seconds,
+                compression=None,
+                proxy=None,
+            )
+        except (OSError, TimeoutError, InvalidHandshake) as error:
+            logger.warning("%s does not answer: %s", address, error)
+            raise NodeUnreachableError from error
+
+
+def _passed_on(socket: WebSocket[Any, Any, Any]) -> dict[str, str]:
+    """Return the headers by which the owner authenticates the client; it checks no origin."""
+    passed = {name: socket.headers[name] for name in _CREDENTIALS if name in socket.headers}
+    return passed | forwarded_for(socket.scope)
+
+
+async def _to_owner(socket: WebSocket[Any, Any, Any], owner: ClientConnection) -> None:
+    """Relay until the client is gone, or was told that the owner is."""
+    while (event := await socket.receive())["type"] == "websocket.receive":
+        data = event.get("bytes")
+        await owner.send(event.get("text") or "" if data is None else data)
+
+
+async def _to_client(owner: ClientConnection, socket: WebSocket[Any, Any, Any]) -> None:
+    try:
+        while True:
+            message = await owner.recv()
+            text, data = (message, None) if isinstance(message, str) else (None, message)
+            await socket.send({"type": "websocket.send", "bytes": data, "text": text})
+    except ConnectionClosed as end:
+        # Without a close frame the owner is gone, and another node will take over.
+        code, reason = (end.rcvd.code, end.rcvd.reason) if end.rcvd else (1012, "try again")
+        await socket.close(code, reason)
+    except OSError:
+        return  # the client is gone

@@ -1,0 +1,52 @@
+"""Taking over sessions that no living process records: at start, and when a node dies."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable
+from uuid import UUID
+
+from api.session.registry import Registry
+from api.wire.errors import SessionCompletedError, SessionNotFoundError
+from storage.base import Storage
+from storage.errors import FencedError, OwnedElsewhereError, StorageError
+
+logger = logging.getLogger(__name__)
+
+_LOOKS_PER_LEASE = 8
+
+
+class Takeover:
+    """Opens sessions in the registry that another process has left."""
+
+    def __init__(self, registry: Registry, storage: Storage, *, lease_seconds: float) -> None:
+        self._registry = registry
+        self._storage = storage
+        self._interval_seconds = lease_seconds / _LOOKS_PER_LEASE
+
+    async def run(self) -> None:
+        """Recover, then look for the sessions of dead nodes until cancelled."""
+        await self.recover()
+        while True:
+            # At a random moment, so that the living nodes share the sessions of a dead one.
+            await asyncio.sleep(self._interval_seconds * random.uniform(0.5, 1))  # noqa: S311
+            try:
+                await self._open_all(await self._storage.orphans())
+            except StorageError as error:
+                logger.warning("the sessions of dead nodes could not be listed: %s", error)
+
+    async def recover(self) -> None:
+        """Take over every session that was active when the last process ended."""
+        await self._open_all(await self._storage.active_sessions())
+
+    async def _open_all(self, session_ids: Iterable[UUID]) -> None:
+        for session_id in session_ids:
+            try:
+                await self._registry.open(await self._registry.lookup(str(session_id)))
+            except (SessionCompletedError, SessionNotFoundError, OwnedElsewhereError, FencedError):
+                continue  # it has ended meanwhile, or another node was faster
+            except StorageError:
+                logger.exception(
+                    "%s could not be taken over; the next client that records to it tries again",
+                    session_id,
+                )
