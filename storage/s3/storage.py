@@ -40,7 +40,6 @@ logger = logging.getLogger(__name__)
 
 _UNBORN = timedelta(hours=1)  # no session takes that long to create
 _RACERS = 4  # at start; more take seconds on some stores
-_tried: set[tuple[str | None, str]] = set()  # buckets that this process has found fit
 
 
 class S3Storage:
@@ -52,12 +51,16 @@ class S3Storage:
         spool_folder: Path,
         shipping: Shipping | None = None,
         leasing: Leasing | None = None,
+        *,
+        is_store_checked: bool = False,
     ) -> None:
+        """``is_store_checked``: :meth:`start` does not try again whether the store is fit."""
         self._bucket = Bucket(settings)
         self._presigner = Presigner(settings)
         self._shipping = shipping or Shipping()
         self._spools = SpoolFolder(spool_folder.absolute(), self._shipping.segment_seconds)
         self._leasing = leasing or Leasing()
+        self._is_store_checked = is_store_checked
         self._node = Node(self._bucket, self._spools.path, self._leasing)
         self._left_spools: set[UUID] = set()  # by the process before
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
@@ -67,10 +70,8 @@ class S3Storage:
 
     async def start(self) -> None:
         await self._bucket.start()
-        place = self._bucket.settings.endpoint_url, self._bucket.settings.bucket
-        if place not in _tried:
+        if not self._is_store_checked:
             await create_once(self._bucket, _RACERS)
-            _tried.add(place)
         await self._node.start()
         self._left_spools = await asyncio.to_thread(self._spools.sessions)
 

@@ -31,6 +31,7 @@ def _s3(engine: str) -> Callable[[pytest.FixtureRequest, Path], Storage]:
             bucket_settings(request.getfixturevalue(engine), prefix=f"{request.node.name}/"),
             folder,
             Shipping(segment_seconds=_SELDOM_SECONDS),
+            is_store_checked=True,  # tests/storage/s3/admin/test_doctor.py does
         )
 
     return backend

@@ -68,7 +68,7 @@ async def open_s3(
         now=clock.now,
         monotonic=clock.monotonic,
     )
-    yield lambda folder: S3Storage(settings, folder, shipping, leasing)
+    yield lambda folder: S3Storage(settings, folder, shipping, leasing, is_store_checked=True)
     await bucket.end()
 
 

@@ -99,6 +99,7 @@ class Node:
                     now=clock.now,
                     monotonic=clock.monotonic,
                 ),
+                is_store_checked=True,
             )
         self.recording: S3Recording | None = None
         self.heard = b""  # what it believes to be recorded
