@@ -20,6 +20,7 @@ from aiohttp import ClientError as ConnectionFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.retry import Backoff, retry
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -30,12 +31,17 @@ _NOT_FOUND = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
 _EXISTS = {"PreconditionFailed", "412"}
 # AWS answers so when two conditional writes meet: neither has won yet.
 _RACED = {"ConditionalRequestConflict", "409"}
+_RACE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=0.5, factor=3, retries=3)
 _DELETED_AT_ONCE = 1000
 _WRITE_ID = "write-id"
 
 
 class KeyExistsError(Exception):
     """Somebody else created the key first."""
+
+
+class _RacedError(StorageUnavailableError):
+    """Two conditional writes of one key met, and neither has won."""
 
 
 class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,25 +177,26 @@ class Bucket:
         again after a failure, with the same content, gives the same one.
         """
         write_id = write_id or str(uuid_utils.compat.uuid7())
+        kept = {**(metadata or {}), _WRITE_ID: write_id}
+
+        async def create() -> None:
+            try:
+                async with self._requests:
+                    await self.client.put_object(
+                        **self.at(key), **self.encrypted(),
+                        Body=body, ContentType=content_type, IfNoneMatch="*", Metadata=kept,
+                    )  # fmt: skip
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in _RACED:
+                    raise _RacedError(str(error)) from error
+                if code not in _EXISTS:
+                    raise
+                if not await self._is_ours(key, write_id):
+                    raise KeyExistsError(key) from error
+
         with _translated_errors(key):
-            for delay_seconds in (0.05, 0.2, 0.5, None):
-                try:
-                    async with self._requests:
-                        await self.client.put_object(
-                            **self.at(key), **self.encrypted(),
-                            Body=body, ContentType=content_type, IfNoneMatch="*",
-                            Metadata={**(metadata or {}), _WRITE_ID: write_id},
-                        )  # fmt: skip
-                    return
-                except ClientError as error:
-                    code = error.response["Error"]["Code"]
-                    if code in _EXISTS and await self._is_ours(key, write_id):
-                        return
-                    if code in _EXISTS:
-                        raise KeyExistsError(key) from error
-                    if code not in _RACED or delay_seconds is None:
-                        raise
-                await asyncio.sleep(delay_seconds)
+            await retry(create, on=_RacedError, delays=_RACE_BACKOFF.delays())
 
     async def delete(self, keys: list[str]) -> None:
         """Delete keys, existing or not."""

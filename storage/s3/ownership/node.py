@@ -19,6 +19,7 @@ import msgspec
 import uuid_utils.compat
 
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
 
 logger = logging.getLogger(__name__)
@@ -119,12 +120,11 @@ class Node:
         await self._bucket.delete([NODES + node_id])
 
     async def _renew_for_ever(self) -> None:
+        interval_seconds = self._leasing.lease_seconds / _RENEWALS_PER_LEASE
+        backoff = Backoff(first_seconds=interval_seconds / 4, max_seconds=interval_seconds)
         while True:
-            await asyncio.sleep(self._leasing.lease_seconds / _RENEWALS_PER_LEASE)
-            try:
-                await self._renew()
-            except StorageError as error:
-                logger.warning("the lease of this node could not be renewed: %s", error)
+            await asyncio.sleep(interval_seconds)
+            await retry(self._renew, on=StorageError, delays=backoff.delays(), failed=_log_failure)
 
     async def _renew(self) -> None:
         asked_at = self._leasing.monotonic()
@@ -151,3 +151,9 @@ class Node:
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         return node_id
+
+
+def _log_failure(error: Exception, delay_seconds: float) -> None:
+    logger.warning(
+        "the lease of this node could not be renewed: %s; next try in %.1f s", error, delay_seconds
+    )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
@@ -16,6 +15,7 @@ from storage.errors import FencedError, StorageError, StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
+from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.ownership.lease import Lease
 from storage.s3.writing.digest import Digest
@@ -29,7 +29,7 @@ from storage.watermark import Unpersisted, Watermark
 
 logger = logging.getLogger(__name__)
 
-_MAX_PAUSE_SECONDS = 30.0
+_MAX_RETRY_SECONDS = 30.0
 _RELEASE_SECONDS = 5.0
 _INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
 _DIGESTED_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
@@ -223,24 +223,32 @@ class S3Recording:
             )
 
     async def _ship_for_ever(self) -> None:
-        pause_seconds = usual_seconds = self._shipping.segment_seconds
+        segment_seconds = self._shipping.segment_seconds
+        backoff = Backoff(first_seconds=2 * segment_seconds, max_seconds=_MAX_RETRY_SECONDS)
         while True:
-            if pause_seconds == usual_seconds:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause_seconds):
-                        await self._hurry.wait()
-            else:
-                await asyncio.sleep(pause_seconds)
-            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(segment_seconds):
+                    await self._hurry.wait()
             try:
-                await self.ship()
-                pause_seconds = usual_seconds
+                await retry(
+                    self._ship_now,
+                    on=StorageError,
+                    unless=FencedError,
+                    delays=backoff.delays(),
+                    failed=self._log_failure,
+                )
             except FencedError:
-                return  # whoever watches lets go of it
-            except StorageError as error:
-                logger.warning("%s is not persisted: %s", self.manifest.session_id, error)
-                pause_seconds = min(2 * pause_seconds, _MAX_PAUSE_SECONDS)
-                pause_seconds *= random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
+                return  # the caller of `watch` releases the recording
+
+    async def _ship_now(self) -> None:
+        self._hurry.clear()
+        await self.ship()
+
+    def _log_failure(self, error: Exception, delay_seconds: float) -> None:
+        session_id = self.manifest.session_id
+        logger.warning(
+            "%s is not persisted: %s; next try in %.1f s", session_id, error, delay_seconds
+        )
 
     async def _stop_shipping(self) -> None:
         async with self._busy:  # never in the middle of something
