@@ -1,8 +1,7 @@
 """All sessions of one bucket."""
 
 import asyncio
-import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
 from storage.recording_state import RecordingState
-from storage.s3 import keys
+from storage.s3.active_sessions import ActiveSessions
 from storage.s3.admin.doctor import PROBES, create_once
 from storage.s3.cleaning import Cleaning, remove_folder
 from storage.s3.client.bucket import Bucket, BucketSettings
@@ -24,7 +23,6 @@ from storage.s3.ownership.lease import (
     Lease,
     check_not_owned_elsewhere,
     living_owner,
-    owner_of,
 )
 from storage.s3.ownership.node import Leasing, Node
 from storage.s3.reading.audio import CompletedAudio
@@ -36,9 +34,6 @@ from storage.s3.writing.segment_log import Segments
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload, abort_uploads
 
-logger = logging.getLogger(__name__)
-
-_UNBORN = timedelta(hours=1)  # no session takes that long to create
 _RACERS = 4  # at start; more take seconds on some stores
 
 
@@ -59,13 +54,15 @@ class S3Storage:
         self._presigner = Presigner(settings)
         self._shipping = shipping or Shipping()
         self._spools = SpoolFolder(spool_folder.absolute(), self._shipping.segment_seconds)
-        self._leasing = leasing or Leasing()
+        leasing = leasing or Leasing()
         self._is_store_checked = is_store_checked
-        self._node = Node(self._bucket, self._spools.path, self._leasing)
-        self._left_spools: set[UUID] = set()  # by the process before
+        self._node = Node(self._bucket, self._spools.path, leasing)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaning = Cleaning(
             self._bucket, self._spools, keep_segments=self._shipping.keep_segments
+        )
+        self._active_sessions = ActiveSessions(
+            self._bucket, self._node, self._spools, self._cleaning, leasing.now
         )
 
     async def start(self) -> None:
@@ -73,7 +70,7 @@ class S3Storage:
         if not self._is_store_checked:
             await create_once(self._bucket, _RACERS)
         await self._node.start()
-        self._left_spools = await asyncio.to_thread(self._spools.sessions)
+        await self._active_sessions.start()
 
     async def stop(self) -> None:
         await self._cleaning.stop()
@@ -131,38 +128,10 @@ class S3Storage:
             raise
 
     async def active_sessions(self) -> list[UUID]:
-        found = []
-        for session_id in sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE))):
-            try:
-                manifest = await self.manifest(session_id)
-            except RecordingNotFoundError:
-                if self._leasing.now() - keys.began_at(session_id) > _UNBORN:
-                    self._cleaning.begin(session_id)  # whoever was creating it died over it
-                continue
-            if manifest.status == "active":
-                found.append(session_id)
-            else:
-                self._cleaning.begin(session_id)
-        for session_id in self._left_spools - set(found):
-            logger.warning("%s has ended elsewhere; its spool is removed", session_id)
-            await asyncio.to_thread(self._spools.remove, session_id)
-        self._left_spools.clear()
-        return found
+        return await self._active_sessions.all()
 
     async def orphans(self) -> list[UUID]:
-        dead = await self._node.dead()
-        if not dead:
-            return []
-        found, owners = [], set()
-        for session_id in await self.active_sessions():
-            owner = await owner_of(self._bucket, SessionKeys(session_id))
-            if owner is not None:
-                owners.add(owner.node_id)
-                if owner.node_id in dead:
-                    found.append(session_id)
-        for node_id in set(dead) - owners:
-            await self._node.bury(node_id)
-        return found
+        return await self._active_sessions.orphans()
 
     async def owner(self, manifest: Manifest) -> str | None:
         if manifest.status != "active":
@@ -228,8 +197,7 @@ class S3Storage:
         persisted: Checkpoint,
         upload: Upload | None,
     ) -> S3Recording:
-        # From now on the recording keeps or removes its spool itself.
-        self._left_spools.discard(UUID(manifest.session_id))
+        self._active_sessions.opened(UUID(manifest.session_id))
         return S3Recording(
             manifest,
             spool,

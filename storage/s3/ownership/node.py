@@ -113,8 +113,8 @@ class Node:
                 found.append(node_id)
         return found
 
-    async def bury(self, node_id: str) -> None:
-        """Nothing that is this dead node's is left to be taken over."""
+    async def remove_node(self, node_id: str) -> None:
+        """Remove the object of a dead node that owns no session any more."""
         if await self.presence(node_id) is not None:
             return  # it was only slow
         await self._bucket.delete([NODES + node_id])
