@@ -18,13 +18,14 @@ from storage import manifest as manifests
 from storage.base import Link, Page
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
-from storage.local.audio import KeptPeaks
+from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
 from storage.volume import paths
-from storage.volume.audio import GrowingPeaks, PeaksSource, VolumeAudio, open_audio
+from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
 from storage.volume.paths import SessionPaths
 from storage.volume.recording import LocalRecording, read_checkpoint
 from storage.waveform.growing_file import PeaksFile, boot
+from storage.waveform.kept import KeptWaveform
 
 logger = logging.getLogger(__name__)
 
@@ -248,11 +249,13 @@ class LocalStorage:
         session = self._paths(UUID(manifest.session_id))
         if manifest.status == "completed":
             pcm_bytes = manifest.pcm_bytes
-            source: PeaksSource = KeptPeaks(session, self._measuring)
+            source: WaveformSource = KeptWaveform(
+                WaveformFile(session), manifest.pcm_format, self._measuring
+            )
         else:
             with files.translated_errors():
                 pcm_bytes = read_checkpoint(session, manifest)[0].pcm_bytes
-            source = GrowingPeaks(session, None)
+            source = PartialWaveform(session, None)
         return open_audio(session, manifest.pcm_format, pcm_bytes, source)
 
     def _delete(self, manifest: Manifest) -> None:

@@ -16,7 +16,7 @@ from storage.manifest import Manifest
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.reading.audio import CompletedAudio
-from storage.s3.writing.digest import put_peaks
+from storage.s3.writing.digest import put_waveform
 from storage.s3.writing.spool import SpoolFolder
 from storage.s3.writing.upload import abort_uploads
 from storage.waveform.measuring import measure
@@ -101,7 +101,7 @@ class Cleaning:
         )
         digest = hashlib.sha256()
         found = await measure(audio, manifest.pcm_format, also=digest.update)
-        await put_peaks(self._bucket, session, found)
+        await put_waveform(self._bucket, session, found.encode())
         manifest = msgspec.structs.replace(manifest, sha256=digest.hexdigest())
         await self._bucket.put(session.manifest, manifests.encode(manifest), "application/json")
         try:

@@ -31,7 +31,7 @@ class VolumeAudio:
         pcm_format: PcmFormat,
         pcm_bytes: int,
         modified_at: datetime,
-        source: "PeaksSource",
+        source: "WaveformSource",
     ) -> None:
         self.pcm_format = pcm_format
         self._path = path
@@ -65,13 +65,13 @@ class VolumeAudio:
                 yield block
 
 
-class PeaksSource(Protocol):
+class WaveformSource(Protocol):
     """Where the waveform of a snapshot comes from."""
 
-    async def peaks_of(self, audio: VolumeAudio) -> Peaks: ...
+    async def peaks_of(self, audio: "VolumeAudio") -> Peaks: ...
 
 
-class GrowingPeaks:
+class PartialWaveform:
     """While it is recorded: from the state folder, brought up to the snapshot."""
 
     def __init__(self, paths: SessionPaths, growing: PeaksFile | None) -> None:
@@ -93,7 +93,7 @@ class GrowingPeaks:
 
 
 def open_audio(
-    paths: SessionPaths, pcm_format: PcmFormat, pcm_bytes: int, source: PeaksSource
+    paths: SessionPaths, pcm_format: PcmFormat, pcm_bytes: int, source: WaveformSource
 ) -> VolumeAudio:
     """Return a snapshot of the first ``pcm_bytes`` of PCM in the file. Block.
 

@@ -16,7 +16,7 @@ from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
-from storage.volume.audio import GrowingPeaks, VolumeAudio, open_audio
+from storage.volume.audio import PartialWaveform, VolumeAudio, open_audio
 from storage.volume.paths import SessionPaths
 from storage.watermark import Unpersisted, Watermark
 from storage.waveform.growing_file import PeaksFile
@@ -159,7 +159,7 @@ class LocalRecording:
             self._paths,
             self.manifest.pcm_format,
             self.checkpoint.pcm_bytes,
-            GrowingPeaks(self._paths, self.peaks),
+            PartialWaveform(self._paths, self.peaks),
         )
 
     def abandon(self) -> None:

@@ -9,7 +9,6 @@ from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.waveform import peaks
 from storage.waveform.growing_file import PeaksFile
-from storage.waveform.peaks import Peaks
 
 
 class Digest:
@@ -45,15 +44,15 @@ class Digest:
         with files.translated_errors():
             return await asyncio.to_thread(self._peaks.pixels)
 
-    async def put_peaks(self, bucket: Bucket, session: SessionKeys) -> None:
-        """The audio is all here, and finished."""
+    async def put_waveform(self, bucket: Bucket, session: SessionKeys) -> None:
+        """Put the waveform. All the audio must have been added."""
         with files.translated_errors():
             found = await asyncio.to_thread(self._peaks.finished)
-        # Not where this is done again after the spool has gone: then it is there.
+        # Not if this is done again after the spool was discarded: then it is put already.
         if found.length == peaks.length(found.pcm_format, self.pcm_bytes):
-            await put_peaks(bucket, session, found)
+            await put_waveform(bucket, session, found.encode())
 
 
-async def put_peaks(bucket: Bucket, session: SessionKeys, found: Peaks) -> None:
-    """The waveform of finished audio, which is the same whoever has measured it."""
-    await bucket.put(session.peaks, found.encode(), "application/octet-stream")
+async def put_waveform(bucket: Bucket, session: SessionKeys, data: bytes) -> None:
+    """Put the waveform of finished audio. It is the same whichever node has measured it."""
+    await bucket.put(session.peaks, data, "application/octet-stream")

@@ -155,7 +155,7 @@ class S3Recording:
             await self._digest_more()
             is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
             if is_digested:
-                await self._digest.put_peaks(self._bucket, self._keys)
+                await self._digest.put_waveform(self._bucket, self._keys)
             manifest = msgspec.structs.replace(
                 self.manifest.completed(self.checkpoint, self.segments.completed_at or at),
                 etag=etag,

@@ -9,7 +9,9 @@ import pytest
 
 from storage.checkpoint import Checkpoint
 from storage.local import LocalStorage
+from storage.local.waveform_file import WaveformFile
 from storage.pcm import PcmFormat
+from storage.volume.paths import SessionPaths
 from storage.volume.recording import LocalRecording
 from storage.waveform.growing_file import PeaksFile, boot
 from tests.audio import dat, pcm
@@ -182,7 +184,8 @@ async def test_what_a_deleted_session_had_is_not_made_again(
     audio = await volume.audio(manifest)
     found = await audio.peaks()
     await volume.delete(manifest)
-    audio._source._keep(found)  # type: ignore[attr-defined]
+    paths = SessionPaths(tmp_path, UUID(manifest.session_id))
+    await WaveformFile(paths).keep(found.encode())
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
