@@ -51,7 +51,7 @@ from storage import s3 as storage_s3
 from storage.base import Finding, Storage
 from storage.errors import OwnedElsewhereError
 from storage.local import LocalStorage
-from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
+from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
 
 logger = logging.getLogger(__name__)
 
@@ -144,13 +144,15 @@ def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool =
         return S3Storage(
             bucket_settings(settings),
             settings.storage_folder,
-            Shipping(
+            UploadSettings(
                 segment_seconds=settings.segment_seconds,
                 part_bytes=settings.part_bytes,
                 spool_max_bytes=settings.spool_max_bytes,
                 keep_segments=settings.keep_segments,
             ),
-            Leasing(address=settings.node_url, lease_seconds=settings.lease_seconds, now=clock.now),
+            LeaseSettings(
+                address=settings.node_url, lease_seconds=settings.lease_seconds, now=clock.now
+            ),
             is_store_checked=is_store_checked,
         )
     return LocalStorage(

@@ -25,7 +25,7 @@ import uuid_utils.compat
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.manifest import Manifest
 from storage.pcm import SAMPLE_BYTES
-from storage.s3 import BucketSettings, S3Storage, Shipping
+from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from tests import engines
 
 _SEGMENT_SECONDS = (1, 5, 15)
@@ -175,7 +175,9 @@ def _storage(store: Store, folder: str, *, segment_seconds: float) -> S3Storage:
     return S3Storage(
         settings,
         Path(folder),
-        Shipping(segment_seconds=segment_seconds, part_bytes=_PART_BYTES, spool_max_bytes=1 << 30),
+        UploadSettings(
+            segment_seconds=segment_seconds, part_bytes=_PART_BYTES, spool_max_bytes=1 << 30
+        ),
     )
 
 

@@ -24,12 +24,12 @@ from storage.s3.ownership.lease import (
     check_not_owned_elsewhere,
     living_owner,
 )
-from storage.s3.ownership.node import Leasing, Node
+from storage.s3.ownership.node import LeaseSettings, Node
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.reading.listing import read_manifest, read_page
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
-from storage.s3.writing.recording import S3Recording, Shipping
+from storage.s3.writing.recording import S3Recording, UploadSettings
 from storage.s3.writing.segment_log import Segments
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload, abort_uploads
@@ -44,25 +44,25 @@ class S3Storage:
         self,
         settings: BucketSettings,
         spool_folder: Path,
-        shipping: Shipping | None = None,
-        leasing: Leasing | None = None,
+        upload_settings: UploadSettings | None = None,
+        lease_settings: LeaseSettings | None = None,
         *,
         is_store_checked: bool = False,
     ) -> None:
         """``is_store_checked``: :meth:`start` does not try again whether the store is fit."""
         self._bucket = Bucket(settings)
         self._presigner = Presigner(settings)
-        self._shipping = shipping or Shipping()
-        self._spools = SpoolFolder(spool_folder.absolute(), self._shipping.segment_seconds)
-        leasing = leasing or Leasing()
+        self._upload_settings = upload_settings or UploadSettings()
+        self._spools = SpoolFolder(spool_folder.absolute(), self._upload_settings.segment_seconds)
+        lease_settings = lease_settings or LeaseSettings()
         self._is_store_checked = is_store_checked
-        self._node = Node(self._bucket, self._spools.path, leasing)
+        self._node = Node(self._bucket, self._spools.path, lease_settings)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaning = Cleaning(
-            self._bucket, self._spools, keep_segments=self._shipping.keep_segments
+            self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
         )
         self._active_sessions = ActiveSessions(
-            self._bucket, self._node, self._spools, self._cleaning, leasing.now
+            self._bucket, self._node, self._spools, self._cleaning, lease_settings.now
         )
 
     async def start(self) -> None:
@@ -104,7 +104,7 @@ class S3Storage:
         if manifest.status != "active":
             raise RecordingNotFoundError(manifest.session_id)
         takeover = Takeover(
-            manifest, self._bucket, self._node, self._spools, self._shipping.part_bytes
+            manifest, self._bucket, self._node, self._spools, self._upload_settings.part_bytes
         )
         try:
             spool = await takeover.run()
@@ -203,7 +203,7 @@ class S3Storage:
             spool,
             segments,
             self._bucket,
-            self._shipping,
+            self._upload_settings,
             persisted=persisted,
             upload=upload,
             lease=segments.writer,

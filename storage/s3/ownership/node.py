@@ -36,7 +36,7 @@ class Presence(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class Leasing(msgspec.Struct, frozen=True, kw_only=True):
+class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How nodes know of each other. ``address`` is where this one is reached."""
 
     address: str = ""
@@ -48,12 +48,12 @@ class Leasing(msgspec.Struct, frozen=True, kw_only=True):
 class Node:
     """One process. Its id stays that of its spool folder: after a crash it knows its own."""
 
-    def __init__(self, bucket: Bucket, folder: Path, leasing: Leasing) -> None:
+    def __init__(self, bucket: Bucket, folder: Path, settings: LeaseSettings) -> None:
         self._bucket = bucket
         self._folder = folder
-        self._leasing = leasing
+        self._settings = settings
         self._lock: int | None = None
-        self._renewed_at = leasing.monotonic()
+        self._renewed_at = settings.monotonic()
         self._renewing: asyncio.Task[None] | None = None
         self._renewal = asyncio.Lock()
         self.lapses = 0  # how often it was overdue, up to the last renewal
@@ -62,7 +62,7 @@ class Node:
     async def start(self) -> None:
         """Raises `StorageUnavailableError`, also where another process has the folder."""
         self.node_id = await asyncio.to_thread(self._claim_folder)
-        self._renewed_at = self._leasing.monotonic()
+        self._renewed_at = self._settings.monotonic()
         await self._renew()
         self._renewing = asyncio.create_task(self._renew_for_ever(), name="lease")
 
@@ -92,8 +92,8 @@ class Node:
     @property
     def is_overdue(self) -> bool:
         """Whether the others may take it for dead, and take over what is its own."""
-        age_seconds = self._leasing.monotonic() - self._renewed_at
-        return age_seconds > self._leasing.lease_seconds
+        age_seconds = self._settings.monotonic() - self._renewed_at
+        return age_seconds > self._settings.lease_seconds
 
     async def presence(self, node_id: str) -> Presence | None:
         """Of a node that lives."""
@@ -102,7 +102,7 @@ class Node:
         except RecordingNotFoundError:
             return None
         presence = msgspec.json.decode(data, type=Presence)
-        return presence if presence.expires_at > self._leasing.now() else None
+        return presence if presence.expires_at > self._settings.now() else None
 
     async def dead(self) -> list[str]:
         """Nodes that ended without a word."""
@@ -120,16 +120,16 @@ class Node:
         await self._bucket.delete([NODES + node_id])
 
     async def _renew_for_ever(self) -> None:
-        interval_seconds = self._leasing.lease_seconds / _RENEWALS_PER_LEASE
+        interval_seconds = self._settings.lease_seconds / _RENEWALS_PER_LEASE
         backoff = Backoff(first_seconds=interval_seconds / 4, max_seconds=interval_seconds)
         while True:
             await asyncio.sleep(interval_seconds)
             await retry(self._renew, on=StorageError, delays=backoff.delays(), failed=_log_failure)
 
     async def _renew(self) -> None:
-        asked_at = self._leasing.monotonic()
-        expires_at = self._leasing.now() + timedelta(seconds=self._leasing.lease_seconds)
-        presence = msgspec.json.encode(Presence(self._leasing.address, expires_at))
+        asked_at = self._settings.monotonic()
+        expires_at = self._settings.now() + timedelta(seconds=self._settings.lease_seconds)
+        presence = msgspec.json.encode(Presence(self._settings.address, expires_at))
         async with self._renewal:
             await self._bucket.put(NODES + self.node_id, presence, "application/json")
         self.lapses += self.is_overdue

@@ -35,7 +35,7 @@ _INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
 _DIGESTED_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
 
 
-class Shipping(msgspec.Struct, frozen=True, kw_only=True):
+class UploadSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How audio gets from the spool into the bucket."""
 
     segment_seconds: float = 5.0
@@ -57,7 +57,7 @@ class S3Recording:
         spool: Spool,
         segments: Segments,
         bucket: Bucket,
-        shipping: Shipping,
+        settings: UploadSettings,
         *,
         persisted: Checkpoint,
         upload: Upload | None,
@@ -70,10 +70,10 @@ class S3Recording:
         self.spool = spool
         self._keys = segments.keys
         self._final = FinalFile(
-            bucket, segments, spool, manifest.pcm_format, shipping.part_bytes, upload
+            bucket, segments, spool, manifest.pcm_format, settings.part_bytes, upload
         )
         self._bucket = bucket
-        self._shipping = shipping
+        self._settings = settings
         self._released = released
         self._lease = lease
         self._fenced: Callable[[], None] = lambda: None
@@ -215,15 +215,15 @@ class S3Recording:
         kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
         waiting_bytes -= sum(self._kept_bytes.values())
-        if waiting_bytes > self._shipping.part_bytes:
+        if waiting_bytes > self._settings.part_bytes:
             self._hurry.set()
-        if waiting_bytes + more_bytes > self._shipping.spool_max_bytes:
+        if waiting_bytes + more_bytes > self._settings.spool_max_bytes:
             raise StorageUnavailableError(
                 f"the bucket is {waiting_bytes} bytes behind and the spool is full"
             )
 
     async def _ship_for_ever(self) -> None:
-        segment_seconds = self._shipping.segment_seconds
+        segment_seconds = self._settings.segment_seconds
         backoff = Backoff(first_seconds=2 * segment_seconds, max_seconds=_MAX_RETRY_SECONDS)
         while True:
             with contextlib.suppress(TimeoutError):

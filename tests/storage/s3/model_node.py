@@ -13,7 +13,7 @@ from storage import wav
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, StorageError
 from storage.recording_state import RecordingState
-from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
+from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
 from storage.s3.keys import SessionKeys, segment_sequence
 from storage.s3.ownership.lease import Owner
 from storage.s3.writing.recording import S3Recording
@@ -92,8 +92,8 @@ class Node:
             self.storage = S3Storage(
                 bucket,
                 folder,
-                Shipping(segment_seconds=LEASE_SECONDS, part_bytes=_PART_BYTES),
-                Leasing(
+                UploadSettings(segment_seconds=LEASE_SECONDS, part_bytes=_PART_BYTES),
+                LeaseSettings(
                     address=f"http://{folder.name}",
                     lease_seconds=LEASE_SECONDS,
                     now=clock.now,

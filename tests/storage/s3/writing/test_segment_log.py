@@ -13,7 +13,7 @@ from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import Lease
-from storage.s3.ownership.node import Leasing, Node
+from storage.s3.ownership.node import LeaseSettings, Node
 from storage.s3.writing.segment import Segment
 from storage.s3.writing.segment_log import Segments
 from tests.audio import pcm
@@ -32,7 +32,7 @@ def keys() -> SessionKeys:
 
 @pytest.fixture
 async def node(bucket: Bucket, tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(bucket, tmp_path, Leasing())
+    node = Node(bucket, tmp_path, LeaseSettings())
     await node.start()
     yield node
     await node.stop()
