@@ -23,8 +23,8 @@ from storage.manifest import Manifest, Status
 from storage.volume import paths
 from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
 from storage.volume.paths import SessionPaths
-from storage.volume.recording import LocalRecording, read_checkpoint
-from storage.waveform.growing_file import PeaksFile, boot
+from storage.volume.recording import VolumeRecording, read_checkpoint
+from storage.waveform.growing_file import GrowingWaveform, boot_id
 from storage.waveform.kept import KeptWaveform
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class LocalStorage:
     def __init__(self, folder: Path, *, sync_interval_seconds: float = 1.0) -> None:
         self._folder = folder.absolute()
         self._sync_interval_seconds = sync_interval_seconds
-        self._changed: set[LocalRecording] = set()
+        self._changed: set[VolumeRecording] = set()
         self._syncing: asyncio.Task[None] | None = None
         self._lock: int | None = None
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
@@ -57,10 +57,10 @@ class LocalStorage:
     async def check(self) -> None:
         await asyncio.to_thread(self._check)
 
-    async def create(self, manifest: Manifest) -> LocalRecording:
+    async def create(self, manifest: Manifest) -> VolumeRecording:
         return await asyncio.to_thread(self._create, manifest)
 
-    async def open(self, manifest: Manifest) -> LocalRecording:
+    async def open(self, manifest: Manifest) -> VolumeRecording:
         return await asyncio.to_thread(self._recover, manifest)
 
     async def owner(self, manifest: Manifest) -> str | None:
@@ -109,7 +109,7 @@ class LocalStorage:
             if changed:
                 await asyncio.to_thread(self._sync, changed)
 
-    def _sync(self, changed: list[LocalRecording]) -> None:
+    def _sync(self, changed: list[VolumeRecording]) -> None:
         for recording in changed:
             try:
                 recording.persist()
@@ -163,7 +163,7 @@ class LocalStorage:
             files.replace(probe, b"written to see whether it can be\n")
             probe.unlink()
 
-    def _create(self, manifest: Manifest) -> LocalRecording:
+    def _create(self, manifest: Manifest) -> VolumeRecording:
         session = self._paths(UUID(manifest.session_id))
         with files.translated_errors():
             session.state.mkdir()
@@ -178,7 +178,7 @@ class LocalStorage:
                 raise
         return recording
 
-    def _recover(self, manifest: Manifest) -> LocalRecording:
+    def _recover(self, manifest: Manifest) -> VolumeRecording:
         session_id = UUID(manifest.session_id)
         # It may have been completed or deleted since the caller read its manifest.
         if self._manifest(session_id).status != "active":
@@ -194,13 +194,13 @@ class LocalStorage:
                 raise
         return recording
 
-    def _recording(self, session: SessionPaths, manifest: Manifest) -> LocalRecording:
-        return LocalRecording(
+    def _recording(self, session: SessionPaths, manifest: Manifest) -> VolumeRecording:
+        return VolumeRecording(
             session,
             manifest,
             changed=self._changed.add,
             released=self._changed.discard,
-            peaks=PeaksFile(session.growing_peaks(boot()), manifest.pcm_format),
+            peaks=GrowingWaveform(session.growing_peaks(boot_id()), manifest.pcm_format),
         )
 
     def _manifest(self, session_id: UUID) -> Manifest:

@@ -30,7 +30,7 @@ from storage.s3.reading.listing import read_manifest, read_page
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.recording import S3Recording, UploadSettings
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload, abort_uploads
 
@@ -97,7 +97,7 @@ class S3Storage:
         except BaseException:
             spool.discard()
             raise
-        segments = Segments(self._bucket, session, manifest.pcm_format, lease)
+        segments = SegmentLog(self._bucket, session, manifest.pcm_format, lease)
         return self._recording(manifest, spool, segments, Checkpoint(), None)
 
     async def open(self, manifest: Manifest) -> S3Recording:
@@ -139,7 +139,7 @@ class S3Storage:
         return await living_owner(self._bucket, SessionKeys.of(manifest), self._node)
 
     async def progress(self, manifest: Manifest) -> Checkpoint:
-        return await Segments(self._bucket, SessionKeys.of(manifest), manifest.pcm_format).load()
+        return await SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format).load()
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await read_manifest(self._bucket, session_id)
@@ -162,7 +162,7 @@ class S3Storage:
                 manifest.completed_at or manifest.created_at,
                 self._measuring,
             )
-        segments = Segments(self._bucket, session, manifest.pcm_format)
+        segments = SegmentLog(self._bucket, session, manifest.pcm_format)
         await segments.load()
         return GrowingAudio(segments, manifest.pcm_format, manifest.created_at)
 
@@ -193,7 +193,7 @@ class S3Storage:
         self,
         manifest: Manifest,
         spool: Spool,
-        segments: Segments,
+        segments: SegmentLog,
         persisted: Checkpoint,
         upload: Upload | None,
     ) -> S3Recording:

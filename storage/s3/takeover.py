@@ -11,7 +11,7 @@ from storage.s3.ownership.lease import Lease
 from storage.s3.ownership.node import Node
 from storage.s3.reading.listing import read_manifest
 from storage.s3.writing.refill import refill
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload
 
@@ -23,7 +23,7 @@ class Takeover:
     """
 
     lease: Lease
-    segments: Segments
+    segments: SegmentLog
     spool: Spool | None
     persisted: Checkpoint
     upload: Upload | None
@@ -58,7 +58,7 @@ class Takeover:
 
     async def _take_lease(self) -> None:
         self.lease = await Lease.take(self._bucket, self._keys, self._node)
-        self.segments = Segments(self._bucket, self._keys, self.manifest.pcm_format, self.lease)
+        self.segments = SegmentLog(self._bucket, self._keys, self.manifest.pcm_format, self.lease)
 
     async def _find_spool(self) -> None:
         self.spool = await asyncio.to_thread(self._spools.recover, self.manifest)
@@ -108,7 +108,7 @@ class Takeover:
         return spool
 
 
-def _continues(spool: Spool, segments: Segments, persisted: Checkpoint) -> bool:
+def _continues(spool: Spool, segments: SegmentLog, persisted: Checkpoint) -> bool:
     """Return whether the spool holds what the segments do, and perhaps more.
 
     It does not if another node has written since, or if a power cut took what was spooled.

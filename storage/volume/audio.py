@@ -11,7 +11,7 @@ from storage import files, wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.volume.paths import SessionPaths
-from storage.waveform.growing_file import PeaksFile, boot, read_pixels
+from storage.waveform.growing_file import GrowingWaveform, boot_id, read_pixels
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
 
@@ -74,7 +74,7 @@ class WaveformSource(Protocol):
 class PartialWaveform:
     """While it is recorded: from the state folder, brought up to the snapshot."""
 
-    def __init__(self, paths: SessionPaths, growing: PeaksFile | None) -> None:
+    def __init__(self, paths: SessionPaths, growing: GrowingWaveform | None) -> None:
         self._paths = paths
         self._growing = growing
 
@@ -88,7 +88,7 @@ class PartialWaveform:
         return await measure(audio, audio.pcm_format, known)
 
     def _known(self) -> bytes:
-        growing = self._paths.growing_peaks(boot())
+        growing = self._paths.growing_peaks(boot_id())
         return read_pixels(growing) or read_pixels(self._paths.peaks)
 
 

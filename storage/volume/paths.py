@@ -18,8 +18,8 @@ class SessionPaths:
         self.state = folder / f"{session_id}{_STATE}"
         self.checkpoint = self.state / "checkpoint"
 
-    def growing_peaks(self, boot: str) -> Path:
-        return self.state / f"peaks.{boot}"
+    def growing_peaks(self, boot_id: str) -> Path:
+        return self.state / f"peaks.{boot_id}"
 
     def input(self, stream: int) -> Path:
         return self.state / f"input.{stream}"

@@ -19,7 +19,7 @@ from storage.recording_state import RecordingState
 from storage.volume.audio import PartialWaveform, VolumeAudio, open_audio
 from storage.volume.paths import SessionPaths
 from storage.watermark import Unpersisted, Watermark
-from storage.waveform.growing_file import PeaksFile
+from storage.waveform.growing_file import GrowingWaveform
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _INPUT_BLOCK_BYTES = 256 * 1024
 _LAST_PEAKS_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
 
 
-class LocalRecording:
+class VolumeRecording:
     """See `storage.base.Recording`.
 
     `append` and `keep_input` write in the caller's thread: a ``pwrite`` into the page
@@ -45,9 +45,9 @@ class LocalRecording:
         paths: SessionPaths,
         manifest: Manifest,
         *,
-        changed: Callable[["LocalRecording"], None],
-        released: Callable[["LocalRecording"], None],
-        peaks: PeaksFile | None = None,
+        changed: Callable[["VolumeRecording"], None],
+        released: Callable[["VolumeRecording"], None],
+        peaks: GrowingWaveform | None = None,
     ) -> None:
         self.manifest = manifest
         self.peaks = peaks

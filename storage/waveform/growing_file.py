@@ -23,7 +23,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @functools.cache
-def boot() -> str:
+def boot_id() -> str:
     """Names the time since the machine was started; without such a name, the process's own."""
     try:
         return _BOOT_ID.read_text().strip()
@@ -39,7 +39,7 @@ def read_pixels(path: Path) -> bytes:
         return b""
 
 
-class PeaksFile:
+class GrowingWaveform:
     """Of one recording. Any thread may use it; it blocks and raises ``OSError``."""
 
     def __init__(self, path: Path, pcm_format: PcmFormat) -> None:

@@ -8,13 +8,13 @@ from storage import files
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.waveform import peaks
-from storage.waveform.growing_file import PeaksFile
+from storage.waveform.growing_file import GrowingWaveform
 
 
 class Digest:
     """Of the first ``pcm_bytes`` of a recording, from its beginning on, in any pieces."""
 
-    def __init__(self, file: PeaksFile) -> None:
+    def __init__(self, file: GrowingWaveform) -> None:
         self.pcm_bytes = 0
         self._hash = hashlib.sha256()
         self._peaks = file

@@ -6,7 +6,7 @@ from storage import wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 
@@ -17,7 +17,7 @@ class FinalFile:
     def __init__(
         self,
         bucket: Bucket,
-        segments: Segments,
+        segments: SegmentLog,
         spool: Spool,
         pcm_format: PcmFormat,
         part_bytes: int,

@@ -9,7 +9,7 @@ import msgspec
 from storage import wav
 from storage.errors import StorageUnavailableError
 from storage.pcm import PcmFormat
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
 
@@ -33,7 +33,7 @@ class GrowingAudio:
 
     def __init__(
         self,
-        segments: Segments,
+        segments: SegmentLog,
         pcm_format: PcmFormat,
         modified_at: datetime,
         unpersisted: Unpersisted | None = None,

@@ -22,7 +22,7 @@ from storage.s3.writing.digest import Digest
 from storage.s3.writing.final_file import FinalFile
 from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.growing_audio import Unpersisted as UnpersistedAudio
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 from storage.watermark import Unpersisted, Watermark
@@ -55,7 +55,7 @@ class S3Recording:
         self,
         manifest: Manifest,
         spool: Spool,
-        segments: Segments,
+        segments: SegmentLog,
         bucket: Bucket,
         settings: UploadSettings,
         *,

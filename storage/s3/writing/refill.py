@@ -8,7 +8,7 @@ from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.writing.final_file import uploaded_pcm
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 
@@ -16,7 +16,7 @@ from storage.s3.writing.upload import Upload
 async def refill(
     bucket: Bucket,
     spool: Spool,
-    segments: Segments,
+    segments: SegmentLog,
     persisted: Checkpoint,
     *,
     upload: Upload | None,

@@ -30,7 +30,7 @@ _COMPLETED_AT = "completed-at"
 _BLOCK_BYTES = 1024 * 1024
 
 
-class Segments:
+class SegmentLog:
     """Writes segments one after the other, and reads any range of what they hold."""
 
     def __init__(

@@ -12,8 +12,8 @@ from storage.local import LocalStorage
 from storage.local.waveform_file import WaveformFile
 from storage.pcm import PcmFormat
 from storage.volume.paths import SessionPaths
-from storage.volume.recording import LocalRecording
-from storage.waveform.growing_file import PeaksFile, boot
+from storage.volume.recording import VolumeRecording
+from storage.waveform.growing_file import GrowingWaveform, boot_id
 from tests.audio import dat, pcm
 from tests.storage.conftest import file_size_limit, new_manifest
 from tests.storage.test_conformance import LATER, append
@@ -30,11 +30,11 @@ async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
     await storage.stop()
 
 
-def file_of(recording: LocalRecording, folder: Path, kind: str = "dat") -> Path:
+def file_of(recording: VolumeRecording, folder: Path, kind: str = "dat") -> Path:
     return folder / f"{recording.manifest.session_id}.{kind}"
 
 
-async def peaks_of(volume: LocalStorage, recording: LocalRecording) -> bytes:
+async def peaks_of(volume: LocalStorage, recording: VolumeRecording) -> bytes:
     manifest = await volume.manifest(UUID(recording.manifest.session_id))
     is_active = manifest.status == "active"
     audio = await (recording.audio() if is_active else volume.audio(manifest))
@@ -50,7 +50,7 @@ async def test_each_sync_measures_what_is_new_and_completing_the_rest(
     assert recording.peaks.pcm_bytes == 0
     await recording.flush()
     assert recording.peaks.pcm_bytes == 3000
-    growing = file_of(recording, tmp_path, "state") / f"peaks.{boot()}"
+    growing = file_of(recording, tmp_path, "state") / f"peaks.{boot_id()}"
     assert growing.read_bytes()[24:] == dat(DATA[:2560], sample_rate=RATE)[24:]
     append(recording, DATA[3000:])
     await recording.complete(LATER)
@@ -98,7 +98,7 @@ async def test_nothing_is_taken_over_from_before_the_machine_was_started(
     append(recording, DATA)
     await recording.flush()
     state = file_of(recording, tmp_path, "state")
-    growing = state / f"peaks.{boot()}"
+    growing = state / f"peaks.{boot_id()}"
     growing.write_bytes(bytes(growing.stat().st_size))  # what a disk may hold after that
     growing.rename(state / "peaks.of-another-boot")
     recording.abandon()
@@ -190,7 +190,7 @@ async def test_what_a_deleted_session_had_is_not_made_again(
 
 
 def test_after_a_failed_write_the_same_audio_can_be_given_again(tmp_path: Path) -> None:
-    file = PeaksFile(tmp_path / "peaks", PcmFormat(RATE, 1))
+    file = GrowingWaveform(tmp_path / "peaks", PcmFormat(RATE, 1))
     file.add(DATA[:5001])
     with file_size_limit(30), pytest.raises(OSError, match="large"):
         file.add(DATA[5001:])

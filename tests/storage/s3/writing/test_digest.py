@@ -11,7 +11,7 @@ from storage.errors import RecordingNotFoundError
 from storage.pcm import PcmFormat
 from storage.s3 import S3Storage
 from storage.s3.writing.digest import Digest
-from storage.waveform.growing_file import PeaksFile
+from storage.waveform.growing_file import GrowingWaveform
 from tests import engines
 from tests.audio import dat, pcm
 from tests.conftest import ManualClock
@@ -24,7 +24,7 @@ DATA = pcm(20_000)  # some parts, and more
 
 
 def test_what_is_given_out_of_turn_or_twice_does_not_count(tmp_path: Path) -> None:
-    file = PeaksFile(tmp_path / "peaks", PcmFormat(RATE, 1))
+    file = GrowingWaveform(tmp_path / "peaks", PcmFormat(RATE, 1))
     digest = Digest(file)
     for start, stop in ((0, 700), (0, 700), (900, 2000), (700, 9001), (700, 800), (9001, 40_000)):
         digest.add(start, DATA[start:stop])
