@@ -36,20 +36,20 @@ class LocalStorage:
     def __init__(self, folder: Path, *, sync_interval_seconds: float = 1.0) -> None:
         self._folder = folder.absolute()
         self._sync_interval_seconds = sync_interval_seconds
-        self._changed: set[VolumeRecording] = set()
-        self._syncing: asyncio.Task[None] | None = None
+        self._unsynced: set[VolumeRecording] = set()
+        self._sync_task: asyncio.Task[None] | None = None
         self._lock: int | None = None
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
     async def start(self) -> None:
         await asyncio.to_thread(self._prepare)
-        self._syncing = asyncio.create_task(self._sync_for_ever(), name="storage-sync")
+        self._sync_task = asyncio.create_task(self._sync_loop(), name="storage-sync")
 
     async def stop(self) -> None:
-        if self._syncing is not None:
-            self._syncing.cancel()
+        if self._sync_task is not None:
+            self._sync_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._syncing
+                await self._sync_task
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -101,11 +101,11 @@ class LocalStorage:
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
 
-    async def _sync_for_ever(self) -> None:
+    async def _sync_loop(self) -> None:
         while True:
             await asyncio.sleep(self._sync_interval_seconds)
-            changed = list(self._changed)
-            self._changed.clear()
+            changed = list(self._unsynced)
+            self._unsynced.clear()
             if changed:
                 await asyncio.to_thread(self._sync, changed)
 
@@ -113,12 +113,12 @@ class LocalStorage:
         for recording in changed:
             try:
                 recording.persist()
-                if recording.is_unmeasured:
-                    self._changed.add(recording)
+                if recording.has_unmeasured_audio:
+                    self._unsynced.add(recording)
             except StorageUnavailableError:
                 # It stays behind, as persisted_chunk_count shows, and is tried again.
                 logger.exception("%s could not be persisted", recording.manifest.session_id)
-                self._changed.add(recording)
+                self._unsynced.add(recording)
 
     def _prepare(self) -> None:
         with files.translated_errors():
@@ -198,8 +198,8 @@ class LocalStorage:
         return VolumeRecording(
             session,
             manifest,
-            changed=self._changed.add,
-            released=self._changed.discard,
+            on_changed=self._unsynced.add,
+            on_released=self._unsynced.discard,
             peaks=GrowingWaveform(session.growing_peaks(boot_id()), manifest.pcm_format),
         )
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from storage.errors import RecordingNotFoundError
 from storage.s3 import keys
-from storage.s3.cleaning import Cleaning
+from storage.s3.cleaning import SessionCleaner
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
-from storage.s3.ownership.lease import owner_of
+from storage.s3.ownership.lease import last_owner
 from storage.s3.ownership.node import Node
 from storage.s3.reading.listing import read_manifest
 from storage.s3.writing.spool import SpoolFolder
@@ -33,13 +33,13 @@ class ActiveSessions:
         bucket: Bucket,
         node: Node,
         spools: SpoolFolder,
-        cleaning: Cleaning,
+        cleaning: SessionCleaner,
         now: Callable[[], datetime],
     ) -> None:
         self._bucket = bucket
         self._node = node
         self._spools = spools
-        self._cleaning = cleaning
+        self._cleaner = cleaning
         self._now = now
         self._left_spools: set[UUID] = set()  # by the process before
 
@@ -63,12 +63,12 @@ class ActiveSessions:
 
     async def orphans(self) -> list[UUID]:
         """Return the active sessions of dead nodes. Remove dead nodes that have none."""
-        dead = await self._node.dead()
+        dead = await self._node.dead_nodes()
         if not dead:
             return []
         found, owners = [], set()
         for session_id in await self.all():
-            owner = await owner_of(self._bucket, SessionKeys(session_id))
+            owner = await last_owner(self._bucket, SessionKeys(session_id))
             if owner is not None:
                 owners.add(owner.node_id)
                 if owner.node_id in dead:
@@ -81,10 +81,10 @@ class ActiveSessions:
         try:
             manifest = await read_manifest(self._bucket, session_id)
         except RecordingNotFoundError:
-            age = self._now() - keys.began_at(session_id)
+            age = self._now() - keys.created_at(session_id)
             if age > timedelta(seconds=_CREATE_GRACE_SECONDS):
-                self._cleaning.begin(session_id)  # the process that created it has died
+                self._cleaner.start(session_id)  # the process that created it has died
             return False
         if manifest.status != "active":
-            self._cleaning.begin(session_id)
+            self._cleaner.start(session_id)
         return manifest.status == "active"

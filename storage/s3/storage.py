@@ -14,8 +14,8 @@ from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
 from storage.recording_state import RecordingState
 from storage.s3.active_sessions import ActiveSessions
-from storage.s3.admin.doctor import PROBES, create_once
-from storage.s3.cleaning import Cleaning, remove_folder
+from storage.s3.admin.doctor import PROBES, check_create_once
+from storage.s3.cleaning import SessionCleaner, remove_folder
 from storage.s3.client.bucket import Bucket, BucketSettings
 from storage.s3.client.presigner import Presigner
 from storage.s3.keys import SessionKeys
@@ -58,22 +58,22 @@ class S3Storage:
         self._is_store_checked = is_store_checked
         self._node = Node(self._bucket, self._spools.path, lease_settings)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
-        self._cleaning = Cleaning(
+        self._cleaner = SessionCleaner(
             self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
         )
         self._active_sessions = ActiveSessions(
-            self._bucket, self._node, self._spools, self._cleaning, lease_settings.now
+            self._bucket, self._node, self._spools, self._cleaner, lease_settings.now
         )
 
     async def start(self) -> None:
         await self._bucket.start()
         if not self._is_store_checked:
-            await create_once(self._bucket, _RACERS)
+            await check_create_once(self._bucket, _RACERS)
         await self._node.start()
         await self._active_sessions.start()
 
     async def stop(self) -> None:
-        await self._cleaning.stop()
+        await self._cleaner.stop()
         await self._node.stop()
         await self._bucket.stop()
 
@@ -91,7 +91,7 @@ class S3Storage:
             # The manifest comes last: with it, the session exists.
             for key in (session.active, *session.index(manifest.user_id)):
                 await self._bucket.put(key, b"")
-            await lease.begin()
+            await lease.create()
             encoded = manifests.encode(manifest)
             await self._bucket.create(session.manifest, encoded, "application/json")
         except BaseException:
@@ -109,7 +109,7 @@ class S3Storage:
         try:
             spool = await takeover.run()
         except (RecordingNotFoundError, FencedError):
-            self._cleaning.begin(UUID(manifest.session_id))  # of what was put here
+            self._cleaner.start(UUID(manifest.session_id))  # of what was put here
             raise
         recording = self._recording(
             manifest, spool, takeover.segments, takeover.persisted, takeover.upload
@@ -176,7 +176,7 @@ class S3Storage:
         session_id, session = UUID(manifest.session_id), SessionKeys.of(manifest)
         if manifest.status == "active":
             await check_not_owned_elsewhere(self._bucket, session, self._node)
-        await self._cleaning.end(session_id)
+        await self._cleaner.cancel(session_id)
         await asyncio.to_thread(self._spools.remove, session_id)
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
@@ -206,10 +206,10 @@ class S3Storage:
             self._upload_settings,
             persisted=persisted,
             upload=upload,
-            lease=segments.writer,
-            released=self._released,
+            lease=segments.lease,
+            on_released=self._released,
         )
 
     def _released(self, recording: S3Recording) -> None:
         if recording.state in {RecordingState.COMPLETED, RecordingState.FENCED}:
-            self._cleaning.begin(UUID(recording.manifest.session_id))
+            self._cleaner.start(UUID(recording.manifest.session_id))

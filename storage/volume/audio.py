@@ -83,7 +83,7 @@ class PartialWaveform:
         with files.translated_errors():
             if self._growing is not None:
                 with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    await asyncio.to_thread(self._growing.read_all, self._paths.audio, pcm_bytes)
+                    await asyncio.to_thread(self._growing.measure_all, self._paths.audio, pcm_bytes)
             known = await asyncio.to_thread(self._known)
         return await measure(audio, audio.pcm_format, known)
 

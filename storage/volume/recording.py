@@ -29,7 +29,7 @@ _WRITTEN_AT = 0
 _PERSISTED_AT = _SLOT_BYTES
 
 _INPUT_BLOCK_BYTES = 256 * 1024
-_LAST_PEAKS_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
+_MAX_CLOSING_MEASURE_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
 
 
 class VolumeRecording:
@@ -45,8 +45,8 @@ class VolumeRecording:
         paths: SessionPaths,
         manifest: Manifest,
         *,
-        changed: Callable[["VolumeRecording"], None],
-        released: Callable[["VolumeRecording"], None],
+        on_changed: Callable[["VolumeRecording"], None],
+        on_released: Callable[["VolumeRecording"], None],
         peaks: GrowingWaveform | None = None,
     ) -> None:
         self.manifest = manifest
@@ -54,8 +54,8 @@ class VolumeRecording:
         self.checkpoint = Checkpoint()
         self.persisted = Checkpoint()
         self._paths = paths
-        self._changed = changed
-        self._released = released
+        self._on_changed = on_changed
+        self._on_released = on_released
         self._watermark = Watermark()
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
@@ -77,7 +77,7 @@ class VolumeRecording:
         files.write_at(self._state_file, encode_record(self.checkpoint), _WRITTEN_AT)
         if self.peaks is not None:
             self.peaks.resume(self.checkpoint.pcm_bytes)
-        self._changed(self)
+        self._on_changed(self)
 
     @property
     def unpersisted(self) -> Unpersisted:
@@ -100,7 +100,7 @@ class VolumeRecording:
             raise StorageUnavailableError(str(error)) from error
         self.checkpoint = checkpoint
         self._watermark.recorded()
-        self._changed(self)
+        self._on_changed(self)
 
     def write_ahead(self, pcm: Buffer) -> None:
         if self.state is not RecordingState.OPEN:
@@ -142,7 +142,7 @@ class VolumeRecording:
         self.state = self.state.sealed()
         manifest = self.manifest.completed(self.checkpoint, at)
         await asyncio.to_thread(self._complete, manifest)
-        self._released(self)
+        self._on_released(self)
         return manifest
 
     async def release(self) -> None:
@@ -151,7 +151,7 @@ class VolumeRecording:
             await self.flush()
         finally:
             await asyncio.to_thread(self.close)
-            self._released(self)
+            self._on_released(self)
 
     async def audio(self) -> VolumeAudio:
         return await asyncio.to_thread(
@@ -164,14 +164,16 @@ class VolumeRecording:
 
     def abandon(self) -> None:
         self.close()
-        self._released(self)
+        self._on_released(self)
 
     @property
-    def is_unmeasured(self) -> bool:
+    def has_unmeasured_audio(self) -> bool:
         """Whether the waveform is more than one sync behind the audio."""
         peaks = self.peaks
         return (
-            peaks is not None and not peaks.is_over and peaks.pcm_bytes < self.persisted.pcm_bytes
+            peaks is not None
+            and not peaks.is_stopped
+            and peaks.pcm_bytes < self.persisted.pcm_bytes
         )
 
     def persist(self) -> None:
@@ -186,7 +188,7 @@ class VolumeRecording:
         if self.peaks is None:
             return
         try:
-            self.peaks.read_on(self._paths.audio, self.checkpoint.pcm_bytes)
+            self.peaks.measure_next(self._paths.audio, self.checkpoint.pcm_bytes)
         except OSError as error:
             logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
 
@@ -217,24 +219,24 @@ class VolumeRecording:
             os.ftruncate(self._audio, manifest.size_bytes)
             self._persist()
             files.replace(self._paths.manifest, manifests.encode(manifest))
-            self._keep_peaks(manifest.pcm_bytes)
+            self._finish_waveform(manifest.pcm_bytes)
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files(RecordingState.COMPLETED)
 
-    def _keep_peaks(self, pcm_bytes: int) -> None:
+    def _finish_waveform(self, pcm_bytes: int) -> None:
         """The waveform goes beside the audio, unless much of it is missing after a restart.
 
         Then it is made when somebody asks for it: completing costs the same for any length.
         """
-        if self.peaks is None or self.peaks.is_over:
+        if self.peaks is None or self.peaks.is_stopped:
             return
         try:
-            self.peaks.read_on(self._paths.audio, pcm_bytes, _LAST_PEAKS_BYTES)
+            self.peaks.measure_next(self._paths.audio, pcm_bytes, _MAX_CLOSING_MEASURE_BYTES)
             if self.peaks.pcm_bytes == pcm_bytes:
                 self.peaks.finish(self._paths.peaks)
         except OSError as error:
             logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
-        self.peaks.leave()
+        self.peaks.stop()
 
     def close(self) -> None:
         """Close the files as they are."""
@@ -252,7 +254,7 @@ class VolumeRecording:
             return
         self.state = self.state.to(final)
         if self.peaks is not None:
-            self.peaks.leave()
+            self.peaks.stop()
         for fd in (self._audio, self._state_file, *self._inputs.values()):
             os.close(fd)
         self._audio = self._state_file = -1  # the numbers may soon be another's
@@ -273,13 +275,13 @@ def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint
         logger.error("%s: no checkpoint, going by the length of the audio", manifest.session_id)
         audio_bytes = max(0, paths.audio.stat().st_size - wav.HEADER_BYTES)
         persisted = Checkpoint(manifest.chunk_count, manifest.pcm_format.whole_frames(audio_bytes))
-    if written is None or not _borne_out(written, paths):
+    if written is None or not _is_backed_by_files(written, paths):
         logger.warning("%s: back to the last persisted checkpoint", manifest.session_id)
         written = persisted
     return written, persisted
 
 
-def _borne_out(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
+def _is_backed_by_files(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
     kept = {paths.input(stream.number): stream.kept_bytes for stream in checkpoint.streams}
     needed = {paths.audio: wav.HEADER_BYTES + checkpoint.pcm_bytes, **kept}
     return all(

@@ -47,14 +47,14 @@ class GrowingWaveform:
         self._pcm_format = pcm_format
         self._pixel_bytes = peaks.pixel_bytes(pcm_format)
         self._length = 0  # of whole pixels, all in the file
-        self._rest = b""  # PCM of the pixel that is not whole
+        self._partial_pixel = b""  # PCM of the pixel that is not whole
         self._lock = threading.Lock()
-        self.is_over = False
+        self.is_stopped = False
 
     @property
     def pcm_bytes(self) -> int:
         """How much audio it has been given."""
-        return self._length * peaks.pcm_bytes_per_pixel(self._pcm_format) + len(self._rest)
+        return self._length * peaks.pcm_bytes_per_pixel(self._pcm_format) + len(self._partial_pixel)
 
     def resume(self, pcm_bytes: int) -> None:
         """Keep what the file has of the first ``pcm_bytes`` of audio; the rest is given again."""
@@ -67,14 +67,14 @@ class GrowingWaveform:
     def add(self, pcm: bytes) -> None:
         """The next piece of the audio. After an error nothing has changed."""
         with self._lock:
-            if not self.is_over:
+            if not self.is_stopped:
                 self._add(pcm)
 
-    def read_on(self, audio: Path, until: int, most_bytes: int = 0) -> None:
+    def measure_next(self, audio: Path, until: int, most_bytes: int = 0) -> None:
         """Take what is new from the WAV, which has ``until`` bytes of PCM, but not too much."""
         with self._lock:
             stop = min(until, self.pcm_bytes + (most_bytes or _STEP_BYTES))
-            if self.is_over or self.pcm_bytes >= stop:
+            if self.is_stopped or self.pcm_bytes >= stop:
                 return
             with audio.open("rb", buffering=0) as file:
                 file.seek(wav.HEADER_BYTES + self.pcm_bytes)
@@ -84,15 +84,15 @@ class GrowingWaveform:
                         raise OSError(errno.EIO, f"{audio} is shorter than it should be")
                     self._add(block)
 
-    def read_all(self, audio: Path, until: int) -> None:
+    def measure_all(self, audio: Path, until: int) -> None:
         """The same, all of it, with turns for others in between."""
-        while not self.is_over and self.pcm_bytes < until:
-            self.read_on(audio, until)
+        while not self.is_stopped and self.pcm_bytes < until:
+            self.measure_next(audio, until)
 
-    def finished(self) -> Peaks:
+    def to_peaks(self) -> Peaks:
         """Of all that was given, the last pixel included."""
         with self._lock:
-            pixels = self._pixels() + peaks.measured(self._rest, self._pcm_format)
+            pixels = self._pixels() + peaks.measured(self._partial_pixel, self._pcm_format)
             return peaks.peaks_of(self._pcm_format, pixels)
 
     def pixels(self) -> bytes:
@@ -103,7 +103,7 @@ class GrowingWaveform:
     def finish(self, path: Path) -> None:
         """Become the file at ``path``. Nothing can be added any more."""
         with self._lock:
-            last = peaks.measured(self._rest, self._pcm_format)
+            last = peaks.measured(self._partial_pixel, self._pcm_format)
             header = peaks.header(self._pcm_format, self._length + bool(last))
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
             try:
@@ -113,16 +113,16 @@ class GrowingWaveform:
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
-            self.is_over = True
+            self.is_stopped = True
             self._path.rename(path)
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         """Nothing is read any more: the file is another's, or gone."""
         with self._lock:
-            self.is_over = True
+            self.is_stopped = True
 
     def _add(self, pcm: bytes) -> None:
-        pixels, rest = peaks.whole_pixels(self._rest + pcm, self._pcm_format)
+        pixels, rest = peaks.whole_pixels(self._partial_pixel + pcm, self._pcm_format)
         if pixels:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
             try:
@@ -130,7 +130,7 @@ class GrowingWaveform:
             finally:
                 os.close(fd)
         self._length += len(pixels) // self._pixel_bytes
-        self._rest = rest
+        self._partial_pixel = rest
 
     def _pixels(self) -> bytes:
         return read_pixels(self._path)[: self._length * self._pixel_bytes]

@@ -54,9 +54,9 @@ class Node:
         self._settings = settings
         self._lock: int | None = None
         self._renewed_at = settings.monotonic()
-        self._renewing: asyncio.Task[None] | None = None
-        self._renewal = asyncio.Lock()
-        self.lapses = 0  # how often it was overdue, up to the last renewal
+        self._renewal_task: asyncio.Task[None] | None = None
+        self._renewal_lock = asyncio.Lock()
+        self.lapse_count = 0  # how often it was overdue, up to the last renewal
         self.node_id = ""
 
     async def start(self) -> None:
@@ -64,16 +64,16 @@ class Node:
         self.node_id = await asyncio.to_thread(self._claim_folder)
         self._renewed_at = self._settings.monotonic()
         await self._renew()
-        self._renewing = asyncio.create_task(self._renew_for_ever(), name="lease")
+        self._renewal_task = asyncio.create_task(self._renewal_loop(), name="lease")
 
     async def stop(self) -> None:
         """The others need not wait for the lease to end."""
-        if self._renewing is not None:
+        if self._renewal_task is not None:
             with contextlib.suppress(TimeoutError):
                 # A renewal that is on its way would bring it back.
                 async with asyncio.timeout(_STOP_SECONDS):
-                    await self._renewal.acquire()
-            self._renewing.cancel()  # one that waits before it asks again would, too
+                    await self._renewal_lock.acquire()
+            self._renewal_task.cancel()  # one that waits before it asks again would, too
             with contextlib.suppress(StorageError, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._bucket.delete([NODES + self.node_id])
@@ -81,10 +81,10 @@ class Node:
 
     async def abandon(self) -> None:
         """Stop as a crash would."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-            self._renewing = None
+        if self._renewal_task is not None:
+            self._renewal_task.cancel()
+            await asyncio.gather(self._renewal_task, return_exceptions=True)
+            self._renewal_task = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -104,7 +104,7 @@ class Node:
         presence = msgspec.json.decode(data, type=Presence)
         return presence if presence.expires_at > self._settings.now() else None
 
-    async def dead(self) -> list[str]:
+    async def dead_nodes(self) -> list[str]:
         """Nodes that ended without a word."""
         found = []
         for key in await self._bucket.keys(NODES):
@@ -119,7 +119,7 @@ class Node:
             return  # it was only slow
         await self._bucket.delete([NODES + node_id])
 
-    async def _renew_for_ever(self) -> None:
+    async def _renewal_loop(self) -> None:
         interval_seconds = self._settings.lease_seconds / _RENEWALS_PER_LEASE
         backoff = Backoff(first_seconds=interval_seconds / 4, max_seconds=interval_seconds)
         while True:
@@ -130,9 +130,9 @@ class Node:
         asked_at = self._settings.monotonic()
         expires_at = self._settings.now() + timedelta(seconds=self._settings.lease_seconds)
         presence = msgspec.json.encode(Presence(self._settings.address, expires_at))
-        async with self._renewal:
+        async with self._renewal_lock:
             await self._bucket.put(NODES + self.node_id, presence, "application/json")
-        self.lapses += self.is_overdue
+        self.lapse_count += self.is_overdue
         self._renewed_at = asked_at
 
     def _claim_folder(self) -> str:

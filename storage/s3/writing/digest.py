@@ -14,10 +14,10 @@ from storage.waveform.growing_file import GrowingWaveform
 class Digest:
     """Of the first ``pcm_bytes`` of a recording, from its beginning on, in any pieces."""
 
-    def __init__(self, file: GrowingWaveform) -> None:
+    def __init__(self, waveform: GrowingWaveform) -> None:
         self.pcm_bytes = 0
         self._hash = hashlib.sha256()
-        self._peaks = file
+        self._waveform = waveform
         self._lock = threading.Lock()
 
     @property
@@ -35,19 +35,19 @@ class Digest:
             if start != self.pcm_bytes:
                 return
             with files.translated_errors():
-                self._peaks.add(pcm)
+                self._waveform.add(pcm)
             self._hash.update(pcm)
             self.pcm_bytes += len(pcm)
 
     async def pixels(self) -> bytes:
         """Of the waveform, those that are whole."""
         with files.translated_errors():
-            return await asyncio.to_thread(self._peaks.pixels)
+            return await asyncio.to_thread(self._waveform.pixels)
 
     async def put_waveform(self, bucket: Bucket, session: SessionKeys) -> None:
         """Put the waveform. All the audio must have been added."""
         with files.translated_errors():
-            found = await asyncio.to_thread(self._peaks.finished)
+            found = await asyncio.to_thread(self._waveform.to_peaks)
         # Not if this is done again after the spool was discarded: then it is put already.
         if found.length == peaks.length(found.pcm_format, self.pcm_bytes):
             await put_waveform(bucket, session, found.encode())

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_RETRY_SECONDS = 30.0
 _RELEASE_SECONDS = 5.0
-_INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
-_DIGESTED_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
+_MAX_INPUT_OBJECT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
+_DIGEST_STEP_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
 
 
 class UploadSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,19 +62,19 @@ class S3Recording:
         persisted: Checkpoint,
         upload: Upload | None,
         lease: Lease,
-        released: Callable[["S3Recording"], None],
+        on_released: Callable[["S3Recording"], None],
     ) -> None:
         self.manifest = manifest
         self.persisted = persisted
         self.segments = segments
         self.spool = spool
         self._keys = segments.keys
-        self._final = FinalFile(
+        self._final_file = FinalFile(
             bucket, segments, spool, manifest.pcm_format, settings.part_bytes, upload
         )
         self._bucket = bucket
         self._settings = settings
-        self._released = released
+        self._on_released = on_released
         self._lease = lease
         self._fenced: Callable[[], None] = lambda: None
         self.state = RecordingState.OPEN
@@ -83,9 +83,9 @@ class S3Recording:
         self._target: Checkpoint | None = None  # of a segment that may be there or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
         self._watermark = Watermark()
-        self._busy = asyncio.Lock()
-        self._hurry = asyncio.Event()  # audio comes in faster than it is heard
-        self._task = asyncio.create_task(self._ship_for_ever(), name=f"ship-{manifest.session_id}")
+        self._upload_lock = asyncio.Lock()
+        self._upload_early = asyncio.Event()  # audio comes in faster than it is heard
+        self._task = asyncio.create_task(self._upload_loop(), name=f"upload-{manifest.session_id}")
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -99,22 +99,22 @@ class S3Recording:
         self._fenced = fenced
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
-        self._must_have_room(len(pcm))
+        self._check_space(len(pcm))
         self.spool.append(pcm, checkpoint)
         self._watermark.recorded()
 
     def write_ahead(self, pcm: Buffer) -> None:
-        self._must_have_room(len(pcm))
+        self._check_space(len(pcm))
         self.spool.write_ahead(pcm)
 
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
-        self._must_have_room(len(data))
+        self._check_space(len(data))
         self.spool.keep_input(stream, offset, data)
 
     async def read_input(self, stream: int) -> AsyncIterator[bytes]:
         kept_bytes = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
-        for start in range(0, kept_bytes, _INPUT_BYTES):
-            stop = min(start + _INPUT_BYTES, kept_bytes)
+        for start in range(0, kept_bytes, _MAX_INPUT_OBJECT_BYTES):
+            stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
             yield await asyncio.to_thread(self.spool.read_input, stream, start, stop)
 
     def drop_input(self, stream: int) -> None:
@@ -122,16 +122,16 @@ class S3Recording:
 
     async def flush(self) -> None:
         wanted = self.checkpoint
-        async with self._busy:
-            await self._ship_segments(wanted)
+        async with self._upload_lock:
+            await self._put_segments(wanted)
 
-    async def ship(self) -> None:
+    async def upload(self) -> None:
         """Persist what there is and put the parts that have become whole."""
         wanted = self.checkpoint
-        async with self._busy:
-            await self._ship_segments(wanted)
-            await self._final.ship(self.persisted.pcm_bytes)
-            await self._digest_more()
+        async with self._upload_lock:
+            await self._put_segments(wanted)
+            await self._final_file.put_parts(self.persisted.pcm_bytes)
+            await self._digest_next()
         await asyncio.to_thread(self.spool.tidy)
 
     async def pixels(self) -> bytes:
@@ -139,20 +139,20 @@ class S3Recording:
         while self._digest.pcm_bytes < self.persisted.pcm_bytes:
             if self.state is not RecordingState.OPEN:
                 break
-            async with self._busy:
-                await self._digest_more()
+            async with self._upload_lock:
+                await self._digest_next()
         return await self._digest.pixels()
 
     async def complete(self, at: datetime) -> Manifest:
         self.state = self.state.sealed()
-        await self._stop_shipping()
-        async with self._busy:
-            await self._ship_segments(self.checkpoint)
-            with self._fencing():
+        await self._stop_uploading()
+        async with self._upload_lock:
+            await self._put_segments(self.checkpoint)
+            with self._detect_fencing():
                 await self.segments.seal(self.checkpoint, at)
             # From here on, all is the same whichever node does it.
-            etag = await self._final.finish(self.checkpoint.pcm_bytes)
-            await self._digest_more()
+            etag = await self._final_file.complete(self.checkpoint.pcm_bytes)
+            await self._digest_next()
             is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
             if is_digested:
                 await self._digest.put_waveform(self._bucket, self._keys)
@@ -167,14 +167,14 @@ class S3Recording:
             )
             await asyncio.to_thread(self.spool.discard)
         self.state = self.state.to(RecordingState.COMPLETED)
-        self._released(self)
+        self._on_released(self)
         return manifest
 
     async def release(self) -> None:
         self.state = self.state.sealed()
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
-                await self._stop_shipping()
+                await self._stop_uploading()
                 await self.flush()
                 await self._lease.release()
         except FencedError:
@@ -188,7 +188,7 @@ class S3Recording:
         is_done = is_fenced or self.persisted == self.checkpoint
         await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
         self.state = self.state.closed()
-        self._released(self)
+        self._on_released(self)
 
     async def audio(self) -> GrowingAudio:
         self._check_not_fenced()
@@ -208,7 +208,7 @@ class S3Recording:
         if self.state is RecordingState.FENCED:
             raise FencedError(self.manifest.session_id)
 
-    def _must_have_room(self, more_bytes: int) -> None:
+    def _check_space(self, more_bytes: int) -> None:
         if self.state is not RecordingState.OPEN:
             self._check_not_fenced()
             raise StorageUnavailableError(f"the recording is {self.state.value}")
@@ -216,22 +216,22 @@ class S3Recording:
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
         waiting_bytes -= sum(self._kept_bytes.values())
         if waiting_bytes > self._settings.part_bytes:
-            self._hurry.set()
+            self._upload_early.set()
         if waiting_bytes + more_bytes > self._settings.spool_max_bytes:
             raise StorageUnavailableError(
                 f"the bucket is {waiting_bytes} bytes behind and the spool is full"
             )
 
-    async def _ship_for_ever(self) -> None:
+    async def _upload_loop(self) -> None:
         segment_seconds = self._settings.segment_seconds
         backoff = Backoff(first_seconds=2 * segment_seconds, max_seconds=_MAX_RETRY_SECONDS)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(segment_seconds):
-                    await self._hurry.wait()
+                    await self._upload_early.wait()
             try:
                 await retry(
-                    self._ship_now,
+                    self._upload_now,
                     on=StorageError,
                     unless=FencedError,
                     delays=backoff.delays(),
@@ -240,9 +240,9 @@ class S3Recording:
             except FencedError:
                 return  # the caller of `watch` releases the recording
 
-    async def _ship_now(self) -> None:
-        self._hurry.clear()
-        await self.ship()
+    async def _upload_now(self) -> None:
+        self._upload_early.clear()
+        await self.upload()
 
     def _log_failure(self, error: Exception, delay_seconds: float) -> None:
         session_id = self.manifest.session_id
@@ -250,29 +250,29 @@ class S3Recording:
             "%s is not persisted: %s; next try in %.1f s", session_id, error, delay_seconds
         )
 
-    async def _stop_shipping(self) -> None:
-        async with self._busy:  # never in the middle of something
+    async def _stop_uploading(self) -> None:
+        async with self._upload_lock:  # never in the middle of something
             self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def _ship_segments(self, wanted: Checkpoint) -> None:
+    async def _put_segments(self, wanted: Checkpoint) -> None:
         """Persist at least up to ``wanted``, and not for ever what comes in meanwhile."""
         self._check_not_fenced()
-        while self.persisted not in {wanted, self.checkpoint} and _counts(
+        while self.persisted not in {wanted, self.checkpoint} and _progress(
             self.persisted
-        ) <= _counts(wanted):
-            await self._ship_segment()
+        ) <= _progress(wanted):
+            await self._put_segment()
 
-    async def _ship_segment(self) -> None:
+    async def _put_segment(self) -> None:
         """Persist up to the next mark."""
         before, asked_at = self.persisted, time.monotonic()
-        self._target = target = self._target or self.spool.next_target(before)
+        self._target = target = self._target or self.spool.next_segment_end(before)
         is_latest = target == self.checkpoint
         for stream in target.streams:
-            await self._ship_input(stream.number, stream.kept_bytes)
+            await self._put_input(stream.number, stream.kept_bytes)
         pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
-        with self._fencing():
+        with self._detect_fencing():
             await self.segments.append(pcm, target)
         self.persisted, self._target = target, None
         if is_latest:
@@ -280,16 +280,16 @@ class S3Recording:
         await asyncio.to_thread(self._digest.add, before.pcm_bytes, pcm)
         await self._drop_inputs()
 
-    async def _ship_input(self, number: int, kept_bytes: int) -> None:
+    async def _put_input(self, number: int, kept_bytes: int) -> None:
         start = self._kept_bytes.get(number, 0)
         while start < kept_bytes:
-            stop = min(start + _INPUT_BYTES, kept_bytes)
+            stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
             data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
             await self._bucket.put(self._keys.input(number, start, self._lease.epoch), data)
             self._kept_bytes[number] = start = stop
 
     @contextlib.contextmanager
-    def _fencing(self) -> Iterator[None]:
+    def _detect_fencing(self) -> Iterator[None]:
         """Another writer's segment where this one's should go: then it is over here."""
         try:
             yield
@@ -303,21 +303,21 @@ class S3Recording:
         """Remove what no segment, present or to come, will need."""
         needed = {stream.number for stream in self.persisted.streams if stream.kept_bytes}
         for stream, ended in self._dropped.copy():
-            if stream not in needed and _counts(self.persisted) >= _counts(ended):
+            if stream not in needed and _progress(self.persisted) >= _progress(ended):
                 if stream in self._kept_bytes:
                     await self._bucket.delete(await self._bucket.keys(self._keys.input_of(stream)))
                     del self._kept_bytes[stream]
                 self.spool.drop_input(stream)
                 self._dropped.remove((stream, ended))
 
-    async def _digest_more(self) -> None:
+    async def _digest_next(self) -> None:
         """Read again what an earlier writer shipped, a little at a time."""
         start = self._digest.pcm_bytes
-        stop = min(self.persisted.pcm_bytes, start + _DIGESTED_BYTES)
+        stop = min(self.persisted.pcm_bytes, start + _DIGEST_STEP_BYTES)
         async for block in self.segments.read(start, stop):
             await asyncio.to_thread(self._digest.add, start, block)
             start += len(block)
 
 
-def _counts(checkpoint: Checkpoint) -> tuple[int, int]:
+def _progress(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.chunk_count, checkpoint.pcm_bytes

@@ -139,7 +139,7 @@ class Node:
         if self.recording is None:
             return
         try:
-            await self.recording.ship()
+            await self.recording.upload()
         except FencedError:
             await self.let_go()
         except StorageError:

@@ -80,7 +80,7 @@ async def test_what_was_measured_of_audio_that_was_cut_off_is_forgotten(
     await recording.flush()
     append(recording, DATA)
     assert recording.peaks is not None
-    recording.peaks.read_all(file_of(recording, tmp_path, "wav"), recording.checkpoint.pcm_bytes)
+    recording.peaks.measure_all(file_of(recording, tmp_path, "wav"), recording.checkpoint.pcm_bytes)
     with file_of(recording, tmp_path, "wav").open("r+b") as file:
         file.truncate(80 + 2000)  # by a loss of power
     recording.abandon()
@@ -135,7 +135,7 @@ async def test_much_audio_at_once_is_measured_over_several_syncs(
     assert recording.peaks is not None
     while recording.peaks.pcm_bytes < len(DATA):
         await asyncio.sleep(0.01)
-    assert not recording.is_unmeasured
+    assert not recording.has_unmeasured_audio
     await recording.complete(LATER)
     await volume.stop()
     assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
@@ -144,7 +144,7 @@ async def test_much_audio_at_once_is_measured_over_several_syncs(
 async def test_one_that_is_far_behind_is_not_waited_for(
     volume: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.volume.recording._LAST_PEAKS_BYTES", 4000)
+    monkeypatch.setattr("storage.volume.recording._MAX_CLOSING_MEASURE_BYTES", 4000)
     recording = await volume.create(new_manifest())
     append(recording, DATA)
     await recording.complete(LATER)

@@ -30,7 +30,7 @@ def test_what_is_given_out_of_turn_or_twice_does_not_count(tmp_path: Path) -> No
         digest.add(start, DATA[start:stop])
     assert digest.pcm_bytes == len(DATA)
     assert digest.sha256 == hashlib.sha256(DATA).hexdigest()
-    assert file.finished().encode() == dat(DATA, sample_rate=RATE)
+    assert file.to_peaks().encode() == dat(DATA, sample_rate=RATE)
 
 
 async def peaks_of(storage: S3Storage, session_id: UUID) -> bytes:
@@ -44,7 +44,7 @@ async def left_alone(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
     recording = await storage.create(new_manifest())
     for start in range(0, 20_000, 2500):
         append(recording, DATA[start : start + 2500])
-        await recording.ship()
+        await recording.upload()
     recording.abandon()
     await storage.stop()
     clock.seconds += LEASE_SECONDS + 1
@@ -77,7 +77,7 @@ async def test_what_was_not_measured_when_it_was_closed_is_measured_afterwards(
     prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("storage.s3.writing.recording._DIGESTED_BYTES", 1000)
+    monkeypatch.setattr("storage.s3.writing.recording._DIGEST_STEP_BYTES", 1000)
     session_id = await left_alone(open_s3, tmp_path / "one", clock)
     storage = open_s3(tmp_path / "other")
     await storage.start()

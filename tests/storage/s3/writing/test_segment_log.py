@@ -40,7 +40,7 @@ async def node(bucket: Bucket, tmp_path: Path) -> AsyncIterator[Node]:
 
 @pytest.fixture
 async def lease(bucket: Bucket, keys: SessionKeys, node: Node) -> Lease:
-    return await Lease.take(bucket, keys, node)
+    return await Lease.acquire(bucket, keys, node)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def test_a_segment_without_a_checkpoint_is_reported(
 async def test_a_writer_that_was_followed_by_another_cannot_write(
     bucket: Bucket, keys: SessionKeys, segments: SegmentLog, node: Node
 ) -> None:
-    successor = SegmentLog(bucket, keys, FORMAT, await Lease.take(bucket, keys, node))
+    successor = SegmentLog(bucket, keys, FORMAT, await Lease.acquire(bucket, keys, node))
     assert await successor.take_over(AsyncMock()) == Checkpoint(4, 3000)
     with pytest.raises(KeyExistsError):
         await segments.append(AUDIO, Checkpoint(5, 6000))

@@ -13,7 +13,7 @@ from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 
 
-async def refill(
+async def restore_spool(
     bucket: Bucket,
     spool: Spool,
     segments: SegmentLog,
@@ -31,11 +31,11 @@ async def refill(
             await asyncio.to_thread(spool.write, block, position)
             position += len(block)
     for stream in persisted.streams:
-        await _refill_input(bucket, spool, segments.keys, stream)
+        await _restore_input(bucket, spool, segments.keys, stream)
     await asyncio.to_thread(spool.end_restore, persisted)
 
 
-async def _refill_input(
+async def _restore_input(
     bucket: Bucket, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
 ) -> None:
     # A writer that lost the session may have left input that no checkpoint counts. Its
