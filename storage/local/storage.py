@@ -247,6 +247,9 @@ class LocalStorage:
 
     def _audio(self, manifest: Manifest) -> VolumeAudio:
         session = self._paths(UUID(manifest.session_id))
+        if manifest.status == "active" and not session.checkpoint.exists():
+            # The session was completed or deleted since the caller read its manifest.
+            manifest = self._manifest(UUID(manifest.session_id))
         if manifest.status == "completed":
             pcm_bytes = manifest.pcm_bytes
             source: WaveformSource = KeptWaveform(

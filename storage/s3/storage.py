@@ -1,6 +1,7 @@
 """All sessions of one bucket."""
 
 import asyncio
+import contextlib
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -153,18 +154,24 @@ class S3Storage:
 
     async def audio(self, manifest: Manifest) -> CompletedAudio | GrowingAudio:
         session = SessionKeys.of(manifest)
-        if manifest.status == "completed":
-            return CompletedAudio(
-                self._bucket,
-                session,
-                manifest.pcm_format,
-                manifest.size_bytes,
-                manifest.completed_at or manifest.created_at,
-                self._measuring,
-            )
-        segments = SegmentLog(self._bucket, session, manifest.pcm_format)
-        await segments.load()
-        return GrowingAudio(segments, manifest.pcm_format, manifest.created_at)
+        if manifest.status == "active":
+            segments = SegmentLog(self._bucket, session, manifest.pcm_format)
+            with contextlib.suppress(RecordingNotFoundError):  # the last one was deleted meanwhile
+                await segments.load()
+            if not segments.count:
+                # Nothing is persisted yet, or the session was completed and cleaned up since the
+                # caller read its manifest.
+                manifest = await self.manifest(session.session_id)
+            if manifest.status == "active":
+                return GrowingAudio(segments, manifest.pcm_format, manifest.created_at)
+        return CompletedAudio(
+            self._bucket,
+            session,
+            manifest.pcm_format,
+            manifest.size_bytes,
+            manifest.completed_at or manifest.created_at,
+            self._measuring,
+        )
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         if manifest.status != "completed":
