@@ -64,7 +64,7 @@ class LocalStorage:
         return await asyncio.to_thread(self._recover, manifest)
 
     async def owner(self, manifest: Manifest) -> str | None:
-        """A folder has one node."""
+        """Return None: a folder has one node."""
         del manifest
         return None
 
@@ -73,7 +73,7 @@ class LocalStorage:
         return sorted(found for name in names if (found := paths.session_of_state(name)))
 
     async def orphans(self) -> list[UUID]:
-        """A folder has one node."""
+        """Return nothing: a folder has one node."""
         return []
 
     async def progress(self, manifest: Manifest) -> Checkpoint:
@@ -91,7 +91,7 @@ class LocalStorage:
         return await asyncio.to_thread(self._audio, manifest)
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
-        """A volume has no addresses of its own."""
+        """Return None: a volume has no URLs."""
         del manifest, ttl_seconds, now
         return None
 
@@ -137,7 +137,7 @@ class LocalStorage:
         self._check()
 
     def _remove_leftovers(self, name: str) -> None:
-        """What a crash left of a session that had not begun, or had just completed."""
+        """Remove what a crash left of a session that was being created or completed."""
         if name.startswith(".") and name.endswith(".tmp"):
             (self._folder / name).unlink(missing_ok=True)
         session_id = paths.session_of_state(name)
@@ -267,7 +267,7 @@ class LocalStorage:
             session.audio.unlink(missing_ok=True)
             session.peaks.unlink(missing_ok=True)
             shutil.rmtree(session.state, ignore_errors=True)
-            # Last, so that a deletion that was cut short can be asked for again.
+            # Last, so that a deletion that was interrupted can be repeated.
             session.manifest.unlink(missing_ok=True)
             files.sync_folder(self._folder)
 

@@ -72,7 +72,7 @@ class WaveformSource(Protocol):
 
 
 class PartialWaveform:
-    """While it is recorded: from the state folder, brought up to the snapshot."""
+    """The waveform of an active recording: what is measured already, and the rest of the audio."""
 
     def __init__(self, paths: SessionPaths, growing: GrowingWaveform | None) -> None:
         self._paths = paths

@@ -26,12 +26,12 @@ class SessionPaths:
 
 
 def session_of_manifest(name: str) -> UUID | None:
-    """The session whose manifest is called ``name``."""
+    """Return the session whose manifest is called ``name``, None if it is no manifest."""
     return _session_of(name, _MANIFEST)
 
 
 def session_of_state(name: str) -> UUID | None:
-    """The session whose state folder is called ``name``."""
+    """Return the session whose state folder is called ``name``, None if it is none."""
     return _session_of(name, _STATE)
 
 

@@ -71,7 +71,7 @@ class VolumeRecording:
         self._persist()
 
     def recover(self) -> None:
-        """Go back to the last whole checkpoint, and cut off what came after it."""
+        """Return to the last whole checkpoint and truncate the audio behind it."""
         self.checkpoint, self.persisted = read_checkpoint(self._paths, self.manifest)
         os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
         files.write_at(self._state_file, encode_record(self.checkpoint), _WRITTEN_AT)
@@ -84,7 +84,7 @@ class VolumeRecording:
         return self._watermark.level(self.checkpoint, self.persisted)
 
     def watch(self, fenced: Callable[[], None]) -> None:
-        """Nobody else can write here: one folder has one process."""
+        """Do nothing: one folder has one process, so no other writer can take over."""
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         if self.state is not RecordingState.OPEN:
@@ -168,7 +168,7 @@ class VolumeRecording:
 
     @property
     def has_unmeasured_audio(self) -> bool:
-        """Whether the waveform is more than one sync behind the audio."""
+        """Return whether the waveform is more than one sync behind the audio."""
         peaks = self.peaks
         return (
             peaks is not None
@@ -184,7 +184,7 @@ class VolumeRecording:
                 self._measure()
 
     def _measure(self) -> None:
-        """Bring the waveform up to the audio. It is no reason for anything to fail."""
+        """Measure new audio. Log a failure: the waveform can be made later."""
         if self.peaks is None:
             return
         try:
@@ -199,7 +199,7 @@ class VolumeRecording:
         for fd in list(self._inputs.values()):
             os.fdatasync(fd)
         os.fdatasync(self._audio)
-        # Only now may a record claim it: after a power cut this is the one to believe.
+        # The persisted record must not reach the disk before the audio that it counts.
         files.write_at(self._state_file, encode_record(checkpoint), _PERSISTED_AT)
         os.fdatasync(self._state_file)
         self.persisted = checkpoint
@@ -224,9 +224,10 @@ class VolumeRecording:
             self._close_files(RecordingState.COMPLETED)
 
     def _finish_waveform(self, pcm_bytes: int) -> None:
-        """The waveform goes beside the audio, unless much of it is missing after a restart.
+        """Put the waveform beside the audio, unless much audio is unmeasured after a restart.
 
-        Then it is made when somebody asks for it: completing costs the same for any length.
+        It is then measured at the first request, so that completion takes the same time for
+        any length.
         """
         if self.peaks is None or self.peaks.is_stopped:
             return
@@ -257,21 +258,21 @@ class VolumeRecording:
             self.peaks.stop()
         for fd in (self._audio, self._state_file, *self._inputs.values()):
             os.close(fd)
-        self._audio = self._state_file = -1  # the numbers may soon be another's
+        self._audio = self._state_file = -1  # the kernel reuses descriptor numbers
         self._inputs.clear()
 
 
 def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint, Checkpoint]:
-    """The last checkpoint that the files bear out, and the last persisted one.
+    """Return the last written checkpoint that the files confirm, and the last persisted one.
 
-    After a power cut the last one written may count bytes that never reached the
-    disk; then the persisted one is the last that is true. Raises ``OSError``.
+    After a power cut the last written checkpoint may count bytes that never reached the disk;
+    the persisted one is then returned in its place. Raises ``OSError``.
     """
     slots = paths.checkpoint.read_bytes()
     written = decode_record(slots[_WRITTEN_AT:_PERSISTED_AT])
     persisted = decode_record(slots[_PERSISTED_AT:])
     if persisted is None:
-        # Somebody removed the state folder or restored only the audio: keep all there is.
+        # The state folder was removed, or only the audio was restored: keep all audio.
         logger.error("%s: no checkpoint, going by the length of the audio", manifest.session_id)
         audio_bytes = max(0, paths.audio.stat().st_size - wav.HEADER_BYTES)
         persisted = Checkpoint(manifest.chunk_count, manifest.pcm_format.whole_frames(audio_bytes))

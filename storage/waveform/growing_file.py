@@ -18,13 +18,13 @@ from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
 
 _BLOCK_BYTES = 256 * 1024
-_STEP_BYTES = 8 * 1024 * 1024  # most that is measured before others have their turn
+_STEP_BYTES = 8 * 1024 * 1024  # most that is measured before the lock is released
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @functools.cache
 def boot_id() -> str:
-    """Names the time since the machine was started; without such a name, the process's own."""
+    """Return the id of this boot of the machine, or one of this process if there is none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -32,7 +32,7 @@ def boot_id() -> str:
 
 
 def read_pixels(path: Path) -> bytes:
-    """What the file holds behind its header; nothing where there is none."""
+    """Return the pixels in the file, empty if there is no file."""
     try:
         return path.read_bytes()[peaks.HEADER_BYTES :]
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def read_pixels(path: Path) -> bytes:
 
 
 class GrowingWaveform:
-    """Of one recording. Any thread may use it; it blocks and raises ``OSError``."""
+    """The waveform of one recording. Thread-safe; blocks and raises ``OSError``."""
 
     def __init__(self, path: Path, pcm_format: PcmFormat) -> None:
         self._path = path
@@ -53,7 +53,7 @@ class GrowingWaveform:
 
     @property
     def pcm_bytes(self) -> int:
-        """How much audio it has been given."""
+        """Return how much audio is measured."""
         return self._length * peaks.pcm_bytes_per_pixel(self._pcm_format) + len(self._partial_pixel)
 
     def resume(self, pcm_bytes: int) -> None:
@@ -65,13 +65,16 @@ class GrowingWaveform:
             os.truncate(self._path, self._end)
 
     def add(self, pcm: bytes) -> None:
-        """The next piece of the audio. After an error nothing has changed."""
+        """Measure the next piece of the audio. After an error nothing has changed."""
         with self._lock:
             if not self.is_stopped:
                 self._add(pcm)
 
     def measure_next(self, audio: Path, until: int, most_bytes: int = 0) -> None:
-        """Take what is new from the WAV, which has ``until`` bytes of PCM, but not too much."""
+        """Measure the next audio of the WAV, which has ``until`` bytes of PCM.
+
+        Reads ``most_bytes`` at most, or 8 MiB if it is 0.
+        """
         with self._lock:
             stop = min(until, self.pcm_bytes + (most_bytes or _STEP_BYTES))
             if self.is_stopped or self.pcm_bytes >= stop:
@@ -85,23 +88,23 @@ class GrowingWaveform:
                     self._add(block)
 
     def measure_all(self, audio: Path, until: int) -> None:
-        """The same, all of it, with turns for others in between."""
+        """Measure all of it, and release the lock between two steps."""
         while not self.is_stopped and self.pcm_bytes < until:
             self.measure_next(audio, until)
 
     def to_peaks(self) -> Peaks:
-        """Of all that was given, the last pixel included."""
+        """Return the waveform of all measured audio, with the last pixel even if it is partial."""
         with self._lock:
             pixels = self._pixels() + peaks.measured(self._partial_pixel, self._pcm_format)
             return peaks.peaks_of(self._pcm_format, pixels)
 
     def pixels(self) -> bytes:
-        """Those that are whole."""
+        """Return the pixels that are whole."""
         with self._lock:
             return self._pixels()
 
     def finish(self, path: Path) -> None:
-        """Become the file at ``path``. Nothing can be added any more."""
+        """Write the header and move the file to ``path``. Nothing can be added any more."""
         with self._lock:
             last = peaks.measured(self._partial_pixel, self._pcm_format)
             header = peaks.header(self._pcm_format, self._length + bool(last))
@@ -109,7 +112,7 @@ class GrowingWaveform:
             try:
                 files.write_at(fd, header, 0)
                 files.write_at(fd, last, self._end)
-                # The name may become durable before what it names.
+                # The rename may become durable before the content.
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
@@ -117,7 +120,7 @@ class GrowingWaveform:
             self._path.rename(path)
 
     def stop(self) -> None:
-        """Nothing is read any more: the file is another's, or gone."""
+        """Measure nothing more: the file may be removed or belong to another writer."""
         with self._lock:
             self.is_stopped = True
 
