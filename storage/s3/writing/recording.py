@@ -20,8 +20,7 @@ from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.ownership.lease import Lease
 from storage.s3.writing.digest import Digest
 from storage.s3.writing.final_file import FinalFile
-from storage.s3.writing.growing_audio import GrowingAudio
-from storage.s3.writing.growing_audio import Unpersisted as UnpersistedAudio
+from storage.s3.writing.growing_audio import GrowingAudio, UnpersistedAudio
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
@@ -196,7 +195,9 @@ class S3Recording:
             self.segments,
             self.manifest.pcm_format,
             self.manifest.created_at,
-            UnpersistedAudio(self.checkpoint.pcm_bytes, self.spool.read, self.pixels),
+            UnpersistedAudio(
+                self.checkpoint.pcm_bytes, self.spool.holds, self.spool.read, self.pixels
+            ),
         )
 
     def abandon(self) -> None:
