@@ -51,7 +51,7 @@ from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, Storage
 from storage.local import LocalStorage
-from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
+from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +63,18 @@ _SIGNING_FILE = ".signing-key"
 
 
 def create_app(
-    settings: Settings, *, storage: Storage | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    storage: Storage | None = None,
+    clock: Clock | None = None,
+    is_preflighted: bool = False,
 ) -> Litestar:
-    """The service as an ASGI application. Nothing is touched before its lifespan begins."""
+    """The service as an ASGI application. Nothing is touched before its lifespan begins.
+
+    ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
+    """
     clock = clock or SystemClock()
-    storage = storage or create_storage(settings, clock)
+    storage = storage or create_storage(settings, clock, is_store_checked=is_preflighted)
     registry = Registry(
         storage,
         clock,
@@ -137,19 +144,22 @@ def create_app(
     return app
 
 
-def create_storage(settings: Settings, clock: Clock) -> Storage:
+def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool = False) -> Storage:
     """The storage backend that the settings name."""
     if settings.storage_backend == "s3":
         return S3Storage(
             bucket_settings(settings),
             settings.storage_folder,
-            Shipping(
+            UploadSettings(
                 segment_seconds=settings.segment_seconds,
                 part_bytes=settings.part_bytes,
                 spool_max_bytes=settings.spool_max_bytes,
                 keep_segments=settings.keep_segments,
             ),
-            Leasing(address=settings.node_url, lease_seconds=settings.lease_seconds, now=clock.now),
+            LeaseSettings(
+                address=settings.node_url, lease_seconds=settings.lease_seconds, now=clock.now
+            ),
+            is_store_checked=is_store_checked,
         )
     return LocalStorage(
         settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds

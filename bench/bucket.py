@@ -25,7 +25,7 @@ import uuid_utils.compat
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.manifest import Manifest
 from storage.pcm import SAMPLE_BYTES
-from storage.s3 import BucketSettings, S3Storage, Shipping
+from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from tests import engines
 
 _SEGMENT_SECONDS = (1, 5, 15)
@@ -106,7 +106,7 @@ async def _record_hour(store: Store, segment_seconds: int, kept_bytes_per_second
             pcm = os.urandom(seconds_bytes)
             recording.append(pcm, Checkpoint(second, second * seconds_bytes, streams))
             if second % segment_seconds == 0:
-                await recording.ship()
+                await recording.upload()
         await recording.complete(datetime.now(UTC))
         await storage.stop()
         after = await asyncio.to_thread(store.counts)
@@ -129,7 +129,7 @@ async def _print_day(store: Store, hours: int, rate: int) -> None:
         for number in range(1, hours * _HOUR_SECONDS // _CHUNK_SECONDS + 1):
             recording.append(chunk, Checkpoint(number, number * len(chunk)))
             if number % _CHUNKS_AT_ONCE == 0:
-                await recording.ship()
+                await recording.upload()
             if number % (_HOUR_SECONDS // _CHUNK_SECONDS) == 0:
                 resident.append(process.memory_info().rss)
                 spool_bytes = max(spool_bytes, _allocated_bytes(Path(folder)))
@@ -164,7 +164,7 @@ async def _close_seconds(storage: S3Storage, rate: int, seconds: int) -> float:
     recording = await storage.create(_manifest(rate))
     pcm = os.urandom(rate * SAMPLE_BYTES * seconds)
     recording.append(pcm, Checkpoint(1, len(pcm)))
-    await recording.ship()
+    await recording.upload()
     began = time.monotonic()
     await recording.complete(datetime.now(UTC))
     return time.monotonic() - began
@@ -175,7 +175,9 @@ def _storage(store: Store, folder: str, *, segment_seconds: float) -> S3Storage:
     return S3Storage(
         settings,
         Path(folder),
-        Shipping(segment_seconds=segment_seconds, part_bytes=_PART_BYTES, spool_max_bytes=1 << 30),
+        UploadSettings(
+            segment_seconds=segment_seconds, part_bytes=_PART_BYTES, spool_max_bytes=1 << 30
+        ),
     )
 
 

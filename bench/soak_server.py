@@ -17,8 +17,8 @@ from api.cli import serve
 from api.settings import Settings
 
 
-def create_app(settings: Settings) -> Litestar:
-    service = app.create_app(settings)
+def create_app(settings: Settings, *, is_preflighted: bool) -> Litestar:
+    service = app.create_app(settings, is_preflighted=is_preflighted)
     service.on_startup.append(_listen)
     return service
 

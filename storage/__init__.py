@@ -1,9 +1,8 @@
 """Where recordings live.
 
-A *storage* keeps, for every session, one growing WAV and one JSON manifest
-beside it, plus whatever a reader needs after a crash, which goes when the
-session closes. `storage.base` declares what every backend promises;
-`storage.local` keeps everything in one folder.
+A *storage* keeps one growing WAV and one JSON manifest for every session, and, while the
+session is active, what is needed after a crash. `storage.base` declares what every backend
+promises; `storage.local` keeps everything in one folder, `storage.s3` in one bucket.
 
 Nothing here knows of sockets, sessions or decoders: this package never
 imports `api`.

@@ -32,27 +32,30 @@ class Recording(Protocol):
     """The growing audio of one active session, with exactly one writer.
 
     Appending is synchronous: it hands bytes to the operating system and
-    returns in microseconds. Whatever waits is a coroutine.
+    returns in microseconds. Everything that waits is a coroutine.
     """
 
     @property
     def manifest(self) -> Manifest:
-        """As it was when the session was created."""
+        """Return the manifest as it was when the session was created."""
         ...
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The last checkpoint written."""
+        """Return the last checkpoint written."""
         ...
 
     @property
     def persisted(self) -> Checkpoint:
-        """The last checkpoint persisted; never ahead of :attr:`checkpoint`, never goes back."""
+        """Return the last checkpoint persisted.
+
+        It is never ahead of :attr:`checkpoint` and never goes back.
+        """
         ...
 
     @property
     def unpersisted(self) -> Unpersisted:
-        """What lies between :attr:`checkpoint` and :attr:`persisted`."""
+        """Return what :attr:`checkpoint` counts and :attr:`persisted` does not."""
         ...
 
     def watch(self, fenced: Callable[[], None]) -> None:
@@ -66,15 +69,15 @@ class Recording(Protocol):
         """Write ``pcm`` at the end, then ``checkpoint``, which must count it.
 
         All or nothing: after :class:`StorageUnavailableError` the recording is as it
-        was, and the same call may be made again. ``pcm`` is whole frames, or none where
+        was, and the caller may make the same call again. ``pcm`` is whole frames, or empty if
         :meth:`write_ahead` has written what ``checkpoint`` counts.
         """
         ...
 
     def write_ahead(self, pcm: Buffer) -> None:
-        """Write what the next `append` will count; until then it is nothing.
+        """Write PCM that the next `append` counts. Until then it is not part of the recording.
 
-        For much PCM, in a thread: it blocks, and nothing else may be appended meanwhile.
+        Blocks: call it in a thread, for much PCM. Append nothing else meanwhile.
         Raises :class:`StorageUnavailableError`.
         """
         ...
@@ -82,16 +85,19 @@ class Recording(Protocol):
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
         """Write raw input of an open stream at ``offset``, to be read again after a crash.
 
-        Counts once a checkpoint names it. Raises :class:`StorageUnavailableError`.
+        It counts as soon as a checkpoint names it. Raises :class:`StorageUnavailableError`.
         """
         ...
 
     def read_input(self, stream: int) -> AsyncIterator[bytes]:
-        """The input of ``stream`` that :attr:`checkpoint` counts."""
+        """Yield the input of ``stream`` that :attr:`checkpoint` counts."""
         ...
 
     def drop_input(self, stream: int) -> None:
-        """The last checkpoint does not name ``stream``: forget its input once that is persisted."""
+        """Remove the input of ``stream`` when the current checkpoint is persisted.
+
+        The checkpoint must not name the stream any more.
+        """
         ...
 
     async def flush(self) -> None:
@@ -99,15 +105,15 @@ class Recording(Protocol):
         ...
 
     async def complete(self, at: datetime) -> Manifest:
-        """Make the file final and the manifest say ``completed``; nothing else is left behind.
+        """Make the file final and set the manifest to ``completed``. Remove everything else.
 
-        Costs the same for any length, but for a put of the waveform where there is a bucket. May
-        be called again after a failure.
+        Takes the same time for any length, except that a bucket also gets the waveform. The
+        caller may call it again after a failure.
         """
         ...
 
     async def release(self) -> None:
-        """Persist what can be and let go of the session without ending it."""
+        """Persist as much as possible and give the session up without completing it."""
         ...
 
     async def audio(self) -> "Audio":
@@ -120,24 +126,24 @@ class Recording(Protocol):
 
 
 class Audio(Protocol):
-    """A WAV as it is at one moment, complete or still growing: a snapshot."""
+    """A snapshot of a WAV, completed or growing."""
 
     size_bytes: int
     modified_at: datetime
 
     @property
     def etag(self) -> str:
-        """A strong validator (RFC 9110, section 8.8.3), quoted."""
+        """Return a strong validator (RFC 9110, section 8.8.3), quoted."""
         ...
 
     def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Bytes ``start`` to ``stop`` (exclusive) of the file."""
+        """Yield bytes ``start`` to ``stop`` (exclusive) of the file."""
         ...
 
     async def peaks(self) -> Peaks:
-        """The waveform of just this snapshot.
+        """Return the waveform of this snapshot.
 
-        Made while it is recorded: what is not measured yet, and only that, is read.
+        Only audio that was not measured while it was recorded is read.
         """
         ...
 
@@ -160,7 +166,7 @@ Outcome = Literal["pass", "fail", "note"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one check of a store found, for people: what it saw, what to do about it."""
+    """The result of one check of a store, with advice for the operator."""
 
     check: str
     outcome: Outcome
@@ -175,19 +181,19 @@ class Storage(Protocol):
     """
 
     async def start(self) -> None:
-        """Check that the place can be used and begin background work."""
+        """Check that the store can be used and start background work."""
         ...
 
     async def stop(self) -> None:
-        """End background work. Recordings must have been released."""
+        """Stop background work. All recordings must be released, completed or abandoned."""
         ...
 
     async def check(self) -> None:
-        """Write and delete something, as a readiness probe does."""
+        """Write and delete a probe. Raises :class:`StorageUnavailableError`."""
         ...
 
     async def create(self, manifest: Manifest) -> Recording:
-        """Begin a recording. When this returns, a crash does not make it disappear."""
+        """Create a recording. When this returns, the session survives a crash."""
         ...
 
     async def open(self, manifest: Manifest) -> Recording:
@@ -208,11 +214,11 @@ class Storage(Protocol):
         ...
 
     async def active_sessions(self) -> list[UUID]:
-        """Sessions that have begun and not completed, oldest first."""
+        """Return the sessions that are not completed, oldest first."""
         ...
 
     async def orphans(self) -> list[UUID]:
-        """Active sessions whose node has died without a word. Cheap while none has."""
+        """Return active sessions of dead nodes. Cheap while no node is dead."""
         ...
 
     async def progress(self, manifest: Manifest) -> Checkpoint:
@@ -220,13 +226,13 @@ class Storage(Protocol):
         ...
 
     async def manifest(self, session_id: UUID) -> Manifest:
-        """Raises :class:`RecordingNotFoundError`."""
+        """Read the manifest. Raises :class:`RecordingNotFoundError`."""
         ...
 
     async def manifests(
         self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
     ) -> Page:
-        """Sessions, newest first, from after ``cursor`` on."""
+        """Return sessions that match, newest first, from after ``cursor`` on."""
         ...
 
     async def audio(self, manifest: Manifest) -> Audio:
@@ -254,5 +260,5 @@ class Storage(Protocol):
         ...
 
     def location(self, session_id: UUID) -> str:
-        """Where the WAV is, for people: a path or a URL."""
+        """Return the path or URL of the WAV, for people."""
         ...

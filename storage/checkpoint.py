@@ -81,7 +81,7 @@ def encode_record(checkpoint: Checkpoint) -> bytes:
 
 
 def decode_record(record: bytes) -> Checkpoint | None:
-    """The checkpoint in ``record`` (trailing bytes are ignored), or None if it is not whole."""
+    """Return the checkpoint in ``record``, None if it is damaged. Ignore trailing bytes."""
     if len(record) < _PREFIX.size:
         return None
     checksum, length = _PREFIX.unpack_from(record)

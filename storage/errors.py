@@ -1,20 +1,20 @@
-"""What storage backends raise. Each backend translates its own errors into these, once."""
+"""The errors of storage backends. Each backend translates its own errors into these."""
 
 
 class StorageError(Exception):
-    """Anything a storage backend raises."""
+    """The base of all errors of storage backends."""
 
 
 class RecordingNotFoundError(StorageError):
-    """There is no such session."""
+    """The session does not exist."""
 
 
 class StorageUnavailableError(StorageError):
-    """The store failed (full, gone, refusing). Trying again may succeed."""
+    """The store failed: full, unreachable, refused. A retry may succeed."""
 
 
 class FencedError(StorageError):
-    """Another node writes this session now; this writer's recording is over."""
+    """Another node has taken the session over. This recording can write nothing more."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"another node writes {session_id} now")
@@ -22,7 +22,7 @@ class FencedError(StorageError):
 
 
 class OwnedElsewhereError(StorageError):
-    """Another node, which lives, writes this session. It is reached at ``address``."""
+    """Another living node, reached at ``address``, writes the session."""
 
     def __init__(self, session_id: str, address: str) -> None:
         super().__init__(f"{session_id} is written by {address}")

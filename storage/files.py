@@ -11,7 +11,7 @@ from storage.pcm import Buffer
 
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what the operating system says into the storage's own error."""
+    """Raise `StorageUnavailableError` in place of ``OSError``."""
     try:
         yield
     except OSError as error:
@@ -23,7 +23,7 @@ def write_at(fd: int, data: Buffer, offset: int) -> None:
     written = os.pwrite(fd, data, offset)
     if written == len(data):
         return
-    # A short write means that the disk filled up on the way: the next one says so.
+    # After a short write because the disk is full, the next write raises.
     view = memoryview(data)
     while written < len(data):
         written += os.pwrite(fd, view[written:], offset + written)

@@ -18,7 +18,7 @@ Status = Literal["active", "completed"]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One session. Times are in UTC; ``user_id`` is whatever the client called itself."""
+    """One session. Times are in UTC; ``user_id`` is the name that the client gave."""
 
     session_id: str
     status: Status = "active"
@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return self.size_bytes - wav.HEADER_BYTES
 
     def advanced_to(self, checkpoint: Checkpoint) -> "Manifest":
-        """The same session with the counts that ``checkpoint`` gives."""
+        """Return the manifest with the counts of ``checkpoint``."""
         pcm_bytes = checkpoint.pcm_bytes
         return msgspec.structs.replace(
             self,
@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def completed(self, checkpoint: Checkpoint, at: datetime) -> "Manifest":
-        """The session's last manifest."""
+        """Return the manifest of the completed session."""
         return msgspec.structs.replace(
             self.advanced_to(checkpoint), status="completed", completed_at=at
         )

@@ -15,7 +15,7 @@ class PcmFormat(msgspec.Struct, frozen=True):
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one frame: one sample of every channel."""
+        """Return the bytes of one frame: one sample of every channel."""
         return SAMPLE_BYTES * self.channels
 
     @property
@@ -26,9 +26,9 @@ class PcmFormat(msgspec.Struct, frozen=True):
         return pcm_bytes // self.frame_bytes
 
     def seconds(self, pcm_bytes: int) -> float:
-        """How long ``pcm_bytes``, whole frames, last."""
+        """Return the duration of ``pcm_bytes``, which are whole frames."""
         return pcm_bytes / (self.sample_rate * SAMPLE_BYTES * self.channels)
 
     def whole_frames(self, pcm_bytes: int) -> int:
-        """The bytes of the whole frames within ``pcm_bytes``."""
+        """Return the bytes of the whole frames within ``pcm_bytes``."""
         return pcm_bytes - pcm_bytes % self.frame_bytes

@@ -15,18 +15,21 @@ class Unpersisted(msgspec.Struct, frozen=True):
 
 
 class Watermark:
-    """Remembers since when the oldest audio waits. What it says is never too short."""
+    """Measures how long the oldest unpersisted audio waits, never too short a time."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def recorded(self) -> None:
-        """Something new waits."""
+        """Note that audio was recorded now."""
         if self._since is None:
             self._since = time.monotonic()
 
     def persisted(self, *, until: float, is_all: bool) -> None:
-        """What was recorded ``until`` then waits no longer, and perhaps nothing does."""
+        """Note that audio recorded before ``until`` is persisted.
+
+        ``is_all``: nothing is unpersisted any more.
+        """
         self._since = None if is_all else until
 
     def level(self, checkpoint: Checkpoint, persisted: Checkpoint) -> Unpersisted:

@@ -31,13 +31,13 @@ Container = Literal["RIFF", "RF64"]
 
 
 def container(pcm_bytes: int) -> Container:
-    """RIFF as long as its 32-bit sizes hold the file, RF64 from there on."""
+    """Return RIFF if its 32-bit sizes can hold the file, else RF64."""
     # 0xFFFFFFFF itself means "unknown" to readers of streamed WAV files.
     return "RIFF" if _riff_bytes(pcm_bytes) < _UINT32_MAX else "RF64"
 
 
 def header(pcm_format: PcmFormat, pcm_bytes: int) -> bytes:
-    """The 80 bytes in front of ``pcm_bytes`` of audio."""
+    """Return the 80 bytes in front of ``pcm_bytes`` of audio."""
     if container(pcm_bytes) == "RIFF":
         head = struct.pack("<4sI4s", b"RIFF", _riff_bytes(pcm_bytes), b"WAVE")
         reserved = struct.pack("<4sI28x", b"JUNK", _DS64_BYTES)
@@ -69,5 +69,5 @@ def header(pcm_format: PcmFormat, pcm_bytes: int) -> bytes:
 
 
 def _riff_bytes(pcm_bytes: int) -> int:
-    """What the RIFF header counts: the file without its first eight bytes."""
+    """Return the size in the RIFF header: the file without its first eight bytes."""
     return HEADER_BYTES - 8 + pcm_bytes

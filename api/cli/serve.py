@@ -87,7 +87,7 @@ def _with_node_url(settings: Settings, host: str, port: int) -> Settings:
 
 def _app_or_exit(settings: Settings) -> Litestar:
     try:
-        return create_app(settings)
+        return create_app(settings, is_preflighted=True)
     except SettingsError as error:
         sys.exit(f"sercuescribe: {error}")
 

@@ -20,7 +20,7 @@ makes it durable (``fdatasync``) and patches the sizes in the WAV header every
 machine, and ``persisted_chunk_count`` says how much that is.
 
 Not promised: several processes on one folder (the second refuses to start),
-protection from somebody who edits the folder, and replication: the folder is
+protection from other programs that edit the folder, and replication: the folder is
 as safe as the disk below it.
 """
 

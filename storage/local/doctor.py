@@ -14,7 +14,7 @@ _GIBIBYTE = 1024**3
 
 
 async def examine(folder: Path) -> AsyncIterator[Finding]:
-    """Every check, one after the other; nothing after a folder that cannot be written."""
+    """Yield the result of each check. Stop after a folder that cannot be written."""
     try:
         await asyncio.to_thread(_try_files, folder)
     except OSError as error:
@@ -32,7 +32,7 @@ async def examine(folder: Path) -> AsyncIterator[Finding]:
 
 
 def _try_files(folder: Path) -> None:
-    """Lock, write, sync, rename, remove."""
+    """Try to lock, write, sync, rename and remove files. Raises ``OSError``."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=folder) as probe:
         with (Path(probe) / "lock").open("wb") as lock:

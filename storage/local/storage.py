@@ -18,13 +18,14 @@ from storage import manifest as manifests
 from storage.base import Link, Page
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
-from storage.local.audio import KeptPeaks
+from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
 from storage.volume import paths
-from storage.volume.audio import GrowingPeaks, PeaksSource, VolumeAudio, open_audio
+from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
 from storage.volume.paths import SessionPaths
-from storage.volume.recording import LocalRecording, read_checkpoint
-from storage.waveform.growing_file import PeaksFile, boot
+from storage.volume.recording import VolumeRecording, read_checkpoint
+from storage.waveform.growing_file import GrowingWaveform, boot_id
+from storage.waveform.kept import KeptWaveform
 
 logger = logging.getLogger(__name__)
 
@@ -35,20 +36,20 @@ class LocalStorage:
     def __init__(self, folder: Path, *, sync_interval_seconds: float = 1.0) -> None:
         self._folder = folder.absolute()
         self._sync_interval_seconds = sync_interval_seconds
-        self._changed: set[LocalRecording] = set()
-        self._syncing: asyncio.Task[None] | None = None
+        self._unsynced: set[VolumeRecording] = set()
+        self._sync_task: asyncio.Task[None] | None = None
         self._lock: int | None = None
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
     async def start(self) -> None:
         await asyncio.to_thread(self._prepare)
-        self._syncing = asyncio.create_task(self._sync_for_ever(), name="storage-sync")
+        self._sync_task = asyncio.create_task(self._sync_loop(), name="storage-sync")
 
     async def stop(self) -> None:
-        if self._syncing is not None:
-            self._syncing.cancel()
+        if self._sync_task is not None:
+            self._sync_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._syncing
+                await self._sync_task
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -56,14 +57,14 @@ class LocalStorage:
     async def check(self) -> None:
         await asyncio.to_thread(self._check)
 
-    async def create(self, manifest: Manifest) -> LocalRecording:
+    async def create(self, manifest: Manifest) -> VolumeRecording:
         return await asyncio.to_thread(self._create, manifest)
 
-    async def open(self, manifest: Manifest) -> LocalRecording:
+    async def open(self, manifest: Manifest) -> VolumeRecording:
         return await asyncio.to_thread(self._recover, manifest)
 
     async def owner(self, manifest: Manifest) -> str | None:
-        """A folder has one node."""
+        """Return None: a folder has one node."""
         del manifest
         return None
 
@@ -72,7 +73,7 @@ class LocalStorage:
         return sorted(found for name in names if (found := paths.session_of_state(name)))
 
     async def orphans(self) -> list[UUID]:
-        """A folder has one node."""
+        """Return nothing: a folder has one node."""
         return []
 
     async def progress(self, manifest: Manifest) -> Checkpoint:
@@ -90,7 +91,7 @@ class LocalStorage:
         return await asyncio.to_thread(self._audio, manifest)
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
-        """A volume has no addresses of its own."""
+        """Return None: a volume has no URLs."""
         del manifest, ttl_seconds, now
         return None
 
@@ -100,24 +101,24 @@ class LocalStorage:
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
 
-    async def _sync_for_ever(self) -> None:
+    async def _sync_loop(self) -> None:
         while True:
             await asyncio.sleep(self._sync_interval_seconds)
-            changed = list(self._changed)
-            self._changed.clear()
+            changed = list(self._unsynced)
+            self._unsynced.clear()
             if changed:
                 await asyncio.to_thread(self._sync, changed)
 
-    def _sync(self, changed: list[LocalRecording]) -> None:
+    def _sync(self, changed: list[VolumeRecording]) -> None:
         for recording in changed:
             try:
                 recording.persist()
-                if recording.is_unmeasured:
-                    self._changed.add(recording)
+                if recording.has_unmeasured_audio:
+                    self._unsynced.add(recording)
             except StorageUnavailableError:
                 # It stays behind, as persisted_chunk_count shows, and is tried again.
                 logger.exception("%s could not be persisted", recording.manifest.session_id)
-                self._changed.add(recording)
+                self._unsynced.add(recording)
 
     def _prepare(self) -> None:
         with files.translated_errors():
@@ -136,7 +137,7 @@ class LocalStorage:
         self._check()
 
     def _remove_leftovers(self, name: str) -> None:
-        """What a crash left of a session that had not begun, or had just completed."""
+        """Remove what a crash left of a session that was being created or completed."""
         if name.startswith(".") and name.endswith(".tmp"):
             (self._folder / name).unlink(missing_ok=True)
         session_id = paths.session_of_state(name)
@@ -162,7 +163,7 @@ class LocalStorage:
             files.replace(probe, b"written to see whether it can be\n")
             probe.unlink()
 
-    def _create(self, manifest: Manifest) -> LocalRecording:
+    def _create(self, manifest: Manifest) -> VolumeRecording:
         session = self._paths(UUID(manifest.session_id))
         with files.translated_errors():
             session.state.mkdir()
@@ -177,7 +178,7 @@ class LocalStorage:
                 raise
         return recording
 
-    def _recover(self, manifest: Manifest) -> LocalRecording:
+    def _recover(self, manifest: Manifest) -> VolumeRecording:
         session_id = UUID(manifest.session_id)
         # It may have been completed or deleted since the caller read its manifest.
         if self._manifest(session_id).status != "active":
@@ -193,13 +194,13 @@ class LocalStorage:
                 raise
         return recording
 
-    def _recording(self, session: SessionPaths, manifest: Manifest) -> LocalRecording:
-        return LocalRecording(
+    def _recording(self, session: SessionPaths, manifest: Manifest) -> VolumeRecording:
+        return VolumeRecording(
             session,
             manifest,
-            changed=self._changed.add,
-            released=self._changed.discard,
-            peaks=PeaksFile(session.growing_peaks(boot()), manifest.pcm_format),
+            on_changed=self._unsynced.add,
+            on_released=self._unsynced.discard,
+            peaks=GrowingWaveform(session.growing_peaks(boot_id()), manifest.pcm_format),
         )
 
     def _manifest(self, session_id: UUID) -> Manifest:
@@ -246,13 +247,18 @@ class LocalStorage:
 
     def _audio(self, manifest: Manifest) -> VolumeAudio:
         session = self._paths(UUID(manifest.session_id))
+        if manifest.status == "active" and not session.checkpoint.exists():
+            # The session was completed or deleted since the caller read its manifest.
+            manifest = self._manifest(UUID(manifest.session_id))
         if manifest.status == "completed":
             pcm_bytes = manifest.pcm_bytes
-            source: PeaksSource = KeptPeaks(session, self._measuring)
+            source: WaveformSource = KeptWaveform(
+                WaveformFile(session), manifest.pcm_format, self._measuring
+            )
         else:
             with files.translated_errors():
                 pcm_bytes = read_checkpoint(session, manifest)[0].pcm_bytes
-            source = GrowingPeaks(session, None)
+            source = PartialWaveform(session, None)
         return open_audio(session, manifest.pcm_format, pcm_bytes, source)
 
     def _delete(self, manifest: Manifest) -> None:
@@ -261,7 +267,7 @@ class LocalStorage:
             session.audio.unlink(missing_ok=True)
             session.peaks.unlink(missing_ok=True)
             shutil.rmtree(session.state, ignore_errors=True)
-            # Last, so that a deletion that was cut short can be asked for again.
+            # Last, so that a deletion that was interrupted can be repeated.
             session.manifest.unlink(missing_ok=True)
             files.sync_folder(self._folder)
 

@@ -27,8 +27,8 @@ acknowledged and not persisted survives the loss of the node.
 from storage.s3.admin.doctor import examine
 from storage.s3.admin.provision import provision
 from storage.s3.client.bucket import BucketSettings
-from storage.s3.ownership.node import Leasing
+from storage.s3.ownership.node import LeaseSettings
 from storage.s3.storage import S3Storage
-from storage.s3.writing.recording import Shipping
+from storage.s3.writing.recording import UploadSettings
 
-__all__ = ["BucketSettings", "Leasing", "S3Storage", "Shipping", "examine", "provision"]
+__all__ = ["BucketSettings", "LeaseSettings", "S3Storage", "UploadSettings", "examine", "provision"]

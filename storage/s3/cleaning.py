@@ -16,7 +16,7 @@ from storage.manifest import Manifest
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.reading.audio import CompletedAudio
-from storage.s3.writing.digest import put_peaks
+from storage.s3.writing.digest import put_waveform
 from storage.s3.writing.spool import SpoolFolder
 from storage.s3.writing.upload import abort_uploads
 from storage.waveform.measuring import measure
@@ -35,7 +35,7 @@ async def remove_folder(bucket: Bucket, session: SessionKeys) -> None:
     await bucket.delete(await bucket.keys(session.folder))
 
 
-class Cleaning:
+class SessionCleaner:
     """Removes segments, input, uploads and spool of sessions that are over; adds what lacks."""
 
     def __init__(self, bucket: Bucket, spools: SpoolFolder, *, keep_segments: bool) -> None:
@@ -44,13 +44,13 @@ class Cleaning:
         self._keep_segments = keep_segments
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
 
-    def begin(self, session_id: UUID) -> None:
+    def start(self, session_id: UUID) -> None:
         if session_id not in self._tasks:
             task = asyncio.create_task(self._clean(session_id), name=f"clean-{session_id}")
             self._tasks[session_id] = task
             task.add_done_callback(lambda _: self._tasks.pop(session_id, None))
 
-    async def end(self, session_id: UUID) -> None:
+    async def cancel(self, session_id: UUID) -> None:
         """Leave it: the session is about to be deleted."""
         if task := self._tasks.get(session_id):
             task.cancel()
@@ -67,7 +67,7 @@ class Cleaning:
     async def _clean(self, session_id: UUID) -> None:
         session = SessionKeys(session_id)
         try:
-            if not await self._is_over(session):
+            if not await self._has_ended(session):
                 return
             # It is still here where the process died between the last word and this.
             await asyncio.to_thread(self._spools.remove, session_id)
@@ -82,7 +82,7 @@ class Cleaning:
                 "%s is complete; its segments are removed at the next start", session_id
             )
 
-    async def _is_over(self, session: SessionKeys) -> bool:
+    async def _has_ended(self, session: SessionKeys) -> bool:
         """Completed, or deleted: not what another node took over and goes on with."""
         try:
             manifest = manifests.decode(await self._bucket.get(session.manifest))
@@ -100,8 +100,8 @@ class Cleaning:
             self._bucket, session, manifest.pcm_format, head.size_bytes, head.modified_at
         )
         digest = hashlib.sha256()
-        found = await measure(audio, manifest.pcm_format, also=digest.update)
-        await put_peaks(self._bucket, session, found)
+        found = await measure(audio, manifest.pcm_format, on_block=digest.update)
+        await put_waveform(self._bucket, session, found.encode())
         manifest = msgspec.structs.replace(manifest, sha256=digest.hexdigest())
         await self._bucket.put(session.manifest, manifests.encode(manifest), "application/json")
         try:

@@ -71,12 +71,12 @@ def session_of(key: str) -> UUID:
     return UUID(name) if key.startswith(ACTIVE) else UUID(int=_ALL_ONES - UUID(name).int)
 
 
-def index_place(session_id: str) -> str:
+def index_entry(session_id: str) -> str:
     """Where ``session_id`` stands in an index by time."""
     return _complement(UUID(session_id))
 
 
-def began_at(session_id: UUID) -> datetime:
+def created_at(session_id: UUID) -> datetime:
     """The time in a UUID of version 7 (RFC 9562, section 5.7)."""
     return datetime.fromtimestamp((session_id.int >> 80) / 1000, UTC)
 

@@ -1,8 +1,8 @@
 """All sessions of one bucket."""
 
 import asyncio
-import logging
-from datetime import datetime, timedelta
+import contextlib
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -14,9 +14,9 @@ from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
 from storage.recording_state import RecordingState
-from storage.s3 import keys
-from storage.s3.admin.doctor import PROBES, create_once
-from storage.s3.cleaning import Cleaning, remove_folder
+from storage.s3.active_sessions import ActiveSessions
+from storage.s3.admin.doctor import PROBES, check_create_once
+from storage.s3.cleaning import SessionCleaner, remove_folder
 from storage.s3.client.bucket import Bucket, BucketSettings
 from storage.s3.client.presigner import Presigner
 from storage.s3.keys import SessionKeys
@@ -24,23 +24,18 @@ from storage.s3.ownership.lease import (
     Lease,
     check_not_owned_elsewhere,
     living_owner,
-    owner_of,
 )
-from storage.s3.ownership.node import Leasing, Node
+from storage.s3.ownership.node import LeaseSettings, Node
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.reading.listing import read_manifest, read_page
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
-from storage.s3.writing.recording import S3Recording, Shipping
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.recording import S3Recording, UploadSettings
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload, abort_uploads
 
-logger = logging.getLogger(__name__)
-
-_UNBORN = timedelta(hours=1)  # no session takes that long to create
 _RACERS = 4  # at start; more take seconds on some stores
-_tried: set[tuple[str | None, str]] = set()  # buckets that this process has found fit
 
 
 class S3Storage:
@@ -50,32 +45,36 @@ class S3Storage:
         self,
         settings: BucketSettings,
         spool_folder: Path,
-        shipping: Shipping | None = None,
-        leasing: Leasing | None = None,
+        upload_settings: UploadSettings | None = None,
+        lease_settings: LeaseSettings | None = None,
+        *,
+        is_store_checked: bool = False,
     ) -> None:
+        """``is_store_checked``: :meth:`start` does not try again whether the store is fit."""
         self._bucket = Bucket(settings)
         self._presigner = Presigner(settings)
-        self._shipping = shipping or Shipping()
-        self._spools = SpoolFolder(spool_folder.absolute(), self._shipping.segment_seconds)
-        self._leasing = leasing or Leasing()
-        self._node = Node(self._bucket, self._spools.path, self._leasing)
-        self._left_spools: set[UUID] = set()  # by the process before
+        self._upload_settings = upload_settings or UploadSettings()
+        self._spools = SpoolFolder(spool_folder.absolute(), self._upload_settings.segment_seconds)
+        lease_settings = lease_settings or LeaseSettings()
+        self._is_store_checked = is_store_checked
+        self._node = Node(self._bucket, self._spools.path, lease_settings)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
-        self._cleaning = Cleaning(
-            self._bucket, self._spools, keep_segments=self._shipping.keep_segments
+        self._cleaner = SessionCleaner(
+            self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
+        )
+        self._active_sessions = ActiveSessions(
+            self._bucket, self._node, self._spools, self._cleaner, lease_settings.now
         )
 
     async def start(self) -> None:
         await self._bucket.start()
-        place = self._bucket.settings.endpoint_url, self._bucket.settings.bucket
-        if place not in _tried:
-            await create_once(self._bucket, _RACERS)
-            _tried.add(place)
+        if not self._is_store_checked:
+            await check_create_once(self._bucket, _RACERS)
         await self._node.start()
-        self._left_spools = await asyncio.to_thread(self._spools.sessions)
+        await self._active_sessions.start()
 
     async def stop(self) -> None:
-        await self._cleaning.stop()
+        await self._cleaner.stop()
         await self._node.stop()
         await self._bucket.stop()
 
@@ -93,25 +92,25 @@ class S3Storage:
             # The manifest comes last: with it, the session exists.
             for key in (session.active, *session.index(manifest.user_id)):
                 await self._bucket.put(key, b"")
-            await lease.begin()
+            await lease.create()
             encoded = manifests.encode(manifest)
             await self._bucket.create(session.manifest, encoded, "application/json")
         except BaseException:
             spool.discard()
             raise
-        segments = Segments(self._bucket, session, manifest.pcm_format, lease)
+        segments = SegmentLog(self._bucket, session, manifest.pcm_format, lease)
         return self._recording(manifest, spool, segments, Checkpoint(), None)
 
     async def open(self, manifest: Manifest) -> S3Recording:
         if manifest.status != "active":
             raise RecordingNotFoundError(manifest.session_id)
         takeover = Takeover(
-            manifest, self._bucket, self._node, self._spools, self._shipping.part_bytes
+            manifest, self._bucket, self._node, self._spools, self._upload_settings.part_bytes
         )
         try:
             spool = await takeover.run()
         except (RecordingNotFoundError, FencedError):
-            self._cleaning.begin(UUID(manifest.session_id))  # of what was put here
+            self._cleaner.start(UUID(manifest.session_id))  # of what was put here
             raise
         recording = self._recording(
             manifest, spool, takeover.segments, takeover.persisted, takeover.upload
@@ -130,38 +129,10 @@ class S3Storage:
             raise
 
     async def active_sessions(self) -> list[UUID]:
-        found = []
-        for session_id in sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE))):
-            try:
-                manifest = await self.manifest(session_id)
-            except RecordingNotFoundError:
-                if self._leasing.now() - keys.began_at(session_id) > _UNBORN:
-                    self._cleaning.begin(session_id)  # whoever was creating it died over it
-                continue
-            if manifest.status == "active":
-                found.append(session_id)
-            else:
-                self._cleaning.begin(session_id)
-        for session_id in self._left_spools - set(found):
-            logger.warning("%s has ended elsewhere; its spool is removed", session_id)
-            await asyncio.to_thread(self._spools.remove, session_id)
-        self._left_spools.clear()
-        return found
+        return await self._active_sessions.all()
 
     async def orphans(self) -> list[UUID]:
-        dead = await self._node.dead()
-        if not dead:
-            return []
-        found, owners = [], set()
-        for session_id in await self.active_sessions():
-            owner = await owner_of(self._bucket, SessionKeys(session_id))
-            if owner is not None:
-                owners.add(owner.node_id)
-                if owner.node_id in dead:
-                    found.append(session_id)
-        for node_id in set(dead) - owners:
-            await self._node.bury(node_id)
-        return found
+        return await self._active_sessions.orphans()
 
     async def owner(self, manifest: Manifest) -> str | None:
         if manifest.status != "active":
@@ -169,7 +140,7 @@ class S3Storage:
         return await living_owner(self._bucket, SessionKeys.of(manifest), self._node)
 
     async def progress(self, manifest: Manifest) -> Checkpoint:
-        return await Segments(self._bucket, SessionKeys.of(manifest), manifest.pcm_format).load()
+        return await SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format).load()
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await read_manifest(self._bucket, session_id)
@@ -183,18 +154,24 @@ class S3Storage:
 
     async def audio(self, manifest: Manifest) -> CompletedAudio | GrowingAudio:
         session = SessionKeys.of(manifest)
-        if manifest.status == "completed":
-            return CompletedAudio(
-                self._bucket,
-                session,
-                manifest.pcm_format,
-                manifest.size_bytes,
-                manifest.completed_at or manifest.created_at,
-                self._measuring,
-            )
-        segments = Segments(self._bucket, session, manifest.pcm_format)
-        await segments.load()
-        return GrowingAudio(segments, manifest.pcm_format, manifest.created_at)
+        if manifest.status == "active":
+            segments = SegmentLog(self._bucket, session, manifest.pcm_format)
+            with contextlib.suppress(RecordingNotFoundError):  # the last one was deleted meanwhile
+                await segments.load()
+            if not segments.count:
+                # Nothing is persisted yet, or the session was completed and cleaned up since the
+                # caller read its manifest.
+                manifest = await self.manifest(session.session_id)
+            if manifest.status == "active":
+                return GrowingAudio(segments, manifest.pcm_format, manifest.created_at)
+        return CompletedAudio(
+            self._bucket,
+            session,
+            manifest.pcm_format,
+            manifest.size_bytes,
+            manifest.completed_at or manifest.created_at,
+            self._measuring,
+        )
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         if manifest.status != "completed":
@@ -206,7 +183,7 @@ class S3Storage:
         session_id, session = UUID(manifest.session_id), SessionKeys.of(manifest)
         if manifest.status == "active":
             await check_not_owned_elsewhere(self._bucket, session, self._node)
-        await self._cleaning.end(session_id)
+        await self._cleaner.cancel(session_id)
         await asyncio.to_thread(self._spools.remove, session_id)
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
@@ -223,24 +200,23 @@ class S3Storage:
         self,
         manifest: Manifest,
         spool: Spool,
-        segments: Segments,
+        segments: SegmentLog,
         persisted: Checkpoint,
         upload: Upload | None,
     ) -> S3Recording:
-        # From now on the recording keeps or removes its spool itself.
-        self._left_spools.discard(UUID(manifest.session_id))
+        self._active_sessions.opened(UUID(manifest.session_id))
         return S3Recording(
             manifest,
             spool,
             segments,
             self._bucket,
-            self._shipping,
+            self._upload_settings,
             persisted=persisted,
             upload=upload,
-            lease=segments.writer,
-            released=self._released,
+            lease=segments.lease,
+            on_released=self._released,
         )
 
     def _released(self, recording: S3Recording) -> None:
         if recording.state in {RecordingState.COMPLETED, RecordingState.FENCED}:
-            self._cleaning.begin(UUID(recording.manifest.session_id))
+            self._cleaner.start(UUID(recording.manifest.session_id))

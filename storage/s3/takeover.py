@@ -10,8 +10,8 @@ from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import Lease
 from storage.s3.ownership.node import Node
 from storage.s3.reading.listing import read_manifest
-from storage.s3.writing.refill import refill
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.restore import restore_spool
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload
 
@@ -23,7 +23,7 @@ class Takeover:
     """
 
     lease: Lease
-    segments: Segments
+    segments: SegmentLog
     spool: Spool | None
     persisted: Checkpoint
     upload: Upload | None
@@ -57,8 +57,8 @@ class Takeover:
         return self.spool or await self._restore_spool()
 
     async def _take_lease(self) -> None:
-        self.lease = await Lease.take(self._bucket, self._keys, self._node)
-        self.segments = Segments(self._bucket, self._keys, self.manifest.pcm_format, self.lease)
+        self.lease = await Lease.acquire(self._bucket, self._keys, self._node)
+        self.segments = SegmentLog(self._bucket, self._keys, self.manifest.pcm_format, self.lease)
 
     async def _find_spool(self) -> None:
         self.spool = await asyncio.to_thread(self._spools.recover, self.manifest)
@@ -94,7 +94,7 @@ class Takeover:
         """Create the spool from what the bucket holds."""
         spool = await asyncio.to_thread(self._spools.create, self.manifest, self.lease.epoch)
         try:
-            await refill(
+            await restore_spool(
                 self._bucket,
                 spool,
                 self.segments,
@@ -108,7 +108,7 @@ class Takeover:
         return spool
 
 
-def _continues(spool: Spool, segments: Segments, persisted: Checkpoint) -> bool:
+def _continues(spool: Spool, segments: SegmentLog, persisted: Checkpoint) -> bool:
     """Return whether the spool holds what the segments do, and perhaps more.
 
     It does not if another node has written since, or if a power cut took what was spooled.

@@ -11,7 +11,7 @@ from storage import files, wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.volume.paths import SessionPaths
-from storage.waveform.growing_file import PeaksFile, boot, read_pixels
+from storage.waveform.growing_file import GrowingWaveform, boot_id, read_pixels
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
 
@@ -31,7 +31,7 @@ class VolumeAudio:
         pcm_format: PcmFormat,
         pcm_bytes: int,
         modified_at: datetime,
-        source: "PeaksSource",
+        source: "WaveformSource",
     ) -> None:
         self.pcm_format = pcm_format
         self._path = path
@@ -65,16 +65,16 @@ class VolumeAudio:
                 yield block
 
 
-class PeaksSource(Protocol):
+class WaveformSource(Protocol):
     """Where the waveform of a snapshot comes from."""
 
-    async def peaks_of(self, audio: VolumeAudio) -> Peaks: ...
+    async def peaks_of(self, audio: "VolumeAudio") -> Peaks: ...
 
 
-class GrowingPeaks:
-    """While it is recorded: from the state folder, brought up to the snapshot."""
+class PartialWaveform:
+    """The waveform of an active recording: what is measured already, and the rest of the audio."""
 
-    def __init__(self, paths: SessionPaths, growing: PeaksFile | None) -> None:
+    def __init__(self, paths: SessionPaths, growing: GrowingWaveform | None) -> None:
         self._paths = paths
         self._growing = growing
 
@@ -83,17 +83,17 @@ class GrowingPeaks:
         with files.translated_errors():
             if self._growing is not None:
                 with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    await asyncio.to_thread(self._growing.read_all, self._paths.audio, pcm_bytes)
+                    await asyncio.to_thread(self._growing.measure_all, self._paths.audio, pcm_bytes)
             known = await asyncio.to_thread(self._known)
         return await measure(audio, audio.pcm_format, known)
 
     def _known(self) -> bytes:
-        growing = self._paths.growing_peaks(boot())
+        growing = self._paths.growing_peaks(boot_id())
         return read_pixels(growing) or read_pixels(self._paths.peaks)
 
 
 def open_audio(
-    paths: SessionPaths, pcm_format: PcmFormat, pcm_bytes: int, source: PeaksSource
+    paths: SessionPaths, pcm_format: PcmFormat, pcm_bytes: int, source: WaveformSource
 ) -> VolumeAudio:
     """Return a snapshot of the first ``pcm_bytes`` of PCM in the file. Block.
 

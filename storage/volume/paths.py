@@ -18,20 +18,20 @@ class SessionPaths:
         self.state = folder / f"{session_id}{_STATE}"
         self.checkpoint = self.state / "checkpoint"
 
-    def growing_peaks(self, boot: str) -> Path:
-        return self.state / f"peaks.{boot}"
+    def growing_peaks(self, boot_id: str) -> Path:
+        return self.state / f"peaks.{boot_id}"
 
     def input(self, stream: int) -> Path:
         return self.state / f"input.{stream}"
 
 
 def session_of_manifest(name: str) -> UUID | None:
-    """The session whose manifest is called ``name``."""
+    """Return the session whose manifest is called ``name``, None if it is no manifest."""
     return _session_of(name, _MANIFEST)
 
 
 def session_of_state(name: str) -> UUID | None:
-    """The session whose state folder is called ``name``."""
+    """Return the session whose state folder is called ``name``, None if it is none."""
     return _session_of(name, _STATE)
 
 

@@ -16,10 +16,10 @@ from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
-from storage.volume.audio import GrowingPeaks, VolumeAudio, open_audio
+from storage.volume.audio import PartialWaveform, VolumeAudio, open_audio
 from storage.volume.paths import SessionPaths
 from storage.watermark import Unpersisted, Watermark
-from storage.waveform.growing_file import PeaksFile
+from storage.waveform.growing_file import GrowingWaveform
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ _WRITTEN_AT = 0
 _PERSISTED_AT = _SLOT_BYTES
 
 _INPUT_BLOCK_BYTES = 256 * 1024
-_LAST_PEAKS_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
+_MAX_CLOSING_MEASURE_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
 
 
-class LocalRecording:
+class VolumeRecording:
     """See `storage.base.Recording`.
 
     `append` and `keep_input` write in the caller's thread: a ``pwrite`` into the page
@@ -45,17 +45,17 @@ class LocalRecording:
         paths: SessionPaths,
         manifest: Manifest,
         *,
-        changed: Callable[["LocalRecording"], None],
-        released: Callable[["LocalRecording"], None],
-        peaks: PeaksFile | None = None,
+        on_changed: Callable[["VolumeRecording"], None],
+        on_released: Callable[["VolumeRecording"], None],
+        peaks: GrowingWaveform | None = None,
     ) -> None:
         self.manifest = manifest
         self.peaks = peaks
         self.checkpoint = Checkpoint()
         self.persisted = Checkpoint()
         self._paths = paths
-        self._changed = changed
-        self._released = released
+        self._on_changed = on_changed
+        self._on_released = on_released
         self._watermark = Watermark()
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
@@ -71,20 +71,20 @@ class LocalRecording:
         self._persist()
 
     def recover(self) -> None:
-        """Go back to the last whole checkpoint, and cut off what came after it."""
+        """Return to the last whole checkpoint and truncate the audio behind it."""
         self.checkpoint, self.persisted = read_checkpoint(self._paths, self.manifest)
         os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
         files.write_at(self._state_file, encode_record(self.checkpoint), _WRITTEN_AT)
         if self.peaks is not None:
             self.peaks.resume(self.checkpoint.pcm_bytes)
-        self._changed(self)
+        self._on_changed(self)
 
     @property
     def unpersisted(self) -> Unpersisted:
         return self._watermark.level(self.checkpoint, self.persisted)
 
     def watch(self, fenced: Callable[[], None]) -> None:
-        """Nobody else can write here: one folder has one process."""
+        """Do nothing: one folder has one process, so no other writer can take over."""
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         if self.state is not RecordingState.OPEN:
@@ -100,7 +100,7 @@ class LocalRecording:
             raise StorageUnavailableError(str(error)) from error
         self.checkpoint = checkpoint
         self._watermark.recorded()
-        self._changed(self)
+        self._on_changed(self)
 
     def write_ahead(self, pcm: Buffer) -> None:
         if self.state is not RecordingState.OPEN:
@@ -142,7 +142,7 @@ class LocalRecording:
         self.state = self.state.sealed()
         manifest = self.manifest.completed(self.checkpoint, at)
         await asyncio.to_thread(self._complete, manifest)
-        self._released(self)
+        self._on_released(self)
         return manifest
 
     async def release(self) -> None:
@@ -151,7 +151,7 @@ class LocalRecording:
             await self.flush()
         finally:
             await asyncio.to_thread(self.close)
-            self._released(self)
+            self._on_released(self)
 
     async def audio(self) -> VolumeAudio:
         return await asyncio.to_thread(
@@ -159,19 +159,21 @@ class LocalRecording:
             self._paths,
             self.manifest.pcm_format,
             self.checkpoint.pcm_bytes,
-            GrowingPeaks(self._paths, self.peaks),
+            PartialWaveform(self._paths, self.peaks),
         )
 
     def abandon(self) -> None:
         self.close()
-        self._released(self)
+        self._on_released(self)
 
     @property
-    def is_unmeasured(self) -> bool:
-        """Whether the waveform is more than one sync behind the audio."""
+    def has_unmeasured_audio(self) -> bool:
+        """Return whether the waveform is more than one sync behind the audio."""
         peaks = self.peaks
         return (
-            peaks is not None and not peaks.is_over and peaks.pcm_bytes < self.persisted.pcm_bytes
+            peaks is not None
+            and not peaks.is_stopped
+            and peaks.pcm_bytes < self.persisted.pcm_bytes
         )
 
     def persist(self) -> None:
@@ -182,11 +184,11 @@ class LocalRecording:
                 self._measure()
 
     def _measure(self) -> None:
-        """Bring the waveform up to the audio. It is no reason for anything to fail."""
+        """Measure new audio. Log a failure: the waveform can be made later."""
         if self.peaks is None:
             return
         try:
-            self.peaks.read_on(self._paths.audio, self.checkpoint.pcm_bytes)
+            self.peaks.measure_next(self._paths.audio, self.checkpoint.pcm_bytes)
         except OSError as error:
             logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
 
@@ -197,7 +199,7 @@ class LocalRecording:
         for fd in list(self._inputs.values()):
             os.fdatasync(fd)
         os.fdatasync(self._audio)
-        # Only now may a record claim it: after a power cut this is the one to believe.
+        # The persisted record must not reach the disk before the audio that it counts.
         files.write_at(self._state_file, encode_record(checkpoint), _PERSISTED_AT)
         os.fdatasync(self._state_file)
         self.persisted = checkpoint
@@ -217,24 +219,25 @@ class LocalRecording:
             os.ftruncate(self._audio, manifest.size_bytes)
             self._persist()
             files.replace(self._paths.manifest, manifests.encode(manifest))
-            self._keep_peaks(manifest.pcm_bytes)
+            self._finish_waveform(manifest.pcm_bytes)
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files(RecordingState.COMPLETED)
 
-    def _keep_peaks(self, pcm_bytes: int) -> None:
-        """The waveform goes beside the audio, unless much of it is missing after a restart.
+    def _finish_waveform(self, pcm_bytes: int) -> None:
+        """Put the waveform beside the audio, unless much audio is unmeasured after a restart.
 
-        Then it is made when somebody asks for it: completing costs the same for any length.
+        It is then measured at the first request, so that completion takes the same time for
+        any length.
         """
-        if self.peaks is None or self.peaks.is_over:
+        if self.peaks is None or self.peaks.is_stopped:
             return
         try:
-            self.peaks.read_on(self._paths.audio, pcm_bytes, _LAST_PEAKS_BYTES)
+            self.peaks.measure_next(self._paths.audio, pcm_bytes, _MAX_CLOSING_MEASURE_BYTES)
             if self.peaks.pcm_bytes == pcm_bytes:
                 self.peaks.finish(self._paths.peaks)
         except OSError as error:
             logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
-        self.peaks.leave()
+        self.peaks.stop()
 
     def close(self) -> None:
         """Close the files as they are."""
@@ -252,34 +255,34 @@ class LocalRecording:
             return
         self.state = self.state.to(final)
         if self.peaks is not None:
-            self.peaks.leave()
+            self.peaks.stop()
         for fd in (self._audio, self._state_file, *self._inputs.values()):
             os.close(fd)
-        self._audio = self._state_file = -1  # the numbers may soon be another's
+        self._audio = self._state_file = -1  # the kernel reuses descriptor numbers
         self._inputs.clear()
 
 
 def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint, Checkpoint]:
-    """The last checkpoint that the files bear out, and the last persisted one.
+    """Return the last written checkpoint that the files confirm, and the last persisted one.
 
-    After a power cut the last one written may count bytes that never reached the
-    disk; then the persisted one is the last that is true. Raises ``OSError``.
+    After a power cut the last written checkpoint may count bytes that never reached the disk;
+    the persisted one is then returned in its place. Raises ``OSError``.
     """
     slots = paths.checkpoint.read_bytes()
     written = decode_record(slots[_WRITTEN_AT:_PERSISTED_AT])
     persisted = decode_record(slots[_PERSISTED_AT:])
     if persisted is None:
-        # Somebody removed the state folder or restored only the audio: keep all there is.
+        # The state folder was removed, or only the audio was restored: keep all audio.
         logger.error("%s: no checkpoint, going by the length of the audio", manifest.session_id)
         audio_bytes = max(0, paths.audio.stat().st_size - wav.HEADER_BYTES)
         persisted = Checkpoint(manifest.chunk_count, manifest.pcm_format.whole_frames(audio_bytes))
-    if written is None or not _borne_out(written, paths):
+    if written is None or not _is_backed_by_files(written, paths):
         logger.warning("%s: back to the last persisted checkpoint", manifest.session_id)
         written = persisted
     return written, persisted
 
 
-def _borne_out(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
+def _is_backed_by_files(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
     kept = {paths.input(stream.number): stream.kept_bytes for stream in checkpoint.streams}
     needed = {paths.audio: wav.HEADER_BYTES + checkpoint.pcm_bytes, **kept}
     return all(

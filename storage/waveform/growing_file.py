@@ -18,13 +18,13 @@ from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
 
 _BLOCK_BYTES = 256 * 1024
-_STEP_BYTES = 8 * 1024 * 1024  # most that is measured before others have their turn
+_STEP_BYTES = 8 * 1024 * 1024  # most that is measured before the lock is released
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @functools.cache
-def boot() -> str:
-    """Names the time since the machine was started; without such a name, the process's own."""
+def boot_id() -> str:
+    """Return the id of this boot of the machine, or one of this process if there is none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -32,29 +32,29 @@ def boot() -> str:
 
 
 def read_pixels(path: Path) -> bytes:
-    """What the file holds behind its header; nothing where there is none."""
+    """Return the pixels in the file, empty if there is no file."""
     try:
         return path.read_bytes()[peaks.HEADER_BYTES :]
     except FileNotFoundError:
         return b""
 
 
-class PeaksFile:
-    """Of one recording. Any thread may use it; it blocks and raises ``OSError``."""
+class GrowingWaveform:
+    """The waveform of one recording. Thread-safe; blocks and raises ``OSError``."""
 
     def __init__(self, path: Path, pcm_format: PcmFormat) -> None:
         self._path = path
         self._pcm_format = pcm_format
         self._pixel_bytes = peaks.pixel_bytes(pcm_format)
         self._length = 0  # of whole pixels, all in the file
-        self._rest = b""  # PCM of the pixel that is not whole
+        self._partial_pixel = b""  # PCM of the pixel that is not whole
         self._lock = threading.Lock()
-        self.is_over = False
+        self.is_stopped = False
 
     @property
     def pcm_bytes(self) -> int:
-        """How much audio it has been given."""
-        return self._length * peaks.pcm_bytes_per_pixel(self._pcm_format) + len(self._rest)
+        """Return how much audio is measured."""
+        return self._length * peaks.pcm_bytes_per_pixel(self._pcm_format) + len(self._partial_pixel)
 
     def resume(self, pcm_bytes: int) -> None:
         """Keep what the file has of the first ``pcm_bytes`` of audio; the rest is given again."""
@@ -65,16 +65,19 @@ class PeaksFile:
             os.truncate(self._path, self._end)
 
     def add(self, pcm: bytes) -> None:
-        """The next piece of the audio. After an error nothing has changed."""
+        """Measure the next piece of the audio. After an error nothing has changed."""
         with self._lock:
-            if not self.is_over:
+            if not self.is_stopped:
                 self._add(pcm)
 
-    def read_on(self, audio: Path, until: int, most_bytes: int = 0) -> None:
-        """Take what is new from the WAV, which has ``until`` bytes of PCM, but not too much."""
+    def measure_next(self, audio: Path, until: int, most_bytes: int = 0) -> None:
+        """Measure the next audio of the WAV, which has ``until`` bytes of PCM.
+
+        Reads ``most_bytes`` at most, or 8 MiB if it is 0.
+        """
         with self._lock:
             stop = min(until, self.pcm_bytes + (most_bytes or _STEP_BYTES))
-            if self.is_over or self.pcm_bytes >= stop:
+            if self.is_stopped or self.pcm_bytes >= stop:
                 return
             with audio.open("rb", buffering=0) as file:
                 file.seek(wav.HEADER_BYTES + self.pcm_bytes)
@@ -84,45 +87,45 @@ class PeaksFile:
                         raise OSError(errno.EIO, f"{audio} is shorter than it should be")
                     self._add(block)
 
-    def read_all(self, audio: Path, until: int) -> None:
-        """The same, all of it, with turns for others in between."""
-        while not self.is_over and self.pcm_bytes < until:
-            self.read_on(audio, until)
+    def measure_all(self, audio: Path, until: int) -> None:
+        """Measure all of it, and release the lock between two steps."""
+        while not self.is_stopped and self.pcm_bytes < until:
+            self.measure_next(audio, until)
 
-    def finished(self) -> Peaks:
-        """Of all that was given, the last pixel included."""
+    def to_peaks(self) -> Peaks:
+        """Return the waveform of all measured audio, with the last pixel even if it is partial."""
         with self._lock:
-            pixels = self._pixels() + peaks.measured(self._rest, self._pcm_format)
+            pixels = self._pixels() + peaks.measured(self._partial_pixel, self._pcm_format)
             return peaks.peaks_of(self._pcm_format, pixels)
 
     def pixels(self) -> bytes:
-        """Those that are whole."""
+        """Return the pixels that are whole."""
         with self._lock:
             return self._pixels()
 
     def finish(self, path: Path) -> None:
-        """Become the file at ``path``. Nothing can be added any more."""
+        """Write the header and move the file to ``path``. Nothing can be added any more."""
         with self._lock:
-            last = peaks.measured(self._rest, self._pcm_format)
+            last = peaks.measured(self._partial_pixel, self._pcm_format)
             header = peaks.header(self._pcm_format, self._length + bool(last))
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
             try:
                 files.write_at(fd, header, 0)
                 files.write_at(fd, last, self._end)
-                # The name may become durable before what it names.
+                # The rename may become durable before the content.
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
-            self.is_over = True
+            self.is_stopped = True
             self._path.rename(path)
 
-    def leave(self) -> None:
-        """Nothing is read any more: the file is another's, or gone."""
+    def stop(self) -> None:
+        """Measure nothing more: the file may be removed or belong to another writer."""
         with self._lock:
-            self.is_over = True
+            self.is_stopped = True
 
     def _add(self, pcm: bytes) -> None:
-        pixels, rest = peaks.whole_pixels(self._rest + pcm, self._pcm_format)
+        pixels, rest = peaks.whole_pixels(self._partial_pixel + pcm, self._pcm_format)
         if pixels:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
             try:
@@ -130,7 +133,7 @@ class PeaksFile:
             finally:
                 os.close(fd)
         self._length += len(pixels) // self._pixel_bytes
-        self._rest = rest
+        self._partial_pixel = rest
 
     def _pixels(self) -> bytes:
         return read_pixels(self._path)[: self._length * self._pixel_bytes]

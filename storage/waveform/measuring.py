@@ -1,4 +1,4 @@
-"""The waveform of audio that nobody has measured yet, or not all of it."""
+"""Measure the waveform of audio."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,21 +21,22 @@ class Readable(Protocol):
 async def measure(
     audio: Readable,
     pcm_format: PcmFormat,
-    known: bytes = b"",
-    also: Callable[[bytes], object] | None = None,
+    known_pixels: bytes = b"",
+    on_block: Callable[[bytes], object] | None = None,
 ) -> Peaks:
-    """Of all that ``audio`` has. What is ``known`` of its first pixels is not read again.
+    """Return the waveform of all of ``audio``.
 
-    ``also`` is called, in a thread, with each block that is read.
+    ``known_pixels`` are its first pixels if they were measured before; that audio is not read.
+    ``on_block`` is called in a thread with each block that is read.
     """
     one, per_pixel = peaks.pixel_bytes(pcm_format), peaks.pcm_bytes_per_pixel(pcm_format)
-    # The last pixel may have grown since: only those that were whole are taken over.
-    whole = min((audio.size_bytes - wav.HEADER_BYTES) // per_pixel, len(known) // one)
+    # The last known pixel may cover more audio by now, so only whole pixels are used.
+    whole = min((audio.size_bytes - wav.HEADER_BYTES) // per_pixel, len(known_pixels) // one)
     pixels, rest = bytearray(), b""
     async for block in audio.read(wav.HEADER_BYTES + whole * per_pixel, audio.size_bytes):
         more, rest = await asyncio.to_thread(peaks.whole_pixels, rest + block, pcm_format)
         pixels += more
-        if also is not None:
-            await asyncio.to_thread(also, block)
+        if on_block is not None:
+            await asyncio.to_thread(on_block, block)
     pixels += peaks.measured(rest, pcm_format)
-    return peaks.peaks_of(pcm_format, known[: whole * one] + pixels)
+    return peaks.peaks_of(pcm_format, known_pixels[: whole * one] + pixels)

@@ -50,7 +50,7 @@ assert sys.byteorder == "little"
 
 
 class Peaks(msgspec.Struct, frozen=True):
-    """``pixels`` is what the file holds behind its header."""
+    """A waveform. ``pixels`` are the bytes of the file behind its header."""
 
     pcm_format: PcmFormat
     samples_per_pixel: int
@@ -61,14 +61,14 @@ class Peaks(msgspec.Struct, frozen=True):
         return len(self.pixels) // pixel_bytes(self.pcm_format)
 
     def header(self) -> bytes:
-        """The first 24 bytes of the file."""
+        """Return the first 24 bytes of the file."""
         return header(self.pcm_format, self.length, self.samples_per_pixel)
 
     def encode(self) -> bytes:
         return self.header() + self.pixels
 
     def part(self, start_seconds: float, stop_seconds: float | None) -> "Peaks":
-        """The pixels that have anything of the time from start to stop in them."""
+        """Return the pixels that cover any of the time from start to stop."""
         rate, one = (
             self.pcm_format.sample_rate / self.samples_per_pixel,
             pixel_bytes(self.pcm_format),
@@ -80,7 +80,7 @@ class Peaks(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, pixels=self.pixels[start * one : stop * one])
 
     def fitted(self, width: int) -> "Peaks":
-        """At most ``width`` pixels: each of the least whole number of these that makes it fit."""
+        """Return at most ``width`` pixels, each made of the same smallest number of these."""
         factor = -(-self.length // width)
         if factor <= 1:
             return self
@@ -90,7 +90,7 @@ class Peaks(msgspec.Struct, frozen=True):
         return Peaks(self.pcm_format, self.samples_per_pixel * factor, values.tobytes())
 
     def extremes(self, bounds: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
-        """Lowest and highest of each channel, for each pair of a first pixel and one too far."""
+        """Yield lowest and highest of each channel, for each pair of first and last pixel + 1."""
         values = _VALUES * self.pcm_format.channels
         samples = memoryview(self.pixels).cast("h")
         for start, stop in bounds:
@@ -100,19 +100,22 @@ class Peaks(msgspec.Struct, frozen=True):
 
 
 def header(pcm_format: PcmFormat, pixels: int, per_pixel: int | None = None) -> bytes:
-    """The first 24 bytes of a file of so many pixels."""
+    """Return the first 24 bytes of a file of ``pixels`` pixels."""
     per_pixel = per_pixel or samples_per_pixel(pcm_format)
     return _HEADER.pack(VERSION, 0, pcm_format.sample_rate, per_pixel, pixels, pcm_format.channels)
 
 
 def whole_pixels(pcm: bytes, pcm_format: PcmFormat) -> tuple[bytes, bytes]:
-    """The pixels that are whole, and the PCM behind them."""
+    """Return the whole pixels of ``pcm``, and the PCM behind them."""
     whole = len(pcm) - len(pcm) % pcm_bytes_per_pixel(pcm_format)
     return measured(memoryview(pcm)[:whole], pcm_format), pcm[whole:]
 
 
 def measured(pcm: bytes | memoryview, pcm_format: PcmFormat) -> bytes:
-    """The pixels of ``pcm``, whole frames from where a pixel begins; the last may be shorter."""
+    """Return the pixels of ``pcm``: whole frames from the start of a pixel on.
+
+    The last pixel may be partial.
+    """
     step = _PIECE_PIXELS * pcm_bytes_per_pixel(pcm_format)
     measure = _stereo if pcm_format.channels == 2 else _mono
     size = pcm_bytes_per_pixel(pcm_format)
@@ -129,7 +132,7 @@ def _mono(pcm: memoryview, size: int) -> "array[int]":
 
 
 def _stereo(pcm: memoryview, size: int) -> "array[int]":
-    """Both channels without taking them apart, which would cost more than all the rest.
+    """Measure both channels without splitting them, which would cost more than the rest.
 
     A frame read as one number of 32 bits has the right sample in its upper half, so the least
     number has the lowest right sample. Two bytes earlier the left sample is in the upper half.
@@ -157,17 +160,17 @@ def pixel_bytes(pcm_format: PcmFormat) -> int:
 
 
 def length(pcm_format: PcmFormat, pcm_bytes: int) -> int:
-    """How many pixels that much PCM has, the last one perhaps of less than 20 ms."""
+    """Return the number of pixels of ``pcm_bytes``, a partial last one included."""
     return -(-pcm_bytes // pcm_bytes_per_pixel(pcm_format))
 
 
 def peaks_of(pcm_format: PcmFormat, pixels: bytes) -> Peaks:
-    """As they are kept: nothing is put together yet."""
+    """Return the waveform of ``pixels`` of 20 ms each."""
     return Peaks(pcm_format, samples_per_pixel(pcm_format), pixels)
 
 
 def decode(data: bytes) -> Peaks:
-    """A file of 16-bit values. Raises ``ValueError`` for anything else, and for part of one."""
+    """Decode a file of 16-bit values. Raises ``ValueError`` for anything else or a part of one."""
     if len(data) < HEADER_BYTES:
         raise ValueError("no header of a waveform")
     version, flags, sample_rate, per_pixel, pixels, channels = _HEADER.unpack_from(data)
@@ -180,7 +183,7 @@ def decode(data: bytes) -> Peaks:
 
 
 def decode_whole(data: bytes, pcm_format: PcmFormat, pcm_bytes: int) -> Peaks | None:
-    """The same, if it is that of so much PCM."""
+    """Decode a file, None if it is not the waveform of ``pcm_bytes`` of that format."""
     try:
         peaks = decode(data)
     except ValueError:

@@ -13,7 +13,7 @@ import uuid_utils.compat
 from storage.base import Storage
 from storage.local import LocalStorage
 from storage.manifest import Manifest
-from storage.s3 import BucketSettings, S3Storage, Shipping
+from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from tests import engines
 
 # Nothing is persisted by itself: what is persisted is then what a test persisted.
@@ -30,7 +30,8 @@ def _s3(engine: str) -> Callable[[pytest.FixtureRequest, Path], Storage]:
         return S3Storage(
             bucket_settings(request.getfixturevalue(engine), prefix=f"{request.node.name}/"),
             folder,
-            Shipping(segment_seconds=_SELDOM_SECONDS),
+            UploadSettings(segment_seconds=_SELDOM_SECONDS),
+            is_store_checked=True,  # tests/storage/s3/admin/test_doctor.py does
         )
 
     return backend

@@ -374,6 +374,22 @@ async def test_a_session_completed_after_its_manifest_was_read_is_not_opened(
     assert await content(await storage.audio(completed), 80) == pcm(100)
 
 
+async def test_audio_of_a_session_completed_and_cleaned_up_meanwhile_is_all_there(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    read_before = await storage.manifest(id_of(recording))
+    await recording.complete(LATER)
+    await storage.stop()  # which waits for the cleaning
+    storage = open_storage()
+    await storage.start()
+    assert await content(await storage.audio(read_before), 80) == pcm(100)
+    await storage.stop()
+
+
 async def test_a_released_session_is_read_without_being_taken_over(
     open_storage: Callable[[], Storage],
 ) -> None:

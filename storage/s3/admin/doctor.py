@@ -54,7 +54,7 @@ class _FailedError(Exception):
     """The check did not find what it looked for."""
 
 
-async def create_once(bucket: Bucket, racers: int) -> str:
+async def check_create_once(bucket: Bucket, racers: int) -> str:
     """Let writers race for one key. Raises `StorageUnavailableError` unless one wins."""
     key = f"{PROBES}{uuid_utils.compat.uuid7()}"
     bodies = [b"writer %d" % number for number in range(racers)]
@@ -114,11 +114,11 @@ class _Doctor:
         ]
 
     async def _reach(self) -> str:
-        await self._asked(self._bucket.client.head_bucket(**self._at))
+        await self._answer_of(self._bucket.client.head_bucket(**self._at))
         return self._bucket.url("")
 
     async def _clock(self) -> str:
-        answer = await self._asked(self._bucket.client.head_bucket(**self._at))
+        answer = await self._answer_of(self._bucket.client.head_bucket(**self._at))
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         if not date:
             return "the store does not tell its time"
@@ -146,7 +146,7 @@ class _Doctor:
         raise _FailedError("a deleted object is still there")
 
     async def _create_once(self) -> str:
-        return await create_once(self._bucket, _RACERS)
+        return await check_create_once(self._bucket, _RACERS)
 
     async def _replace_raced(self) -> str:
         bucket, key = self._bucket, f"{self._name}/replaced"
@@ -170,7 +170,7 @@ class _Doctor:
     async def _multipart(self) -> str:
         bucket, key = self._bucket, f"{self._name}/multipart"
         first, last = os.urandom(self._part_bytes), os.urandom(_LAST_PART_BYTES)
-        upload = await Upload.begin(bucket, key)
+        upload = await Upload.create(bucket, key)
         try:
             await upload.put(2, last)
             await upload.put(1, first)
@@ -223,7 +223,7 @@ class _Doctor:
         return f"without a link: {status}"
 
     async def _lifecycle(self) -> str:
-        answer = await self._asked(
+        answer = await self._answer_of(
             self._bucket.client.get_bucket_lifecycle_configuration(**self._at)
         )
         rules = [rule for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
@@ -236,7 +236,7 @@ class _Doctor:
             raise _FailedError("no rule aborts old multipart uploads")
         return f"uploads are aborted after {min(days)} days"
 
-    async def _asked(self, request: Awaitable[Any]) -> Any:
+    async def _answer_of(self, request: Awaitable[Any]) -> Any:
         try:
             return await request
         except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:

@@ -13,11 +13,11 @@ from storage.errors import StorageUnavailableError
 from storage.s3.admin.doctor import PROBES
 from storage.s3.client.bucket import Bucket, BucketSettings
 
-_OURS = "sercuescribe-"
+_RULE_PREFIX = "sercuescribe-"
 _UPLOAD_DAYS = 7
 _PROBE_DAYS = 1
 _CORS_SECONDS = 3600
-_AMAZONS_FIRST_REGION = "us-east-1"  # which must not be named: S3 API, "CreateBucket"
+_AWS_DEFAULT_REGION = "us-east-1"  # which must not be named: S3 API, "CreateBucket"
 
 
 async def provision(settings: BucketSettings, origins: list[str]) -> AsyncIterator[str]:
@@ -51,8 +51,8 @@ async def _create(bucket: Bucket) -> str:
         return f"bucket {name} is there"
     region = client.meta.region_name
     place: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    is_amazons = bucket.settings.endpoint_url is None and region != _AMAZONS_FIRST_REGION
-    await client.create_bucket(Bucket=name, **(place if is_amazons else {}))
+    is_aws = bucket.settings.endpoint_url is None and region != _AWS_DEFAULT_REGION
+    await client.create_bucket(Bucket=name, **(place if is_aws else {}))
     return f"bucket {name} created"
 
 
@@ -60,19 +60,19 @@ async def _set_lifecycle(bucket: Bucket, _: list[str]) -> str:
     client, name, prefix = bucket.client, bucket.settings.bucket, bucket.settings.prefix
     ours: list[Any] = [
         {
-            "ID": f"{_OURS}uploads-{prefix}",
+            "ID": f"{_RULE_PREFIX}uploads-{prefix}",
             "Status": "Enabled",
             "Filter": {"Prefix": prefix},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _UPLOAD_DAYS},
         },
         {
-            "ID": f"{_OURS}probes-{prefix}",
+            "ID": f"{_RULE_PREFIX}probes-{prefix}",
             "Status": "Enabled",
             "Filter": {"Prefix": prefix + PROBES},
             "Expiration": {"Days": _PROBE_DAYS},
         },
     ]
-    kept = await _without(ours, client.get_bucket_lifecycle_configuration(Bucket=name), "Rules")
+    kept = await _other_rules(ours, client.get_bucket_lifecycle_configuration(Bucket=name), "Rules")
     await client.put_bucket_lifecycle_configuration(
         Bucket=name, LifecycleConfiguration={"Rules": [*kept, *ours]}
     )
@@ -83,7 +83,7 @@ async def _allow_origins(bucket: Bucket, origins: list[str]) -> str:
     client, name = bucket.client, bucket.settings.bucket
     ours: list[Any] = [
         {
-            "ID": f"{_OURS}page",
+            "ID": f"{_RULE_PREFIX}page",
             "AllowedMethods": ["GET", "HEAD"],
             "AllowedOrigins": origins,
             "AllowedHeaders": ["*"],
@@ -91,12 +91,12 @@ async def _allow_origins(bucket: Bucket, origins: list[str]) -> str:
             "MaxAgeSeconds": _CORS_SECONDS,
         }
     ]
-    kept = await _without(ours, client.get_bucket_cors(Bucket=name), "CORSRules")
+    kept = await _other_rules(ours, client.get_bucket_cors(Bucket=name), "CORSRules")
     await client.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": [*kept, *ours]})
     return f"pages of {', '.join(origins)} may read"
 
 
-async def _without(ours: list[Any], request: Any, field: str) -> list[Any]:
+async def _other_rules(ours: list[Any], request: Any, field: str) -> list[Any]:
     """The rules that somebody else set."""
     try:
         rules = (await request)[field]

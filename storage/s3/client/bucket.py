@@ -20,6 +20,7 @@ from aiohttp import ClientError as ConnectionFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.retry import Backoff, retry
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -30,12 +31,17 @@ _NOT_FOUND = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
 _EXISTS = {"PreconditionFailed", "412"}
 # AWS answers so when two conditional writes meet: neither has won yet.
 _RACED = {"ConditionalRequestConflict", "409"}
-_DELETED_AT_ONCE = 1000
+_RACE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=0.5, factor=3, retries=3)
+_MAX_KEYS_PER_DELETE = 1000
 _WRITE_ID = "write-id"
 
 
 class KeyExistsError(Exception):
     """Somebody else created the key first."""
+
+
+class _RacedError(StorageUnavailableError):
+    """Two conditional writes of one key met, and neither has won."""
 
 
 class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +59,7 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 5
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListedObject(msgspec.Struct, frozen=True):
     """An object as a listing shows it; ``key`` is without the prefix."""
 
     key: str
@@ -61,7 +67,7 @@ class Listed(msgspec.Struct, frozen=True):
     modified_at: datetime
 
 
-class Head(msgspec.Struct, frozen=True):
+class ObjectHead(msgspec.Struct, frozen=True):
     """An object without its content. ``etag`` is without quotes."""
 
     size_bytes: int
@@ -108,11 +114,11 @@ class Bucket:
         """The name in the bucket."""
         return self.settings.prefix + key
 
-    def at(self, key: str) -> Any:
+    def object_parameters(self, key: str) -> Any:
         """What names an object in a request."""
         return {"Bucket": self.settings.bucket, "Key": self.key(key)}
 
-    def encrypted(self) -> Any:
+    def encryption_parameters(self) -> Any:
         """What asks for encryption in a request that writes."""
         if not self.settings.encryption:
             return {}
@@ -122,7 +128,7 @@ class Bucket:
         return options
 
     @contextlib.asynccontextmanager
-    async def asking(self, key: str = "") -> "AsyncIterator[S3Client]":
+    async def request(self, key: str = "") -> "AsyncIterator[S3Client]":
         """The client for one request, when it is its turn. Errors come out as the storage's own."""
         with _translated_errors(key):
             async with self._requests:
@@ -133,16 +139,16 @@ class Bucket:
         if stop is not None and stop <= start:
             return b""
         options: Any = {} if stop is None else {"Range": f"bytes={start}-{stop - 1}"}
-        async with self.asking(key) as client:
-            answer = await client.get_object(**self.at(key), **options)
+        async with self.request(key) as client:
+            answer = await client.get_object(**self.object_parameters(key), **options)
             async with answer["Body"] as body:
                 return await body.read()
 
-    async def head(self, key: str) -> Head:
+    async def head(self, key: str) -> ObjectHead:
         """Raises :class:`RecordingNotFoundError`."""
-        async with self.asking(key) as client:
-            answer = await client.head_object(**self.at(key))
-        return Head(
+        async with self.request(key) as client:
+            answer = await client.head_object(**self.object_parameters(key))
+        return ObjectHead(
             size_bytes=answer["ContentLength"],
             etag=answer["ETag"].strip('"'),
             modified_at=answer["LastModified"].astimezone(UTC),
@@ -151,9 +157,12 @@ class Bucket:
 
     async def put(self, key: str, body: bytes, content_type: str = "binary/octet-stream") -> None:
         """Write ``key``, whatever was there."""
-        async with self.asking(key) as client:
+        async with self.request(key) as client:
             await client.put_object(
-                **self.at(key), **self.encrypted(), Body=body, ContentType=content_type
+                **self.object_parameters(key),
+                **self.encryption_parameters(),
+                Body=body,
+                ContentType=content_type,
             )
 
     async def create(
@@ -171,31 +180,32 @@ class Bucket:
         again after a failure, with the same content, gives the same one.
         """
         write_id = write_id or str(uuid_utils.compat.uuid7())
+        kept = {**(metadata or {}), _WRITE_ID: write_id}
+
+        async def create() -> None:
+            try:
+                async with self._requests:
+                    await self.client.put_object(
+                        **self.object_parameters(key), **self.encryption_parameters(),
+                        Body=body, ContentType=content_type, IfNoneMatch="*", Metadata=kept,
+                    )  # fmt: skip
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in _RACED:
+                    raise _RacedError(str(error)) from error
+                if code not in _EXISTS:
+                    raise
+                if not await self._was_written_by(key, write_id):
+                    raise KeyExistsError(key) from error
+
         with _translated_errors(key):
-            for delay_seconds in (0.05, 0.2, 0.5, None):
-                try:
-                    async with self._requests:
-                        await self.client.put_object(
-                            **self.at(key), **self.encrypted(),
-                            Body=body, ContentType=content_type, IfNoneMatch="*",
-                            Metadata={**(metadata or {}), _WRITE_ID: write_id},
-                        )  # fmt: skip
-                    return
-                except ClientError as error:
-                    code = error.response["Error"]["Code"]
-                    if code in _EXISTS and await self._is_ours(key, write_id):
-                        return
-                    if code in _EXISTS:
-                        raise KeyExistsError(key) from error
-                    if code not in _RACED or delay_seconds is None:
-                        raise
-                await asyncio.sleep(delay_seconds)
+            await retry(create, on=_RacedError, delays=_RACE_BACKOFF.delays())
 
     async def delete(self, keys: list[str]) -> None:
         """Delete keys, existing or not."""
-        for start in range(0, len(keys), _DELETED_AT_ONCE):
-            objects = [{"Key": self.key(key)} for key in keys[start : start + _DELETED_AT_ONCE]]
-            async with self.asking() as client:
+        for start in range(0, len(keys), _MAX_KEYS_PER_DELETE):
+            objects = [{"Key": self.key(key)} for key in keys[start : start + _MAX_KEYS_PER_DELETE]]
+            async with self.request() as client:
                 answer = await client.delete_objects(
                     Bucket=self.settings.bucket,
                     Delete={"Objects": objects, "Quiet": True},  # type: ignore[typeddict-item]
@@ -203,16 +213,20 @@ class Bucket:
             if errors := answer.get("Errors"):
                 raise StorageUnavailableError(f"could not be deleted: {errors[0]}")
 
-    async def pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[list[Listed]]:
+    async def pages(
+        self, prefix: str, *, start_after: str = ""
+    ) -> AsyncIterator[list[ListedObject]]:
         """Keys below ``prefix``, page by page, each page in the order of its keys."""
         options: dict[str, Any] = {"StartAfter": self.key(start_after)} if start_after else {}
         while True:
-            async with self.asking() as client:
+            async with self.request() as client:
                 answer = await client.list_objects_v2(
                     Bucket=self.settings.bucket, Prefix=self.key(prefix), **options
                 )
             page = [
-                Listed(item["Key"][len(self.settings.prefix) :], item["Size"], item["LastModified"])
+                ListedObject(
+                    item["Key"][len(self.settings.prefix) :], item["Size"], item["LastModified"]
+                )
                 for item in answer.get("Contents", [])
             ]
             if page:
@@ -226,7 +240,7 @@ class Bucket:
         """All keys below ``prefix``."""
         return [listed.key async for page in self.pages(prefix) for listed in page]
 
-    async def _is_ours(self, key: str, write_id: str) -> bool:
+    async def _was_written_by(self, key: str, write_id: str) -> bool:
         try:
             return (await self.head(key)).metadata.get(_WRITE_ID) == write_id
         except RecordingNotFoundError:

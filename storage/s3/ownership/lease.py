@@ -23,41 +23,41 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Lease:
-    """One node's right to one session, from :meth:`take` until another node takes it."""
+    """One node's right to one session, from :meth:`acquire` until another node takes it."""
 
     def __init__(self, bucket: Bucket, keys: SessionKeys, node: Node, epoch: int) -> None:
         self.epoch = epoch
         self._bucket = bucket
         self._keys = keys
         self._node = node
-        self._lapses = node.lapses
+        self._lapse_count = node.lapse_count
 
     @classmethod
-    async def take(cls, bucket: Bucket, keys: SessionKeys, node: Node) -> "Lease":
+    async def acquire(cls, bucket: Bucket, keys: SessionKeys, node: Node) -> "Lease":
         """The next epoch. Raises `OwnedElsewhereError` while a node that lives has the last."""
         while True:
-            latest = await _latest(bucket, keys)
+            latest = await _latest_epoch(bucket, keys)
             await _check_not_owned_elsewhere(bucket, keys, node, latest)
             lease = cls(bucket, keys, node, epoch=latest + 1)
             try:
-                await lease.begin()
+                await lease.create()
             except KeyExistsError:
                 continue
             return lease
 
-    async def begin(self) -> None:
+    async def create(self) -> None:
         """Raises `KeyExistsError` where another node was faster."""
         owner = msgspec.json.encode(Owner(self._node.node_id))
         await self._bucket.create(self._keys.epoch(self.epoch), owner, "application/json")
 
     async def verify(self) -> None:
         """Cheap while the node renews in time. Raises `FencedError` where another has the right."""
-        lapses = self._node.lapses
-        if lapses == self._lapses and not self._node.is_overdue:
+        lapse_count = self._node.lapse_count
+        if lapse_count == self._lapse_count and not self._node.is_overdue:
             return
-        if await _latest(self._bucket, self._keys) != self.epoch:
+        if await _latest_epoch(self._bucket, self._keys) != self.epoch:
             raise FencedError(str(self._keys.session_id))
-        self._lapses = lapses
+        self._lapse_count = lapse_count
 
     async def release(self) -> None:
         """Whoever is asked next may take it at once."""
@@ -67,19 +67,19 @@ class Lease:
         )
 
 
-async def owner_of(bucket: Bucket, keys: SessionKeys) -> Owner | None:
+async def last_owner(bucket: Bucket, keys: SessionKeys) -> Owner | None:
     """Return the owner of the last epoch, living or not; None if it was released."""
-    return await _owner_of_epoch(bucket, keys, await _latest(bucket, keys))
+    return await _owner_of_epoch(bucket, keys, await _latest_epoch(bucket, keys))
 
 
 async def living_owner(bucket: Bucket, keys: SessionKeys, node: Node) -> str | None:
     """Return the address of another living node that owns the session, None if there is none."""
-    return await _living_owner_of_epoch(bucket, keys, node, await _latest(bucket, keys))
+    return await _living_owner_of_epoch(bucket, keys, node, await _latest_epoch(bucket, keys))
 
 
 async def check_not_owned_elsewhere(bucket: Bucket, keys: SessionKeys, node: Node) -> None:
     """Raise `OwnedElsewhereError` if another living node owns the session."""
-    await _check_not_owned_elsewhere(bucket, keys, node, await _latest(bucket, keys))
+    await _check_not_owned_elsewhere(bucket, keys, node, await _latest_epoch(bucket, keys))
 
 
 async def _owner_of_epoch(bucket: Bucket, keys: SessionKeys, epoch: int) -> Owner | None:
@@ -110,6 +110,6 @@ async def _check_not_owned_elsewhere(
         raise OwnedElsewhereError(str(keys.session_id), address)
 
 
-async def _latest(bucket: Bucket, keys: SessionKeys) -> int:
+async def _latest_epoch(bucket: Bucket, keys: SessionKeys) -> int:
     """The highest epoch; 0 where there is none."""
     return max(map(epoch_of, await bucket.keys(keys.epochs)), default=0)

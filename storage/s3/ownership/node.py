@@ -19,6 +19,7 @@ import msgspec
 import uuid_utils.compat
 
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Presence(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class Leasing(msgspec.Struct, frozen=True, kw_only=True):
+class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How nodes know of each other. ``address`` is where this one is reached."""
 
     address: str = ""
@@ -47,32 +48,32 @@ class Leasing(msgspec.Struct, frozen=True, kw_only=True):
 class Node:
     """One process. Its id stays that of its spool folder: after a crash it knows its own."""
 
-    def __init__(self, bucket: Bucket, folder: Path, leasing: Leasing) -> None:
+    def __init__(self, bucket: Bucket, folder: Path, settings: LeaseSettings) -> None:
         self._bucket = bucket
         self._folder = folder
-        self._leasing = leasing
+        self._settings = settings
         self._lock: int | None = None
-        self._renewed_at = leasing.monotonic()
-        self._renewing: asyncio.Task[None] | None = None
-        self._renewal = asyncio.Lock()
-        self.lapses = 0  # how often it was overdue, up to the last renewal
+        self._renewed_at = settings.monotonic()
+        self._renewal_task: asyncio.Task[None] | None = None
+        self._renewal_lock = asyncio.Lock()
+        self.lapse_count = 0  # how often it was overdue, up to the last renewal
         self.node_id = ""
 
     async def start(self) -> None:
         """Raises `StorageUnavailableError`, also where another process has the folder."""
         self.node_id = await asyncio.to_thread(self._claim_folder)
-        self._renewed_at = self._leasing.monotonic()
+        self._renewed_at = self._settings.monotonic()
         await self._renew()
-        self._renewing = asyncio.create_task(self._renew_for_ever(), name="lease")
+        self._renewal_task = asyncio.create_task(self._renewal_loop(), name="lease")
 
     async def stop(self) -> None:
         """The others need not wait for the lease to end."""
-        if self._renewing is not None:
+        if self._renewal_task is not None:
             with contextlib.suppress(TimeoutError):
                 # A renewal that is on its way would bring it back.
                 async with asyncio.timeout(_STOP_SECONDS):
-                    await self._renewal.acquire()
-            self._renewing.cancel()  # one that waits before it asks again would, too
+                    await self._renewal_lock.acquire()
+            self._renewal_task.cancel()  # one that waits before it asks again would, too
             with contextlib.suppress(StorageError, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._bucket.delete([NODES + self.node_id])
@@ -80,10 +81,10 @@ class Node:
 
     async def abandon(self) -> None:
         """Stop as a crash would."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-            self._renewing = None
+        if self._renewal_task is not None:
+            self._renewal_task.cancel()
+            await asyncio.gather(self._renewal_task, return_exceptions=True)
+            self._renewal_task = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -91,8 +92,8 @@ class Node:
     @property
     def is_overdue(self) -> bool:
         """Whether the others may take it for dead, and take over what is its own."""
-        age_seconds = self._leasing.monotonic() - self._renewed_at
-        return age_seconds > self._leasing.lease_seconds
+        age_seconds = self._settings.monotonic() - self._renewed_at
+        return age_seconds > self._settings.lease_seconds
 
     async def presence(self, node_id: str) -> Presence | None:
         """Of a node that lives."""
@@ -101,9 +102,9 @@ class Node:
         except RecordingNotFoundError:
             return None
         presence = msgspec.json.decode(data, type=Presence)
-        return presence if presence.expires_at > self._leasing.now() else None
+        return presence if presence.expires_at > self._settings.now() else None
 
-    async def dead(self) -> list[str]:
+    async def dead_nodes(self) -> list[str]:
         """Nodes that ended without a word."""
         found = []
         for key in await self._bucket.keys(NODES):
@@ -112,27 +113,26 @@ class Node:
                 found.append(node_id)
         return found
 
-    async def bury(self, node_id: str) -> None:
-        """Nothing that is this dead node's is left to be taken over."""
+    async def remove_node(self, node_id: str) -> None:
+        """Remove the object of a dead node that owns no session any more."""
         if await self.presence(node_id) is not None:
             return  # it was only slow
         await self._bucket.delete([NODES + node_id])
 
-    async def _renew_for_ever(self) -> None:
+    async def _renewal_loop(self) -> None:
+        interval_seconds = self._settings.lease_seconds / _RENEWALS_PER_LEASE
+        backoff = Backoff(first_seconds=interval_seconds / 4, max_seconds=interval_seconds)
         while True:
-            await asyncio.sleep(self._leasing.lease_seconds / _RENEWALS_PER_LEASE)
-            try:
-                await self._renew()
-            except StorageError as error:
-                logger.warning("the lease of this node could not be renewed: %s", error)
+            await asyncio.sleep(interval_seconds)
+            await retry(self._renew, on=StorageError, delays=backoff.delays(), failed=_log_failure)
 
     async def _renew(self) -> None:
-        asked_at = self._leasing.monotonic()
-        expires_at = self._leasing.now() + timedelta(seconds=self._leasing.lease_seconds)
-        presence = msgspec.json.encode(Presence(self._leasing.address, expires_at))
-        async with self._renewal:
+        asked_at = self._settings.monotonic()
+        expires_at = self._settings.now() + timedelta(seconds=self._settings.lease_seconds)
+        presence = msgspec.json.encode(Presence(self._settings.address, expires_at))
+        async with self._renewal_lock:
             await self._bucket.put(NODES + self.node_id, presence, "application/json")
-        self.lapses += self.is_overdue
+        self.lapse_count += self.is_overdue
         self._renewed_at = asked_at
 
     def _claim_folder(self) -> str:
@@ -151,3 +151,9 @@ class Node:
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         return node_id
+
+
+def _log_failure(error: Exception, delay_seconds: float) -> None:
+    logger.warning(
+        "the lease of this node could not be renewed: %s; next try in %.1f s", error, delay_seconds
+    )

@@ -17,7 +17,7 @@ from storage.s3.keys import SessionKeys
 
 logger = logging.getLogger(__name__)
 
-_READ_AT_ONCE = 20
+_CONCURRENT_READS = 20
 
 
 async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
@@ -54,15 +54,15 @@ async def _candidates(
             yield manifest
         return
     prefix = keys.BY_TIME if user_id is None else keys.by_user(user_id)
-    after = "" if cursor is None else prefix + keys.index_place(cursor)
+    after = "" if cursor is None else prefix + keys.index_entry(cursor)
     async for page in bucket.pages(prefix, start_after=after):
         async for manifest in _read_all(bucket, [keys.session_of(entry.key) for entry in page]):
             yield manifest
 
 
 async def _read_all(bucket: Bucket, session_ids: list[UUID]) -> AsyncIterator[Manifest]:
-    for start in range(0, len(session_ids), _READ_AT_ONCE):
-        batch = session_ids[start : start + _READ_AT_ONCE]
+    for start in range(0, len(session_ids), _CONCURRENT_READS):
+        batch = session_ids[start : start + _CONCURRENT_READS]
         found = await asyncio.gather(
             *(read_manifest(bucket, session_id) for session_id in batch), return_exceptions=True
         )

@@ -8,17 +8,16 @@ from storage import files
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.waveform import peaks
-from storage.waveform.growing_file import PeaksFile
-from storage.waveform.peaks import Peaks
+from storage.waveform.growing_file import GrowingWaveform
 
 
 class Digest:
     """Of the first ``pcm_bytes`` of a recording, from its beginning on, in any pieces."""
 
-    def __init__(self, file: PeaksFile) -> None:
+    def __init__(self, waveform: GrowingWaveform) -> None:
         self.pcm_bytes = 0
         self._hash = hashlib.sha256()
-        self._peaks = file
+        self._waveform = waveform
         self._lock = threading.Lock()
 
     @property
@@ -36,24 +35,24 @@ class Digest:
             if start != self.pcm_bytes:
                 return
             with files.translated_errors():
-                self._peaks.add(pcm)
+                self._waveform.add(pcm)
             self._hash.update(pcm)
             self.pcm_bytes += len(pcm)
 
     async def pixels(self) -> bytes:
         """Of the waveform, those that are whole."""
         with files.translated_errors():
-            return await asyncio.to_thread(self._peaks.pixels)
+            return await asyncio.to_thread(self._waveform.pixels)
 
-    async def put_peaks(self, bucket: Bucket, session: SessionKeys) -> None:
-        """The audio is all here, and finished."""
+    async def put_waveform(self, bucket: Bucket, session: SessionKeys) -> None:
+        """Put the waveform. All the audio must have been added."""
         with files.translated_errors():
-            found = await asyncio.to_thread(self._peaks.finished)
-        # Not where this is done again after the spool has gone: then it is there.
+            found = await asyncio.to_thread(self._waveform.to_peaks)
+        # Not if this is done again after the spool was discarded: then it is put already.
         if found.length == peaks.length(found.pcm_format, self.pcm_bytes):
-            await put_peaks(bucket, session, found)
+            await put_waveform(bucket, session, found.encode())
 
 
-async def put_peaks(bucket: Bucket, session: SessionKeys, found: Peaks) -> None:
-    """The waveform of finished audio, which is the same whoever has measured it."""
-    await bucket.put(session.peaks, found.encode(), "application/octet-stream")
+async def put_waveform(bucket: Bucket, session: SessionKeys, data: bytes) -> None:
+    """Put the waveform of finished audio. It is the same whichever node has measured it."""
+    await bucket.put(session.peaks, data, "application/octet-stream")

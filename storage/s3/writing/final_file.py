@@ -6,7 +6,7 @@ from storage import wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 
@@ -17,7 +17,7 @@ class FinalFile:
     def __init__(
         self,
         bucket: Bucket,
-        segments: Segments,
+        segments: SegmentLog,
         spool: Spool,
         pcm_format: PcmFormat,
         part_bytes: int,
@@ -31,24 +31,24 @@ class FinalFile:
         self._upload = upload
         self._key = segments.keys.audio
 
-    async def ship(self, pcm_bytes: int) -> None:
+    async def put_parts(self, pcm_bytes: int) -> None:
         """Put every part but the first that is whole when ``pcm_bytes`` are persisted."""
         while _next_number(self._upload) * self._part_bytes <= wav.HEADER_BYTES + pcm_bytes:
-            upload = await self._begin_upload()
+            upload = await self._upload_or_create()
             start = _part_start(upload.next_number, self._part_bytes)
             await upload.put(upload.next_number, await self._read(start, start + self._part_bytes))
             await asyncio.to_thread(self._spool.free, *uploaded_pcm(upload, self._part_bytes))
 
-    async def finish(self, pcm_bytes: int) -> str:
+    async def complete(self, pcm_bytes: int) -> str:
         """Put the last part, then the first, and complete the object. Return its ETag."""
         header = wav.header(self._pcm_format, pcm_bytes)
         size_bytes = len(header) + pcm_bytes
         if self._upload is None and size_bytes <= self._part_bytes:
             body = header + await self._read(0, pcm_bytes)
             await self._bucket.put(self._key, body, "audio/wav")
-        elif self._upload is not None or not await self._is_whole(size_bytes):
-            await self.ship(pcm_bytes)
-            upload = await self._begin_upload()
+        elif self._upload is not None or not await self._object_is_complete(size_bytes):
+            await self.put_parts(pcm_bytes)
+            upload = await self._upload_or_create()
             start = _part_start(upload.next_number, self._part_bytes)
             if start < pcm_bytes:
                 await upload.put(upload.next_number, await self._read(start, pcm_bytes))
@@ -62,12 +62,12 @@ class FinalFile:
             )
         return head.etag
 
-    async def _begin_upload(self) -> Upload:
+    async def _upload_or_create(self) -> Upload:
         if self._upload is None:
-            self._upload = await Upload.begin(self._bucket, self._key)
+            self._upload = await Upload.create(self._bucket, self._key)
         return self._upload
 
-    async def _is_whole(self, size_bytes: int) -> bool:
+    async def _object_is_complete(self, size_bytes: int) -> bool:
         """Whether a writer that died made the object already: audio of that length is the same."""
         try:
             return (await self._bucket.head(self._key)).size_bytes == size_bytes

@@ -9,21 +9,23 @@ import msgspec
 from storage import wav
 from storage.errors import StorageUnavailableError
 from storage.pcm import PcmFormat
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
 
 _BLOCK_BYTES = 1024 * 1024
 
 
-class Unpersisted(msgspec.Struct, frozen=True):
-    """What only the node that writes the session can add: audio that no segment has yet.
+class UnpersistedAudio(msgspec.Struct, frozen=True):
+    """Audio that only the node that writes the session has, in its spool.
 
-    ``pcm_bytes`` is the length of the whole recording. ``read`` returns PCM from the spool and
-    blocks, ``pixels`` the whole pixels of the waveform of what is persisted.
+    ``pcm_bytes`` is the length of the whole recording. ``holds`` returns whether the spool has a
+    range of PCM, ``read`` returns it and blocks, ``pixels`` returns the whole pixels of the
+    waveform of what is persisted.
     """
 
     pcm_bytes: int
+    holds: Callable[[int, int], bool]
     read: Callable[[int, int], bytes]
     pixels: Callable[[], Awaitable[bytes]]
 
@@ -33,10 +35,10 @@ class GrowingAudio:
 
     def __init__(
         self,
-        segments: Segments,
+        segments: SegmentLog,
         pcm_format: PcmFormat,
         modified_at: datetime,
-        unpersisted: Unpersisted | None = None,
+        unpersisted: UnpersistedAudio | None = None,
     ) -> None:
         self._segments = segments
         self._pcm_format = pcm_format
@@ -67,10 +69,31 @@ class GrowingAudio:
         return await measure(self, self._pcm_format, known)
 
     async def _tail(self, start: int, stop: int) -> bytes:
-        if self._segments.pcm_bytes < stop and self._unpersisted is not None:
-            try:
-                return await asyncio.to_thread(self._unpersisted.read, start, stop)
-            except StorageUnavailableError:
-                if self._segments.pcm_bytes < stop:
-                    raise
-        return b"".join([block async for block in self._segments.read(start, stop)])
+        """Return PCM that no segment had when the snapshot was made."""
+        persisted_bytes = self._segments.pcm_bytes
+        if self._unpersisted is None or persisted_bytes >= stop:
+            return b"".join([block async for block in self._segments.read(start, stop)])
+        if (pcm := await self._read_spool(start, stop)) is not None:
+            return pcm
+        # The spool has freed what was persisted since.
+        persisted_bytes = max(start, self._segments.pcm_bytes)
+        if persisted_bytes == start:
+            raise StorageUnavailableError(f"the spool does not hold bytes {start} to {stop}")
+        if persisted_bytes >= stop:
+            return await self._tail(start, stop)
+        return await self._tail(start, persisted_bytes) + await self._tail(persisted_bytes, stop)
+
+    async def _read_spool(self, start: int, stop: int) -> bytes | None:
+        """Return PCM from the spool, None if a part of it was freed or the spool is gone.
+
+        Raises `StorageUnavailableError` if the segments do not have it either.
+        """
+        assert self._unpersisted is not None
+        try:
+            pcm = await asyncio.to_thread(self._unpersisted.read, start, stop)
+        except StorageUnavailableError:
+            if self._segments.pcm_bytes < stop:
+                raise
+            return None
+        # Afterwards: the spool notes a hole before it makes it.
+        return pcm if self._unpersisted.holds(start, stop) else None

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
@@ -16,26 +15,26 @@ from storage.errors import FencedError, StorageError, StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
+from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.ownership.lease import Lease
 from storage.s3.writing.digest import Digest
 from storage.s3.writing.final_file import FinalFile
-from storage.s3.writing.growing_audio import GrowingAudio
-from storage.s3.writing.growing_audio import Unpersisted as UnpersistedAudio
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.growing_audio import GrowingAudio, UnpersistedAudio
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 from storage.watermark import Unpersisted, Watermark
 
 logger = logging.getLogger(__name__)
 
-_MAX_PAUSE_SECONDS = 30.0
+_MAX_RETRY_SECONDS = 30.0
 _RELEASE_SECONDS = 5.0
-_INPUT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
-_DIGESTED_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
+_MAX_INPUT_OBJECT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
+_DIGEST_STEP_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
 
 
-class Shipping(msgspec.Struct, frozen=True, kw_only=True):
+class UploadSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How audio gets from the spool into the bucket."""
 
     segment_seconds: float = 5.0
@@ -55,26 +54,26 @@ class S3Recording:
         self,
         manifest: Manifest,
         spool: Spool,
-        segments: Segments,
+        segments: SegmentLog,
         bucket: Bucket,
-        shipping: Shipping,
+        settings: UploadSettings,
         *,
         persisted: Checkpoint,
         upload: Upload | None,
         lease: Lease,
-        released: Callable[["S3Recording"], None],
+        on_released: Callable[["S3Recording"], None],
     ) -> None:
         self.manifest = manifest
         self.persisted = persisted
         self.segments = segments
         self.spool = spool
         self._keys = segments.keys
-        self._final = FinalFile(
-            bucket, segments, spool, manifest.pcm_format, shipping.part_bytes, upload
+        self._final_file = FinalFile(
+            bucket, segments, spool, manifest.pcm_format, settings.part_bytes, upload
         )
         self._bucket = bucket
-        self._shipping = shipping
-        self._released = released
+        self._settings = settings
+        self._on_released = on_released
         self._lease = lease
         self._fenced: Callable[[], None] = lambda: None
         self.state = RecordingState.OPEN
@@ -83,9 +82,9 @@ class S3Recording:
         self._target: Checkpoint | None = None  # of a segment that may be there or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
         self._watermark = Watermark()
-        self._busy = asyncio.Lock()
-        self._hurry = asyncio.Event()  # audio comes in faster than it is heard
-        self._task = asyncio.create_task(self._ship_for_ever(), name=f"ship-{manifest.session_id}")
+        self._upload_lock = asyncio.Lock()
+        self._upload_early = asyncio.Event()  # audio comes in faster than it is heard
+        self._task = asyncio.create_task(self._upload_loop(), name=f"upload-{manifest.session_id}")
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -99,22 +98,22 @@ class S3Recording:
         self._fenced = fenced
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
-        self._must_have_room(len(pcm))
+        self._check_space(len(pcm))
         self.spool.append(pcm, checkpoint)
         self._watermark.recorded()
 
     def write_ahead(self, pcm: Buffer) -> None:
-        self._must_have_room(len(pcm))
+        self._check_space(len(pcm))
         self.spool.write_ahead(pcm)
 
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
-        self._must_have_room(len(data))
+        self._check_space(len(data))
         self.spool.keep_input(stream, offset, data)
 
     async def read_input(self, stream: int) -> AsyncIterator[bytes]:
         kept_bytes = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
-        for start in range(0, kept_bytes, _INPUT_BYTES):
-            stop = min(start + _INPUT_BYTES, kept_bytes)
+        for start in range(0, kept_bytes, _MAX_INPUT_OBJECT_BYTES):
+            stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
             yield await asyncio.to_thread(self.spool.read_input, stream, start, stop)
 
     def drop_input(self, stream: int) -> None:
@@ -122,16 +121,16 @@ class S3Recording:
 
     async def flush(self) -> None:
         wanted = self.checkpoint
-        async with self._busy:
-            await self._ship_segments(wanted)
+        async with self._upload_lock:
+            await self._put_segments(wanted)
 
-    async def ship(self) -> None:
+    async def upload(self) -> None:
         """Persist what there is and put the parts that have become whole."""
         wanted = self.checkpoint
-        async with self._busy:
-            await self._ship_segments(wanted)
-            await self._final.ship(self.persisted.pcm_bytes)
-            await self._digest_more()
+        async with self._upload_lock:
+            await self._put_segments(wanted)
+            await self._final_file.put_parts(self.persisted.pcm_bytes)
+            await self._digest_next()
         await asyncio.to_thread(self.spool.tidy)
 
     async def pixels(self) -> bytes:
@@ -139,23 +138,23 @@ class S3Recording:
         while self._digest.pcm_bytes < self.persisted.pcm_bytes:
             if self.state is not RecordingState.OPEN:
                 break
-            async with self._busy:
-                await self._digest_more()
+            async with self._upload_lock:
+                await self._digest_next()
         return await self._digest.pixels()
 
     async def complete(self, at: datetime) -> Manifest:
         self.state = self.state.sealed()
-        await self._stop_shipping()
-        async with self._busy:
-            await self._ship_segments(self.checkpoint)
-            with self._fencing():
+        await self._stop_uploading()
+        async with self._upload_lock:
+            await self._put_segments(self.checkpoint)
+            with self._detect_fencing():
                 await self.segments.seal(self.checkpoint, at)
             # From here on, all is the same whichever node does it.
-            etag = await self._final.finish(self.checkpoint.pcm_bytes)
-            await self._digest_more()
+            etag = await self._final_file.complete(self.checkpoint.pcm_bytes)
+            await self._digest_next()
             is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
             if is_digested:
-                await self._digest.put_peaks(self._bucket, self._keys)
+                await self._digest.put_waveform(self._bucket, self._keys)
             manifest = msgspec.structs.replace(
                 self.manifest.completed(self.checkpoint, self.segments.completed_at or at),
                 etag=etag,
@@ -167,14 +166,14 @@ class S3Recording:
             )
             await asyncio.to_thread(self.spool.discard)
         self.state = self.state.to(RecordingState.COMPLETED)
-        self._released(self)
+        self._on_released(self)
         return manifest
 
     async def release(self) -> None:
         self.state = self.state.sealed()
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
-                await self._stop_shipping()
+                await self._stop_uploading()
                 await self.flush()
                 await self._lease.release()
         except FencedError:
@@ -188,7 +187,7 @@ class S3Recording:
         is_done = is_fenced or self.persisted == self.checkpoint
         await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
         self.state = self.state.closed()
-        self._released(self)
+        self._on_released(self)
 
     async def audio(self) -> GrowingAudio:
         self._check_not_fenced()
@@ -196,7 +195,9 @@ class S3Recording:
             self.segments,
             self.manifest.pcm_format,
             self.manifest.created_at,
-            UnpersistedAudio(self.checkpoint.pcm_bytes, self.spool.read, self.pixels),
+            UnpersistedAudio(
+                self.checkpoint.pcm_bytes, self.spool.holds, self.spool.read, self.pixels
+            ),
         )
 
     def abandon(self) -> None:
@@ -208,63 +209,71 @@ class S3Recording:
         if self.state is RecordingState.FENCED:
             raise FencedError(self.manifest.session_id)
 
-    def _must_have_room(self, more_bytes: int) -> None:
+    def _check_space(self, more_bytes: int) -> None:
         if self.state is not RecordingState.OPEN:
             self._check_not_fenced()
             raise StorageUnavailableError(f"the recording is {self.state.value}")
         kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
         waiting_bytes -= sum(self._kept_bytes.values())
-        if waiting_bytes > self._shipping.part_bytes:
-            self._hurry.set()
-        if waiting_bytes + more_bytes > self._shipping.spool_max_bytes:
+        if waiting_bytes > self._settings.part_bytes:
+            self._upload_early.set()
+        if waiting_bytes + more_bytes > self._settings.spool_max_bytes:
             raise StorageUnavailableError(
                 f"the bucket is {waiting_bytes} bytes behind and the spool is full"
             )
 
-    async def _ship_for_ever(self) -> None:
-        pause_seconds = usual_seconds = self._shipping.segment_seconds
+    async def _upload_loop(self) -> None:
+        segment_seconds = self._settings.segment_seconds
+        backoff = Backoff(first_seconds=2 * segment_seconds, max_seconds=_MAX_RETRY_SECONDS)
         while True:
-            if pause_seconds == usual_seconds:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause_seconds):
-                        await self._hurry.wait()
-            else:
-                await asyncio.sleep(pause_seconds)
-            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(segment_seconds):
+                    await self._upload_early.wait()
             try:
-                await self.ship()
-                pause_seconds = usual_seconds
+                await retry(
+                    self._upload_now,
+                    on=StorageError,
+                    unless=FencedError,
+                    delays=backoff.delays(),
+                    failed=self._log_failure,
+                )
             except FencedError:
-                return  # whoever watches lets go of it
-            except StorageError as error:
-                logger.warning("%s is not persisted: %s", self.manifest.session_id, error)
-                pause_seconds = min(2 * pause_seconds, _MAX_PAUSE_SECONDS)
-                pause_seconds *= random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
+                return  # the caller of `watch` releases the recording
 
-    async def _stop_shipping(self) -> None:
-        async with self._busy:  # never in the middle of something
+    async def _upload_now(self) -> None:
+        self._upload_early.clear()
+        await self.upload()
+
+    def _log_failure(self, error: Exception, delay_seconds: float) -> None:
+        session_id = self.manifest.session_id
+        logger.warning(
+            "%s is not persisted: %s; next try in %.1f s", session_id, error, delay_seconds
+        )
+
+    async def _stop_uploading(self) -> None:
+        async with self._upload_lock:  # never in the middle of something
             self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def _ship_segments(self, wanted: Checkpoint) -> None:
+    async def _put_segments(self, wanted: Checkpoint) -> None:
         """Persist at least up to ``wanted``, and not for ever what comes in meanwhile."""
         self._check_not_fenced()
-        while self.persisted not in {wanted, self.checkpoint} and _counts(
+        while self.persisted not in {wanted, self.checkpoint} and _progress(
             self.persisted
-        ) <= _counts(wanted):
-            await self._ship_segment()
+        ) <= _progress(wanted):
+            await self._put_segment()
 
-    async def _ship_segment(self) -> None:
+    async def _put_segment(self) -> None:
         """Persist up to the next mark."""
         before, asked_at = self.persisted, time.monotonic()
-        self._target = target = self._target or self.spool.next_target(before)
+        self._target = target = self._target or self.spool.next_segment_end(before)
         is_latest = target == self.checkpoint
         for stream in target.streams:
-            await self._ship_input(stream.number, stream.kept_bytes)
+            await self._put_input(stream.number, stream.kept_bytes)
         pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
-        with self._fencing():
+        with self._detect_fencing():
             await self.segments.append(pcm, target)
         self.persisted, self._target = target, None
         if is_latest:
@@ -272,16 +281,16 @@ class S3Recording:
         await asyncio.to_thread(self._digest.add, before.pcm_bytes, pcm)
         await self._drop_inputs()
 
-    async def _ship_input(self, number: int, kept_bytes: int) -> None:
+    async def _put_input(self, number: int, kept_bytes: int) -> None:
         start = self._kept_bytes.get(number, 0)
         while start < kept_bytes:
-            stop = min(start + _INPUT_BYTES, kept_bytes)
+            stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
             data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
             await self._bucket.put(self._keys.input(number, start, self._lease.epoch), data)
             self._kept_bytes[number] = start = stop
 
     @contextlib.contextmanager
-    def _fencing(self) -> Iterator[None]:
+    def _detect_fencing(self) -> Iterator[None]:
         """Another writer's segment where this one's should go: then it is over here."""
         try:
             yield
@@ -295,21 +304,21 @@ class S3Recording:
         """Remove what no segment, present or to come, will need."""
         needed = {stream.number for stream in self.persisted.streams if stream.kept_bytes}
         for stream, ended in self._dropped.copy():
-            if stream not in needed and _counts(self.persisted) >= _counts(ended):
+            if stream not in needed and _progress(self.persisted) >= _progress(ended):
                 if stream in self._kept_bytes:
                     await self._bucket.delete(await self._bucket.keys(self._keys.input_of(stream)))
                     del self._kept_bytes[stream]
                 self.spool.drop_input(stream)
                 self._dropped.remove((stream, ended))
 
-    async def _digest_more(self) -> None:
+    async def _digest_next(self) -> None:
         """Read again what an earlier writer shipped, a little at a time."""
         start = self._digest.pcm_bytes
-        stop = min(self.persisted.pcm_bytes, start + _DIGESTED_BYTES)
+        stop = min(self.persisted.pcm_bytes, start + _DIGEST_STEP_BYTES)
         async for block in self.segments.read(start, stop):
             await asyncio.to_thread(self._digest.add, start, block)
             start += len(block)
 
 
-def _counts(checkpoint: Checkpoint) -> tuple[int, int]:
+def _progress(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.chunk_count, checkpoint.pcm_bytes

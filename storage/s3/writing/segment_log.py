@@ -30,7 +30,7 @@ _COMPLETED_AT = "completed-at"
 _BLOCK_BYTES = 1024 * 1024
 
 
-class Segments:
+class SegmentLog:
     """Writes segments one after the other, and reads any range of what they hold."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Segments:
         self.last_epoch = 0  # of who wrote the last one found; 0 where there is none
         self.completed_at: datetime | None = None  # set where the last one is the last for good
         self._pcm_format = pcm_format
-        self._stops = array("Q")  # where each segment's PCM ends, in bytes of the recording
+        self._segment_ends = array("Q")  # where each segment's PCM ends, in bytes of the recording
         self._write_id = str(uuid_utils.compat.uuid7())
 
     async def load(self) -> Checkpoint:
@@ -58,7 +58,7 @@ class Segments:
             if entry.key != self.keys.segment(sequence):
                 raise StorageUnavailableError(f"{self.keys.segment(sequence)} is missing")
             stops.append((stops[-1] if stops else 0) + entry.size_bytes - SEGMENT_HEADER_BYTES)
-        self._stops = stops
+        self._segment_ends = stops
         if not listed:
             return Checkpoint()
         metadata = (await self._bucket.head(listed[-1].key)).metadata
@@ -76,7 +76,7 @@ class Segments:
         """
         while True:
             checkpoint = await self.load()
-            if self.last_epoch > self.writer.epoch:
+            if self.last_epoch > self.lease.epoch:
                 raise FencedError(str(self.keys.session_id))
             await found(checkpoint)
             if self.completed_at is None:
@@ -87,18 +87,18 @@ class Segments:
             return checkpoint
 
     @property
-    def writer(self) -> Lease:
+    def lease(self) -> Lease:
         if self._lease is None:
             raise StorageUnavailableError("these segments were opened to be read")
         return self._lease
 
     @property
     def count(self) -> int:
-        return len(self._stops)
+        return len(self._segment_ends)
 
     @property
     def pcm_bytes(self) -> int:
-        return self._stops[-1] if self._stops else 0
+        return self._segment_ends[-1] if self._segment_ends else 0
 
     async def seal(self, checkpoint: Checkpoint, at: datetime) -> None:
         """Write the last one of all: the recording is completed, whoever goes on doing so."""
@@ -119,20 +119,20 @@ class Segments:
         if len(record) > _MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         body = Segment(self._pcm_format, pcm).encode()
-        metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.writer.epoch)}
+        metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.lease.epoch)}
         if completed_at is not None:
             metadata[_COMPLETED_AT] = completed_at.isoformat()
         await self._bucket.create(key, body, "audio/wav", metadata, self._write_id)
         # Where the session was completed elsewhere meanwhile, nothing stood in the way.
-        await self.writer.verify()
-        self._stops.append(self.pcm_bytes + len(pcm))
+        await self.lease.verify()
+        self._segment_ends.append(self.pcm_bytes + len(pcm))
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         """PCM from byte ``start`` to ``stop``. Once they are gone, from the final file."""
-        sequence = bisect_right(self._stops, start)
+        sequence = bisect_right(self._segment_ends, start)
         while start < stop:
-            begin = self._stops[sequence - 1] if sequence else 0
-            until = min(stop, self._stops[sequence], start + _BLOCK_BYTES)
+            begin = self._segment_ends[sequence - 1] if sequence else 0
+            until = min(stop, self._segment_ends[sequence], start + _BLOCK_BYTES)
             offset = SEGMENT_HEADER_BYTES - begin
             try:
                 yield await self._bucket.get(
@@ -142,7 +142,7 @@ class Segments:
                 offset = wav.HEADER_BYTES
                 yield await self._bucket.get(self.keys.audio, start + offset, until + offset)
             start = until
-            while sequence < self.count and start >= self._stops[sequence]:
+            while sequence < self.count and start >= self._segment_ends[sequence]:
                 sequence += 1
 
 

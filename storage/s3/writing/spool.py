@@ -19,8 +19,8 @@ from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.volume.paths import SessionPaths, session_of_state
-from storage.volume.recording import LocalRecording
-from storage.waveform.growing_file import PeaksFile, boot
+from storage.volume.recording import VolumeRecording
+from storage.waveform.growing_file import GrowingWaveform, boot_id
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ class Spool:
         self._marks: collections.deque[Checkpoint] = collections.deque()
         self._last_mark_bytes = 0
         self._hole = (0, 0)  # PCM that is not here, from byte to byte
-        self._recording = LocalRecording(paths, manifest, changed=_ignore, released=_ignore)
+        self._recording = VolumeRecording(paths, manifest, on_changed=_ignore, on_released=_ignore)
         # Fed by who ships: what was shipped is perhaps no longer here.
-        self.peaks = PeaksFile(paths.growing_peaks(boot()), manifest.pcm_format)
+        self.peaks = GrowingWaveform(paths.growing_peaks(boot_id()), manifest.pcm_format)
         self._marks_file = os.open(_marks_path(paths), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
 
     @classmethod
@@ -105,7 +105,7 @@ class Spool:
     def drop_input(self, stream: int) -> None:
         self._recording.drop_input(stream)
 
-    def next_target(self, persisted: Checkpoint) -> Checkpoint:
+    def next_segment_end(self, persisted: Checkpoint) -> Checkpoint:
         """Where the segment ends that follows ``persisted``; ``persisted`` if there is none.
 
         That is all there is, unless the bucket is behind.
@@ -167,7 +167,7 @@ class Spool:
         self._recording.persist()
 
     def close(self) -> None:
-        self.peaks.leave()
+        self.peaks.stop()
         self._recording.close()
         if self._marks_file >= 0:
             os.close(self._marks_file)
@@ -260,5 +260,5 @@ def _read(path: Path, offset: int, length: int) -> bytes:
         return bytes(data)
 
 
-def _ignore(_: LocalRecording) -> None:
+def _ignore(_: VolumeRecording) -> None:
     """Nobody waits for a spool to be durable: what is persisted is in the bucket."""

@@ -30,10 +30,12 @@ class Upload:
         self._skip_put_parts()
 
     @classmethod
-    async def begin(cls, bucket: Bucket, key: str) -> "Upload":
-        async with bucket.asking(key) as client:
+    async def create(cls, bucket: Bucket, key: str) -> "Upload":
+        async with bucket.request(key) as client:
             answer = await client.create_multipart_upload(
-                **bucket.at(key), **bucket.encrypted(), ContentType="audio/wav"
+                **bucket.object_parameters(key),
+                **bucket.encryption_parameters(),
+                ContentType="audio/wav",
             )
         return cls(bucket, key, answer["UploadId"], {})
 
@@ -63,9 +65,9 @@ class Upload:
 
     async def put(self, number: int, body: bytes) -> None:
         """Part ``number``, counted from 1."""
-        async with self._bucket.asking(self._key) as client:
+        async with self._bucket.request(self._key) as client:
             answer = await client.upload_part(
-                **self._bucket.at(self._key),
+                **self._bucket.object_parameters(self._key),
                 UploadId=self._upload_id,
                 PartNumber=number,
                 Body=body,
@@ -78,10 +80,10 @@ class Upload:
         parts = sorted(self._etags.items())
         listed = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
         try:
-            await self._must_hold(parts, size_bytes)
-            async with self._bucket.asking(self._key) as client:
+            await self._check_parts(parts, size_bytes)
+            async with self._bucket.request(self._key) as client:
                 await client.complete_multipart_upload(
-                    **self._bucket.at(self._key),
+                    **self._bucket.object_parameters(self._key),
                     UploadId=self._upload_id,
                     MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
                 )
@@ -93,16 +95,16 @@ class Upload:
     async def abort(self) -> None:
         """Forget it, if it is there."""
         with contextlib.suppress(RecordingNotFoundError):
-            async with self._bucket.asking(self._key) as client:
+            async with self._bucket.request(self._key) as client:
                 await client.abort_multipart_upload(
-                    **self._bucket.at(self._key), UploadId=self._upload_id
+                    **self._bucket.object_parameters(self._key), UploadId=self._upload_id
                 )
 
     def _skip_put_parts(self) -> None:
         while self.has_part(self._next_number):
             self._next_number += 1
 
-    async def _must_hold(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
+    async def _check_parts(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
         """The store lists every part as it was put here.
 
         SeaweedFS lists one that was put twice as often.
@@ -115,7 +117,7 @@ class Upload:
 
 async def open_uploads(bucket: Bucket, key: str) -> list[str]:
     """Ids of the uploads of ``key`` that were neither completed nor aborted, newest first."""
-    async with bucket.asking(key) as client:
+    async with bucket.request(key) as client:
         answer = await client.list_multipart_uploads(
             Bucket=bucket.settings.bucket, Prefix=bucket.key(key)
         )
@@ -134,9 +136,9 @@ async def _list_parts(bucket: Bucket, key: str, upload_id: str) -> list[_Part]:
     """Every part that was put."""
     found: list[_Part] = []
     while True:
-        async with bucket.asking(key) as client:
+        async with bucket.request(key) as client:
             answer = await client.list_parts(
-                **bucket.at(key),
+                **bucket.object_parameters(key),
                 UploadId=upload_id,
                 PartNumberMarker=found[-1].number if found else 0,
             )

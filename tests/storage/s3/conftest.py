@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from storage.s3 import BucketSettings, S3Storage, Shipping
+from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from storage.s3.client.bucket import Bucket
-from storage.s3.ownership.node import Leasing
+from storage.s3.ownership.node import LeaseSettings
 from tests.conftest import ManualClock
 from tests.faults import FaultyStore, faulty_store
 from tests.storage.conftest import bucket_settings
@@ -61,14 +61,16 @@ async def open_s3(
     bucket = KeptBucket(settings)
 
     monkeypatch.setattr("storage.s3.storage.Bucket", lambda _: bucket)
-    shipping = Shipping(segment_seconds=3600, part_bytes=PART_BYTES)
-    leasing = Leasing(
+    upload_settings = UploadSettings(segment_seconds=3600, part_bytes=PART_BYTES)
+    lease_settings = LeaseSettings(
         address="http://node.example",
         lease_seconds=LEASE_SECONDS,
         now=clock.now,
         monotonic=clock.monotonic,
     )
-    yield lambda folder: S3Storage(settings, folder, shipping, leasing)
+    yield lambda folder: S3Storage(
+        settings, folder, upload_settings, lease_settings, is_store_checked=True
+    )
     await bucket.end()
 
 

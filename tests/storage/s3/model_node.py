@@ -13,7 +13,7 @@ from storage import wav
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, StorageError
 from storage.recording_state import RecordingState
-from storage.s3 import BucketSettings, Leasing, S3Storage, Shipping
+from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
 from storage.s3.keys import SessionKeys, segment_sequence
 from storage.s3.ownership.lease import Owner
 from storage.s3.writing.recording import S3Recording
@@ -92,13 +92,14 @@ class Node:
             self.storage = S3Storage(
                 bucket,
                 folder,
-                Shipping(segment_seconds=LEASE_SECONDS, part_bytes=_PART_BYTES),
-                Leasing(
+                UploadSettings(segment_seconds=LEASE_SECONDS, part_bytes=_PART_BYTES),
+                LeaseSettings(
                     address=f"http://{folder.name}",
                     lease_seconds=LEASE_SECONDS,
                     now=clock.now,
                     monotonic=clock.monotonic,
                 ),
+                is_store_checked=True,
             )
         self.recording: S3Recording | None = None
         self.heard = b""  # what it believes to be recorded
@@ -138,7 +139,7 @@ class Node:
         if self.recording is None:
             return
         try:
-            await self.recording.ship()
+            await self.recording.upload()
         except FencedError:
             await self.let_go()
         except StorageError:

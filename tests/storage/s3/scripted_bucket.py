@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
-from storage.s3.client.bucket import BucketSettings, Head, KeyExistsError, Listed
+from storage.s3.client.bucket import BucketSettings, KeyExistsError, ListedObject, ObjectHead
 from tests.storage.s3.scripted_uploads import UploadClient, Uploads
 
 _ids = itertools.count()
@@ -107,19 +107,19 @@ class ScriptedBucket:
     def key(self, key: str) -> str:
         return key
 
-    def at(self, key: str) -> dict[str, str]:
+    def object_parameters(self, key: str) -> dict[str, str]:
         return {"Key": key}
 
-    def encrypted(self) -> dict[str, str]:
+    def encryption_parameters(self) -> dict[str, str]:
         return {}
 
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         body: bytes = await self._ask(lambda: self._objects.get(key)[0])
         return body[start:stop]
 
-    async def head(self, key: str) -> Head:
+    async def head(self, key: str) -> ObjectHead:
         body, metadata = await self._ask(lambda: self._objects.get(key))
-        return Head(size_bytes=len(body), etag="", modified_at=_THEN, metadata=metadata)
+        return ObjectHead(size_bytes=len(body), etag="", modified_at=_THEN, metadata=metadata)
 
     async def put(self, key: str, body: bytes, content_type: str = "") -> None:
         del content_type
@@ -146,11 +146,13 @@ class ScriptedBucket:
         found: list[str] = await self._ask(lambda: self._objects.list(prefix))
         return found
 
-    async def pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[list[Listed]]:
+    async def pages(
+        self, prefix: str, *, start_after: str = ""
+    ) -> AsyncIterator[list[ListedObject]]:
         del start_after
         found = await self._ask(
             lambda: [
-                Listed(key, len(self._objects.stored[key][0]), _THEN)
+                ListedObject(key, len(self._objects.stored[key][0]), _THEN)
                 for key in self._objects.list(prefix)
             ]
         )
@@ -158,7 +160,7 @@ class ScriptedBucket:
             yield found
 
     @contextlib.asynccontextmanager
-    async def asking(self, key: str = "") -> AsyncIterator[UploadClient]:
+    async def request(self, key: str = "") -> AsyncIterator[UploadClient]:
         del key
         yield self._client
 

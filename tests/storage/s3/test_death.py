@@ -60,7 +60,7 @@ class Writer:
                 recording.drop_input(1)
             await recording.flush()
             self.persisted = recording.persisted.chunk_count
-            await recording.ship()
+            await recording.upload()
         if until == len(_CUTS) - 1:
             await recording.complete(LATER)
 

@@ -22,7 +22,7 @@ def test_the_index_names_the_newest_session_first() -> None:
 
 
 def test_a_cursor_is_the_place_of_its_session() -> None:
-    assert SESSION.index(None) == [keys.BY_TIME + keys.index_place(str(SESSION.session_id))]
+    assert SESSION.index(None) == [keys.BY_TIME + keys.index_entry(str(SESSION.session_id))]
 
 
 def test_users_do_not_see_each_other_and_cannot_choose_their_keys() -> None:

@@ -11,7 +11,7 @@ from storage import wav
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, OwnedElsewhereError
 from storage.manifest import Manifest
-from storage.s3 import S3Storage
+from storage.s3 import BucketSettings, S3Storage
 from storage.s3.writing.recording import S3Recording
 from tests.audio import dat, pcm
 from tests.conftest import ManualClock
@@ -153,3 +153,19 @@ async def test_a_writer_that_was_overtaken_gives_no_audio(
         await recording.audio()
     await recording.release()
     await taken_over.release()
+
+
+@pytest.mark.parametrize(("is_store_checked", "expected"), [(False, 4), (True, 0)])
+async def test_a_start_checks_the_store_unless_the_caller_has_done_so(
+    store: FaultyStore,
+    settings: BucketSettings,
+    tmp_path: Path,
+    *,
+    is_store_checked: bool,
+    expected: int,
+) -> None:
+    storage = S3Storage(settings, tmp_path, is_store_checked=is_store_checked)
+    await storage.start()
+    await storage.stop()
+    probes = [r for r in store.requests if "/_probe/" in r.path and r.method == "PUT"]
+    assert len(probes) == expected

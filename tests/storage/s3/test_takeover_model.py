@@ -68,7 +68,7 @@ class Takeovers(RuleBasedStateMachine):
             node.history, node.left = self.history, (0, b"")
         self.run(self.nodes[number].create())
 
-    def is_over(self) -> bool:
+    def is_stopped(self) -> bool:
         return self.history.is_complete and all(
             node.is_idle and node.recording is None for node in self.nodes
         )
@@ -77,7 +77,7 @@ class Takeovers(RuleBasedStateMachine):
         """So that what comes next is of use."""
         for node in self.nodes:
             self.go_on(node)
-        if self.is_over():
+        if self.is_stopped():
             self.history.must_be_complete()
             self.begin_session(number)
         elif self.nodes[number].recording is None:

@@ -11,7 +11,7 @@ import soundfile
 
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.local import LocalStorage
-from storage.volume.recording import LocalRecording
+from storage.volume.recording import VolumeRecording
 from tests.audio import pcm
 from tests.storage.conftest import new_manifest
 
@@ -24,7 +24,7 @@ async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
     await storage.stop()
 
 
-async def reopened(volume: LocalStorage, recording: LocalRecording) -> LocalRecording:
+async def reopened(volume: LocalStorage, recording: VolumeRecording) -> VolumeRecording:
     """Taken over from its files alone."""
     recording.abandon()
     return await volume.open(recording.manifest)

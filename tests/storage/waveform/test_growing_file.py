@@ -9,9 +9,11 @@ import pytest
 
 from storage.checkpoint import Checkpoint
 from storage.local import LocalStorage
+from storage.local.waveform_file import WaveformFile
 from storage.pcm import PcmFormat
-from storage.volume.recording import LocalRecording
-from storage.waveform.growing_file import PeaksFile, boot
+from storage.volume.paths import SessionPaths
+from storage.volume.recording import VolumeRecording
+from storage.waveform.growing_file import GrowingWaveform, boot_id
 from tests.audio import dat, pcm
 from tests.storage.conftest import file_size_limit, new_manifest
 from tests.storage.test_conformance import LATER, append
@@ -28,11 +30,11 @@ async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
     await storage.stop()
 
 
-def file_of(recording: LocalRecording, folder: Path, kind: str = "dat") -> Path:
+def file_of(recording: VolumeRecording, folder: Path, kind: str = "dat") -> Path:
     return folder / f"{recording.manifest.session_id}.{kind}"
 
 
-async def peaks_of(volume: LocalStorage, recording: LocalRecording) -> bytes:
+async def peaks_of(volume: LocalStorage, recording: VolumeRecording) -> bytes:
     manifest = await volume.manifest(UUID(recording.manifest.session_id))
     is_active = manifest.status == "active"
     audio = await (recording.audio() if is_active else volume.audio(manifest))
@@ -48,7 +50,7 @@ async def test_each_sync_measures_what_is_new_and_completing_the_rest(
     assert recording.peaks.pcm_bytes == 0
     await recording.flush()
     assert recording.peaks.pcm_bytes == 3000
-    growing = file_of(recording, tmp_path, "state") / f"peaks.{boot()}"
+    growing = file_of(recording, tmp_path, "state") / f"peaks.{boot_id()}"
     assert growing.read_bytes()[24:] == dat(DATA[:2560], sample_rate=RATE)[24:]
     append(recording, DATA[3000:])
     await recording.complete(LATER)
@@ -78,7 +80,7 @@ async def test_what_was_measured_of_audio_that_was_cut_off_is_forgotten(
     await recording.flush()
     append(recording, DATA)
     assert recording.peaks is not None
-    recording.peaks.read_all(file_of(recording, tmp_path, "wav"), recording.checkpoint.pcm_bytes)
+    recording.peaks.measure_all(file_of(recording, tmp_path, "wav"), recording.checkpoint.pcm_bytes)
     with file_of(recording, tmp_path, "wav").open("r+b") as file:
         file.truncate(80 + 2000)  # by a loss of power
     recording.abandon()
@@ -96,7 +98,7 @@ async def test_nothing_is_taken_over_from_before_the_machine_was_started(
     append(recording, DATA)
     await recording.flush()
     state = file_of(recording, tmp_path, "state")
-    growing = state / f"peaks.{boot()}"
+    growing = state / f"peaks.{boot_id()}"
     growing.write_bytes(bytes(growing.stat().st_size))  # what a disk may hold after that
     growing.rename(state / "peaks.of-another-boot")
     recording.abandon()
@@ -133,7 +135,7 @@ async def test_much_audio_at_once_is_measured_over_several_syncs(
     assert recording.peaks is not None
     while recording.peaks.pcm_bytes < len(DATA):
         await asyncio.sleep(0.01)
-    assert not recording.is_unmeasured
+    assert not recording.has_unmeasured_audio
     await recording.complete(LATER)
     await volume.stop()
     assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
@@ -142,7 +144,7 @@ async def test_much_audio_at_once_is_measured_over_several_syncs(
 async def test_one_that_is_far_behind_is_not_waited_for(
     volume: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.volume.recording._LAST_PEAKS_BYTES", 4000)
+    monkeypatch.setattr("storage.volume.recording._MAX_CLOSING_MEASURE_BYTES", 4000)
     recording = await volume.create(new_manifest())
     append(recording, DATA)
     await recording.complete(LATER)
@@ -182,12 +184,13 @@ async def test_what_a_deleted_session_had_is_not_made_again(
     audio = await volume.audio(manifest)
     found = await audio.peaks()
     await volume.delete(manifest)
-    audio._source._keep(found)  # type: ignore[attr-defined]
+    paths = SessionPaths(tmp_path, UUID(manifest.session_id))
+    await WaveformFile(paths).keep(found.encode())
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_after_a_failed_write_the_same_audio_can_be_given_again(tmp_path: Path) -> None:
-    file = PeaksFile(tmp_path / "peaks", PcmFormat(RATE, 1))
+    file = GrowingWaveform(tmp_path / "peaks", PcmFormat(RATE, 1))
     file.add(DATA[:5001])
     with file_size_limit(30), pytest.raises(OSError, match="large"):
         file.add(DATA[5001:])

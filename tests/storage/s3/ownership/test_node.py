@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from storage.s3.client.bucket import Bucket
-from storage.s3.ownership.node import NODES, Leasing, Node
+from storage.s3.ownership.node import NODES, LeaseSettings, Node
 
 
 @pytest.fixture
 async def node(bucket: Bucket, tmp_path: Path) -> Node:
     """Renews its lease every tenth of a second."""
-    node = Node(bucket, tmp_path, Leasing(lease_seconds=0.3))
+    node = Node(bucket, tmp_path, LeaseSettings(lease_seconds=0.3))
     await node.start()
     assert await bucket.keys(NODES) == [NODES + node.node_id]
     return node

@@ -11,7 +11,7 @@ from storage.errors import RecordingNotFoundError
 from storage.pcm import PcmFormat
 from storage.s3 import S3Storage
 from storage.s3.writing.digest import Digest
-from storage.waveform.growing_file import PeaksFile
+from storage.waveform.growing_file import GrowingWaveform
 from tests import engines
 from tests.audio import dat, pcm
 from tests.conftest import ManualClock
@@ -24,13 +24,13 @@ DATA = pcm(20_000)  # some parts, and more
 
 
 def test_what_is_given_out_of_turn_or_twice_does_not_count(tmp_path: Path) -> None:
-    file = PeaksFile(tmp_path / "peaks", PcmFormat(RATE, 1))
+    file = GrowingWaveform(tmp_path / "peaks", PcmFormat(RATE, 1))
     digest = Digest(file)
     for start, stop in ((0, 700), (0, 700), (900, 2000), (700, 9001), (700, 800), (9001, 40_000)):
         digest.add(start, DATA[start:stop])
     assert digest.pcm_bytes == len(DATA)
     assert digest.sha256 == hashlib.sha256(DATA).hexdigest()
-    assert file.finished().encode() == dat(DATA, sample_rate=RATE)
+    assert file.to_peaks().encode() == dat(DATA, sample_rate=RATE)
 
 
 async def peaks_of(storage: S3Storage, session_id: UUID) -> bytes:
@@ -44,7 +44,7 @@ async def left_alone(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
     recording = await storage.create(new_manifest())
     for start in range(0, 20_000, 2500):
         append(recording, DATA[start : start + 2500])
-        await recording.ship()
+        await recording.upload()
     recording.abandon()
     await storage.stop()
     clock.seconds += LEASE_SECONDS + 1
@@ -77,7 +77,7 @@ async def test_what_was_not_measured_when_it_was_closed_is_measured_afterwards(
     prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("storage.s3.writing.recording._DIGESTED_BYTES", 1000)
+    monkeypatch.setattr("storage.s3.writing.recording._DIGEST_STEP_BYTES", 1000)
     session_id = await left_alone(open_s3, tmp_path / "one", clock)
     storage = open_s3(tmp_path / "other")
     await storage.start()

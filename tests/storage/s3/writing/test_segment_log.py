@@ -13,9 +13,9 @@ from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import Lease
-from storage.s3.ownership.node import Leasing, Node
+from storage.s3.ownership.node import LeaseSettings, Node
 from storage.s3.writing.segment import Segment
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from tests.audio import pcm
 from tests.faults import FaultyStore, Kind
 from tests.s3_requests import is_a
@@ -32,7 +32,7 @@ def keys() -> SessionKeys:
 
 @pytest.fixture
 async def node(bucket: Bucket, tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(bucket, tmp_path, Leasing())
+    node = Node(bucket, tmp_path, LeaseSettings())
     await node.start()
     yield node
     await node.stop()
@@ -40,23 +40,23 @@ async def node(bucket: Bucket, tmp_path: Path) -> AsyncIterator[Node]:
 
 @pytest.fixture
 async def lease(bucket: Bucket, keys: SessionKeys, node: Node) -> Lease:
-    return await Lease.take(bucket, keys, node)
+    return await Lease.acquire(bucket, keys, node)
 
 
 @pytest.fixture
-async def segments(bucket: Bucket, keys: SessionKeys, lease: Lease) -> Segments:
+async def segments(bucket: Bucket, keys: SessionKeys, lease: Lease) -> SegmentLog:
     """Four of them, one without audio."""
-    segments = Segments(bucket, keys, FORMAT, lease)
+    segments = SegmentLog(bucket, keys, FORMAT, lease)
     for count, (start, stop) in enumerate(itertools.pairwise(_CUTS), 1):
         await segments.append(AUDIO[start:stop], Checkpoint(count, stop))
     return segments
 
 
-async def read(segments: Segments, start: int, stop: int) -> bytes:
+async def read(segments: SegmentLog, start: int, stop: int) -> bytes:
     return b"".join([block async for block in segments.read(start, stop)])
 
 
-async def test_any_range_is_read_across_segments(segments: Segments) -> None:
+async def test_any_range_is_read_across_segments(segments: SegmentLog) -> None:
     edges = [0, 1, 999, 1000, 1001, 1002, 1003, 2999, 3000]
     for start in edges:
         for stop in edges:
@@ -67,45 +67,45 @@ async def test_the_last_segment_tells_how_far_the_recording_got(
     bucket: Bucket, keys: SessionKeys, lease: Lease
 ) -> None:
     stream = StreamCheckpoint(1, 0, 0, bytes(range(256)))
-    writer = Segments(bucket, keys, FORMAT, lease)
+    writer = SegmentLog(bucket, keys, FORMAT, lease)
     await writer.append(AUDIO, Checkpoint(9, 3000, (stream,), "päng"))
-    segments = Segments(bucket, keys, FORMAT)
+    segments = SegmentLog(bucket, keys, FORMAT)
     assert await segments.load() == Checkpoint(9, 3000, (stream,), "päng")
     assert (segments.count, segments.pcm_bytes) == (1, 3000)
     assert await read(segments, 0, 3000) == AUDIO
 
 
 async def test_no_segments_are_an_empty_recording(bucket: Bucket, keys: SessionKeys) -> None:
-    assert await Segments(bucket, keys, FORMAT).load() == Checkpoint()
+    assert await SegmentLog(bucket, keys, FORMAT).load() == Checkpoint()
 
 
 async def test_a_segment_is_a_wav_by_itself(
-    bucket: Bucket, keys: SessionKeys, segments: Segments
+    bucket: Bucket, keys: SessionKeys, segments: SegmentLog
 ) -> None:
     assert Segment.decode(await bucket.get(keys.segment(0))) == Segment(FORMAT, AUDIO[:1000])
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 2])
 async def test_a_missing_segment_is_reported_by_its_name(
-    bucket: Bucket, keys: SessionKeys, segments: Segments, sequence: int
+    bucket: Bucket, keys: SessionKeys, segments: SegmentLog, sequence: int
 ) -> None:
     await bucket.delete([keys.segment(sequence)])
     with pytest.raises(StorageUnavailableError, match=keys.segment(sequence)):
-        await Segments(bucket, keys, FORMAT).load()
+        await SegmentLog(bucket, keys, FORMAT).load()
 
 
 async def test_a_segment_without_a_checkpoint_is_reported(
-    bucket: Bucket, keys: SessionKeys, segments: Segments
+    bucket: Bucket, keys: SessionKeys, segments: SegmentLog
 ) -> None:
     await bucket.put(keys.segment(4), Segment(FORMAT, b"").encode())
     with pytest.raises(StorageUnavailableError, match="how far"):
-        await Segments(bucket, keys, FORMAT).load()
+        await SegmentLog(bucket, keys, FORMAT).load()
 
 
 async def test_a_writer_that_was_followed_by_another_cannot_write(
-    bucket: Bucket, keys: SessionKeys, segments: Segments, node: Node
+    bucket: Bucket, keys: SessionKeys, segments: SegmentLog, node: Node
 ) -> None:
-    successor = Segments(bucket, keys, FORMAT, await Lease.take(bucket, keys, node))
+    successor = SegmentLog(bucket, keys, FORMAT, await Lease.acquire(bucket, keys, node))
     assert await successor.take_over(AsyncMock()) == Checkpoint(4, 3000)
     with pytest.raises(KeyExistsError):
         await segments.append(AUDIO, Checkpoint(5, 6000))
@@ -116,7 +116,7 @@ async def test_a_writer_that_was_followed_by_another_cannot_write(
 async def test_a_segment_whose_answers_were_lost_is_there_once(
     bucket: Bucket, keys: SessionKeys, lease: Lease, store: FaultyStore
 ) -> None:
-    segments = Segments(bucket, keys, FORMAT, lease)
+    segments = SegmentLog(bucket, keys, FORMAT, lease)
     fault = store.fail(Kind.LOST_ANSWER, is_a("PutObject"))
     with pytest.raises(StorageUnavailableError):
         await segments.append(AUDIO, Checkpoint(1, 3000))

@@ -61,7 +61,7 @@ def append(spool: Spool, size_bytes: int) -> Checkpoint:
 def targets(spool: Spool) -> list[Checkpoint]:
     """Where segments end from the beginning on."""
     found = [Checkpoint()]
-    while (target := spool.next_target(found[-1])) != found[-1]:
+    while (target := spool.next_segment_end(found[-1])) != found[-1]:
         found.append(target)
     return found[1:]
 
@@ -156,7 +156,7 @@ def test_a_restored_spool_goes_on_where_the_bucket_ends(spools: Spools) -> None:
     after = append(spool, 1000)
     spool = spools.recovered()
     assert spool.checkpoint == after
-    assert spool.next_target(checkpoint) == after
+    assert spool.next_segment_end(checkpoint) == after
     assert not spool.holds(1000, 3000)
     assert spool.read(3000, 5000) == AUDIO[3000:5000]
     assert spool.read_input(1, 0, 5) == b"input"

@@ -15,7 +15,7 @@ FIRST, SECOND, LAST = AUDIO[:PART_BYTES], AUDIO[PART_BYTES:-200], AUDIO[-200:]
 
 async def begun(bucket: Bucket) -> Upload:
     """All but the first part, which is put at the end."""
-    upload = await Upload.begin(bucket, KEY)
+    upload = await Upload.create(bucket, KEY)
     await upload.put(2, SECOND)
     await upload.put(3, LAST)
     return upload
@@ -41,7 +41,7 @@ async def test_the_next_writer_finds_the_upload_and_its_parts_of_full_size(bucke
 
 
 async def test_the_next_part_is_the_first_that_is_missing_behind_the_first(bucket: Bucket) -> None:
-    upload = await Upload.begin(bucket, KEY)
+    upload = await Upload.create(bucket, KEY)
     assert upload.next_number == 2
     await upload.put(1, FIRST)
     await upload.put(3, LAST)
@@ -67,7 +67,7 @@ async def test_of_several_uploads_one_stays(bucket: Bucket) -> None:
 
 
 async def test_no_object_is_made_of_parts_that_are_not_all_there(bucket: Bucket) -> None:
-    upload = await Upload.begin(bucket, KEY)
+    upload = await Upload.create(bucket, KEY)
     await upload.put(1, FIRST)
     await upload.put(3, LAST)
     with pytest.raises(StorageUnavailableError, match="parts"):

@@ -8,15 +8,15 @@ from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.writing.final_file import uploaded_pcm
-from storage.s3.writing.segment_log import Segments
+from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 
 
-async def refill(
+async def restore_spool(
     bucket: Bucket,
     spool: Spool,
-    segments: Segments,
+    segments: SegmentLog,
     persisted: Checkpoint,
     *,
     upload: Upload | None,
@@ -31,11 +31,11 @@ async def refill(
             await asyncio.to_thread(spool.write, block, position)
             position += len(block)
     for stream in persisted.streams:
-        await _refill_input(bucket, spool, segments.keys, stream)
+        await _restore_input(bucket, spool, segments.keys, stream)
     await asyncio.to_thread(spool.end_restore, persisted)
 
 
-async def _refill_input(
+async def _restore_input(
     bucket: Bucket, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
 ) -> None:
     # A writer that lost the session may have left input that no checkpoint counts. Its

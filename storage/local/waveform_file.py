@@ -1,0 +1,34 @@
+"""The file that keeps the waveform of a completed recording."""
+
+import asyncio
+
+from storage import files
+from storage.volume.paths import SessionPaths
+
+
+class WaveformFile:
+    """See `storage.waveform.kept.WaveformStore`."""
+
+    def __init__(self, paths: SessionPaths) -> None:
+        self._paths = paths
+
+    @property
+    def name(self) -> str:
+        return str(self._paths.peaks)
+
+    async def read(self) -> bytes | None:
+        return await asyncio.to_thread(self._read)
+
+    async def keep(self, data: bytes) -> None:
+        await asyncio.to_thread(self._keep, data)
+
+    def _read(self) -> bytes | None:
+        with files.translated_errors():
+            return self._paths.peaks.read_bytes() if self._paths.peaks.exists() else None
+
+    def _keep(self, data: bytes) -> None:
+        with files.translated_errors():
+            files.replace(self._paths.peaks, data)
+            # A deletion removes the audio first: without audio, remove the waveform again.
+            if not self._paths.audio.exists():
+                self._paths.peaks.unlink(missing_ok=True)
