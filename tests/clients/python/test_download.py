@@ -81,7 +81,7 @@ async def test_a_recording_comes_as_the_service_has_it(
         await session.send(pcm(100_000))
     seen: list[tuple[int, int | None]] = []
     path = await client.download(
-        session.session_id, tmp_path / "x.wav", on_bytes=lambda *counts: seen.append(counts)
+        session.session_id, tmp_path / "x.wav", on_progress=lambda *counts: seen.append(counts)
     )
     assert path.read_bytes() == service.wav(session.session_id).read_bytes()
     assert seen[-1] == (path.stat().st_size,) * 2
@@ -105,7 +105,7 @@ async def test_another_process_goes_on_with_it(
     start_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     store = start_store((150_000,))
-    async with Client(store.url, limits=Limits(patience_seconds=0)) as client:
+    async with Client(store.url, limits=Limits(retry_timeout_seconds=0)) as client:
         with pytest.raises(SercueScribeError):
             await client.download(_ID, tmp_path / "x.wav")
         assert not (tmp_path / "x.wav").exists()
@@ -119,7 +119,7 @@ async def test_a_file_that_has_changed_begins_anew(
     start_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     store = start_store((150_000,))
-    async with Client(store.url, limits=Limits(patience_seconds=0)) as client:
+    async with Client(store.url, limits=Limits(retry_timeout_seconds=0)) as client:
         with pytest.raises(SercueScribeError):
             await client.download(_ID, tmp_path / "x.wav")
         store.etag, store.file = '"two"', _FILE[::-1]

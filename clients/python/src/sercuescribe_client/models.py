@@ -1,4 +1,4 @@
-"""What the service says, as values. Fields that are not known here are ignored."""
+"""Values that the client returns. Unknown fields of the service's JSON are ignored."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How a command ends: the exit codes, and what is said of an error."""
+"""The exit codes of the commands and the output of an error."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ NOT_ALLOWED = 4
 UNREACHABLE = 5
 INTERRUPTED = 130
 
-_BY_CODE = {
+_EXIT_CODE_BY_ERROR_CODE = {
     "session_not_found": NOT_FOUND,
     "session_deleted": NOT_FOUND,
     "authentication_required": NOT_ALLOWED,
@@ -28,29 +28,29 @@ _BY_CODE = {
     "unreachable": UNREACHABLE,
 }
 
-MEANINGS = """
+EXIT_CODES_HELP = """
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such session, 4 not allowed,
 5 the service was not reached, 130 interrupted (what was sent is recorded).
 """
 
 
 def exit_code(error: SercueScribeError) -> int:
-    """Who gave up for want of an answer did not reach the service."""
+    """Return the code of an error. Giving up without an answer means unreachable."""
     cause = error.__cause__ if isinstance(error, GaveUpError) else error
     if isinstance(cause, UnreachableError):
         return UNREACHABLE
-    return _BY_CODE.get(error.code, FAILED)
+    return _EXIT_CODE_BY_ERROR_CODE.get(error.code, FAILED)
 
 
 @contextlib.contextmanager
-def errors_told(*, as_json: bool) -> Iterator[None]:
-    """Say what went wrong, for people or programs, and exit with the code for it."""
+def exit_on_error(*, as_json: bool) -> Iterator[None]:
+    """Print an error as text or JSON and exit with its code."""
     try:
         yield
     except SercueScribeError as error:
         if as_json:
-            told = {"code": error.code, "error": str(error), "session_id": error.session_id}
-            click.echo(json.dumps({"event": "error", **told}))
+            fields = {"code": error.code, "error": str(error), "session_id": error.session_id}
+            click.echo(json.dumps({"event": "error", **fields}))
         else:
             where = f" (session {error.session_id})" if error.session_id else ""
             click.echo(f"sercuescribe: {error}{where}", err=True)

@@ -42,40 +42,44 @@ async def fake_service(
         yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
-def said(kind: str, count: int, **fields: Any) -> str:
+def server_message(kind: str, count: int, **fields: Any) -> str:
     message = {"type": kind, "session_id": _ID, "chunk_count": count, "status": "active"}
     return json.dumps({**message, "persisted_chunk_count": 0, "duration_seconds": 0, **fields})
 
 
 async def complete(socket: ServerConnection) -> None:
-    await socket.send(said("session", 0))
+    await socket.send(server_message("session", 0))
     async for message in socket:
         if "close_session" in str(message):
-            await socket.send(said("control", 0, action="close_session", status="completed"))
+            await socket.send(
+                server_message("control", 0, action="close_session", status="completed")
+            )
             return
 
 
-def refusing(status: int, headers: dict[str, str], body: dict[str, Any] | None, times: int) -> Any:
-    """Refuses that many handshakes; gives how many came, and when."""
-    came: list[float] = []
+def refuse_handshakes(
+    status: int, headers: dict[str, str], body: dict[str, Any] | None, times: int
+) -> Any:
+    """Refuses that many handshakes; gives how many arrival_times, and when."""
+    arrival_times: list[float] = []
 
     def answer(connection: ServerConnection, _: Request) -> Response | None:
-        came.append(asyncio.get_running_loop().time())
-        if len(came) > times:
+        arrival_times.append(asyncio.get_running_loop().time())
+        if len(arrival_times) > times:
             return None
         response = connection.respond(HTTPStatus(status), json.dumps(body))
         response.headers.update(headers)
         return response
 
-    return answer, came
+    return answer, arrival_times
 
 
 async def test_retry_after_is_waited_for() -> None:
     body = {"code": "rate_limited", "error": "Too many requests, try again later"}
-    answer, came = refusing(429, {"Retry-After": "1"}, body, 1)
+    answer, arrival_times = refuse_handshakes(429, {"Retry-After": "1"}, body, 1)
     async with fake_service(complete, answer) as url, Client(url) as client, client.create():
         pass
-    assert came[1] - came[0] >= 1
+    assert arrival_times[1] - arrival_times[0] >= 1
 
 
 @pytest.mark.parametrize(
@@ -83,20 +87,20 @@ async def test_retry_after_is_waited_for() -> None:
 )
 async def test_a_refusal_is_final(status: int, expected: type[SercueScribeError]) -> None:
     code = {404: "session_not_found", 403: "not_allowed"}[status]
-    answer, came = refusing(status, {}, {"code": code, "error": "No"}, 99)
+    answer, arrival_times = refuse_handshakes(status, {}, {"code": code, "error": "No"}, 99)
     async with fake_service(complete, answer) as url, Client(url) as client:
         with pytest.raises(expected):
             async with client.create():
                 pass
-    assert len(came) == 1
+    assert len(arrival_times) == 1
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 async def test_another_refusal_is_tried_again(status: int) -> None:
-    answer, came = refusing(status, {}, None, 2)
+    answer, arrival_times = refuse_handshakes(status, {}, None, 2)
     async with fake_service(complete, answer) as url, Client(url) as client, client.create():
         pass
-    assert len(came) == 3
+    assert len(arrival_times) == 3
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4000])
@@ -127,11 +131,11 @@ async def test_a_close_code_that_is_final_is_an_error(code: int) -> None:
     assert failed.value.is_final
 
 
-async def test_a_service_above_its_rate_is_given_up_when_patience_ends(
+async def test_a_service_above_its_rate_limit_is_given_up_after_the_retry_timeout(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_handshakes_per_minute=1)
-    limits = Limits(patience_seconds=1)
+    limits = Limits(retry_timeout_seconds=1)
     async with Client(service.url, limits=limits) as client, client.create():
         with pytest.raises(GaveUpError) as failed:
             async with client.create():
@@ -140,8 +144,8 @@ async def test_a_service_above_its_rate_is_given_up_when_patience_ends(
     assert failed.value.__cause__.retry_after_seconds > 1
 
 
-def found(total_chunks: int) -> dict[str, Any]:
-    """What HTTP says of a session that is completed."""
+def session_info_json(total_chunks: int) -> dict[str, Any]:
+    """Return the JSON of a completed session."""
     time = "2026-01-01T00:00:00Z"
     return {
         "session_id": _ID,
@@ -164,7 +168,7 @@ def found(total_chunks: int) -> dict[str, Any]:
     }
 
 
-async def close_unheard(url: str) -> Progress:
+async def close_without_final_message(url: str) -> Progress:
     async with Client(url) as client, client.create() as session:
         await session.send(b"first")
         await session.send(b"second")
@@ -172,17 +176,17 @@ async def close_unheard(url: str) -> Progress:
 
 
 @pytest.fixture
-def forgetful() -> Callable[[int], Any]:
-    """A service that completes the session and is cut off before it can say so."""
+def lossy_service() -> Callable[[int], Any]:
+    """A service that completes the session and drops the connection before its final message."""
 
     async def handler(socket: ServerConnection) -> None:
         assert socket.request is not None
         if "resume" in socket.request.path:
             told = {"code": "session_completed", "error": "Session is completed"}
-            await socket.send(said("error", 0, **told))
+            await socket.send(server_message("error", 0, **told))
             await socket.close(1008)
             return
-        await socket.send(said("session", 0))
+        await socket.send(server_message("session", 0))
         async for message in socket:
             if "close_session" in str(message):
                 socket.transport.abort()
@@ -191,29 +195,29 @@ def forgetful() -> Callable[[int], Any]:
         def answer(connection: ServerConnection, request: Request) -> Response | None:
             if request.path != f"/api/audio/sessions/{_ID}":
                 return None
-            return connection.respond(HTTPStatus.OK, json.dumps(found(total_chunks)))
+            return connection.respond(HTTPStatus.OK, json.dumps(session_info_json(total_chunks)))
 
         return fake_service(handler, answer)
 
     return start
 
 
-async def test_a_session_whose_last_answer_was_lost_is_found_completed(forgetful: Any) -> None:
-    async with forgetful(2) as url:
-        final = await close_unheard(url)
+async def test_a_session_whose_last_answer_was_lost_is_found_completed(lossy_service: Any) -> None:
+    async with lossy_service(2) as url:
+        final = await close_without_final_message(url)
     assert (final.acked, final.persisted, final.duration_seconds) == (2, 2, 1.5)
 
 
 async def test_a_session_that_was_completed_before_all_of_it_came_is_an_error(
-    forgetful: Any,
+    lossy_service: Any,
 ) -> None:
-    async with forgetful(1) as url:
+    async with lossy_service(1) as url:
         with pytest.raises(SessionCompletedError, match="1 of 2 chunks"):
-            await close_unheard(url)
+            await close_without_final_message(url)
 
 
 @pytest.fixture
-def locked(start_service: Callable[..., Service]) -> Service:
+def jwt_service(start_service: Callable[..., Service]) -> Service:
     return start_service(
         auth_mode="jwt",
         jwt_secret=SECRET,
@@ -222,7 +226,7 @@ def locked(start_service: Callable[..., Service]) -> Service:
     )
 
 
-async def test_credentials_that_expired_are_refreshed(locked: Service) -> None:
+async def test_credentials_that_expired_are_refreshed(jwt_service: Service) -> None:
     asked = []
 
     async def refresh() -> str:
@@ -230,16 +234,16 @@ async def test_credentials_that_expired_are_refreshed(locked: Service) -> None:
         return token("alice", "record read")
 
     expired = token("alice", "record read", lives_seconds=-60)
-    async with Client(locked.url, token=expired, refresh=refresh) as client:
+    async with Client(jwt_service.url, token=expired, refresh=refresh) as client:
         async with client.create() as session:
             await session.send(pcm(100))
         assert (await client.info(session.session_id)).user_id == "alice"
     assert asked == [1]
 
 
-async def test_without_a_refresh_expired_credentials_are_an_error(locked: Service) -> None:
+async def test_without_a_refresh_expired_credentials_are_an_error(jwt_service: Service) -> None:
     expired = token("alice", "record read", lives_seconds=-60)
-    async with Client(locked.url, token=expired) as client:
+    async with Client(jwt_service.url, token=expired) as client:
         with pytest.raises(CredentialsExpiredError):
             async with client.create():
                 pass

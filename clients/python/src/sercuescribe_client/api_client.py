@@ -1,4 +1,4 @@
-"""Requests to the service over HTTP, with credentials in and errors as exceptions out."""
+"""HTTP requests to the service: they add credentials and raise the service's errors."""
 
 import contextlib
 import json
@@ -13,16 +13,16 @@ from sercuescribe_client.errors import (
     CredentialsExpiredError,
     SercueScribeError,
     UnreachableError,
-    error_for,
-    error_told,
+    error_from_code,
+    error_from_json,
 )
 
 _TIMEOUT = httpx.Timeout(30, connect=10)
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 
 
-class Door:
-    """The one address of a service, and who is calling."""
+class ApiClient:
+    """Send HTTP requests to one service with one set of credentials."""
 
     def __init__(self, url: str, credentials: Credentials) -> None:
         self.url = _http_url(url)
@@ -34,13 +34,14 @@ class Door:
 
     @property
     def ws_url(self) -> str:
-        """Where sessions are streamed to: https becomes wss."""
+        """The WebSocket URL of the service's sessions: https becomes wss."""
         return f"ws{self.url.removeprefix('http')}/api/ws/audio"
 
-    async def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """One request to the HTTP interface and its answer, which is JSON."""
-        async with self.open(method, f"/api/audio/sessions{path}", **options) as answer:
-            body = await answer.aread()
+    async def request_json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Send a request for a path below ``/api/audio/sessions``; return the JSON object."""
+        url_path = f"/api/audio/sessions{path}"
+        async with self.stream_response(method, url_path, **options) as response:
+            body = await response.aread()
         try:
             return dict(json.loads(body))
         except ValueError:
@@ -49,38 +50,42 @@ class Door:
             ) from None
 
     @contextlib.asynccontextmanager
-    async def open(
+    async def stream_response(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> AsyncIterator[httpx.Response]:
-        """The answer to a request, its body not read yet. Redirects are followed.
+        """Yield the response to a request before its body is read. Follow redirects.
 
-        Credentials are for the service alone: no other origin is shown them.
+        Credentials go to the origin of the service only.
         """
-        shown = self.credentials.headers
+        credential_headers = self.credentials.headers
         try:
-            answer = await self._follow(method, self.url + path, headers or {}, options)
+            response = await self._send_following_redirects(
+                method, self.url + path, headers or {}, options
+            )
         except CredentialsExpiredError:
-            if not await self.credentials.renew(shown):
+            if not await self.credentials.renew(credential_headers):
                 raise
-            answer = await self._follow(method, self.url + path, headers or {}, options)
+            response = await self._send_following_redirects(
+                method, self.url + path, headers or {}, options
+            )
         try:
-            yield answer
+            yield response
         except httpx.TransportError as error:
-            raise _unreachable(self.url, error) from error
+            raise _unreachable_error(self.url, error) from error
         finally:
-            await answer.aclose()
+            await response.aclose()
 
-    async def _follow(
+    async def _send_following_redirects(
         self, method: str, url: str, headers: Mapping[str, str], options: dict[str, Any]
     ) -> httpx.Response:
-        for _ in range(_MOST_REDIRECTS):
-            answer = await self._send(method, httpx.URL(url), headers, options)
-            if not answer.has_redirect_location:
-                if answer.is_error:
-                    raise await _refused(answer)
-                return answer
-            url = str(answer.url.join(answer.headers["location"]))
-            await answer.aclose()
+        for _ in range(_MAX_REDIRECTS):
+            response = await self._send(method, httpx.URL(url), headers, options)
+            if not response.has_redirect_location:
+                if response.is_error:
+                    raise await _read_error(response)
+                return response
+            url = str(response.url.join(response.headers["location"]))
+            await response.aclose()
             options = {name: value for name, value in options.items() if name != "params"}
         raise SercueScribeError("too_many_redirects", f"{url}: too many redirects")
 
@@ -88,38 +93,37 @@ class Door:
         self, method: str, url: httpx.URL, headers: Mapping[str, str], options: dict[str, Any]
     ) -> httpx.Response:
         is_service = _origin(url) == _origin(httpx.URL(self.url))
-        shown = self.credentials.headers if is_service else {}
-        # A range is one of the bytes that are stored, so they must come as they are.
-        own = {"Accept-Encoding": "identity"}
-        request = self._http.build_request(
-            method, url, headers={**own, **headers, **shown}, **options
-        )
+        credential_headers = self.credentials.headers if is_service else {}
+        # A byte range refers to the stored bytes, so the response must not be compressed.
+        all_headers = {"Accept-Encoding": "identity", **headers, **credential_headers}
+        request = self._http.build_request(method, url, headers=all_headers, **options)
         try:
             return await self._http.send(request, stream=True)
         except httpx.TransportError as error:
-            raise _unreachable(self.url, error) from error
+            raise _unreachable_error(self.url, error) from error
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes) -> SercueScribeError:
-    """The error that an HTTP answer tells, with when to come back."""
+def error_from_response(status: int, headers: Mapping[str, str], body: bytes) -> SercueScribeError:
+    """Return the error of an HTTP response, with the delay of its ``Retry-After`` header."""
     try:
-        error = error_told(json.loads(body))
+        error = error_from_json(json.loads(body))
     except (ValueError, TypeError, KeyError):
-        error = error_for(f"http_{status}", f"the service answered with HTTP status {status}")
+        error = error_from_code(f"http_{status}", f"the service answered with HTTP status {status}")
     error.is_final = status in FINAL_HTTP_STATUSES
     with contextlib.suppress(ValueError):  # a date: nobody sends one
         error.retry_after_seconds = float(headers.get("retry-after", "0"))
     return error
 
 
-async def _refused(answer: httpx.Response) -> SercueScribeError:
+async def _read_error(response: httpx.Response) -> SercueScribeError:
     try:
-        return refusal(answer.status_code, answer.headers, await answer.aread())
+        body = await response.aread()
+        return error_from_response(response.status_code, response.headers, body)
     finally:
-        await answer.aclose()
+        await response.aclose()
 
 
-def _unreachable(url: str, error: Exception) -> UnreachableError:
+def _unreachable_error(url: str, error: Exception) -> UnreachableError:
     return UnreachableError("unreachable", f"{url}: {error or type(error).__name__}")
 
 
@@ -129,7 +133,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def _http_url(url: str) -> str:
-    """A WebSocket address means the same service; without a scheme it is http."""
+    """Return the service's HTTP URL: ws becomes http, a missing scheme is http."""
     if "://" not in url:
         url = f"http://{url}"
     scheme, _, rest = url.rstrip("/").partition("://")
