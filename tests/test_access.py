@@ -116,8 +116,9 @@ def test_each_caller_meets_what_the_table_says(
 ) -> None:
     shown = created["token"] if credential == "session token" else CREDENTIALS[credential]
     method, _, path = endpoint.partition(" ")
-    file = {"/page/{name}": "main.js", "/vendor/{name}": "wavesurfer.js"}.get(path, "keeper.js")
-    path = path.format(session_id=created["session_id"], name=file)
+    names = {"/page/{name}": "main.js", "/vendor/{name}": "wavesurfer.js"}
+    name = names.get(path, "chunk-store.js")
+    path = path.format(session_id=created["session_id"], name=name)
     expected = ROWS[endpoint][credential]
     if method == "WS":
         assert handshake(service, path, bearer(shown)) == expected

@@ -10,7 +10,7 @@ import pytest
 
 from api.access.api_keys import key_line, new_key
 from tests.audio import pcm, wav
-from tests.clients.js.pages import Pages, pages
+from tests.clients.js.page_server import PageServer, page_server
 from tests.clients.js.runtimes import Page, chromium
 from tests.examples.program import EXAMPLES
 from tests.service import Service
@@ -21,8 +21,8 @@ PATH = "/browser.html"
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Pages]:
-    with pages() as site:
+def site() -> Iterator[PageServer]:
+    with page_server() as site:
         yield site
 
 
@@ -35,27 +35,27 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield page
 
 
-async def show(page: Page, site: Pages, service: Service, fragment: str = "") -> None:
+async def show(page: Page, site: PageServer, service: Service, fragment: str = "") -> None:
     text = (EXAMPLES / "browser.html").read_text()
     site.contents[PATH] = ("text/html", text.replace("http://localhost:8000", service.url))
-    await page.show(f"{site.origin}{PATH}{fragment}")
+    await page.open(f"{site.origin}{PATH}{fragment}")
 
 
 async def until(page: Page, condition: str) -> None:
     async with asyncio.timeout(60):
-        while not await page.look(
+        while not await page.evaluate_expression(
             f"Boolean((($) => {condition})((id) => document.getElementById(id)))"
         ):
             await asyncio.sleep(0.02)
 
 
 async def text(page: Page, element: str) -> str:
-    return str(await page.look(f"document.getElementById('{element}').textContent"))
+    return str(await page.evaluate_expression(f"document.getElementById('{element}').textContent"))
 
 
 async def click(page: Page, button: str) -> None:
     await until(page, f"$('{button}') && !$('{button}').disabled")
-    await page.look(f"document.getElementById('{button}').click()")
+    await page.evaluate_expression(f"document.getElementById('{button}').click()")
 
 
 async def record_a_while(page: Page) -> None:
@@ -82,11 +82,11 @@ def assert_recorded(service: Service, session_id: str) -> None:
 
 @pytest.mark.parametrize("source", ["microphone", "recorder"])
 async def test_both_sources_are_recorded_and_played(
-    page: Page, site: Pages, start_service: Callable[..., Service], source: str
+    page: Page, site: PageServer, start_service: Callable[..., Service], source: str
 ) -> None:
     service = start_service(allowed_origins=site.origin, sync_interval_seconds=0.2)
     await show(page, site, service)
-    await page.look(f"document.getElementById('source').value = '{source}'")
+    await page.evaluate_expression(f"document.getElementById('source').value = '{source}'")
     await record_a_while(page)
     if source == "microphone":
         await until(page, "$('level').value > 0.1")
@@ -103,7 +103,7 @@ async def test_both_sources_are_recorded_and_played(
 
 
 @pytest.fixture
-def given(site: Pages, start_service: Callable[..., Service]) -> tuple[Service, str, str]:
+def given(site: PageServer, start_service: Callable[..., Service]) -> tuple[Service, str, str]:
     """A service that asks who calls, the session that a backend made there, and its token."""
     key = new_key()
     service = start_service(
@@ -117,7 +117,7 @@ def given(site: Pages, start_service: Callable[..., Service]) -> tuple[Service, 
 
 
 async def test_the_token_of_a_backend_opens_its_session(
-    page: Page, site: Pages, given: tuple[Service, str, str]
+    page: Page, site: PageServer, given: tuple[Service, str, str]
 ) -> None:
     service, session_id, token = given
     await show(page, site, service, f"#session={session_id}&token={token}")
@@ -125,17 +125,17 @@ async def test_the_token_of_a_backend_opens_its_session(
     await click(page, "stop")
     await until_it_plays(page)
     assert_recorded(service, session_id)
-    assert await page.look("document.getElementById('start').disabled")
+    assert await page.evaluate_expression("document.getElementById('start').disabled")
 
 
 async def test_a_page_that_is_reloaded_in_the_middle_finishes_the_recording(
-    page: Page, site: Pages, given: tuple[Service, str, str]
+    page: Page, site: PageServer, given: tuple[Service, str, str]
 ) -> None:
     service, session_id, token = given
     await show(page, site, service, f"#session={session_id}&token={token}")
     await record_a_while(page)
     acked = int((await text(page, "progress")).split()[2])
-    await page.look("globalThis.isOld = true")
+    await page.evaluate_expression("globalThis.isOld = true")
     await page.call("Page.reload")
     await until(page, "!globalThis.isOld && $('recording')")
     await until_it_plays(page)
@@ -145,7 +145,7 @@ async def test_a_page_that_is_reloaded_in_the_middle_finishes_the_recording(
 
 
 async def test_who_may_not_record_is_told_so(
-    page: Page, site: Pages, given: tuple[Service, str, str]
+    page: Page, site: PageServer, given: tuple[Service, str, str]
 ) -> None:
     service, session_id, _ = given
     await show(page, site, service, f"#session={session_id}")

@@ -2,26 +2,27 @@ import { deferred } from './deferred.js';
 import { SessionError } from './errors.js';
 
 // In the order of preference: what most browsers make, what Safari makes, what Firefox makes, too.
-const TYPES = ['audio/webm;codecs=opus', 'audio/mp4', 'audio/ogg;codecs=opus'];
+const MIME_TYPES = ['audio/webm;codecs=opus', 'audio/mp4', 'audio/ogg;codecs=opus'];
 const TIMESLICE_MS = 250;
 const SAMPLE_RATE = 48000; // Opus has no other
 
-/** A MediaRecorder: compressed, some tenths of a second late. It is never restarted. */
+/** A MediaRecorder as a source: compressed, with a delay of `timesliceMs`. It never restarts. */
 export class MediaRecorderSource {
   #options;
   #stream = null;
   #recorder = null;
-  #inOrder = Promise.resolve();
-  #ended = deferred();
+  #lastRead = Promise.resolve();
+  #stopped = deferred();
 
   constructor(options = {}) {
     this.#options = { timesliceMs: TIMESLICE_MS, ...options };
   }
 
-  /** Ask for the microphone; gives the parameters of the recording. */
+  /** Open the microphone; return the parameters of the recording. */
   async open({ sampleRate, channels }) {
     const { stream, constraints: audio = true, bitsPerSecond } = this.#options;
-    const mimeType = this.#options.mimeType ?? TYPES.find((t) => MediaRecorder.isTypeSupported(t));
+    const mimeType =
+      this.#options.mimeType ?? MIME_TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     this.#stream = stream ?? (await navigator.mediaDevices.getUserMedia({ audio }));
     const settings = bitsPerSecond ? { mimeType, audioBitsPerSecond: bitsPerSecond } : { mimeType };
     this.#recorder = new MediaRecorder(this.#stream, settings);
@@ -33,8 +34,8 @@ export class MediaRecorderSource {
   }
 
   async start(sink) {
-    this.#recorder.ondataavailable = ({ data }) => this.#take(data, sink);
-    this.#recorder.onstop = () => this.#ended.resolve();
+    this.#recorder.ondataavailable = ({ data }) => this.#readBlob(data, sink);
+    this.#recorder.onstop = () => this.#stopped.resolve();
     this.#recorder.onerror = ({ error }) => {
       sink.failed(new SessionError('recorder_failed', String(error), error));
     };
@@ -48,19 +49,19 @@ export class MediaRecorderSource {
   async stop() {
     if (this.#recorder && this.#recorder.ondataavailable) {
       if (this.#recorder.state !== 'inactive') this.#recorder.stop();
-      await this.#ended.promise;
-      await this.#inOrder;
+      await this.#stopped.promise;
+      await this.#lastRead;
     }
     if (this.#options.stream) return; // it belongs to the page
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
   }
 
-  /** Blobs are read one after another: reading a small one may take less time. */
-  #take(blob, sink) {
-    this.#inOrder = this.#inOrder
+  /** Read blobs one after another: a later, smaller one could be read faster. */
+  #readBlob(blob, sink) {
+    this.#lastRead = this.#lastRead
       .then(() => blob.arrayBuffer())
       .then((bytes) => {
-        // Not awaited: that would hold back the blobs behind it, which `send` puts in order anyway.
+        // Not awaited: that would delay the next blobs, and `send` keeps the order of its calls.
         sink.chunk(bytes).catch((error) => sink.failed(error));
       })
       .catch((error) => sink.failed(error));

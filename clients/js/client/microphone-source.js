@@ -1,33 +1,33 @@
 import { deferred } from './deferred.js';
 import { SessionError } from './errors.js';
 
-const WORKLET = new URL('../microphone-worklet.js', import.meta.url);
+const WORKLET_URL = new URL('../microphone-worklet.js', import.meta.url);
 const CHUNK_FRAMES = 2048; // 43 ms at 48 kHz: 4 KiB a channel
-const TAKEN = [8000, 16000, 22050, 44100, 48000, 96000]; // by the service
-const USUAL = 48000;
-const LAST_WORD_MS = 2_000;
+const SUPPORTED_SAMPLE_RATES = [8000, 16000, 22050, 44100, 48000, 96000]; // by the service
+const DEFAULT_SAMPLE_RATE = 48000;
+const STOP_TIMEOUT_MS = 2_000;
 
-/** The microphone, or any MediaStream, as raw PCM. */
+/** The microphone, or any MediaStream, as a source of raw PCM. */
 export class MicrophoneSource {
-  /** Frames that the worklet has handed over; whole once `stop` has settled. */
+  /** Frames that the worklet has delivered; final when `stop` has settled. */
   frames = 0;
   #options;
   #stream = null;
   #context = null;
   #node = null;
   #channels = 1;
-  #ended = deferred();
+  #stopped = deferred();
 
   constructor(options = {}) {
-    this.#options = { chunkFrames: CHUNK_FRAMES, workletUrl: WORKLET, ...options };
+    this.#options = { chunkFrames: CHUNK_FRAMES, workletUrl: WORKLET_URL, ...options };
   }
 
-  /** Ask for the microphone; gives the parameters of the recording. */
+  /** Open the microphone; return the parameters of the recording. */
   async open({ sampleRate, channels }) {
     this.#channels = this.#options.channels ?? channels ?? 1;
-    this.#stream = this.#options.stream ?? (await this.#microphone());
+    this.#stream = this.#options.stream ?? (await this.#requestMicrophone());
     try {
-      this.#context = contextOf(this.#options.sampleRate ?? sampleRate);
+      this.#context = createAudioContext(this.#options.sampleRate ?? sampleRate);
       await this.#context.audioWorklet.addModule(this.#options.workletUrl);
     } catch (error) {
       this.#close();
@@ -38,36 +38,36 @@ export class MicrophoneSource {
   }
 
   async start(sink) {
-    this.#node = this.#worklet();
-    this.#node.port.onmessage = ({ data }) => this.#take(data, sink);
+    this.#node = this.#createWorkletNode();
+    this.#node.port.onmessage = ({ data }) => this.#receive(data, sink);
     this.#node.onprocessorerror = () => sink.failed(new SessionError('worklet_failed'));
     for (const track of this.#stream.getAudioTracks()) {
       track.addEventListener('ended', () => sink.failed(new SessionError('microphone_ended')));
     }
     this.#context.createMediaStreamSource(this.#stream).connect(this.#node);
-    // What leads nowhere is not run by every browser. The worklet's output is silence.
+    // Some browsers do not run a node without an output. The output of the worklet is silence.
     this.#node.connect(this.#context.destination);
     await this.#context.resume();
   }
 
-  /** Settles when every sample that the worklet heard was handed over. */
+  /** Settles when the worklet has delivered every sample. */
   async stop() {
     if (this.#node) {
       this.#node.port.postMessage('stop');
-      // An audio thread that the system has taken away answers nothing any more.
-      const timer = setTimeout(this.#ended.resolve, LAST_WORD_MS);
-      await this.#ended.promise;
+      // An audio thread that the system has stopped does not answer.
+      const timer = setTimeout(this.#stopped.resolve, STOP_TIMEOUT_MS);
+      await this.#stopped.promise;
       clearTimeout(timer);
     }
     this.#close();
   }
 
-  async #microphone() {
+  async #requestMicrophone() {
     const audio = { channelCount: this.#channels, ...this.#options.constraints };
     return await navigator.mediaDevices.getUserMedia({ audio });
   }
 
-  #worklet() {
+  #createWorkletNode() {
     return new AudioWorkletNode(this.#context, 'sercuescribe-microphone', {
       numberOfInputs: 1,
       numberOfOutputs: 1,
@@ -77,10 +77,10 @@ export class MicrophoneSource {
     });
   }
 
-  #take({ chunk, level, frames }, sink) {
+  #receive({ chunk, level, frames }, sink) {
     if (chunk === undefined) {
       this.frames = frames;
-      this.#ended.resolve();
+      this.#stopped.resolve();
       return;
     }
     sink.level(level);
@@ -95,11 +95,11 @@ export class MicrophoneSource {
   }
 }
 
-/** A context of that rate; else of the device's own, where the service takes it. */
-function contextOf(sampleRate) {
+/** Create a context of that rate, or of the device's rate if the service supports it. */
+function createAudioContext(sampleRate) {
   if (sampleRate) return new AudioContext({ sampleRate });
   const context = new AudioContext();
-  if (TAKEN.includes(context.sampleRate)) return context;
+  if (SUPPORTED_SAMPLE_RATES.includes(context.sampleRate)) return context;
   context.close();
-  return new AudioContext({ sampleRate: USUAL });
+  return new AudioContext({ sampleRate: DEFAULT_SAMPLE_RATE });
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 _HARNESS = Path(__file__).parent / "harness.mjs"
 
 
-class Pages(ThreadingHTTPServer):
+class PageServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.contents = {
@@ -23,7 +23,7 @@ class Pages(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Pages
+    server: PageServer
 
     def do_GET(self) -> None:
         media_type, text = self.server.contents.get(self.path, ("text/plain", ""))
@@ -39,8 +39,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def pages() -> Iterator[Pages]:
-    server = Pages()
+def page_server() -> Iterator[PageServer]:
+    server = PageServer()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
