@@ -12,7 +12,7 @@ from playwright.async_api import Page
 
 from tests.audio import decode, speech, wav
 from tests.service import Service
-from tests.web.browser import DESKTOP, PHONE, Visit, Visitor, visitor
+from tests.web.browser import DESKTOP, PHONE, PageBrowser, PageTab, launch_browser
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 Look = dict[str, Any]
@@ -38,34 +38,34 @@ async def _main() -> None:
         for name, look in LOOKS.items():
             service = Service(Path(folder) / name).start()
             try:
-                async with visitor(microphone) as person:
-                    await _take(person, service, name, look)
+                async with launch_browser(microphone) as browser:
+                    await _take(browser, service, name, look)
             finally:
                 service.stop()
 
 
-async def _take(person: Visitor, service: Service, name: str, look: Look) -> None:
+async def _take(browser: PageBrowser, service: Service, name: str, look: Look) -> None:
     await _earlier(service)
-    async with person.visit(f"{service.url}/", **look) as visit:
-        await visit.begin()
-        await _recorded(visit, "0:08")
-        await _picture(visit.page, f"record-{name}")
+    async with browser.open_page(f"{service.url}/", **look) as tab:
+        await tab.start_recording()
+        await _recorded(tab, "0:08")
+        await _picture(tab.page, f"record-{name}")
         service.kill()
-        await visit.state("Connection lost")
-        await _recorded(visit, "0:11")
-        await _picture(visit.page, f"reconnecting-{name}")
+        await tab.wait_for_state("Connection lost")
+        await _recorded(tab, "0:11")
+        await _picture(tab.page, f"reconnecting-{name}")
         await asyncio.to_thread(service.start)
-        await visit.state("Recording")
-        await visit.page.get_by_role("button", name="Watch").click()
+        await tab.wait_for_state("Recording")
+        await tab.page.get_by_role("button", name="Watch").click()
         await asyncio.sleep(4)
-        await _picture(visit.page, f"watch-{name}")
-        await visit.end()
-        await visit.page.locator(".wave canvas").first.wait_for()
-        await visit.page.locator("#recordings-title").scroll_into_view_if_needed()
-        await _picture(visit.page, f"list-{name}")
-        await visit.page.get_by_role("button", name="Play").first.click()
+        await _picture(tab.page, f"watch-{name}")
+        await tab.stop_recording()
+        await tab.page.locator(".wave canvas").first.wait_for()
+        await tab.page.locator("#recordings-title").scroll_into_view_if_needed()
+        await _picture(tab.page, f"list-{name}")
+        await tab.page.get_by_role("button", name="Play").first.click()
         await asyncio.sleep(3)
-        await _picture(visit.page, f"playback-{name}")
+        await _picture(tab.page, f"playback-{name}")
 
 
 async def _earlier(service: Service) -> None:
@@ -74,8 +74,8 @@ async def _earlier(service: Service) -> None:
         await service.record(speech(), sample_rate=SPEECH_RATE, user_id=user)
 
 
-async def _recorded(visit: Visit, clock: str) -> None:
-    await visit.until(f"document.querySelector('[data-part=clock]').textContent > '{clock}'")
+async def _recorded(tab: PageTab, clock: str) -> None:
+    await tab.wait_until(f"document.querySelector('[data-part=clock]').textContent > '{clock}'")
 
 
 async def _picture(page: Page, name: str) -> None:

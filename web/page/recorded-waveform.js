@@ -1,50 +1,50 @@
-/** wavesurfer.js, where it was put beside this page; it paints what is here otherwise. */
-const library = import(new URL('../vendor/wavesurfer.js', import.meta.url)).then(
+/** wavesurfer.js, or null if `make assets` has not copied it: then a canvas shows the waveform. */
+const waveSurferModule = import(new URL('../vendor/wavesurfer.js', import.meta.url)).then(
   (module) => module.default,
   () => null,
 );
 const FULL_SCALE = 32768;
-const HEIGHT = 72;
+const HEIGHT_PIXELS = 72;
 
-/** The waveform of a finished recording, with what was played of it. */
-export class StillWave {
+/** The waveform of a completed recording, with the position of the player. */
+export class RecordedWaveform {
   #container;
   #audio;
-  #seconds;
-  #surfer = null;
+  #durationSeconds;
+  #waveSurfer = null;
 
   constructor(container, audio, seconds) {
     this.#container = container;
     this.#audio = audio;
-    this.#seconds = seconds;
+    this.#durationSeconds = seconds;
   }
 
-  /** Paint what the service's waveform has; gives whether the position is painted, too. */
+  /** Draw the service's waveform; return whether it shows the position, too. */
   async show({ channels, length, data }) {
-    const { tops, bottoms } = outline(channels, length, data);
-    const WaveSurfer = await library;
-    if (WaveSurfer) this.#surfer = this.#create(WaveSurfer, [tops, bottoms]);
-    else this.#paint(tops, bottoms);
-    return this.#surfer !== null;
+    const { tops, bottoms } = combineChannels(channels, length, data);
+    const WaveSurfer = await waveSurferModule;
+    if (WaveSurfer) this.#waveSurfer = this.#createWaveSurfer(WaveSurfer, [tops, bottoms]);
+    else this.#drawCanvas(tops, bottoms);
+    return this.#waveSurfer !== null;
   }
 
-  /** Show another position than that which is played. */
-  place(seconds) {
-    this.#surfer?.setTime(seconds);
+  /** Show a position before the player has reached it. */
+  setPosition(seconds) {
+    this.#waveSurfer?.setTime(seconds);
   }
 
   destroy() {
-    this.#surfer?.destroy();
+    this.#waveSurfer?.destroy();
   }
 
-  #create(WaveSurfer, peaks) {
+  #createWaveSurfer(WaveSurfer, peaks) {
     const style = getComputedStyle(this.#container);
     return WaveSurfer.create({
       container: this.#container,
       media: this.#audio,
       peaks,
-      duration: this.#seconds,
-      height: HEIGHT,
+      duration: this.#durationSeconds,
+      height: HEIGHT_PIXELS,
       maxPeak: 1,
       barWidth: 2,
       barGap: 1,
@@ -56,14 +56,14 @@ export class StillWave {
     });
   }
 
-  #paint(tops, bottoms) {
+  #drawCanvas(tops, bottoms) {
     const canvas = document.createElement('canvas');
     canvas.width = tops.length;
-    canvas.height = HEIGHT;
+    canvas.height = HEIGHT_PIXELS;
     this.#container.append(canvas);
     const context = canvas.getContext('2d');
     context.fillStyle = getComputedStyle(this.#container).getPropertyValue('--wave');
-    const middle = HEIGHT / 2;
+    const middle = HEIGHT_PIXELS / 2;
     tops.forEach((top, x) => {
       const high = middle - top * middle;
       const low = middle - bottoms[x] * middle;
@@ -72,8 +72,8 @@ export class StillWave {
   }
 }
 
-/** Of all channels together, from -1 to 1. */
-function outline(channels, length, data) {
+/** Return the highest and lowest samples of all channels together, from -1 to 1. */
+function combineChannels(channels, length, data) {
   const [tops, bottoms] = [new Float32Array(length), new Float32Array(length)];
   for (let pixel = 0; pixel < length; pixel++) {
     const values = data.slice(pixel * channels * 2, (pixel + 1) * channels * 2);

@@ -9,7 +9,7 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.audio import decode, pcm, speech
 from tests.service import Service
-from tests.web.browser import Visitor
+from tests.web.browser import PageBrowser
 
 SPEECH_SECONDS = 4.77
 
@@ -24,20 +24,20 @@ def card(page: Page, number: int = 0) -> Locator:
 
 
 async def test_a_recording_is_listed_with_what_is_known_of_it(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
     session_id = await service.record(speech(), sample_rate=22050, user_id="kim")
     size = service.wav(session_id).stat().st_size
-    async with person.visit(f"{service.url}/") as visit:
+    async with browser.open_page(f"{service.url}/") as tab:
         facts = f"0:04 · {round(size / 1000)} kB · 22.05 kHz mono · kim"
-        await expect(card(visit.page)).to_contain_text(facts)
-        await expect(card(visit.page)).to_contain_text("Finished")
+        await expect(card(tab.page)).to_contain_text(facts)
+        await expect(card(tab.page)).to_contain_text("Finished")
 
 
-async def test_a_recording_is_heard_and_sought(person: Visitor, service: Service) -> None:
+async def test_a_recording_is_heard_and_sought(browser: PageBrowser, service: Service) -> None:
     await service.record(speech(), sample_rate=22050)
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         await page.get_by_role("button", name="Play").click()
         await page.get_by_role("button", name="Pause").wait_for()
         seek = page.get_by_role("slider")
@@ -64,31 +64,33 @@ async def until_value(slider: Locator, is_right: Callable[[float], bool]) -> Non
             await asyncio.sleep(0.02)
 
 
-async def test_a_click_into_the_waveform_leads_there(person: Visitor, service: Service) -> None:
+async def test_a_click_into_the_waveform_leads_there(
+    browser: PageBrowser, service: Service
+) -> None:
     await service.record(speech(), sample_rate=22050)
-    async with person.visit(f"{service.url}/") as visit:
-        seek = visit.page.get_by_role("slider")
+    async with browser.open_page(f"{service.url}/") as tab:
+        seek = tab.page.get_by_role("slider")
         box = await seek.bounding_box()
         assert box is not None
         await seek.click(position={"x": box["width"] / 2, "y": 20})
         await until_value(seek, lambda seconds: abs(seconds - SPEECH_SECONDS / 2) < 0.05)
 
 
-async def test_one_recording_is_heard_at_a_time(person: Visitor, service: Service) -> None:
+async def test_one_recording_is_heard_at_a_time(browser: PageBrowser, service: Service) -> None:
     for _ in range(2):
         await service.record(speech(), sample_rate=22050)
-    async with person.visit(f"{service.url}/") as visit:
+    async with browser.open_page(f"{service.url}/") as tab:
         for number in range(2):
-            await card(visit.page, number).get_by_role("button", name="Play").click()
-            await card(visit.page, number).get_by_role("button", name="Pause").wait_for()
-        await expect(visit.page.get_by_role("button", name="Pause")).to_have_count(1)
+            await card(tab.page, number).get_by_role("button", name="Play").click()
+            await card(tab.page, number).get_by_role("button", name="Pause").wait_for()
+        await expect(tab.page.get_by_role("button", name="Pause")).to_have_count(1)
 
 
-async def test_the_waveform_shows_what_was_said(person: Visitor, service: Service) -> None:
+async def test_the_waveform_shows_what_was_said(browser: PageBrowser, service: Service) -> None:
     loud, silent = pcm(44100), bytes(88200)
     await service.record(loud + silent)
-    async with person.visit(f"{service.url}/") as visit:
-        drawn = visit.page.locator(".wave canvas").first
+    async with browser.open_page(f"{service.url}/") as tab:
+        drawn = tab.page.locator(".wave canvas").first
         await drawn.wait_for()
         left, right = await drawn.evaluate("""(canvas) => {
             const { width, height } = canvas;
@@ -104,13 +106,13 @@ async def test_the_waveform_shows_what_was_said(person: Visitor, service: Servic
 
 @pytest.mark.parametrize("label", ["WAV", "FLAC", "MP3", "Opus"])
 async def test_a_recording_is_downloaded(
-    person: Visitor, service: Service, tmp_path: Path, label: str
+    browser: PageBrowser, service: Service, tmp_path: Path, label: str
 ) -> None:
     session_id = await service.record(speech(), sample_rate=22050)
-    async with person.visit(f"{service.url}/") as visit:
-        await card(visit.page).get_by_text("Download").click()
-        async with visit.page.expect_download() as download:
-            await card(visit.page).get_by_role("button", name=label).click()
+    async with browser.open_page(f"{service.url}/") as tab:
+        await card(tab.page).get_by_text("Download").click()
+        async with tab.page.expect_download() as download:
+            await card(tab.page).get_by_role("button", name=label).click()
         file = await download.value
         assert file.suggested_filename.endswith(f"{session_id}.{label.lower()}")
         await file.save_as(tmp_path / "file")
@@ -125,11 +127,11 @@ async def test_a_recording_is_downloaded(
 
 
 async def test_a_recording_is_deleted_once_that_is_confirmed(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
     session_id = await service.record(speech(), sample_rate=22050)
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         delete = card(page).get_by_role("button", name="Delete")
         await delete.click()
         await page.get_by_role("button", name="Cancel").click()
@@ -143,11 +145,11 @@ async def test_a_recording_is_deleted_once_that_is_confirmed(
 
 
 async def test_a_long_list_is_shown_page_by_page_and_filtered(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
     made = [await service.record(pcm(10)) for _ in range(25)]
-    async with service.session(), person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with service.session(), browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         cards = page.locator("#list > li")
         await expect(cards).to_have_count(20)
         await page.get_by_role("button", name="Show older").click()
@@ -165,15 +167,15 @@ async def test_a_long_list_is_shown_page_by_page_and_filtered(
 
 
 async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
     async with service.session() as client:
         await client.socket.send(pcm(10))
         await client.receive()
         for _ in range(20):
             await service.record(pcm(10))
-        async with person.visit(f"{service.url}/") as visit:
-            page = visit.page
+        async with browser.open_page(f"{service.url}/") as tab:
+            page = tab.page
             cards = page.locator("#list > li")
             await page.get_by_role("button", name="Show older").click()
             await expect(cards).to_have_count(21)
@@ -190,11 +192,11 @@ async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
 
 
 async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
     await service.record(pcm(10))
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         cards = page.locator("#list > li")
         await expect(cards).to_have_count(1)
         await page.route("**/api/audio/sessions?*", lambda route: route.fulfill(status=502))
@@ -209,10 +211,10 @@ async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
 
 
 async def test_what_another_client_records_appears_can_be_watched_and_ends(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         await page.get_by_text("Nothing here yet").wait_for()
         async with service.session(sample_rate=22050) as client:
             session_id = client.session_id
@@ -242,18 +244,18 @@ async def test_what_another_client_records_appears_can_be_watched_and_ends(
 
 
 async def test_a_recording_of_this_page_is_watched_from_another_tab(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
-    context = await person.context()
+    context = await browser.new_context()
     async with (
-        person.tab(context, f"{service.url}/") as recording,
-        person.tab(context, f"{service.url}/") as watching,
+        browser.open_tab(context, f"{service.url}/") as recording,
+        browser.open_tab(context, f"{service.url}/") as watching,
     ):
-        await recording.begin()
+        await recording.start_recording()
         await card(watching.page).get_by_role("button", name="Watch").click(timeout=20_000)
         await card(watching.page).get_by_text("Live", exact=True).wait_for()
         await recording.page.bring_to_front()
-        await recording.end()
+        await recording.stop_recording()
         await watching.page.bring_to_front()
         await card(watching.page).get_by_role("button", name="Play").wait_for()
     await context.close()
@@ -263,9 +265,9 @@ NO_MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)
 
 
 async def test_a_recording_that_could_not_be_decoded_says_so(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
     session_id = await service.record(NO_MP3, format="mp3")
     assert service.manifest(session_id)["error"]
-    async with person.visit(f"{service.url}/") as visit:
-        await card(visit.page).get_by_text("could not be decoded").wait_for()
+    async with browser.open_page(f"{service.url}/") as tab:
+        await card(tab.page).get_by_text("could not be decoded").wait_for()
