@@ -1,6 +1,6 @@
-"""The yardstick of the hot path: an ASGI application that does only what cannot be left out.
+"""The baseline of the hot path: a minimal ASGI application.
 
-It accepts, appends each binary message to a file and answers in JSON.
+It accepts a WebSocket, appends each binary message to a file and answers in JSON.
 """
 
 import os

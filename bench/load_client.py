@@ -1,6 +1,6 @@
-"""The least a WebSocket client can do: frames made beforehand, answers only counted.
+"""A minimal WebSocket client that sends prepared frames and does not decode the answers.
 
-It takes little enough CPU to leave the machine to the server that is measured.
+It uses little CPU, so that the machine is left to the server that is measured.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import struct
 
 
 def binary_frame(payload: bytes) -> bytes:
-    """A masked frame (RFC 6455, section 5.2) with a mask of zeros: the payload as it is."""
+    """Return a masked frame (RFC 6455, section 5.2) with a mask of zeros: the plain payload."""
     length = len(payload)
     if length < 126:
         head = struct.pack("!BB", 0x82, 0x80 | length)
@@ -27,7 +27,7 @@ def text_frame(text: str) -> bytes:
 
 
 class LoadClient:
-    """One connection."""
+    """One WebSocket connection that creates load."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -46,7 +46,7 @@ class LoadClient:
         return cls(reader, writer)
 
     async def exchange(self, frame: bytes) -> bytes:
-        """Send one frame, wait for one answer."""
+        """Send one frame and return the next message."""
         self.send(frame)
         return await self.receive()
 
@@ -62,7 +62,7 @@ class LoadClient:
             payload = await self._reader.readexactly(length)
             if head[0] == 0x81:
                 return payload
-            if head[0] == 0x89:  # a ping: who does not answer is dropped
+            if head[0] == 0x89:  # a ping: the service drops a client that does not answer
                 self._writer.write(b"\x8a" + binary_frame(payload)[1:])
 
     def close(self) -> None:

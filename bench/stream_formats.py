@@ -1,8 +1,7 @@
-"""What is streamed: speech in every format, cut where a live encoder hands it out.
+"""Speech in every format, cut into chunks as a live encoder sends them.
 
-A piece ends with a packet, a page, a cluster or a fragment, as it does when an encoder
-sends what it has. So its last codec frame is whole, and the delay until that frame is
-in the recording is the service's and the format's, not the cutter's.
+A chunk ends with a packet, a page, a cluster or a fragment. So its last codec frame is complete,
+and the delay until that frame is recorded comes from the service and the format, not from the cut.
 """
 
 import functools
@@ -14,40 +13,42 @@ from typing import NamedTuple
 from api.audio.ffmpeg.command import binary
 from tests.audio import decode, encode, speech, wav
 
-Cut = Callable[[bytes], list[int]]  # where pieces end, in bytes
+FindCuts = Callable[[bytes], list[int]]  # returns where chunks end, in bytes
 
 _SPEECH_RATE = 22050
-_PIECE_SECONDS = 0.1
+_CHUNK_SECONDS = 0.1
 _CLUSTER = bytes.fromhex("1f43b675")
 
 
-class Material(NamedTuple):
-    """One format: how it is made, how long one codec frame is, and how it is sent."""
+class StreamFormat(NamedTuple):
+    """One format: how to encode it, the length of a codec frame, and how to cut it."""
 
     name: str
     demuxer: str
     sample_rate: int
     frame_seconds: float
     encoder_options: tuple[str, ...]
-    cut: Cut
-    held_back: str  # what the format's own structure keeps from being decoded at once
-    declared: str = "wav"  # the session's ``format``
+    find_cuts: FindCuts
+    latency_note: str  # what the structure of the format delays
+    declared_format: str = "wav"  # the session's ``format``
 
     @property
     def query(self) -> str:
-        return f"sample_rate={self.sample_rate}&channels=1&format={self.declared}"
+        return f"sample_rate={self.sample_rate}&channels=1&format={self.declared_format}"
 
-    def encoded(self, seconds: float, *, variant: int = 0) -> bytes:
-        """The stream. Each ``variant`` begins elsewhere in the speech."""
-        return encode(_speech(seconds, variant), "-ar", str(self.sample_rate), *self._options)
+    def encode(self, seconds: float, *, variant: int = 0) -> bytes:
+        """Return an encoded stream. Each ``variant`` begins elsewhere in the speech."""
+        source = _repeated_speech(seconds, variant)
+        rate = ("-ar", str(self.sample_rate), "-ac", "1")
+        return encode(source, *rate, *self.encoder_options)
 
-    def decoded(self, stream: bytes) -> bytes:
-        """The reference: one decode of the whole of ``stream``, read from a pipe."""
+    def decode(self, stream: bytes) -> bytes:
+        """Return the reference: one ffmpeg decode of the whole stream, read from a pipe."""
         return decode(stream, sample_rate=self.sample_rate, input_options=self.input_options)
 
     @property
     def input_options(self) -> tuple[str, ...]:
-        """What ffmpeg must be told of a stream that does not describe itself."""
+        """The options of ffmpeg for a stream that does not describe itself."""
         raw = ("-ar", str(self.sample_rate), "-ac", "1") if self.is_raw else ()
         return ("-f", self.demuxer, *raw)
 
@@ -55,21 +56,17 @@ class Material(NamedTuple):
     def is_raw(self) -> bool:
         return self.demuxer in {"mulaw", "s16le"}
 
-    @property
-    def _options(self) -> tuple[str, ...]:
-        return ("-ac", "1", *self.encoder_options)
-
-    def pieces(self, stream: bytes) -> list[bytes]:
-        """``stream`` as a live encoder would hand it out."""
-        ends = self.cut(stream)
+    def cut_live(self, stream: bytes) -> list[bytes]:
+        """Cut ``stream`` into chunks as a live encoder would send them."""
+        ends = self.find_cuts(stream)
         return [stream[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def at_packets(demuxer: str, packets: int) -> Cut:
+def cuts_at_packets(demuxer: str, packets: int) -> FindCuts:
     """Every so many packets of a stream that is nothing but packets behind a header."""
 
     def cut(stream: bytes) -> list[int]:
-        sizes = _packet_bytes(stream, demuxer)
+        sizes = _read_packet_sizes(stream, demuxer)
         end, ends = len(stream) - sum(sizes), []
         for number, size in enumerate(sizes, start=1):
             end += size
@@ -80,7 +77,7 @@ def at_packets(demuxer: str, packets: int) -> Cut:
     return cut
 
 
-def at_pages(stream: bytes) -> list[int]:
+def cuts_at_pages(stream: bytes) -> list[int]:
     """After every Ogg page (RFC 3533, section 6); the headers go with the first audio."""
     end, ends = 0, []
     while end < len(stream):
@@ -92,13 +89,13 @@ def at_pages(stream: bytes) -> list[int]:
     return ends
 
 
-def at_clusters(stream: bytes) -> list[int]:
+def cuts_at_clusters(stream: bytes) -> list[int]:
     """Before every WebM cluster but the first, and at the end."""
     first = stream.index(_CLUSTER)
-    return [*_found(stream, _CLUSTER, first + 4), len(stream)]
+    return [*_find_all(stream, _CLUSTER, first + 4), len(stream)]
 
 
-def at_fragments(stream: bytes) -> list[int]:
+def cuts_at_fragments(stream: bytes) -> list[int]:
     """Before every ``moof`` but the first, and at the end (what comes last is an index)."""
     starts, position = [], 0
     while position < len(stream):
@@ -109,78 +106,79 @@ def at_fragments(stream: bytes) -> list[int]:
     return [*starts[1:], len(stream)]
 
 
-def at_bytes(bytes_per_second: int, *, header: bytes = b"") -> Cut:
+def cuts_at_bytes(bytes_per_second: int, *, header: bytes = b"") -> FindCuts:
     """Every tenth of a second of a constant rate, behind what ends with ``header`` and a size."""
 
     def cut(stream: bytes) -> list[int]:
         start = stream.index(header) + len(header) + 4 if header else 0
-        step = int(bytes_per_second * _PIECE_SECONDS)
+        step = int(bytes_per_second * _CHUNK_SECONDS)
         return [*range(start + step, len(stream), step), len(stream)]
 
     return cut
 
 
-def wav_of(codec: str, sample_bytes: int, sample_rate: int) -> tuple[tuple[str, ...], Cut]:
-    return ("-c:a", codec, "-f", "wav"), at_bytes(sample_bytes * sample_rate, header=b"data")
+def wav_of(codec: str, sample_bytes: int, sample_rate: int) -> tuple[tuple[str, ...], FindCuts]:
+    return ("-c:a", codec, "-f", "wav"), cuts_at_bytes(sample_bytes * sample_rate, header=b"data")
 
 
 _WEBM = ("-c:a", "libopus", "-b:a", "48k", "-frame_duration", "60", "-f", "webm", "-live", "1")
 _MP4 = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "100000")
 _MP3 = ("-c:a", "libmp3lame", "-b:a", "128k", "-write_xing", "0", "-id3v2_version", "0")
 _AAC_FRAME = 1024 / 48000
-_NOTHING = "nothing"
+_NO_LATENCY = "nothing"
 
-MATERIALS: tuple[Material, ...] = (
-    Material(
-        "MP3", "mp3", 48000, 1152 / 48000, (*_MP3, "-f", "mp3"), at_packets("mp3", 4),
+STREAM_FORMATS: tuple[StreamFormat, ...] = (
+    StreamFormat(
+        "MP3", "mp3", 48000, 1152 / 48000, (*_MP3, "-f", "mp3"), cuts_at_packets("mp3", 4),
         "nothing: a frame says how long it is; but ffmpeg reads blocks of 1,024 bytes",
     ),
-    Material(
-        "FLAC", "flac", 48000, 4608 / 48000, ("-c:a", "flac", "-f", "flac"), at_packets("flac", 1),
+    StreamFormat(
+        "FLAC", "flac", 48000, 4608 / 48000, ("-c:a", "flac", "-f", "flac"),
+        cuts_at_packets("flac", 1),
         "a frame does not say how long it is: it ends where the next begins;"
         " ffmpeg's parser wants ten headers in a row",
     ),
-    Material(
+    StreamFormat(
         "Ogg Opus", "ogg", 48000, 0.02,
-        ("-c:a", "libopus", "-page_duration", "100000", "-f", "ogg"), at_pages,
+        ("-c:a", "libopus", "-page_duration", "100000", "-f", "ogg"), cuts_at_pages,
         "a page (100 ms here; 1 s is common) before it is sent",
     ),
-    Material(
+    StreamFormat(
         "Ogg Vorbis", "ogg", 48000, 1024 / 48000,
-        ("-c:a", "libvorbis", "-page_duration", "100000", "-f", "ogg"), at_pages,
+        ("-c:a", "libvorbis", "-page_duration", "100000", "-f", "ogg"), cuts_at_pages,
         "a page (100 ms here) before it is sent",
     ),
-    Material(
+    StreamFormat(
         "WebM Opus", "matroska", 48000, 0.06,
-        (*_WEBM, "-cluster_time_limit", "100"), at_clusters, "a cluster before it is sent",
+        (*_WEBM, "-cluster_time_limit", "100"), cuts_at_clusters, "a cluster before it is sent",
     ),
-    Material(
+    StreamFormat(
         "AAC in ADTS", "aac", 48000, _AAC_FRAME, ("-c:a", "aac", "-f", "adts"),
-        at_packets("aac", 5), _NOTHING,
+        cuts_at_packets("aac", 5), _NO_LATENCY,
     ),
-    Material(
+    StreamFormat(
         "AAC in fragmented MP4", "mp4", 48000, _AAC_FRAME, ("-c:a", "aac", *_MP4, "-f", "mp4"),
-        at_fragments, "a fragment (100 ms here; 1 s is common) before it is sent",
+        cuts_at_fragments, "a fragment (100 ms here; 1 s is common) before it is sent",
     ),
-    Material("WAV 24 bits, 48 kHz", "wav", 48000, 1 / 48000,
-             *wav_of("pcm_s24le", 3, 48000), _NOTHING),
-    Material("WAV 24 bits, 8 kHz", "wav", 8000, 1 / 8000,
-             *wav_of("pcm_s24le", 3, 8000), _NOTHING),
-    Material("WAV floats, 48 kHz", "wav", 48000, 1 / 48000,
-             *wav_of("pcm_f32le", 4, 48000), _NOTHING),
-    Material("mu-law, raw, 8 kHz", "mulaw", 8000, 1 / 8000,
-             ("-c:a", "pcm_mulaw", "-f", "mulaw"), at_bytes(8000), _NOTHING, "mulaw"),
-    Material("PCM 16 bits, raw, 48 kHz", "s16le", 48000, 1 / 48000,
-             ("-c:a", "pcm_s16le", "-f", "s16le"), at_bytes(96000), _NOTHING, "pcm_s16le"),
+    StreamFormat("WAV 24 bits, 48 kHz", "wav", 48000, 1 / 48000,
+             *wav_of("pcm_s24le", 3, 48000), _NO_LATENCY),
+    StreamFormat("WAV 24 bits, 8 kHz", "wav", 8000, 1 / 8000,
+             *wav_of("pcm_s24le", 3, 8000), _NO_LATENCY),
+    StreamFormat("WAV floats, 48 kHz", "wav", 48000, 1 / 48000,
+             *wav_of("pcm_f32le", 4, 48000), _NO_LATENCY),
+    StreamFormat("mu-law, raw, 8 kHz", "mulaw", 8000, 1 / 8000,
+             ("-c:a", "pcm_mulaw", "-f", "mulaw"), cuts_at_bytes(8000), _NO_LATENCY, "mulaw"),
+    StreamFormat("PCM 16 bits, raw, 48 kHz", "s16le", 48000, 1 / 48000,
+             ("-c:a", "pcm_s16le", "-f", "s16le"), cuts_at_bytes(96000), _NO_LATENCY, "pcm_s16le"),
 )  # fmt: skip
 
-WEBM = next(material for material in MATERIALS if material.name == "WebM Opus")
+WEBM = next(stream_format for stream_format in STREAM_FORMATS if stream_format.name == "WebM Opus")
 
 
 def cluster_milliseconds(stream: bytes) -> list[tuple[int, int]]:
     """Where every cluster begins: in bytes, and in time (RFC 9559, section 5.1.3.1)."""
     clusters = []
-    for position in _found(stream, _CLUSTER, 0):
+    for position in _find_all(stream, _CLUSTER, 0):
         size_bytes = 9 - stream[position + 4].bit_length()
         timestamp = position + 4 + size_bytes
         assert stream[timestamp] == 0xE7
@@ -190,14 +188,14 @@ def cluster_milliseconds(stream: bytes) -> list[tuple[int, int]]:
     return clusters
 
 
-def _found(stream: bytes, pattern: bytes, start: int) -> Iterator[int]:
+def _find_all(stream: bytes, pattern: bytes, start: int) -> Iterator[int]:
     while (start := stream.find(pattern, start)) >= 0:
         yield start
         start += 1
 
 
 @functools.cache
-def _speech(seconds: float, variant: int) -> bytes:
+def _repeated_speech(seconds: float, variant: int) -> bytes:
     samples = speech()[44:]
     offset = variant * 2 * 4111 % len(samples)
     size_bytes = 2 * int(seconds * _SPEECH_RATE)
@@ -205,7 +203,7 @@ def _speech(seconds: float, variant: int) -> bytes:
     return wav(repeated[offset : offset + size_bytes], sample_rate=_SPEECH_RATE)
 
 
-def _packet_bytes(stream: bytes, demuxer: str) -> list[int]:
+def _read_packet_sizes(stream: bytes, demuxer: str) -> list[int]:
     command = [binary(), "-loglevel", "error", "-f", demuxer, "-i", "pipe:0", "-c", "copy"]
     lines = subprocess.run(
         [*command, "-f", "framecrc", "pipe:1"], input=stream, stdout=subprocess.PIPE, check=True
