@@ -1,4 +1,4 @@
-"""Every door, tried with every kind of credential: docs/security.md says what happens.
+"""Every endpoint with every kind of credential: docs/security.md says what happens.
 
 The table of the manual is walked row by row against a real service. An endpoint without a row
 fails, and so does a row without an endpoint.
@@ -72,13 +72,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
     assert service.stop() == 0
 
 
-def token(user: str, scope: str, *, lives_seconds: float = 86400) -> str:
+def token(user: str, scope: str, *, lifetime_seconds: float = 86400) -> str:
     claims = {
         "sub": user,
         "scope": scope,
         "iss": "https://id.example",
         "aud": "recorder",
-        "exp": datetime.now(UTC) + timedelta(seconds=lives_seconds),
+        "exp": datetime.now(UTC) + timedelta(seconds=lifetime_seconds),
     }
     return jwt.encode(claims, SECRET, "HS256")
 
@@ -87,7 +87,7 @@ ALICE = token("alice", "record read")
 CREDENTIALS: dict[str, str] = {
     "no": "",
     "bad": ALICE[:-3] + ("AAA" if ALICE[-3:] != "AAA" else "BBB"),
-    "expired": token("alice", "record read", lives_seconds=-60),
+    "expired": token("alice", "record read", lifetime_seconds=-60),
     "other's": token("bob", "record read"),
     "read only": token("alice", "read"),
     "right": ALICE,

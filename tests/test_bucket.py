@@ -15,8 +15,8 @@ from tests.service import Client, Service
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
 
 
-async def taken_over(service: Service, session_id: str) -> None:
-    """Return when the session is live on ``service``: when the lease of its dead node is over."""
+async def wait_until_taken_over(service: Service, session_id: str) -> None:
+    """Return when ``service`` owns the session: after the lease of its killed node."""
     async with asyncio.timeout(20):
         while (
             await asyncio.to_thread(service.get, f"/api/audio/sessions/{session_id}")
@@ -24,7 +24,7 @@ async def taken_over(service: Service, session_id: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def record(client: Client, pieces: list[bytes]) -> None:
+async def send_missing(client: Client, pieces: list[bytes]) -> None:
     for piece in pieces[client.greeting["chunk_count"] :]:
         assert (await client.send(piece))["type"] == "chunk"
 
@@ -34,7 +34,7 @@ async def test_a_session_becomes_one_wav_its_manifest_and_its_waveform(
 ) -> None:
     service = on_bucket(segment_seconds=0.2)
     async with service.session(sample_rate=22050) as client:
-        await record(client, list(cut_anywhere(speech(), seed=1)))
+        await send_missing(client, list(cut_anywhere(speech(), seed=1)))
         final = await client.close_session()
     assert service.stop() == 0
     assert set(objects()) == {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
@@ -49,7 +49,7 @@ async def test_finished_audio_is_downloaded_from_the_store_itself(
 ) -> None:
     service = on_bucket()
     async with service.session() as client:
-        await record(client, [pcm(1000)])
+        await send_missing(client, [pcm(1000)])
         path = f"/api/audio/sessions/{client.session_id}"
         growing = service.get(f"{path}/audio", allow_redirects=False)
         assert (growing.status_code, growing.content[80:]) == (200, pcm(1000))
@@ -90,7 +90,7 @@ async def test_a_killed_service_is_resumed_from_spool_or_bucket(
                 ids[name] = client.session_id
                 have = client.greeting["chunk_count"]
                 assert have == client.greeting["persisted_chunk_count"] or not lost_disk
-                await record(client, pieces[: part * len(pieces) // 3])
+                await send_missing(client, pieces[: part * len(pieces) // 3])
                 if lost_disk:
                     await client.control("flush")
         service.kill()
@@ -98,7 +98,7 @@ async def test_a_killed_service_is_resumed_from_spool_or_bucket(
             shutil.rmtree(service.folder)
         service.start()
         for session_id in ids.values():
-            await taken_over(service, session_id)
+            await wait_until_taken_over(service, session_id)
     for name, (pieces, _, _) in sources.items():
         closed = service.post(f"/api/audio/sessions/{ids[name]}/close").json()
         assert closed["session"]["total_chunks"] == len(pieces)
@@ -123,7 +123,7 @@ async def test_long_audio_is_put_together_from_parts(
         service.kill()
     shutil.rmtree(service.folder)
     service.start()
-    await taken_over(service, middle)
+    await wait_until_taken_over(service, middle)
     async with service.session(f"/{middle}", resume="true") as client:
         for piece in cut(data, 250_000):
             await client.send(piece)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.audio import decode, speech, wav
-from tests.proxy import Proxy, cutting_proxy
+from tests.proxy import CuttingProxy, cutting_proxy
 from tests.service import Service
 from tests.web.browser import PageBrowser, PageTab
 from tests.web.conftest import SAMPLE_RATE
@@ -39,7 +39,7 @@ async def wait_for_chunks(tab: PageTab, chunks: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def interrupt_recording(tab: PageTab, service: Service, proxy: Proxy) -> None:
+async def interrupt_recording(tab: PageTab, service: Service, proxy: CuttingProxy) -> None:
     """Twice: the connection is cut, the service is killed and started again."""
     for _ in range(2):
         await wait_for_chunks(tab, 5)

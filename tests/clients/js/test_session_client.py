@@ -156,13 +156,13 @@ async def test_a_lost_final_message_is_no_failure(service: Service, runtime: Nod
         await runtime.send([data])
         await runtime.evaluate("await client.flush()")
         session_id = await runtime.evaluate("return client.sessionId")
-        proxy.is_losing_answers = True
+        proxy.drops_answers = True
         stopping = asyncio.create_task(stop_client(runtime))
         async with asyncio.timeout(30):
             path = f"/api/audio/sessions/{session_id}"
             while service.get(path).json()["status"] != "completed":
                 await asyncio.sleep(0.01)
-        proxy.is_losing_answers = False
+        proxy.drops_answers = False
         proxy.cut()
         final = await stopping
     assert (final["status"], final["chunk_count"]) == ("completed", 1)
@@ -177,10 +177,10 @@ async def test_a_network_that_says_nothing_any_more_is_left(
         await runtime.create_client(url=proxy.url, answerTimeoutMs=500, **RAW)
         await runtime.evaluate("await client.start()")
         await runtime.wait_for("client.state === 'live'")
-        proxy.is_losing_answers = True
+        proxy.drops_answers = True
         await runtime.send(cut(data, 100))
         await runtime.wait_for("client.state === 'reconnecting'")
-        proxy.is_losing_answers = False
+        proxy.drops_answers = False
         final = await stop_client(runtime)
     assert service.pcm(final["session_id"]) == data
 

@@ -233,7 +233,7 @@ async def test_credentials_that_expired_are_refreshed(jwt_service: Service) -> N
         asked.append(1)
         return token("alice", "record read")
 
-    expired = token("alice", "record read", lives_seconds=-60)
+    expired = token("alice", "record read", lifetime_seconds=-60)
     async with Client(jwt_service.url, token=expired, refresh=refresh) as client:
         async with client.create() as session:
             await session.send(pcm(100))
@@ -242,7 +242,7 @@ async def test_credentials_that_expired_are_refreshed(jwt_service: Service) -> N
 
 
 async def test_without_a_refresh_expired_credentials_are_an_error(jwt_service: Service) -> None:
-    expired = token("alice", "record read", lives_seconds=-60)
+    expired = token("alice", "record read", lifetime_seconds=-60)
     async with Client(jwt_service.url, token=expired) as client:
         with pytest.raises(CredentialsExpiredError):
             async with client.create():

@@ -1,4 +1,4 @@
-"""What stands beside a client that asks too much: a service that is watched, and recordings."""
+"""Recordings and a resource monitor that run while a bad client overloads the service."""
 
 import asyncio
 import itertools
@@ -11,17 +11,17 @@ import pytest
 
 from tests.service import Service
 
-DEADLINE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
-class Footprint:
-    """What a service takes of the machine."""
+class ResourceMonitor:
+    """Measure the memory and the file descriptors of a service."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._process = psutil.Process(service.pid)
         self.peak_bytes = 0
-        self.most_descriptors = 0
+        self.peak_descriptors = 0
 
     @property
     def rss_bytes(self) -> int:
@@ -31,38 +31,41 @@ class Footprint:
     def descriptors(self) -> int:
         return int(self._process.num_fds())
 
-    async def watch(self) -> None:
+    async def run(self) -> None:
         while True:
             self.peak_bytes = max(self.peak_bytes, self.rss_bytes)
-            self.most_descriptors = max(self.most_descriptors, self.descriptors)
+            self.peak_descriptors = max(self.peak_descriptors, self.descriptors)
             await asyncio.sleep(0.05)
 
-    async def quiet(self, most_descriptors: float = math.inf) -> None:
-        """Ending takes a moment, and so does noticing that somebody is gone."""
-        left: list[Any] = []
+    async def wait_until_idle(self, max_descriptors: float = math.inf) -> None:
+        """Return when no session, child process or extra descriptor is left, or fail."""
+        leftovers: list[Any] = []
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                while any(left := await asyncio.to_thread(self._left, most_descriptors)):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                while any(leftovers := await asyncio.to_thread(self._leftovers, max_descriptors)):
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            pytest.fail(f"left over: {left}")
+            pytest.fail(f"left over: {leftovers}")
 
-    def _left(self, most_descriptors: float) -> list[Any]:
-        too_many = self.descriptors if self.descriptors > most_descriptors else None
+    def _leftovers(self, max_descriptors: float) -> list[Any]:
+        too_many = self.descriptors if self.descriptors > max_descriptors else None
         page = self._service.get("/api/audio/sessions?status=active").json()
         return [too_many, page["sessions"], self._process.children(recursive=True)]
 
 
-async def record(
+async def record_until_stopped(
     service: Service,
     pieces: list[bytes],
     expected: bytes,
-    over: threading.Event,
+    stop: threading.Event,
     pause_seconds: float = 0,
 ) -> None:
-    """Session after session of ``pieces`` until it is ``over``, one at least, each exact."""
+    """Record ``pieces`` in one session after another until ``stop`` is set, at least once.
+
+    Fail if a recording is not exact.
+    """
     for number in itertools.count():
-        if number and over.is_set():
+        if number and stop.is_set():
             return
         async with service.session(sample_rate=48000) as client:
             for count, piece in enumerate(pieces, start=1):

@@ -1,4 +1,4 @@
-"""Input that makes ffmpeg open something else, where it is allowed to."""
+"""Media files that make ffmpeg open another file or address, if it is allowed to."""
 
 import struct
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ _PARENTS_OF_REFERENCE = {b"moov", b"trak", b"mdia", b"minf", b"dinf"}
 
 
 def hls(address: str) -> bytes:
-    """A playlist (RFC 8216) of one segment."""
+    """Return a playlist (RFC 8216) of one segment."""
     lines = ("#EXTM3U", "#EXT-X-TARGETDURATION:10", "#EXTINF:5,", address, "#EXT-X-ENDLIST", "")
     return "\n".join(lines).encode()
 
 
 def ffconcat(address: str) -> bytes:
-    """A script of ffmpeg's own."""
+    """Return a script of ffmpeg's concat demuxer."""
     return f"ffconcat version 1.0\nfile {address}\n".encode()
 
 
 def without_media(mov: bytes, target: Path) -> bytes:
-    """``mov`` without its audio, which is said to be in ``target`` (``dref``, QuickTime)."""
+    """Return ``mov`` without its audio, with a reference to ``target`` (``dref``, QuickTime)."""
     kept = (
         (kind, _reference(target))
         if kind == b"dref"

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from tests.audio import cut_anywhere, decode
-from tests.browsers import RECORDINGS, blobs, recording
+from tests.browser_recordings import RECORDINGS, read_blobs, read_recording
 from tests.service import Client, Service
 
 SAMPLE_RATE = 48000
@@ -29,7 +29,7 @@ RELOADS = [
 
 @functools.cache
 def decoded(name: str) -> bytes:
-    pcm = decode(recording(name), sample_rate=SAMPLE_RATE)
+    pcm = decode(read_recording(name), sample_rate=SAMPLE_RATE)
     assert len(pcm) > 3.5 * 2 * SAMPLE_RATE
     return pcm
 
@@ -59,7 +59,7 @@ async def test_a_recorder_s_blobs_are_recorded_sample_by_sample(
     service: Service, name: str
 ) -> None:
     async with service.session(sample_rate=SAMPLE_RATE) as client:
-        await send(client, blobs(name))
+        await send(client, read_blobs(name))
         await client.close_session()
     assert recorded(service, client.session_id) == decoded(name)
 
@@ -68,7 +68,7 @@ async def test_a_recorder_s_blobs_are_recorded_sample_by_sample(
 async def test_a_recorder_s_blobs_may_be_cut_anywhere_on_their_way(
     service: Service, name: str
 ) -> None:
-    pieces = list(cut_anywhere(recording(name), seed=len(name), largest=1500))
+    pieces = list(cut_anywhere(read_recording(name), seed=len(name), largest=1500))
     async with service.session(sample_rate=SAMPLE_RATE) as client:
         await send(client, pieces)
         await client.close_session()
@@ -79,7 +79,7 @@ async def test_a_recorder_s_blobs_may_be_cut_anywhere_on_their_way(
 async def test_a_recorder_whose_connection_drops_goes_on_without_a_mark(
     service: Service, name: str
 ) -> None:
-    pieces = blobs(name)
+    pieces = read_blobs(name)
     middle = random.Random(name).randint(1, len(pieces) - 1)
     async with service.session(sample_rate=SAMPLE_RATE) as client:
         await send(client, pieces[:middle])
@@ -97,10 +97,10 @@ async def test_a_reloaded_page_s_new_recorder_goes_on_in_the_same_recording(
     service: Service, before: str, after: str, resume: str
 ) -> None:
     async with service.session(sample_rate=SAMPLE_RATE) as client:
-        await send(client, blobs(before))
+        await send(client, read_blobs(before))
         client.drop()
     async with service.session(f"/{client.session_id}", resume=resume) as client:
-        await send(client, blobs(after))
+        await send(client, read_blobs(after))
         await client.close_session()
     assert recorded(service, client.session_id) == decoded(before) + decoded(after)
 
@@ -110,7 +110,7 @@ async def test_a_recorder_that_is_stopped_and_started_again_goes_on_in_the_same_
     service: Service, before: str, after: str
 ) -> None:
     async with service.session(sample_rate=SAMPLE_RATE) as client:
-        await send(client, blobs(before) + blobs(after))
+        await send(client, read_blobs(before) + read_blobs(after))
         await client.close_session()
     assert recorded(service, client.session_id) == decoded(before) + decoded(after)
 
@@ -119,7 +119,7 @@ async def test_a_tab_that_dies_leaves_all_that_was_decodable(service: Service) -
     """Its last blob never came: what is recorded is the decode of what did."""
     for name in RECORDINGS:
         if "250ms" in name:
-            pieces = blobs(name)[:-3]
+            pieces = read_blobs(name)[:-3]
             async with service.session(sample_rate=SAMPLE_RATE) as client:
                 await send(client, pieces)
                 client.drop()

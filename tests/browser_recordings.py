@@ -1,4 +1,4 @@
-"""What browsers' MediaRecorders sent, blob by blob: see ``tests/data/browsers/README.md``."""
+"""The blobs of browsers' MediaRecorders: see ``tests/data/browsers/README.md``."""
 
 import itertools
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 FOLDER = Path(__file__).parent / "data" / "browsers"
 
 
-class Recording(msgspec.Struct):
+class BrowserRecording(msgspec.Struct):
     """One recording, as ``index.json`` describes it."""
 
     browser: str
@@ -17,15 +17,17 @@ class Recording(msgspec.Struct):
     blobs: list[int]
 
 
-RECORDINGS = msgspec.json.decode((FOLDER / "index.json").read_bytes(), type=dict[str, Recording])
+RECORDINGS = msgspec.json.decode(
+    (FOLDER / "index.json").read_bytes(), type=dict[str, BrowserRecording]
+)
 
 
-def recording(name: str) -> bytes:
+def read_recording(name: str) -> bytes:
     return (FOLDER / name).read_bytes()
 
 
-def blobs(name: str) -> list[bytes]:
-    data = recording(name)
+def read_blobs(name: str) -> list[bytes]:
+    data = read_recording(name)
     ends = list(itertools.accumulate(RECORDINGS[name].blobs))
     assert ends[-1] == len(data)
     return [data[start:end] for start, end in itertools.pairwise([0, *ends])]

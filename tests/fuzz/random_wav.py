@@ -10,7 +10,7 @@ from api.audio.formats import DecodeError
 from api.audio.stream_decoder import StreamDecoder
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import decode
-from tests.fuzz.properties import pieces
+from tests.fuzz.properties import random_chunks
 
 PCM_FORMAT = PcmFormat(44100, 1)
 _GUID = bytes.fromhex("000000001000800000aa00389b71")
@@ -19,7 +19,7 @@ _SAMPLES = (
     (1, 12), (1, 20), (1, 0), (3, 16), (2, 4), (0x55, 0),
 )  # fmt: skip
 _FLOAT = struct.pack("<H", 3)
-_MOST = 0xFFFFFFFF
+_MAX_UINT32 = 0xFFFFFFFF
 
 
 def random_wav(random: Random) -> bytes:
@@ -35,7 +35,7 @@ def random_wav(random: Random) -> bytes:
         _format(random),
     )
     audio = _audio(random, sample_format, random.choice((0, 1, 2, 3, 100, 101, 4000)))
-    claimed = _claimed(random, len(audio))
+    claimed = _random_size_field(random, len(audio))
     chunks = [
         *(_chunk(random) for _ in range(random.choice((0, 0, 1, 2)))),
         sample_format,
@@ -43,21 +43,21 @@ def random_wav(random: Random) -> bytes:
     ]
     data = b"data" + struct.pack("<I", claimed) + audio
     if magic != b"RIFF":
-        claimed = max(1, _claimed(random, len(audio)))
+        claimed = max(1, _random_size_field(random, len(audio)))
         chunks.insert(0, _ds64(random, claimed))
     behind = 0 if _is_float(sample_format) else random.choice((0, 0, 1, 2))
     after = b"".join(_chunk(random) for _ in range(behind))
     if claimed % 2 == 0 and not _is_float(sample_format) and random.random() < 0.4:
         more = _audio(random, sample_format, 60)
-        after += b"data" + struct.pack("<I", _claimed(random, len(more))) + more
+        after += b"data" + struct.pack("<I", _random_size_field(random, len(more))) + more
     body = b"WAVE" + b"".join(chunks) + data + after
-    return magic + struct.pack("<I", _claimed(random, len(body))) + body
+    return magic + struct.pack("<I", _random_size_field(random, len(body))) + body
 
 
-def as_ffmpeg_decodes(data: bytes, random: Random) -> None:
-    """What becomes of ``data``, cut anywhere, is what ffmpeg makes of it, read from a pipe."""
+def check_against_ffmpeg(data: bytes, random: Random) -> None:
+    """Check that the service decodes ``data``, cut anywhere, as ffmpeg does from a pipe."""
     expected = decode(data, sample_rate=44100, input_options=("-f", "wav"))
-    found = asyncio.run(decoded(pieces(data, random)))
+    found = asyncio.run(decoded(random_chunks(data, random)))
     assert found == expected, f"{len(found)} bytes of PCM, {len(expected)} by ffmpeg"
 
 
@@ -77,10 +77,11 @@ async def decoded(chunks: list[bytes]) -> bytes:
     return bytes(out)
 
 
-def _claimed(random: Random, truth: int) -> int:
-    """A size as writers give it: right, unknown, or wrong."""
-    wrong = (0, _MOST, _MOST - 1, truth + 1, max(0, truth - 1), max(0, truth - 2), truth + 1000)
-    return truth if random.random() < 0.5 else random.choice(wrong)
+def _random_size_field(random: Random, truth: int) -> int:
+    """Return a size as writers give it: right, unknown, or wrong."""
+    unknown = (0, _MAX_UINT32, _MAX_UINT32 - 1)
+    wrong = (truth + 1, max(0, truth - 1), max(0, truth - 2), truth + 1000)
+    return truth if random.random() < 0.5 else random.choice(unknown + wrong)
 
 
 def _audio(random: Random, sample_format: bytes, size: int) -> bytes:
@@ -102,7 +103,7 @@ def _chunk(random: Random) -> bytes:
 
 
 def _ds64(random: Random, data_bytes: int) -> bytes:
-    sizes = (_claimed(random, data_bytes + 100), data_bytes, data_bytes // 2)
+    sizes = (_random_size_field(random, data_bytes + 100), data_bytes, data_bytes // 2)
     body = struct.pack("<QQQI", *sizes, 0)[: random.choice((28, 28, 24))]
     return b"ds64" + struct.pack("<I", len(body)) + body
 
@@ -114,14 +115,14 @@ def _format(random: Random) -> bytes:
     block = max(1, channels * bits // 8)
     if random.random() < 0.1:
         block = random.choice((0, 1, 3, 2 * block))
-    byte_rate = sample_rate * block if random.random() < 0.9 else random.choice((0, 1, _MOST))
+    byte_rate = sample_rate * block if random.random() < 0.9 else random.choice((0, 1, _MAX_UINT32))
     extended = random.random() < 0.25
     body = struct.pack(
         "<HHIIHH",
         0xFFFE if extended else tag,
         channels,
         sample_rate,
-        byte_rate & _MOST,
+        byte_rate & _MAX_UINT32,
         block,
         bits,
     )
