@@ -1,5 +1,5 @@
-"""Measurements: each module prints what it measured, and what beside it.
+"""Measurements: each module prints a result and the baseline that it is compared with.
 
-``make bench`` runs them all; ``python -m bench hot_path`` one. Machines are noisy, so
-a claim is a ratio of two things measured in one run.
+``make bench`` runs all of them, ``python -m bench hot_path`` one. Machines are noisy, so a claim
+is a ratio of two values that were measured in one run.
 """

@@ -1,6 +1,6 @@
-"""Runs the measurements named on the command line, or all of them.
+"""Run the measurements named on the command line, or all of them.
 
-Numbers behind a name are its arguments: ``python -m bench live_webm 300 60``.
+Numbers after a name are its arguments: ``python -m bench live_webm 300 60``.
 """
 
 import sys
@@ -17,13 +17,13 @@ from bench import (
     long_recording,
     outage,
     overload,
-    pictures,
     record_cli,
     resume,
+    screenshots,
     soak,
 )
 
-_ALL: dict[str, Callable[..., Any]] = {
+_MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "hot_path": hot_path.main,
     "long_recording": long_recording.main,
     "latency": latency.main,
@@ -38,11 +38,11 @@ _ALL: dict[str, Callable[..., Any]] = {
     "crashes": crashes.main,
 }
 
-# Asked for by name only: they measure nothing.
-_OTHERS: dict[str, Callable[..., Any]] = {"pictures": pictures.main}
+# Run only when named: it measures nothing.
+_BY_NAME_ONLY: dict[str, Callable[..., Any]] = {"screenshots": screenshots.main}
 
 runs: list[tuple[str, list[int]]] = []
-for argument in sys.argv[1:] or _ALL:
+for argument in sys.argv[1:] or _MEASUREMENTS:
     if argument.isdecimal() and runs:
         runs[-1][1].append(int(argument))
     else:
@@ -50,4 +50,4 @@ for argument in sys.argv[1:] or _ALL:
 
 for name, numbers in runs:
     print(f"\n== {name}", flush=True)
-    (_ALL | _OTHERS)[name](*numbers)
+    (_MEASUREMENTS | _BY_NAME_ONLY)[name](*numbers)

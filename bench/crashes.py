@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.crashes import Undertaker, files, must_be_kept, record_through_crashes
+from tests.crashes import CrashInjector, assert_recorded, read_files, record_through_crashes
 from tests.service import Service
 
 _SECONDS = 60
@@ -53,11 +53,12 @@ def _round(seed: int) -> None:
 
 
 async def _record(service: Service, seed: int) -> int:
-    undertaker = Undertaker()
-    recorders = await record_through_crashes(
-        [service], undertaker.kill_one, seed=seed, kills=_KILLS
-    )
-    must_be_kept(recorders, await asyncio.to_thread(files, service.folder))
-    survivors = [*await undertaker.survivors(), *psutil.Process(service.pid).children()]
+    injector = CrashInjector()
+    recorders = await record_through_crashes([service], injector.crash, seed=seed, kills=_KILLS)
+    assert_recorded(recorders, await asyncio.to_thread(read_files, service.folder))
+    survivors = [
+        *await injector.surviving_children(),
+        *psutil.Process(service.pid).children(),
+    ]
     assert survivors == [], survivors
     return sum(recorder.connections for recorder in recorders)

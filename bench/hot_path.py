@@ -1,7 +1,7 @@
-"""CPU per acked chunk: the service beside a bare ASGI sink on the same uvicorn.
+"""CPU per acknowledged chunk: the service compared with a minimal ASGI app on the same uvicorn.
 
-Both get the same chunks from the same client in turn, in many short rounds, so that
-whatever else the machine does hits both. All threads of the server count.
+Both get the same chunks from the same client in turn, in many short rounds, so that other load
+on the machine affects both. All threads of the server count.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import psutil
 
-from bench.servers import cpu_nanoseconds, server
-from bench.websocket_load import LoadClient, binary_frame
+from bench.load_client import LoadClient, binary_frame
+from bench.server_process import cpu_nanoseconds, run_server, run_service
 
 _CONNECTIONS = 50
 _CHUNKS_PER_ROUND = 100
@@ -27,38 +27,38 @@ def main() -> None:
 async def _main() -> None:
     with (
         tempfile.TemporaryDirectory(dir=".") as folder,
-        server("-m", "bench.bare_sink") as (sink_port, sink),
-        server("-m", "api.cli", "serve", "--port", "0", environ={"AUDIO_STORAGE_PATH": folder}) as (
+        run_server("-m", "bench.baseline_app") as (baseline_port, baseline),
+        run_service({"AUDIO_STORAGE_PATH": folder}) as (
             service_port,
             service,
         ),
     ):
-        sink_clients = await _connect(sink_port, "/")
+        baseline_clients = await _connect(baseline_port, "/")
         service_clients = await _connect(service_port, "/api/ws/audio")
         for client in service_clients:
             await client.receive()
         figures = [
             (
                 await _cpu_us_per_chunk(service, service_clients),
-                await _cpu_us_per_chunk(sink, sink_clients),
+                await _cpu_us_per_chunk(baseline, baseline_clients),
             )
             for _ in range(_ROUNDS)
         ]
-        for client in (*sink_clients, *service_clients):
+        for client in (*baseline_clients, *service_clients):
             client.close()
     print(
         f"{_CONNECTIONS} connections, {len(_CHUNK)} bytes a chunk: CPU µs of the server per chunk"
     )
-    ours, bare = zip(*figures, strict=True)
-    for name, figure in (("median", statistics.median), ("quietest quarter", _quiet)):
+    service_us, baseline_us = zip(*figures, strict=True)
+    for name, mean in (("median", statistics.median), ("lowest quarter", _lowest_quarter_mean)):
         print(
-            f"  {name:17} service {figure(ours):5.1f}  bare sink {figure(bare):5.1f}"
-            f"  ratio {figure(ours) / figure(bare):.2f}"
+            f"  {name:15} service {mean(service_us):5.1f}  baseline {mean(baseline_us):5.1f}"
+            f"  ratio {mean(service_us) / mean(baseline_us):.2f}"
         )
 
 
-def _quiet(values: Sequence[float]) -> float:
-    """The mean of the lowest quarter: what it takes when the machine does nothing else."""
+def _lowest_quarter_mean(values: Sequence[float]) -> float:
+    """Return the mean of the lowest quarter: the cost on an otherwise idle machine."""
     lowest = sorted(values)[: len(values) // 4]
     return statistics.mean(lowest)
 

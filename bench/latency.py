@@ -1,8 +1,8 @@
-"""From a chunk that is sent to its audio in the recording, per format, at real time.
+"""The delay from sending a chunk to its audio in the recording, per format, in real time.
 
-What a chunk's last codec frame decodes to is known from decoding the stream up to there.
-The delay counts until the growing WAV on the volume is that long. The first chunk of a
-stream waits for ffmpeg to start and is shown by itself.
+Decoding the stream up to the end of a chunk gives the length of its PCM. The delay counts until
+the growing WAV on the volume has that length. The first chunk of a stream waits for ffmpeg to
+start and is shown by itself.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from api.audio.ffmpeg.command import binary
-from bench.material import MATERIALS, Material
-from bench.servers import server
-from bench.websocket_load import LoadClient, binary_frame, text_frame
+from bench.load_client import LoadClient, binary_frame, text_frame
+from bench.server_process import run_service
+from bench.stream_formats import STREAM_FORMATS, StreamFormat
 from storage.wav import HEADER_BYTES
 
 _SECONDS = 10
 _POLL_SECONDS = 0.001
-_ALLOWED_SECONDS = 0.05  # beside one codec frame
-# What is held back until more input comes has this long to appear, or was never measured.
-_LAST_SECONDS = 1.5
-_CLOSE = text_frame('{"type": "control", "action": "close_session"}')
+_MAX_DELAY_SECONDS = 0.05  # in addition to one codec frame
+# Audio that the decoder holds back until more input comes has this long to appear.
+_FINAL_WAIT_SECONDS = 1.5
+_CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
 
 
-class Piece(NamedTuple):
+class StreamChunk(NamedTuple):
     data: bytes
     pcm_bytes: int  # in the recording when all of it is decoded
 
@@ -43,58 +43,60 @@ async def _main(seconds: int) -> None:
     print(f"{'format':26}{'frame':>6}{'chunk':>6}{'first':>7}{'median':>8}{'max':>8}  within")
     with (
         tempfile.TemporaryDirectory(dir=".") as folder,
-        server("-m", "api.cli", "serve", "--port", "0", environ={"AUDIO_STORAGE_PATH": folder}) as (
+        run_service({"AUDIO_STORAGE_PATH": folder}) as (
             port,
             _,
         ),
     ):
-        for material in MATERIALS:
-            pieces = await asyncio.to_thread(_pieces, material, seconds)
-            _print(material, pieces, await _delays(port, Path(folder), material, pieces))
+        for stream_format in STREAM_FORMATS:
+            chunks = await asyncio.to_thread(_stream_chunks, stream_format, seconds)
+            _print(stream_format, chunks, await _delays(port, Path(folder), stream_format, chunks))
     print("within: at most one codec frame + 50 ms, but for the first chunk")
     print("held back by the format itself:")
-    for material in MATERIALS:
-        print(f"  {material.name:26}{material.held_back}")
+    for stream_format in STREAM_FORMATS:
+        print(f"  {stream_format.name:26}{stream_format.latency_note}")
 
 
-def _pieces(material: Material, seconds: int) -> list[Piece]:
-    """The stream in pieces. Decodes it up to the end of each, two at a time."""
-    data = material.pieces(material.encoded(seconds))
+def _stream_chunks(stream_format: StreamFormat, seconds: int) -> list[StreamChunk]:
+    """Cut the stream into chunks; decode it up to the end of each one, two at a time."""
+    data = stream_format.cut_live(stream_format.encode(seconds))
     prefixes = list(itertools.accumulate(data))
     with ThreadPoolExecutor(2) as executor:
-        pcm_bytes = [len(pcm) for pcm in executor.map(material.decoded, prefixes)]
-    return [Piece(*piece) for piece in zip(data, pcm_bytes, strict=True)]
+        pcm_bytes = [len(pcm) for pcm in executor.map(stream_format.decode, prefixes)]
+    return [StreamChunk(*chunk) for chunk in zip(data, pcm_bytes, strict=True)]
 
 
 async def _delays(
-    port: int, folder: Path, material: Material, pieces: list[Piece]
+    port: int, folder: Path, stream_format: StreamFormat, chunks: list[StreamChunk]
 ) -> list[float | None]:
-    """Seconds per piece; None where its audio came only with the end of the stream."""
-    client = await LoadClient.connect(port, f"/api/ws/audio?{material.query}")
+    """Return the seconds per chunk; None if its audio came only with the end of the stream."""
+    client = await LoadClient.connect(port, f"/api/ws/audio?{stream_format.query}")
     session_id = json.loads(await client.receive())["session_id"]
     sent: list[float] = []
     arrived: list[float] = []
-    watching = asyncio.create_task(_watch(folder / f"{session_id}.wav", pieces, arrived))
+    watch_task = asyncio.create_task(
+        _record_arrivals(folder / f"{session_id}.wav", chunks, arrived)
+    )
     began = time.perf_counter()
-    for piece in pieces:
-        # An encoder has a chunk when its audio has been heard.
-        await _until(began + piece.pcm_bytes / 2 / material.sample_rate)
+    for chunk in chunks:
+        # A live encoder has a chunk only after its audio.
+        await _sleep_until(began + chunk.pcm_bytes / 2 / stream_format.sample_rate)
         sent.append(time.perf_counter())
-        answer = json.loads(await client.exchange(binary_frame(piece.data)))
+        answer = json.loads(await client.exchange(binary_frame(chunk.data)))
         assert answer["type"] == "chunk", answer
-    await asyncio.wait([watching], timeout=_LAST_SECONDS)
-    watching.cancel()
-    await client.exchange(_CLOSE)
+    await asyncio.wait([watch_task], timeout=_FINAL_WAIT_SECONDS)
+    watch_task.cancel()
+    await client.exchange(_CLOSE_FRAME)
     client.close()
     delays = [end - start for start, end in zip(sent, arrived, strict=False)]
-    return [*delays, *[None] * (len(pieces) - len(delays))]
+    return [*delays, *[None] * (len(chunks) - len(delays))]
 
 
-async def _watch(path: Path, pieces: list[Piece], arrived: list[float]) -> None:
-    """Note when the recording reaches the end of each piece, one after the other."""
-    for piece in pieces:
-        # A file does not say that it grew, so it is asked again and again.
-        while _audio_bytes(path) < piece.pcm_bytes:  # noqa: ASYNC110
+async def _record_arrivals(path: Path, chunks: list[StreamChunk], arrived: list[float]) -> None:
+    """Append the time at which the recording reaches the end of each chunk."""
+    for chunk in chunks:
+        # Polling: inotify would cost more than the delay that is measured.
+        while _audio_bytes(path) < chunk.pcm_bytes:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
         arrived.append(time.perf_counter())
 
@@ -103,23 +105,25 @@ def _audio_bytes(path: Path) -> int:
     return path.stat().st_size - HEADER_BYTES
 
 
-async def _until(moment: float) -> None:
+async def _sleep_until(moment: float) -> None:
     await asyncio.sleep(max(0, moment - time.perf_counter()))
 
 
-def _print(material: Material, pieces: list[Piece], delays: list[float | None]) -> None:
+def _print(
+    stream_format: StreamFormat, chunks: list[StreamChunk], delays: list[float | None]
+) -> None:
     first, *others = delays
     known = [delay for delay in others if delay is not None]
-    pcm_bytes = (pieces[-1].pcm_bytes - pieces[0].pcm_bytes) / max(1, len(pieces) - 1)
-    chunk_seconds = pcm_bytes / 2 / material.sample_rate
-    limit = material.frame_seconds + _ALLOWED_SECONDS
+    pcm_bytes = (chunks[-1].pcm_bytes - chunks[0].pcm_bytes) / max(1, len(chunks) - 1)
+    chunk_seconds = pcm_bytes / 2 / stream_format.sample_rate
+    limit = stream_format.frame_seconds + _MAX_DELAY_SECONDS
     late = sum(delay > limit for delay in known)
     never = len(others) - len(known)
     verdict = f"NO: {late} of {len(known)} late" if late else "yes"
     if never:
         verdict += f"; the last {never} only at the end"
     print(
-        f"{material.name:26}{material.frame_seconds * 1e3:6.1f}{chunk_seconds * 1e3:6.0f}"
+        f"{stream_format.name:26}{stream_format.frame_seconds * 1e3:6.1f}{chunk_seconds * 1e3:6.0f}"
         f"{_ms(first)}{_ms(statistics.median(known)):>8}{_ms(max(known)):>8}  {verdict}",
         flush=True,
     )

@@ -1,8 +1,8 @@
-"""Live WebM sessions at real time, as so many browser tabs would send them.
+"""Live WebM sessions in real time, as browser tabs would send them.
 
-Every session sends a blob each 250 ms, whatever became of the one before; a late answer
-counts from the moment at which its blob was due. CPU is measured while all sessions
-stream, memory when all have sent everything and none is closed.
+Every session sends a blob each 250 ms. If an answer is late, the delay of the next one counts from
+the time at which its blob was due. CPU is measured while all sessions stream, memory when all have
+sent everything and none is closed.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ import psutil
 import uvloop
 
 from api.audio.ffmpeg.command import binary
-from bench.material import WEBM, cluster_milliseconds
-from bench.servers import cpu_nanoseconds, server
-from bench.websocket_load import LoadClient, binary_frame, text_frame
+from bench.load_client import LoadClient, binary_frame, text_frame
+from bench.server_process import cpu_nanoseconds, run_service
+from bench.stream_formats import WEBM, cluster_milliseconds
 from storage.wav import HEADER_BYTES
 
 _SESSIONS = 300
 _SECONDS = 60
 _BLOB_SECONDS = 0.25
 _RAMP_SECONDS = 20.0  # a session every 67 ms; each start of ffmpeg costs about that much CPU
-_WEIGHED = 20  # ffmpeg processes: asking takes long enough that pings would go unanswered
+_MEASURED_PROCESSES = 20  # of ffmpeg: measuring all takes so long that pings would time out
 _VARIANTS = 6  # different streams, so that no session may have another's audio
 _SAMPLE_SECONDS = 1.0
-_CLOSE = text_frame('{"type": "control", "action": "close_session"}')
+_CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
 
 
 class Blob(NamedTuple):
@@ -38,7 +38,7 @@ class Blob(NamedTuple):
 
 
 class Cpu(NamedTuple):
-    """CPU time up to a moment."""
+    """The CPU times up to ``at_seconds``."""
 
     at_seconds: float
     server_seconds: float
@@ -47,7 +47,7 @@ class Cpu(NamedTuple):
 
 
 class Recorder:
-    """One tab: a connection, its answers' delays, its session."""
+    """One tab: a connection, its session, and the delays of its acknowledgements."""
 
     def __init__(self, stream_number: int) -> None:
         self.stream_number = stream_number
@@ -73,7 +73,7 @@ class Recorder:
 
     async def close(self) -> None:
         assert self._client is not None
-        await self._client.exchange(_CLOSE)
+        await self._client.exchange(_CLOSE_FRAME)
         self._client.close()
 
 
@@ -84,15 +84,18 @@ def main(sessions: int = _SESSIONS, seconds: int = _SECONDS) -> None:
 async def _main(sessions: int, seconds: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    streams = [WEBM.encoded(seconds, variant=number) for number in range(_VARIANTS)]
+    streams = [WEBM.encode(seconds, variant=number) for number in range(_VARIANTS)]
     blobs = [_blobs(stream) for stream in streams]
     recorders = [Recorder(number % _VARIANTS) for number in range(sessions)]
     ramp_seconds = min(_RAMP_SECONDS, seconds / 4)
     with tempfile.TemporaryDirectory(dir=".") as folder:
         environ = {"AUDIO_STORAGE_PATH": folder, "MAX_CONCURRENT_SESSIONS": str(sessions)}
-        with server("-m", "api.cli", "serve", "--port", "0", environ=environ) as (port, process):
+        with run_service(environ) as (
+            port,
+            process,
+        ):
             began = time.perf_counter()
-            measuring = asyncio.create_task(
+            measure_task = asyncio.create_task(
                 _measure(process, from_seconds=ramp_seconds + 2, to_seconds=seconds)
             )
             await asyncio.gather(
@@ -105,15 +108,15 @@ async def _main(sessions: int, seconds: int) -> None:
                     for number, recorder in enumerate(recorders)
                 )
             )
-            first, last, server_peak_bytes = await measuring
+            first, last, server_peak_bytes = await measure_task
             print(f"{sessions} sessions of WebM Opus for {seconds} s with {binary()}")
-            _print_delays(recorders, all_since=began + ramp_seconds)
+            _print_delays(recorders, ramp_end=began + ramp_seconds)
             _print_cpu(first, last)
             await asyncio.to_thread(_print_memory, process, server_peak_bytes)
-            closing = time.perf_counter()
+            close_started = time.perf_counter()
             await asyncio.gather(*(recorder.close() for recorder in recorders))
-            print(f"all closed at once in {time.perf_counter() - closing:.1f} s")
-        expected = [WEBM.decoded(stream) for stream in streams]
+            print(f"all closed at once in {time.perf_counter() - close_started:.1f} s")
+        expected = [WEBM.decode(stream) for stream in streams]
         wrong = [
             recorder.session_id
             for recorder in recorders
@@ -164,7 +167,7 @@ def _cpu(process: psutil.Process) -> Cpu:
     )
 
 
-def _print_delays(recorders: list[Recorder], all_since: float) -> None:
+def _print_delays(recorders: list[Recorder], ramp_end: float) -> None:
     chunks = [
         chunk
         for recorder in recorders
@@ -173,8 +176,8 @@ def _print_delays(recorders: list[Recorder], all_since: float) -> None:
     groups = {
         "of all chunks": [delay for _, delay in chunks],
         "first chunks": [recorder.ack_seconds[0] for recorder in recorders],
-        "while sessions begin": [delay for sent_at, delay in chunks if sent_at < all_since],
-        "since all stream": [delay for sent_at, delay in chunks if sent_at >= all_since],
+        "while sessions begin": [delay for sent_at, delay in chunks if sent_at < ramp_end],
+        "since all stream": [delay for sent_at, delay in chunks if sent_at >= ramp_end],
     }
     for name, delays in groups.items():
         delays.sort()
@@ -195,7 +198,7 @@ def _print_cpu(first: Cpu, last: Cpu) -> None:
 
 
 def _print_memory(process: psutil.Process, peak_bytes: int) -> None:
-    children = [child.memory_full_info() for child in process.children()[:_WEIGHED]]
+    children = [child.memory_full_info() for child in process.children()[:_MEASURED_PROCESSES]]
     own = process.memory_full_info()
     mean = {
         name: sum(getattr(child, name) for child in children) / max(1, len(children)) / 2**20

@@ -1,6 +1,6 @@
-"""A recording of 4.3 GiB through the whole service: memory on the way, time to close, validity.
+"""A recording of 4.3 GiB: memory of the service, time to close, validity of the file.
 
-It is streamed as fast as the service takes it, in chunks of 64 KiB, beside one of 8 MiB.
+It is streamed as fast as the service takes it, in chunks of 64 KiB, and compared with 8 MiB.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ import psutil
 import soundfile
 
 from api.audio.ffmpeg.command import binary
-from bench.servers import server
-from bench.websocket_load import LoadClient, binary_frame, text_frame
+from bench.load_client import LoadClient, binary_frame, text_frame
+from bench.server_process import run_service
 
 _CHUNK = os.urandom(64 * 1024)
-_CHUNKS_AHEAD = 8
-_CLOSE = text_frame('{"type": "control", "action": "close_session"}')
+_MAX_CHUNKS_IN_FLIGHT = 8
+_CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
 
 
 def main() -> None:
@@ -30,7 +30,10 @@ def main() -> None:
 async def _main() -> None:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         environ = {"AUDIO_STORAGE_PATH": folder, "MAX_SESSION_DURATION_HOURS": "24"}
-        with server("-m", "api.cli", "serve", "--port", "0", environ=environ) as (port, process):
+        with run_service(environ) as (
+            port,
+            process,
+        ):
             for size_bytes in (8 * 2**20, int(4.3 * 2**30)):
                 await _record(port, process, Path(folder), size_bytes)
 
@@ -41,16 +44,16 @@ async def _record(port: int, process: psutil.Process, folder: Path, size_bytes: 
     frame, chunks = binary_frame(_CHUNK), size_bytes // len(_CHUNK)
     memory_bytes = 0
     began = time.monotonic()
-    for number in range(chunks + _CHUNKS_AHEAD):
+    for number in range(chunks + _MAX_CHUNKS_IN_FLIGHT):
         if number < chunks:
             client.send(frame)
-        if number >= _CHUNKS_AHEAD:
+        if number >= _MAX_CHUNKS_IN_FLIGHT:
             await client.receive()
         if number % 256 == 0:
             memory_bytes = max(memory_bytes, process.memory_info().rss)
     streamed_seconds = time.monotonic() - began
     began = time.monotonic()
-    final = json.loads(await client.exchange(_CLOSE))
+    final = json.loads(await client.exchange(_CLOSE_FRAME))
     close_seconds = time.monotonic() - began
     client.close()
     path = folder / f"{session_id}.wav"

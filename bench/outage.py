@@ -1,4 +1,4 @@
-"""Twenty live sessions while the store is away for a minute: what waits, and is it all there?
+"""Twenty live sessions during an outage of the store: unpersisted audio, recovery, exactness.
 
 The store is SeaweedFS behind a proxy that refuses connections for the time of the outage.
 Every session sends 100 ms of 48 kHz PCM each 100 ms throughout, and goes on for a while after.
@@ -19,7 +19,7 @@ _SESSIONS = 20
 _SECONDS = 60
 _SAMPLE_RATE = 48000
 _CHUNK_SECONDS = 0.1
-_CALM_SECONDS = 10
+_MARGIN_SECONDS = 10
 
 
 def main(seconds: int = _SECONDS) -> None:
@@ -42,49 +42,51 @@ def main(seconds: int = _SECONDS) -> None:
 
 
 async def _record(service: Service, store: FaultyStore, seconds: int) -> None:
-    over = asyncio.Event()
-    speaking = [asyncio.create_task(_speak(service, n, over)) for n in range(_SESSIONS)]
-    await asyncio.sleep(_CALM_SECONDS)
+    stop = asyncio.Event()
+    stream_tasks = [asyncio.create_task(_stream_live(service, n, stop)) for n in range(_SESSIONS)]
+    await asyncio.sleep(_MARGIN_SECONDS)
     await asyncio.to_thread(store.die)
     await asyncio.sleep(seconds)
-    waiting = (await asyncio.to_thread(service.get, "/health")).json()
+    health = (await asyncio.to_thread(service.get, "/health")).json()
     await asyncio.to_thread(store.revive)
     began = time.monotonic()
-    while await _waiting_seconds(service) > _CALM_SECONDS:  # noqa: ASYNC110 - nobody says so
+    while await _unpersisted_seconds(service) > _MARGIN_SECONDS:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-    caught_up_seconds = time.monotonic() - began
-    await asyncio.sleep(_CALM_SECONDS)
-    over.set()
-    spoken = await asyncio.gather(*speaking)
-    exact = [await asyncio.to_thread(_is_exact, service, *each) for each in spoken]
+    recovery_seconds = time.monotonic() - began
+    await asyncio.sleep(_MARGIN_SECONDS)
+    stop.set()
+    streamed = await asyncio.gather(*stream_tasks)
+    exact = [await asyncio.to_thread(_is_exact, service, *each) for each in streamed]
     print(f"the store away for {seconds} s under {_SESSIONS} live sessions")
-    print(f"not persisted at the end of it: {waiting['unpersisted_bytes'] / 1e6:.1f} MB,")
-    print(f"the oldest of it for {waiting['unpersisted_seconds']:.1f} s")
-    print(f"caught up {caught_up_seconds:.1f} s after the store was back")
+    print(f"not persisted at the end of it: {health['unpersisted_bytes'] / 1e6:.1f} MB,")
+    print(f"the oldest of it for {health['unpersisted_seconds']:.1f} s")
+    print(f"caught up {recovery_seconds:.1f} s after the store was back")
     print(f"exact: {sum(exact)} of {len(exact)} recordings")
     if not all(exact):
         raise SystemExit("not exact")
 
 
-async def _waiting_seconds(service: Service) -> float:
+async def _unpersisted_seconds(service: Service) -> float:
     health = await asyncio.to_thread(service.get, "/health")
     return float(health.json()["unpersisted_seconds"])
 
 
-async def _speak(service: Service, number: int, over: asyncio.Event) -> tuple[str, bytes, int]:
-    """One session; its id, its chunk, and how often that was sent and acknowledged."""
+async def _stream_live(
+    service: Service, number: int, stop: asyncio.Event
+) -> tuple[str, bytes, int]:
+    """Stream one session; return its id, its chunk, and how often the chunk was acknowledged."""
     chunk = pcm(int(_SAMPLE_RATE * _CHUNK_SECONDS), seed=number)
     async with service.session(sample_rate=_SAMPLE_RATE) as client:
         began, chunks = time.monotonic(), 0
-        while not over.is_set():
+        while not stop.is_set():
             chunks += 1
             await asyncio.sleep(max(0.0, began + chunks * _CHUNK_SECONDS - time.monotonic()))
-            await _must_be_acknowledged(client, chunk, chunks)
+            await _send_acknowledged(client, chunk, chunks)
         await client.close_session()
         return client.session_id, chunk, chunks
 
 
-async def _must_be_acknowledged(client: Client, chunk: bytes, chunks: int) -> None:
+async def _send_acknowledged(client: Client, chunk: bytes, chunks: int) -> None:
     answer = await client.send(chunk)
     assert (answer["type"], answer["chunk_count"]) == ("chunk", chunks), answer
 

@@ -1,8 +1,7 @@
-"""Twenty live sessions, alone and beside clients that ask too much: who waits for whom?
+"""Delays of twenty live sessions, alone and together with clients that overload the service.
 
-Every session sends 20 ms of PCM each 20 ms, answered or not, as live audio does. Before
-each bad client's turn the sessions are alone, so that both are measured within the same
-minute.
+Every session sends 20 ms of PCM each 20 ms, answered or not, as live audio does. A phase without
+load comes before each phase with a bad client, so that both are measured within the same minute.
 """
 
 import asyncio
@@ -20,8 +19,8 @@ import psutil
 import uvloop
 
 from api.settings import Settings
-from bench.servers import server
-from bench.websocket_load import LoadClient, binary_frame, text_frame
+from bench.load_client import LoadClient, binary_frame, text_frame
+from bench.server_process import run_service
 from storage.wav import HEADER_BYTES
 from tests.audio import pcm
 from tests.bad_clients import BAD_CLIENTS
@@ -30,15 +29,15 @@ _SESSIONS = 20
 _SECONDS = 60
 _SAMPLE_RATE = 48000
 _CHUNK_SECONDS = 0.02
-_SETTLE_SECONDS = 1.0  # after a bad client is gone, before anything counts
+_SETTLE_SECONDS = 1.0  # between two phases
 _DEFAULTS = Settings()
 _ALONE = "alone"
-_ALLOWED = 2.0  # times the p99 of sessions that are alone
-_CLOSE = text_frame('{"type": "control", "action": "close_session"}')
+_MAX_P99_RATIO = 2.0  # times the p99 of sessions that are alone
+_CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
 
 
-class Speaker:
-    """One session. ``delays`` has the seconds until each answer, by what went on beside."""
+class LiveSession:
+    """One session. ``delays`` has the seconds until each acknowledgement, by phase."""
 
     def __init__(self, number: int) -> None:
         self.delays: dict[str, list[float]] = {}
@@ -47,24 +46,24 @@ class Speaker:
         self.data = pcm(int(_SAMPLE_RATE * _CHUNK_SECONDS), seed=number)
         self._first_due_seconds = number * _CHUNK_SECONDS / _SESSIONS
 
-    async def speak(self, port: int, stage: "Stage") -> None:
+    async def stream(self, port: int, phases: "LoadPhases") -> None:
         client = await LoadClient.connect(port, f"/api/ws/audio?sample_rate={_SAMPLE_RATE}")
         self.session_id = json.loads(await client.receive())["session_id"]
         sent: collections.deque[tuple[float, str | None]] = collections.deque()
-        listening = asyncio.create_task(self._listen(client, sent))
+        receive_task = asyncio.create_task(self._receive_acks(client, sent))
         frame = binary_frame(self.data)
         began = time.perf_counter() + self._first_due_seconds
-        while not stage.is_over:
+        while not phases.is_finished:
             due = began + self.chunks * _CHUNK_SECONDS
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            sent.append((time.perf_counter(), stage.phase))
+            sent.append((time.perf_counter(), phases.phase))
             client.send(frame)
             self.chunks += 1
-        client.send(_CLOSE)
-        await listening
+        client.send(_CLOSE_FRAME)
+        await receive_task
         client.close()
 
-    async def _listen(
+    async def _receive_acks(
         self, client: LoadClient, sent: collections.deque[tuple[float, str | None]]
     ) -> None:
         while b'"type":"chunk"' in (answer := await client.receive()):
@@ -75,33 +74,33 @@ class Speaker:
         assert not sent, f"{len(sent)} chunks without an answer"
 
 
-class Stage:
-    """What goes on; ``phase`` is None while nothing is measured."""
+class LoadPhases:
+    """Run the load phases one after another; ``phase`` is None while nothing is measured."""
 
     def __init__(self) -> None:
         self.phase: str | None = None
-        self.is_over = False
+        self.is_finished = False
 
-    async def play(self, port: int, seconds: float) -> None:
-        """Each bad client has its turn, and before each the sessions are alone."""
-        turn_seconds = seconds / (2 * len(BAD_CLIENTS)) - _SETTLE_SECONDS
-        for bad in BAD_CLIENTS:
+    async def run(self, port: int, seconds: float) -> None:
+        """Measure each bad client, and the sessions alone before it."""
+        phase_seconds = seconds / (2 * len(BAD_CLIENTS)) - _SETTLE_SECONDS
+        for client_type in BAD_CLIENTS:
             await asyncio.sleep(_SETTLE_SECONDS)
-            await self._measure(_ALONE, turn_seconds)
+            await self._measure(_ALONE, phase_seconds)
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.bad_clients", bad.__name__, str(port)
+                sys.executable, "-m", "tests.bad_clients", client_type.__name__, str(port)
             )
-            # It stands for another machine: it may have the CPU that nobody else needs.
+            # It stands for another machine, so it gets only CPU that is idle.
             psutil.Process(process.pid).nice(19)
             try:
                 await asyncio.sleep(_SETTLE_SECONDS)
-                await self._measure(bad.__name__, turn_seconds)
-                assert process.returncode is None, f"{bad.__name__} ended early"
+                await self._measure(client_type.__name__, phase_seconds)
+                assert process.returncode is None, f"{client_type.__name__} ended early"
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-        self.is_over = True
+        self.is_finished = True
 
     async def _measure(self, phase: str, seconds: float) -> None:
         self.phase = phase
@@ -114,54 +113,57 @@ def main(seconds: int = _SECONDS) -> None:
 
 
 async def _main(seconds: int) -> None:
-    speakers, stage = [Speaker(number) for number in range(_SESSIONS)], Stage()
+    live_sessions, phases = [LiveSession(number) for number in range(_SESSIONS)], LoadPhases()
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        # What ComesAndGoes leaves must go, or it is refused before it begins. It and the speakers
-        # call from one address, of which the service bears as much as it does by default.
+        # The sessions that ReconnectLoop leaves must end, or the session limit refuses new ones.
+        # All clients have one address, to which the default rate limits apply.
         environ = {
             "AUDIO_STORAGE_PATH": folder,
             "SESSION_IDLE_TIMEOUT_SECONDS": "1",
             "MAX_HANDSHAKES_PER_MINUTE": str(_DEFAULTS.max_handshakes_per_minute),
             "MAX_NEW_SESSIONS_PER_MINUTE": str(_DEFAULTS.max_new_sessions_per_minute),
         }
-        with server("-m", "api.cli", "serve", "--port", "0", environ=environ) as (port, process):
-            peak = asyncio.create_task(_peak_mib(process, stage))
+        with run_service(environ) as (
+            port,
+            process,
+        ):
+            peak = asyncio.create_task(_peak_mib(process, phases))
             async with asyncio.TaskGroup() as group:
-                for speaker in speakers:
-                    group.create_task(speaker.speak(port, stage))
-                group.create_task(stage.play(port, seconds))
+                for live_session in live_sessions:
+                    group.create_task(live_session.stream(port, phases))
+                group.create_task(phases.run(port, seconds))
             peak_mib = await peak
         wrong = [
-            speaker.session_id
-            for speaker in speakers
-            if (Path(folder) / f"{speaker.session_id}.wav").read_bytes()[HEADER_BYTES:]
-            != speaker.data * speaker.chunks
+            live_session.session_id
+            for live_session in live_sessions
+            if (Path(folder) / f"{live_session.session_id}.wav").read_bytes()[HEADER_BYTES:]
+            != live_session.data * live_session.chunks
         ]
     print(f"{_SESSIONS} live sessions of PCM, a chunk each {_CHUNK_SECONDS * 1e3:.0f} ms")
-    _print(speakers)
+    _print(live_sessions)
     print(f"most memory of the service: {peak_mib:.0f} MiB")
     print(f"exact: {_SESSIONS - len(wrong)} of {_SESSIONS} recordings")
     if wrong:
         raise SystemExit(f"not exact: {', '.join(wrong)}")
 
 
-def _print(speakers: list[Speaker]) -> None:
-    print(f"{'beside':15}{'chunks':>8}{'p50 ms':>8}{'p99 ms':>8}{'max ms':>8}{'p99 ratio':>11}")
-    normal = 0.0
-    for phase in (_ALONE, *(bad.__name__ for bad in BAD_CLIENTS)):
-        delays = list(itertools.chain.from_iterable(s.delays[phase] for s in speakers))
+def _print(live_sessions: list[LiveSession]) -> None:
+    print(f"{'load':15}{'chunks':>8}{'p50 ms':>8}{'p99 ms':>8}{'max ms':>8}{'p99 ratio':>11}")
+    alone_p99 = 0.0
+    for phase in (_ALONE, *(client_type.__name__ for client_type in BAD_CLIENTS)):
+        delays = list(itertools.chain.from_iterable(s.delays[phase] for s in live_sessions))
         p99 = statistics.quantiles(delays, n=100)[98]
-        normal = normal or p99
-        verdict = "" if p99 <= _ALLOWED * normal else f"  NO: more than {_ALLOWED:g}"
+        alone_p99 = alone_p99 or p99
+        verdict = "" if p99 <= _MAX_P99_RATIO * alone_p99 else f"  NO: more than {_MAX_P99_RATIO:g}"
         print(
             f"{phase:15}{len(delays):8}{statistics.median(delays) * 1e3:8.2f}{p99 * 1e3:8.2f}"
-            f"{max(delays) * 1e3:8.1f}{p99 / normal:11.2f}{verdict}"
+            f"{max(delays) * 1e3:8.1f}{p99 / alone_p99:11.2f}{verdict}"
         )
 
 
-async def _peak_mib(process: psutil.Process, stage: Stage) -> float:
+async def _peak_mib(process: psutil.Process, phases: LoadPhases) -> float:
     peak_bytes = 0
-    while not stage.is_over:
+    while not phases.is_finished:
         peak_bytes = max(peak_bytes, process.memory_info().rss)
         await asyncio.sleep(0.1)
     return peak_bytes / 2**20

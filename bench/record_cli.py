@@ -1,4 +1,4 @@
-"""``sercuescribe record`` of an hour as fast as it goes: times real time, the client's memory."""
+"""``sercuescribe record`` of an hour at full speed: speed factor and the client's memory."""
 
 import contextlib
 import random
@@ -11,18 +11,18 @@ from subprocess import DEVNULL, PIPE
 
 import psutil
 
-from bench.servers import server
+from bench.server_process import run_service
 
 _SAMPLE_RATES = (16000, 44100)
 _HOUR_SECONDS = 3600
-_ALLOWED_TIMES = 200
+_MIN_REALTIME_FACTOR = 200
 _WAV_HEADER_BYTES, _RECORDING_HEADER_BYTES = 44, 80
 
 
 def main(seconds: int = _HOUR_SECONDS) -> None:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         environ = {"AUDIO_STORAGE_PATH": folder}
-        with server("-m", "api.cli", "serve", "--port", "0", environ=environ) as (port, _):
+        with run_service(environ) as (port, _):
             for sample_rate in _SAMPLE_RATES:
                 path = Path(folder) / "source"
                 _write_noise(path, sample_rate, seconds)
@@ -44,35 +44,35 @@ def _record(path: Path, port: int, sample_rate: int, seconds: int) -> None:
     command = [sys.executable, "-m", "sercuescribe_client", "record", str(path), "--server", url]
     began = time.perf_counter()
     with psutil.Popen(command, stdout=PIPE, stderr=DEVNULL, text=True) as process:
-        most_bytes, cpu_seconds = _watch(process)
-        took = time.perf_counter() - began
+        peak_bytes, cpu_seconds = _measure_process(process)
+        elapsed_seconds = time.perf_counter() - began
         printed = process.stdout.read()
     assert process.returncode == 0
     recording = path.parent / f"{printed.split()[0]}.wav"
-    _must_be_equal(path, recording)
+    _assert_equal_audio(path, recording)
     recording.unlink()
-    times = seconds / took
-    verdict = "within" if times >= _ALLOWED_TIMES else "MISSED"
+    factor = seconds / elapsed_seconds
+    verdict = "within" if factor >= _MIN_REALTIME_FACTOR else "MISSED"
     print(
-        f"{sample_rate} Hz: {seconds} s of audio in {took:.2f} s, {times:.0f} times real time"
-        f" ({verdict} {_ALLOWED_TIMES}), every sample equal; client: {cpu_seconds:.2f} s of CPU,"
-        f" {most_bytes / 2**20:.0f} MiB"
+        f"{sample_rate} Hz: {seconds} s of audio in {elapsed_seconds:.2f} s, {factor:.0f} times"
+        f" real time ({verdict} {_MIN_REALTIME_FACTOR}), every sample equal;"
+        f" client: {cpu_seconds:.2f} s of CPU, {peak_bytes / 2**20:.0f} MiB"
     )
 
 
-def _watch(process: psutil.Popen) -> tuple[int, float]:
-    """The most memory it took and the CPU time, seen until it has ended."""
-    most_bytes, cpu_seconds = 0, 0.0
+def _measure_process(process: psutil.Popen) -> tuple[int, float]:
+    """Return the peak memory and the CPU time of a process that runs to its end."""
+    peak_bytes, cpu_seconds = 0, 0.0
     while process.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess), process.oneshot():
-            most_bytes = max(most_bytes, process.memory_info().rss)
+            peak_bytes = max(peak_bytes, process.memory_info().rss)
             times = process.cpu_times()
             cpu_seconds = max(cpu_seconds, times.user + times.system)
         time.sleep(0.01)
-    return most_bytes, cpu_seconds
+    return peak_bytes, cpu_seconds
 
 
-def _must_be_equal(source: Path, recording: Path) -> None:
+def _assert_equal_audio(source: Path, recording: Path) -> None:
     with source.open("rb") as sent, recording.open("rb") as kept:
         sent.seek(_WAV_HEADER_BYTES)
         kept.seek(_RECORDING_HEADER_BYTES)

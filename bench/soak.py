@@ -1,7 +1,7 @@
-"""A thousand sessions of every kind through one server, and then: is anything left of them?
+"""A thousand sessions of every kind through one server, and a check for leaked resources.
 
-No process, no file descriptor, no asyncio task, no active session, no growing memory.
-Prints what happened; the exit code is 1 if anything is left or a recording is not exact.
+No process, file descriptor, asyncio task or active session may be left, and memory may not grow.
+The exit code is 1 if a resource leaked or a recording is not exact.
 """
 
 import asyncio
@@ -19,25 +19,25 @@ from typing import NamedTuple
 import psutil
 from websockets.exceptions import WebSocketException
 
-from bench.servers import server
-from bench.soak_clients import MismatchError, Site, SoakClient
+from bench.server_process import run_server
+from bench.soak_clients import MismatchError, SoakClient, SoakTarget
 
 _SESSIONS = 1000
 _SECONDS = 600
-_AT_ONCE = 40
-_WARM_UP_SESSIONS = 80  # threads and libraries are there after that
-_SESSION_SECONDS = 120  # one that takes longer stands still
+_CONCURRENT_SESSIONS = 40
+_WARM_UP_SESSIONS = 80  # start all threads and load all libraries
+_SESSION_TIMEOUT_SECONDS = 120
 _SETTLE_SECONDS = 15.0
-# What nobody resumes within this is ended by the service itself.
+# After this time, the service itself ends a session without a connection.
 _IDLE_SECONDS = 30
-_RSS_EVERY = 100
+_SESSIONS_PER_RSS_SAMPLE = 100
 _MAX_GROWTH_MIB = 10
 _SHOWN_TRACEBACKS = 5
 _TRACEBACK = re.compile(r"^Traceback .*\n(?:[ ].*\n)+.+", re.MULTILINE)
 
 
-class Leftovers(NamedTuple):
-    """What a server has beside its memory."""
+class ServerResources(NamedTuple):
+    """The resources of a server process besides its memory."""
 
     processes: int
     fds: int
@@ -47,8 +47,8 @@ class Leftovers(NamedTuple):
 class Soak:
     """One run against one server. ``failures`` is empty after a good one."""
 
-    def __init__(self, site: Site, process: psutil.Process) -> None:
-        self._site = site
+    def __init__(self, target: SoakTarget, process: psutil.Process) -> None:
+        self._target = target
         self._process = process
         self._ended = 0
         self.outcomes: collections.Counter[str] = collections.Counter()
@@ -63,20 +63,20 @@ class Soak:
                 if time.monotonic() > deadline:
                     self.outcomes["not begun in time"] += 1
                     continue
-                client = SoakClient(self._site, seed)
+                client = SoakClient(self._target, seed)
                 await self._count(client.name, client.run)
-                self._look(seeds)
+                self._print_memory(seeds)
 
-        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-        while self._site.abandoned:
-            client = self._site.abandoned.pop()
+        await asyncio.gather(*(work() for _ in range(_CONCURRENT_SESSIONS)))
+        while self._target.abandoned:
+            client = self._target.abandoned.pop()
             await self._count(client.name, client.clean_up)
-        page = await self._site.http("GET", "?status=active")
+        page = await self._target.http("GET", "?status=active")
         self.failures += [f"still active: {session}" for session in page["sessions"]]
 
     async def _count(self, name: str, work: Callable[[], Awaitable[str]]) -> None:
         try:
-            async with asyncio.timeout(_SESSION_SECONDS):
+            async with asyncio.timeout(_SESSION_TIMEOUT_SECONDS):
                 self.outcomes[await work()] += 1
         except TimeoutError:
             self.failures.append(f"{name}: stood still")
@@ -84,9 +84,9 @@ class Soak:
             # requests' errors are OSErrors.
             self.failures.append(f"{name}: {type(error).__name__}: {error}")
 
-    def _look(self, seeds: range) -> None:
+    def _print_memory(self, seeds: range) -> None:
         self._ended += 1
-        if self._ended % _RSS_EVERY == 0:
+        if self._ended % _SESSIONS_PER_RSS_SAMPLE == 0:
             self.rss_mib.append(self._process.memory_info().rss / 2**20)
             children = len(self._process.children())
             print(
@@ -116,27 +116,27 @@ async def _main(folder: Path, sessions: int, seconds: int) -> list[str]:
         "CONNECTION_TIMEOUT_SECONDS": str(_IDLE_SECONDS),
         "SESSION_IDLE_TIMEOUT_SECONDS": str(_IDLE_SECONDS),
     }
-    with server("-m", "bench.soak_server", environ=environ, log=log) as (port, process):
-        site = Site(port, folder / "recordings")
-        warm_up, soak = Soak(site, process), Soak(site, process)
+    with run_server("-m", "bench.soak_server", environ=environ, log=log) as (port, process):
+        target = SoakTarget(port, folder / "recordings")
+        warm_up, soak = Soak(target, process), Soak(target, process)
         await warm_up.run(range(sessions, sessions + _WARM_UP_SESSIONS), seconds)
-        before = await _settled(process, tasks_file)
+        before = await _wait_for_resources(process, tasks_file)
         print(f"before: {before}", flush=True)
         began = time.monotonic()
         await soak.run(range(sessions), seconds)
         print(f"after {time.monotonic() - began:.0f} s:")
-        after = await _settled(process, tasks_file, before)
+        after = await _wait_for_resources(process, tasks_file, before)
     for outcome, count in sorted(soak.outcomes.items()):
         print(f"{count:5} {outcome}")
     print(f"after: {after}")
     failures = warm_up.failures + soak.failures
     if after != before:
         failures.append(f"left behind: {after} instead of {before}")
-    return failures + _growth(soak.rss_mib) + _tracebacks(log)
+    return failures + _memory_growth(soak.rss_mib) + _logged_tracebacks(log)
 
 
-def _growth(rss_mib: list[float]) -> list[str]:
-    """The second third of the run beside the last: what is kept per session would show."""
+def _memory_growth(rss_mib: list[float]) -> list[str]:
+    """Compare the memory of the second third of the run with the last: a leak would show."""
     third = len(rss_mib) // 3
     if third < 2:
         return []
@@ -148,25 +148,25 @@ def _growth(rss_mib: list[float]) -> list[str]:
     return [f"memory grew by {last - middle:.1f} MiB"] if last - middle > _MAX_GROWTH_MIB else []
 
 
-def _tracebacks(log: Path) -> list[str]:
-    """What the server did not expect, from its log."""
+def _logged_tracebacks(log: Path) -> list[str]:
+    """Return the tracebacks in the server's log."""
     found = {text.splitlines()[-1]: text for text in _TRACEBACK.findall(log.read_text())}
     return [f"the server logged {text}" for text in list(found.values())[:_SHOWN_TRACEBACKS]]
 
 
-async def _settled(
-    process: psutil.Process, tasks_file: Path, before: Leftovers | None = None
-) -> Leftovers:
-    """What is left after a while, at most until it is as ``before``: ending takes a moment."""
+async def _wait_for_resources(
+    process: psutil.Process, tasks_file: Path, before: ServerResources | None = None
+) -> ServerResources:
+    """Return the resources when they equal ``before``, or after ``_SETTLE_SECONDS``."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
-        after = await asyncio.to_thread(_leftovers, process, tasks_file)
+        after = await asyncio.to_thread(_read_resources, process, tasks_file)
         if after == before or time.monotonic() > deadline:
             return after
         await asyncio.sleep(0.5)
 
 
-def _leftovers(process: psutil.Process, tasks_file: Path) -> Leftovers:
+def _read_resources(process: psutil.Process, tasks_file: Path) -> ServerResources:
     tasks_file.unlink(missing_ok=True)
     process.send_signal(signal.SIGUSR1)
     deadline = time.monotonic() + _SETTLE_SECONDS
@@ -175,4 +175,4 @@ def _leftovers(process: psutil.Process, tasks_file: Path) -> Leftovers:
             raise RuntimeError("the server's event loop stands still")
         time.sleep(0.01)
     tasks = tuple(json.loads(tasks_file.read_bytes()))
-    return Leftovers(len(process.children(recursive=True)), process.num_fds(), tasks)
+    return ServerResources(len(process.children(recursive=True)), process.num_fds(), tasks)

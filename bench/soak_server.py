@@ -1,6 +1,6 @@
-"""``sercuescribe serve`` as it is, but that SIGUSR1 makes it write down its asyncio tasks.
+"""``sercuescribe serve`` that writes its asyncio tasks to a file on SIGUSR1.
 
-What they run goes, as a JSON list, to the file that ``SOAK_TASKS_FILE`` names.
+The names of their coroutines go as a JSON list to the file that ``SOAK_TASKS_FILE`` names.
 """
 
 import asyncio

@@ -1,13 +1,13 @@
-"""Print what is said in a session while it is recorded, without any other service.
+"""Transcribe the speech of a session while it is recorded, without any other service.
 
     python examples/transcriber.py SESSION_ID
 
 It needs `pip install pocketsphinx`, which brings its English model: 16,000 Hz, mono. The session
-has to be made that way, whatever is sent to it; others are refused. Each line begins with the
-place in the recording. A line that ends with "..." is what it sounds like so far.
+must have this rate and one channel. Each line begins with its time in the recording. A line that
+ends with "..." is a partial result.
 
 The audio comes over the `listen` socket, from the beginning of the session to its end. When the
-connection is lost, the next one goes on with the first frame that was not heard.
+connection is lost, the next one continues with the first frame that was not received.
 """
 
 import asyncio
@@ -22,29 +22,29 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 SAMPLE_RATE = 16000
-POSITION = struct.Struct("<Q")  # the first frame of a message, in front of its samples
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
+MESSAGE_HEADER = struct.Struct("<Q")  # the number of the first frame, before the samples
+INITIAL_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.25, 5.0
 
 
 class Recognizer:
-    """Speech in, lines of text out. It works as hard as it can: call it in a thread."""
+    """Convert speech to lines of text. It uses the CPU fully: call it in a thread."""
 
     def __init__(self) -> None:
-        # One pass: the others come after an utterance, take their time, and change words that
-        # were shown already, not always for the better.
+        # Only the first pass: the later ones follow an utterance, take longer, and change words
+        # that were printed already.
         self._decoder = Decoder(samprate=SAMPLE_RATE, fwdflat=False, bestpath=False)
         self._endpointer = Endpointer(sample_rate=SAMPLE_RATE)
-        self._unheard = b""
-        self._heard_bytes = 0
+        self._unprocessed = b""
+        self._processed_bytes = 0
         self._text = ""
 
-    def hear(self, pcm: bytes) -> list[str]:
-        """The lines that these samples, cut anywhere, add."""
-        self._unheard += pcm
+    def add_pcm(self, pcm: bytes) -> list[str]:
+        """Add samples, cut anywhere; return the new lines."""
+        self._unprocessed += pcm
         size, lines = self._endpointer.frame_bytes, []
-        while len(self._unheard) > size:
-            frame, self._unheard = self._unheard[:size], self._unheard[size:]
-            self._heard_bytes += size
+        while len(self._unprocessed) > size:
+            frame, self._unprocessed = self._unprocessed[:size], self._unprocessed[size:]
+            self._processed_bytes += size
             was_in_speech = self._endpointer.in_speech
             if speech := self._endpointer.process(frame):
                 if not was_in_speech:
@@ -53,10 +53,10 @@ class Recognizer:
         return lines
 
     def finish(self) -> list[str]:
-        """The lines that the end of the session adds."""
+        """End the session; return the last lines."""
         if not self._endpointer.in_speech:
             return []
-        return self._decode(self._endpointer.end_stream(self._unheard) or b"")
+        return self._decode(self._endpointer.end_stream(self._unprocessed) or b"")
 
     def _decode(self, speech: bytes) -> list[str]:
         self._decoder.process_raw(speech)
@@ -71,14 +71,14 @@ class Recognizer:
             return [f"{begin:8.2f} - {end:.2f}  {text}"] if text else []
         if self._text in {before, ""}:
             return []
-        return [f"{self._heard_bytes / 2 / SAMPLE_RATE:8.2f}  {self._text} ..."]
+        return [f"{self._processed_bytes / 2 / SAMPLE_RATE:8.2f}  {self._text} ..."]
 
 
-async def pcm_of(url: str, session_id: str, key: str | None) -> AsyncIterator[bytes]:
-    """The session's samples, each once, until it is complete. Waits while nothing is recorded."""
+async def listen_pcm(url: str, session_id: str, key: str | None) -> AsyncIterator[bytes]:
+    """Yield the session's samples, each once, until the session is completed."""
     address = f"{url.replace('http', 'ws', 1)}/api/ws/audio/{session_id}/listen"
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    next_frame, pause_seconds = 0, FIRST_PAUSE_SECONDS
+    next_frame, retry_seconds = 0, INITIAL_RETRY_SECONDS
     while True:
         try:
             async with connect(
@@ -86,32 +86,32 @@ async def pcm_of(url: str, session_id: str, key: str | None) -> AsyncIterator[by
             ) as socket:
                 async for message in socket:
                     if isinstance(message, str):
-                        if is_last(json.loads(message)):
+                        if is_final(json.loads(message)):
                             return
-                        pause_seconds = FIRST_PAUSE_SECONDS
+                        retry_seconds = INITIAL_RETRY_SECONDS
                         continue
-                    (first_frame,) = POSITION.unpack_from(message)
-                    pcm = message[POSITION.size :]
+                    (first_frame,) = MESSAGE_HEADER.unpack_from(message)
+                    pcm = message[MESSAGE_HEADER.size :]
                     next_frame = first_frame + len(pcm) // 2
                     yield pcm
             reason = "the service closed it"
         except (OSError, ConnectionClosed, InvalidHandshake, InvalidMessage) as lost:
-            refuse_what_stays(lost)
+            raise_if_final(lost)
             reason = str(lost)
         place = f"{next_frame / SAMPLE_RATE:.2f} s"
         click.echo(f"connection lost at {place} ({reason}): connecting again", err=True)
-        await asyncio.sleep(pause_seconds)
-        pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(retry_seconds)
+        retry_seconds = min(2 * retry_seconds, MAX_RETRY_SECONDS)
 
 
-def is_last(message: dict[str, Any]) -> bool:
-    """Whether it is the message after the last sample. Greetings and errors come here, too."""
+def is_final(message: dict[str, Any]) -> bool:
+    """Return whether this is the message after the last sample. Check a greeting's format."""
     if message["type"] == "session":
-        refuse_other_formats(message["sample_rate"], message["channels"])
+        check_format(message["sample_rate"], message["channels"])
     return bool(message["type"] == "control" and message["status"] == "completed")
 
 
-def refuse_other_formats(sample_rate: int, channels: int) -> None:
+def check_format(sample_rate: int, channels: int) -> None:
     if (sample_rate, channels) != (SAMPLE_RATE, 1):
         raise click.ClickException(
             f"the session has {sample_rate} Hz, {channels} channel(s); the model hears"
@@ -119,8 +119,8 @@ def refuse_other_formats(sample_rate: int, channels: int) -> None:
         )
 
 
-def refuse_what_stays(lost: Exception) -> None:
-    """Another attempt would end the same way where the request is wrong."""
+def raise_if_final(lost: Exception) -> None:
+    """Exit if another attempt would end the same way, because the request is wrong."""
     if isinstance(lost, ConnectionClosed) and lost.rcvd and lost.rcvd.code == 1008:
         raise click.ClickException(lost.rcvd.reason)
     if isinstance(lost, InvalidStatus) and lost.response.status_code in {400, 401, 403, 404, 421}:
@@ -129,9 +129,9 @@ def refuse_what_stays(lost: Exception) -> None:
 
 async def transcribe(url: str, session_id: str, key: str | None) -> None:
     recognizer = Recognizer()
-    async for pcm in pcm_of(url, session_id, key):
-        # In a thread: meanwhile the socket takes what comes, and answers pings.
-        for line in await asyncio.to_thread(recognizer.hear, pcm):
+    async for pcm in listen_pcm(url, session_id, key):
+        # In a thread, so that the event loop can receive messages and answer pings.
+        for line in await asyncio.to_thread(recognizer.add_pcm, pcm):
             click.echo(line)
     for line in await asyncio.to_thread(recognizer.finish):
         click.echo(line)

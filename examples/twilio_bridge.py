@@ -43,15 +43,15 @@ SAMPLE_RATE = 8000
 FRAMES_PER_MS = SAMPLE_RATE // 1000
 SILENCE = b"\xff"  # the zero of mu-law
 
-HELD_FRAMES = SAMPLE_RATE // 2  # kept back, so that a late message finds its place
-PIECE_FRAMES = SAMPLE_RATE // 10  # sent together
-LONGEST_GAP_FRAMES = SAMPLE_RATE * 600  # a timestamp further ahead is a mistake
+REORDER_FRAMES = SAMPLE_RATE // 2  # held back, so that late messages can be put in their place
+MIN_SEND_FRAMES = SAMPLE_RATE // 10  # sent together
+MAX_GAP_FRAMES = SAMPLE_RATE * 600  # a timestamp further ahead is invalid
 
-# Timestamps are of whole milliseconds, messages of twenty: what differs by less than half a
-# message is not a gap, and silence there would be heard as a click.
-JITTER_FRAMES = FRAMES_PER_MS * 10
+# Timestamps are whole milliseconds, messages have 20 ms: a difference below half a message is no
+# gap, and silence there would sound like a click.
+MAX_JITTER_FRAMES = FRAMES_PER_MS * 10
 
-MESSAGE_BYTES, CHUNK_BYTES = 64 * 1024, 64 * 1024
+MAX_MESSAGE_BYTES, MAX_CHUNK_BYTES = 64 * 1024, 64 * 1024
 LIMITS = Limits(max_unpersisted_bytes=4 * 2**20)
 
 Track = Literal["inbound", "outbound"]
@@ -76,7 +76,7 @@ class Media(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """What Twilio sends, as far as it is recorded. Marks and pressed keys are not."""
+    """A message of Twilio. Marks and pressed keys are ignored."""
 
     event: str
     start: Start | None = None
@@ -87,7 +87,7 @@ DECODER = msgspec.json.Decoder(Message, strict=False)  # Twilio writes numbers a
 
 
 class Timeline:
-    """A call's tracks side by side, each message where its timestamp says."""
+    """Merge the tracks of a call into channels, each message at its timestamp."""
 
     def __init__(self, tracks: list[Track]) -> None:
         self.tracks = sorted(set(tracks))
@@ -96,29 +96,29 @@ class Timeline:
         self._window = bytearray()
 
     def add(self, media: Media) -> bytes:
-        """Audio, interleaved, that nothing can change any more."""
+        """Add a message; return the interleaved audio that no later message can change."""
         if media.track not in self._ends:
             return b""
         begin, end = media.timestamp * FRAMES_PER_MS, self._ends[media.track]
-        if abs(begin - end) < JITTER_FRAMES:
+        if abs(begin - end) < MAX_JITTER_FRAMES:
             begin = end
-        if begin > max(self._ends.values()) + LONGEST_GAP_FRAMES:
+        if begin > max(self._ends.values()) + MAX_GAP_FRAMES:
             raise msgspec.ValidationError("the timestamp is too far ahead")
-        audio = media.payload[max(self._begin - begin, 0) :]  # the rest came too late
+        audio = media.payload[max(self._begin - begin, 0) :]  # without what came too late
         begin = max(begin, self._begin)
         self._ends[media.track] = max(end, begin + len(audio))
-        self._lay(self.tracks.index(media.track), begin - self._begin, audio)
-        ripe_frames = self._frames - HELD_FRAMES
-        return self._take(ripe_frames) if ripe_frames >= PIECE_FRAMES else b""
+        self._write(self.tracks.index(media.track), begin - self._begin, audio)
+        complete_frames = self._frames - REORDER_FRAMES
+        return self._take(complete_frames) if complete_frames >= MIN_SEND_FRAMES else b""
 
-    def rest(self) -> bytes:
+    def flush(self) -> bytes:
         return self._take(self._frames)
 
     @property
     def _frames(self) -> int:
         return len(self._window) // len(self.tracks)
 
-    def _lay(self, channel: int, place: int, audio: bytes) -> None:
+    def _write(self, channel: int, place: int, audio: bytes) -> None:
         width, end = len(self.tracks), place + len(audio)
         self._window += SILENCE * ((end - self._frames) * width)
         self._window[place * width + channel : end * width : width] = audio
@@ -131,8 +131,8 @@ class Timeline:
         return taken
 
 
-async def messages_of(call: ServerConnection) -> AsyncIterator[Message]:
-    """Until the call is over, or its connection is: with or without a goodbye."""
+async def receive_messages(call: ServerConnection) -> AsyncIterator[Message]:
+    """Yield the messages until the call or its connection ends."""
     with contextlib.suppress(ConnectionClosed):
         async for text in call:
             message = DECODER.decode(text)
@@ -142,12 +142,12 @@ async def messages_of(call: ServerConnection) -> AsyncIterator[Message]:
 
 
 async def record(call: ServerConnection, client: Client) -> None:
-    """One connection is one call, and one session."""
+    """Record one connection, which is one call, into one session."""
     try:
-        messages = messages_of(call)
+        messages = receive_messages(call)
         async for message in messages:
             if message.start is not None:
-                await record_from(message.start, messages, client)
+                await record_stream(message.start, messages, client)
     except msgspec.DecodeError as error:
         await call.close(1008, f"no media stream: {error}"[:120])
     except SercueScribeError as error:
@@ -155,33 +155,37 @@ async def record(call: ServerConnection, client: Client) -> None:
         await call.close(1011, "the recording failed")
 
 
-async def record_from(start: Start, messages: AsyncIterator[Message], client: Client) -> None:
+async def record_stream(start: Start, messages: AsyncIterator[Message], client: Client) -> None:
     timeline = Timeline(start.tracks)
     channels = len(timeline.tracks)
     new = client.create(format="mulaw", sample_rate=SAMPLE_RATE, channels=channels)
     async with new as session:
         click.echo(f"{start.call_sid} is recorded: {session.url}")
-        mistake: msgspec.DecodeError | None = None
+        input_error: msgspec.DecodeError | None = None
         try:
             async for message in messages:
                 if message.media is not None:
-                    for chunk in cut(timeline.add(message.media)):
+                    for chunk in split_chunks(timeline.add(message.media)):
                         await session.send(chunk)
         except msgspec.DecodeError as error:
-            mistake = error  # what came before it is the recording
-        for chunk in cut(timeline.rest()):
+            input_error = error  # the audio before it is recorded
+        for chunk in split_chunks(timeline.flush()):
             await session.send(chunk)
     click.echo(f"{start.call_sid} is over: {session.progress.duration_seconds:.2f} s")
-    if mistake is not None:
-        raise mistake
+    if input_error is not None:
+        raise input_error
 
 
-def cut(audio: bytes) -> Iterator[bytes]:
-    return (audio[begin : begin + CHUNK_BYTES] for begin in range(0, len(audio), CHUNK_BYTES))
+def split_chunks(audio: bytes) -> Iterator[bytes]:
+    return (
+        audio[begin : begin + MAX_CHUNK_BYTES] for begin in range(0, len(audio), MAX_CHUNK_BYTES)
+    )
 
 
-def signed_by(auth_token: str, url: str) -> Callable[[ServerConnection, Request], Response | None]:
-    """Refuses who cannot sign the address with the account's token, as Twilio does."""
+def require_signature(
+    auth_token: str, url: str
+) -> Callable[[ServerConnection, Request], Response | None]:
+    """Return a check of the signature that Twilio makes of the address and the account's token."""
     signature = base64.b64encode(hmac.digest(auth_token.encode(), url.encode(), "sha1"))
 
     def refusal(call: ServerConnection, request: Request) -> Response | None:
@@ -202,13 +206,13 @@ async def bridge(
             partial(record, client=client),
             host,
             port,
-            process_request=signed_by(*signed) if signed else None,
-            max_size=MESSAGE_BYTES,
+            process_request=require_signature(*signed) if signed else None,
+            max_size=MAX_MESSAGE_BYTES,
         ) as server,
     ):
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.close)
-        port = server.sockets[0].getsockname()[1]  # where 0 was asked for, any that is free
+        port = server.sockets[0].getsockname()[1]  # with port 0, the system chooses one
         click.echo(f"waiting for calls at ws://{host}:{port}")
         await server.wait_closed()
 

@@ -1,7 +1,7 @@
-"""Clients that a service has to bear: what they do is allowed, or happens, and is too much.
+"""Clients that overload the service with messages that the protocol allows.
 
-They block and count nothing but what they sent, so each takes a thread or a process of
-its own: ``python -m tests.bad_clients NeverReads 8000`` goes on until it is ended.
+Their calls block, so each needs a thread or a process of its own:
+``python -m tests.bad_clients NeverReads 8000`` runs until it is killed.
 """
 
 import contextlib
@@ -21,51 +21,51 @@ HANDSHAKE = (
     b"Sec-WebSocket-Version: 13\r\n\r\n"
 )
 _SMALL_RECEIVE_BUFFER_BYTES = 4096
-_STUCK_SECONDS = 5.0  # longer than a busy machine lets anybody wait
+_WRITE_TIMEOUT_SECONDS = 5.0  # longer than a write waits on a busy machine
 _RST = struct.pack("ii", 1, 0)
 
 
 class BadClient:
-    """``did_its_worst`` is set when there is no need to wait for more of it."""
+    """A client that creates load; it sets ``has_sent_enough`` after a fixed amount."""
 
     def __init__(self) -> None:
         self.sent_bytes = 0
-        self.did_its_worst = threading.Event()
+        self.has_sent_enough = threading.Event()
 
-    def run(self, port: int, over: threading.Event) -> None:
-        """Go on until it is ``over``."""
+    def run(self, port: int, stop: threading.Event) -> None:
+        """Create load until ``stop`` is set."""
         try:
-            self._misbehave(port, over)
+            self._generate_load(port, stop)
         finally:
-            self.did_its_worst.set()
+            self.has_sent_enough.set()
 
-    def _misbehave(self, port: int, over: threading.Event) -> None:
+    def _generate_load(self, port: int, stop: threading.Event) -> None:
         raise NotImplementedError
 
 
 class NeverReads(BadClient):
-    """Connections that send chunks of a kilobyte, and read not one answer."""
+    """Connections that send chunks of a kilobyte and never read an answer."""
 
     _frame = Frame(Opcode.BINARY, b"\1" * 1024).serialize(mask=True)
 
-    def __init__(self, connections: int = 20, enough_bytes: float = math.inf) -> None:
+    def __init__(self, connections: int = 20, target_bytes: float = math.inf) -> None:
         super().__init__()
         self._connections = connections
-        self._enough_bytes = enough_bytes
+        self._target_bytes = target_bytes
 
-    def _misbehave(self, port: int, over: threading.Event) -> None:
+    def _generate_load(self, port: int, stop: threading.Event) -> None:
         with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
             for _ in range(self._connections):
                 connection = stack.enter_context(self._connect(port))
                 selector.register(connection, selectors.EVENT_WRITE, data=[self._frame])
-            while not over.is_set() and (ready := selector.select(_STUCK_SECONDS)):
+            while not stop.is_set() and (ready := selector.select(_WRITE_TIMEOUT_SECONDS)):
                 for key, _ in ready:
                     if not self._send(key):
                         selector.unregister(key.fileobj)
-                if self.sent_bytes >= self._enough_bytes:
-                    self.did_its_worst.set()
-            self.did_its_worst.set()
-            over.wait()
+                if self.sent_bytes >= self._target_bytes:
+                    self.has_sent_enough.set()
+            self.has_sent_enough.set()
+            stop.wait()
 
     def _connect(self, port: int) -> socket.socket:
         connection = socket.socket()
@@ -77,7 +77,7 @@ class NeverReads(BadClient):
         return connection
 
     def _send(self, key: selectors.SelectorKey) -> bool:
-        """What the socket takes of a frame; the rest is for the next time."""
+        """Send as much of the current frame as the socket takes; return False if it is closed."""
         assert isinstance(key.fileobj, socket.socket)
         rest = key.data
         try:
@@ -92,49 +92,49 @@ class NeverReads(BadClient):
 class LargestChunks(BadClient):
     """Sends chunks of 10 MB without waiting for an answer to any."""
 
-    _enough_bytes = 500_000_000
+    _target_bytes = 500_000_000
     _frame = Frame(Opcode.BINARY, b"\1" * 10_000_000).serialize(mask=True)
 
-    def _misbehave(self, port: int, over: threading.Event) -> None:
+    def _generate_load(self, port: int, stop: threading.Event) -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(HANDSHAKE)
             connection.recv(1)
-            while not over.is_set():
+            while not stop.is_set():
                 connection.sendall(self._frame)
                 self.sent_bytes += len(self._frame)
                 with contextlib.suppress(BlockingIOError):
                     connection.recv(65536, socket.MSG_DONTWAIT)
-                if self.sent_bytes >= self._enough_bytes:
-                    self.did_its_worst.set()
+                if self.sent_bytes >= self._target_bytes:
+                    self.has_sent_enough.set()
 
 
-class ComesAndGoes(BadClient):
-    """Connects and is gone, at whatever point of a conversation, most often with a reset."""
+class ReconnectLoop(BadClient):
+    """Connects in a loop and disconnects at different points, most often with a reset."""
 
-    _enough = 400
+    _target_connections = 400
     _frame = Frame(Opcode.BINARY, b"\1" * 50_000).serialize(mask=True)
 
-    def _misbehave(self, port: int, over: threading.Event) -> None:
-        talks = (b"", HANDSHAKE[:40], HANDSHAKE, self._frame, self._frame[:20_000])
-        for number, talk in enumerate(itertools.cycle(talks)):
-            if over.is_set():
+    def _generate_load(self, port: int, stop: threading.Event) -> None:
+        payloads = (b"", HANDSHAKE[:40], HANDSHAKE, self._frame, self._frame[:20_000])
+        for number, payload in enumerate(itertools.cycle(payloads)):
+            if stop.is_set():
                 return
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 if number % 3:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
                 with contextlib.suppress(ConnectionError):  # refused: there are enough sessions
-                    if talk is self._frame or len(talk) == 20_000:
+                    if payload is self._frame or len(payload) == 20_000:
                         connection.sendall(HANDSHAKE)
                         connection.recv(1)
-                    connection.sendall(talk)
-                    self.sent_bytes += len(talk)
-            if number >= self._enough:
-                self.did_its_worst.set()
+                    connection.sendall(payload)
+                    self.sent_bytes += len(payload)
+            if number >= self._target_connections:
+                self.has_sent_enough.set()
 
 
-BAD_CLIENTS: tuple[type[BadClient], ...] = (NeverReads, LargestChunks, ComesAndGoes)
+BAD_CLIENTS: tuple[type[BadClient], ...] = (NeverReads, LargestChunks, ReconnectLoop)
 
 if __name__ == "__main__":
     _name, _port = sys.argv[1:]
-    (_bad,) = (bad for bad in BAD_CLIENTS if bad.__name__ == _name)
-    _bad().run(int(_port), threading.Event())
+    (_client_type,) = (each for each in BAD_CLIENTS if each.__name__ == _name)
+    _client_type().run(int(_port), threading.Event())

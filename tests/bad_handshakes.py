@@ -1,4 +1,4 @@
-"""Connections that never become anything: requests that stall, and what is no request at all."""
+"""Connections without a valid handshake: requests that stall, and invalid requests."""
 
 import contextlib
 import itertools
@@ -17,9 +17,9 @@ _POST = b"POST /api/audio/sessions HTTP/1.1\r\n" + _HOST
 _RANDOM = random.Random(0).randbytes(2000)
 _CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + _RANDOM[:506]
 
-# What a connection says before it says no more. One that ends amidst a header says a byte of
-# it every now and then.
-_STALLS = (
+# The bytes of a connection before it stalls. The one that ends inside a header continues with a
+# byte from time to time.
+_STALLED_REQUESTS = (
     b"",
     HANDSHAKE[:9],
     HANDSHAKE[:-2] + b"X-Slow: ",
@@ -27,7 +27,7 @@ _STALLS = (
     _POST + b"Content-Length: 100\r\n\r\n{",
     _CLIENT_HELLO[:100],
 )
-_GARBAGE = (
+_INVALID_REQUESTS = (
     _RANDOM,
     _CLIENT_HELLO,
     b"GET /" + b"a" * 100_000,
@@ -48,43 +48,44 @@ _GARBAGE = (
     HANDSHAKE + _RANDOM,
     HANDSHAKE + b"\x81\x81\0\0\0\0\xff",  # text that is not UTF-8
 )
-_DRIP_SECONDS = 0.5
+_SLOW_BYTE_SECONDS = 0.5
 
 
-class Handshakes(BadClient):
-    """Opens connections, says something on each, and waits until the service has closed all."""
+class HandshakeFlood(BadClient):
+    """Open connections, send a payload on each, and wait until the service has closed all."""
 
-    def __init__(self, connections: int, says: Iterable[bytes]) -> None:
+    def __init__(self, connections: int, payloads: Iterable[bytes]) -> None:
         super().__init__()
         self._connections = connections
-        self._says = tuple(says)
+        self._payloads = tuple(payloads)
         self.closed = 0  # by the service
 
-    def _misbehave(self, port: int, over: threading.Event) -> None:
+    def _generate_load(self, port: int, stop: threading.Event) -> None:
         with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
-            for number, said in zip(range(self._connections), itertools.cycle(self._says)):
+            for number, payload in zip(range(self._connections), itertools.cycle(self._payloads)):
                 connection = stack.enter_context(self._connect(port, number))
-                selector.register(connection, selectors.EVENT_READ, data=said.endswith(b"Slow: "))
+                is_slow = payload.endswith(b"Slow: ")
+                selector.register(connection, selectors.EVENT_READ, data=is_slow)
                 with contextlib.suppress(ConnectionError, BlockingIOError):
-                    self.sent_bytes += connection.send(said)
+                    self.sent_bytes += connection.send(payload)
                 if number % 100 == 0:
-                    self._look(selector, 0)
-            while selector.get_map() and not over.is_set():
-                self._look(selector, _DRIP_SECONDS)
-                self._drip(selector)
+                    self._close_ended(selector, 0)
+            while selector.get_map() and not stop.is_set():
+                self._close_ended(selector, _SLOW_BYTE_SECONDS)
+                self._send_slow_bytes(selector)
             assert self.closed == self._connections, f"{self.closed} were closed"
 
     def _connect(self, port: int, number: int) -> socket.socket:
-        """From one of many addresses, as if from many machines."""
+        """Connect from one of many addresses, as if from many machines."""
         connection = socket.create_connection(
             ("127.0.0.1", port), timeout=30, source_address=(f"127.0.1.{1 + number % 200}", 0)
         )
         connection.setblocking(False)
         return connection
 
-    def _look(self, selector: selectors.BaseSelector, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while ready := selector.select(max(0, until - time.monotonic())):
+    def _close_ended(self, selector: selectors.BaseSelector, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while ready := selector.select(max(0, deadline - time.monotonic())):
             for key, _ in ready:
                 assert isinstance(key.fileobj, socket.socket)
                 try:
@@ -96,7 +97,7 @@ class Handshakes(BadClient):
                     key.fileobj.close()
                     self.closed += 1
 
-    def _drip(self, selector: selectors.BaseSelector) -> None:
+    def _send_slow_bytes(self, selector: selectors.BaseSelector) -> None:
         for key in selector.get_map().values():
             assert isinstance(key.fileobj, socket.socket)
             if key.data:
@@ -104,20 +105,20 @@ class Handshakes(BadClient):
                     self.sent_bytes += key.fileobj.send(b"a")
 
 
-class StalledHandshakes(Handshakes):
-    """Ten thousand, none of which ever ends."""
+class StalledHandshakes(HandshakeFlood):
+    """Ten thousand requests that never end."""
 
     def __init__(self) -> None:
-        super().__init__(10_000, _STALLS)
+        super().__init__(10_000, _STALLED_REQUESTS)
 
-    def _misbehave(self, port: int, over: threading.Event) -> None:
+    def _generate_load(self, port: int, stop: threading.Event) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        super()._misbehave(port, over)
+        super()._generate_load(port, stop)
 
 
-class Garbage(Handshakes):
-    """A thousand connections that say what is no request, or none that can be granted."""
+class InvalidRequests(HandshakeFlood):
+    """A thousand connections with bytes that are no request, or a request that is refused."""
 
     def __init__(self) -> None:
-        super().__init__(1000, _GARBAGE)
+        super().__init__(1000, _INVALID_REQUESTS)

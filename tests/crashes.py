@@ -1,8 +1,8 @@
-"""Many sessions at once through services that die, over and over, and what must be left then.
+"""Record many sessions at once while services crash again and again, and check the result.
 
-The services may be one on a folder or several on one bucket: clients come back to any of
-them. One seed decides how streams are cut, how far clients run ahead of their answers,
-when services die, and which of them.
+There may be one service on a folder or several on one bucket: clients reconnect to any of them.
+One seed decides how streams are cut, how many chunks are in flight, when services crash, and which
+of them.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from storage.wav import HEADER_BYTES
 from tests.audio import cut_anywhere, dat, decode, encode, pcm, speech
 from tests.service import Client, Message, Service
 
-# What a client that comes back may be told instead of a greeting, and then tries again.
-_TRY_AGAIN = {1001, 1006, 1012, 1013}
+# After these close codes, a client tries to reconnect again.
+_RETRY_CLOSE_CODES = {1001, 1006, 1012, 1013}
 _RETRY_SECONDS = 0.05
-_DEADLINE_SECONDS = 90
-_MOST_AHEAD = 6
+_TIMEOUT_SECONDS = 90
+_MAX_IN_FLIGHT = 6
 
-KillOne = Callable[[Service], Awaitable[None]]
+Crash = Callable[[Service], Awaitable[None]]
 Count = Literal["chunk_count", "persisted_chunk_count"]
 
 
-class Take(NamedTuple):
-    """One stream and what must become of it."""
+class ReferenceStream(NamedTuple):
+    """One stream, its parameters, and the PCM that must be recorded."""
 
     name: str
     source: bytes
@@ -41,8 +41,8 @@ class Take(NamedTuple):
 
 
 @functools.cache
-def takes() -> tuple[Take, ...]:
-    """Six streams: raw PCM and five that ffmpeg decodes."""
+def reference_streams() -> tuple[ReferenceStream, ...]:
+    """Return six streams: raw PCM and five that ffmpeg decodes."""
     raw = pcm(150_000)
     formats: dict[str, tuple[int, tuple[str, ...]]] = {
         "WAV of 24 bits": (22050, ("-c:a", "pcm_s24le", "-f", "wav")),
@@ -56,9 +56,9 @@ def takes() -> tuple[Take, ...]:
     }
     encoded = {name: encode(speech(), *options) for name, (_, options) in formats.items()}
     return (
-        Take("raw PCM", raw, raw, {"sample_rate": 22050}),
+        ReferenceStream("raw PCM", raw, raw, {"sample_rate": 22050}),
         *(
-            Take(
+            ReferenceStream(
                 name,
                 encoded[name],
                 decode(encoded[name], sample_rate=sample_rate),
@@ -70,39 +70,45 @@ def takes() -> tuple[Take, ...]:
 
 
 class Recorder:
-    """A client that has one take recorded, whatever it takes."""
+    """A client that records one stream and reconnects as often as needed."""
 
     def __init__(
-        self, take: Take, services: Sequence[Service], safe: Count, progressed: Callable[[], None]
+        self,
+        stream: ReferenceStream,
+        services: Sequence[Service],
+        durable_count: Count,
+        on_progress: Callable[[], None],
     ) -> None:
-        self.take = take
-        self.pieces: list[bytes] = []
+        self.stream = stream
+        self.chunks: list[bytes] = []
         self.session_id = ""
         self.connections = 0
-        self.confirmed = 0  # chunks that the service said it has, and the end as one more
+        self.confirmed = 0  # acknowledged chunks, plus one for the completed session
         self._services = services
-        self._safe = safe
-        self._progressed = progressed
-        self._floor = 0  # what no death may take away
+        self._durable_count = durable_count
+        self._on_progress = on_progress
+        self._min_chunk_count = 0  # the highest durable count: no crash may reduce it
         self._sent = 0
 
     def cut(self, seed: int) -> None:
-        largest = max(64, len(self.take.source) // 20)
-        self.pieces = list(cut_anywhere(self.take.source, seed=seed, largest=largest))
+        largest = max(64, len(self.stream.source) // 20)
+        self.chunks = list(cut_anywhere(self.stream.source, seed=seed, largest=largest))
 
-    async def run(self, generator: random.Random, begun: asyncio.Barrier) -> None:
-        """Send everything and close, over as many connections as there must be."""
-        while self.confirmed <= len(self.pieces):
+    async def run(self, generator: random.Random, all_started: asyncio.Barrier) -> None:
+        """Send everything and close the session, over as many connections as needed."""
+        while self.confirmed <= len(self.chunks):
             service = generator.choice(self._services)
             try:
                 async with self._connect(service) as client:
-                    if await self._greeted(client):
+                    if await self._handle_greeting(client):
                         if not self.connections:
                             self.session_id = client.session_id
-                            # Of a session that begins as its service dies no client knows.
-                            await begun.wait()
+                            # If the service crashes first, the client has no session id.
+                            await all_started.wait()
                         self.connections += 1
-                        await self._stream(client, ahead=generator.randint(1, _MOST_AHEAD))
+                        await self._stream(
+                            client, max_in_flight=generator.randint(1, _MAX_IN_FLIGHT)
+                        )
                         continue
             except (ConnectionClosed, InvalidHandshake, OSError):
                 pass
@@ -110,34 +116,37 @@ class Recorder:
 
     def _connect(self, service: Service) -> contextlib.AbstractAsyncContextManager[Client]:
         if not self.session_id:
-            return service.session(**self.take.query)
+            return service.session(**self.stream.query)
         return service.session(f"/{self.session_id}", resume="true")
 
-    async def _greeted(self, client: Client) -> bool:
+    async def _handle_greeting(self, client: Client) -> bool:
         greeting = client.greeting
         if greeting["type"] == "session":
-            assert self._floor <= greeting["chunk_count"] <= self._sent, (self.take.name, greeting)
+            assert self._min_chunk_count <= greeting["chunk_count"] <= self._sent, (
+                self.stream.name,
+                greeting,
+            )
             return True
-        if greeting["code"] == "session_completed" and self._sent == len(self.pieces):
-            self._confirm(self._sent + 1)  # what said so was lost on the way
+        if greeting["code"] == "session_completed" and self._sent == len(self.chunks):
+            self._confirm(self._sent + 1)  # the final message was lost
             return True
         code, _ = await client.closed()
-        assert code in _TRY_AGAIN, (self.take.name, greeting)
+        assert code in _RETRY_CLOSE_CODES, (self.stream.name, greeting)
         return False
 
-    async def _stream(self, client: Client, *, ahead: int) -> None:
-        """Send on from what the service has, at most ``ahead`` of its answers."""
-        if self.confirmed > len(self.pieces):
+    async def _stream(self, client: Client, *, max_in_flight: int) -> None:
+        """Send the missing chunks, with at most ``max_in_flight`` unacknowledged ones."""
+        if self.confirmed > len(self.chunks):
             return
         has = sent = client.greeting["chunk_count"]
-        while has < len(self.pieces):
-            while sent < len(self.pieces) and sent - has < ahead:
+        while has < len(self.chunks):
+            while sent < len(self.chunks) and sent - has < max_in_flight:
                 self._sent = max(self._sent, sent + 1)
-                await client.socket.send(self.pieces[sent])
+                await client.socket.send(self.chunks[sent])
                 sent += 1
             answer = await self._answer(client, "chunk")
             has += 1
-            assert answer["chunk_count"] == has, (self.take.name, answer)
+            assert answer["chunk_count"] == has, (self.stream.name, answer)
             self._confirm(has)
         await client.socket.send('{"type": "control", "action": "close_session"}')
         final = await self._answer(client, "control")
@@ -148,99 +157,102 @@ class Recorder:
         answer = await client.receive()
         if answer["type"] == "error":
             code, _ = await client.closed()
-            assert code in _TRY_AGAIN, (self.take.name, answer)
+            assert code in _RETRY_CLOSE_CODES, (self.stream.name, answer)
             raise ConnectionError(answer["error"])
-        assert answer["type"] == expected, (self.take.name, answer)
-        self._floor = max(self._floor, answer[self._safe])
+        assert answer["type"] == expected, (self.stream.name, answer)
+        self._min_chunk_count = max(self._min_chunk_count, answer[self._durable_count])
         return answer
 
     def _confirm(self, count: int) -> None:
         self.confirmed = count
-        self._progressed()
+        self._on_progress()
 
 
 async def record_through_crashes(
     services: Sequence[Service],
-    kill_one: KillOne,
+    crash: Crash,
     *,
     seed: int,
     kills: int = 6,
-    safe: Count = "chunk_count",
-    recorded: Sequence[Take] = (),
+    durable_count: Count = "chunk_count",
+    streams: Sequence[ReferenceStream] = (),
 ) -> list[Recorder]:
-    """Record ``recorded`` at once (all takes, if none) while services are killed.
+    """Record all reference streams, or those given, at once while services crash.
 
-    ``kill_one`` ends a service as a crash would and starts it again, or another in its
-    place. Killing waits for work to go on, not for a time: after a number of confirmed
-    chunks, which may be the next. ``safe`` names the count that no death may take back.
+    ``crash`` kills a service and starts it again, or another one in its place. The crashes come
+    after random numbers of acknowledged chunks, not after times. ``durable_count`` names the count
+    that a crash may not reduce.
     """
     generator = random.Random(seed)
     changed = asyncio.Event()
-    recorders = [Recorder(take, services, safe, changed.set) for take in recorded or takes()]
+    recorders = [
+        Recorder(stream, services, durable_count, changed.set)
+        for stream in streams or reference_streams()
+    ]
     for recorder in recorders:
         recorder.cut(generator.randrange(2**32))
-    steps = sum(len(recorder.pieces) + 1 for recorder in recorders)
-    moments = sorted(generator.choices(range(steps), k=kills))
-    begun = asyncio.Barrier(len(recorders) + 1)
+    steps = sum(len(recorder.chunks) + 1 for recorder in recorders)
+    crash_points = sorted(generator.choices(range(steps), k=kills))
+    all_started = asyncio.Barrier(len(recorders) + 1)
 
     async def kill() -> None:
-        await begun.wait()
-        for moment in moments:
-            while sum(recorder.confirmed for recorder in recorders) < moment:
+        await all_started.wait()
+        for crash_point in crash_points:
+            while sum(recorder.confirmed for recorder in recorders) < crash_point:
                 changed.clear()
                 await changed.wait()
-            await kill_one(generator.choice(services))
+            await crash(generator.choice(services))
 
-    async with asyncio.timeout(_DEADLINE_SECONDS), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(_TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
         for recorder in recorders:
-            seeded = random.Random(generator.randrange(2**32))
-            group.create_task(recorder.run(seeded, begun))
+            recorder_generator = random.Random(generator.randrange(2**32))
+            group.create_task(recorder.run(recorder_generator, all_started))
         group.create_task(kill())
     return recorders
 
 
-def must_be_kept(recorders: Sequence[Recorder], kept: Mapping[str, bytes]) -> None:
-    """Every recording exact, every count right, and nothing else: ``kept`` is all there is."""
+def assert_recorded(recorders: Sequence[Recorder], files: Mapping[str, bytes]) -> None:
+    """Check every recording and manifest, and that ``files`` has no other files."""
     for recorder in recorders:
-        name, session_id = recorder.take.name, recorder.session_id
-        recorded = kept[f"{session_id}.wav"][HEADER_BYTES:]
-        expected = recorder.take.expected
+        name, session_id = recorder.stream.name, recorder.session_id
+        recorded = files[f"{session_id}.wav"][HEADER_BYTES:]
+        expected = recorder.stream.expected
         assert recorded == expected, f"{name}: {len(recorded)} bytes instead of {len(expected)}"
-        manifest = json.loads(kept[f"{session_id}.json"])
+        manifest = json.loads(files[f"{session_id}.json"])
         assert manifest["status"] == "completed", manifest
         found = {key: manifest[key] for key in ("sample_rate", "channels")}
-        assert kept.get(f"{session_id}.dat") in {None, dat(recorded, **found)}, name
-        assert manifest["chunk_count"] == len(recorder.pieces), (name, manifest)
+        assert files.get(f"{session_id}.dat") in {None, dat(recorded, **found)}, name
+        assert manifest["chunk_count"] == len(recorder.chunks), (name, manifest)
     ids = [recorder.session_id for recorder in recorders]
     names = {f"{session_id}.{kind}" for session_id in ids for kind in ("wav", "json")}
-    # A crash in the very last moment leaves none: it is made when somebody asks for it.
-    waveforms = {f"{session_id}.dat" for session_id in ids} & set(kept)
-    assert set(kept) - waveforms == names, f"left over: {sorted(set(kept) - names)}"
+    # After a crash at the end there is none: the service makes it on request.
+    waveforms = {f"{session_id}.dat" for session_id in ids} & set(files)
+    assert set(files) - waveforms == names, f"left over: {sorted(set(files) - names)}"
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """All that a service left in its folder, but for its lock. What is a folder has no bytes."""
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the files in a service's folder, without its lock. A folder counts as empty."""
     paths = [path for path in folder.iterdir() if path.name != ".lock"]
     return {path.name: path.read_bytes() if path.is_file() else b"" for path in paths}
 
 
-class Undertaker:
-    """Kills services as a crash would, starts them again, and knows what they left running."""
+class CrashInjector:
+    """Kill and restart services, and find child processes that survived the kill."""
 
     def __init__(self) -> None:
-        self.deaths = 0
-        self._orphans: list[psutil.Process] = []
+        self.crash_count = 0
+        self._children: list[psutil.Process] = []
 
-    async def kill_one(self, service: Service) -> None:
+    async def crash(self, service: Service) -> None:
         await asyncio.to_thread(self._kill, service)
 
-    async def survivors(self) -> list[psutil.Process]:
-        """Children of the dead that did not end with them, after a while."""
-        _, alive = await asyncio.to_thread(psutil.wait_procs, self._orphans, timeout=10)
+    async def surviving_children(self) -> list[psutil.Process]:
+        """Return the child processes of killed services that still run after a timeout."""
+        _, alive = await asyncio.to_thread(psutil.wait_procs, self._children, timeout=10)
         return list(alive)
 
     def _kill(self, service: Service) -> None:
-        self._orphans += psutil.Process(service.pid).children(recursive=True)
+        self._children += psutil.Process(service.pid).children(recursive=True)
         service.kill()
         service.start()
-        self.deaths += 1
+        self.crash_count += 1

@@ -36,7 +36,7 @@ _ANSWERS = {
 
 
 class Fault:
-    """Befalls the requests that match, ``times`` at most, until :meth:`end`."""
+    """Applies to at most ``times`` matching requests, until :meth:`end`."""
 
     def __init__(self, kind: Kind, match: Match, times: int | None, cut_after: int) -> None:
         self.kind = kind
@@ -47,7 +47,7 @@ class Fault:
         self._times = times
         self._changed = threading.Condition()
 
-    def takes(self, request: Request) -> bool:
+    def applies_to(self, request: Request) -> bool:
         with self._changed:
             if self.ended.is_set() or len(self.hits) == self._times or not self._match(request):
                 return False
@@ -56,7 +56,7 @@ class Fault:
             return True
 
     def wait(self, hits: int = 1, timeout: float = 30) -> None:
-        """Return when it has befallen that many requests."""
+        """Return when the fault has applied to that many requests."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.hits) >= hits, timeout), "it never came"
 
@@ -84,8 +84,8 @@ class FaultyStore:
         self.url = f"http://127.0.0.1:{self._address[1]}"
         self.requests: list[Request] = []
         self.revive()
-        self._accepting = threading.Thread(target=self._accept)
-        self._accepting.start()
+        self._accept_thread = threading.Thread(target=self._accept)
+        self._accept_thread.start()
 
     def fail(
         self,
@@ -95,7 +95,7 @@ class FaultyStore:
         times: int | None = None,
         cut_after: int = 0,
     ) -> Fault:
-        """Begin a fault. Of several that match a request, the first befalls it."""
+        """Begin a fault. Of several that match a request, the first one applies."""
         fault = Fault(kind, match, times, cut_after)
         self._faults.append(fault)
         return fault
@@ -127,7 +127,7 @@ class FaultyStore:
             fault.end()
         self.die()
         self._is_up.set()
-        self._accepting.join()
+        self._accept_thread.join()
         self._listener.close()
         for thread in self._threads:
             thread.join()
@@ -180,17 +180,17 @@ class FaultyStore:
         request: Request,
         head: bytes,
         length: int,
-        expects: bool,
+        expects_continue: bool,
     ) -> bool:
         """One request and its answer. False where the connection is to be reset."""
         if self._dies_at is not None and request.number >= self._dies_at:
             self.die()
             return False
-        fault = next((each for each in self._faults.copy() if each.takes(request)), None)
+        fault = next((each for each in self._faults.copy() if each.applies_to(request)), None)
         kind = fault.kind if fault else None
         if kind is Kind.DROPPED:
             return False
-        if expects:
+        if expects_continue:
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if fault and kind is Kind.CUT:
             with socket.create_connection(self._engine, timeout=30) as engine:
@@ -203,14 +203,14 @@ class FaultyStore:
         if kind in _ANSWERS:
             client.sendall(_error(*_ANSWERS[kind]))
             return True
-        answer = self._ask(request, head + body)
+        answer = self._forward(request, head + body)
         if kind is Kind.LOST_ANSWER:
             return False
         client.sendall(answer)
         return True
 
-    def _ask(self, request: Request, message: bytes) -> bytes:
-        """What the engine answers, with a length instead of chunks."""
+    def _forward(self, request: Request, message: bytes) -> bytes:
+        """Return the engine's answer, with a content length instead of chunks."""
         with socket.create_connection(self._engine, timeout=30) as engine:
             engine.sendall(message)
             answer = http.client.HTTPResponse(engine, method=request.method)
@@ -243,7 +243,7 @@ def _error(status: int, code: str, message: str) -> bytes:
 
 
 def _reset(connection: socket.socket) -> None:
-    """End it at once, as a network does, and wake whoever reads from it."""
+    """Reset a connection, and wake a thread that reads from it."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)

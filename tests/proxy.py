@@ -1,4 +1,4 @@
-"""A network that breaks on command."""
+"""A TCP proxy that cuts connections or drops answers on command."""
 
 import asyncio
 import contextlib
@@ -8,22 +8,24 @@ from typing import cast
 from tests.service import Service
 
 
-class Proxy:
-    """Passes bytes on until it is told to cut every connection, or to lose all answers."""
+class CuttingProxy:
+    """Forward bytes to a service; ``cut`` resets all connections."""
 
     def __init__(self, service: Service) -> None:
         self.port = 0
-        self.is_losing_answers = False
+        self.drops_answers = False
         self.service = service
         self._writers: set[asyncio.StreamWriter] = set()
-        self._passing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._passing.add(cast("asyncio.Task[None]", asyncio.current_task()))
+    async def handle_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._tasks.add(cast("asyncio.Task[None]", asyncio.current_task()))
         try:
             up = await asyncio.open_connection("127.0.0.1", self.service.port)
         except OSError:
@@ -31,19 +33,19 @@ class Proxy:
             return
         self._writers |= {writer, up[1]}
         await asyncio.gather(
-            self._pass(reader, up[1]), self._pass(up[0], writer, is_answering=True)
+            self._forward(reader, up[1]), self._forward(up[0], writer, is_answer=True)
         )
 
-    async def _pass(
+    async def _forward(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
-        is_answering: bool = False,
+        is_answer: bool = False,
     ) -> None:
         try:
             while data := await reader.read(65536):
-                if not (is_answering and self.is_losing_answers):
+                if not (is_answer and self.drops_answers):
                     writer.write(data)
                     await writer.drain()
         except OSError:
@@ -55,18 +57,18 @@ class Proxy:
             writer.transport.abort()
         self._writers.clear()
 
-    async def end(self) -> None:
+    async def close(self) -> None:
         self.cut()
-        await asyncio.gather(*self._passing)
+        await asyncio.gather(*self._tasks)
 
 
 @contextlib.asynccontextmanager
-async def cutting_proxy(service: Service) -> AsyncIterator[Proxy]:
-    proxy = Proxy(service)
-    server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
+async def cutting_proxy(service: Service) -> AsyncIterator[CuttingProxy]:
+    proxy = CuttingProxy(service)
+    server = await asyncio.start_server(proxy.handle_connection, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        await proxy.end()
+        await proxy.close()

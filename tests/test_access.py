@@ -1,4 +1,4 @@
-"""Every door, tried with every kind of credential: docs/security.md says what happens.
+"""Every endpoint with every kind of credential: docs/security.md says what happens.
 
 The table of the manual is walked row by row against a real service. An endpoint without a row
 fails, and so does a row without an endpoint.
@@ -72,13 +72,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
     assert service.stop() == 0
 
 
-def token(user: str, scope: str, *, lives_seconds: float = 86400) -> str:
+def token(user: str, scope: str, *, lifetime_seconds: float = 86400) -> str:
     claims = {
         "sub": user,
         "scope": scope,
         "iss": "https://id.example",
         "aud": "recorder",
-        "exp": datetime.now(UTC) + timedelta(seconds=lives_seconds),
+        "exp": datetime.now(UTC) + timedelta(seconds=lifetime_seconds),
     }
     return jwt.encode(claims, SECRET, "HS256")
 
@@ -87,7 +87,7 @@ ALICE = token("alice", "record read")
 CREDENTIALS: dict[str, str] = {
     "no": "",
     "bad": ALICE[:-3] + ("AAA" if ALICE[-3:] != "AAA" else "BBB"),
-    "expired": token("alice", "record read", lives_seconds=-60),
+    "expired": token("alice", "record read", lifetime_seconds=-60),
     "other's": token("bob", "record read"),
     "read only": token("alice", "read"),
     "right": ALICE,
@@ -116,8 +116,9 @@ def test_each_caller_meets_what_the_table_says(
 ) -> None:
     shown = created["token"] if credential == "session token" else CREDENTIALS[credential]
     method, _, path = endpoint.partition(" ")
-    file = {"/page/{name}": "main.js", "/vendor/{name}": "wavesurfer.js"}.get(path, "keeper.js")
-    path = path.format(session_id=created["session_id"], name=file)
+    names = {"/page/{name}": "main.js", "/vendor/{name}": "wavesurfer.js"}
+    name = names.get(path, "chunk-store.js")
+    path = path.format(session_id=created["session_id"], name=name)
     expected = ROWS[endpoint][credential]
     if method == "WS":
         assert handshake(service, path, bearer(shown)) == expected

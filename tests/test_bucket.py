@@ -14,7 +14,7 @@ from tests.service import Client, Service
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
 
 
-async def record(client: Client, pieces: list[bytes]) -> None:
+async def send_missing(client: Client, pieces: list[bytes]) -> None:
     for piece in pieces[client.greeting["chunk_count"] :]:
         assert (await client.send(piece))["type"] == "chunk"
 
@@ -24,7 +24,7 @@ async def test_a_session_becomes_one_wav_its_manifest_and_its_waveform(
 ) -> None:
     service = on_bucket(segment_seconds=0.2)
     async with service.session(sample_rate=22050) as client:
-        await record(client, list(cut_anywhere(speech(), seed=1)))
+        await send_missing(client, list(cut_anywhere(speech(), seed=1)))
         final = await client.close_session()
     assert service.stop() == 0
     assert set(objects()) == {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
@@ -39,7 +39,7 @@ async def test_finished_audio_is_downloaded_from_the_store_itself(
 ) -> None:
     service = on_bucket()
     async with service.session() as client:
-        await record(client, [pcm(1000)])
+        await send_missing(client, [pcm(1000)])
         path = f"/api/audio/sessions/{client.session_id}"
         growing = service.get(f"{path}/audio", allow_redirects=False)
         assert (growing.status_code, growing.content[80:]) == (200, pcm(1000))
@@ -80,7 +80,7 @@ async def test_a_killed_service_is_resumed_from_spool_or_bucket(
                 ids[name] = client.session_id
                 have = client.greeting["chunk_count"]
                 assert have == client.greeting["persisted_chunk_count"] or not lost_disk
-                await record(client, pieces[: part * len(pieces) // 3])
+                await send_missing(client, pieces[: part * len(pieces) // 3])
                 if lost_disk:
                     await client.control("flush")
         service.kill()

@@ -46,7 +46,9 @@ def start(on_bucket: Start, store: FaultyStore) -> Start:
 
 
 @pytest.fixture
-def must_hold(objects: Callable[[], dict[str, bytes]], seaweedfs_url: str, tmp_path: Path) -> Check:
+def assert_recorded(
+    objects: Callable[[], dict[str, bytes]], seaweedfs_url: str, tmp_path: Path
+) -> Check:
     """Checks that a session is exact in the bucket, and whole, down to its manifest."""
     s3, prefix = engines.client(seaweedfs_url), f"{tmp_path.name}/"
 
@@ -84,20 +86,20 @@ async def flush(client: Client) -> None:
     assert answer["persisted_chunk_count"] == answer["chunk_count"]
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 
 
-def thirds(pieces: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
+def split_in_thirds(pieces: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
     third = len(pieces) // 3
     return pieces[:third], pieces[third : 2 * third], pieces[2 * third :]
 
 
 @pytest.mark.parametrize("kind", [None, *(k for k in Kind if k is not Kind.LOST_ANSWER)])
 async def test_recording_goes_on_without_the_store_and_catches_up(
-    start: Start, store: FaultyStore, must_hold: Check, kind: Kind | None
+    start: Start, store: FaultyStore, assert_recorded: Check, kind: Kind | None
 ) -> None:
     service = start()
     pieces = {"pcm": list(cut(PCM, 1777)), "webm": list(cut(WEBM, 500))}
@@ -107,7 +109,7 @@ async def test_recording_goes_on_without_the_store_and_catches_up(
     ):
         clients = {"pcm": by_pcm, "webm": by_webm}
         for name, client in clients.items():
-            await send_all(client, thirds(pieces[name])[0])
+            await send_all(client, split_in_thirds(pieces[name])[0])
             await flush(client)
         if kind is None:
             store.die()
@@ -116,9 +118,9 @@ async def test_recording_goes_on_without_the_store_and_catches_up(
                 kind, is_segment if kind is Kind.CUT else lambda _: True, cut_after=99
             )
         for name, client in clients.items():
-            answers = await send_all(client, thirds(pieces[name])[1])
+            answers = await send_all(client, split_in_thirds(pieces[name])[1])
             counts = [answer["persisted_chunk_count"] for answer in answers]
-            assert set(counts) == {len(thirds(pieces[name])[0])}
+            assert set(counts) == {len(split_in_thirds(pieces[name])[0])}
         if kind is None:
             store.revive()
         else:
@@ -126,15 +128,15 @@ async def test_recording_goes_on_without_the_store_and_catches_up(
             fault.end()
         for name, client in clients.items():
             await flush(client)
-            await send_all(client, thirds(pieces[name])[2])
+            await send_all(client, split_in_thirds(pieces[name])[2])
             await client.close_session()
     assert service.stop() == 0
-    must_hold(by_pcm.session_id, PCM, len(pieces["pcm"]))
-    must_hold(by_webm.session_id, decode(WEBM, sample_rate=48000), len(pieces["webm"]))
+    assert_recorded(by_pcm.session_id, PCM, len(pieces["pcm"]))
+    assert_recorded(by_webm.session_id, decode(WEBM, sample_rate=48000), len(pieces["webm"]))
 
 
 async def test_writes_whose_answers_are_lost_count_once(
-    start: Start, store: FaultyStore, must_hold: Check
+    start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
     """A session for each kind of write."""
     writes = {
@@ -151,7 +153,7 @@ async def test_writes_whose_answers_are_lost_count_once(
     for name, match in writes.items():
         fault = store.fail(Kind.LOST_ANSWER, match, times=1)
         async with service.session(sample_rate=48000) as client:
-            for third in thirds(pieces):
+            for third in split_in_thirds(pieces):
                 await send_all(client, third)
                 await flush(client)
             await client.close_session()
@@ -159,11 +161,11 @@ async def test_writes_whose_answers_are_lost_count_once(
         await asyncio.to_thread(fault.wait)
     assert service.stop() == 0
     for session_id in recorded.values():
-        must_hold(session_id, decode(WEBM, sample_rate=48000), len(pieces))
+        assert_recorded(session_id, decode(WEBM, sample_rate=48000), len(pieces))
 
 
 async def test_the_last_manifest_is_right_though_its_answer_is_lost(
-    start: Start, store: FaultyStore, must_hold: Check
+    start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
     service = start()
     async with service.session() as client:
@@ -172,7 +174,7 @@ async def test_the_last_manifest_is_right_though_its_answer_is_lost(
         await client.close_session()
     assert service.stop() == 0
     assert len(fault.hits) == 1
-    must_hold(client.session_id, PCM, 1)
+    assert_recorded(client.session_id, PCM, 1)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ async def test_the_last_manifest_is_right_though_its_answer_is_lost(
     ],
 )
 async def test_long_audio_is_put_together_whatever_befalls_its_upload(
-    start: Start, store: FaultyStore, must_hold: Check, kind: Kind, operation: str
+    start: Start, store: FaultyStore, assert_recorded: Check, kind: Kind, operation: str
 ) -> None:
     service = start(s3_part_size_mb=5)
     fault = store.fail(kind, is_a(operation), times=1, cut_after=2_000_000)
@@ -196,7 +198,7 @@ async def test_long_audio_is_put_together_whatever_befalls_its_upload(
             await client.close_session()
     assert service.stop() == 0
     assert fault.hits
-    must_hold(client.session_id, LONG, len(pieces))
+    assert_recorded(client.session_id, LONG, len(pieces))
 
 
 async def test_a_deletion_whose_answers_are_lost_removes_everything(
@@ -209,7 +211,7 @@ async def test_a_deletion_whose_answers_are_lost_removes_everything(
     service = start(s3_part_size_mb=5)
     async with service.session(sample_rate=96000) as client:
         await send_all(client, list(cut(LONG, 500_000)))
-        await until(lambda: any(is_a("UploadPart")(request) for request in store.requests))
+        await wait_until(lambda: any(is_a("UploadPart")(request) for request in store.requests))
         faults = [
             store.fail(Kind.LOST_ANSWER, is_a(operation), times=1)
             for operation in ("AbortMultipartUpload", "DeleteObjects")
@@ -224,7 +226,7 @@ async def test_a_deletion_whose_answers_are_lost_removes_everything(
 
 
 async def test_a_store_that_stays_away_ends_the_connection_and_the_session_goes_on_later(
-    start: Start, store: FaultyStore, must_hold: Check
+    start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
     service = start(spool_max_mb=1)
     pieces = list(cut(LONG[:4_000_000], 200_000))
@@ -251,14 +253,14 @@ async def test_a_store_that_stays_away_ends_the_connection_and_the_session_goes_
             await flush(client)
         await client.close_session()
     assert service.stop() == 0
-    must_hold(client.session_id, LONG[:4_000_000], len(pieces))
+    assert_recorded(client.session_id, LONG[:4_000_000], len(pieces))
 
 
 async def test_a_service_ends_in_time_while_the_store_stalls_and_its_late_writes_do_no_harm(
-    start: Start, store: FaultyStore, must_hold: Check
+    start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
     service = start()
-    first, second, third = thirds(list(cut(PCM, 1777)))
+    first, second, third = split_in_thirds(list(cut(PCM, 1777)))
     async with service.session(sample_rate=22050) as client:
         await send_all(client, first)
         await flush(client)
@@ -275,4 +277,4 @@ async def test_a_service_ends_in_time_while_the_store_stalls_and_its_late_writes
         await send_all(client, third)
         await client.close_session()
     assert service.stop() == 0
-    must_hold(client.session_id, PCM, len(first) + len(second) + len(third))
+    assert_recorded(client.session_id, PCM, len(first) + len(second) + len(third))

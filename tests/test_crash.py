@@ -1,4 +1,4 @@
-"""P2, acked is kept: what was acknowledged survives ``kill -9``, exactly once."""
+"""P2, acknowledged is kept: acknowledged chunks survive ``kill -9``, exactly once."""
 
 import asyncio
 import random
@@ -8,14 +8,14 @@ import psutil
 import pytest
 
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech, wav
-from tests.crashes import Undertaker, files, must_be_kept, record_through_crashes
+from tests.crashes import CrashInjector, assert_recorded, read_files, record_through_crashes
 from tests.service import Service, children_of
 
 DEEP = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
 
 
 @pytest.mark.parametrize(
-    ("pieces", "expected", "query"),
+    ("chunks", "expected", "query"),
     [
         (
             list(cut_anywhere(pcm(200_000), seed=1, largest=3000)),
@@ -38,7 +38,7 @@ DEEP = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
 )
 async def test_a_recording_survives_five_crashes(
     start_service: Callable[..., Service],
-    pieces: list[bytes],
+    chunks: list[bytes],
     expected: bytes,
     query: dict[str, object],
 ) -> None:
@@ -47,21 +47,21 @@ async def test_a_recording_survives_five_crashes(
     for _ in range(5):
         async with service.session(path, **query) as client:
             have = client.greeting["chunk_count"]
-            until = have + generator.randint(0, (len(pieces) - have) // 3)
-            for piece in pieces[have:until]:
+            until = have + generator.randint(0, (len(chunks) - have) // 3)
+            for piece in chunks[have:until]:
                 await client.send(piece)
-            if until < len(pieces):
-                await client.socket.send(pieces[until])  # perhaps received, not yet acked
+            if until < len(chunks):
+                await client.socket.send(chunks[until])  # perhaps received, not yet acked
             service.kill()
         service.start()
         path, query = f"/{client.session_id}", {"resume": "true"}
         info = service.get(f"/api/audio/sessions{path}").json()
         assert until <= info["total_chunks"] <= until + 1
     async with service.session(path, **query) as client:
-        for piece in pieces[client.greeting["chunk_count"] :]:
+        for piece in chunks[client.greeting["chunk_count"] :]:
             await client.send(piece)
         final = await client.close_session()
-    assert final["chunk_count"] == len(pieces)
+    assert final["chunk_count"] == len(chunks)
     assert service.pcm(client.session_id) == expected
     left = {path.name for path in service.folder.iterdir()} - {".lock"}
     assert left == {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
@@ -71,11 +71,11 @@ async def test_a_recording_survives_five_crashes(
 async def test_six_sessions_at_once_survive_crashes_at_any_moment(
     start_service: Callable[..., Service], seed: int
 ) -> None:
-    service, undertaker = start_service(), Undertaker()
-    recorders = await record_through_crashes([service], undertaker.kill_one, seed=seed, kills=6)
-    assert undertaker.deaths == 6
-    must_be_kept(recorders, files(service.folder))
-    assert await undertaker.survivors() == []
+    service, injector = start_service(), CrashInjector()
+    recorders = await record_through_crashes([service], injector.crash, seed=seed, kills=6)
+    assert injector.crash_count == 6
+    assert_recorded(recorders, read_files(service.folder))
+    assert await injector.surviving_children() == []
     assert psutil.Process(service.pid).children(recursive=True) == []
 
 

@@ -56,8 +56,8 @@ HEADER_BYTES: dict[str, Callable[[bytes], int]] = {
 JUNK = random.Random(0).randbytes(2000)
 GAP_BYTES = 2001  # whole frames of WAV, which has nothing to find its way back by
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "junk in the middle": lambda data: spliced(data, JUNK, len(JUNK)),
-    "a gap in the middle": lambda data: spliced(data, b"", GAP_BYTES),
+    "junk in the middle": lambda data: splice(data, JUNK, len(JUNK)),
+    "a gap in the middle": lambda data: splice(data, b"", GAP_BYTES),
     "a cut end": lambda data: data[:-1500],
 }
 
@@ -89,14 +89,14 @@ UNNOTICED = {
 }
 
 
-def spliced(data: bytes, instead: bytes, lost_bytes: int) -> bytes:
+def splice(data: bytes, instead: bytes, lost_bytes: int) -> bytes:
     middle = len(data) // 2
     return data[:middle] + instead + data[middle + lost_bytes :]
 
 
 @functools.cache
-def material() -> bytes:
-    """A WAV of 14 seconds of speech of which no part sounds like another: see `heard_seconds`."""
+def unrepetitive_speech() -> bytes:
+    """Return a WAV of 14 s of speech without repetitions, which `matching_seconds` needs."""
     once = np.frombuffer(speech()[44:], "<i2")
     return wav(
         b"".join(part.tobytes() for part in (once, once[::-1], -np.maximum(once, -32767))),
@@ -106,7 +106,7 @@ def material() -> bytes:
 
 @functools.cache
 def encoded(name: str) -> bytes:
-    data = encode(material(), *FORMATS[name].options)
+    data = encode(unrepetitive_speech(), *FORMATS[name].options)
     assert len(data) > 40_000
     return data
 
@@ -124,8 +124,8 @@ def good_file(sample_rate: int) -> bytes:
     return decode(GOOD_FILE, sample_rate=sample_rate)
 
 
-class Outcome(NamedTuple):
-    """What a session made of its input."""
+class DamagedRecording(NamedTuple):
+    """The recording, the answers and the error of a session."""
 
     pcm: bytes
     answers: list[Message]
@@ -136,9 +136,9 @@ class Outcome(NamedTuple):
         return self.error is not None
 
 
-async def outcome(
+async def record_damaged(
     service: Service, pieces: list[bytes], declared: str, sample_rate: int
-) -> Outcome:
+) -> DamagedRecording:
     """Record ``pieces``, then two good files, then something else in another session."""
     good_wav = pcm(10_000, seed=1)
     good = good_wav + good_file(sample_rate)
@@ -158,15 +158,15 @@ async def outcome(
     assert info["error"] == service.manifest(client.session_id)["error"]
     recorded = service.pcm(client.session_id)
     assert recorded.endswith(good)
-    return Outcome(recorded[: -len(good)], answers, info["error"])
+    return DamagedRecording(recorded[: -len(good)], answers, info["error"])
 
 
-def pieces_of(data: bytes) -> list[bytes]:
+def cut_in_pieces(data: bytes) -> list[bytes]:
     return list(cut(data, max(1000, len(data) // 50)))
 
 
-def heard_seconds(found: bytes, whole: bytes, sample_rate: int) -> float:
-    """How much of ``whole`` stands in ``found``, in order, by the quarter of a second."""
+def matching_seconds(found: bytes, whole: bytes, sample_rate: int) -> float:
+    """Return how many seconds of ``whole`` are in ``found``, in order, in quarters of a second."""
     window, heard, lag, end = sample_rate // 4, 0, 0, 0
     there, wanted = (np.frombuffer(data, "<i2").astype(np.float64) for data in (found, whole))
     for start in range(0, len(wanted) - window + 1, window):
@@ -213,18 +213,18 @@ def assert_two_seconds_lost_at_most(found: bytes, name: str) -> None:
     assert len(whole) - 2 * 2 * sample_rate <= len(found) <= len(whole) + sample_rate
     # The windows at both edges of the gap are not all there.
     seconds = len(whole) / 2 / sample_rate
-    assert heard_seconds(found, whole, sample_rate) >= seconds - 2.75
+    assert matching_seconds(found, whole, sample_rate) >= seconds - 2.75
 
 
 def test_what_is_heard_is_known_from_what_is_not() -> None:
     whole = decoded("flac")
-    assert heard_seconds(whole, whole, 22050) > 14
-    assert heard_seconds(whole[44100:], whole, 22050) == pytest.approx(13.25, abs=0.5)
-    assert heard_seconds(whole[:100_000] + whole[200_000:], whole, 22050) == pytest.approx(
+    assert matching_seconds(whole, whole, 22050) > 14
+    assert matching_seconds(whole[44100:], whole, 22050) == pytest.approx(13.25, abs=0.5)
+    assert matching_seconds(whole[:100_000] + whole[200_000:], whole, 22050) == pytest.approx(
         11.75, abs=0.5
     )
-    assert heard_seconds(pcm(len(whole) // 2), whole, 22050) < 2
-    assert heard_seconds(whole[len(whole) // 2 :] + whole[: len(whole) // 2], whole, 22050) < 9
+    assert matching_seconds(pcm(len(whole) // 2), whole, 22050) < 2
+    assert matching_seconds(whole[len(whole) // 2 :] + whole[: len(whole) // 2], whole, 22050) < 9
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -234,7 +234,7 @@ async def test_damage_costs_two_seconds_at_most_and_is_reported(
 ) -> None:
     damaged = DAMAGE[damage](encoded(name))
     declared, sample_rate = FORMATS[name].declared, FORMATS[name].sample_rate
-    found = await outcome(service, pieces_of(damaged), declared, sample_rate)
+    found = await record_damaged(service, cut_in_pieces(damaged), declared, sample_rate)
     assert_two_seconds_lost_at_most(found.pcm, name)
     assert found.is_reported or (name, damage) in UNNOTICED
     if declared not in {"aac", "mp4"}:  # these two lose more in ffmpeg alone
@@ -252,7 +252,7 @@ async def test_damage_in_a_header_costs_two_seconds_at_most_and_is_reported(
     where = data.index(marker, len(data) // 2) + offset
     damaged = data[:where] + instead + data[where + lost_bytes :]
     declared, sample_rate = FORMATS[name].declared, FORMATS[name].sample_rate
-    found = await outcome(service, pieces_of(damaged), declared, sample_rate)
+    found = await record_damaged(service, cut_in_pieces(damaged), declared, sample_rate)
     assert_two_seconds_lost_at_most(found.pcm, name)
     assert found.is_reported or damage in UNNOTICED
 
@@ -262,7 +262,9 @@ async def test_junk_in_front_of_a_file_of_the_declared_format_is_skipped(
     service: Service, name: str
 ) -> None:
     declared, sample_rate = FORMATS[name].declared, FORMATS[name].sample_rate
-    found = await outcome(service, pieces_of(JUNK + encoded(name)), declared, sample_rate)
+    found = await record_damaged(
+        service, cut_in_pieces(JUNK + encoded(name)), declared, sample_rate
+    )
     assert_two_seconds_lost_at_most(found.pcm, name)
     # ffmpeg looks for the beginning of the others by itself, or is given it, and says nothing.
     assert found.is_reported or name not in {"flac", "aac"}
@@ -277,14 +279,14 @@ async def test_a_picture_in_front_of_the_audio_is_no_damage(
     tag = b"ID3\x04\0\0\0\x06\x0d\x20" + bytes(100_000)
     declared, sample_rate = FORMATS[name].declared, FORMATS[name].sample_rate
     pieces = list(cut(tag + encoded(name), size))
-    found = await outcome(service, pieces, declared, sample_rate)
+    found = await record_damaged(service, pieces, declared, sample_rate)
     assert found.pcm == decoded(name)
     assert found.error is None
 
 
 async def test_a_fragment_without_a_length_does_not_end_the_session(service: Service) -> None:
     fragment = b"\0\0\0\x10ftypiso5\0\0\2\0" + b"\0\0\0\0moof\0\0\0\x10mfhd" + bytes(8)
-    found = await outcome(service, [fragment], "mp4", 22050)
+    found = await record_damaged(service, [fragment], "mp4", 22050)
     assert found.pcm == b""
     assert found.is_reported
 
@@ -292,8 +294,8 @@ async def test_a_fragment_without_a_length_does_not_end_the_session(service: Ser
 async def test_junk_in_front_of_a_wav_is_raw_pcm_up_to_the_chunk_that_begins_the_wav(
     service: Service,
 ) -> None:
-    pieces = [JUNK, *pieces_of(encoded("wav of 24 bits"))]
-    found = await outcome(service, pieces, "wav", 22050)
+    pieces = [JUNK, *cut_in_pieces(encoded("wav of 24 bits"))]
+    found = await record_damaged(service, pieces, "wav", 22050)
     assert found.pcm == JUNK + decoded("wav of 24 bits")
     assert not found.is_reported
 
@@ -305,7 +307,7 @@ async def test_a_wrongly_declared_format_does_no_harm(
 ) -> None:
     sample_rate = FORMATS[name].sample_rate
     async with service.session(sample_rate=sample_rate, format=declared) as client:
-        for piece in pieces_of(encoded(name)):
+        for piece in cut_in_pieces(encoded(name)):
             assert (await client.send(piece))["type"] == "chunk"
         await client.close_session()
     assert service.pcm(client.session_id) == decoded(name)
@@ -320,9 +322,9 @@ VIDEO_CODECS = {
 
 
 @functools.cache
-def filmed(container: str, *tracks: str) -> bytes:
+def encode_video(container: str, *tracks: str) -> bytes:
     maps = (option for track in tracks for option in ("-map", track))
-    data = encode(material(), *VIDEO, *maps, *VIDEO_CODECS[container])
+    data = encode(unrepetitive_speech(), *VIDEO, *maps, *VIDEO_CODECS[container])
     assert len(data) > 3000
     return data
 
@@ -334,8 +336,8 @@ def filmed(container: str, *tracks: str) -> bytes:
 async def test_of_a_film_the_sound_is_recorded(
     service: Service, container: str, tracks: tuple[str, ...]
 ) -> None:
-    film = filmed(container, *tracks)
-    found = await outcome(service, pieces_of(film), "wav", 48000)
+    film = encode_video(container, *tracks)
+    found = await record_damaged(service, cut_in_pieces(film), "wav", 48000)
     assert found.pcm == decode(film, sample_rate=48000)
     assert len(found.pcm) > 13 * 2 * 48000
     assert not found.is_reported
@@ -343,7 +345,9 @@ async def test_of_a_film_the_sound_is_recorded(
 
 @pytest.mark.parametrize("container", VIDEO_CODECS)
 async def test_a_film_without_sound_is_an_error(service: Service, container: str) -> None:
-    found = await outcome(service, pieces_of(filmed(container, "1:v")), "wav", 48000)
+    found = await record_damaged(
+        service, cut_in_pieces(encode_video(container, "1:v")), "wav", 48000
+    )
     assert found.pcm == b""
     assert found.is_reported
 
@@ -354,14 +358,14 @@ async def test_a_header_without_audio_records_nothing_and_is_reported(
 ) -> None:
     header = encoded(name)[: HEADER_BYTES[name](encoded(name))]
     declared, sample_rate = FORMATS[name].declared, FORMATS[name].sample_rate
-    found = await outcome(service, [header], declared, sample_rate)
+    found = await record_damaged(service, [header], declared, sample_rate)
     assert found.pcm == b""
     assert found.is_reported
 
 
 @pytest.mark.parametrize("declared", ["wav", "mp3", "flac", "aac", "webm", "ogg", "mp4", "mulaw"])
 async def test_no_bytes_at_all_are_no_error(service: Service, declared: str) -> None:
-    found = await outcome(service, [b""] * 3, declared, 22050)
+    found = await record_damaged(service, [b""] * 3, declared, 22050)
     assert found.pcm == b""
     assert not found.is_reported
 
@@ -372,13 +376,13 @@ async def test_junk_is_reported_whatever_it_is_declared_as(
     service: Service, declared: str, size: int
 ) -> None:
     junk = b"\x01" + random.Random(declared).randbytes(size)
-    found = await outcome(service, pieces_of(junk), declared, 22050)
+    found = await record_damaged(service, cut_in_pieces(junk), declared, 22050)
     assert found.is_reported
 
 
 @pytest.mark.parametrize("declared", ["wav", "pcm_s16le"])
 async def test_junk_declared_as_raw_pcm_is_raw_pcm(service: Service, declared: str) -> None:
     junk = b"\x01" + random.Random(declared).randbytes(40_001)
-    found = await outcome(service, pieces_of(junk), declared, 22050)
+    found = await record_damaged(service, cut_in_pieces(junk), declared, 22050)
     assert found.pcm == junk
     assert not found.is_reported

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.audio import cut, dat, decode, encode, pcm, speech
-from tests.crashes import Undertaker, must_be_kept, record_through_crashes
+from tests.crashes import CrashInjector, assert_recorded, record_through_crashes
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
@@ -23,8 +23,8 @@ Start = Callable[..., Service]
 Objects = Callable[[], dict[str, bytes]]
 
 
-async def send(client: Client, pieces: list[bytes]) -> None:
-    """Whatever of ``pieces`` the server does not have yet."""
+async def send_missing(client: Client, pieces: list[bytes]) -> None:
+    """Send the ``pieces`` that the server does not have yet."""
     for piece in pieces[client.greeting["chunk_count"] :]:
         assert (await client.send(piece))["type"] == "chunk"
 
@@ -40,11 +40,11 @@ async def test_whichever_node_a_client_reaches_it_speaks_to_the_owner(
     pieces = list(cut(WEBM, 1000))
     async with owner.session(sample_rate=48000) as client:
         session_id = client.session_id
-        await send(client, pieces[:20])
+        await send_missing(client, pieces[:20])
     async with other.session(f"/{session_id}", resume="true") as client:
         assert client.greeting["message"] == "Session resumed"
         assert client.greeting["chunk_count"] == 20
-        await send(client, pieces)
+        await send_missing(client, pieces)
         assert (await client.control("flush"))["persisted_chunk_count"] == len(pieces)
         await client.close_session()
     assert (owner.stop(), other.stop()) == (0, 0)
@@ -55,7 +55,7 @@ async def test_whichever_node_a_client_reaches_it_speaks_to_the_owner(
 async def test_http_reaches_the_owner_too(on_bucket: Start) -> None:
     owner, other = on_bucket(segment_seconds=3600), on_bucket()
     async with owner.session() as client, owner.session() as second:
-        await send(client, list(cut(pcm(4000), 1000)))
+        await send_missing(client, list(cut(pcm(4000), 1000)))
         path = f"/api/audio/sessions/{client.session_id}"
         # Nothing of it is persisted: only the owner can know.
         assert other.get(path).json()["total_chunks"] == 8
@@ -82,7 +82,7 @@ async def test_reading_takes_nothing_over_whether_its_owner_is_dead_or_does_not_
     owner = on_bucket(segment_seconds=3600, lease_seconds=60)
     other = on_bucket(segment_seconds=3600, lease_seconds=60)
     async with owner.session() as client:
-        await send(client, list(cut(pcm(4000), 1000)))
+        await send_missing(client, list(cut(pcm(4000), 1000)))
         await client.control("flush")
         await client.send(pcm(100))  # not persisted
         path = f"/api/audio/sessions/{client.session_id}"
@@ -128,7 +128,7 @@ async def test_another_node_takes_over_when_the_lease_of_a_dead_one_ends(
     for name, (pieces, _, query) in sources.items():
         async with first.session(**query) as client:
             ids[name] = client.session_id
-            await send(client, pieces[: len(pieces) // 2])
+            await send_missing(client, pieces[: len(pieces) // 2])
             await client.control("flush")
             persisted[name] = len(pieces) // 2
             for piece in pieces[persisted[name] :][:3]:
@@ -141,7 +141,7 @@ async def test_another_node_takes_over_when_the_lease_of_a_dead_one_ends(
     for name, (pieces, _, _) in sources.items():
         async with second.session(f"/{ids[name]}", resume="true") as client:
             assert client.greeting["chunk_count"] >= persisted[name]
-            await send(client, pieces)
+            await send_missing(client, pieces)
             await client.close_session()
     assert second.stop() == 0
     for name, (_, expected, _) in sources.items():
@@ -160,7 +160,7 @@ async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
     pieces = list(cut(pcm(60_000), 1777))
     async with slow.session(sample_rate=22050) as client:
         session_id = client.session_id
-        await send(client, pieces[:20])
+        await send_missing(client, pieces[:20])
         await client.control("flush")
         await client.send(pieces[20])
         os.kill(slow.pid, signal.SIGSTOP)
@@ -169,7 +169,7 @@ async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
             await second.live(1)
             async with second.session(f"/{session_id}", resume="true") as successor:
                 assert successor.greeting["chunk_count"] in {20, 21}
-                await send(successor, pieces[:40])
+                await send_missing(successor, pieces[:40])
                 await successor.control("flush")
                 if completed:
                     await successor.close_session()
@@ -179,7 +179,7 @@ async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
     if not completed:
         async with slow.session(f"/{session_id}", resume="true") as back:
             assert back.greeting["chunk_count"] == 40
-            await send(back, pieces)
+            await send_missing(back, pieces)
             await back.close_session()
     assert (slow.stop(), second.stop()) == (0, 0)
     count = 40 if completed else len(pieces)
@@ -195,7 +195,7 @@ async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_t
     pieces, others = list(cut(pcm(60_000), 1777)), list(cut(pcm(60_000, seed=5), 1777))
     async with first.session(sample_rate=22050) as client:
         session_id = client.session_id
-        await send(client, pieces[:10])
+        await send_missing(client, pieces[:10])
         await client.control("flush")
         for piece in others[10:30]:  # in the spool, and nowhere else
             await client.send(piece)
@@ -203,14 +203,14 @@ async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_t
     await second.live(1)
     async with second.session(f"/{session_id}", resume="true") as client:
         assert client.greeting["chunk_count"] == 10
-        await send(client, pieces[:20])
+        await send_missing(client, pieces[:20])
         await client.control("flush")
     second.kill()
     first.start()
     await first.live(1)
     async with first.session(f"/{session_id}", resume="true") as client:
         assert client.greeting["chunk_count"] == 20
-        await send(client, pieces)
+        await send_missing(client, pieces)
         await client.close_session()
     assert first.stop() == 0
     assert audio_of(objects(), session_id) == pcm(60_000)
@@ -261,11 +261,11 @@ async def test_six_sessions_survive_two_nodes_that_are_killed_in_turn(
     on_bucket: Start, objects: Objects, seed: int
 ) -> None:
     nodes = [on_bucket(segment_seconds=0.2, lease_seconds=1) for _ in range(2)]
-    undertaker = Undertaker()
+    injector = CrashInjector()
     recorders = await record_through_crashes(
-        nodes, undertaker.kill_one, seed=seed, kills=5, safe="persisted_chunk_count"
+        nodes, injector.crash, seed=seed, kills=5, durable_count="persisted_chunk_count"
     )
-    assert undertaker.deaths == 5
+    assert injector.crash_count == 5
     assert [node.stop() for node in nodes] == [0, 0]
-    must_be_kept(recorders, objects())
-    assert await undertaker.survivors() == []
+    assert_recorded(recorders, objects())
+    assert await injector.surviving_children() == []

@@ -1,4 +1,4 @@
-"""Whichever node a caller reaches, the same keys and tokens open the same doors."""
+"""Every node accepts the same keys and tokens for the same sessions."""
 
 import json
 from collections.abc import Callable

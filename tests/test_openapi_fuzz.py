@@ -1,4 +1,4 @@
-"""The service does what its OpenAPI document says, whoever asks for what.
+"""The service does what its OpenAPI document says, for any request.
 
 All checks of Schemathesis are on, for valid and invalid requests, and for sequences of requests
 along the links that it infers (a session that was created is found, closed, deleted, gone).

@@ -40,7 +40,7 @@ export interface SessionOptions extends Parameters {
   sessionId?: string | null;
   maxBufferedBytes?: number;
   maxUnackedChunks?: number;
-  silenceMs?: number;
+  answerTimeoutMs?: number;
   store?: 'indexeddb';
 }
 

@@ -1,4 +1,4 @@
-"""An example as its user runs it: a process that prints lines."""
+"""An example as a process that prints lines."""
 
 import asyncio
 import contextlib
@@ -13,43 +13,43 @@ EXAMPLES = ROOT / "examples"
 
 
 class Program:
-    """``lines`` has what it printed to standard output, ``complaints`` the rest."""
+    """A running example with the ``lines`` of its output and its ``error_lines``."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.lines: list[str] = []
-        self.complaints: list[str] = []
+        self.error_lines: list[str] = []
         self.process = process
-        self._news = asyncio.Condition()
-        self._reading = [
+        self._changed = asyncio.Condition()
+        self._read_tasks = [
             asyncio.create_task(self._read(process.stdout, self.lines)),
-            asyncio.create_task(self._read(process.stderr, self.complaints)),
+            asyncio.create_task(self._read(process.stderr, self.error_lines)),
         ]
 
-    async def line(self, part: str) -> str:
-        """The first line, printed or complained, with ``part`` in it, once it is there."""
-        async with asyncio.timeout(60), self._news:
+    async def wait_for_line(self, part: str) -> str:
+        """Return the first line of either output that contains ``part``, when it is there."""
+        async with asyncio.timeout(60), self._changed:
             while True:
-                for line in self.lines + self.complaints:
+                for line in self.lines + self.error_lines:
                     if part in line:
                         return line
-                await self._news.wait()
+                await self._changed.wait()
 
-    async def ended(self) -> int:
+    async def wait(self) -> int:
         async with asyncio.timeout(60):
-            await asyncio.gather(*self._reading)
+            await asyncio.gather(*self._read_tasks)
             return await self.process.wait()
 
     async def _read(self, stream: asyncio.StreamReader | None, lines: list[str]) -> None:
         assert stream is not None
         async for line in stream:
-            async with self._news:
+            async with self._changed:
                 lines.append(line.decode().rstrip("\n"))
-                self._news.notify_all()
+                self._changed.notify_all()
 
 
 @contextlib.asynccontextmanager
-async def running(example: str, *arguments: str) -> AsyncIterator[Program]:
-    """Runs an example; what still runs at the end is killed."""
+async def run_example(example: str, *arguments: str) -> AsyncIterator[Program]:
+    """Run an example; kill it at the end if it still runs."""
     client = ROOT / "clients" / "python" / "src"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -65,4 +65,4 @@ async def running(example: str, *arguments: str) -> AsyncIterator[Program]:
     finally:
         if process.returncode is None:
             process.kill()
-        await program.ended()
+        await program.wait()

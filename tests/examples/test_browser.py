@@ -10,7 +10,7 @@ import pytest
 
 from api.access.api_keys import key_line, new_key
 from tests.audio import pcm, wav
-from tests.clients.js.pages import Pages, pages
+from tests.clients.js.page_server import PageServer, page_server
 from tests.clients.js.runtimes import Page, chromium
 from tests.examples.program import EXAMPLES
 from tests.service import Service
@@ -21,8 +21,8 @@ PATH = "/browser.html"
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Pages]:
-    with pages() as site:
+def site() -> Iterator[PageServer]:
+    with page_server() as site:
         yield site
 
 
@@ -35,38 +35,38 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield page
 
 
-async def show(page: Page, site: Pages, service: Service, fragment: str = "") -> None:
+async def open_example(page: Page, site: PageServer, service: Service, fragment: str = "") -> None:
     text = (EXAMPLES / "browser.html").read_text()
     site.contents[PATH] = ("text/html", text.replace("http://localhost:8000", service.url))
-    await page.show(f"{site.origin}{PATH}{fragment}")
+    await page.open(f"{site.origin}{PATH}{fragment}")
 
 
-async def until(page: Page, condition: str) -> None:
+async def wait_until(page: Page, condition: str) -> None:
     async with asyncio.timeout(60):
-        while not await page.look(
+        while not await page.evaluate_expression(
             f"Boolean((($) => {condition})((id) => document.getElementById(id)))"
         ):
             await asyncio.sleep(0.02)
 
 
-async def text(page: Page, element: str) -> str:
-    return str(await page.look(f"document.getElementById('{element}').textContent"))
+async def element_text(page: Page, element: str) -> str:
+    return str(await page.evaluate_expression(f"document.getElementById('{element}').textContent"))
 
 
 async def click(page: Page, button: str) -> None:
-    await until(page, f"$('{button}') && !$('{button}').disabled")
-    await page.look(f"document.getElementById('{button}').click()")
+    await wait_until(page, f"$('{button}') && !$('{button}').disabled")
+    await page.evaluate_expression(f"document.getElementById('{button}').click()")
 
 
-async def record_a_while(page: Page) -> None:
+async def start_recording(page: Page) -> None:
     await click(page, "start")
-    await until(page, "$('state').textContent === 'live' && !$('stop').disabled")
-    await until(page, "/[1-9]\\d* of them are on the disk/.test($('progress').textContent)")
-    await until(page, f"parseFloat($('progress').textContent) > {LEAST_SECONDS}")
+    await wait_until(page, "$('state').textContent === 'live' && !$('stop').disabled")
+    await wait_until(page, "/[1-9]\\d* of them are on the disk/.test($('progress').textContent)")
+    await wait_until(page, f"parseFloat($('progress').textContent) > {LEAST_SECONDS}")
 
 
-async def until_it_plays(page: Page) -> None:
-    await until(page, f"$('recording').duration > {LEAST_SECONDS}")
+async def wait_until_playable(page: Page) -> None:
+    await wait_until(page, f"$('recording').duration > {LEAST_SECONDS}")
 
 
 def only_session(service: Service) -> str:
@@ -82,20 +82,20 @@ def assert_recorded(service: Service, session_id: str) -> None:
 
 @pytest.mark.parametrize("source", ["microphone", "recorder"])
 async def test_both_sources_are_recorded_and_played(
-    page: Page, site: Pages, start_service: Callable[..., Service], source: str
+    page: Page, site: PageServer, start_service: Callable[..., Service], source: str
 ) -> None:
     service = start_service(allowed_origins=site.origin, sync_interval_seconds=0.2)
-    await show(page, site, service)
-    await page.look(f"document.getElementById('source').value = '{source}'")
-    await record_a_while(page)
+    await open_example(page, site, service)
+    await page.evaluate_expression(f"document.getElementById('source').value = '{source}'")
+    await start_recording(page)
     if source == "microphone":
-        await until(page, "$('level').value > 0.1")
+        await wait_until(page, "$('level').value > 0.1")
     await click(page, "stop")
-    await until_it_plays(page)
-    assert await text(page, "state") == "completed"
+    await wait_until_playable(page)
+    assert await element_text(page, "state") == "completed"
     found = re.fullmatch(
         r"([\d.]+) s\. (\d+) chunks arrived, (\d+) of them are on the disk\.",
-        await text(page, "progress"),
+        await element_text(page, "progress"),
     )
     assert found is not None
     assert int(found[2]) == int(found[3]) > 0
@@ -103,7 +103,9 @@ async def test_both_sources_are_recorded_and_played(
 
 
 @pytest.fixture
-def given(site: Pages, start_service: Callable[..., Service]) -> tuple[Service, str, str]:
+def backend_session(
+    site: PageServer, start_service: Callable[..., Service]
+) -> tuple[Service, str, str]:
     """A service that asks who calls, the session that a backend made there, and its token."""
     key = new_key()
     service = start_service(
@@ -117,37 +119,37 @@ def given(site: Pages, start_service: Callable[..., Service]) -> tuple[Service, 
 
 
 async def test_the_token_of_a_backend_opens_its_session(
-    page: Page, site: Pages, given: tuple[Service, str, str]
+    page: Page, site: PageServer, backend_session: tuple[Service, str, str]
 ) -> None:
-    service, session_id, token = given
-    await show(page, site, service, f"#session={session_id}&token={token}")
-    await record_a_while(page)
+    service, session_id, token = backend_session
+    await open_example(page, site, service, f"#session={session_id}&token={token}")
+    await start_recording(page)
     await click(page, "stop")
-    await until_it_plays(page)
+    await wait_until_playable(page)
     assert_recorded(service, session_id)
-    assert await page.look("document.getElementById('start').disabled")
+    assert await page.evaluate_expression("document.getElementById('start').disabled")
 
 
 async def test_a_page_that_is_reloaded_in_the_middle_finishes_the_recording(
-    page: Page, site: Pages, given: tuple[Service, str, str]
+    page: Page, site: PageServer, backend_session: tuple[Service, str, str]
 ) -> None:
-    service, session_id, token = given
-    await show(page, site, service, f"#session={session_id}&token={token}")
-    await record_a_while(page)
-    acked = int((await text(page, "progress")).split()[2])
-    await page.look("globalThis.isOld = true")
+    service, session_id, token = backend_session
+    await open_example(page, site, service, f"#session={session_id}&token={token}")
+    await start_recording(page)
+    acked = int((await element_text(page, "progress")).split()[2])
+    await page.evaluate_expression("globalThis.isOld = true")
     await page.call("Page.reload")
-    await until(page, "!globalThis.isOld && $('recording')")
-    await until_it_plays(page)
-    assert await text(page, "state") == "what an earlier visit left is recorded"
+    await wait_until(page, "!globalThis.isOld && $('recording')")
+    await wait_until_playable(page)
+    assert await element_text(page, "state") == "what an earlier visit left is recorded"
     assert service.manifest(session_id)["chunk_count"] >= acked > 0
     assert_recorded(service, session_id)
 
 
 async def test_who_may_not_record_is_told_so(
-    page: Page, site: Pages, given: tuple[Service, str, str]
+    page: Page, site: PageServer, backend_session: tuple[Service, str, str]
 ) -> None:
-    service, session_id, _ = given
-    await show(page, site, service, f"#session={session_id}")
+    service, session_id, _ = backend_session
+    await open_example(page, site, service, f"#session={session_id}")
     await click(page, "start")
-    await until(page, "$('state').textContent.startsWith('authentication_required: ')")
+    await wait_until(page, "$('state').textContent.startsWith('authentication_required: ')")

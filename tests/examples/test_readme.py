@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.examples.program import EXAMPLES, ROOT, running
+from tests.examples.program import EXAMPLES, ROOT, run_example
 from tests.service import Service
 
 README = (EXAMPLES / "README.md").read_text()
@@ -58,8 +58,8 @@ async def test_the_bridge_starts_as_told(
     bridges = [words for words in commands("python") if "bridge" in words[0]]
     assert len(bridges) == 2
     options = (*bridges[number][1:], "--url", service.url, "--port", "0")
-    async with running("twilio_bridge.py", *options) as program:
-        assert await program.line("waiting for calls at ws://127.0.0.1:")
+    async with run_example("twilio_bridge.py", *options) as program:
+        assert await program.wait_for_line("waiting for calls at ws://127.0.0.1:")
 
 
 def test_every_example_is_told_of() -> None:

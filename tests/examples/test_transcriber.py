@@ -8,7 +8,7 @@ from pathlib import Path
 from api.access.api_keys import key_line, new_key
 from sercuescribe_client import Client, Session
 from tests.audio import cut, pcm
-from tests.examples.program import Program, running
+from tests.examples.program import Program, run_example
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -17,23 +17,23 @@ TEXT = "go forward ten meters"
 BYTES_PER_SECOND = 2 * 16000
 
 
-def creating(client: Client) -> Session:
+def create_session(client: Client) -> Session:
     return client.create(sample_rate=16000, channels=1, format="pcm_s16le")
 
 
-async def say(session: Session, pieces: Iterator[bytes]) -> None:
-    """Twice as fast as it was said."""
+async def send_twice_realtime(session: Session, pieces: Iterator[bytes]) -> None:
+    """Send the audio at twice real time."""
     for piece in pieces:
         await session.send(piece)
         await asyncio.sleep(len(piece) / BYTES_PER_SECOND / 2)
 
 
-def utterances(program: Program) -> list[str]:
+def final_lines(program: Program) -> list[str]:
     return [line for line in program.lines if not line.endswith("...")]
 
 
-def heard_at(program: Program) -> list[float]:
-    """Where in the recording the lines are that came while somebody spoke."""
+def partial_line_seconds(program: Program) -> list[float]:
+    """Return the times of the partial results."""
     return [float(line.split()[0]) for line in program.lines if line.endswith("...")]
 
 
@@ -42,20 +42,20 @@ async def test_what_is_said_is_printed_with_its_place_while_it_is_recorded(
 ) -> None:
     async with Client(service.url) as client:
         async with (
-            creating(client) as session,
-            running("transcriber.py", session.session_id, "--url", service.url) as program,
+            create_session(client) as session,
+            run_example("transcriber.py", session.session_id, "--url", service.url) as program,
         ):
-            await say(session, cut(SPEECH, 3200))
-            assert await program.line("...")  # the session is still open
+            await send_twice_realtime(session, cut(SPEECH, 3200))
+            assert await program.wait_for_line("...")  # the session is still open
             await session.close()
-            assert await program.ended() == 0
-        assert program.complaints == []
-        (line,) = utterances(program)
+            assert await program.wait() == 0
+        assert program.error_lines == []
+        (line,) = final_lines(program)
         begin, end, text = re.fullmatch(r" +(\S+) - (\S+)  (.+)", line).groups()  # type: ignore[union-attr]
         assert text == TEXT
         assert 0.3 < float(begin) < 0.7
         assert 2.2 < float(end) < 2.6
-        assert heard_at(program) == sorted(set(heard_at(program)))
+        assert partial_line_seconds(program) == sorted(set(partial_line_seconds(program)))
 
 
 async def test_a_service_that_dies_in_the_middle_changes_no_word(
@@ -64,39 +64,41 @@ async def test_a_service_that_dies_in_the_middle_changes_no_word(
     service, cut_at = start_service(), int(1.7 * BYTES_PER_SECOND)
     async with (
         Client(service.url) as client,
-        creating(client) as session,
-        running("transcriber.py", session.session_id, "--url", service.url) as program,
+        create_session(client) as session,
+        run_example("transcriber.py", session.session_id, "--url", service.url) as program,
     ):
-        await say(session, cut(SPEECH[:cut_at], 3200))
-        assert await program.line("forward ...")
+        await send_twice_realtime(session, cut(SPEECH[:cut_at], 3200))
+        assert await program.wait_for_line("forward ...")
         service.kill()
-        assert await program.line("connection lost")
+        assert await program.wait_for_line("connection lost")
         await asyncio.to_thread(service.start)
-        await say(session, cut(SPEECH[cut_at:], 3200))
+        await send_twice_realtime(session, cut(SPEECH[cut_at:], 3200))
         await session.close()
-        assert await program.ended() == 0
-    (line,) = utterances(program)
+        assert await program.wait() == 0
+    (line,) = final_lines(program)
     assert line.endswith(f"  {TEXT}")
-    assert heard_at(program) == sorted(set(heard_at(program)))
+    assert partial_line_seconds(program) == sorted(set(partial_line_seconds(program)))
 
 
 async def test_lost_connections_change_no_word(service: Service) -> None:
     async with (
         cutting_proxy(service) as proxy,
         Client(service.url) as client,
-        creating(client) as session,
-        running("transcriber.py", session.session_id, "--url", proxy.url) as program,
+        create_session(client) as session,
+        run_example("transcriber.py", session.session_id, "--url", proxy.url) as program,
     ):
         for words, end_seconds in (("forward ...", 1.6), ("forward ten ...", 1.9)):
             begin = session.progress.chunks * 320
-            await say(session, cut(SPEECH[begin : int(end_seconds * BYTES_PER_SECOND)], 320))
-            assert await program.line(words)
+            await send_twice_realtime(
+                session, cut(SPEECH[begin : int(end_seconds * BYTES_PER_SECOND)], 320)
+            )
+            assert await program.wait_for_line(words)
             proxy.cut()
-        await say(session, cut(SPEECH[session.progress.chunks * 320 :], 320))
+        await send_twice_realtime(session, cut(SPEECH[session.progress.chunks * 320 :], 320))
         await session.close()
-        assert await program.ended() == 0
-    assert len(program.complaints) == 2
-    (line,) = utterances(program)
+        assert await program.wait() == 0
+    assert len(program.error_lines) == 2
+    (line,) = final_lines(program)
     assert line.endswith(f"  {TEXT}")
 
 
@@ -104,11 +106,13 @@ async def test_speech_goes_on_to_the_last_sample_of_a_session_that_is_complete(
     service: Service,
 ) -> None:
     async with Client(service.url) as client:
-        async with creating(client) as session:
+        async with create_session(client) as session:
             await session.send(SPEECH[: int(2.3 * BYTES_PER_SECOND)])
-        async with running("transcriber.py", session.session_id, "--url", service.url) as program:
-            assert await program.ended() == 0
-    (line,) = utterances(program)
+        async with run_example(
+            "transcriber.py", session.session_id, "--url", service.url
+        ) as program:
+            assert await program.wait() == 0
+    (line,) = final_lines(program)
     assert TEXT.removesuffix("s") in line
 
 
@@ -116,17 +120,19 @@ async def test_a_session_of_another_rate_is_refused_with_what_to_do(service: Ser
     async with Client(service.url) as client:
         async with client.create(sample_rate=8000, format="pcm_s16le") as session:
             await session.send(pcm(8000))
-        async with running("transcriber.py", session.session_id, "--url", service.url) as program:
-            assert await program.ended() == 1
-    (complaint,) = program.complaints
-    assert "8000 Hz, 1 channel(s)" in complaint
-    assert "sample_rate=16000 and channels=1" in complaint
+        async with run_example(
+            "transcriber.py", session.session_id, "--url", service.url
+        ) as program:
+            assert await program.wait() == 1
+    (error_line,) = program.error_lines
+    assert "8000 Hz, 1 channel(s)" in error_line
+    assert "sample_rate=16000 and channels=1" in error_line
 
 
 async def test_a_session_that_does_not_exist_is_named(service: Service) -> None:
-    async with running("transcriber.py", "none", "--url", service.url) as program:
-        assert await program.ended() == 1
-    assert program.complaints == ["Error: Session not found"]
+    async with run_example("transcriber.py", "none", "--url", service.url) as program:
+        assert await program.wait() == 1
+    assert program.error_lines == ["Error: Session not found"]
 
 
 async def test_a_key_opens_the_session_and_without_one_that_is_told(
@@ -135,12 +141,12 @@ async def test_a_key_opens_the_session_and_without_one_that_is_told(
     key = new_key()
     line = key_line(key, "alice", ["record", "read"])
     service = start_service(auth_mode="api_key", api_keys=line)
-    async with Client(service.url, key=key) as client, creating(client) as session:
+    async with Client(service.url, key=key) as client, create_session(client) as session:
         await session.send(SPEECH)
     arguments = (session.session_id, "--url", service.url)
-    async with running("transcriber.py", *arguments, "--key", key) as program:
-        assert await program.ended() == 0
-        assert utterances(program)[0].endswith(TEXT)
-    async with running("transcriber.py", *arguments) as program:
-        assert await program.ended() == 1
-        assert program.complaints == ["Error: Authentication required"]
+    async with run_example("transcriber.py", *arguments, "--key", key) as program:
+        assert await program.wait() == 0
+        assert final_lines(program)[0].endswith(TEXT)
+    async with run_example("transcriber.py", *arguments) as program:
+        assert await program.wait() == 1
+        assert program.error_lines == ["Error: Authentication required"]

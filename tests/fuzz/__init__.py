@@ -1,7 +1,7 @@
-"""What reads hostile bytes in Python is fed with broken ones.
+"""Fuzz tests of the Python code that parses input from clients.
 
-`seeds` are files as encoders make them, `mutations` break them, `properties` say what must
-hold of any bytes, `wavs` makes WAV files with every oddity of that format and compares what
-becomes of them with ffmpeg. ``make test`` runs a few of each, always the same ones;
-``python -m tests.fuzz SECONDS`` runs new ones for as long as it is told.
+`seeds` are files as encoders make them, `mutations` break them, `properties` check what must hold
+for any bytes, `random_wav` makes unusual WAV files and compares their decode with ffmpeg's.
+``make test`` runs a few of each, always the same ones; ``python -m tests.fuzz SECONDS`` runs new
+ones for that time.
 """

@@ -12,29 +12,29 @@ from collections import Counter
 from random import Random
 from types import FrameType
 
-from tests.fuzz.mutations import mutated
+from tests.fuzz.mutations import mutate
 from tests.fuzz.properties import PROPERTIES, Property
+from tests.fuzz.random_wav import check_against_ffmpeg, random_wav
 from tests.fuzz.seeds import seeds
-from tests.fuzz.wavs import as_ffmpeg_decodes, random_wav
 
 # Nothing takes a second; what takes ten hangs.
-LONGEST_SECONDS = 10
+TIMEOUT_SECONDS = 10
 # A comparison costs two processes, everything else some microseconds.
-SHARE_OF_COMPARISONS = 0.005
+COMPARISON_SHARE = 0.005
 
 
 def main(seconds: float, seed: int) -> int:
     random, files, done = Random(seed), list(seeds().values()), Counter[str]()
     check: Property
-    signal.signal(signal.SIGALRM, _hangs)
+    signal.signal(signal.SIGALRM, _raise_timeout)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if random.random() < SHARE_OF_COMPARISONS:
-            name, check, data = "as_ffmpeg_decodes", as_ffmpeg_decodes, random_wav(random)
+        if random.random() < COMPARISON_SHARE:
+            name, check, data = "check_against_ffmpeg", check_against_ffmpeg, random_wav(random)
         else:
             name, check = random.choice(list(PROPERTIES.items()))
-            data = mutated(random.choice(files), random, files)
-        signal.alarm(LONGEST_SECONDS)
+            data = mutate(random.choice(files), random, files)
+        signal.alarm(TIMEOUT_SECONDS)
         try:
             check(data, random)
         except Exception:  # noqa: BLE001 - whatever it is, it is the find
@@ -48,8 +48,8 @@ def main(seconds: float, seed: int) -> int:
     return 0
 
 
-def _hangs(_signal: int, _frame: FrameType | None) -> None:
-    raise TimeoutError(f"no answer within {LONGEST_SECONDS} seconds")
+def _raise_timeout(_signal: int, _frame: FrameType | None) -> None:
+    raise TimeoutError(f"no answer within {TIMEOUT_SECONDS} seconds")
 
 
 if __name__ == "__main__":

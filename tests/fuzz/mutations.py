@@ -17,12 +17,12 @@ _WORDS = (
 Mutation = Callable[[bytes, Random], bytes]
 
 
-def mutated(data: bytes, random: Random, others: list[bytes]) -> bytes:
-    """``data`` with a few things wrong with it, maybe joined with one of ``others``."""
+def mutate(data: bytes, random: Random, others: list[bytes]) -> bytes:
+    """Return ``data`` with a few mutations, maybe with one of ``others`` inserted."""
     for _ in range(random.randint(0, 6)):
         data = random.choice(_MUTATIONS)(data, random)
     if random.random() < 0.2:
-        where = _where(data, random)
+        where = _random_offset(data, random)
         data = data[:where] + random.choice(others) + data[where:]
     return data
 
@@ -36,23 +36,23 @@ def _overwrite(data: bytes, random: Random) -> bytes:
 
 
 def _remove(data: bytes, random: Random) -> bytes:
-    where = _where(data, random)
+    where = _random_offset(data, random)
     return data[:where] + data[where + _length(random) :]
 
 
 def _repeat(data: bytes, random: Random) -> bytes:
-    where = _where(data, random)
+    where = _random_offset(data, random)
     return data[:where] + data[where : where + _length(random)] + data[where:]
 
 
 def _insert(data: bytes, random: Random) -> bytes:
-    where = _where(data, random)
+    where = _random_offset(data, random)
     new = random.choice((random.choice(_WORDS), random.choice(_EXTREMES), _noise(random)))
     return data[:where] + new + data[where:]
 
 
 def _cut(data: bytes, random: Random) -> bytes:
-    return data[: _where(data, random)]
+    return data[: _random_offset(data, random)]
 
 
 _MUTATIONS: tuple[Mutation, ...] = (
@@ -68,12 +68,12 @@ _MUTATIONS: tuple[Mutation, ...] = (
 
 
 def _put(data: bytes, random: Random, new: bytes) -> bytes:
-    where = _where(data, random)
+    where = _random_offset(data, random)
     return data[:where] + new + data[where + len(new) :]
 
 
-def _where(data: bytes, random: Random) -> int:
-    """Anywhere, but mostly where the headers are."""
+def _random_offset(data: bytes, random: Random) -> int:
+    """Return an offset, more often one in the headers."""
     return random.randint(0, random.choice((min(len(data), 64), min(len(data), 600), len(data))))
 
 

@@ -19,18 +19,18 @@ from storage.pcm import PcmFormat
 KINDS: tuple[InputKind, ...] = (
     "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "webm", "ogg", "mp4",
 )  # fmt: skip
-SIGNED: set[InputKind | None] = {"wav", "flac", "ogg", "webm", "mp4"}
+KINDS_WITH_SIGNATURE: set[InputKind | None] = {"wav", "flac", "ogg", "webm", "mp4"}
 FORMATS = (PcmFormat(22050, 1), PcmFormat(44100, 1), PcmFormat(44100, 2))
 
 # The longest that detection waits, and that with it the choice of a decoder waits.
-DETECTION_BYTES = 8 * 1024
-TAGGED_BYTES = 64 * 1024 + DETECTION_BYTES
-CHOICE_BYTES = 256 * 1024
+MAX_DETECTION_BYTES = 8 * 1024
+MAX_TAGGED_BYTES = 64 * 1024 + MAX_DETECTION_BYTES
+MAX_CHOICE_BYTES = 256 * 1024
 
 # How much audio a WAV may say that it has.
 DATA_BYTES = (None, 1, 7, 100, 2**32 - 1, 2**63, 2**64 - 2)
 # A cluster, its timestamp, and the head of its block: what stands before the PCM.
-MATROSKA_BYTES = 4 + 8 + 1 + 8 + 8 + 1 + 8 + 4
+MATROSKA_HEAD_BYTES = 4 + 8 + 1 + 8 + 8 + 1 + 8 + 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def prefixes(data: bytes, random: Random) -> list[bytes]:
     return [data[:length] for length in sorted({*near, *some, len(data)})]
 
 
-def pieces(data: bytes, random: Random) -> list[bytes]:
+def random_chunks(data: bytes, random: Random) -> list[bytes]:
     """``data`` cut anywhere."""
     found, start, largest = [], 0, random.choice((2, 20, 300, 3000, 100_000))
     while start < len(data):
@@ -68,7 +68,7 @@ def pieces(data: bytes, random: Random) -> list[bytes]:
     return found
 
 
-def assert_settled(answers: Sequence[T]) -> T:
+def assert_stable(answers: Sequence[T]) -> T:
     """Bytes lead from no answer to one, and more of them do not change it; gives the last."""
     settled = [answer for answer in answers if answer is not None]
     assert all(answer == answers[-1] for answer in settled), settled
@@ -78,15 +78,15 @@ def assert_settled(answers: Sequence[T]) -> T:
 
 def detection(data: bytes, random: Random) -> None:
     declared = random.choice(KINDS)
-    kind = assert_settled([detect(head, declared) for head in prefixes(data, random)])
+    kind = assert_stable([detect(head, declared) for head in prefixes(data, random)])
     at_end = detect(data, declared, at_end=True)
     assert at_end is not None
     assert kind in {None, at_end}
-    assert detect(data + bytes(TAGGED_BYTES), declared) is not None
+    assert detect(data + bytes(MAX_TAGGED_BYTES), declared) is not None
     if not data.startswith(b"ID3"):
-        assert detect(data + bytes(DETECTION_BYTES), declared) is not None
+        assert detect(data + bytes(MAX_DETECTION_BYTES), declared) is not None
     if declared in RAW_KINDS:
-        assert at_end in SIGNED | {declared, "mp3", "aac"}
+        assert at_end in KINDS_WITH_SIGNATURE | {declared, "mp3", "aac"}
         assert at_end not in {"mp3", "aac"} or data.startswith(b"ID3")
 
 
@@ -94,7 +94,7 @@ def beginning_of_files(data: bytes, random: Random) -> None:
     found = begins_file(data)
     assert found == begins_file(data[:64])
     if found:
-        assert detect(data, random.choice(KINDS)) in SIGNED
+        assert detect(data, random.choice(KINDS)) in KINDS_WITH_SIGNATURE
 
 
 def search_for_the_start(data: bytes, random: Random) -> None:
@@ -105,7 +105,7 @@ def search_for_the_start(data: bytes, random: Random) -> None:
 def wav_headers(data: bytes, random: Random) -> None:
     data = b"RIFF" + data[4:8].ljust(4, b"\0") + b"WAVE" + data[12:]
     heads = [head for head in prefixes(data, random) if len(head) >= 12]
-    header = assert_settled([attempt(parse_header, head) for head in heads])
+    header = assert_stable([attempt(parse_header, head) for head in heads])
     if header is not None and not isinstance(header, Refused):
         assert 12 <= header.data_offset <= len(data)
         assert header.channels > 0
@@ -115,11 +115,11 @@ def wav_headers(data: bytes, random: Random) -> None:
 def choices(data: bytes, random: Random) -> None:
     declared, pcm_format = random.choice(KINDS), random.choice(FORMATS)
     heads = prefixes(data, random)
-    found = assert_settled([attempt(choose, head, declared, pcm_format) for head in heads])
+    found = assert_stable([attempt(choose, head, declared, pcm_format) for head in heads])
     at_end = attempt(choose, data, declared, pcm_format, at_end=True)
     assert at_end is not None
     assert found in {None, at_end}
-    assert attempt(choose, data + bytes(CHOICE_BYTES), declared, pcm_format) is not None
+    assert attempt(choose, data + bytes(MAX_CHOICE_BYTES), declared, pcm_format) is not None
     if isinstance(found, Choice):
         assert 0 <= found.offset <= len(data)
         assert found.way == "ffmpeg" or found.found in {None, pcm_format}
@@ -131,7 +131,7 @@ def pcm_framing(data: bytes, random: Random) -> None:
     assert len(whole) % frame_bytes == 0
     assert len(whole) <= len(data)
     framer, out = PcmFramer(frame_bytes, data_bytes), b""
-    for piece in pieces(data, random):
+    for piece in random_chunks(data, random):
         pcm = bytes(framer.feed(piece))
         assert len(pcm) % frame_bytes == 0
         out += pcm
@@ -146,9 +146,9 @@ def matroska_framing(data: bytes, random: Random) -> None:
     arguments = samples, 44100, channels, data_bytes
     header = MatroskaFramer(*arguments).finish()
     framer = MatroskaFramer(*arguments)
-    blocks = [framer.feed(piece) for piece in pieces(data, random)]
+    blocks = [framer.feed(piece) for piece in random_chunks(data, random)]
     assert framer.finish() == (b"" if any(blocks) else header)
-    pcm = b"".join(block.removeprefix(header)[MATROSKA_BYTES:] for block in blocks)
+    pcm = b"".join(block.removeprefix(header)[MATROSKA_HEAD_BYTES:] for block in blocks)
     assert pcm == PcmFramer(channels * sample_bytes, data_bytes).feed(data)
 
 
@@ -174,7 +174,7 @@ def _framing(
     assert len(whole) + skipped_bytes + dropped_bytes == len(data)
     rest = iter(data)
     assert all(byte in rest for byte in whole)
-    assert _framed(new(), pieces(data, random)) == (whole, skipped_bytes)
+    assert _framed(new(), random_chunks(data, random)) == (whole, skipped_bytes)
 
 
 def _framed(framer: Framer, data: list[bytes]) -> tuple[bytes, int]:

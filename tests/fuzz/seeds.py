@@ -16,14 +16,14 @@ _ENCODED = {
     "webm": ("-c:a", "libopus", "-f", "webm", "-live", "1"),
     "mp4": ("-c:a", "aac", "-frag_duration", "100000", *_FRAGMENTED),
 }
-_MOST_BYTES = 8000
+_MAX_BYTES = 8000
 
 
 @functools.cache
 def seeds() -> dict[str, bytes]:
     """By name; none is longer than a few kilobytes."""
     sound = wav(speech()[30_000:45_000], sample_rate=_SAMPLE_RATE)
-    files = {name: encode(sound, *options)[:_MOST_BYTES] for name, options in _ENCODED.items()}
+    files = {name: encode(sound, *options)[:_MAX_BYTES] for name, options in _ENCODED.items()}
     assert all(len(data) > 1000 for data in files.values())
     ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, 600, 300, 0))
     tag = b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes(256)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from api.audio.detection import detect
 from api.audio.formats import InputKind
-from tests.fuzz.mutations import mutated
-from tests.fuzz.properties import PROPERTIES, assert_settled
+from tests.fuzz.mutations import mutate
+from tests.fuzz.properties import PROPERTIES, assert_stable
+from tests.fuzz.random_wav import check_against_ffmpeg, random_wav
 from tests.fuzz.seeds import seeds
-from tests.fuzz.wavs import as_ffmpeg_decodes, random_wav
 
 REPEATABLE = settings(derandomize=True, deadline=None, database=None)
 
@@ -29,7 +29,7 @@ def test_a_real_file_is_the_same_wherever_its_first_chunk_ends(
     seed: str, declared: InputKind
 ) -> None:
     data = seeds()[seed]
-    assert_settled([detect(data[:length], declared) for length in range(min(len(data), 1000) + 1)])
+    assert_stable([detect(data[:length], declared) for length in range(min(len(data), 1000) + 1)])
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
@@ -39,11 +39,11 @@ def test_whatever_is_wrong_with_a_file_there_is_one_answer_in_time(
     name: str, seed: str, number: int
 ) -> None:
     random = Random(number)
-    PROPERTIES[name](mutated(seeds()[seed], random, list(seeds().values())), random)
+    PROPERTIES[name](mutate(seeds()[seed], random, list(seeds().values())), random)
 
 
 @settings(REPEATABLE, max_examples=30)
 @given(st.integers(0, 2**32))
 def test_whatever_is_odd_about_a_wav_its_audio_is_what_ffmpeg_finds(number: int) -> None:
     random = Random(number)
-    as_ffmpeg_decodes(random_wav(random), random)
+    check_against_ffmpeg(random_wav(random), random)

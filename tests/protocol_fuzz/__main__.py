@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.protocol_fuzz.properties import (
     CONVERSATIONS,
     HANDSHAKES,
-    SERVICE,
-    answers_a_handshake,
-    survives,
+    SERVICE_SETTINGS,
+    check_conversation,
+    check_handshake,
 )
 from tests.service import Service
 
@@ -26,10 +26,10 @@ def main(examples: int) -> None:
         phases=[Phase.generate, Phase.shrink],
     )
     with tempfile.TemporaryDirectory() as folder:
-        service = Service(Path(folder), **SERVICE).start()
+        service = Service(Path(folder), **SERVICE_SETTINGS).start()
         try:
-            repeat(given(CONVERSATIONS)(lambda talk: survives(service, *talk)))()
-            repeat(given(HANDSHAKES)(lambda request: answers_a_handshake(service, request)))()
+            repeat(given(CONVERSATIONS)(lambda talk: check_conversation(service, *talk)))()
+            repeat(given(HANDSHAKES)(lambda request: check_handshake(service, request)))()
         finally:
             service.kill()
     sys.stdout.write(f"nothing found in {examples} conversations and {examples} handshakes\n")

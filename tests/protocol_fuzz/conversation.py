@@ -1,4 +1,4 @@
-"""One session, and what every client that talks to it must be told."""
+"""One session, and a check of every message that the service sends to it."""
 
 import re
 import socket
@@ -18,19 +18,21 @@ from tests.service import Service
 
 _DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 _CLOSE_CODES = _DOCUMENT.split("\n## Close codes\n")[1].split("\n## ")[0]
-DOCUMENTED = {int(code) for code in re.findall(r"^\| (\d{4}) \|", _CLOSE_CODES, re.MULTILINE)}
-_PATIENCE_SECONDS = 15
+DOCUMENTED_CLOSE_CODES = {
+    int(code) for code in re.findall(r"^\| (\d{4}) \|", _CLOSE_CODES, re.MULTILINE)
+}
+_TIMEOUT_SECONDS = 15
 _RST = struct.pack("ii", 1, 0)
 
 Message = SessionMessage | ChunkMessage | ControlMessage | ErrorMessage
 _decode = msgspec.json.Decoder(Message).decode
 
 
-class Wire:
+class RawWebSocket:
     """A socket that has asked for a WebSocket and reads frames."""
 
     def __init__(self, port: int, path: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_SECONDS)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = StreamReader()
         self.socket.sendall(HANDSHAKE.replace(b"/api/ws/audio", path.encode(), 1))
@@ -41,7 +43,7 @@ class Wire:
         del self._reader.buffer[:end]
 
     def send(self, data: bytes) -> None:
-        """Whoever was told goodbye may be reset: reading shows how it ended."""
+        """Send; ignore a reset, which the service may send after its close frame."""
         try:
             self.socket.sendall(data)
         except ConnectionError:
@@ -81,59 +83,59 @@ class Conversation:
         self._sent = self._acknowledged = 0
         self._is_exact = True  # all that was sent was received for certain
         self._is_completed = self._may_be_completed = False
-        self._due: deque[str] = deque()
+        self._pending_answers: deque[str] = deque()
         self._pings = Counter[bytes]()
         self.session_id = ""
-        self._wire: Wire | None = None
+        self._websocket: RawWebSocket | None = None
         self._connect(f"/api/ws/audio?{query}")
 
     def close(self) -> None:
-        if self._wire is not None:
-            self._wire.close()
+        if self._websocket is not None:
+            self._websocket.close()
 
-    def take(self, step: Step) -> None:
+    def run_step(self, step: Step) -> None:
         if self._is_completed:
             return
-        if self._wire is None:
+        if self._websocket is None:
             resume = "true" if step.resume else "false"
             self._connect(f"/api/ws/audio/{self.session_id}?resume={resume}")
-        if self._wire is None:
+        if self._websocket is None:
             return
         self._may_be_completed |= step.name == "close_session"
         self._sent += step.is_chunk
-        self._wire.send(step.data)
-        self._due.extend(["chunk"] * step.is_chunk + ["text"] * step.is_text)
+        self._websocket.send(step.data)
+        self._pending_answers.extend(["chunk"] * step.is_chunk + ["text"] * step.is_text)
         self._pings.update(step.pings)
-        if step.leaving is not None:
-            self._leave(self._wire, step)
+        if step.disconnect is not None:
+            self._disconnect(self._websocket, step)
         elif step.close_codes:
-            self._read_to_the_end(self._wire, step.close_codes)
-        elif step.waits:
-            self._settle(self._wire)
+            self._read_to_the_end(self._websocket, step.close_codes)
+        elif step.waits_for_answers:
+            self._read_pending(self._websocket)
 
     def finish(self) -> None:
         """All is answered, and the session has what was acknowledged."""
         path = f"/api/audio/sessions/{self.session_id}"
-        if self._wire is not None:
-            self._settle(self._wire)
+        if self._websocket is not None:
+            self._read_pending(self._websocket)
         info = self._service.post(f"{path}/close").json()["session"]
         assert self._acknowledged <= info["total_chunks"] <= self._sent
         if self._is_exact:
             assert info["total_chunks"] == self._sent
         assert info["persisted_chunk_count"] == info["total_chunks"]
         assert self._service.wav(self.session_id).stat().st_size == info["size_bytes"]
-        if self._wire is not None:
-            self._read_to_the_end(self._wire, (1000,))
+        if self._websocket is not None:
+            self._read_to_the_end(self._websocket, (1000,))
             assert self._is_completed
         assert self._service.delete(path).status_code == 200
 
     def _connect(self, path: str) -> None:
-        self._wire = Wire(self._service.port, path)
-        greeting = self._message(self._wire.receive())
+        self._websocket = RawWebSocket(self._service.port, path)
+        greeting = self._message(self._websocket.receive())
         if self._may_be_completed and isinstance(greeting, ErrorMessage):
             assert greeting.code == "session_completed"  # its last message was lost on the way
             self._is_completed = True
-            self._read_to_the_end(self._wire, (1008,))
+            self._read_to_the_end(self._websocket, (1008,))
             return
         assert isinstance(greeting, SessionMessage), greeting
         assert self._acknowledged <= greeting.chunk_count <= self._sent
@@ -142,41 +144,42 @@ class Conversation:
         self._acknowledged = greeting.chunk_count
         self.session_id = greeting.session_id or ""
 
-    def _settle(self, wire: Wire) -> None:
-        while self._due or self._pings.total():
-            received = wire.receive()
-            assert received is not None, f"dropped, with {self._due} and {self._pings} due"
+    def _read_pending(self, websocket: RawWebSocket) -> None:
+        while self._pending_answers or self._pings.total():
+            received = websocket.receive()
+            pending = f"{self._pending_answers} and {self._pings}"
+            assert received is not None, f"dropped, with {pending} due"
             assert received.opcode is not Opcode.CLOSE, received
             self._answer(received)
 
-    def _read_to_the_end(self, wire: Wire, close_codes: tuple[int, ...]) -> None:
-        while (received := wire.receive()) is not None and received.opcode is not Opcode.CLOSE:
+    def _read_to_the_end(self, websocket: RawWebSocket, close_codes: tuple[int, ...]) -> None:
+        while (received := websocket.receive()) is not None and received.opcode is not Opcode.CLOSE:
             self._answer(received)
         if received is not None:
             code = Close.parse(received.data).code
             assert code in close_codes, f"{code} instead of {close_codes}"
-            wire.send(frame(Opcode.CLOSE, bytes(received.data[:2])))
-            while wire.receive() is not None:  # nothing is said after a goodbye, and it ends
+            websocket.send(frame(Opcode.CLOSE, bytes(received.data[:2])))
+            while websocket.receive() is not None:  # a close frame is the last frame
                 raise AssertionError("a frame after the close frame")
         # It was still sending, and was reset: the last messages may be lost on their way.
-        self._gone(wire)
+        self._forget_websocket(websocket)
 
-    def _leave(self, wire: Wire, step: Step) -> None:
-        if step.leaving == "abort":
-            wire.abort()
+    def _disconnect(self, websocket: RawWebSocket, step: Step) -> None:
+        if step.disconnect == "abort":
+            websocket.abort()
         else:
-            wire.socket.shutdown(socket.SHUT_WR)
-            while (received := wire.receive()) is not None:
+            websocket.socket.shutdown(socket.SHUT_WR)
+            while (received := websocket.receive()) is not None:
                 if received.opcode is not Opcode.CLOSE:
                     self._answer(received)
-        self._gone(wire)
+        self._forget_websocket(websocket)
 
-    def _gone(self, wire: Wire) -> None:
-        wire.close()
-        self._is_exact = self._is_exact and "chunk" not in self._due
-        self._due.clear()
+    def _forget_websocket(self, websocket: RawWebSocket) -> None:
+        websocket.close()
+        self._is_exact = self._is_exact and "chunk" not in self._pending_answers
+        self._pending_answers.clear()
         self._pings.clear()
-        self._wire = None
+        self._websocket = None
 
     def _answer(self, received: Frame) -> None:
         if received.opcode is Opcode.PONG:
@@ -188,7 +191,7 @@ class Conversation:
         if message.status == "completed":
             self._is_completed = True
         elif code != "chunk_too_large":
-            asked = self._due.popleft()
+            asked = self._pending_answers.popleft()
             if asked == "text":
                 assert isinstance(message, ControlMessage) or code == "invalid_message", message
                 assert message.chunk_count >= self._acknowledged

@@ -10,11 +10,11 @@ from websockets.frames import Opcode
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from tests.audio import pcm
-from tests.protocol_fuzz.conversation import Conversation, Wire
+from tests.protocol_fuzz.conversation import Conversation, RawWebSocket
 from tests.protocol_fuzz.steps import Step, frame, steps
 from tests.service import Service
 
-SERVICE = {
+SERVICE_SETTINGS = {
     "max_chunk_size_mb": 0.1,
     "max_message_size_bytes": 300_000,
     "max_concurrent_sessions": 10_000,
@@ -74,19 +74,19 @@ HANDSHAKES = st.builds(
 )
 
 
-def survives(service: Service, query: str, steps: Sequence[Step]) -> None:
-    """One conversation, in which all is told that is due. Nobody else notices."""
-    told = len(service.log)
+def check_conversation(service: Service, query: str, steps: Sequence[Step]) -> None:
+    """Check that one conversation gets every answer and does not affect other sessions."""
+    log_length = len(service.log)
     with contextlib.closing(Conversation(service, query)) as conversation:
         for step in steps:
-            conversation.take(step)
+            conversation.run_step(step)
         conversation.finish()
-    records_as_ever(service, told)
+    check_recording(service, log_length)
 
 
-def answers_a_handshake(service: Service, request: bytes) -> None:
-    """Any attempt to connect is answered as HTTP, or at least ended."""
-    told = len(service.log)
+def check_handshake(service: Service, request: bytes) -> None:
+    """Check that a handshake is answered with HTTP, or the connection closed."""
+    log_length = len(service.log)
     with socket.create_connection(("127.0.0.1", service.port), timeout=15) as client:
         client.sendall(request)
         answer = b""
@@ -95,23 +95,23 @@ def answers_a_handshake(service: Service, request: bytes) -> None:
                 answer += data
     assert not answer or answer.startswith(b"HTTP/1.1 "), answer
     assert not answer.startswith(b"HTTP/1.1 5"), answer
-    records_as_ever(service, told)
+    check_recording(service, log_length)
 
 
-def records_as_ever(service: Service, told: int) -> None:
-    """An ordinary session is exact, and the log tells of no defect since ``told`` lines."""
-    with contextlib.closing(Wire(service.port, "/api/ws/audio")) as wire:
-        greeting = wire.receive()
+def check_recording(service: Service, log_length: int) -> None:
+    """Check that a session is exact and that the log has no error after ``log_length`` lines."""
+    with contextlib.closing(RawWebSocket(service.port, "/api/ws/audio")) as websocket:
+        greeting = websocket.receive()
         assert greeting is not None
         session_id = json.loads(bytes(greeting.data))["session_id"]
         for seed in range(3):
-            wire.send(frame(Opcode.BINARY, pcm(500, seed=seed)))
+            websocket.send(frame(Opcode.BINARY, pcm(500, seed=seed)))
         for _ in range(3):
-            assert wire.receive() is not None
+            assert websocket.receive() is not None
         assert service.post(f"/api/audio/sessions/{session_id}/close").status_code == 200
     assert service.pcm(session_id) == b"".join(pcm(500, seed=seed) for seed in range(3))
     service.delete(f"/api/audio/sessions/{session_id}")
     assert service.is_running
-    news = "".join(service.log[told:])
-    assert "Traceback" not in news, news
-    assert " ERROR " not in news, news
+    new_lines = "".join(service.log[log_length:])
+    assert "Traceback" not in new_lines, new_lines
+    assert " ERROR " not in new_lines, new_lines

@@ -11,11 +11,11 @@ from websockets.frames import Frame, Opcode
 from tests.audio import pcm
 from tests.fuzz.seeds import seeds
 
-LARGEST_CHUNK_BYTES = 100_000
-LARGEST_MESSAGE_BYTES = 300_000
+MAX_CHUNK_BYTES = 100_000
+MAX_MESSAGE_BYTES = 300_000
 ACTIONS = ("flush", "keep_alive", "status")
 
-Leaving = Literal["half_close", "abort"]
+Disconnect = Literal["half_close", "abort"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +28,17 @@ class Step:
     is_text: bool = False
     pings: tuple[bytes, ...] = ()
     close_codes: tuple[int, ...] = ()  # one of them ends the connection
-    leaving: Leaving | None = None
-    waits: bool = True
+    disconnect: Disconnect | None = None
+    waits_for_answers: bool = True
     resume: bool = True  # if there has to be a new connection for this
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(repr(self))
 
     def __repr__(self) -> str:
-        end = self.leaving or (self.close_codes or "")
-        return f"<{self.name} {len(self.data)}: {self.data[:24]!r} {end} waits={self.waits}>"
+        end = self.disconnect or (self.close_codes or "")
+        waits = self.waits_for_answers
+        return f"<{self.name} {len(self.data)}: {self.data[:24]!r} {end} {waits=}>"
 
 
 def frame(opcode: Opcode, payload: bytes = b"", *, fin: bool = True, mask: bool = True) -> bytes:
@@ -90,14 +91,15 @@ _chunks = st.one_of(
         st.integers(0, 40) | st.integers(0, 9000),
     ),
     st.integers(0, 2000).map(lambda frames: pcm(frames, seed=frames)),
-    st.sampled_from([30_000, 90_000, LARGEST_CHUNK_BYTES + 20_000, LARGEST_MESSAGE_BYTES + 1]).map(
-        bytes
-    ),
+    st.sampled_from([30_000, 90_000, MAX_CHUNK_BYTES + 20_000, MAX_MESSAGE_BYTES + 1]).map(bytes),
 )
-_nowhere: list[int] = []
-_cuts = st.just(_nowhere) | st.lists(st.integers(0, 300_000), max_size=5)
+_no_cuts: list[int] = []
+_cuts = st.just(_no_cuts) | st.lists(st.integers(0, 300_000), max_size=5)
 _payloads = st.binary(max_size=125)
-_moods: dict[str, Any] = {"waits": st.booleans(), "resume": st.booleans() | st.just(True)}
+_flags: dict[str, Any] = {
+    "waits_for_answers": st.booleans(),
+    "resume": st.booleans() | st.just(True),
+}
 
 
 def _message(
@@ -106,10 +108,10 @@ def _message(
     cuts: list[int],
     pings: list[bytes],
     *,
-    waits: bool,
+    waits_for_answers: bool,
     resume: bool,
 ) -> Step:
-    limit = LARGEST_MESSAGE_BYTES if opcode is Opcode.TEXT else LARGEST_CHUNK_BYTES
+    limit = MAX_MESSAGE_BYTES if opcode is Opcode.TEXT else MAX_CHUNK_BYTES
     return Step(
         name=opcode.name.lower(),
         data=_fragmented(opcode, payload, cuts, pings),
@@ -117,7 +119,7 @@ def _message(
         is_text=opcode is Opcode.TEXT and len(payload) <= limit,
         pings=tuple(pings[: len(cuts)]),
         close_codes=() if len(payload) <= limit else (1009,),
-        waits=waits,
+        waits_for_answers=waits_for_answers,
         resume=resume,
     )
 
@@ -145,7 +147,7 @@ _not_utf8 = st.sampled_from(
     [b"\xff", b"ok\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b'{"type":"\x80"}']
 )
 _data_opcodes = st.sampled_from([Opcode.TEXT, Opcode.BINARY])
-_broken = st.one_of(
+_protocol_violations = st.one_of(
     st.builds(  # reserved bits
         lambda bits, opcode: bytes([0x80 | bits | opcode, 0x80]) + bytes(4),
         st.sampled_from([0x10, 0x20, 0x40, 0x70]),
@@ -157,7 +159,7 @@ _broken = st.one_of(
     st.builds(frame, _data_opcodes | st.just(Opcode.PING), st.just(b"x"), mask=st.just(False)),
     st.builds(_fragmented, st.just(Opcode.TEXT), _not_utf8, _cuts, st.just([])),
     _not_utf8.map(lambda text: frame(Opcode.TEXT, text) * 3),
-    st.sampled_from([LARGEST_MESSAGE_BYTES + 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1]).map(
+    st.sampled_from([MAX_MESSAGE_BYTES + 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1]).map(
         lambda size: b"\x82\xff" + size.to_bytes(8, "big") + bytes(4)
     ),
     st.builds(  # a message inside the fragments of another
@@ -174,19 +176,19 @@ _broken = st.one_of(
 ).map(lambda data: Step(name="broken", data=data, close_codes=(1002, 1007, 1009)))
 
 messages = st.builds(
-    _message, st.just(Opcode.TEXT), _texts, _cuts, st.lists(_payloads, max_size=3), **_moods
+    _message, st.just(Opcode.TEXT), _texts, _cuts, st.lists(_payloads, max_size=3), **_flags
 ) | st.builds(
-    _message, st.just(Opcode.BINARY), _chunks, _cuts, st.lists(_payloads, max_size=3), **_moods
+    _message, st.just(Opcode.BINARY), _chunks, _cuts, st.lists(_payloads, max_size=3), **_flags
 )
 
 
-def _ping(opcode: Opcode, payload: bytes, *, waits: bool, resume: bool) -> Step:
+def _ping(opcode: Opcode, payload: bytes, *, waits_for_answers: bool, resume: bool) -> Step:
     pings = (payload,) if opcode is Opcode.PING else ()
     return Step(
         name=opcode.name.lower(),
         data=frame(opcode, payload),
         pings=pings,
-        waits=waits,
+        waits_for_answers=waits_for_answers,
         resume=resume,
     )
 
@@ -198,17 +200,20 @@ def _ended(end: Step, more: Step, *, resume: bool) -> Step:
     return replace(end, data=data, pings=more.pings, close_codes=codes, resume=resume)
 
 
-def _cut(message: Step, size_bytes: int, leaving: Leaving) -> Step:
+def _cut(message: Step, size_bytes: int, disconnect: Disconnect) -> Step:
     data = message.data[: size_bytes % len(message.data)]
-    return Step(name="cut", data=data, pings=message.pings, leaving=leaving)
+    return Step(name="cut", data=data, pings=message.pings, disconnect=disconnect)
 
 
 steps = st.one_of(
     messages,
     messages,
-    st.builds(_ping, st.sampled_from([Opcode.PING, Opcode.PONG]), _payloads, **_moods),
+    st.builds(_ping, st.sampled_from([Opcode.PING, Opcode.PONG]), _payloads, **_flags),
     st.builds(
-        _ended, _closing | _broken, st.just(Step(name="nothing")) | messages, resume=st.booleans()
+        _ended,
+        _closing | _protocol_violations,
+        st.just(Step(name="nothing")) | messages,
+        resume=st.booleans(),
     ),
     st.builds(
         _cut,

@@ -1,4 +1,4 @@
-"""The page of a service in a real Chromium, which hears a WAV file instead of a microphone."""
+"""The page of a service in a real Chromium whose microphone plays a WAV file."""
 
 import asyncio
 import base64
@@ -17,109 +17,111 @@ CHROMIUM = shutil.which("chromium")
 DESKTOP = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
-# What the browser's own parts hand to the client is told to the test as well.
-_TAPS = """
+# Collect what the browser delivers to the client, to compare it with the recording.
+_RECORDING_WRAPPERS = """
 globalThis.AudioWorkletNode = class extends AudioWorkletNode {
     constructor(...given) {
         super(...given);
         this.port.addEventListener('message', ({ data }) => {
-            if (data.chunk) hand(data.chunk.slice(0));
+            if (data.chunk) deliver(data.chunk.slice(0));
         });
     }
 };
 globalThis.MediaRecorder = class extends MediaRecorder {
     constructor(...given) {
         super(...given);
-        this.addEventListener('dataavailable', async ({ data }) => hand(await data.arrayBuffer()));
+        this.addEventListener('dataavailable', async ({ data }) => {
+            deliver(await data.arrayBuffer());
+        });
     }
 };
-function hand(buffer) {
+function deliver(buffer) {
     const characters = Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte));
-    handedOver(btoa(characters.join('')));
+    collectChunk(btoa(characters.join('')));
 }
 """
 
 
-class Visit:
-    """One tab with the service's page, and all that it did beside."""
+class PageTab:
+    """One tab with the service's page, its chunks, its requests' hosts and its errors."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.handed_over: list[bytes] = []  # by microphone or recorder, to the client
+        self.delivered_chunks: list[bytes] = []  # by microphone or recorder, to the client
         self.hosts: set[str] = set()
-        self.complaints: list[str] = []
+        self.page_errors: list[str] = []
 
     async def prepare(self) -> None:
-        def hand(chunk: str) -> None:
-            self.handed_over.append(base64.b64decode(chunk))
+        def collect_chunk(chunk: str) -> None:
+            self.delivered_chunks.append(base64.b64decode(chunk))
 
         page = self.page
-        await page.expose_function("handedOver", hand)
-        await page.add_init_script(_TAPS)
+        await page.expose_function("collectChunk", collect_chunk)
+        await page.add_init_script(_RECORDING_WRAPPERS)
         page.on("response", lambda answer: self.hosts.add(urlsplit(answer.url).netloc))
         page.on("websocket", lambda socket: self.hosts.add(urlsplit(socket.url).netloc))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
         page.on("console", self._console)
 
-    async def begin(self) -> None:
-        """Start a recording; returns when it is one."""
+    async def start_recording(self) -> None:
+        """Start a recording; return when the session exists."""
         await self.page.get_by_role("button", name="Start recording").click()
-        await self.state("Recording")
+        await self.wait_for_state("Recording")
 
-    async def end(self) -> None:
-        """Stop the recording; returns when all of it is saved."""
+    async def stop_recording(self) -> None:
+        """Stop the recording; return when the session is completed."""
         await self.page.get_by_role("button", name="Stop recording").click()
-        await self.state("Saved", seconds=60)
+        await self.wait_for_state("Saved", seconds=60)
 
-    async def state(self, text: str, *, seconds: float = 30) -> None:
+    async def wait_for_state(self, text: str, *, seconds: float = 30) -> None:
         state = self.page.locator("#recorder [data-part=state]", has_text=text)
         await state.wait_for(timeout=seconds * 1000)
 
-    async def until(self, expression: str) -> None:
+    async def wait_until(self, expression: str) -> None:
         """Return when a JavaScript expression is true; the page's policy forbids to poll there."""
         async with asyncio.timeout(30):
             while not await self.page.evaluate(expression):
                 await asyncio.sleep(0.02)
 
     def _console(self, message: Any) -> None:
-        # That a service which was killed does not answer is expected, and told by the page.
+        # Failed requests to a killed service are expected; the page shows them itself.
         is_expected = re.search("Failed to load|WebSocket connection to", message.text)
         if message.type == "error" and not is_expected:
-            self.complaints.append(message.text)
+            self.page_errors.append(message.text)
 
 
-class Visitor:
-    """A browser of a person."""
+class PageBrowser:
+    """A browser that opens the service's page in tabs and checks them for errors."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
 
     @contextlib.asynccontextmanager
-    async def visit(self, url: str, **options: Any) -> AsyncIterator[Visit]:
-        """Open the page; at the end it must have loaded nothing from others, and not failed."""
-        context = await self.context(**options)
-        async with self.tab(context, url) as visit:
-            yield visit
+    async def open_page(self, url: str, **options: Any) -> AsyncIterator[PageTab]:
+        """Open the page. At the end, fail if it had errors or loaded from another host."""
+        context = await self.new_context(**options)
+        async with self.open_tab(context, url) as tab:
+            yield tab
         await context.close()
 
-    async def context(self, **options: Any) -> BrowserContext:
+    async def new_context(self, **options: Any) -> BrowserContext:
         context = await self._browser.new_context(**{"viewport": DESKTOP} | options)
         await context.grant_permissions(["microphone", "clipboard-read", "clipboard-write"])
         return context
 
     @contextlib.asynccontextmanager
-    async def tab(self, context: BrowserContext, url: str) -> AsyncIterator[Visit]:
-        visit = Visit(await context.new_page())
-        await visit.prepare()
-        await visit.page.goto(url)
-        yield visit
-        assert not visit.complaints, visit.complaints
-        assert visit.hosts - {""} == {urlsplit(url).netloc}  # "": what the page has made itself
+    async def open_tab(self, context: BrowserContext, url: str) -> AsyncIterator[PageTab]:
+        tab = PageTab(await context.new_page())
+        await tab.prepare()
+        await tab.page.goto(url)
+        yield tab
+        assert not tab.page_errors, tab.page_errors
+        assert tab.hosts - {""} == {urlsplit(url).netloc}  # "": what the page has made itself
 
 
 @contextlib.asynccontextmanager
-async def visitor(microphone: Path) -> AsyncIterator[Visitor]:
-    """A Chromium whose microphone hears a WAV file, once, from when it is opened."""
+async def launch_browser(microphone: Path) -> AsyncIterator[PageBrowser]:
+    """Run a Chromium whose microphone plays a WAV file once, from when it is opened."""
     assert CHROMIUM is not None, "there is no chromium: make test installs Debian's, as root"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -132,5 +134,5 @@ async def visitor(microphone: Path) -> AsyncIterator[Visitor]:
                 f"--use-file-for-fake-audio-capture={microphone}%noloop",
             ],
         )
-        yield Visitor(browser)
+        yield PageBrowser(browser)
         await browser.close()

@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from tests.audio import pcm
 from tests.service import Service
-from tests.web.browser import Visitor
+from tests.web.browser import PageBrowser
 
 KEY = "a-key-that-only-its-holder-has"
 
@@ -20,9 +20,11 @@ def service(start_service: Callable[..., Service]) -> Service:
     return start_service(auth_mode="api_key", api_keys=f"{known} alice record,read")
 
 
-async def test_a_key_is_asked_for_and_opens_everything(person: Visitor, service: Service) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+async def test_a_key_is_asked_for_and_opens_everything(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         addresses: list[str] = []
         page.on("request", lambda request: addresses.append(request.url))
         dialog = page.get_by_role("dialog", name="Who are you?")
@@ -33,10 +35,10 @@ async def test_a_key_is_asked_for_and_opens_everything(person: Visitor, service:
         await field.fill(KEY)
         await dialog.get_by_role("button", name="Continue").click()
         await page.get_by_text("Nothing here yet").wait_for()
-        await visit.begin()
+        await tab.start_recording()
         await page.get_by_role("button", name="Watch").click()
         await page.get_by_text("Live", exact=True).wait_for()
-        await visit.end()
+        await tab.stop_recording()
         await page.get_by_role("button", name="Play").click()
         await page.get_by_role("button", name="Pause").wait_for()
         await page.get_by_text("Download", exact=True).click()
@@ -46,19 +48,19 @@ async def test_a_key_is_asked_for_and_opens_everything(person: Visitor, service:
         await page.reload()
         await page.get_by_role("button", name="Play").wait_for()  # and nobody asks again
         assert not any(KEY in address for address in addresses)
-        visit.complaints = [text for text in visit.complaints if "401" not in text]
+        tab.page_errors = [text for text in tab.page_errors if "401" not in text]
     (session,) = service.get(
         "/api/audio/sessions", headers={"Authorization": f"Bearer {KEY}"}
     ).json()["sessions"]
     assert (session["user_id"], session["status"]) == ("alice", "completed")
-    assert service.pcm(session["session_id"]) == b"".join(visit.handed_over)
+    assert service.pcm(session["session_id"]) == b"".join(tab.delivered_chunks)
 
 
 async def test_who_has_no_key_is_not_asked_again_and_again(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         dialog = page.get_by_role("dialog", name="Who are you?")
         await dialog.get_by_role("button", name="Cancel").click()
         await page.get_by_text("The service wants to know who you are.").wait_for()
@@ -73,7 +75,7 @@ async def test_who_has_no_key_is_not_asked_again_and_again(
 
 
 async def test_a_failure_to_get_a_token_does_not_keep_play_from_working_later(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
     created = service.post("/api/audio/sessions", headers=headers).json()
@@ -82,8 +84,8 @@ async def test_a_failure_to_get_a_token_does_not_keep_play_from_working_later(
         socket.send(pcm(44100))
         socket.recv()
     service.post(f"/api/audio/sessions/{created['session_id']}/close", headers=headers)
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         dialog = page.get_by_role("dialog", name="Who are you?")
         await dialog.get_by_label("Key or token").fill(KEY)
         await dialog.get_by_role("button", name="Continue").click()

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.audio import speech
 from tests.service import Service
-from tests.web.browser import DESKTOP, PHONE, Visit, Visitor
+from tests.web.browser import DESKTOP, PHONE, PageBrowser, PageTab
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -20,12 +20,12 @@ def service(start_service: Callable[..., Service]) -> Service:
     return start_service()
 
 
-async def violations(visit: Visit) -> list[str]:
+async def violations(tab: PageTab) -> list[str]:
     """What axe-core finds, in words."""
-    complaints = list(visit.complaints)
-    await visit.page.evaluate(f"() => {{ {AXE.read_text()} }}")
-    found: dict[str, Any] = await visit.page.evaluate("axe.run()")
-    visit.complaints = complaints  # its own styles are against the page's policy
+    page_errors = list(tab.page_errors)
+    await tab.page.evaluate(f"() => {{ {AXE.read_text()} }}")
+    found: dict[str, Any] = await tab.page.evaluate("axe.run()")
+    tab.page_errors = page_errors  # its own styles are against the page's policy
     assert len(found["passes"]) > 10
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
 
@@ -33,52 +33,54 @@ async def violations(visit: Visit) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 async def test_axe_finds_nothing_wrong(
-    person: Visitor, service: Service, scheme: Any, size: Any
+    browser: PageBrowser, service: Service, scheme: Any, size: Any
 ) -> None:
     options = {"color_scheme": scheme, "viewport": size}
-    async with person.visit(f"{service.url}/", **options) as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/", **options) as tab:
+        page = tab.page
         await page.get_by_text("Nothing here yet").wait_for()
-        assert await violations(visit) == []
+        assert await violations(tab) == []
         await service.record(speech(), sample_rate=22050)
-        await visit.begin()
+        await tab.start_recording()
         await page.get_by_role("button", name="Watch").click()
         await page.get_by_text("Live", exact=True).wait_for()
         await page.locator("details.menu:visible summary").click()
-        assert await violations(visit) == []
+        assert await violations(tab) == []
         await page.get_by_role("button", name="Finish").click()
-        assert await violations(visit) == []
+        assert await violations(tab) == []
         await page.get_by_role("button", name="Cancel").click()
         service.kill()
-        await visit.state("Connection lost")
-        assert await violations(visit) == []
+        await tab.wait_for_state("Connection lost")
+        assert await violations(tab) == []
         await asyncio.to_thread(service.start)
-        await visit.end()
-        assert await violations(visit) == []
+        await tab.stop_recording()
+        assert await violations(tab) == []
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, {"width": 320, "height": 600}])
 async def test_nothing_is_wider_than_the_screen(
-    person: Visitor, service: Service, size: Any
+    browser: PageBrowser, service: Service, size: Any
 ) -> None:
     await service.record(speech(), sample_rate=22050)
-    async with person.visit(f"{service.url}/", viewport=size) as visit:
-        await visit.page.get_by_role("slider").scroll_into_view_if_needed()
-        await visit.page.locator(".wave canvas").first.wait_for()
-        width = await visit.page.evaluate("document.documentElement.scrollWidth")
+    async with browser.open_page(f"{service.url}/", viewport=size) as tab:
+        await tab.page.get_by_role("slider").scroll_into_view_if_needed()
+        await tab.page.locator(".wave canvas").first.wait_for()
+        width = await tab.page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"]
 
 
-async def test_everything_can_be_done_with_the_keyboard(person: Visitor, service: Service) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+async def test_everything_can_be_done_with_the_keyboard(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         await page.get_by_text("Nothing here yet").wait_for()
         await reach(page, "Skip to the recordings")
         await reach(page, "Start recording")
         await page.keyboard.press("Enter")
-        await visit.state("Recording")
+        await tab.wait_for_state("Recording")
         await page.keyboard.press("Enter")
-        await visit.state("Saved")
+        await tab.wait_for_state("Saved")
         for label in ("Microphone", "Quality", "Channels", "Reduce noise"):
             await reach(page, label)
         await page.get_by_role("button", name="Play").wait_for()
@@ -125,13 +127,13 @@ async def focused(page: Page) -> str:
 
 
 async def test_what_happens_is_said_to_those_who_do_not_see_it(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         status = page.locator("#recorder").get_by_role("status")
         await expect(status).to_have_text("Ready")
-        await visit.begin()
+        await tab.start_recording()
         await expect(page.get_by_role("meter", name="Input level")).to_have_attribute(
             "aria-valuetext", "0 decibels"
         )
@@ -139,12 +141,14 @@ async def test_what_happens_is_said_to_those_who_do_not_see_it(
         service.kill()
         await expect(status).to_contain_text("Recording goes on")
         await asyncio.to_thread(service.start)
-        await visit.end()
+        await tab.stop_recording()
 
 
-async def test_nothing_moves_for_who_does_not_want_it_to(person: Visitor, service: Service) -> None:
-    async with person.visit(f"{service.url}/", reduced_motion="reduce") as visit:
-        await visit.begin()
+async def test_nothing_moves_for_who_does_not_want_it_to(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/", reduced_motion="reduce") as tab:
+        await tab.start_recording()
         style = "getComputedStyle(document.querySelector('.state'), '::before').animationName"
-        assert await visit.page.evaluate(style) == "none"
-        await visit.end()
+        assert await tab.page.evaluate(style) == "none"
+        await tab.stop_recording()

@@ -6,22 +6,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.service import Service
-from tests.web.browser import Visitor
+from tests.web.browser import PageBrowser
 
 
 async def test_a_recording_is_played_here_and_downloaded_from_the_store(
-    person: Visitor,
+    browser: PageBrowser,
     on_bucket: Callable[..., Service],
     objects: Callable[[], dict[str, bytes]],
     seaweedfs_url: str,
     tmp_path: Path,
 ) -> None:
     service = on_bucket(segment_seconds=1)
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
-        await visit.begin()
-        await visit.until("document.querySelector('[data-part=safe]').textContent > '0:01'")
-        await visit.end()
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        await tab.start_recording()
+        await tab.wait_until("document.querySelector('[data-part=safe]').textContent > '0:01'")
+        await tab.stop_recording()
         await page.get_by_role("button", name="Play").click()
         await page.get_by_role("button", name="Pause").wait_for()
         await page.locator(".wave canvas").first.wait_for()
@@ -33,24 +33,24 @@ async def test_a_recording_is_played_here_and_downloaded_from_the_store(
         await file.save_as(tmp_path / "file.wav")
     (wav,) = [body for key, body in objects().items() if key.endswith(".wav")]
     assert (tmp_path / "file.wav").read_bytes() == wav
-    assert wav[80:] == b"".join(visit.handed_over)
+    assert wav[80:] == b"".join(tab.delivered_chunks)
 
 
 async def test_a_recording_goes_on_at_another_node_when_its_own_dies(
-    person: Visitor, on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
+    browser: PageBrowser, on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
     first = on_bucket(segment_seconds=1)
-    async with person.visit(f"{first.url}/") as visit:
-        await visit.begin()
-        await visit.until("document.querySelector('[data-part=safe]').textContent > '0:01'")
+    async with browser.open_page(f"{first.url}/") as tab:
+        await tab.start_recording()
+        await tab.wait_until("document.querySelector('[data-part=safe]').textContent > '0:01'")
         port = first.port
         first.kill()
         second = on_bucket(segment_seconds=1)  # has nothing of the first but the bucket
-        await visit.state("Connection lost")
+        await tab.wait_for_state("Connection lost")
         second.stop()
         second.port = port  # where a load balancer would lead
         await asyncio.to_thread(second.start)
-        await visit.state("Recording")
-        await visit.end()
+        await tab.wait_for_state("Recording")
+        await tab.stop_recording()
     (wav,) = [body for key, body in objects().items() if key.endswith(".wav")]
-    assert wav[80:] == b"".join(visit.handed_over)
+    assert wav[80:] == b"".join(tab.delivered_chunks)

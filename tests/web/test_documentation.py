@@ -10,25 +10,25 @@ from playwright.async_api import expect
 
 from tests.audio import speech
 from tests.service import Service
-from tests.web.browser import Visitor
+from tests.web.browser import PageBrowser
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 async def test_the_documentation_is_shown_without_anybody_else_s_host(
-    person: Visitor, start_service: Callable[..., Service], path: str
+    browser: PageBrowser, start_service: Callable[..., Service], path: str
 ) -> None:
     service = start_service()
-    async with person.visit(service.url + path) as visit:
-        operation = visit.page.get_by_text("Look at a session")
+    async with browser.open_page(service.url + path) as tab:
+        operation = tab.page.get_by_text("Look at a session")
         await expect(operation.last).to_be_visible()
         # ReDoc asks for its maker's logo, and the page's policy refuses.
-        visit.complaints = [text for text in visit.complaints if "logo-mini.svg" not in text]
+        tab.page_errors = [text for text in tab.page_errors if "logo-mini.svg" not in text]
 
 
 @pytest.fixture
-def bare(tmp_path: Path, start_service: Callable[..., Service]) -> Service:
+def service_without_assets(tmp_path: Path, start_service: Callable[..., Service]) -> Service:
     """A service of a checkout in which ``make assets`` was never run."""
     tree = tmp_path / "checkout"
     for name in ("api", "storage", "web", "clients"):
@@ -37,25 +37,25 @@ def bare(tmp_path: Path, start_service: Callable[..., Service]) -> Service:
 
 
 async def test_without_the_copies_the_page_records_and_plays(
-    person: Visitor, bare: Service
+    browser: PageBrowser, service_without_assets: Service
 ) -> None:
-    await bare.record(speech(), sample_rate=22050)
-    async with person.visit(f"{bare.url}/") as visit:
-        page = visit.page
-        await visit.begin()
-        await visit.end()
+    await service_without_assets.record(speech(), sample_rate=22050)
+    async with browser.open_page(f"{service_without_assets.url}/") as tab:
+        page = tab.page
+        await tab.start_recording()
+        await tab.stop_recording()
         await expect(page.locator("#list > li")).to_have_count(2)
         await page.locator(".wave > canvas").first.wait_for()
         await page.get_by_role("button", name="Play").last.click()
         await page.get_by_role("button", name="Pause").wait_for()
-    assert bare.get("/vendor/wavesurfer.js").status_code == 404
+    assert service_without_assets.get("/vendor/wavesurfer.js").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_without_the_copies_the_documentation_comes_from_the_framework_s_cdn(
-    bare: Service, path: str
+    service_without_assets: Service, path: str
 ) -> None:
-    answer = bare.get(path)
+    answer = service_without_assets.get(path)
     hosts = set(re.findall(r'(?:src|href)="(https://[^/"]+)', answer.text))
     assert len(hosts) == 1
     assert hosts.pop() in answer.headers["content-security-policy"]

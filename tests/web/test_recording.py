@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from tests.audio import decode, speech, wav
-from tests.proxy import Proxy, cutting_proxy
+from tests.proxy import CuttingProxy, cutting_proxy
 from tests.service import Service
-from tests.web.browser import Visit, Visitor
+from tests.web.browser import PageBrowser, PageTab
 from tests.web.conftest import SAMPLE_RATE
 
 Samples = npt.NDArray[np.float64]
@@ -31,66 +31,66 @@ def only_session(service: Service) -> str:
     return str(session["session_id"])
 
 
-async def grown(visit: Visit, chunks: int) -> None:
-    """Return when so many more chunks were handed over."""
-    target = len(visit.handed_over) + chunks
+async def wait_for_chunks(tab: PageTab, chunks: int) -> None:
+    """Return when this many more chunks were delivered to the client."""
+    target = len(tab.delivered_chunks) + chunks
     async with asyncio.timeout(30):
-        while len(visit.handed_over) < target:
+        while len(tab.delivered_chunks) < target:
             await asyncio.sleep(0.02)
 
 
-async def through_everything(visit: Visit, service: Service, proxy: Proxy) -> None:
+async def interrupt_recording(tab: PageTab, service: Service, proxy: CuttingProxy) -> None:
     """Twice: the connection is cut, the service is killed and started again."""
     for _ in range(2):
-        await grown(visit, 5)
+        await wait_for_chunks(tab, 5)
         proxy.cut()
-        await visit.state("Connection lost")
-        await visit.state("Recording")
-        await grown(visit, 5)
+        await tab.wait_for_state("Connection lost")
+        await tab.wait_for_state("Recording")
+        await wait_for_chunks(tab, 5)
         service.kill()
-        await visit.state("Connection lost")
-        await grown(visit, 5)
+        await tab.wait_for_state("Connection lost")
+        await wait_for_chunks(tab, 5)
         await asyncio.to_thread(service.start)
-        await visit.state("Recording")
+        await tab.wait_for_state("Recording")
 
 
 @pytest.mark.parametrize("channels", ["Mono", "Stereo"])
 async def test_every_sample_of_the_worklet_is_recorded(
-    person: Visitor, service: Service, channels: str
+    browser: PageBrowser, service: Service, channels: str
 ) -> None:
-    async with cutting_proxy(service) as proxy, person.visit(f"{proxy.url}/") as visit:
-        await visit.page.get_by_label("Channels").select_option(channels)
-        await visit.begin()
-        await through_everything(visit, service, proxy)
-        await visit.end()
+    async with cutting_proxy(service) as proxy, browser.open_page(f"{proxy.url}/") as tab:
+        await tab.page.get_by_label("Channels").select_option(channels)
+        await tab.start_recording()
+        await interrupt_recording(tab, service, proxy)
+        await tab.stop_recording()
     session_id = only_session(service)
     recorded = service.pcm(session_id)
-    assert recorded == b"".join(visit.handed_over)
+    assert recorded == b"".join(tab.delivered_chunks)
     assert len(recorded) > SAMPLE_RATE
     assert service.manifest(session_id)["channels"] == ["Mono", "Stereo"].index(channels) + 1
 
 
 async def test_what_a_media_recorder_compressed_is_recorded_without_a_gap(
-    person: Visitor, service: Service, microphone: Path
+    browser: PageBrowser, service: Service, microphone: Path
 ) -> None:
-    said = spoken()
+    said = speech_samples()
     silence = np.zeros(SAMPLE_RATE)
     heard = np.concatenate([silence, said, said, said, silence]).astype("<i2")
     microphone.write_bytes(wav(heard.tobytes(), sample_rate=SAMPLE_RATE))
-    async with cutting_proxy(service) as proxy, person.visit(f"{proxy.url}/") as visit:
-        await visit.page.get_by_label("Quality").select_option("Compressed")
+    async with cutting_proxy(service) as proxy, browser.open_page(f"{proxy.url}/") as tab:
+        await tab.page.get_by_label("Quality").select_option("Compressed")
         began = asyncio.get_running_loop().time()
-        await visit.begin()
-        await through_everything(visit, service, proxy)
+        await tab.start_recording()
+        await interrupt_recording(tab, service, proxy)
         rest = began + len(heard) / SAMPLE_RATE - asyncio.get_running_loop().time()
-        await grown(visit, max(1, round(rest / 0.25) + 2))
-        await visit.end()
+        await wait_for_chunks(tab, max(1, round(rest / 0.25) + 2))
+        await tab.stop_recording()
     recorded = service.pcm(only_session(service))
-    assert recorded == decode(b"".join(visit.handed_over), sample_rate=OPUS_RATE)
+    assert recorded == decode(b"".join(tab.delivered_chunks), sample_rate=OPUS_RATE)
     assert_same_sound(resampled(heard.astype(float)), np.frombuffer(recorded, "<i2").astype(float))
 
 
-def spoken() -> Samples:
+def speech_samples() -> Samples:
     """Real speech, at the microphone's rate."""
     return np.frombuffer(decode(speech(), sample_rate=SAMPLE_RATE), "<i2").astype(float)
 
@@ -124,109 +124,115 @@ def assert_same_sound(heard: Samples, recorded: Samples) -> None:
     assert abs(places[-1] - places[0]) < 0.05 * OPUS_RATE
 
 
-async def test_a_tab_that_is_reloaded_sends_the_rest(person: Visitor, service: Service) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+async def test_a_tab_that_is_reloaded_sends_the_rest(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
-        await visit.begin()
-        await grown(visit, 10)
+        await tab.start_recording()
+        await wait_for_chunks(tab, 10)
         service.kill()
-        await visit.state("Connection lost")
-        await grown(visit, 40)
-        handed_over = len(visit.handed_over)
+        await tab.wait_for_state("Connection lost")
+        await wait_for_chunks(tab, 40)
+        delivered_chunks = len(tab.delivered_chunks)
         await asyncio.to_thread(service.start)
         await page.reload()
         await page.get_by_text("has arrived").wait_for()
         recorded = service.pcm(only_session(service))
         await page.get_by_role("button", name="Play").wait_for()
-    heard = b"".join(visit.handed_over)
+    heard = b"".join(tab.delivered_chunks)
     assert heard.startswith(recorded)
     # What was heard in the moment of the reload may not have been kept yet.
-    assert len(recorded) >= len(b"".join(visit.handed_over[: handed_over - 5]))
+    assert len(recorded) >= len(b"".join(tab.delivered_chunks[: delivered_chunks - 5]))
 
 
 async def test_stopping_while_the_service_is_away_delivers_everything_once_it_is_back(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        await visit.begin()
-        await grown(visit, 5)
+    async with browser.open_page(f"{service.url}/") as tab:
+        await tab.start_recording()
+        await wait_for_chunks(tab, 5)
         service.kill()
-        await grown(visit, 20)
-        await visit.page.get_by_role("button", name="Stop recording").click()
-        await visit.state("Sending the rest")
+        await wait_for_chunks(tab, 20)
+        await tab.page.get_by_role("button", name="Stop recording").click()
+        await tab.wait_for_state("Sending the rest")
         await asyncio.to_thread(service.start)
-        await visit.state("Saved")
-    assert service.pcm(only_session(service)) == b"".join(visit.handed_over)
+        await tab.wait_for_state("Saved")
+    assert service.pcm(only_session(service)) == b"".join(tab.delivered_chunks)
 
 
 async def test_the_level_the_waveform_and_the_counts_move(
-    person: Visitor, service: Service
+    browser: PageBrowser, service: Service
 ) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         empty = await page.locator("#recorder canvas").screenshot()
-        await visit.begin()
-        await visit.until(
+        await tab.start_recording()
+        await tab.wait_until(
             "document.querySelector('[role=meter]').getAttribute('aria-valuenow') > -20"
         )
         await page.get_by_text("Clipped").wait_for()  # noise of full scale
         for part in ("clock", "received", "safe"):
-            await visit.until(f"document.querySelector('[data-part={part}]').textContent > '0:01'")
+            await tab.wait_until(
+                f"document.querySelector('[data-part={part}]').textContent > '0:01'"
+            )
         assert await page.locator("#recorder canvas").screenshot() != empty
-        await visit.end()
+        await tab.stop_recording()
         received = await page.locator("[data-part=received]").text_content()
         assert received == await page.locator("[data-part=safe]").text_content()
         assert await page.locator("[data-part=waiting]").text_content() == "0 B"
 
 
-async def test_a_browser_without_a_microphone_is_told_so(person: Visitor, service: Service) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        await visit.page.evaluate(
+async def test_a_browser_without_a_microphone_is_told_so(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/") as tab:
+        await tab.page.evaluate(
             "() => { navigator.mediaDevices.getUserMedia ="
             " () => Promise.reject(new DOMException('none', 'NotFoundError')); }"
         )
-        await visit.page.get_by_role("button", name="Start recording").click()
-        await visit.page.get_by_text("There is no microphone.").wait_for()
-        await visit.page.get_by_role("button", name="Start recording").wait_for()
+        await tab.page.get_by_role("button", name="Start recording").click()
+        await tab.page.get_by_text("There is no microphone.").wait_for()
+        await tab.page.get_by_role("button", name="Start recording").wait_for()
     assert service.get("/api/audio/sessions").json()["sessions"] == []
 
 
 @pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
 async def test_a_recording_that_others_finish_is_over_here_too(
-    person: Visitor, service: Service, quality: str
+    browser: PageBrowser, service: Service, quality: str
 ) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        page = visit.page
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
         await page.get_by_label("Quality").select_option(quality)
-        await visit.begin()
-        await grown(visit, 4)
+        await tab.start_recording()
+        await wait_for_chunks(tab, 4)
         (session,) = service.get("/api/audio/sessions").json()["sessions"]
         service.post(f"/api/audio/sessions/{session['session_id']}/close")
         await page.locator(".notice.error").first.wait_for()
         await page.get_by_role("button", name="Start recording").wait_for()
-        await visit.begin()  # and another one
-        await visit.end()
+        await tab.start_recording()  # and another one
+        await tab.stop_recording()
 
 
 @pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
 async def test_a_microphone_that_is_pulled_out_ends_the_recording_and_keeps_it(
-    person: Visitor, service: Service, quality: str
+    browser: PageBrowser, service: Service, quality: str
 ) -> None:
-    async with person.visit(f"{service.url}/") as visit:
-        await visit.page.get_by_label("Quality").select_option(quality)
-        await visit.page.evaluate("""() => {
+    async with browser.open_page(f"{service.url}/") as tab:
+        await tab.page.get_by_label("Quality").select_option(quality)
+        await tab.page.evaluate("""() => {
             const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
             navigator.mediaDevices.getUserMedia = async (what) => (window.heard = await ask(what));
         }""")
-        await visit.begin()
-        await grown(visit, 5)
-        await visit.page.evaluate("""() => {
+        await tab.start_recording()
+        await wait_for_chunks(tab, 5)
+        await tab.page.evaluate("""() => {
             const [track] = heard.getTracks();
             track.stop();
             track.dispatchEvent(new Event('ended'));
         }""")
-        await visit.state("Saved")
+        await tab.wait_for_state("Saved")
     recorded = service.pcm(only_session(service))
-    heard = b"".join(visit.handed_over)
+    heard = b"".join(tab.delivered_chunks)
     assert recorded == (heard if quality == "Lossless" else decode(heard, sample_rate=OPUS_RATE))

@@ -1,32 +1,33 @@
-import { partsOf } from './elements.js';
+import { findParts } from './elements.js';
 
-/** Ask before something that cannot be undone; gives whether to do it. */
-export async function confirmed({ title, text, yes }) {
+/** Ask before an action that cannot be undone; return whether the user confirmed it. */
+export async function confirmAction({ title, text, yes }) {
   const dialog = document.getElementById('confirm');
-  const parts = partsOf(dialog);
+  const parts = findParts(dialog);
   parts.title.textContent = title;
   parts.text.textContent = text;
   parts.yes.textContent = yes;
-  return (await answer(dialog)) === 'yes';
+  return (await showDialog(dialog)) === 'yes';
 }
 
-/** Ask for a key or a token; null where there is none. */
-export async function askForKey(text) {
+/** Ask for a key or a token; return null if the user cancels. */
+export async function promptForKey(text) {
   const dialog = document.getElementById('sign-in');
   const { key } = dialog.querySelector('form').elements;
-  partsOf(dialog).text.textContent = text;
+  findParts(dialog).text.textContent = text;
   key.value = '';
-  const given = await answer(dialog);
-  return given === 'yes' ? key.value.trim() : null;
+  const answer = await showDialog(dialog);
+  return answer === 'yes' ? key.value.trim() : null;
 }
 
-function answer(dialog) {
+/** Show a dialog; settles with the value of the button that closed it. */
+function showDialog(dialog) {
   dialog.returnValue = '';
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener('close', function closed() {
-      if (dialog.open) return; // that was its last time: the event comes later than the end
-      dialog.removeEventListener('close', closed);
+    dialog.addEventListener('close', function onClose() {
+      if (dialog.open) return; // the delayed event of an earlier close: the dialog is open again
+      dialog.removeEventListener('close', onClose);
       resolve(dialog.returnValue);
     });
   });

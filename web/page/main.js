@@ -1,18 +1,19 @@
-import { askForKey } from './dialogs.js';
-import { complain } from './elements.js';
-import { finishLeftovers } from './leftovers.js';
-import { Library } from './library.js';
-import { Recorder } from './recorder.js';
-import { Service } from './service.js';
+import { ApiClient } from './api-client.js';
+import { promptForKey } from './dialogs.js';
+import { showError } from './notices.js';
+import { RecorderCard } from './recorder-card.js';
+import { RecordingList } from './recording-list.js';
+import { resumeUnfinishedSessions } from './unfinished-sessions.js';
 
-const service = new Service(askForKey);
-const library = new Library(service);
-const sendLeftovers = () => finishLeftovers(service, () => library.refresh()).catch(complain);
-new Recorder(document.getElementById('recorder'), service, {
-  changed: () => library.refresh(),
-  failed: sendLeftovers,
+const api = new ApiClient(promptForKey);
+const recordings = new RecordingList(api);
+const refresh = () => recordings.refresh();
+const resumeUnfinished = () => resumeUnfinishedSessions(api, refresh).catch(showError);
+new RecorderCard(document.getElementById('recorder'), api, {
+  onSessionsChanged: refresh,
+  onFailed: resumeUnfinished,
 });
 
-// The list may ask who the caller is; what was left is sent as that one.
-await library.refresh();
-sendLeftovers();
+// The list may prompt for a key, which the unfinished sessions need, too.
+await refresh();
+resumeUnfinished();

@@ -1,4 +1,4 @@
-/** Keep the list of microphones in a `select`: names are told once the user has allowed one. */
+/** List the microphones in a `select`. Browsers give their names after the user allowed one. */
 export async function listMicrophones(select) {
   const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
   const { value } = select;
@@ -10,7 +10,7 @@ export async function listMicrophones(select) {
   select.value = known.some(({ deviceId }) => deviceId === value) ? value : '';
 }
 
-/** Ask for a microphone. Browsers change what it hears unless told not to. */
+/** Open a microphone. By default, browsers process its sound. */
 export async function openMicrophone({ device, channels, isProcessed }) {
   if (!navigator.mediaDevices) {
     throw new Error('Browsers give the microphone to pages of https, or of this computer, only.');
@@ -25,20 +25,19 @@ export async function openMicrophone({ device, channels, isProcessed }) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
-    throw new Error(REFUSALS[error.name] ?? `The microphone cannot be used: ${error.message}`, {
-      cause: error,
-    });
+    const otherMessage = `The microphone cannot be used: ${error.message}`;
+    throw new Error(MESSAGE_BY_ERROR_NAME[error.name] ?? otherMessage, { cause: error });
   }
 }
 
-const REFUSALS = {
+const MESSAGE_BY_ERROR_NAME = {
   NotAllowedError: 'The browser does not let this page use the microphone. Its settings say why.',
   NotFoundError: 'There is no microphone.',
   NotReadableError: 'Another program uses the microphone.',
   OverconstrainedError: 'This microphone is not there any more.',
 };
 
-/** Chromium lists the system's choice a second and third time. */
+/** Chromium lists the system's default devices a second time under these ids. */
 function isAlias(deviceId) {
   return deviceId === 'default' || deviceId === 'communications';
 }

@@ -1,22 +1,22 @@
-let current = null; // one recording is heard at a time
+let playingPlayer = null; // only one recording plays at a time
 
 /** Plays one recording of the service. */
 export class Player {
   audio = new Audio();
-  #address; // () => Promise<string>: links end, and are made again
-  #failed;
-  #loading = null;
-  #isRenewed = false;
+  #getUrl; // () => Promise<string>: called again when a URL has expired
+  #onError;
+  #loaded = null;
+  #isUrlRenewed = false;
 
-  constructor(address, failed) {
-    this.#address = address;
-    this.#failed = failed;
+  constructor(getUrl, onError) {
+    this.#getUrl = getUrl;
+    this.#onError = onError;
     this.audio.preload = 'none';
-    this.audio.addEventListener('error', () => this.#renew());
-    this.audio.addEventListener('playing', () => (this.#isRenewed = false));
+    this.audio.addEventListener('error', () => this.#retryWithNewUrl());
+    this.audio.addEventListener('playing', () => (this.#isUrlRenewed = false));
     this.audio.addEventListener('play', () => {
-      if (current !== this) current?.audio.pause();
-      current = this;
+      if (playingPlayer !== this) playingPlayer?.audio.pause();
+      playingPlayer = this;
     });
   }
 
@@ -34,49 +34,49 @@ export class Player {
     this.audio.currentTime = seconds;
   }
 
-  end() {
+  dispose() {
     this.audio.pause();
     this.audio.removeAttribute('src');
-    if (current === this) current = null;
+    if (playingPlayer === this) playingPlayer = null;
   }
 
-  /** Settles when there is an address; where there was none, the next one asks again. */
+  /** Settles when the source is set. After a failure, the next call tries again. */
   #load() {
-    this.#loading ??= this.#open().catch((error) => {
-      this.#loading = null;
+    this.#loaded ??= this.#setSource().catch((error) => {
+      this.#loaded = null;
       throw error;
     });
-    return this.#loading;
+    return this.#loaded;
   }
 
-  async #open() {
-    const address = await this.#address();
-    const from = this.audio.currentTime;
-    this.audio.src = address;
-    this.audio.currentTime = from;
+  async #setSource() {
+    const url = await this.#getUrl();
+    const seconds = this.audio.currentTime;
+    this.audio.src = url;
+    this.audio.currentTime = seconds;
   }
 
   async #play() {
     try {
       await this.audio.play();
     } catch (error) {
-      // Paused before it began; what cannot be played is told by an event.
+      // AbortError: paused before it started. NotSupportedError: the `error` event handles it.
       if (error.name !== 'AbortError' && error.name !== 'NotSupportedError') throw error;
     }
   }
 
-  async #renew() {
+  async #retryWithNewUrl() {
     if (!this.audio.hasAttribute('src')) return;
-    const isWanted = !this.audio.paused;
-    this.#loading = null;
+    const wasPlaying = !this.audio.paused;
+    this.#loaded = null;
     try {
-      if (this.#isRenewed) throw new Error('This recording cannot be played.');
-      this.#isRenewed = true;
+      if (this.#isUrlRenewed) throw new Error('This recording cannot be played.');
+      this.#isUrlRenewed = true;
       await this.#load();
-      if (isWanted) await this.#play();
+      if (wasPlaying) await this.#play();
     } catch (error) {
       this.audio.pause();
-      this.#failed(error);
+      this.#onError(error);
     }
   }
 }

@@ -1,38 +1,39 @@
-import { toldBy } from './errors.js';
+import { errorFromMessage } from './errors.js';
 
-const GREETING_MS = 10_000;
-const ASK_AFTER_MS = 1_000; // persisted_chunk_count comes with answers only
-const KEEP_ALIVE_AFTER_MS = 15_000; // well below CONNECTION_TIMEOUT_SECONDS
-const BEAT_MS = 500;
-const LOST = 1006; // what browsers say of a connection that ended without a word
+const GREETING_TIMEOUT_MS = 10_000;
+const STATUS_INTERVAL_MS = 1_000; // only answers carry persisted_chunk_count
+const KEEP_ALIVE_INTERVAL_MS = 15_000; // well below CONNECTION_TIMEOUT_SECONDS
+const CHECK_INTERVAL_MS = 500;
+const ABNORMAL_CLOSURE = 1006; // RFC 6455, 7.4.1: the connection ended without a close frame
 
 /**
- * One WebSocket as a session sees it.
+ * One WebSocket to the service, with timeouts, keep-alives and status requests.
  *
- * A network that went away says nothing, and WebSockets would wait for minutes: a connection that
- * leaves something unanswered for `silenceMs` is lost. `owner` has `heard(message)`,
- * `lost(code, error)` and `isWaiting()`: whether something that was sent is not persisted yet.
- * After `lost`, or `drop()`, the owner hears nothing more.
+ * A lost network sends nothing, and a browser waits for minutes: after `answerTimeoutMs` without an
+ * answer, the connection counts as lost. `owner` has `onMessage(message)`, `onClose(code, error)`
+ * and `hasUnpersisted()`: whether a sent chunk is not persisted yet. After `onClose` or
+ * `disconnect()`, the owner is not called again.
  */
 export class Connection {
   #socket;
   #owner;
-  #error = null; // the last one that the service told: the reason of the close code behind it
+  #lastError = null; // of the last error message; it gives the reason of the close code after it
   #sentAt = Date.now();
   #unansweredSince = null;
-  #silenceMs;
-  #beat;
-  #deadline;
+  #answerTimeoutMs;
+  #checkTimer;
+  #greetingTimer;
 
-  constructor(url, { token, silenceMs }, owner) {
-    this.#silenceMs = silenceMs;
+  constructor(url, { token, answerTimeoutMs }, owner) {
+    this.#answerTimeoutMs = answerTimeoutMs;
     this.#owner = owner;
     this.#socket = new WebSocket(url, token ? ['bearer', token] : []);
     this.#socket.binaryType = 'arraybuffer';
-    this.#socket.onmessage = (event) => this.#hear(JSON.parse(event.data));
-    this.#socket.onclose = (event) => this.#end(event.code);
-    this.#deadline = setTimeout(() => this.#end(LOST), GREETING_MS);
-    this.#beat = setInterval(() => this.#look(), BEAT_MS);
+    this.#socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
+    this.#socket.onclose = (event) => this.#handleClose(event.code);
+    const onGreetingTimeout = () => this.#handleClose(ABNORMAL_CLOSURE);
+    this.#greetingTimer = setTimeout(onGreetingTimeout, GREETING_TIMEOUT_MS);
+    this.#checkTimer = setInterval(() => this.#checkLiveness(), CHECK_INTERVAL_MS);
   }
 
   get bufferedAmount() {
@@ -45,40 +46,40 @@ export class Connection {
     this.#socket.send(data);
   }
 
-  control(action) {
+  sendControl(action) {
     this.send(JSON.stringify({ type: 'control', action }));
   }
 
-  /** Let go of it, without waiting for a network that may be gone. */
-  drop() {
-    clearTimeout(this.#deadline);
-    clearInterval(this.#beat);
+  /** Close the socket and stop calling the owner, without waiting for the close handshake. */
+  disconnect() {
+    clearTimeout(this.#greetingTimer);
+    clearInterval(this.#checkTimer);
     this.#socket.onmessage = null;
     this.#socket.onclose = null;
     this.#socket.close();
   }
 
-  #hear(message) {
-    clearTimeout(this.#deadline);
+  #receive(message) {
+    clearTimeout(this.#greetingTimer);
     this.#unansweredSince = null;
-    if (message.type === 'error') this.#error = toldBy(message);
-    this.#owner.heard(message);
+    if (message.type === 'error') this.#lastError = errorFromMessage(message);
+    this.#owner.onMessage(message);
   }
 
-  #look() {
+  #checkLiveness() {
     const now = Date.now();
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     if (this.#unansweredSince !== null) {
-      if (now - this.#unansweredSince > this.#silenceMs) this.#end(LOST);
-    } else if (this.#owner.isWaiting() && now - this.#sentAt > ASK_AFTER_MS) {
-      this.control('status');
-    } else if (now - this.#sentAt > KEEP_ALIVE_AFTER_MS) {
-      this.control('keep_alive');
+      if (now - this.#unansweredSince > this.#answerTimeoutMs) this.#handleClose(ABNORMAL_CLOSURE);
+    } else if (this.#owner.hasUnpersisted() && now - this.#sentAt > STATUS_INTERVAL_MS) {
+      this.sendControl('status');
+    } else if (now - this.#sentAt > KEEP_ALIVE_INTERVAL_MS) {
+      this.sendControl('keep_alive');
     }
   }
 
-  #end(code) {
-    this.drop();
-    this.#owner.lost(code, this.#error);
+  #handleClose(code) {
+    this.disconnect();
+    this.#owner.onClose(code, this.#lastError);
   }
 }

@@ -1,7 +1,7 @@
-/** A promise and what settles it; `Promise.withResolvers` is younger than some browsers in use. */
+/** A promise with its `resolve` and `reject`. Not all browsers have `Promise.withResolvers`. */
 export function deferred() {
-  const made = {};
-  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
-  made.promise.catch(() => {}); // who waits is told; nobody has to wait
-  return made;
+  const result = {};
+  result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
+  result.promise.catch(() => {}); // a rejection without a waiting caller is not unhandled
+  return result;
 }

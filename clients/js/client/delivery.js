@@ -1,86 +1,88 @@
 import { SessionError } from './errors.js';
 
-const SOCKET_BYTES = 1024 * 1024; // as many may wait in the browser's own buffer
+const MAX_SOCKET_BUFFER_BYTES = 1024 * 1024; // of the browser's own send buffer
 
 /**
- * What has been delivered, and what is to be sent next. Does no I/O.
+ * The counts of a session's chunks, and the decision what to send next. Does no I/O.
  *
- * Chunks are numbered from 0 on by this client. `buffer.first` is how many are persisted, `acked`
- * how many the service has, `sent` how many this connection was given.
+ * This client numbers its chunks from 0. `buffer.firstNumber` is the number of persisted chunks,
+ * `acked` the number that the service has, `sent` the number sent on this connection.
  */
 export class Delivery {
-  offset = null; // what the session's chunk_count was when this client came to it
+  offset = null; // the session's chunk_count when this client first connected
   sent = 0;
   acked = 0;
-  isEnded = false; // no chunk comes any more
+  isInputEnded = false; // no more chunks follow
   #buffer;
   #maxUnacked;
-  #flushWanted = 0;
-  #flushAsked = 0;
-  #isCloseAsked = false; // on this connection
+  #flushTarget = 0;
+  #flushSent = 0;
+  #isCloseSent = false; // on this connection
 
   constructor(buffer, maxUnacked) {
     this.#buffer = buffer;
     this.#maxUnacked = maxUnacked;
   }
 
-  /** Begin a connection where the service says. Throws where that cannot be. */
-  greet({ chunk_count: count }, isRestored) {
+  /** Begin a connection at the chunk that the greeting names. Throw if that chunk is impossible. */
+  beginConnection({ chunk_count: count }, isRestored) {
     this.offset ??= count;
     const received = count - this.offset;
-    if (received < this.#buffer.first) {
+    if (received < this.#buffer.firstNumber) {
       throw new SessionError('chunks_lost', 'the service no longer has what it had persisted');
     }
-    if (received > this.#buffer.next) {
-      if (!isRestored) throw new SessionError('not_alone', 'somebody else sends to this session');
-      // The page ended before its last chunks were in its store. The service has them.
+    if (received > this.#buffer.nextNumber) {
+      if (!isRestored) {
+        throw new SessionError('session_shared', 'another client sends to this session');
+      }
+      // The page ended before its last chunks were stored. The service has them.
       this.#buffer.release(received);
     }
     this.sent = this.acked = received;
-    this.#flushAsked = 0;
-    this.#isCloseAsked = false;
+    this.#flushSent = 0;
+    this.#isCloseSent = false;
   }
 
-  /** Take the counts of a message; gives the names of those that have grown. */
-  count(message) {
+  /** Take the counts of a message; return the names of the counts that have grown. */
+  updateCounts({ chunk_count: chunkCount, persisted_chunk_count: persistedCount }) {
     const grown = [];
-    const received = message.chunk_count - this.offset;
-    const persisted = Math.min(message.persisted_chunk_count - this.offset, this.#buffer.next);
+    const received = chunkCount - this.offset;
+    const persisted = Math.min(persistedCount - this.offset, this.#buffer.nextNumber);
     if (received > this.acked) {
       this.acked = received;
       grown.push('ack');
     }
-    if (persisted > this.#buffer.first) {
+    if (persisted > this.#buffer.firstNumber) {
       this.#buffer.release(persisted);
       grown.push('persisted');
     }
     return grown;
   }
 
-  /** Have the service persist all chunks before `number`, once they are sent. */
+  /** Request that the service persists all chunks before `number` after they are sent. */
   flush(number) {
-    this.#flushWanted = Math.max(this.#flushWanted, number);
+    this.#flushTarget = Math.max(this.#flushTarget, number);
   }
 
-  /** No chunk comes any more. */
-  end() {
-    this.isEnded = true;
-    this.flush(this.#buffer.next);
+  /** Note that no more chunks follow. */
+  endInput() {
+    this.isInputEnded = true;
+    this.flush(this.#buffer.nextNumber);
   }
 
-  /** Whether something that was sent is not persisted yet. */
-  get isWaiting() {
-    return this.#buffer.first < this.sent;
+  /** Whether a sent chunk is not persisted yet. */
+  get hasUnpersisted() {
+    return this.#buffer.firstNumber < this.sent;
   }
 
-  /** Whether all that will ever come is persisted: nothing but the goodbye is missing. */
-  get isDelivered() {
-    return this.isEnded && this.#buffer.first >= this.#buffer.next;
+  /** Whether every chunk of the session is persisted, so that only `close_session` is missing. */
+  get isAllPersisted() {
+    return this.isInputEnded && this.#buffer.firstNumber >= this.#buffer.nextNumber;
   }
 
-  /** What the service would say of a session whose last answer was lost. */
-  lastMessage(sessionId, durationSeconds) {
-    const count = this.offset + this.#buffer.next;
+  /** The final message of a completed session whose own final message was lost. */
+  finalMessage(sessionId, durationSeconds) {
+    const count = this.offset + this.#buffer.nextNumber;
     return {
       type: 'control',
       action: 'close_session',
@@ -93,23 +95,23 @@ export class Delivery {
     };
   }
 
-  /** Do whatever is next, as far as the connection allows. */
-  advance(connection) {
-    while (this.sent < this.#buffer.next && this.#maySend(connection)) {
+  /** Send the next chunks and controls, as far as the connection allows. */
+  sendNext(connection) {
+    while (this.sent < this.#buffer.nextNumber && this.#canSend(connection)) {
       connection.send(this.#buffer.at(this.sent++));
     }
-    if (this.sent < this.#flushWanted) return;
-    if (this.#buffer.first < this.#flushWanted) {
-      if (this.#flushAsked < this.#flushWanted) connection.control('flush');
-      this.#flushAsked = this.#flushWanted;
-    } else if (this.isDelivered && !this.#isCloseAsked) {
-      this.#isCloseAsked = true;
-      connection.control('close_session');
+    if (this.sent < this.#flushTarget) return;
+    if (this.#buffer.firstNumber < this.#flushTarget) {
+      if (this.#flushSent < this.#flushTarget) connection.sendControl('flush');
+      this.#flushSent = this.#flushTarget;
+    } else if (this.isAllPersisted && !this.#isCloseSent) {
+      this.#isCloseSent = true;
+      connection.sendControl('close_session');
     }
   }
 
-  /** Every chunk on its way is answered, and each answer leads back to `advance`. */
-  #maySend(connection) {
-    return this.sent - this.acked < this.#maxUnacked && connection.bufferedAmount < SOCKET_BYTES;
+  /** Every sent chunk is answered, and each answer calls `sendNext` again. */
+  #canSend({ bufferedAmount }) {
+    return this.sent - this.acked < this.#maxUnacked && bufferedAmount < MAX_SOCKET_BUFFER_BYTES;
   }
 }

@@ -1,4 +1,4 @@
-/** What went wrong: `code` for programs, `message` for people, `details` what the service said. */
+/** An error: `code` for programs, `message` for people, `details` of the service or browser. */
 export class SessionError extends Error {
   constructor(code, message = code, details = null) {
     super(message);
@@ -8,12 +8,12 @@ export class SessionError extends Error {
   }
 }
 
-/** The service's error message, as an error. */
-export function toldBy(message) {
+/** Return the error of an error message from the service. */
+export function errorFromMessage(message) {
   return new SessionError(message.code, message.error, message);
 }
 
-/** Whatever was thrown, as an error with a code. */
+/** Return a thrown value as a `SessionError`; `code` applies if it is none. */
 export function asSessionError(error, code) {
   return error instanceof SessionError ? error : new SessionError(code, String(error), error);
 }

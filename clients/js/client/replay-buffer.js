@@ -1,8 +1,8 @@
 import { deferred } from './deferred.js';
 
-/** The chunks that the service may yet ask for again, by their numbers. Nothing is ever dropped. */
+/** The chunks that are not persisted, by their numbers: a new connection may need them again. */
 export class ReplayBuffer {
-  first = 0; // the number of the first chunk kept: all before it are persisted
+  firstNumber = 0; // the number of the first unpersisted chunk
   bytes = 0;
   #chunks = [];
   #changed = deferred();
@@ -12,44 +12,45 @@ export class ReplayBuffer {
   }
 
   /** The number that the next chunk gets. */
-  get next() {
-    return this.first + this.#chunks.length;
+  get nextNumber() {
+    return this.firstNumber + this.#chunks.length;
   }
 
-  /** Whether `size` more bytes may be kept. One chunk always may, however large. */
-  hasRoomFor(size) {
-    return this.bytes === 0 || this.bytes + size <= this.maxBytes;
+  /** Whether `sizeBytes` may be added. The first chunk may be of any size. */
+  hasRoomFor(sizeBytes) {
+    return this.bytes === 0 || this.bytes + sizeBytes <= this.maxBytes;
   }
 
-  /** Settles when there is room, or rejects with what `close` was told. */
-  async room(size) {
-    while (!this.hasRoomFor(size)) await this.#changed.promise;
+  /** Settles when there is room; rejects with the error of `close`. */
+  async waitForRoom(sizeBytes) {
+    while (!this.hasRoomFor(sizeBytes)) await this.#changed.promise;
   }
 
-  /** Settles when all chunks before `number` are let go of; rejects as `room` does. */
-  async released(number) {
-    while (this.first < number) await this.#changed.promise;
+  /** Settles when all chunks before `number` are released; rejects with the error of `close`. */
+  async waitForRelease(number) {
+    while (this.firstNumber < number) await this.#changed.promise;
   }
 
   add(chunk) {
     this.#chunks.push(chunk);
     this.bytes += chunk.byteLength;
-    return this.next - 1;
+    return this.nextNumber - 1;
   }
 
   at(number) {
-    return this.#chunks[number - this.first];
+    return this.#chunks[number - this.firstNumber];
   }
 
-  /** Let go of all chunks before `number`. */
+  /** Drop all chunks before `number`, which are persisted. */
   release(number) {
-    for (const chunk of this.#chunks.splice(0, number - this.first)) this.bytes -= chunk.byteLength;
-    this.first = number;
+    const persisted = this.#chunks.splice(0, number - this.firstNumber);
+    for (const chunk of persisted) this.bytes -= chunk.byteLength;
+    this.firstNumber = number;
     this.#changed.resolve();
     this.#changed = deferred();
   }
 
-  /** There will be no room any more: whoever waits for it is told why. */
+  /** Reject every waiting caller with `error`. */
   close(error) {
     this.#changed.reject(error);
   }

@@ -1,33 +1,37 @@
-import { bytesOf, pieces } from './chunks.js';
+import { copyBytes, splitChunk } from './chunk-bytes.js';
+import { ChunkStore } from './chunk-store.js';
 import { deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
-import { asSessionError, SessionError, toldBy } from './errors.js';
-import { Stateful } from './events.js';
-import { Journal } from './journal.js';
-import { Keeper } from './keeper.js';
-import { Line } from './line.js';
-import { address, mustFit } from './parameters.js';
-import { cut, sourceOf } from './sources.js';
+import { asSessionError, errorFromMessage, SessionError } from './errors.js';
+import { checkParameters, socketUrl } from './parameters.js';
+import { ReconnectingSocket } from './reconnecting-socket.js';
+import { cancelSource, toSource } from './sources.js';
+import { StatefulEventTarget } from './stateful-event-target.js';
+import { StoredSession } from './stored-session.js';
 
-const DEFAULTS = { maxBufferedBytes: 64 * 1024 * 1024, maxUnackedChunks: 64, silenceMs: 20_000 };
+const DEFAULTS = {
+  maxBufferedBytes: 64 * 1024 * 1024,
+  maxUnackedChunks: 64,
+  answerTimeoutMs: 20_000,
+};
 
-/** One session, recorded over as many connections as it takes. */
-export class SessionClient extends Stateful {
+/** Record one session; reconnect when a connection is lost. */
+export class SessionClient extends StatefulEventTarget {
   sessionId;
   #options;
   #parameters; // of the recording
   #source = null;
-  #keeper;
-  #buffer; // the keeper's
+  #chunkStore;
+  #buffer; // of the chunk store
   #delivery;
-  #line;
+  #socket;
   #isRestored = false;
   #isGreeted = false; // on this connection
-  #greeting = deferred(); // the first one
-  #accepting = Promise.resolve(); // settles when all chunks handed over so far are taken
-  #duration = 0;
-  #stopping = null;
-  #done = deferred();
+  #firstGreeting = deferred();
+  #lastAccepted = Promise.resolve(); // settles when all chunks so far are in the chunk store
+  #durationSeconds = 0;
+  #stopResult = null; // the promise of the first call of `stop`
+  #result = deferred();
 
   constructor(options) {
     super();
@@ -35,47 +39,50 @@ export class SessionClient extends Stateful {
     const { sessionId = null, sampleRate, channels, format } = options;
     this.sessionId = sessionId;
     this.#parameters = { sampleRate, channels, format };
-    this.#keeper = new Keeper(this.#options.maxBufferedBytes, (error) => this.report(error));
-    this.#buffer = this.#keeper.buffer;
+    const emitError = (error) => this.emitError(error);
+    this.#chunkStore = new ChunkStore(this.#options.maxBufferedBytes, emitError);
+    this.#buffer = this.#chunkStore.buffer;
     this.#delivery = new Delivery(this.#buffer, this.#options.maxUnackedChunks);
-    this.#line = this.#makeLine(this.#options);
+    this.#socket = this.#createSocket(this.#options);
   }
 
-  /** Sessions that pages of this origin began and left. */
+  /** Return the unfinished sessions that pages of this origin have stored. */
   static async unfinished() {
-    return await Journal.list();
+    return await StoredSession.listUnclaimed();
   }
 
-  /** Send the rest of such a session and close it; gives the final message. */
+  /** Send the rest of an unfinished session and close it; return the final message. */
   static async resume(id, options = {}) {
-    const journal = await Journal.take(id);
-    if (!journal) throw new SessionError('not_unfinished', 'there is none, or a page works on it');
-    const client = new SessionClient({ ...journal.about, ...options });
-    await client.#restore(journal);
+    const storedSession = await StoredSession.claim(id);
+    if (!storedSession) {
+      throw new SessionError('not_unfinished', 'it does not exist, or another page records it');
+    }
+    const client = new SessionClient({ ...storedSession.fields, ...options });
+    await client.#restore(storedSession);
     return await client.stop();
   }
 
-  /** Forget such a session, with what was not sent of it. */
+  /** Delete an unfinished session with its unsent chunks from the browser. */
   static async discard(id) {
-    await (await Journal.take(id))?.remove();
+    await (await StoredSession.claim(id))?.delete();
   }
 
-  /** Bytes that are kept because the service may need them again. */
+  /** Bytes of the chunks that are not persisted. */
   get bufferedBytes() {
     return this.#buffer.bytes;
   }
 
-  /** Begin. Settles when the source delivers; without a source, `send` is for the caller. */
+  /** Start recording. Settles when the source has started; without a source, call `send`. */
   async start(source = null) {
     if (this.state !== null) throw new SessionError('already_started');
-    this.become('connecting');
+    this.setState('connecting');
     try {
-      const opened = source && sourceOf(source);
+      const opened = source && toSource(source);
       const { sessionId = null, url, userId, store } = this.#options;
-      const about = { url, userId, sessionId, offset: null };
-      if (store === 'indexeddb') await this.#keeper.begin(about);
+      const fields = { url, userId, sessionId, offset: null };
+      if (store === 'indexeddb') await this.#chunkStore.createStoredSession(fields);
       await this.#open(opened);
-      await this.#source?.start(this.#sink());
+      await this.#source?.start(this.#createSink());
     } catch (error) {
       this.#fail(asSessionError(error, 'source_failed'));
       throw error;
@@ -83,217 +90,219 @@ export class SessionClient extends Stateful {
   }
 
   /**
-   * Hand over a chunk. Settles when it is kept, in the store as well if there is one. Where the
-   * buffer is full, that is when the service has persisted enough. Order is that of the calls.
+   * Add a chunk, in the order of the calls. Settles when it is in the buffer, and in IndexedDB if
+   * there is a store. If the buffer is full, `send` waits until the service has persisted enough.
    */
   async send(chunk) {
-    const reading = bytesOf(chunk);
-    const taking = this.#accepting.then(async () => this.#accept(await reading));
-    this.#accepting = taking.then(null, () => {});
-    const stored = await taking;
+    const bytes = copyBytes(chunk);
+    const accepted = this.#lastAccepted.then(async () => this.#acceptChunk(await bytes));
+    this.#lastAccepted = accepted.then(null, () => {});
+    const stored = await accepted;
     await Promise.all(stored);
   }
 
-  /** Settles when everything handed over before is on the disk of the service. */
+  /** Settles when the service has persisted all chunks sent before. */
   async flush() {
-    await this.#accepting;
-    const target = this.#buffer.next;
+    await this.#lastAccepted;
+    const target = this.#buffer.nextNumber;
     this.#delivery.flush(target);
-    this.#advance();
-    await this.#buffer.released(target);
+    this.#sendNext();
+    await this.#buffer.waitForRelease(target);
   }
 
-  /** Deliver everything, and close the session; gives the final message. */
+  /** Deliver all chunks and close the session; return the final message. */
   stop() {
-    this.#stopping ??= this.#finish();
-    return this.#stopping;
+    this.#stopResult ??= this.#finish();
+    return this.#stopResult;
   }
 
-  /** Leave at once. What was not sent is given up; the service completes the session in time. */
+  /** Disconnect at once and drop the unsent chunks. The service completes the idle session. */
   abandon() {
-    if (this.isOver) return;
-    this.#keeper.remove();
+    if (this.isFinished) return;
+    this.#chunkStore.delete();
     this.#end('failed', new SessionError('abandoned'));
   }
 
-  // --- where chunks come from
+  // --- chunks and their source
 
-  async #restore(journal) {
+  async #restore(storedSession) {
     this.#isRestored = true;
-    this.#delivery.offset = journal.about.offset;
-    await this.#keeper.restore(journal);
-    this.become('connecting');
-    this.#line.start();
+    this.#delivery.offset = storedSession.fields.offset;
+    await this.#chunkStore.restore(storedSession);
+    this.setState('connecting');
+    this.#socket.start();
   }
 
   async #open(source) {
-    // A session that exists has its sample rate already, and the source has to keep to it.
-    if (source && this.sessionId !== null && !this.#parameters.sampleRate) await this.#greeted();
+    // An existing session has a sample rate, and the source must use it.
+    const needsSampleRate = this.sessionId !== null && !this.#parameters.sampleRate;
+    if (source && needsSampleRate) await this.#waitForGreeting();
     const parameters = await source?.open(this.#parameters);
-    if (this.isOver) {
-      await source?.stop(); // left while the user was asked for the microphone
+    if (this.isFinished) {
+      await source?.stop(); // abandoned while the browser asked for the microphone
       return;
     }
     this.#source = source;
     Object.assign(this.#parameters, parameters);
-    await this.#keeper.note(this.#parameters);
-    this.#line.start();
+    await this.#chunkStore.updateStoredSession(this.#parameters);
+    this.#socket.start();
   }
 
-  async #greeted() {
-    this.#line.start();
-    const greeting = await Promise.race([this.#greeting.promise, this.#done.promise]);
+  async #waitForGreeting() {
+    this.#socket.start();
+    const greeting = await Promise.race([this.#firstGreeting.promise, this.#result.promise]);
     this.#parameters.sampleRate = greeting.sample_rate;
     this.#parameters.channels = greeting.channels;
   }
 
-  #sink() {
+  #createSink() {
     return {
       chunk: (chunk) => this.send(chunk),
-      level: (level) => this.tell('level', level),
-      failed: (error) => this.isOver || this.report(asSessionError(error, 'source_failed')),
+      level: (level) => this.emit('level', level),
+      failed: (error) => this.isFinished || this.emitError(asSessionError(error, 'source_failed')),
     };
   }
 
-  async #accept(bytes) {
-    const kept = [];
-    for (const piece of pieces(bytes)) {
-      await this.#room(piece.byteLength);
-      if (this.isOver || this.#delivery.isEnded) throw ended();
-      kept.push(this.#keeper.add(piece));
-      this.#advance();
+  async #acceptChunk(bytes) {
+    const stored = [];
+    for (const chunk of splitChunk(bytes)) {
+      await this.#waitForRoom(chunk.byteLength);
+      if (this.isFinished || this.#delivery.isInputEnded) throw endedError();
+      stored.push(this.#chunkStore.add(chunk));
+      this.#sendNext();
     }
-    return kept;
+    return stored;
   }
 
-  async #room(size) {
-    if (!this.#buffer.hasRoomFor(size)) {
-      // What the service has will be persisted in a second; asked, it does that at once.
-      this.#delivery.flush(this.#buffer.next);
-      this.#advance();
+  async #waitForRoom(sizeBytes) {
+    if (!this.#buffer.hasRoomFor(sizeBytes)) {
+      // Without a flush, the service persists the chunks a second later.
+      this.#delivery.flush(this.#buffer.nextNumber);
+      this.#sendNext();
     }
-    await this.#buffer.room(size);
+    await this.#buffer.waitForRoom(sizeBytes);
   }
 
   async #finish() {
-    if (!this.isOver) this.become('finishing');
+    if (!this.isFinished) this.setState('finishing');
     try {
       await this.#source?.stop();
     } catch (error) {
-      this.report(asSessionError(error, 'source_failed'));
+      this.emitError(asSessionError(error, 'source_failed'));
     }
-    await this.#accepting;
-    this.#delivery.end();
-    this.#advance();
-    return await this.#done.promise;
+    await this.#lastAccepted;
+    this.#delivery.endInput();
+    this.#sendNext();
+    return await this.#result.promise;
   }
 
   // --- the connection
 
-  #makeLine({ url, userId, token = null, refreshToken, silenceMs }) {
+  #createSocket({ url, userId, token = null, refreshToken, answerTimeoutMs }) {
     const isResuming = () => this.#delivery.offset !== null;
-    const way = {
-      address: () => address(url, this.sessionId, isResuming(), { userId, ...this.#parameters }),
+    const options = {
+      getUrl: () => socketUrl(url, this.sessionId, isResuming(), { userId, ...this.#parameters }),
       token,
       refreshToken: refreshToken && (() => refreshToken(this.sessionId)),
-      silenceMs,
+      answerTimeoutMs,
     };
-    return new Line(way, {
-      heard: (message) => this.#hear(message),
-      dropped: () => this.#drop(),
-      ended: (error, isTold) => this.#refused(error, isTold),
-      troubled: (error) => this.report(error),
-      isWaiting: () => this.#delivery.isWaiting,
+    return new ReconnectingSocket(options, {
+      onMessage: (message) => this.#receive(message),
+      onDisconnect: () => this.#handleDisconnect(),
+      onFailed: (error, isReported) => this.#handleFailure(error, isReported),
+      onError: (error) => this.emitError(error),
+      hasUnpersisted: () => this.#delivery.hasUnpersisted,
     });
   }
 
-  #hear(message) {
+  #receive(message) {
     if (message.status === 'completed') this.#complete(message);
-    else if (message.type === 'session') this.#greet(message);
+    else if (message.type === 'session') this.#receiveGreeting(message);
     else {
-      if (message.type === 'error') this.report(toldBy(message));
-      if (this.#isGreeted) this.#count(message);
-      this.#advance();
+      if (message.type === 'error') this.emitError(errorFromMessage(message));
+      if (this.#isGreeted) this.#updateCounts(message);
+      this.#sendNext();
     }
   }
 
-  async #greet(greeting) {
-    const { connection } = this.#line;
+  async #receiveGreeting(greeting) {
+    const { connection } = this.#socket;
     this.sessionId = greeting.session_id;
     try {
-      mustFit(this.#parameters, greeting);
-      this.#delivery.greet(greeting, this.#isRestored);
+      checkParameters(this.#parameters, greeting);
+      this.#delivery.beginConnection(greeting, this.#isRestored);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    // First noted, then sent: whoever goes on must find the session that has the chunks.
-    await this.#keeper.note({ sessionId: this.sessionId, offset: this.#delivery.offset });
-    if (connection !== this.#line.connection) return;
+    // Store the session id before sending chunks, so that a later page resumes the same session.
+    const { offset } = this.#delivery;
+    await this.#chunkStore.updateStoredSession({ sessionId: this.sessionId, offset });
+    if (connection !== this.#socket.connection) return;
     this.#isGreeted = true;
-    this.#greeting.resolve(greeting);
-    if (this.state !== 'finishing') this.become('live');
-    this.#count(greeting);
-    this.#advance();
+    this.#firstGreeting.resolve(greeting);
+    if (this.state !== 'finishing') this.setState('live');
+    this.#updateCounts(greeting);
+    this.#sendNext();
   }
 
-  #count(message) {
-    const grown = this.#delivery.count(message);
-    this.#duration = Math.max(this.#duration, message.duration_seconds);
+  #updateCounts(message) {
+    const grown = this.#delivery.updateCounts(message);
+    this.#durationSeconds = Math.max(this.#durationSeconds, message.duration_seconds);
     const { acked } = this.#delivery;
-    const { first: persisted } = this.#buffer;
-    const durationSeconds = this.#duration;
-    if (grown.includes('ack')) this.tell('ack', { chunkCount: acked, durationSeconds });
+    const { firstNumber: persisted } = this.#buffer;
+    const durationSeconds = this.#durationSeconds;
+    if (grown.includes('ack')) this.emit('ack', { chunkCount: acked, durationSeconds });
     if (!grown.includes('persisted')) return;
-    this.#keeper.trim();
-    this.tell('persisted', { chunkCount: persisted, durationSeconds });
+    this.#chunkStore.deletePersisted();
+    this.emit('persisted', { chunkCount: persisted, durationSeconds });
   }
 
-  #advance() {
-    if (this.#isGreeted) this.#delivery.advance(this.#line.connection);
+  #sendNext() {
+    if (this.#isGreeted) this.#delivery.sendNext(this.#socket.connection);
   }
 
-  #drop() {
+  #handleDisconnect() {
     this.#isGreeted = false;
-    if (this.state !== 'finishing') this.become('reconnecting');
+    if (this.state !== 'finishing') this.setState('reconnecting');
   }
 
-  #refused(error, isTold) {
-    // The answer to close_session was lost, or the service closed what a page had left.
-    if (error.code === 'session_completed' && this.#delivery.isDelivered) {
-      this.#complete(this.#delivery.lastMessage(this.sessionId, this.#duration));
+  #handleFailure(error, isReported) {
+    // The answer to close_session was lost, or the service completed an idle session.
+    if (error.code === 'session_completed' && this.#delivery.isAllPersisted) {
+      this.#complete(this.#delivery.finalMessage(this.sessionId, this.#durationSeconds));
     } else {
-      this.#fail(error, isTold);
+      this.#fail(error, isReported);
     }
   }
 
   async #complete(final) {
-    this.#line.close();
-    if (final.chunk_count - this.#delivery.offset < this.#buffer.next) {
+    this.#socket.close();
+    if (final.chunk_count - this.#delivery.offset < this.#buffer.nextNumber) {
       this.#fail(new SessionError('session_completed', 'it was closed before all was sent', final));
       return;
     }
-    await this.#keeper.remove();
+    await this.#chunkStore.delete();
     this.#end('completed', null, final);
   }
 
-  #fail(error, isTold = false) {
-    if (!isTold) this.report(error);
+  #fail(error, isReported = false) {
+    if (!isReported) this.emitError(error);
     this.#end('failed', error);
   }
 
   #end(state, error, final) {
-    if (this.isOver) return;
+    if (this.isFinished) return;
     this.#isGreeted = false;
-    this.#line.close();
-    this.#keeper.close(error ?? ended());
-    if (this.#stopping === null) cut(this.#source, (problem) => this.report(problem));
-    if (error) this.#done.reject(error);
-    else this.#done.resolve(final);
-    this.become(state);
+    this.#socket.close();
+    this.#chunkStore.close(error ?? endedError());
+    if (this.#stopResult === null) cancelSource(this.#source, (problem) => this.emitError(problem));
+    if (error) this.#result.reject(error);
+    else this.#result.resolve(final);
+    this.setState(state);
   }
 }
 
-function ended() {
+function endedError() {
   return new SessionError('ended', 'the session takes no more chunks');
 }

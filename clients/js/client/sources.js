@@ -1,7 +1,7 @@
 import { asSessionError, SessionError } from './errors.js';
-import { MicrophoneSource } from './microphone.js';
+import { MicrophoneSource } from './microphone-source.js';
 
-/** Chunks that somebody else makes: an async iterable or a ReadableStream. */
+/** An async iterable or a ReadableStream of chunks as a source. */
 class ChunkSource {
   #chunks;
   #ended = null;
@@ -18,7 +18,7 @@ class ChunkSource {
     this.#ended = this.#pump(sink).catch((error) => sink.failed(error));
   }
 
-  /** Its end is for its maker to say: it is read until then. */
+  /** Settles when the iterable has ended: it is read to its end. */
   async stop() {
     await this.#ended;
   }
@@ -33,8 +33,8 @@ class ChunkSource {
   }
 }
 
-/** Not every browser can iterate over a stream. */
-async function* read(stream) {
+/** Iterate over a stream. Not all browsers have `ReadableStream[Symbol.asyncIterator]`. */
+async function* iterateStream(stream) {
   const reader = stream.getReader();
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
@@ -43,22 +43,22 @@ async function* read(stream) {
   }
 }
 
-/** What `SessionClient.start` was given, as a source. */
-export function sourceOf(given) {
+/** Return the argument of `SessionClient.start` as a source. */
+export function toSource(given) {
   if (typeof given.open === 'function' && typeof given.stop === 'function') return given;
   if (globalThis.MediaStream && given instanceof MediaStream) {
     return new MicrophoneSource({ stream: given });
   }
-  if (typeof given.getReader === 'function') return new ChunkSource(read(given));
+  if (typeof given.getReader === 'function') return new ChunkSource(iterateStream(given));
   if (given[Symbol.asyncIterator]) return new ChunkSource(given[Symbol.asyncIterator]());
   throw new SessionError('invalid_source', 'not a source, a MediaStream, or a stream of chunks');
 }
 
-/** End a source of which nobody takes anything any more. */
-export async function cut(source, report) {
+/** Cancel a source whose chunks are not needed any more. */
+export async function cancelSource(source, reportError) {
   try {
     await (source?.cancel ?? source?.stop)?.call(source);
   } catch (error) {
-    report(asSessionError(error, 'source_failed'));
+    reportError(asSessionError(error, 'source_failed'));
   }
 }

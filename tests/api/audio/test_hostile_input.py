@@ -16,7 +16,7 @@ from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.ffmpeg.sandbox import Sandbox
 from api.audio.formats import DecodeError
 from storage.pcm import Buffer, PcmFormat
-from tests import baits
+from tests import hostile_media
 from tests.audio import decode, encode, speech
 
 MONO = PcmFormat(22050, 1)
@@ -61,12 +61,12 @@ def bait_for(kind: str, folder: Path) -> Bait:
     if kind == "mp4":
         target = folder / "secret.mov"
         encode(speech(), "-c:a", "pcm_s16le", str(target), "-f", "null")
-        return Bait("mp4", baits.without_media(target.read_bytes(), target), DREF)
+        return Bait("mp4", hostile_media.without_media(target.read_bytes(), target), DREF)
     target = folder / "secret.wav"
     target.write_bytes(speech())
     if kind == "hls":
-        return Bait("hls", baits.hls(f"file://{target}"), HLS)
-    return Bait("concat", baits.ffconcat(f"file:{target}"), CONCAT)
+        return Bait("hls", hostile_media.hls(f"file://{target}"), HLS)
+    return Bait("concat", hostile_media.ffconcat(f"file:{target}"), CONCAT)
 
 
 async def decoded(demuxer: str, data: bytes) -> bytes:
@@ -102,7 +102,7 @@ async def test_no_input_makes_ffmpeg_read_a_file(ffmpeg: str, kind: str, tmp_pat
 async def test_no_input_makes_ffmpeg_open_an_address(ffmpeg: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/secret.wav"
-        bait = Bait("hls", baits.hls(address), HLS)
+        bait = Bait("hls", hostile_media.hls(address), HLS)
         for demuxer in {bait.demuxer, *OFFERED}:
             assert await decoded(demuxer, bait.data) == b""
         server.setblocking(False)

@@ -1,10 +1,10 @@
-/** What tests call, in Node and in pages: a client that remembers what it told. */
+/** Functions for tests in Node and in pages: create a client that records its events. */
 
-export function begin(SessionClient, options) {
-  globalThis.told = [];
+export function createClient(SessionClient, options) {
+  globalThis.clientEvents = [];
   globalThis.client = new SessionClient(options);
   for (const type of ['state', 'ack', 'persisted', 'level', 'error']) {
-    client.addEventListener(type, ({ detail }) => told.push([type, plain(type, detail)]));
+    client.addEventListener(type, ({ detail }) => clientEvents.push([type, toPlain(type, detail)]));
   }
 }
 
@@ -12,7 +12,7 @@ export function bytes(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** Whatever `code` gives, or how it failed, as JSON can say it. */
+/** Run `code`; return its value or its error, both as JSON values. */
 export async function evaluate(code) {
   try {
     const run = new (async () => {}).constructor(code);
@@ -22,6 +22,6 @@ export async function evaluate(code) {
   }
 }
 
-function plain(type, detail) {
+function toPlain(type, detail) {
   return type === 'error' ? { code: detail.code, message: detail.message } : detail;
 }

@@ -1,4 +1,4 @@
-/** Runs code that comes in on lines, each beside the others, and answers on lines. */
+/** Run each line of standard input as code, concurrently, and print the results as JSON lines. */
 
 import { createInterface } from 'node:readline';
 

@@ -30,29 +30,30 @@ class JavaScriptError(Exception):
 
 
 class Runtime:
-    """Runs code of tests. It may be called again while it waits."""
+    """Run JavaScript of tests. Calls may overlap."""
 
     async def evaluate(self, code: str) -> Any:
-        """What ``code``, the body of an asynchronous function, returns."""
+        """Return what ``code``, the body of an asynchronous function, returns."""
         raise NotImplementedError
 
-    async def begin(self, **options: object) -> None:
-        """Make ``client``, whose events are in ``told``."""
-        await self.evaluate(f"begin(SessionClient, {json.dumps(options)})")
+    async def create_client(self, **options: object) -> None:
+        """Create ``client``, which records its events in ``clientEvents``."""
+        await self.evaluate(f"createClient(SessionClient, {json.dumps(options)})")
 
     async def send(self, chunks: Iterable[bytes]) -> None:
         """Hand chunks over; they may still be waiting when this returns."""
         encoded = json.dumps([base64.b64encode(chunk).decode() for chunk in chunks])
         await self.evaluate(f"for (const one of {encoded}) client.send(bytes(one))")
 
-    async def told(self, kind: str) -> list[Any]:
-        told = await self.evaluate("return told")
-        return [detail for type_, detail in told if type_ == kind]
+    async def events(self, kind: str) -> list[Any]:
+        """Return the details of the client's events of one type."""
+        events = await self.evaluate("return clientEvents")
+        return [detail for type_, detail in events if type_ == kind]
 
     async def states(self) -> list[str]:
-        return [detail["state"] for detail in await self.told("state")]
+        return [detail["state"] for detail in await self.events("state")]
 
-    async def until(self, condition: str) -> None:
+    async def wait_for(self, condition: str) -> None:
         """Return when a JavaScript expression is true."""
         async with asyncio.timeout(60):
             while not await self.evaluate(f"return Boolean({condition})"):
@@ -69,27 +70,27 @@ class Node(Runtime):
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._ids = itertools.count()
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._reading = asyncio.create_task(self._read())
+        self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._read_task = asyncio.create_task(self._read())
 
     async def evaluate(self, code: str) -> Any:
         assert self._process.stdin is not None
         number = next(self._ids)
-        self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._pending[number] = asyncio.get_running_loop().create_future()
         self._process.stdin.write(json.dumps({"id": number, "code": code}).encode() + b"\n")
-        return _value(await self._waiting[number])
+        return _value(await self._pending[number])
 
     async def end(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         assert await self._process.wait() == 0
-        await self._reading
+        await self._read_task
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             answer = json.loads(line)
-            self._waiting.pop(answer["id"]).set_result(answer)
+            self._pending.pop(answer["id"]).set_result(answer)
 
 
 @contextlib.asynccontextmanager
@@ -108,16 +109,16 @@ async def node() -> AsyncIterator[Node]:
 
 
 class Page(Runtime):
-    """A page of a Chromium, spoken to in the DevTools protocol."""
+    """A page of a Chromium, controlled by the DevTools protocol."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._ids = itertools.count()
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._reading = asyncio.create_task(self._read())
+        self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._read_task = asyncio.create_task(self._read())
 
-    async def open(self, url: str, service_url: str) -> None:
-        """Show a page, and have it import the client from a service."""
+    async def open_with_client(self, url: str, service_url: str) -> None:
+        """Open a page and import the client of a service into it."""
         await self.call("Page.navigate", url=url)
         await self._loaded(url)
         await self._run(
@@ -125,8 +126,8 @@ class Page(Runtime):
             f" await import('{service_url}/client.js')))()"
         )
 
-    async def show(self, url: str) -> None:
-        """Show a page that imports what it needs."""
+    async def open(self, url: str) -> None:
+        """Open a page that imports the client itself."""
         await self.call("Page.navigate", url=url)
         await self._loaded(url)
 
@@ -135,20 +136,20 @@ class Page(Runtime):
 
     async def call(self, method: str, **parameters: object) -> dict[str, Any]:
         number = next(self._ids)
-        self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._pending[number] = asyncio.get_running_loop().create_future()
         message = {"id": number, "method": method, "params": parameters}
         await self._socket.send(json.dumps(message))
-        answer = await self._waiting[number]
+        answer = await self._pending[number]
         assert "error" not in answer, answer
         return dict(answer["result"])
 
-    async def look(self, expression: str) -> Any:
-        """The value of an expression, in a page that knows nothing of tests."""
+    async def evaluate_expression(self, expression: str) -> Any:
+        """Return the value of an expression, also in a page without the functions for tests."""
         return await self._run(expression)
 
     async def end(self) -> None:
         await self._socket.close()
-        await self._reading
+        await self._read_task
 
     async def _loaded(self, url: str) -> None:
         async with asyncio.timeout(30):
@@ -171,13 +172,13 @@ class Page(Runtime):
     async def _read(self) -> None:
         async for text in self._socket:
             answer = json.loads(text)
-            if (waiting := self._waiting.pop(answer.get("id"), None)) is not None:
+            if (waiting := self._pending.pop(answer.get("id"), None)) is not None:
                 waiting.set_result(answer)
 
 
 @contextlib.asynccontextmanager
 async def chromium(profile: Path, microphone: Path) -> AsyncIterator[Page]:
-    """A Chromium whose microphone hears a WAV file, once."""
+    """Run a Chromium whose microphone plays a WAV file once."""
     assert CHROMIUM is not None, "there is no chromium: make test installs Debian's, as root"
     process = subprocess.Popen(
         [

@@ -7,7 +7,7 @@ import pytest
 
 from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node, node
 
-BEGINNING = f"""
+SETUP = f"""
 const {{ Delivery }} = await import('{CLIENT}/client/delivery.js');
 const {{ ReplayBuffer }} = await import('{CLIENT}/client/replay-buffer.js');
 const buffer = new ReplayBuffer(1000);
@@ -16,7 +16,7 @@ const sent = [];
 const connection = {{
     bufferedAmount: 0,
     send: (chunk) => sent.push(chunk[0]),
-    control: (action) => sent.push(action),
+    sendControl: (action) => sent.push(action),
 }};
 const counts = (chunk_count, persisted_chunk_count) => ({{ chunk_count, persisted_chunk_count }});
 const add = (...values) => values.forEach((value) => buffer.add(Uint8Array.of(value)));
@@ -30,15 +30,15 @@ async def runtime() -> AsyncIterator[Node]:
 
 
 async def sent(runtime: Node, code: str) -> list[Any]:
-    return list(await runtime.evaluate(f"{BEGINNING}{code}; return sent"))
+    return list(await runtime.evaluate(f"{SETUP}{code}; return sent"))
 
 
 async def test_what_a_lost_node_had_is_sent_again(runtime: Node) -> None:
     code = """
         add(10, 11, 12, 13);
-        delivery.greet(counts(0, 0)); delivery.advance(connection);
-        delivery.count(counts(3, 1)); delivery.advance(connection);
-        delivery.greet(counts(1, 1)); delivery.advance(connection);
+        delivery.beginConnection(counts(0, 0)); delivery.sendNext(connection);
+        delivery.updateCounts(counts(3, 1)); delivery.sendNext(connection);
+        delivery.beginConnection(counts(1, 1)); delivery.sendNext(connection);
     """
     assert await sent(runtime, code) == [10, 11, 12, 13, 11, 12, 13]
 
@@ -46,8 +46,8 @@ async def test_what_a_lost_node_had_is_sent_again(runtime: Node) -> None:
 async def test_only_so_many_chunks_are_on_their_way(runtime: Node) -> None:
     code = """
         add(10, 11, 12, 13, 14);
-        delivery.greet(counts(0, 0)); delivery.advance(connection);
-        delivery.count(counts(1, 0)); delivery.advance(connection);
+        delivery.beginConnection(counts(0, 0)); delivery.sendNext(connection);
+        delivery.updateCounts(counts(1, 0)); delivery.sendNext(connection);
     """
     assert await sent(runtime, code) == [10, 11, 12, 13]
 
@@ -55,24 +55,24 @@ async def test_only_so_many_chunks_are_on_their_way(runtime: Node) -> None:
 async def test_nothing_is_sent_while_the_browser_s_buffer_is_full(runtime: Node) -> None:
     code = """
         add(10, 11);
-        delivery.greet(counts(0, 0));
-        connection.bufferedAmount = 2 ** 20; delivery.advance(connection);
+        delivery.beginConnection(counts(0, 0));
+        connection.bufferedAmount = 2 ** 20; delivery.sendNext(connection);
         sent.push('full');
-        connection.bufferedAmount = 0; delivery.advance(connection);
+        connection.bufferedAmount = 0; delivery.sendNext(connection);
     """
     assert await sent(runtime, code) == ["full", 10, 11]
 
 
-async def test_the_goodbye_comes_when_all_is_persisted_and_once_a_connection(
+async def test_close_session_is_sent_when_all_is_persisted_and_once_a_connection(
     runtime: Node,
 ) -> None:
     code = """
         add(10);
-        delivery.greet(counts(0, 0)); delivery.end(); delivery.advance(connection);
-        delivery.count(counts(1, 0)); delivery.advance(connection);
-        delivery.count(counts(1, 1)); delivery.advance(connection);
-        delivery.advance(connection);
-        delivery.greet(counts(1, 1)); delivery.advance(connection);
+        delivery.beginConnection(counts(0, 0)); delivery.endInput(); delivery.sendNext(connection);
+        delivery.updateCounts(counts(1, 0)); delivery.sendNext(connection);
+        delivery.updateCounts(counts(1, 1)); delivery.sendNext(connection);
+        delivery.sendNext(connection);
+        delivery.beginConnection(counts(1, 1)); delivery.sendNext(connection);
     """
     assert await sent(runtime, code) == [10, "flush", "close_session", "close_session"]
 
@@ -80,23 +80,23 @@ async def test_the_goodbye_comes_when_all_is_persisted_and_once_a_connection(
 async def test_a_session_that_had_chunks_before_is_counted_from_there(runtime: Node) -> None:
     code = """
         add(10, 11);
-        delivery.greet(counts(7, 7)); delivery.advance(connection);
-        delivery.greet(counts(8, 7)); delivery.advance(connection);
+        delivery.beginConnection(counts(7, 7)); delivery.sendNext(connection);
+        delivery.beginConnection(counts(8, 7)); delivery.sendNext(connection);
     """
     assert await sent(runtime, code) == [10, 11, 11]
 
 
 @pytest.mark.parametrize(
-    ("greeting", "error"), [("counts(1, 1)", "chunks_lost"), ("counts(9, 2)", "not_alone")]
+    ("greeting", "error"), [("counts(1, 1)", "chunks_lost"), ("counts(9, 2)", "session_shared")]
 )
 async def test_a_count_that_cannot_be_is_no_silent_loss(
     runtime: Node, greeting: str, error: str
 ) -> None:
     code = f"""
         add(10, 11, 12);
-        delivery.greet(counts(0, 0)); delivery.advance(connection);
-        delivery.count(counts(3, 2));
-        delivery.greet({greeting});
+        delivery.beginConnection(counts(0, 0)); delivery.sendNext(connection);
+        delivery.updateCounts(counts(3, 2));
+        delivery.beginConnection({greeting});
     """
     with pytest.raises(JavaScriptError) as failure:
         await sent(runtime, code)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.audio import cut_anywhere, decode, pcm, wav
-from tests.clients.js.pages import Pages, pages
+from tests.clients.js.page_server import PageServer, page_server
 from tests.clients.js.runtimes import CLIENT, JavaScriptError, Page, chromium
 from tests.proxy import cutting_proxy
 from tests.service import Service
@@ -21,24 +21,24 @@ from tests.service import Service
 Samples = npt.NDArray[np.int16]
 
 SAMPLE_RATE = 44100  # of Chromium's fake microphone: with any other it resamples
-UNTOUCHED = "{ echoCancellation: false, noiseSuppression: false, autoGainControl: false }"
-HEARD = pcm(SAMPLE_RATE * 20)
+CONSTRAINTS = "{ echoCancellation: false, noiseSuppression: false, autoGainControl: false }"
+MICROPHONE_PCM = pcm(SAMPLE_RATE * 20)
 
-# What the browser's own parts hand over, written down beside the client.
-TAPS = """
-globalThis.kept = [];
+# Collect what the browser delivers to the client, to compare it with the recording.
+RECORDING_WRAPPERS = """
+globalThis.deliveredBlobs = [];
 globalThis.AudioWorkletNode = class extends AudioWorkletNode {
     constructor(...given) {
         super(...given);
         this.port.addEventListener('message', ({ data }) => {
-            if (data.chunk) kept.push(new Blob([data.chunk.slice(0)]));
+            if (data.chunk) deliveredBlobs.push(new Blob([data.chunk.slice(0)]));
         });
     }
 };
 globalThis.MediaRecorder = class extends MediaRecorder {
     constructor(...given) {
         super(...given);
-        this.addEventListener('dataavailable', ({ data }) => kept.push(data));
+        this.addEventListener('dataavailable', ({ data }) => deliveredBlobs.push(data));
     }
 };
 globalThis.base64 = (blob) => new Promise((resolve) => {
@@ -50,51 +50,51 @@ globalThis.base64 = (blob) => new Promise((resolve) => {
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Pages]:
-    with pages() as site:
+def site() -> Iterator[PageServer]:
+    with page_server() as site:
         yield site
 
 
 @pytest.fixture
-def service(start_service: Callable[..., Service], site: Pages) -> Service:
+def service(start_service: Callable[..., Service], site: PageServer) -> Service:
     return start_service(allowed_origins=site.origin, sync_interval_seconds=0.2)
 
 
 @pytest.fixture
-async def page(tmp_path: Path, site: Pages, service: Service) -> AsyncIterator[Page]:
+async def page(tmp_path: Path, site: PageServer, service: Service) -> AsyncIterator[Page]:
     """Shows a page of another origin that has imported the client."""
     microphone = tmp_path / "microphone.wav"
-    microphone.write_bytes(wav(HEARD, sample_rate=SAMPLE_RATE))
+    microphone.write_bytes(wav(MICROPHONE_PCM, sample_rate=SAMPLE_RATE))
     async with chromium(tmp_path / "profile", microphone) as page:
-        await page.open(f"{site.origin}/", service.url)
-        await page.evaluate(TAPS)
+        await page.open_with_client(f"{site.origin}/", service.url)
+        await page.evaluate(RECORDING_WRAPPERS)
         yield page
 
 
-async def kept(page: Page) -> bytes:
-    return base64.b64decode(await page.evaluate("return await base64(new Blob(kept))"))
+async def delivered_bytes(page: Page) -> bytes:
+    return base64.b64decode(await page.evaluate("return await base64(new Blob(deliveredBlobs))"))
 
 
-async def stopped(page: Page) -> dict[str, Any]:
+async def stop_client(page: Page) -> dict[str, Any]:
     async with asyncio.timeout(60):
         return dict(await page.evaluate("return await client.stop()"))
 
 
-async def through_everything(page: Page, service: Service, proxy: Any) -> None:
-    """Let the source run over a cut, and over the death of the service."""
-    acked = "told.filter(([type]) => type === 'ack').length"
+async def interrupt_recording(page: Page, service: Service, proxy: Any) -> None:
+    """Cut the connection and kill the service while the source records."""
+    acked = "clientEvents.filter(([type]) => type === 'ack').length"
     for harm in ("cut", "kill", "cut"):
         before = await page.evaluate(f"return {acked}")
-        await page.until(f"{acked} > {before} + 2")
+        await page.wait_for(f"{acked} > {before} + 2")
         if harm == "kill":
             service.kill()
-            more = await page.evaluate("return kept.length")
-            await page.until(f"kept.length > {more} + 4")
+            more = await page.evaluate("return deliveredBlobs.length")
+            await page.wait_for(f"deliveredBlobs.length > {more} + 4")
             await asyncio.to_thread(service.start)
         else:
             proxy.cut()
     before = await page.evaluate(f"return {acked}")
-    await page.until(f"{acked} > {before}")
+    await page.wait_for(f"{acked} > {before}")
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -102,30 +102,30 @@ async def test_every_sample_of_the_microphone_is_recorded(
     page: Page, service: Service, channels: int
 ) -> None:
     async with cutting_proxy(service) as proxy:
-        await page.begin(url=proxy.url, channels=channels)
+        await page.create_client(url=proxy.url, channels=channels)
         await page.evaluate(
-            f"globalThis.source = new MicrophoneSource({{ constraints: {UNTOUCHED} }})"
+            f"globalThis.source = new MicrophoneSource({{ constraints: {CONSTRAINTS} }})"
         )
         await page.evaluate("await client.start(source)")
-        await through_everything(page, service, proxy)
-        final = await stopped(page)
-    delivered = await kept(page)
+        await interrupt_recording(page, service, proxy)
+        final = await stop_client(page)
+    delivered = await delivered_bytes(page)
     assert service.pcm(final["session_id"]) == delivered
     assert len(delivered) == await page.evaluate("return source.frames") * 2 * channels
     assert len(delivered) > SAMPLE_RATE * 2 * channels
-    assert_heard(np.frombuffer(delivered, "<i2")[::channels])
+    assert_matches_microphone(np.frombuffer(delivered, "<i2")[::channels])
     manifest = service.manifest(final["session_id"])
     assert (manifest["channels"], manifest["error"]) == (channels, None)
-    assert max(level["peak"] for level in await page.told("level")) > 0.5
+    assert max(level["peak"] for level in await page.events("level")) > 0.5
     assert "reconnecting" in await page.states()
 
 
-def assert_heard(recorded: Samples) -> None:
+def assert_matches_microphone(recorded: Samples) -> None:
     """Most pieces must be in what the microphone was given, to one unit: the browser dithers.
 
     Not all: under load, the browser itself now and then leaves out or adds ten milliseconds.
     """
-    heard, size, pieces = np.frombuffer(HEARD, "<i2").astype(float), 2000, 9
+    heard, size, pieces = np.frombuffer(MICROPHONE_PCM, "<i2").astype(float), 2000, 9
     spectrum = np.fft.rfft(heard, 2**20)
     found = 0
     for start in np.linspace(size, len(recorded) - size, pieces).astype(int):
@@ -139,31 +139,31 @@ def assert_heard(recorded: Samples) -> None:
 async def test_a_media_stream_is_a_source_and_stays_the_page_s(
     page: Page, service: Service
 ) -> None:
-    await page.begin(url=service.url)
+    await page.create_client(url=service.url)
     await page.evaluate(
         "globalThis.stream = await navigator.mediaDevices.getUserMedia({ audio: true });"
         "await client.start(stream)"
     )
-    await page.until("kept.length > 5")
-    final = await stopped(page)
-    assert service.pcm(final["session_id"]) == await kept(page)
+    await page.wait_for("deliveredBlobs.length > 5")
+    final = await stop_client(page)
+    assert service.pcm(final["session_id"]) == await delivered_bytes(page)
     assert await page.evaluate("return stream.getTracks()[0].readyState") == "live"
 
 
 async def test_the_session_s_sample_rate_is_the_microphone_s(page: Page, service: Service) -> None:
     parameters = {"sample_rate": 16000, "format": "pcm_s16le"}
     created = service.post("/api/audio/sessions", json=parameters).json()
-    await page.begin(url=service.url, sessionId=created["session_id"])
+    await page.create_client(url=service.url, sessionId=created["session_id"])
     await page.evaluate("await client.start(new MicrophoneSource())")
-    await page.until("kept.length > 5")
-    await stopped(page)
-    assert service.pcm(created["session_id"]) == await kept(page)
+    await page.wait_for("deliveredBlobs.length > 5")
+    await stop_client(page)
+    assert service.pcm(created["session_id"]) == await delivered_bytes(page)
 
 
-async def test_a_client_that_is_abandoned_lets_go_of_the_microphone(
+async def test_a_client_that_is_abandoned_stops_the_microphone(
     page: Page, service: Service
 ) -> None:
-    await page.begin(url=service.url, store="indexeddb")
+    await page.create_client(url=service.url, store="indexeddb")
     await page.evaluate("""
         globalThis.unhandled = 0;
         addEventListener('unhandledrejection', () => unhandled++);
@@ -172,11 +172,11 @@ async def test_a_client_that_is_abandoned_lets_go_of_the_microphone(
         mediaDevices.getUserMedia = async (what) => (globalThis.stream = await ask(what));
         await client.start(new MicrophoneSource());
     """)
-    await page.until("kept.length > 2")
+    await page.wait_for("deliveredBlobs.length > 2")
     await page.evaluate("client.abandon()")
-    await page.until("stream.getTracks()[0].readyState === 'ended'")
+    await page.wait_for("stream.getTracks()[0].readyState === 'ended'")
     with pytest.raises(JavaScriptError) as failure:
-        await stopped(page)
+        await stop_client(page)
     assert failure.value.code == "abandoned"
     assert await page.evaluate("return await SessionClient.unfinished()") == []
     assert await page.evaluate("return unhandled") == 0
@@ -187,33 +187,35 @@ async def test_a_recorder_s_file_goes_on_over_a_drop(
     page: Page, service: Service, kind: str
 ) -> None:
     async with cutting_proxy(service) as proxy:
-        await page.begin(url=proxy.url, sampleRate=SAMPLE_RATE)
+        await page.create_client(url=proxy.url, sampleRate=SAMPLE_RATE)
         options = json.dumps({"mimeType": kind, "timesliceMs": 100})
         await page.evaluate(f"await client.start(new MediaRecorderSource({options}))")
-        await through_everything(page, service, proxy)
-        final = await stopped(page)
+        await interrupt_recording(page, service, proxy)
+        final = await stop_client(page)
     recorded = service.pcm(final["session_id"])
-    assert recorded == decode(await kept(page), sample_rate=SAMPLE_RATE)
+    assert recorded == decode(await delivered_bytes(page), sample_rate=SAMPLE_RATE)
     assert len(recorded) > SAMPLE_RATE
     assert service.manifest(final["session_id"])["error"] is None
 
 
 async def test_a_page_that_is_reloaded_finishes_what_it_had(
-    page: Page, service: Service, site: Pages
+    page: Page, service: Service, site: PageServer
 ) -> None:
     data = pcm(44100 * 3)
     chunks = [base64.b64encode(chunk).decode() for chunk in cut_anywhere(data, seed=3)]
-    await page.begin(url=service.url, store="indexeddb", sampleRate=44100, format="pcm_s16le")
+    await page.create_client(
+        url=service.url, store="indexeddb", sampleRate=44100, format="pcm_s16le"
+    )
     await page.evaluate("await client.start()")
     half = len(chunks) // 2
     sending = "await Promise.all({}.map((one) => client.send(bytes(one))))"
     await page.evaluate(sending.format(json.dumps(chunks[:half])))
-    await page.until("told.some(([type]) => type === 'persisted')")
+    await page.wait_for("clientEvents.some(([type]) => type === 'persisted')")
     service.kill()
     await page.evaluate(sending.format(json.dumps(chunks[half:])))
     assert await page.evaluate("return await SessionClient.unfinished()") == [], "it is at work"
     await asyncio.to_thread(service.start)
-    await page.open(f"{site.origin}/", service.url)
+    await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
     final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
     assert final["session_id"] == left["sessionId"]
@@ -223,9 +225,9 @@ async def test_a_page_that_is_reloaded_finishes_what_it_had(
 
 
 async def test_a_microphone_s_page_may_be_reloaded_in_the_middle(
-    page: Page, service: Service, site: Pages
+    page: Page, service: Service, site: PageServer
 ) -> None:
-    await page.begin(url=service.url, store="indexeddb")
+    await page.create_client(url=service.url, store="indexeddb")
     await page.evaluate("""
         const send = client.send.bind(client);
         let number = 0;
@@ -236,13 +238,13 @@ async def test_a_microphone_s_page_may_be_reloaded_in_the_middle(
         };
         await client.start(new MicrophoneSource());
     """)
-    await page.until("told.filter(([type]) => type === 'ack').length > 10")
+    await page.wait_for("clientEvents.filter(([type]) => type === 'ack').length > 10")
     service.kill()
     settled = int(await page.evaluate("return localStorage.getItem('settled')"))
-    await page.until(f"localStorage.getItem('settled') > {settled} + 10")
+    await page.wait_for(f"localStorage.getItem('settled') > {settled} + 10")
     await page.call("Page.reload")
     await asyncio.to_thread(service.start)
-    await page.open(f"{site.origin}/", service.url)
+    await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
     final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
     settled = int(await page.evaluate("return localStorage.getItem('settled')"))
@@ -255,17 +257,19 @@ async def test_a_microphone_s_page_may_be_reloaded_in_the_middle(
 
 
 async def test_a_session_that_was_left_before_it_had_an_id_is_made_anew(
-    page: Page, service: Service, site: Pages
+    page: Page, service: Service, site: PageServer
 ) -> None:
     service.kill()
     data = pcm(1000)
-    await page.begin(url=service.url, store="indexeddb", sampleRate=8000, format="pcm_s16le")
+    await page.create_client(
+        url=service.url, store="indexeddb", sampleRate=8000, format="pcm_s16le"
+    )
     await page.evaluate("await client.start()")
     await page.send([data])
-    await page.until("client.bufferedBytes > 0")
+    await page.wait_for("client.bufferedBytes > 0")
     await page.evaluate("await client.send(new Uint8Array(0))")  # settles behind the first
     await asyncio.to_thread(service.start)
-    await page.open(f"{site.origin}/", service.url)
+    await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
     assert left["sessionId"] is None
     final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
@@ -273,16 +277,18 @@ async def test_a_session_that_was_left_before_it_had_an_id_is_made_anew(
     assert service.manifest(final["session_id"])["sample_rate"] == 8000
 
 
-async def test_a_page_may_leave_between_the_last_chunk_and_the_goodbye(
-    page: Page, service: Service, site: Pages
+async def test_a_page_may_be_closed_between_the_last_chunk_and_close_session(
+    page: Page, service: Service, site: PageServer
 ) -> None:
     data = pcm(1000)
-    await page.begin(url=service.url, store="indexeddb", sampleRate=8000, format="pcm_s16le")
+    await page.create_client(
+        url=service.url, store="indexeddb", sampleRate=8000, format="pcm_s16le"
+    )
     await page.evaluate("await client.start()")
     await page.send([data])
     await page.evaluate("await client.flush()")
     session_id = await page.evaluate("return client.sessionId")
-    await page.open(f"{site.origin}/", service.url)
+    await page.open_with_client(f"{site.origin}/", service.url)
     service.post(f"/api/audio/sessions/{session_id}/close")  # as it does by itself in time
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
     final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
@@ -290,20 +296,24 @@ async def test_a_page_may_leave_between_the_last_chunk_and_the_goodbye(
     assert service.pcm(session_id) == data
 
 
-async def test_what_was_left_can_be_discarded(page: Page, service: Service, site: Pages) -> None:
-    await page.begin(url=service.url, store="indexeddb")
+async def test_what_was_left_can_be_discarded(
+    page: Page, service: Service, site: PageServer
+) -> None:
+    await page.create_client(url=service.url, store="indexeddb")
     await page.evaluate("await client.start(); await client.send(new Uint8Array(2))")
-    await page.open(f"{site.origin}/", service.url)
+    await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
     await page.evaluate(f"await SessionClient.discard('{left['id']}')")
     assert await page.evaluate("return await SessionClient.unfinished()") == []
 
 
-async def test_the_page_of_the_manual_records(page: Page, service: Service, site: Pages) -> None:
+async def test_the_page_of_the_manual_records(
+    page: Page, service: Service, site: PageServer
+) -> None:
     (text,) = re.findall(r"```html\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
     site.contents["/manual"] = ("text/html", text.replace("http://localhost:8000", service.url))
-    await page.show(f"{site.origin}/manual")
-    await page.look("globalThis.$ = (id) => document.getElementById(id), 0")
+    await page.open(f"{site.origin}/manual")
+    await page.evaluate_expression("globalThis.$ = (id) => document.getElementById(id), 0")
     await click(page, "start")
     await until(page, "$('state').textContent === 'live' && $('level').value > 0")
     await click(page, "stop")
@@ -315,10 +325,10 @@ async def test_the_page_of_the_manual_records(page: Page, service: Service, site
 
 async def click(page: Page, button: str) -> None:
     await until(page, f"!$('{button}').disabled && $('{button}').onclick")
-    await page.look(f"$('{button}').click()")
+    await page.evaluate_expression(f"$('{button}').click()")
 
 
 async def until(page: Page, condition: str) -> None:
     async with asyncio.timeout(30):
-        while not await page.look(f"Boolean({condition})"):
+        while not await page.evaluate_expression(f"Boolean({condition})"):
             await asyncio.sleep(0.02)

@@ -31,9 +31,9 @@ async def runtime() -> AsyncIterator[Node]:
         yield runtime
 
 
-async def must_receive(service: Service, runtime: Node, more_than: int) -> int:
+async def wait_until_received(service: Service, runtime: Node, more_than: int) -> int:
     """Return when the service has more chunks than that; gives how many."""
-    await runtime.until("client.sessionId")
+    await runtime.wait_for("client.sessionId")
     path = f"/api/audio/sessions/{await runtime.evaluate('return client.sessionId')}"
     async with asyncio.timeout(30):
         while True:
@@ -43,7 +43,7 @@ async def must_receive(service: Service, runtime: Node, more_than: int) -> int:
             await asyncio.sleep(0.01)
 
 
-async def finished(runtime: Node) -> dict[str, Any]:
+async def stop_client(runtime: Node) -> dict[str, Any]:
     async with asyncio.timeout(60):
         return dict(await runtime.evaluate("return await client.stop()"))
 
@@ -57,18 +57,18 @@ async def test_nothing_is_lost_or_doubled_by_cuts_and_crashes(
     chunks = list(cut_anywhere(data, seed=1, largest=max(len(data) // 40, 16)))
     service = start_service(sync_interval_seconds=0.2)
     async with cutting_proxy(service) as proxy:
-        await runtime.begin(url=proxy.url, **parameters)
+        await runtime.create_client(url=proxy.url, **parameters)
         await runtime.evaluate("await client.start()")
         received, step = 0, -(-len(chunks) // 6)
         for turn, start in enumerate(range(0, len(chunks), step)):
             await runtime.send(chunks[start : start + step])
-            received = await must_receive(service, runtime, received)
+            received = await wait_until_received(service, runtime, received)
             if turn % 2:
                 proxy.cut()
             else:
                 service.kill()
                 await asyncio.to_thread(service.start)
-        final = await finished(runtime)
+        final = await stop_client(runtime)
     assert (final["status"], final["persisted_chunk_count"]) == ("completed", len(chunks))
     expected = data if kind == "pcm" else decode(data, sample_rate=44100)
     assert service.pcm(final["session_id"]) == expected
@@ -85,7 +85,7 @@ async def test_a_service_that_is_slow_makes_send_wait_and_nothing_is_dropped(
     chunks = list(cut(data, 8192))
     limit = 8192 * 10
     service = start_service(sync_interval_seconds=0.2)
-    await runtime.begin(url=service.url, maxBufferedBytes=limit, maxUnackedChunks=4, **RAW)
+    await runtime.create_client(url=service.url, maxBufferedBytes=limit, maxUnackedChunks=4, **RAW)
     await runtime.evaluate("await client.start()")
     process = psutil.Process(service.pid)
     process.suspend()
@@ -96,10 +96,10 @@ async def test_a_service_that_is_slow_makes_send_wait_and_nothing_is_dropped(
         " taken++; most = Math.max(most, client.bufferedBytes); })"
     )
     await runtime.send(chunks)
-    await runtime.until("taken >= 10")
+    await runtime.wait_for("taken >= 10")
     assert await runtime.evaluate("return taken") == 10
     process.resume()
-    final = await finished(runtime)
+    final = await stop_client(runtime)
     assert service.pcm(final["session_id"]) == data
     assert await runtime.evaluate("return taken") == len(chunks)
     assert await runtime.evaluate("return most") <= limit
@@ -116,51 +116,53 @@ SOURCES = {
 async def test_a_source_is_read_to_its_end(service: Service, runtime: Node, source: str) -> None:
     data = pcm(44100 * 3)
     chunks = [base64.b64encode(part).decode() for part in cut(data, 70001)]
-    await runtime.begin(url=service.url, **RAW)
+    await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate(f"globalThis.chunks = {json.dumps(chunks)}")
     await runtime.evaluate(f"await client.start({SOURCES[source]})")
-    final = await finished(runtime)
+    final = await stop_client(runtime)
     assert service.pcm(final["session_id"]) == data
     assert final["chunk_count"] == 2 * len(chunks) - 1, "64 KiB are the largest message"
 
 
 async def test_flush_settles_when_all_is_persisted(service: Service, runtime: Node) -> None:
-    await runtime.begin(url=service.url, **RAW)
+    await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
     await runtime.send(cut(pcm(1000), 100))
     await runtime.evaluate("await client.flush()")
     session_id = await runtime.evaluate("return client.sessionId")
     info = service.get(f"/api/audio/sessions/{session_id}").json()
     assert info["persisted_chunk_count"] == info["total_chunks"] == 20
-    assert (await runtime.told("persisted"))[-1]["chunkCount"] == 20
-    await finished(runtime)
+    assert (await runtime.events("persisted"))[-1]["chunkCount"] == 20
+    await stop_client(runtime)
 
 
 async def test_what_is_persisted_is_learned_without_sending_more(
     service: Service, runtime: Node
 ) -> None:
-    await runtime.begin(url=service.url, **RAW)
+    await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
     await runtime.send([pcm(1000)])
-    await runtime.until("client.bufferedBytes === 0 && told.some(([type]) => type === 'ack')")
-    await finished(runtime)
+    await runtime.wait_for(
+        "client.bufferedBytes === 0 && clientEvents.some(([type]) => type === 'ack')"
+    )
+    await stop_client(runtime)
 
 
-async def test_a_lost_goodbye_is_no_failure(service: Service, runtime: Node) -> None:
+async def test_a_lost_final_message_is_no_failure(service: Service, runtime: Node) -> None:
     data = pcm(1000)
     async with cutting_proxy(service) as proxy:
-        await runtime.begin(url=proxy.url, **RAW)
+        await runtime.create_client(url=proxy.url, **RAW)
         await runtime.evaluate("await client.start()")
         await runtime.send([data])
         await runtime.evaluate("await client.flush()")
         session_id = await runtime.evaluate("return client.sessionId")
-        proxy.is_losing_answers = True
-        stopping = asyncio.create_task(finished(runtime))
+        proxy.drops_answers = True
+        stopping = asyncio.create_task(stop_client(runtime))
         async with asyncio.timeout(30):
             path = f"/api/audio/sessions/{session_id}"
             while service.get(path).json()["status"] != "completed":
                 await asyncio.sleep(0.01)
-        proxy.is_losing_answers = False
+        proxy.drops_answers = False
         proxy.cut()
         final = await stopping
     assert (final["status"], final["chunk_count"]) == ("completed", 1)
@@ -172,26 +174,26 @@ async def test_a_network_that_says_nothing_any_more_is_left(
 ) -> None:
     data = pcm(1000)
     async with cutting_proxy(service) as proxy:
-        await runtime.begin(url=proxy.url, silenceMs=500, **RAW)
+        await runtime.create_client(url=proxy.url, answerTimeoutMs=500, **RAW)
         await runtime.evaluate("await client.start()")
-        await runtime.until("client.state === 'live'")
-        proxy.is_losing_answers = True
+        await runtime.wait_for("client.state === 'live'")
+        proxy.drops_answers = True
         await runtime.send(cut(data, 100))
-        await runtime.until("client.state === 'reconnecting'")
-        proxy.is_losing_answers = False
-        final = await finished(runtime)
+        await runtime.wait_for("client.state === 'reconnecting'")
+        proxy.drops_answers = False
+        final = await stop_client(runtime)
     assert service.pcm(final["session_id"]) == data
 
 
 async def test_an_error_of_the_service_keeps_its_code_and_ends_the_client(
     service: Service, runtime: Node
 ) -> None:
-    await runtime.begin(url=service.url, sampleRate=1)
+    await runtime.create_client(url=service.url, sampleRate=1)
     await runtime.evaluate("await client.start()")
     with pytest.raises(JavaScriptError) as failure:
-        await finished(runtime)
+        await stop_client(runtime)
     assert failure.value.code == "invalid_sample_rate"
-    assert [error["code"] for error in await runtime.told("error")] == ["invalid_sample_rate"]
+    assert [error["code"] for error in await runtime.events("error")] == ["invalid_sample_rate"]
     assert (await runtime.states())[-1] == "failed"
     assert "reconnecting" not in await runtime.states()
 
@@ -199,37 +201,37 @@ async def test_an_error_of_the_service_keeps_its_code_and_ends_the_client(
 async def test_a_client_that_is_replaced_does_not_come_back(
     service: Service, runtime: Node
 ) -> None:
-    await runtime.begin(url=service.url, **RAW)
+    await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
-    await runtime.until("client.state === 'live'")
+    await runtime.wait_for("client.state === 'live'")
     session_id = await runtime.evaluate("return client.sessionId")
     async with service.session(f"/{session_id}", resume="true"):
-        await runtime.until("client.state === 'failed'")
-    assert (await runtime.told("error"))[-1]["code"] == "connection_replaced"
+        await runtime.wait_for("client.state === 'failed'")
+    assert (await runtime.events("error"))[-1]["code"] == "connection_replaced"
 
 
 async def test_a_session_closed_by_somebody_else_is_complete_if_all_was_sent(
     service: Service, runtime: Node
 ) -> None:
-    await runtime.begin(url=service.url, **RAW)
+    await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
     await runtime.send([pcm(1000)])
     await runtime.evaluate("await client.flush()")
     session_id = await runtime.evaluate("return client.sessionId")
     service.post(f"/api/audio/sessions/{session_id}/close")
-    assert (await finished(runtime))["chunk_count"] == 1
+    assert (await stop_client(runtime))["chunk_count"] == 1
     with pytest.raises(JavaScriptError) as failure:
         await runtime.evaluate("await client.send(new Uint8Array(2))")
     assert failure.value.code == "ended"
 
 
 async def test_a_client_that_is_abandoned_leaves_at_once(service: Service, runtime: Node) -> None:
-    await runtime.begin(url=service.url, **RAW)
+    await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
-    await runtime.until("client.state === 'live'")
+    await runtime.wait_for("client.state === 'live'")
     await runtime.evaluate("client.abandon()")
     with pytest.raises(JavaScriptError) as failure:
-        await finished(runtime)
+        await stop_client(runtime)
     assert failure.value.code == "abandoned"
     assert (await runtime.states())[-1] == "failed"
 
@@ -238,14 +240,14 @@ async def test_raw_audio_in_another_rate_than_the_session_s_is_not_sent(
     service: Service, runtime: Node
 ) -> None:
     created = service.post("/api/audio/sessions", json={"sample_rate": 48000}).json()
-    await runtime.begin(url=service.url, sessionId=created["session_id"], **RAW)
+    await runtime.create_client(url=service.url, sessionId=created["session_id"], **RAW)
     await runtime.evaluate("await client.start()")
-    await runtime.until("client.state === 'failed'")
-    assert (await runtime.told("error"))[-1]["code"] == "parameters_differ"
+    await runtime.wait_for("client.state === 'failed'")
+    assert (await runtime.events("error"))[-1]["code"] == "parameters_differ"
 
 
 @pytest.fixture
-def locked(start_service: Callable[..., Service]) -> Service:
+def jwt_service(start_service: Callable[..., Service]) -> Service:
     """A service whose session tokens end after a second."""
     return start_service(
         auth_mode="jwt",
@@ -256,7 +258,7 @@ def locked(start_service: Callable[..., Service]) -> Service:
     )
 
 
-def bearer() -> dict[str, str]:
+def bearer_headers() -> dict[str, str]:
     claims = {
         "sub": "alice",
         "iss": "https://id.example",
@@ -266,8 +268,8 @@ def bearer() -> dict[str, str]:
     return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
 
 
-REFRESH = """
-begin(SessionClient, {{
+CREATE_CLIENT_WITH_REFRESH = """
+createClient(SessionClient, {{
     ...{options},
     refreshToken: async (sessionId) => {{
         globalThis.refreshed = (globalThis.refreshed ?? 0) + 1;
@@ -285,37 +287,39 @@ async def expire(created: dict[str, Any]) -> None:
     await asyncio.sleep(max(0, (end - datetime.now(UTC)).total_seconds()) + 0.1)
 
 
-async def test_a_token_that_ended_is_replaced(locked: Service, runtime: Node) -> None:
-    created = locked.post("/api/audio/sessions", headers=bearer()).json()
+async def test_a_token_that_ended_is_replaced(jwt_service: Service, runtime: Node) -> None:
+    created = jwt_service.post("/api/audio/sessions", headers=bearer_headers()).json()
     first, second = pcm(1000), pcm(1000, seed=1)
-    async with cutting_proxy(locked) as proxy:
+    async with cutting_proxy(jwt_service) as proxy:
         identity = {"sessionId": created["session_id"], "token": created["token"]}
         options = json.dumps({"url": proxy.url, **identity, **RAW})
-        code = REFRESH.format(options=options, service=locked.url, headers=json.dumps(bearer()))
+        code = CREATE_CLIENT_WITH_REFRESH.format(
+            options=options, service=jwt_service.url, headers=json.dumps(bearer_headers())
+        )
         await runtime.evaluate(code)
         await runtime.evaluate("await client.start()")
         await runtime.send([first])
-        await runtime.until("told.some(([type]) => type === 'ack')")
+        await runtime.wait_for("clientEvents.some(([type]) => type === 'ack')")
         await expire(created)
         proxy.cut()
         await runtime.send([second])
-        await finished(runtime)
-    assert locked.pcm(created["session_id"]) == first + second
-    assert "credentials_expired" in [error["code"] for error in await runtime.told("error")]
+        await stop_client(runtime)
+    assert jwt_service.pcm(created["session_id"]) == first + second
+    assert "credentials_expired" in [error["code"] for error in await runtime.events("error")]
     assert await runtime.evaluate("return refreshed") == 1
 
 
 async def test_a_token_that_ended_ends_a_client_that_cannot_get_another(
-    locked: Service, runtime: Node
+    jwt_service: Service, runtime: Node
 ) -> None:
-    created = locked.post("/api/audio/sessions", headers=bearer()).json()
+    created = jwt_service.post("/api/audio/sessions", headers=bearer_headers()).json()
     await expire(created)
-    await runtime.begin(
-        url=locked.url, sessionId=created["session_id"], token=created["token"], **RAW
+    await runtime.create_client(
+        url=jwt_service.url, sessionId=created["session_id"], token=created["token"], **RAW
     )
     await runtime.evaluate("await client.start()")
     with pytest.raises(JavaScriptError) as failure:
-        await finished(runtime)
+        await stop_client(runtime)
     assert failure.value.code == "credentials_expired"
 
 

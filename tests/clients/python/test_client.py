@@ -6,7 +6,7 @@ from sercuescribe_client import Client, SessionNotFoundError, UnreachableError
 from tests.audio import pcm
 from tests.service import Service
 
-_NOBODYS = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+_UNKNOWN_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 
 async def recorded(client: Client, user: str | None = None) -> str:
@@ -15,7 +15,7 @@ async def recorded(client: Client, user: str | None = None) -> str:
     return session.session_id
 
 
-async def test_a_session_is_looked_at_closed_and_deleted(client: Client) -> None:
+async def test_info_close_and_delete_of_a_session(client: Client) -> None:
     async with client.create(format="pcm_s16le", user_id="alice") as session:
         await session.send(pcm(44100))
         await session.flush()
@@ -44,7 +44,7 @@ async def test_parameters_of_the_session_are_those_asked_for(client: Client) -> 
     assert (info.sample_rate, info.channels, info.duration_seconds) == (16000, 2, 1.0)
 
 
-@pytest.mark.parametrize("session_id", [_NOBODYS, "nonsense", "../health", ""])
+@pytest.mark.parametrize("session_id", [_UNKNOWN_ID, "nonsense", "../health", ""])
 async def test_what_is_no_session_is_not_found(client: Client, session_id: str) -> None:
     with pytest.raises(SessionNotFoundError):
         await client.info(session_id)
@@ -53,7 +53,7 @@ async def test_what_is_no_session_is_not_found(client: Client, session_id: str) 
 async def test_nobody_there_is_told_at_once() -> None:
     async with Client("127.0.0.1:1") as client:
         with pytest.raises(UnreachableError, match=r"http://127\.0\.0\.1:1"):
-            await client.info(_NOBODYS)
+            await client.info(_UNKNOWN_ID)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ async def test_nobody_there_is_told_at_once() -> None:
 )
 async def test_an_address_may_be_written_in_several_ways(given: str, http: str, ws: str) -> None:
     async with Client(given) as client:
-        assert (client._door.url, client._door.ws_url) == (http, ws)
+        assert (client._api.url, client._api.ws_url) == (http, ws)
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "", "http://", "http://host:port"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sercuescribe_client.delivery import CLOSE, FLUSH, Delivery
+from sercuescribe_client.delivery import CLOSE_MESSAGE, FLUSH_MESSAGE, Delivery
 from sercuescribe_client.errors import ChunksLostError, SessionSharedError
 
 
@@ -15,7 +15,7 @@ def delivery(*, kept: int = 10_000, window: int = 1000) -> Delivery:
     return Delivery(max_unpersisted_bytes=kept, window_bytes=window)
 
 
-def said(count: int, persisted: int = 0, **fields: Any) -> dict[str, Any]:
+def server_message(count: int, persisted: int = 0, **fields: Any) -> dict[str, Any]:
     message = {"session_id": "s", "chunk_count": count, "persisted_chunk_count": persisted}
     return {"type": "chunk", "status": "active", "duration_seconds": 0.0, **message, **fields}
 
@@ -26,39 +26,41 @@ def all_messages(state: Delivery) -> list[bytes | str]:
 
 def test_a_new_connection_goes_on_from_the_chunk_that_the_greeting_names() -> None:
     state = delivery()
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     for chunk in (b"a", b"b", b"c"):
         state.add(chunk)
     assert all_messages(state) == [b"a", b"b", b"c"]
-    state.greeted(said(1))
+    state.receive_greeting(server_message(1))
     assert all_messages(state) == [b"b", b"c"]
 
 
 def test_an_acknowledged_chunk_is_kept_until_it_is_persisted() -> None:
     state = delivery()
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     state.add(b"a")
     state.add(b"b")
     all_messages(state)
-    state.heard(said(2, 1))
-    state.greeted(said(1, 1))  # the node is lost, and with it what it had not persisted
+    state.receive_message(server_message(2, 1))
+    state.receive_greeting(
+        server_message(1, 1)
+    )  # the node is lost, and with it what it had not persisted
     assert all_messages(state) == [b"b"]
 
 
 def test_no_more_is_in_flight_than_the_window_holds() -> None:
     state = delivery(window=10)
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     for _ in range(3):
         state.add(b"12345")
     assert len(all_messages(state)) == 2
     assert not state.has_message()
-    state.heard(said(1))
+    state.receive_message(server_message(1))
     assert len(all_messages(state)) == 1
 
 
 def test_a_chunk_larger_than_the_window_goes_alone() -> None:
     state = delivery(window=1)
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     state.add(b"large")
     state.add(b"large")
     assert all_messages(state) == [b"large"]
@@ -67,67 +69,67 @@ def test_a_chunk_larger_than_the_window_goes_alone() -> None:
 def test_there_is_room_for_one_chunk_however_large() -> None:
     state = delivery(kept=1)
     assert state.has_room(100)
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     state.add(bytes(100))
     assert not state.has_room(1)
 
 
 def test_a_flush_is_asked_when_half_of_the_room_is_taken() -> None:
     state = delivery(kept=1000)
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     state.add(bytes(600))
     assert [type(message) for message in all_messages(state)] == [bytes, str]
-    state.heard(said(1, 1, type="control", action="flush"))
-    assert state.kept_bytes == 0
+    state.receive_message(server_message(1, 1, type="control", action="flush"))
+    assert state.unpersisted_bytes == 0
     assert all_messages(state) == []
 
 
 def test_a_flush_is_asked_again_on_the_next_connection() -> None:
     state = delivery()
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     state.add(b"a")
     state.flush()
-    assert all_messages(state) == [b"a", FLUSH]
-    state.greeted(said(1))
-    assert all_messages(state) == [FLUSH]
+    assert all_messages(state) == [b"a", FLUSH_MESSAGE]
+    state.receive_greeting(server_message(1))
+    assert all_messages(state) == [FLUSH_MESSAGE]
 
 
 def test_the_session_is_closed_when_everything_is_sent() -> None:
     state = delivery(window=1)
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     state.add(b"a")
     state.add(b"b")
     state.close()
     assert all_messages(state) == [b"a"]
-    state.heard(said(1))
-    assert all_messages(state) == [b"b", CLOSE]
-    state.greeted(said(2))
-    assert all_messages(state) == [CLOSE]
+    state.receive_message(server_message(1))
+    assert all_messages(state) == [b"b", CLOSE_MESSAGE]
+    state.receive_greeting(server_message(2))
+    assert all_messages(state) == [CLOSE_MESSAGE]
 
 
 def test_numbers_of_a_session_that_is_attached_to_begin_where_it_is() -> None:
     state = delivery()
-    state.greeted(said(7))
+    state.receive_greeting(server_message(7))
     state.add(b"a")
     assert all_messages(state) == [b"a"]
-    state.heard(said(8))
+    state.receive_message(server_message(8))
     assert (state.acked, state.chunk_count) == (8, 8)
 
 
 def test_chunks_from_before_this_client_that_are_lost_are_an_error() -> None:
     state = delivery()
-    state.greeted(said(7))
+    state.receive_greeting(server_message(7))
     with pytest.raises(ChunksLostError, match="lost chunks 5 to 6"):
-        state.greeted(said(5))
+        state.receive_greeting(server_message(5))
 
 
 def test_counts_of_somebody_elses_chunks_are_not_taken_for_ours() -> None:
     state = delivery()
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     state.add(b"a")
     all_messages(state)
     with pytest.raises(SessionSharedError):
-        state.heard(said(2))
+        state.receive_message(server_message(2))
 
 
 @given(seed=st.integers())
@@ -137,23 +139,25 @@ def test_whatever_is_lost_the_service_gets_every_chunk_once_and_in_order(seed: i
     state = delivery(kept=draw.randint(1, 3000), window=draw.randint(1, 30))
     chunks = [bytes([number]) * (number % 7) for number in range(30)]
     left, has, persisted = list(chunks), list[bytes](), 0
-    state.greeted(said(0))
+    state.receive_greeting(server_message(0))
     while len(has) < len(chunks):
         event = draw.choice(["add", "send", "hear", "persist", "lose"])
         if event == "add" and left and state.has_room(len(left[0])):
             state.add(left.pop(0))
         elif event == "send" and (message := state.next_message()) is not None:
-            if message == FLUSH:
+            if message == FLUSH_MESSAGE:
                 persisted = len(has)
-                state.heard(said(len(has), persisted, type="control", action="flush"))
+                state.receive_message(
+                    server_message(len(has), persisted, type="control", action="flush")
+                )
             else:
                 assert isinstance(message, bytes)
                 has.append(message)
         elif event == "hear":
-            state.heard(said(len(has), persisted))
+            state.receive_message(server_message(len(has), persisted))
         elif event == "persist":
             persisted = len(has)
         elif event == "lose" and draw.random() < 0.3:
             del has[draw.randint(persisted, len(has)) :]
-            state.greeted(said(len(has), persisted))
+            state.receive_greeting(server_message(len(has), persisted))
     assert has == chunks

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sercuescribe_client.cli import exits
+from sercuescribe_client.cli import exit_codes
 from tests.audio import SPEECH, speech
 from tests.clients.python.cli.command import run
 from tests.service import Service
@@ -59,7 +59,7 @@ def test_every_command_runs(service: Service) -> None:
 
 def test_every_exit_code_is_told() -> None:
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", _README, re.MULTILINE)}
-    assert told == {value for value in vars(exits).values() if isinstance(value, int)}
+    assert told == {value for value in vars(exit_codes).values() if isinstance(value, int)}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

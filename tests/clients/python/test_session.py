@@ -124,7 +124,7 @@ async def test_send_waits_for_a_service_that_stands_still(
     assert service.pcm(session.session_id) == data
 
 
-async def test_who_reads_the_progress_slowly_gets_the_newest_and_holds_nobody_up(
+async def test_a_slow_reader_of_the_progress_gets_the_newest_and_delays_nothing(
     client: Client, service: Service
 ) -> None:
     seen: list[Progress] = []
@@ -154,13 +154,13 @@ async def test_flush_returns_when_everything_is_persisted(
         assert session.progress.unpersisted_bytes == 0
 
 
-async def test_news_of_what_is_persisted_comes_without_being_asked_for(client: Client) -> None:
+async def test_the_persisted_count_is_updated_without_a_flush(client: Client) -> None:
     async with client.create() as session:
         await session.send(pcm(1000))
         await until(session, lambda progress: progress.persisted == 1)
 
 
-async def test_a_session_left_with_an_exception_can_be_gone_on_with(
+async def test_a_session_left_with_an_exception_can_be_continued(
     client: Client, service: Service
 ) -> None:
     data = pcm(2000)
@@ -182,7 +182,7 @@ async def test_a_service_that_stays_away_is_given_up_with_how_far_it_got(
     service = start_service()
     with pytest.raises(GaveUpError, match="1 of 2 chunks acknowledged") as failed:
         async with (
-            Client(service.url, limits=Limits(patience_seconds=0.5)) as client,
+            Client(service.url, limits=Limits(retry_timeout_seconds=0.5)) as client,
             client.create() as session,
         ):
             await session.send(pcm(10))

@@ -3,11 +3,12 @@
     async with Client("http://127.0.0.1:8000") as client, client.create() as session:
         await session.send(chunk)
 
-`client` is the whole of the service, `session` one recording. Below them, `delivery` knows which
-chunks are kept and which comes next, without a socket; `courier` is the task that connects again
-and again; `door` speaks HTTP. Every error is a class in `errors`. `cli` is the command line.
+`client` calls every endpoint of the service, `session` records one session. Below them, `delivery`
+decides which chunks stay in memory and which message comes next, without I/O;
+`reconnecting_connection` runs that over one WebSocket after another; `api_client` sends HTTP
+requests. Every error is a class in `errors`. `cli` is the command line.
 
-Nothing is written to the disk here: chunks that are kept are lost with this process.
+The library writes nothing to the disk: unpersisted chunks are lost when the process ends.
 """
 
 from sercuescribe_client.client import Client
@@ -31,7 +32,7 @@ from sercuescribe_client.errors import (
     SessionSharedError,
     UnreachableError,
 )
-from sercuescribe_client.messages import Progress, SessionInfo, Status
+from sercuescribe_client.models import Progress, SessionInfo, Status
 from sercuescribe_client.session import Limits, Session
 
 __all__ = [

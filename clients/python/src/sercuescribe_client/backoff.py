@@ -3,8 +3,8 @@
 import random
 from collections.abc import Callable
 
-FIRST_SECONDS = 0.25
-LONGEST_SECONDS = 5.0
+INITIAL_DELAY_SECONDS = 0.25
+MAX_DELAY_SECONDS = 5.0
 
 
 class Backoff:
@@ -12,12 +12,12 @@ class Backoff:
 
     def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
         self._uniform = uniform
-        self._ceiling = FIRST_SECONDS
+        self._max_delay_seconds = INITIAL_DELAY_SECONDS
 
     def next_seconds(self) -> float:
-        seconds = self._uniform(0, self._ceiling)
-        self._ceiling = min(self._ceiling * 2, LONGEST_SECONDS)
+        seconds = self._uniform(0, self._max_delay_seconds)
+        self._max_delay_seconds = min(self._max_delay_seconds * 2, MAX_DELAY_SECONDS)
         return seconds
 
     def reset(self) -> None:
-        self._ceiling = FIRST_SECONDS
+        self._max_delay_seconds = INITIAL_DELAY_SECONDS

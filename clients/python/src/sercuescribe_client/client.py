@@ -1,4 +1,4 @@
-"""The service, as a client sees it."""
+"""The client of one service: create, list, download and delete sessions."""
 
 import os
 from collections.abc import AsyncIterator
@@ -7,20 +7,20 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from sercuescribe_client.courier import Target
+from sercuescribe_client.api_client import ApiClient
 from sercuescribe_client.credentials import Credentials, Refresh
-from sercuescribe_client.door import Door
-from sercuescribe_client.downloading import OnBytes, download
+from sercuescribe_client.download import ProgressCallback, download
 from sercuescribe_client.errors import SessionNotFoundError
-from sercuescribe_client.messages import SessionInfo, Status
+from sercuescribe_client.models import SessionInfo, Status
+from sercuescribe_client.reconnecting_connection import SessionEndpoint
 from sercuescribe_client.session import Limits, Session
 
 
 class Client:
-    """One service and who is calling. Use it as a context, so that its connections are closed.
+    """Call one service with one set of credentials. The context manager closes its connections.
 
-    ``key`` is an API key, ``token`` one of an identity provider or for one session. ``refresh``
-    gives another one when the service says that it has expired.
+    ``key`` is an API key; ``token`` is a token of an identity provider or of one session.
+    ``refresh`` returns a new token when the service says that the token has expired.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Client:
     ) -> None:
         if key and token:
             raise ValueError("either a key or a token")
-        self._door = Door(url, Credentials(key or token, refresh))
+        self._api = ApiClient(url, Credentials(key or token, refresh))
         self._limits = limits or Limits()
 
     async def __aenter__(self) -> Self:
@@ -46,7 +46,7 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._door.close()
+        await self._api.close()
 
     def create(
         self,
@@ -64,7 +64,7 @@ class Client:
             "user_id": user_id,
         }
         query = {name: str(value) for name, value in parameters.items() if value is not None}
-        return Session(Target(door=self._door, path="", query=query), self._limits)
+        return Session(SessionEndpoint(api=self._api, path="", query=query), self._limits)
 
     def attach(self, session_id: str, *, resume: bool = True) -> Session:
         """A session that exists and is active, to go on with.
@@ -72,12 +72,13 @@ class Client:
         With ``resume`` the first chunk continues what was sent last, in the middle of a file.
         Without it, the first chunk begins another input.
         """
-        path = f"/{_checked(session_id)}"
+        path = f"/{_validated_id(session_id)}"
         query = {"resume": "true" if resume else "false"}
-        return Session(Target(door=self._door, path=path, query=query), self._limits)
+        return Session(SessionEndpoint(api=self._api, path=path, query=query), self._limits)
 
     async def info(self, session_id: str) -> SessionInfo:
-        return SessionInfo.from_json(await self._door.ask("GET", f"/{_checked(session_id)}"))
+        fields = await self._api.request_json("GET", f"/{_validated_id(session_id)}")
+        return SessionInfo.from_json(fields)
 
     async def list(
         self, *, status: Status | None = None, user_id: str | None = None, page_size: int = 100
@@ -86,7 +87,7 @@ class Client:
         filters = {"status": status, "user_id": user_id, "limit": str(page_size)}
         query = {name: value for name, value in filters.items() if value is not None}
         while True:
-            page = await self._door.ask("GET", "", params=query)
+            page = await self._api.request_json("GET", "", params=query)
             for session in page["sessions"]:
                 yield SessionInfo.from_json(session)
             if page["next_cursor"] is None:
@@ -94,8 +95,8 @@ class Client:
             query["cursor"] = page["next_cursor"]
 
     async def close(self, session_id: str) -> SessionInfo:
-        """Complete a session, whoever is sending to it."""
-        answer = await self._door.ask("POST", f"/{_checked(session_id)}/close")
+        """Complete a session, also one that another client sends to."""
+        answer = await self._api.request_json("POST", f"/{_validated_id(session_id)}/close")
         return SessionInfo.from_json(answer["session"])
 
     async def download(
@@ -103,29 +104,29 @@ class Client:
         session_id: str,
         path: str | os.PathLike[str],
         *,
-        on_bytes: OnBytes = lambda _size, _total: None,
+        on_progress: ProgressCallback = lambda _size_bytes, _total_bytes: None,
     ) -> Path:
-        """The recording as a WAV file at ``path``, which appears there when it is whole.
+        """Download the recording as a WAV file to ``path``, which appears when it is complete.
 
-        What has come of it waits in ``PATH.part``; a later call goes on from there.
+        An incomplete download is kept in ``PATH.part``; a later call resumes it.
         """
         target = Path(path)
         await download(
-            self._door,
-            _checked(session_id),
+            self._api,
+            _validated_id(session_id),
             target,
-            patience_seconds=self._limits.patience_seconds,
-            on_bytes=on_bytes,
+            retry_timeout_seconds=self._limits.retry_timeout_seconds,
+            on_progress=on_progress,
         )
         return target
 
     async def delete(self, session_id: str) -> None:
         """Delete a session's audio and everything else of it."""
-        await self._door.ask("DELETE", f"/{_checked(session_id)}")
+        await self._api.request_json("DELETE", f"/{_validated_id(session_id)}")
 
 
-def _checked(session_id: str) -> str:
-    """Nothing but an id gets into a path."""
+def _validated_id(session_id: str) -> str:
+    """Return the id in its canonical form, so that no other text gets into a URL path."""
     try:
         return str(UUID(session_id))
     except ValueError:

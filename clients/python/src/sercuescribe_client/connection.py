@@ -1,4 +1,4 @@
-"""One WebSocket to the service; whatever ends it is one of our errors."""
+"""One WebSocket to the service; every failure is a :class:`SercueScribeError`."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -6,23 +6,23 @@ from collections.abc import AsyncIterator, Iterator
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
-from sercuescribe_client.door import refusal
+from sercuescribe_client.api_client import error_from_response
 from sercuescribe_client.errors import (
     FINAL_CLOSE_CODES,
     SercueScribeError,
     UnreachableError,
-    error_for,
+    error_from_code,
 )
 
-_CLOSE_SECONDS = 2
-_CLOSED = {
+_CLOSE_TIMEOUT_SECONDS = 2
+_ERROR_BY_CLOSE_CODE = {
     1000: ("session_completed", "the session was completed"),
     1009: ("chunk_too_large", "the service does not take chunks of this size"),
     4103: ("connection_replaced", "another connection resumed this session"),
 }
 
 
-class _Connect(connect):
+class _ConnectWithoutRedirects(connect):
     """Redirects are not followed: the service has none, and they would carry credentials."""
 
     def process_redirect(self, exc: Exception) -> Exception:
@@ -33,15 +33,15 @@ class _Connect(connect):
 async def open_socket(
     url: str, headers: dict[str, str], *, timeout_seconds: float
 ) -> AsyncIterator[ClientConnection]:
-    """A connection, not greeted yet. Ending it does not complete the session."""
-    attempt = _Connect(
+    """Yield a connection before its greeting. Closing it does not complete the session."""
+    attempt = _ConnectWithoutRedirects(
         url,
         additional_headers=headers,
         open_timeout=timeout_seconds,
-        close_timeout=_CLOSE_SECONDS,
+        close_timeout=_CLOSE_TIMEOUT_SECONDS,
         compression=None,
     )
-    with _failures_told(url):
+    with _connect_errors(url):
         socket = await attempt
     try:
         yield socket
@@ -49,19 +49,20 @@ async def open_socket(
         await socket.close()
 
 
-def closed_error(closed: ConnectionClosed, told: SercueScribeError | None) -> SercueScribeError:
-    """Why a connection ended: what an error message ``told`` before, else what the code says."""
+def error_from_close(
+    closed: ConnectionClosed, message_error: SercueScribeError | None
+) -> SercueScribeError:
+    """Return why a connection ended: the error message before the close, else the close code."""
     code = closed.rcvd.code if closed.rcvd else None
-    if told is None:
-        told = _untold(code, closed)
+    error = message_error or _error_from_close_code(code, closed)
     if code is not None:
-        told.is_final = code in FINAL_CLOSE_CODES
-    return told
+        error.is_final = code in FINAL_CLOSE_CODES
+    return error
 
 
-def _untold(code: int | None, closed: ConnectionClosed) -> SercueScribeError:
-    if code in _CLOSED:
-        return error_for(*_CLOSED[code])
+def _error_from_close_code(code: int | None, closed: ConnectionClosed) -> SercueScribeError:
+    if code in _ERROR_BY_CLOSE_CODE:
+        return error_from_code(*_ERROR_BY_CLOSE_CODE[code])
     if code == 1008:
         reason = closed.rcvd.reason if closed.rcvd else ""
         return SercueScribeError("refused", reason or "the service refused the connection")
@@ -69,12 +70,14 @@ def _untold(code: int | None, closed: ConnectionClosed) -> SercueScribeError:
 
 
 @contextlib.contextmanager
-def _failures_told(url: str) -> Iterator[None]:
+def _connect_errors(url: str) -> Iterator[None]:
+    """Raise the failures of a handshake as a :class:`SercueScribeError`."""
     try:
         yield
     except InvalidStatus as refused:
-        answer = refused.response
-        raise refusal(answer.status_code, answer.headers, bytes(answer.body or b"")) from refused
+        response = refused.response
+        body = bytes(response.body or b"")
+        raise error_from_response(response.status_code, response.headers, body) from refused
     except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
         address = url.partition("?")[0]
         raise UnreachableError(

@@ -1,4 +1,4 @@
-"""What a client shows the service to say who it is."""
+"""The API key or token that a client sends to the service."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,17 +12,20 @@ class Credentials:
     def __init__(self, secret: str | None, refresh: Refresh | None = None) -> None:
         self._secret = secret
         self._refresh = refresh
-        self._refreshing = asyncio.Lock()
+        self._refresh_lock = asyncio.Lock()
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._secret}"} if self._secret else {}
 
-    async def renew(self, expired: dict[str, str]) -> bool:
-        """Replace what ``expired`` showed. False where nobody can; several callers ask once."""
+    async def renew(self, expired_headers: dict[str, str]) -> bool:
+        """Replace the token of ``expired_headers`` once for all callers.
+
+        Return False if there is no ``refresh`` function.
+        """
         if self._refresh is None:
             return False
-        async with self._refreshing:
-            if self.headers == expired:
+        async with self._refresh_lock:
+            if self.headers == expired_headers:
                 self._secret = await self._refresh()
         return True

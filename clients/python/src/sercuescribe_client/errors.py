@@ -1,8 +1,8 @@
 """Every error there is, one class for each code.
 
 The classes are the table: a code of the server, or one of the client's own, stands beside its
-class, and ``error_for`` finds the class of a code. Programs go by class or ``code``; the text is
-for people. An error that is not ``is_final`` is worth another attempt, and sessions make it.
+class, and ``error_from_code`` finds the class of a code. Programs go by class or ``code``; the
+text is for people. A session retries after an error that is not ``is_final``.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ FINAL_HTTP_STATUSES = frozenset({400, 401, 403, 404, 405, 410, 421, 422})
 class SercueScribeError(Exception):
     """Something could not be done: ``code`` for programs, ``message`` for people."""
 
-    by_code: ClassVar[dict[str, type["SercueScribeError"]]] = {}
+    class_by_code: ClassVar[dict[str, type["SercueScribeError"]]] = {}
     is_final = True
     retry_after_seconds: float = 0
     valid_values: tuple[int | str, ...] = ()
@@ -24,7 +24,7 @@ class SercueScribeError(Exception):
     def __init_subclass__(cls, *, code: str, is_final: bool = True) -> None:
         super().__init_subclass__()
         cls.is_final = is_final
-        cls.by_code[code] = cls
+        cls.class_by_code[code] = cls
 
     def __init__(self, code: str, message: str, session_id: str | None = None) -> None:
         super().__init__(code, message, session_id)
@@ -159,16 +159,16 @@ class SessionSharedError(SercueScribeError, code="session_shared"):
     """Somebody else sends to the session, too, so its counts say nothing of ours."""
 
 
-def error_for(code: str, message: str, session_id: str | None = None) -> SercueScribeError:
-    """The error of that code. A code nobody knows is a plain :class:`SercueScribeError`."""
-    known = SercueScribeError.by_code.get(code)
+def error_from_code(code: str, message: str, session_id: str | None = None) -> SercueScribeError:
+    """Return the error of that code: a plain :class:`SercueScribeError` if it is unknown."""
+    known = SercueScribeError.class_by_code.get(code)
     if known is None and code.startswith("invalid_"):
         known = InvalidParameterError
     return (known or SercueScribeError)(code, message, session_id)
 
 
-def error_told(told: Mapping[str, Any]) -> SercueScribeError:
-    """The error in a message of the service, or in the body of an HTTP answer."""
-    error = error_for(told["code"], told["error"], told.get("session_id"))
-    error.valid_values = tuple(told.get("valid_values") or ())
+def error_from_json(fields: Mapping[str, Any]) -> SercueScribeError:
+    """Return the error of a message from the service or of the body of an HTTP response."""
+    error = error_from_code(fields["code"], fields["error"], fields.get("session_id"))
+    error.valid_values = tuple(fields.get("valid_values") or ())
     return error

@@ -1,4 +1,4 @@
-"""A session being recorded: chunks in, and they are in the recording, whatever happens."""
+"""A session that this client records: it sends chunks until all of them are persisted."""
 
 import asyncio
 import functools
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from sercuescribe_client.courier import Courier, Target
+from sercuescribe_client.condition import Condition
 from sercuescribe_client.delivery import Delivery
 from sercuescribe_client.errors import SercueScribeError, SessionCompletedError
-from sercuescribe_client.messages import Progress
-from sercuescribe_client.news import News
+from sercuescribe_client.models import Progress
+from sercuescribe_client.reconnecting_connection import ReconnectingConnection, SessionEndpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much is kept, and for how long the service is tried."""
+    """Limits of a session's memory and of its retries."""
 
     max_unpersisted_bytes: int = 32 * 2**20
-    """Kept in memory until it is persisted. With more than that, ``send`` waits."""
+    """Bytes in memory that are not persisted yet. At this limit, ``send`` waits."""
     window_bytes: int = 2 * 2**20
-    """Sent ahead of the acknowledgements."""
-    patience_seconds: float = 300
-    """Without an answer. Then the session fails with ``GaveUpError``."""
+    """Bytes that are sent before they are acknowledged."""
+    retry_timeout_seconds: float = 300
+    """After this time without an answer, the session fails with ``GaveUpError``."""
 
 
 class Session:
@@ -34,23 +34,26 @@ class Session:
     the only one that sends to its recording.
     """
 
-    def __init__(self, target: Target, limits: Limits) -> None:
-        self._door = target.door
+    def __init__(self, endpoint: SessionEndpoint, limits: Limits) -> None:
+        self._api = endpoint.api
         self._delivery = Delivery(
             max_unpersisted_bytes=limits.max_unpersisted_bytes, window_bytes=limits.window_bytes
         )
-        self._news = News()
-        self._courier = Courier(
-            target, self._delivery, self._news, patience_seconds=limits.patience_seconds
+        self._changed = Condition()
+        self._connection = ReconnectingConnection(
+            endpoint,
+            self._delivery,
+            self._changed,
+            retry_timeout_seconds=limits.retry_timeout_seconds,
         )
-        self._running: asyncio.Task[None] | None = None
-        self._sending = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._send_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        self._running = asyncio.create_task(self._courier.run())
-        self._running.add_done_callback(lambda _: self._news.tell())
+        self._task = asyncio.create_task(self._connection.run())
+        self._task.add_done_callback(lambda _: self._changed.notify_all())
         try:
-            await self._until(lambda: self._delivery.session_id)
+            await self._wait_for(lambda: self._delivery.session_id)
         except BaseException:
             await self.detach()
             raise
@@ -77,7 +80,7 @@ class Session:
     @property
     def url(self) -> str:
         """Where the recording is heard."""
-        return f"{self._door.url}/api/audio/sessions/{self.session_id}/audio"
+        return f"{self._api.url}/api/audio/sessions/{self.session_id}/audio"
 
     @property
     def progress(self) -> Progress:
@@ -87,25 +90,25 @@ class Session:
             acked=state.acked,
             persisted=state.persisted,
             duration_seconds=state.duration_seconds,
-            unpersisted_bytes=state.kept_bytes,
-            is_connected=self._courier.is_connected,
+            unpersisted_bytes=state.unpersisted_bytes,
+            is_connected=self._connection.is_connected,
         )
 
     @property
     def last_error(self) -> SercueScribeError | None:
         """Why the last connection ended."""
-        return self._courier.last_error
+        return self._connection.last_error
 
     @property
     def decode_error(self) -> SercueScribeError | None:
         """What could not be decoded last. The session goes on, and the chunk counts."""
-        return self._courier.decode_error
+        return self._connection.decode_error
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
         """The progress whenever it has changed, until the end. Who is slow gets the newest."""
         seen: Progress | None = None
         while True:
-            await self._news.until(functools.partial(self._has_news, seen))
+            await self._changed.wait_for(functools.partial(self._has_new_progress, seen))
             if self.progress == seen:
                 break
             seen = self.progress
@@ -116,62 +119,62 @@ class Session:
     async def send(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take a chunk, cut anywhere. Waits while too much is kept that is not persisted."""
         kept = bytes(chunk)
-        async with self._sending:
-            await self._until(lambda: self._delivery.has_room(len(kept)))
-            if self._delivery.is_closing or self._is_over:
-                raise self._ended_early()
+        async with self._send_lock:
+            await self._wait_for(lambda: self._delivery.has_room(len(kept)))
+            if self._delivery.is_closing or self._is_finished:
+                raise self._completed_early_error()
             self._delivery.add(kept)
-        self._news.tell()
+        self._changed.notify_all()
 
     async def flush(self) -> None:
         """Return when everything that was sent is persisted."""
         target = self._delivery.flush()
-        self._news.tell()
-        await self._until(lambda: self._delivery.persisted >= target)
+        self._changed.notify_all()
+        await self._wait_for(lambda: self._delivery.persisted >= target)
         if self._delivery.persisted < target:
-            raise self._ended_early()
+            raise self._completed_early_error()
 
     async def close(self) -> Progress:
         """Complete the session; returns when the whole recording is persisted."""
         self._delivery.close()
-        self._news.tell()
-        await self._until(lambda: False)
+        self._changed.notify_all()
+        await self._wait_for(lambda: False)
         if self._delivery.acked < self._delivery.chunk_count:
-            raise self._ended_early()
+            raise self._completed_early_error()
         return self.progress
 
     async def detach(self) -> None:
-        """Let go of the session without completing it: ``Client.attach`` can go on with it."""
-        if self._running is not None and not self._running.done():
-            self._running.cancel()
-            await asyncio.wait([self._running])
+        """Disconnect without completing the session: ``Client.attach`` can continue it."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     @property
-    def _is_over(self) -> bool:
-        return self._running is None or self._running.done()
+    def _is_finished(self) -> bool:
+        return self._task is None or self._task.done()
 
     @property
     def _is_detached(self) -> bool:
-        return self._running is not None and self._running.cancelled()
+        return self._task is not None and self._task.cancelled()
 
-    def _has_news(self, seen: Progress | None) -> bool:
-        return self._is_over or self.progress != seen
+    def _has_new_progress(self, seen: Progress | None) -> bool:
+        return self._is_finished or self.progress != seen
 
-    async def _until(self, condition: Callable[[], object]) -> None:
-        """Wait for it, or for the end of the session. Where the session failed, that is raised."""
-        await self._news.until(lambda: self._is_over or condition())
-        if self._is_over:
+    async def _wait_for(self, predicate: Callable[[], object]) -> None:
+        """Return when ``predicate`` is true or the session ended. Raise its error if it failed."""
+        await self._changed.wait_for(lambda: self._is_finished or predicate())
+        if self._is_finished:
             self._raise_failure()
 
     def _raise_failure(self) -> None:
-        if self._running is None or self._is_detached:
+        if self._task is None or self._is_detached:
             raise RuntimeError("the session is not open")
-        if failure := self._running.exception():
+        if failure := self._task.exception():
             raise failure
 
-    def _ended_early(self) -> SessionCompletedError:
+    def _completed_early_error(self) -> SessionCompletedError:
         return SessionCompletedError(
             "session_completed",
-            f"the session is completed: {self._delivery.how_far()}",
+            f"the session is completed: {self._delivery.progress_text()}",
             self._delivery.session_id,
         )

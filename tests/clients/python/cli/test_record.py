@@ -17,7 +17,7 @@ from tests.clients.python.cli.command import events, run, start
 from tests.service import Service
 
 
-def recorded(service: Service, session_id: str) -> bytes:
+def recorded_pcm(service: Service, session_id: str) -> bytes:
     return service.pcm(session_id)
 
 
@@ -37,8 +37,8 @@ def test_files_become_sessions_with_the_rate_and_channels_of_their_headers(
     done = run("record", SPEECH, stereo, "--server", service.url, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     first, second = [each for each in events(done.stdout) if each["event"] == "completed"]
-    assert recorded(service, first["session_id"]) == speech()[44:]
-    assert recorded(service, second["session_id"]) == pcm(48000, channels=2)
+    assert recorded_pcm(service, first["session_id"]) == speech()[44:]
+    assert recorded_pcm(service, second["session_id"]) == pcm(48000, channels=2)
     assert second["duration_seconds"] == 1.0
     assert second["chunks"] == second["acked"] == second["persisted"]
 
@@ -49,37 +49,41 @@ def test_standard_input_is_recorded_as_the_options_say(service: Service, tmp_pat
     options = ("--sample-rate", "16000", "--format", "pcm_s16le", "--user-id", "alice")
     with raw.open("rb") as file, subprocess.Popen(["cat", raw], stdout=subprocess.PIPE) as cat:
         for stdin in (file, cat.stdout):
-            done = run("record", "-", *options, stdin=stdin, environ=at(service))
+            done = run("record", "-", *options, stdin=stdin, environ=server_environ(service))
             assert done.returncode == 0, done.stderr
             session_id, seconds, *_ = done.stdout.split()
-            assert (recorded(service, session_id), seconds) == (pcm(16000), "1.00")
+            assert (recorded_pcm(service, session_id), seconds) == (pcm(16000), "1.00")
             info = service.get(f"/api/audio/sessions/{session_id}").json()
             assert (info["user_id"], info["sample_rate"]) == ("alice", 16000)
 
 
-def at(service: Service) -> dict[str, str]:
+def server_environ(service: Service) -> dict[str, str]:
     return {"SERCUESCRIBE_SERVER": service.url}
 
 
 def test_real_time_takes_as_long_as_the_audio(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "second.wav"
     path.write_bytes(wav(pcm(16000), sample_rate=16000))
-    done = run("record", "--realtime", "--json", path, environ=at(service))
+    done = run("record", "--realtime", "--json", path, environ=server_environ(service))
     completed = events(done.stdout)[-1]
     assert completed["bytes_per_second"] < 33_000
     assert completed["chunks"] >= 10
-    assert recorded(service, completed["session_id"]) == pcm(16000)
+    assert recorded_pcm(service, completed["session_id"]) == pcm(16000)
 
 
 def test_real_time_needs_bytes_that_tell_their_duration(service: Service, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abcd" * 10)
-    done = run("record", "--realtime", "--format", "mp3", tmp_path / "x", environ=at(service))
+    done = run(
+        "record", "--realtime", "--format", "mp3", tmp_path / "x", environ=server_environ(service)
+    )
     assert done.returncode == 2
     assert "do not tell how long they last" in done.stderr
 
 
 def test_ctrl_c_finishes_the_session_and_says_where_it_is(service: Service) -> None:
-    with start("record", "-", "--json", stdin=subprocess.PIPE, environ=at(service)) as process:
+    with start(
+        "record", "-", "--json", stdin=subprocess.PIPE, environ=server_environ(service)
+    ) as process:
         assert process.stdin is not None
         process.stdin.write("four")
         process.stdin.flush()
@@ -89,11 +93,11 @@ def test_ctrl_c_finishes_the_session_and_says_where_it_is(service: Service) -> N
     assert process.returncode == 130
     assert events(out)[-1]["event"] == "completed"
     assert service.manifest(session_id)["status"] == "completed"
-    assert recorded(service, session_id) == b"four"
+    assert recorded_pcm(service, session_id) == b"four"
 
 
 def test_ctrl_c_before_anything_came_ends_at_once(service: Service) -> None:
-    with start("record", "-", stdin=subprocess.PIPE, environ=at(service)) as process:
+    with start("record", "-", stdin=subprocess.PIPE, environ=server_environ(service)) as process:
         waiting = psutil.Process(process.pid)
         while waiting.status() != psutil.STATUS_SLEEPING or not handles_sigint(process.pid):
             pass
@@ -115,7 +119,7 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_the_session(
     service = start_service()
     path = tmp_path / "long.wav"
     path.write_bytes(wav(pcm(44100 * 60)))
-    with start("record", path, "--realtime", "--json", environ=at(service)) as process:
+    with start("record", path, "--realtime", "--json", environ=server_environ(service)) as process:
         session_id = next_event(process.stdout, "session")["session_id"]
         while next_event(process.stdout, "progress")["acked"] < 2:
             pass
@@ -137,7 +141,7 @@ def test_an_hour_at_full_speed_is_exact_with_memory_flat_and_a_crash_in_the_midd
     data = pcm(16000 * 3600)
     hour.write_bytes(wav(data, sample_rate=16000))
     most_bytes = 0
-    with start("record", hour, "--json", environ=at(service)) as process:
+    with start("record", hour, "--json", environ=server_environ(service)) as process:
         session_id = next_event(process.stdout, "session")["session_id"]
         running, is_killed = psutil.Process(process.pid), False
         while running.status() != psutil.STATUS_ZOMBIE:
@@ -151,17 +155,17 @@ def test_an_hour_at_full_speed_is_exact_with_memory_flat_and_a_crash_in_the_midd
     assert process.returncode == 0, err
     assert is_killed
     assert events(out)[-1]["duration_seconds"] == 3600
-    assert recorded(service, session_id) == data
+    assert recorded_pcm(service, session_id) == data
     assert most_bytes < 120_000_000
 
 
 def test_a_terminal_sees_a_bar_and_a_file_the_result(service: Service, tmp_path: Path) -> None:
-    terminal, screen = pty.openpty()
+    terminal, display = pty.openpty()
     with (tmp_path / "out").open("w") as out:
-        environ = {**at(service), "TERM": "xterm", "COLUMNS": "200"}
-        with start("record", SPEECH, stdout=out, stderr=screen, environ=environ) as process:
+        environ = {**server_environ(service), "TERM": "xterm", "COLUMNS": "200"}
+        with start("record", SPEECH, stdout=out, stderr=display, environ=environ) as process:
             process.wait(30)
-    os.close(screen)
+    os.close(display)
     seen = os.read(terminal, 65536).decode()
     os.close(terminal)
     session_id, seconds, *_ = (tmp_path / "out").read_text().split()
@@ -174,7 +178,7 @@ def test_what_cannot_be_decoded_is_told_and_the_command_fails(
     service: Service, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.wav").write_bytes(b"RIFF\0\0\0\0WAVEdata\4\0\0\0" + bytes(200_000))
-    done = run("record", tmp_path / "bad.wav", environ=at(service))
+    done = run("record", tmp_path / "bad.wav", environ=server_environ(service))
     assert done.returncode == 1
     assert "bad.wav: " in done.stderr
 
@@ -185,13 +189,13 @@ def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_service_that_is_not_there_is_exit_code_5() -> None:
-    done = run("record", SPEECH, "--patience", "0.5", "--server", "http://127.0.0.1:1")
+    done = run("record", SPEECH, "--retry-timeout", "0.5", "--server", "http://127.0.0.1:1")
     assert done.returncode == 5
     assert "gave up" in done.stderr
 
 
 def test_what_is_valid_is_told_in_json(service: Service) -> None:
-    done = run("record", SPEECH, "--sample-rate", "1", "--json", environ=at(service))
+    done = run("record", SPEECH, "--sample-rate", "1", "--json", environ=server_environ(service))
     assert done.returncode == 1
     assert events(done.stdout) == [
         {

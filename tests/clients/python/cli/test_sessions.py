@@ -12,7 +12,7 @@ from tests.audio import SPEECH, speech
 from tests.clients.python.cli.command import events, run
 from tests.service import Service
 
-_NOBODYS = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+_UNKNOWN_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_a_recording_is_downloaded(service: Service, session_id: str, tmp_path: 
 def test_no_such_session_is_exit_code_3(
     service: Service, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
-    done = run(*arguments, _NOBODYS, "--server", service.url, cwd=tmp_path)
+    done = run(*arguments, _UNKNOWN_ID, "--server", service.url, cwd=tmp_path)
     assert done.returncode == 3
-    assert done.stderr == f"sercuescribe: Session not found (session {_NOBODYS})\n"
+    assert done.stderr == f"sercuescribe: Session not found (session {_UNKNOWN_ID})\n"
 
 
 def test_not_allowed_is_exit_code_4(start_service: Callable[..., Service]) -> None:
@@ -82,7 +82,7 @@ def test_nobody_there_is_exit_code_5() -> None:
 
 
 def test_what_is_not_the_service_is_told() -> None:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherServerHandler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         done = run("sessions", "list", "--server", f"http://127.0.0.1:{server.server_port}")
@@ -92,7 +92,7 @@ def test_what_is_not_the_service_is_told() -> None:
     assert done.stderr.endswith("this is not a SercueScribe\n")
 
 
-class Page(http.server.BaseHTTPRequestHandler):
+class OtherServerHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sercuescribe_client.cli.wav_header import WavFormat, may_be_wav, wav_format
+from sercuescribe_client.cli.wav_header import WavFormat, may_be_wav, parse_wav_format
 from tests.audio import chunk, extensible, speech, wav
 
 
@@ -20,7 +20,7 @@ from tests.audio import chunk, extensible, speech, wav
     ],
 )
 def test_what_the_header_says(head: bytes, expected: WavFormat | None) -> None:
-    assert wav_format(head) == expected
+    assert parse_wav_format(head) == expected
 
 
 def test_few_bytes_may_be_the_first_of_a_wav() -> None:

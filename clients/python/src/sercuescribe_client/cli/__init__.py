@@ -1,5 +1,5 @@
 """The client's part of the ``sercuescribe`` command: record, sessions, download.
 
-`commands` puts the parts of all installed distributions together. `screen` shows progress or
-writes JSON, `exits` says how a command ends, `sources` reads what is to be recorded.
+`commands` loads the commands of all installed distributions. `progress_display` shows progress or
+writes JSON, `exit_codes` maps errors to exit codes, `audio_sources` reads files and standard input.
 """

@@ -8,20 +8,20 @@ from importlib.metadata import entry_points
 
 import click
 
-GROUP = "sercuescribe.commands"
+ENTRY_POINT_GROUP = "sercuescribe.commands"
 
 
 class InstalledCommands(click.Group):
     """A command is loaded when it is asked for: recording need not import the service."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        installed = {entry.name for entry in entry_points(group=GROUP)}
+        installed = {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}
         return sorted({*super().list_commands(ctx), *installed})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if command := super().get_command(ctx, cmd_name):
             return command
-        for entry in entry_points(group=GROUP, name=cmd_name):
+        for entry in entry_points(group=ENTRY_POINT_GROUP, name=cmd_name):
             loaded: click.Command = entry.load()
             return loaded
         return None

@@ -1,4 +1,4 @@
-"""The microphone as a source, where the sounddevice library is installed."""
+"""The microphone as an audio source. It needs the sounddevice library."""
 
 import asyncio
 import importlib
@@ -7,39 +7,41 @@ from typing import Any
 
 import click
 
-from sercuescribe_client.cli.sources import Source
+from sercuescribe_client.cli.audio_sources import AudioSource
 
 _BLOCKS_PER_SECOND = 10
 
-_MISSING = (
+_INSTALL_HINT = (
     "--mic needs the sounddevice library and PortAudio: "
     "pip install 'sercuescribe-client[microphone]'"
 )
 
 
-def open_microphone(sample_rate: int, channels: int) -> Source:
-    """16-bit samples from the default input, until whoever reads stops."""
+def open_microphone(sample_rate: int, channels: int) -> AudioSource:
+    """Open the default input as 16-bit PCM. It records until the caller closes ``chunks``."""
     try:
         sounddevice = importlib.import_module("sounddevice")
     except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
-        raise click.UsageError(f"{_MISSING} ({error})") from error
-    return Source("microphone", None, None, _blocks(sounddevice, sample_rate, channels))
+        raise click.UsageError(f"{_INSTALL_HINT} ({error})") from error
+    return AudioSource("microphone", None, None, _read_blocks(sounddevice, sample_rate, channels))
 
 
-async def _blocks(sounddevice: Any, sample_rate: int, channels: int) -> AsyncGenerator[bytes, None]:
+async def _read_blocks(
+    sounddevice: Any, sample_rate: int, channels: int
+) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
-    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    blocks: asyncio.Queue[bytes] = asyncio.Queue()
 
-    def take(block: Any, _frames: int, _time: Any, _status: Any) -> None:
-        loop.call_soon_threadsafe(heard.put_nowait, bytes(block))
+    def on_block(block: Any, _frames: int, _time: Any, _status: Any) -> None:
+        loop.call_soon_threadsafe(blocks.put_nowait, bytes(block))
 
     stream = sounddevice.RawInputStream(
         samplerate=sample_rate,
         channels=channels,
         dtype="int16",
         blocksize=sample_rate // _BLOCKS_PER_SECOND,
-        callback=take,
+        callback=on_block,
     )
     with stream:
         while True:
-            yield await heard.get()
+            yield await blocks.get()

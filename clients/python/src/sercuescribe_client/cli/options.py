@@ -1,4 +1,4 @@
-"""What all commands of the client have in common: where the service is and who calls."""
+"""The options that all commands of the client have: server, key and output."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,35 +13,35 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """The options that every command has."""
+class CommonOptions:
+    """The values of the options that every command has."""
 
     server: str
     key: str | None
     as_json: bool
 
-    def client(self, *, patience_seconds: float = 60) -> Client:
-        limits = Limits(patience_seconds=patience_seconds)
+    def client(self, *, retry_timeout_seconds: float = 60) -> Client:
+        limits = Limits(retry_timeout_seconds=retry_timeout_seconds)
         try:
             return Client(self.server, key=self.key, limits=limits)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--server") from error
 
 
-def caller_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --server, --key and --json, and hand them over as ``caller``."""
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --server, --key and --json to a command and pass their values as ``common``."""
 
-    def called(server: str, key: str | None, *, as_json: bool, **options: Any) -> Any:
-        return command(caller=Caller(server, key, as_json), **options)
+    def wrapper(server: str, key: str | None, *, as_json: bool, **options: Any) -> Any:
+        return command(common=CommonOptions(server, key, as_json), **options)
 
-    called.__name__, called.__doc__ = command.__name__, command.__doc__
-    called.__dict__.update(command.__dict__)  # the options that are there already
-    for option in reversed(_OPTIONS):
-        option(called)
-    return called
+    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+    wrapper.__dict__.update(command.__dict__)  # the command's own options
+    for option in reversed(_COMMON_OPTIONS):
+        option(wrapper)
+    return wrapper
 
 
-_OPTIONS: list[Decorator] = [
+_COMMON_OPTIONS: list[Decorator] = [
     click.option(
         "--server",
         envvar="SERCUESCRIBE_SERVER",
@@ -61,12 +61,12 @@ _OPTIONS: list[Decorator] = [
 ]
 
 
-patience_option = click.option(
-    "--patience",
-    "patience_seconds",
+retry_timeout_option = click.option(
+    "--retry-timeout",
+    "retry_timeout_seconds",
     type=click.FloatRange(min=0),
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="Give up when the service has not answered for this long.",
+    help="Stop retrying when the service has not answered for this long.",
 )

@@ -1,4 +1,4 @@
-"""``sercuescribe record``: files, standard input or the microphone into sessions."""
+"""``sercuescribe record``: record files, standard input or the microphone into sessions."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,23 @@ from typing import Any
 
 import click
 
-from sercuescribe_client.cli.exits import FAILED, INTERRUPTED, MEANINGS, OK, errors_told
-from sercuescribe_client.cli.interrupts import Interrupt, interruptible
+from sercuescribe_client.cli.audio_sources import (
+    AudioSource,
+    bytes_per_second,
+    open_source,
+    pace_to_realtime,
+)
+from sercuescribe_client.cli.exit_codes import (
+    EXIT_CODES_HELP,
+    FAILED,
+    INTERRUPTED,
+    OK,
+    exit_on_error,
+)
+from sercuescribe_client.cli.interrupt_handler import InterruptHandler, handle_interrupts
 from sercuescribe_client.cli.microphone import open_microphone
-from sercuescribe_client.cli.options import Caller, caller_options, patience_option
-from sercuescribe_client.cli.screen import Screen, recording_screen
-from sercuescribe_client.cli.sources import Source, bytes_per_second, open_source, paced
+from sercuescribe_client.cli.options import CommonOptions, common_options, retry_timeout_option
+from sercuescribe_client.cli.progress_display import ProgressDisplay, recording_display
 from sercuescribe_client.client import Client
 from sercuescribe_client.session import Session
 
@@ -22,8 +33,8 @@ _DEFAULT_CHANNELS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the options say of the sessions to make. A WAV's header answers what they leave open."""
+class RecordOptions:
+    """The options of the new sessions. The header of a WAV gives the values that are missing."""
 
     sample_rate: int | None
     channels: int | None
@@ -31,7 +42,7 @@ class Wishes:
     user_id: str | None
     is_realtime: bool
 
-    def parameters(self, source: Source) -> dict[str, Any]:
+    def session_parameters(self, source: AudioSource) -> dict[str, Any]:
         wav = source.wav
         return {
             "sample_rate": self.sample_rate or (wav.sample_rate if wav else None),
@@ -40,7 +51,7 @@ class Wishes:
             "user_id": self.user_id,
         }
 
-    def chunks(self, source: Source) -> AsyncIterator[bytes]:
+    def chunks(self, source: AudioSource) -> AsyncIterator[bytes]:
         if not self.is_realtime:
             return source.chunks
         per_second = bytes_per_second(
@@ -51,10 +62,10 @@ class Wishes:
         )
         if not per_second:
             raise click.UsageError(f"{source.name}: its bytes do not tell how long they last")
-        return paced(source.chunks, per_second)
+        return pace_to_realtime(source.chunks, per_second)
 
 
-@click.command(epilog=MEANINGS)
+@click.command(epilog=EXIT_CODES_HELP)
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--mic", is_flag=True, help="Record the microphone until Ctrl-C.")
 @click.option("--realtime", is_flag=True, help="Send as fast as it would be heard, not faster.")
@@ -62,10 +73,10 @@ class Wishes:
 @click.option("--channels", type=int, help="Of the recording, and of input that is raw PCM.")
 @click.option("--format", "format_", help="What the input is, where its bytes do not tell.")
 @click.option("--user-id", help="Whose the recording is.")
-@caller_options
-@patience_option
+@common_options
+@retry_timeout_option
 def record(
-    caller: Caller,
+    common: CommonOptions,
     files: tuple[str, ...],
     *,
     mic: bool,
@@ -74,7 +85,7 @@ def record(
     channels: int | None,
     format_: str | None,
     user_id: str | None,
-    patience_seconds: float,
+    retry_timeout_seconds: float,
 ) -> None:
     """Record FILES, one session each; a hyphen is standard input.
 
@@ -87,80 +98,88 @@ def record(
         format_ = "pcm_s16le"
         sample_rate = sample_rate or _DEFAULT_SAMPLE_RATE
         channels = channels or _DEFAULT_CHANNELS
-    wishes = Wishes(sample_rate, channels, format_, user_id, is_realtime=realtime and not mic)
+    options = RecordOptions(
+        sample_rate, channels, format_, user_id, is_realtime=realtime and not mic
+    )
 
     async def run() -> int:
-        async with caller.client(patience_seconds=patience_seconds) as client:
-            with recording_screen(as_json=caller.as_json) as screen:
-                return await _record_all(client, files, wishes, screen)
+        async with common.client(retry_timeout_seconds=retry_timeout_seconds) as client:
+            with recording_display(as_json=common.as_json) as display:
+                return await _record_all(client, files, options, display)
 
-    with errors_told(as_json=caller.as_json):
+    with exit_on_error(as_json=common.as_json):
         code = asyncio.run(run())
     raise SystemExit(code)
 
 
 async def _record_all(
-    client: Client, files: tuple[str, ...], wishes: Wishes, screen: Screen
+    client: Client, files: tuple[str, ...], options: RecordOptions, display: ProgressDisplay
 ) -> int:
     code = OK
-    with interruptible() as interrupt:
+    with handle_interrupts() as interrupts:
         try:
-            async for source in _sources(files, wishes):
-                session = await _record_one(client, source, wishes, screen, interrupt)
-                if interrupt.has_come:
+            async for source in _open_sources(files, options):
+                session = await _record_one(client, source, options, display, interrupts)
+                if interrupts.is_interrupted:
                     return INTERRUPTED
                 if session.decode_error:
                     click.echo(f"sercuescribe: {source.name}: {session.decode_error}", err=True)
                     code = FAILED
         except asyncio.CancelledError:
-            if not interrupt.has_come:
+            if not interrupts.is_interrupted:
                 raise
             return INTERRUPTED
     return code
 
 
-async def _sources(files: tuple[str, ...], wishes: Wishes) -> AsyncIterator[Source]:
+async def _open_sources(
+    files: tuple[str, ...], options: RecordOptions
+) -> AsyncIterator[AudioSource]:
     if not files:
         yield open_microphone(
-            wishes.sample_rate or _DEFAULT_SAMPLE_RATE, wishes.channels or _DEFAULT_CHANNELS
+            options.sample_rate or _DEFAULT_SAMPLE_RATE, options.channels or _DEFAULT_CHANNELS
         )
     for name in files:
         yield await open_source(name)
 
 
 async def _record_one(
-    client: Client, source: Source, wishes: Wishes, screen: Screen, interrupt: Interrupt
+    client: Client,
+    source: AudioSource,
+    options: RecordOptions,
+    display: ProgressDisplay,
+    interrupts: InterruptHandler,
 ) -> Session:
-    chunks, sent = wishes.chunks(source), _Count()
+    chunks, sent = options.chunks(source), _SentBytes()
     async with (
         contextlib.aclosing(source.chunks),
-        client.create(**wishes.parameters(source)) as session,
+        client.create(**options.session_parameters(source)) as session,
     ):
-        screen.begin(source, session)
-        watching = asyncio.create_task(_watch(screen, session, sent))
-        interrupt.on_finish = screen.finishing
+        display.show_start(source, session)
+        display_task = asyncio.create_task(_show_progress(display, session, sent))
+        interrupts.on_finish = display.show_finishing
         try:
-            async for chunk in interrupt.until(chunks):
+            async for chunk in interrupts.chunks_until_interrupt(chunks):
                 await session.send(chunk)
-                sent.bytes += len(chunk)
+                sent.count += len(chunk)
             await session.close()
         except asyncio.CancelledError:
-            screen.left_unfinished(session)
+            display.show_unfinished(session)
             raise
         finally:
-            watching.cancel()
-            await asyncio.wait([watching])
-            interrupt.on_finish = None
-    screen.end(session, sent.bytes)
+            display_task.cancel()
+            await asyncio.wait([display_task])
+            interrupts.on_finish = None
+    display.show_completed(session, sent.count)
     return session
 
 
 @dataclass(slots=True)
-class _Count:
-    bytes: int = 0
+class _SentBytes:
+    count: int = 0
 
 
-async def _watch(screen: Screen, session: Session, sent: _Count) -> None:
+async def _show_progress(display: ProgressDisplay, session: Session, sent: _SentBytes) -> None:
     while True:
-        screen.show(session, sent.bytes)
-        await asyncio.sleep(screen.interval_seconds)
+        display.show_progress(session, sent.count)
+        await asyncio.sleep(display.interval_seconds)

@@ -6,87 +6,87 @@ from typing import get_args
 
 import click
 
-from sercuescribe_client.cli.exits import MEANINGS, errors_told
-from sercuescribe_client.cli.options import Caller, caller_options
-from sercuescribe_client.messages import SessionInfo, Status
+from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, exit_on_error
+from sercuescribe_client.cli.options import CommonOptions, common_options
+from sercuescribe_client.models import SessionInfo, Status
 
 
-@click.group(epilog=MEANINGS)
+@click.group(epilog=EXIT_CODES_HELP)
 def sessions() -> None:
     """List, show, close and delete recordings."""
 
 
-@sessions.command(name="list", epilog=MEANINGS)
-@caller_options
+@sessions.command(name="list", epilog=EXIT_CODES_HELP)
+@common_options
 @click.option("--status", type=click.Choice(get_args(Status)), help="Only such sessions.")
 @click.option("--user-id", help="Only sessions of this user.")
 @click.option("--limit", type=click.IntRange(min=1), help="No more than that many.")
 def list_sessions(
-    caller: Caller, status: Status | None, user_id: str | None, limit: int | None
+    common: CommonOptions, status: Status | None, user_id: str | None, limit: int | None
 ) -> None:
     """List sessions, newest first."""
 
     async def run() -> None:
         left = limit
         page_size = min(limit or 100, 100)
-        async with caller.client() as client:
+        async with common.client() as client:
             async for info in client.list(status=status, user_id=user_id, page_size=page_size):
-                click.echo(json.dumps(info.to_json()) if caller.as_json else _line(info))
+                click.echo(json.dumps(info.to_json()) if common.as_json else _session_line(info))
                 left = None if left is None else left - 1
                 if left == 0:
                     break
 
-    with errors_told(as_json=caller.as_json):
+    with exit_on_error(as_json=common.as_json):
         asyncio.run(run())
 
 
-@sessions.command(epilog=MEANINGS)
+@sessions.command(epilog=EXIT_CODES_HELP)
 @click.argument("session_id")
-@caller_options
-def show(caller: Caller, session_id: str) -> None:
+@common_options
+def show(common: CommonOptions, session_id: str) -> None:
     """Print everything there is to say of a session."""
 
     async def run() -> SessionInfo:
-        async with caller.client() as client:
+        async with common.client() as client:
             return await client.info(session_id)
 
-    with errors_told(as_json=caller.as_json):
-        _print(asyncio.run(run()), as_json=caller.as_json)
+    with exit_on_error(as_json=common.as_json):
+        _print_session(asyncio.run(run()), as_json=common.as_json)
 
 
-@sessions.command(epilog=MEANINGS)
+@sessions.command(epilog=EXIT_CODES_HELP)
 @click.argument("session_id")
-@caller_options
-def close(caller: Caller, session_id: str) -> None:
-    """Complete a session, whoever is sending to it."""
+@common_options
+def close(common: CommonOptions, session_id: str) -> None:
+    """Complete a session, also one that another client sends to."""
 
     async def run() -> SessionInfo:
-        async with caller.client() as client:
+        async with common.client() as client:
             return await client.close(session_id)
 
-    with errors_told(as_json=caller.as_json):
-        _print(asyncio.run(run()), as_json=caller.as_json)
+    with exit_on_error(as_json=common.as_json):
+        _print_session(asyncio.run(run()), as_json=common.as_json)
 
 
-@sessions.command(epilog=MEANINGS)
+@sessions.command(epilog=EXIT_CODES_HELP)
 @click.argument("session_id")
-@caller_options
-def delete(caller: Caller, session_id: str) -> None:
+@common_options
+def delete(common: CommonOptions, session_id: str) -> None:
     """Delete a session's audio and everything else of it."""
 
     async def run() -> None:
-        async with caller.client() as client:
+        async with common.client() as client:
             await client.delete(session_id)
 
-    with errors_told(as_json=caller.as_json):
+    with exit_on_error(as_json=common.as_json):
         asyncio.run(run())
-        if caller.as_json:
+        if common.as_json:
             click.echo(json.dumps({"event": "deleted", "session_id": session_id}))
         else:
             click.echo(f"{session_id} deleted")
 
 
-def _line(info: SessionInfo) -> str:
+def _session_line(info: SessionInfo) -> str:
     return (
         f"{info.session_id}  {info.status:<9}  {info.duration_seconds:10.2f} s"
         f"  {info.sample_rate:>5} Hz  {info.channels} ch  {info.created_at:%Y-%m-%d %H:%M:%S}"
@@ -94,7 +94,7 @@ def _line(info: SessionInfo) -> str:
     ).rstrip()
 
 
-def _print(info: SessionInfo, *, as_json: bool) -> None:
+def _print_session(info: SessionInfo, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(info.to_json()))
         return

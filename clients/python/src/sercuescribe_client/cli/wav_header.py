@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-LONGEST_HEADER_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 
 _TAGS = (b"RIFF", b"RF64", b"BW64")
 
@@ -20,7 +20,7 @@ def may_be_wav(head: bytes) -> bool:
     return any(tag.startswith(head[:4]) for tag in _TAGS)
 
 
-def wav_format(head: bytes) -> WavFormat | None:
+def parse_wav_format(head: bytes) -> WavFormat | None:
     """The format named in the first bytes of a file; None where they are no WAV."""
     if head[:4] not in _TAGS or head[8:12] != b"WAVE":
         return None

@@ -1,0 +1,69 @@
+import { deferred } from './deferred.js';
+import { SessionError } from './errors.js';
+
+// In the order of preference: what most browsers make, what Safari makes, what Firefox makes, too.
+const MIME_TYPES = ['audio/webm;codecs=opus', 'audio/mp4', 'audio/ogg;codecs=opus'];
+const TIMESLICE_MS = 250;
+const SAMPLE_RATE = 48000; // Opus has no other
+
+/** A MediaRecorder as a source: compressed, with a delay of `timesliceMs`. It never restarts. */
+export class MediaRecorderSource {
+  #options;
+  #stream = null;
+  #recorder = null;
+  #lastRead = Promise.resolve();
+  #stopped = deferred();
+
+  constructor(options = {}) {
+    this.#options = { timesliceMs: TIMESLICE_MS, ...options };
+  }
+
+  /** Open the microphone; return the parameters of the recording. */
+  async open({ sampleRate, channels }) {
+    const { stream, constraints: audio = true, bitsPerSecond } = this.#options;
+    const mimeType =
+      this.#options.mimeType ?? MIME_TYPES.find((type) => MediaRecorder.isTypeSupported(type));
+    this.#stream = stream ?? (await navigator.mediaDevices.getUserMedia({ audio }));
+    const settings = bitsPerSecond ? { mimeType, audioBitsPerSecond: bitsPerSecond } : { mimeType };
+    this.#recorder = new MediaRecorder(this.#stream, settings);
+    return {
+      format: /\/(\w+)/.exec(this.#recorder.mimeType || mimeType)[1],
+      sampleRate: sampleRate ?? SAMPLE_RATE,
+      channels: channels ?? 1,
+    };
+  }
+
+  async start(sink) {
+    this.#recorder.ondataavailable = ({ data }) => this.#readBlob(data, sink);
+    this.#recorder.onstop = () => this.#stopped.resolve();
+    this.#recorder.onerror = ({ error }) => {
+      sink.failed(new SessionError('recorder_failed', String(error), error));
+    };
+    for (const track of this.#stream.getAudioTracks()) {
+      track.addEventListener('ended', () => sink.failed(new SessionError('microphone_ended')));
+    }
+    this.#recorder.start(this.#options.timesliceMs);
+  }
+
+  /** Settles when the last blob was handed over. */
+  async stop() {
+    if (this.#recorder && this.#recorder.ondataavailable) {
+      if (this.#recorder.state !== 'inactive') this.#recorder.stop();
+      await this.#stopped.promise;
+      await this.#lastRead;
+    }
+    if (this.#options.stream) return; // it belongs to the page
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+  }
+
+  /** Read blobs one after another: a later, smaller one could be read faster. */
+  #readBlob(blob, sink) {
+    this.#lastRead = this.#lastRead
+      .then(() => blob.arrayBuffer())
+      .then((bytes) => {
+        // Not awaited: that would delay the next blobs, and `send` keeps the order of its calls.
+        sink.chunk(bytes).catch((error) => sink.failed(error));
+      })
+      .catch((error) => sink.failed(error));
+  }
+}

@@ -1,0 +1,101 @@
+import { Connection } from './connection.js';
+import { asSessionError, SessionError } from './errors.js';
+import { RetryTimer } from './retry-timer.js';
+
+// After these close codes, another attempt would end the same way.
+const ERROR_CODE_BY_FINAL_CLOSE_CODE = {
+  1000: 'closed',
+  1008: 'refused',
+  1009: 'chunk_too_large',
+  4103: 'connection_replaced',
+};
+
+/**
+ * A WebSocket that connects again, with backoff, until it is closed or refused for good.
+ *
+ * `owner` has `onMessage(message)`, `onDisconnect()` (another attempt follows),
+ * `onFailed(error, isReported)` (no attempt follows; `isReported`: `error` came as a message),
+ * `onError(error)` and `hasUnpersisted()`.
+ */
+export class ReconnectingSocket {
+  connection = null;
+  #getUrl;
+  #token;
+  #refreshToken;
+  #answerTimeoutMs;
+  #owner;
+  #retryTimer = new RetryTimer();
+  #isStarted = false;
+  #isClosed = false;
+
+  /** `getUrl()` returns the URL of the next connection, `refreshToken()` a new token. */
+  constructor({ getUrl, token, refreshToken, answerTimeoutMs }, owner) {
+    this.#getUrl = getUrl;
+    this.#token = token;
+    this.#refreshToken = refreshToken;
+    this.#answerTimeoutMs = answerTimeoutMs;
+    this.#owner = owner;
+  }
+
+  /** Connect, and keep reconnecting until `close`. */
+  start() {
+    if (!this.#isStarted) this.#connect();
+    this.#isStarted = true;
+  }
+
+  close() {
+    this.#isClosed = true;
+    this.#retryTimer.cancel();
+    this.connection?.disconnect();
+    this.connection = null;
+  }
+
+  async #connect() {
+    try {
+      this.#token ??= (await this.#refreshToken?.()) ?? null;
+    } catch (error) {
+      this.#owner.onError(asSessionError(error, 'refresh_failed'));
+      this.#scheduleRetry();
+      return;
+    }
+    if (!this.#isClosed) this.#openConnection();
+  }
+
+  #openConnection() {
+    const options = { token: this.#token, answerTimeoutMs: this.#answerTimeoutMs };
+    try {
+      this.connection = new Connection(this.#getUrl(), options, {
+        onMessage: (message) => this.#receive(message),
+        onClose: (code, error) => this.#handleClose(code, error),
+        hasUnpersisted: () => this.#owner.hasUnpersisted(),
+      });
+    } catch (error) {
+      // A URL or a token that a WebSocket cannot have.
+      this.#owner.onFailed(asSessionError(error, 'invalid_address'), false);
+    }
+  }
+
+  #receive(message) {
+    // A greeting does not reset the backoff: a service whose storage fails greets before it fails.
+    if (message.type === 'chunk' || message.type === 'control') this.#retryTimer.reset();
+    this.#owner.onMessage(message);
+  }
+
+  #handleClose(code, messageError) {
+    this.connection = null;
+    const isExpired = messageError?.code === 'credentials_expired' && this.#refreshToken;
+    if (isExpired) this.#token = null;
+    const finalErrorCode = ERROR_CODE_BY_FINAL_CLOSE_CODE[code];
+    if (finalErrorCode !== undefined && !isExpired) {
+      const error = messageError ?? new SessionError(finalErrorCode, `closed with ${code}`);
+      this.#owner.onFailed(error, messageError !== null);
+    } else {
+      this.#owner.onDisconnect();
+      this.#scheduleRetry();
+    }
+  }
+
+  #scheduleRetry() {
+    if (!this.#isClosed) this.#retryTimer.schedule(() => this.#connect());
+  }
+}

@@ -1,0 +1,112 @@
+"""The audio to record: files and standard input, read in chunks."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sercuescribe_client.cli.wav_header import (
+    MAX_HEADER_BYTES,
+    WavFormat,
+    may_be_wav,
+    parse_wav_format,
+)
+
+CHUNK_BYTES = 64 * 1024
+_CHUNKS_PER_SECOND = 10
+_STDIN = 0
+
+_SAMPLE_BYTES = {"wav": 2, "pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSource:
+    """Bytes to record, their name, their length if known, and the format of a WAV."""
+
+    name: str
+    size_bytes: int | None
+    wav: WavFormat | None
+    chunks: AsyncGenerator[bytes, None]
+
+
+async def open_source(name: str) -> AudioSource:
+    """Open a file, or standard input if the name is a hyphen."""
+    descriptor = _STDIN if name == "-" else os.open(name, os.O_RDONLY)
+    status = os.fstat(descriptor)
+    is_file = stat.S_ISREG(status.st_mode)
+    chunks = _read_chunks(descriptor, is_file=is_file)
+    header = await _read_header(chunks)
+    return AudioSource(
+        name="standard input" if name == "-" else Path(name).name,
+        size_bytes=status.st_size if is_file else None,
+        wav=parse_wav_format(header),
+        chunks=_prepend(header, chunks),
+    )
+
+
+def bytes_per_second(source: AudioSource, name: str, sample_rate: int, channels: int) -> int | None:
+    """Return the bytes of one second of audio; None if the format does not tell."""
+    if source.wav is not None:
+        return source.wav.bytes_per_second or None
+    sample_bytes = _SAMPLE_BYTES.get(name)
+    return sample_bytes and sample_bytes * sample_rate * channels
+
+
+async def pace_to_realtime(chunks: AsyncIterator[bytes], per_second: int) -> AsyncIterator[bytes]:
+    """Yield the same bytes in real time, ten chunks per second."""
+    clock = asyncio.get_running_loop().time
+    started_at, sent_bytes = clock(), 0
+    size_bytes = max(per_second // _CHUNKS_PER_SECOND, 1)
+    async for chunk in chunks:
+        for start in range(0, len(chunk), size_bytes):
+            part = chunk[start : start + size_bytes]
+            sent_bytes += len(part)
+            await asyncio.sleep(started_at + sent_bytes / per_second - clock())
+            yield part
+
+
+async def _read_header(chunks: AsyncIterator[bytes]) -> bytes:
+    """Return the first bytes, enough to find the format of a WAV or that it is no WAV."""
+    header = b""
+    async for chunk in chunks:
+        header += chunk
+        is_known = parse_wav_format(header) is not None or not may_be_wav(header)
+        if is_known or len(header) >= MAX_HEADER_BYTES:
+            break
+    return header
+
+
+async def _prepend(header: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    if header:
+        yield header
+    async for chunk in chunks:
+        yield chunk
+
+
+async def _read_chunks(descriptor: int, *, is_file: bool) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            if is_file:
+                chunk = await asyncio.to_thread(os.read, descriptor, CHUNK_BYTES)
+            else:
+                # A thread that waits for a pipe cannot be cancelled.
+                await _wait_readable(descriptor)
+                chunk = os.read(descriptor, CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
+    finally:
+        if descriptor != _STDIN:
+            os.close(descriptor)
+
+
+async def _wait_readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)

@@ -1,0 +1,59 @@
+"""Values that the client returns. Unknown fields of the service's JSON are ignored."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Self
+
+Status = Literal["active", "completed", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a session has got. Chunks are counted from the session's first."""
+
+    chunks: int  # handed to send()
+    acked: int  # the service process may die
+    persisted: int  # its machine may, too
+    duration_seconds: float  # recorded so far
+    unpersisted_bytes: int  # kept here until they are persisted
+    is_connected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo:
+    """A session as the service describes it."""
+
+    session_id: str
+    status: Status
+    user_id: str | None
+    sample_rate: int
+    channels: int
+    format: str
+    total_chunks: int
+    persisted_chunk_count: int
+    duration_seconds: float
+    file_path: str
+    size_bytes: int
+    unpersisted_bytes: int
+    unpersisted_seconds: float
+    connections: int
+    created_at: datetime
+    completed_at: datetime | None
+    error: str | None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        known = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
+        completed_at = known["completed_at"]
+        known["created_at"] = datetime.fromisoformat(known["created_at"])
+        known["completed_at"] = datetime.fromisoformat(completed_at) if completed_at else None
+        return cls(**known)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same fields as JSON has them."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in dataclasses.asdict(self).items()
+        }

@@ -1,0 +1,265 @@
+"""Refused handshakes, credentials that expire, and answers that no service should give."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from api.access.api_keys import key_line, new_key
+from sercuescribe_client import (
+    AuthenticationRequiredError,
+    Client,
+    CredentialsExpiredError,
+    GaveUpError,
+    Limits,
+    NotAllowedError,
+    Progress,
+    RateLimitedError,
+    SercueScribeError,
+    SessionCompletedError,
+    SessionNotFoundError,
+)
+from tests.audio import pcm
+from tests.service import Service
+from tests.test_access import SECRET, token
+
+_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+Answer = Callable[[ServerConnection, Request], Response | None]
+
+
+@contextlib.asynccontextmanager
+async def fake_service(
+    handler: Callable[[ServerConnection], Awaitable[None]], answer: Answer | None = None
+) -> AsyncIterator[str]:
+    server: Server
+    async with serve(handler, "127.0.0.1", 0, process_request=answer) as server:
+        yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+
+
+def server_message(kind: str, count: int, **fields: Any) -> str:
+    message = {"type": kind, "session_id": _ID, "chunk_count": count, "status": "active"}
+    return json.dumps({**message, "persisted_chunk_count": 0, "duration_seconds": 0, **fields})
+
+
+async def complete(socket: ServerConnection) -> None:
+    await socket.send(server_message("session", 0))
+    async for message in socket:
+        if "close_session" in str(message):
+            await socket.send(
+                server_message("control", 0, action="close_session", status="completed")
+            )
+            return
+
+
+def refuse_handshakes(
+    status: int, headers: dict[str, str], body: dict[str, Any] | None, times: int
+) -> Any:
+    """Refuses that many handshakes; gives how many arrival_times, and when."""
+    arrival_times: list[float] = []
+
+    def answer(connection: ServerConnection, _: Request) -> Response | None:
+        arrival_times.append(asyncio.get_running_loop().time())
+        if len(arrival_times) > times:
+            return None
+        response = connection.respond(HTTPStatus(status), json.dumps(body))
+        response.headers.update(headers)
+        return response
+
+    return answer, arrival_times
+
+
+async def test_retry_after_is_waited_for() -> None:
+    body = {"code": "rate_limited", "error": "Too many requests, try again later"}
+    answer, arrival_times = refuse_handshakes(429, {"Retry-After": "1"}, body, 1)
+    async with fake_service(complete, answer) as url, Client(url) as client, client.create():
+        pass
+    assert arrival_times[1] - arrival_times[0] >= 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, SessionNotFoundError), (403, NotAllowedError)]
+)
+async def test_a_refusal_is_final(status: int, expected: type[SercueScribeError]) -> None:
+    code = {404: "session_not_found", 403: "not_allowed"}[status]
+    answer, arrival_times = refuse_handshakes(status, {}, {"code": code, "error": "No"}, 99)
+    async with fake_service(complete, answer) as url, Client(url) as client:
+        with pytest.raises(expected):
+            async with client.create():
+                pass
+    assert len(arrival_times) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_another_refusal_is_tried_again(status: int) -> None:
+    answer, arrival_times = refuse_handshakes(status, {}, None, 2)
+    async with fake_service(complete, answer) as url, Client(url) as client, client.create():
+        pass
+    assert len(arrival_times) == 3
+
+
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4000])
+async def test_a_close_code_that_is_not_final_is_tried_again(code: int) -> None:
+    sockets = []
+
+    async def handler(socket: ServerConnection) -> None:
+        sockets.append(socket)
+        if len(sockets) == 1:
+            await socket.close(code)
+        else:
+            await complete(socket)
+
+    async with fake_service(handler) as url, Client(url) as client, client.create():
+        pass
+    assert len(sockets) == 2
+
+
+@pytest.mark.parametrize("code", [1000, 1008, 1009, 4103])
+async def test_a_close_code_that_is_final_is_an_error(code: int) -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.close(code, "because")
+
+    async with fake_service(handler) as url, Client(url) as client:
+        with pytest.raises(SercueScribeError) as failed:
+            async with client.create():
+                pass
+    assert failed.value.is_final
+
+
+async def test_a_service_above_its_rate_limit_is_given_up_after_the_retry_timeout(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(max_handshakes_per_minute=1)
+    limits = Limits(retry_timeout_seconds=1)
+    async with Client(service.url, limits=limits) as client, client.create():
+        with pytest.raises(GaveUpError) as failed:
+            async with client.create():
+                pass
+    assert isinstance(failed.value.__cause__, RateLimitedError)
+    assert failed.value.__cause__.retry_after_seconds > 1
+
+
+def session_info_json(total_chunks: int) -> dict[str, Any]:
+    """Return the JSON of a completed session."""
+    time = "2026-01-01T00:00:00Z"
+    return {
+        "session_id": _ID,
+        "status": "completed",
+        "user_id": None,
+        "sample_rate": 44100,
+        "channels": 1,
+        "format": "wav",
+        "total_chunks": total_chunks,
+        "persisted_chunk_count": total_chunks,
+        "duration_seconds": 1.5,
+        "file_path": "x.wav",
+        "size_bytes": 80,
+        "unpersisted_bytes": 0,
+        "unpersisted_seconds": 0.0,
+        "connections": 0,
+        "created_at": time,
+        "completed_at": time,
+        "error": None,
+    }
+
+
+async def close_without_final_message(url: str) -> Progress:
+    async with Client(url) as client, client.create() as session:
+        await session.send(b"first")
+        await session.send(b"second")
+        return await session.close()
+
+
+@pytest.fixture
+def lossy_service() -> Callable[[int], Any]:
+    """A service that completes the session and drops the connection before its final message."""
+
+    async def handler(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        if "resume" in socket.request.path:
+            told = {"code": "session_completed", "error": "Session is completed"}
+            await socket.send(server_message("error", 0, **told))
+            await socket.close(1008)
+            return
+        await socket.send(server_message("session", 0))
+        async for message in socket:
+            if "close_session" in str(message):
+                socket.transport.abort()
+
+    def start(total_chunks: int) -> Any:
+        def answer(connection: ServerConnection, request: Request) -> Response | None:
+            if request.path != f"/api/audio/sessions/{_ID}":
+                return None
+            return connection.respond(HTTPStatus.OK, json.dumps(session_info_json(total_chunks)))
+
+        return fake_service(handler, answer)
+
+    return start
+
+
+async def test_a_session_whose_last_answer_was_lost_is_found_completed(lossy_service: Any) -> None:
+    async with lossy_service(2) as url:
+        final = await close_without_final_message(url)
+    assert (final.acked, final.persisted, final.duration_seconds) == (2, 2, 1.5)
+
+
+async def test_a_session_that_was_completed_before_all_of_it_came_is_an_error(
+    lossy_service: Any,
+) -> None:
+    async with lossy_service(1) as url:
+        with pytest.raises(SessionCompletedError, match="1 of 2 chunks"):
+            await close_without_final_message(url)
+
+
+@pytest.fixture
+def jwt_service(start_service: Callable[..., Service]) -> Service:
+    return start_service(
+        auth_mode="jwt",
+        jwt_secret=SECRET,
+        jwt_issuer="https://id.example",
+        jwt_audience="recorder",
+    )
+
+
+async def test_credentials_that_expired_are_refreshed(jwt_service: Service) -> None:
+    asked = []
+
+    async def refresh() -> str:
+        asked.append(1)
+        return token("alice", "record read")
+
+    expired = token("alice", "record read", lifetime_seconds=-60)
+    async with Client(jwt_service.url, token=expired, refresh=refresh) as client:
+        async with client.create() as session:
+            await session.send(pcm(100))
+        assert (await client.info(session.session_id)).user_id == "alice"
+    assert asked == [1]
+
+
+async def test_without_a_refresh_expired_credentials_are_an_error(jwt_service: Service) -> None:
+    expired = token("alice", "record read", lifetime_seconds=-60)
+    async with Client(jwt_service.url, token=expired) as client:
+        with pytest.raises(CredentialsExpiredError):
+            async with client.create():
+                pass
+        with pytest.raises(CredentialsExpiredError):
+            await client.info(_ID)
+
+
+async def test_a_key_opens_what_it_is_for(start_service: Callable[..., Service]) -> None:
+    key = new_key()
+    service = start_service(auth_mode="api_key", api_keys=key_line(key, "alice", ("record",)))
+    async with Client(service.url, key=key) as client:
+        async with client.create() as session:
+            await session.send(pcm(10))
+        with pytest.raises(NotAllowedError):
+            await anext(client.list())
+    async with Client(service.url) as client:
+        with pytest.raises(AuthenticationRequiredError):
+            async with client.create():
+                pass

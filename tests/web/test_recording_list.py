@@ -1,0 +1,273 @@
+"""Somebody looks through the list: hears, downloads, deletes, watches."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.audio import decode, pcm, speech
+from tests.service import Service
+from tests.web.browser import PageBrowser
+
+SPEECH_SECONDS = 4.77
+
+
+@pytest.fixture
+def service(start_service: Callable[..., Service]) -> Service:
+    return start_service()
+
+
+def card(page: Page, number: int = 0) -> Locator:
+    return page.locator("#list > li").nth(number)
+
+
+async def test_a_recording_is_listed_with_what_is_known_of_it(
+    browser: PageBrowser, service: Service
+) -> None:
+    session_id = await service.record(speech(), sample_rate=22050, user_id="kim")
+    size = service.wav(session_id).stat().st_size
+    async with browser.open_page(f"{service.url}/") as tab:
+        facts = f"0:04 · {round(size / 1000)} kB · 22.05 kHz mono · kim"
+        await expect(card(tab.page)).to_contain_text(facts)
+        await expect(card(tab.page)).to_contain_text("Finished")
+
+
+async def test_a_recording_is_heard_and_sought(browser: PageBrowser, service: Service) -> None:
+    await service.record(speech(), sample_rate=22050)
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        await page.get_by_role("button", name="Play").click()
+        await page.get_by_role("button", name="Pause").wait_for()
+        seek = page.get_by_role("slider")
+        await until_value(seek, lambda seconds: seconds > 0.2)
+        await seek.fill("3.5")
+        await expect(seek).to_have_attribute("aria-valuetext", "4 seconds")
+        await until_value(seek, lambda seconds: seconds > 3.6)
+        await page.get_by_role("button", name="Pause").click()
+        await page.get_by_role("button", name="Play").wait_for()
+        await seek.focus()
+        await page.keyboard.press("Home")
+        assert float(await seek.input_value()) == 0.0
+        # To its end, and from the beginning again.
+        await seek.fill("4.5")
+        await page.get_by_role("button", name="Play").click()
+        await page.get_by_role("button", name="Pause").wait_for()
+        await page.get_by_role("button", name="Play").wait_for()
+        assert abs(float(await seek.input_value()) - SPEECH_SECONDS) < 0.02
+
+
+async def until_value(slider: Locator, is_right: Callable[[float], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not is_right(float(await slider.input_value())):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_click_into_the_waveform_leads_there(
+    browser: PageBrowser, service: Service
+) -> None:
+    await service.record(speech(), sample_rate=22050)
+    async with browser.open_page(f"{service.url}/") as tab:
+        seek = tab.page.get_by_role("slider")
+        box = await seek.bounding_box()
+        assert box is not None
+        await seek.click(position={"x": box["width"] / 2, "y": 20})
+        await until_value(seek, lambda seconds: abs(seconds - SPEECH_SECONDS / 2) < 0.05)
+
+
+async def test_one_recording_is_heard_at_a_time(browser: PageBrowser, service: Service) -> None:
+    for _ in range(2):
+        await service.record(speech(), sample_rate=22050)
+    async with browser.open_page(f"{service.url}/") as tab:
+        for number in range(2):
+            await card(tab.page, number).get_by_role("button", name="Play").click()
+            await card(tab.page, number).get_by_role("button", name="Pause").wait_for()
+        await expect(tab.page.get_by_role("button", name="Pause")).to_have_count(1)
+
+
+async def test_the_waveform_shows_what_was_said(browser: PageBrowser, service: Service) -> None:
+    loud, silent = pcm(44100), bytes(88200)
+    await service.record(loud + silent)
+    async with browser.open_page(f"{service.url}/") as tab:
+        drawn = tab.page.locator(".wave canvas").first
+        await drawn.wait_for()
+        left, right = await drawn.evaluate("""(canvas) => {
+            const { width, height } = canvas;
+            const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+            const halves = [0, 0];
+            for (let at = 3; at < data.length; at += 4) {
+                if (data[at] > 128) halves[Number(((at >> 2) % width) * 2 >= width)]++;
+            }
+            return halves;
+        }""")
+        assert left > 20 * right > 0
+
+
+@pytest.mark.parametrize("label", ["WAV", "FLAC", "MP3", "Opus"])
+async def test_a_recording_is_downloaded(
+    browser: PageBrowser, service: Service, tmp_path: Path, label: str
+) -> None:
+    session_id = await service.record(speech(), sample_rate=22050)
+    async with browser.open_page(f"{service.url}/") as tab:
+        await card(tab.page).get_by_text("Download").click()
+        async with tab.page.expect_download() as download:
+            await card(tab.page).get_by_role("button", name=label).click()
+        file = await download.value
+        assert file.suggested_filename.endswith(f"{session_id}.{label.lower()}")
+        await file.save_as(tmp_path / "file")
+    found = (tmp_path / "file").read_bytes()
+    if label == "WAV":
+        assert found == service.wav(session_id).read_bytes()
+    elif label == "FLAC":
+        assert decode(found, sample_rate=22050) == service.pcm(session_id)
+    else:
+        seconds = len(decode(found, sample_rate=48000)) / 96000
+        assert abs(seconds - SPEECH_SECONDS) < 0.1
+
+
+async def test_a_recording_is_deleted_once_that_is_confirmed(
+    browser: PageBrowser, service: Service
+) -> None:
+    session_id = await service.record(speech(), sample_rate=22050)
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        delete = card(page).get_by_role("button", name="Delete")
+        await delete.click()
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        assert service.get(f"/api/audio/sessions/{session_id}").status_code == 200
+        await delete.click()
+        await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await page.get_by_text("Nothing here yet").wait_for()
+    assert service.get(f"/api/audio/sessions/{session_id}").status_code == 404
+    assert not service.wav(session_id).exists()
+
+
+async def test_a_long_list_is_shown_page_by_page_and_filtered(
+    browser: PageBrowser, service: Service
+) -> None:
+    made = [await service.record(pcm(10)) for _ in range(25)]
+    async with service.session(), browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        cards = page.locator("#list > li")
+        await expect(cards).to_have_count(20)
+        await page.get_by_role("button", name="Show older").click()
+        await expect(cards).to_have_count(26)
+        await expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+        await page.get_by_label("Show").select_option("Being recorded")
+        await expect(cards).to_have_count(1)
+        await page.get_by_label("Show").select_option("Finished")
+        await expect(cards).to_have_count(20)
+        await card(page).get_by_text("Download").click()
+        await card(page).get_by_role("button", name="Copy").click()
+        async with asyncio.timeout(10):
+            while await page.evaluate("navigator.clipboard.readText()") != made[-1]:
+                await asyncio.sleep(0.02)
+
+
+async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with service.session() as client:
+        await client.socket.send(pcm(10))
+        await client.receive()
+        for _ in range(20):
+            await service.record(pcm(10))
+        async with browser.open_page(f"{service.url}/") as tab:
+            page = tab.page
+            cards = page.locator("#list > li")
+            await page.get_by_role("button", name="Show older").click()
+            await expect(cards).to_have_count(21)
+            await cards.last.get_by_role("button", name="Finish").focus()
+            await page.keyboard.press("Enter")
+            await page.get_by_role("dialog").get_by_role("button", name="Finish").click()
+            play = cards.last.get_by_role("button", name="Play")
+            await expect(play).to_be_focused()
+            await cards.last.get_by_role("button", name="Delete").click()
+            await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+            await expect(cards).to_have_count(20)
+            await expect(page.locator("#recordings")).to_be_focused()
+    assert service.get(f"/api/audio/sessions/{client.session_id}").status_code == 404
+
+
+async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
+    browser: PageBrowser, service: Service
+) -> None:
+    await service.record(pcm(10))
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        cards = page.locator("#list > li")
+        await expect(cards).to_have_count(1)
+        await page.route("**/api/audio/sessions?*", lambda route: route.fulfill(status=502))
+        await page.get_by_text("does not answer").wait_for()
+        for _ in range(25):
+            await service.record(pcm(10))
+        await page.unroute("**/api/audio/sessions?*")
+        await expect(cards).to_have_count(20, timeout=20_000)
+        await expect(page.get_by_text("does not answer")).to_be_hidden()
+        await page.get_by_role("button", name="Show older").click()
+        await expect(cards).to_have_count(26)
+
+
+async def test_what_another_client_records_appears_can_be_watched_and_ends(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        await page.get_by_text("Nothing here yet").wait_for()
+        async with service.session(sample_rate=22050) as client:
+            session_id = client.session_id
+            await card(page).get_by_text("Being recorded").wait_for(timeout=20_000)
+            await card(page).get_by_role("button", name="Watch").click()
+            await card(page).get_by_text("Live", exact=True).wait_for()
+            live = card(page).locator("canvas")
+            before = await live.screenshot()
+            await client.socket.send(speech())
+            await client.receive()
+            async with asyncio.timeout(20):
+                while await live.screenshot() == before:
+                    await asyncio.sleep(0.05)
+            hear = card(page).get_by_role("button", name="Hear it")
+            await hear.click()
+            await expect(hear).to_have_attribute("aria-pressed", "true")
+            # The service dies and comes back; who watches, watches on.
+            service.kill()
+            await card(page).get_by_text("Connection lost").wait_for()
+            await asyncio.to_thread(service.start)
+            await card(page).get_by_text("Live", exact=True).wait_for()
+        await card(page).get_by_role("button", name="Finish").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Finish").click()
+        await card(page).get_by_role("button", name="Play").wait_for()
+    assert service.manifest(session_id)["status"] == "completed"
+    assert service.pcm(session_id) == decode(speech(), sample_rate=22050)
+
+
+async def test_a_recording_of_this_page_is_watched_from_another_tab(
+    browser: PageBrowser, service: Service
+) -> None:
+    context = await browser.new_context()
+    async with (
+        browser.open_tab(context, f"{service.url}/") as recording,
+        browser.open_tab(context, f"{service.url}/") as watching,
+    ):
+        await recording.start_recording()
+        await card(watching.page).get_by_role("button", name="Watch").click(timeout=20_000)
+        await card(watching.page).get_by_text("Live", exact=True).wait_for()
+        await recording.page.bring_to_front()
+        await recording.stop_recording()
+        await watching.page.bring_to_front()
+        await card(watching.page).get_by_role("button", name="Play").wait_for()
+    await context.close()
+
+
+NO_MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)
+
+
+async def test_a_recording_that_could_not_be_decoded_says_so(
+    browser: PageBrowser, service: Service
+) -> None:
+    session_id = await service.record(NO_MP3, format="mp3")
+    assert service.manifest(session_id)["error"]
+    async with browser.open_page(f"{service.url}/") as tab:
+        await card(tab.page).get_by_text("could not be decoded").wait_for()

@@ -1,0 +1,138 @@
+const COLUMN_SECONDS = 0.05;
+const POSITION_BYTES = 8; // in front of the samples of each message
+const PLAYBACK_DELAY_SECONDS = 0.2; // a buffer against jitter
+const MAX_PLAYBACK_DELAY_SECONDS = 1.5; // audio beyond this delay is skipped
+const RETRY_DELAY_MS = 1000;
+const FINAL_HTTP_STATUSES = new Set([401, 403, 404]);
+const [NORMAL_CLOSURE, POLICY_VIOLATION] = [1000, 1008];
+const FULL_SCALE = 32768;
+
+/** Receive the audio of an active session: report its peaks and, unless muted, play it. */
+export class LiveMonitor {
+  #api;
+  #id;
+  #listener;
+  #socket = null;
+  #format = null;
+  #lastError = null; // of the last error message; it gives the reason of the close code
+  #nextFrame = 'now'; // where the next connection continues
+  #isStopped = false;
+  #timer = null;
+  #column = { frames: 0, peak: 0 };
+  #context = null;
+  #playedUntilSeconds = 0;
+
+  /** `listener` has `onPeak(value)`, for each column of the waveform, and `onState(text)`. */
+  constructor(api, id, listener) {
+    this.#api = api;
+    this.#id = id;
+    this.#listener = listener;
+  }
+
+  async start() {
+    try {
+      this.#socket = await this.#api.listen(this.#id, this.#nextFrame);
+    } catch (error) {
+      if (FINAL_HTTP_STATUSES.has(error.status)) this.#finish(error.message);
+      else this.#scheduleRetry();
+      return;
+    }
+    this.#lastError = null;
+    if (this.#isStopped) return this.#socket.close();
+    this.#socket.binaryType = 'arraybuffer';
+    this.#socket.onmessage = ({ data }) => this.#receive(data);
+    this.#socket.onclose = ({ code }) => this.#handleClose(code);
+  }
+
+  stop() {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+    this.mute();
+  }
+
+  /** Play the audio from now on. */
+  async unmute() {
+    this.#context = new AudioContext();
+    this.#playedUntilSeconds = 0;
+    await this.#context.resume();
+  }
+
+  mute() {
+    this.#context?.close();
+    this.#context = null;
+  }
+
+  #receive(data) {
+    if (typeof data === 'string') {
+      const message = JSON.parse(data);
+      if (message.type === 'session') {
+        this.#format = { rate: message.sample_rate, channels: message.channels };
+        this.#listener.onState('Live');
+      }
+      if (message.type === 'error') this.#lastError = message;
+      return;
+    }
+    const position = Number(new DataView(data).getBigUint64(0, true));
+    const samples = new Int16Array(data, POSITION_BYTES);
+    this.#nextFrame = position + samples.length / this.#format.channels;
+    this.#measurePeaks(samples);
+    if (this.#context) this.#play(samples);
+  }
+
+  #measurePeaks(samples) {
+    const { rate, channels } = this.#format;
+    const columnFrames = rate * COLUMN_SECONDS;
+    for (let at = 0; at < samples.length; at += channels) {
+      for (let channel = 0; channel < channels; channel++) {
+        this.#column.peak = Math.max(this.#column.peak, Math.abs(samples[at + channel]));
+      }
+      if (++this.#column.frames >= columnFrames) {
+        this.#listener.onPeak(this.#column.peak / FULL_SCALE);
+        this.#column = { frames: 0, peak: 0 };
+      }
+    }
+  }
+
+  #play(samples) {
+    const { rate, channels } = this.#format;
+    const now = this.#context.currentTime;
+    if (this.#playedUntilSeconds < now) this.#playedUntilSeconds = now + PLAYBACK_DELAY_SECONDS;
+    if (this.#playedUntilSeconds > now + MAX_PLAYBACK_DELAY_SECONDS) return;
+    const buffer = this.#context.createBuffer(channels, samples.length / channels, rate);
+    for (let channel = 0; channel < channels; channel++) {
+      const plane = buffer.getChannelData(channel);
+      for (let frame = 0; frame < plane.length; frame++) {
+        plane[frame] = samples[frame * channels + channel] / FULL_SCALE;
+      }
+    }
+    const player = new AudioBufferSourceNode(this.#context, { buffer });
+    player.connect(this.#context.destination);
+    player.start(this.#playedUntilSeconds);
+    this.#playedUntilSeconds += buffer.duration;
+  }
+
+  #handleClose(code) {
+    if (this.#isStopped) return;
+    if (code === NORMAL_CLOSURE) this.#finish('The recording is finished.');
+    else if (code !== POLICY_VIOLATION) this.#scheduleRetry();
+    else if (this.#lastError?.code === 'credentials_expired') this.#retryWithNewToken();
+    else this.#finish(this.#lastError?.error ?? 'The service refuses.');
+  }
+
+  #retryWithNewToken() {
+    this.#api.forgetToken(this.#id);
+    this.#scheduleRetry();
+  }
+
+  #finish(text) {
+    this.#listener.onState(text);
+    this.stop();
+  }
+
+  #scheduleRetry() {
+    if (this.#isStopped) return;
+    this.#listener.onState('Connection lost. Trying again…');
+    this.#timer = setTimeout(() => this.start(), RETRY_DELAY_MS);
+  }
+}

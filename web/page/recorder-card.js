@@ -1,0 +1,225 @@
+import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
+import { SERVICE_URL } from './api-client.js';
+import { findParts, setText } from './elements.js';
+import { formatBytes, formatClock } from './format.js';
+import { LevelMeter, measurePeaks } from './level-meter.js';
+import { LiveWaveform } from './live-waveform.js';
+import { listMicrophones, openMicrophone } from './microphones.js';
+import { DISMISS_ACTION, showError, showNotice } from './notices.js';
+import { RecordingProgress } from './recording-progress.js';
+
+const UPDATE_INTERVAL_MS = 100;
+const STATE_TEXTS = {
+  idle: 'Ready',
+  asking: 'Waiting for the microphone…',
+  connecting: 'Connecting…',
+  live: 'Recording',
+  finishing: 'Sending the rest…',
+  completed: 'Saved',
+  failed: 'Stopped',
+};
+const BUSY_STATES = new Set(['asking', 'connecting', 'live', 'reconnecting', 'finishing']);
+
+/** The card of the page that records the microphone. */
+export class RecorderCard {
+  #root;
+  #parts;
+  #api;
+  #onSessionsChanged;
+  #waveform;
+  #meter;
+  #client = null;
+  #stream = null;
+  #progress = null;
+  #stopMeasuring = null;
+  #timer = null;
+  #wakeLock = null;
+  #isStopping = false;
+  #onFailed;
+
+  /**
+   * `onSessionsChanged()` is called when the list of recordings has changed, `onFailed()` when a
+   * recording failed and may be unfinished.
+   */
+  constructor(root, api, { onSessionsChanged, onFailed }) {
+    this.#root = root;
+    this.#parts = findParts(root);
+    this.#api = api;
+    this.#onSessionsChanged = onSessionsChanged;
+    this.#onFailed = onFailed;
+    this.#waveform = new LiveWaveform(this.#parts.wave);
+    this.#meter = new LevelMeter(this.#parts);
+    this.#parts.button.addEventListener('click', () => this.#toggle());
+    const { device } = this.#parts.settings.elements;
+    const list = () => listMicrophones(device).catch(showError);
+    navigator.mediaDevices?.addEventListener('devicechange', list);
+    list();
+    addEventListener('beforeunload', (event) => {
+      if (this.isBusy) event.preventDefault();
+    });
+    document.addEventListener('visibilitychange', () => {
+      if (this.isBusy && !document.hidden) this.#requestWakeLock();
+    });
+  }
+
+  get isBusy() {
+    return BUSY_STATES.has(this.#root.dataset.state);
+  }
+
+  async #toggle() {
+    try {
+      await (this.isBusy ? this.#stop() : this.#start());
+    } catch (error) {
+      this.#end('failed');
+      if (this.#client === null) showError(error); // the client reports its own errors as events
+    }
+  }
+
+  async #start() {
+    this.#setState('asking');
+    this.#waveform.clear();
+    this.#meter.reset();
+    this.#progress = new RecordingProgress();
+    this.#client = null;
+    this.#isStopping = false;
+    const settings = this.#readSettings();
+    this.#stream = await openMicrophone(settings);
+    listMicrophones(this.#parts.settings.elements.device).catch(showError);
+    this.#client = this.#createClient(settings.channels);
+    this.#timer = setInterval(() => this.#showProgress(), UPDATE_INTERVAL_MS);
+    this.#requestWakeLock();
+    await this.#client.start(this.#createSource(settings));
+    this.#progress.start();
+  }
+
+  /** Keep the screen on: a sleeping phone does not record. A hidden page loses the lock. */
+  async #requestWakeLock() {
+    const lock = await navigator.wakeLock?.request('screen').catch(() => null);
+    this.#wakeLock?.release();
+    this.#wakeLock = lock;
+    if (!this.isBusy) this.#releaseWakeLock();
+  }
+
+  #releaseWakeLock() {
+    this.#wakeLock?.release();
+    this.#wakeLock = null;
+  }
+
+  async #stop() {
+    if (['asking', 'finishing'].includes(this.#root.dataset.state)) return;
+    this.#isStopping = true;
+    this.#progress.stop();
+    const final = await this.#client.stop();
+    this.#progress.complete(final.duration_seconds);
+    this.#finish();
+  }
+
+  #finish() {
+    this.#showProgress();
+    this.#end('completed');
+    this.#onSessionsChanged();
+  }
+
+  #readSettings() {
+    const { device, quality, channels, processed } = this.#parts.settings.elements;
+    return {
+      device: device.value,
+      isCompressed: quality.value === 'opus',
+      channels: Number(channels.value),
+      isProcessed: processed.checked,
+    };
+  }
+
+  #createSource({ isCompressed }) {
+    const stream = this.#stream;
+    if (!isCompressed) return new MicrophoneSource({ stream });
+    this.#stopMeasuring = measurePeaks(stream, (peak) => this.#showLevel(peak));
+    return new MediaRecorderSource({ stream });
+  }
+
+  #createClient(channels) {
+    const client = new SessionClient({
+      url: SERVICE_URL.href,
+      channels,
+      store: 'indexeddb',
+      ...this.#api.credentials,
+    });
+    client.addEventListener('state', ({ detail }) => this.#handleState(detail.state));
+    client.addEventListener('ack', ({ detail }) => this.#progress.ack(detail));
+    client.addEventListener('persisted', ({ detail }) => this.#progress.persist(detail));
+    client.addEventListener('level', ({ detail }) => this.#showLevel(detail.peak));
+    client.addEventListener('error', ({ detail }) => this.#handleError(detail));
+    return client;
+  }
+
+  #showLevel(peak) {
+    if (this.#root.dataset.state === 'finishing') return;
+    this.#waveform.push(peak);
+    this.#meter.show(peak);
+  }
+
+  #handleState(state) {
+    if (state === 'completed') {
+      if (!this.#isStopping) this.#handleForeignClose();
+      return;
+    }
+    if (state === 'failed') this.#end('failed');
+    else this.#setState(state);
+    if (state === 'failed') this.#onFailed();
+    if (state === 'live' || state === 'failed') this.#onSessionsChanged();
+  }
+
+  #handleForeignClose() {
+    this.#progress.stop();
+    this.#progress.complete(this.#progress.receivedSeconds);
+    this.#finish();
+    showNotice('Somebody else finished this recording. What was said after that is not in it.', {
+      kind: 'error',
+      actions: DISMISS_ACTION,
+    });
+  }
+
+  #handleError(error) {
+    showError(error);
+    // Complete the session with what was recorded.
+    if (error.code === 'microphone_ended' && !this.#isStopping) this.#toggle();
+  }
+
+  #setState(state) {
+    this.#root.dataset.state = state;
+    setText(this.#parts.label, this.isBusy ? 'Stop recording' : 'Start recording');
+    // Not `disabled`, which would take the keyboard focus away.
+    this.#parts.button.setAttribute('aria-disabled', state === 'asking' || state === 'finishing');
+    for (const field of this.#parts.settings.elements) field.disabled = this.isBusy;
+    this.#showState();
+  }
+
+  #showProgress() {
+    const { received, safe, waiting, clock: time } = this.#parts;
+    setText(time, formatClock(this.#progress.elapsedSeconds, { tenths: true }));
+    setText(received, formatClock(this.#progress.receivedSeconds, { tenths: true }));
+    setText(safe, formatClock(this.#progress.persistedSeconds, { tenths: true }));
+    setText(waiting, formatBytes(this.#client.bufferedBytes));
+    this.#showState();
+  }
+
+  #showState() {
+    const { state } = this.#root.dataset;
+    if (state === 'reconnecting') {
+      setText(this.#parts.state, 'Connection lost. Recording goes on here.');
+    } else {
+      setText(this.#parts.state, STATE_TEXTS[state]);
+    }
+  }
+
+  #end(state) {
+    clearInterval(this.#timer);
+    this.#stopMeasuring?.();
+    this.#stopMeasuring = null;
+    this.#releaseWakeLock();
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+    this.#meter.showSilence();
+    this.#setState(state);
+  }
+}
