@@ -137,6 +137,8 @@ class Registry:
 
     async def close(self, found: Found) -> SessionInfo:
         """Complete a session and return its final information; a completed one stays so."""
+        if found.manifest.status == "completed":
+            return await found.info()
         with contextlib.suppress(SessionCompletedError):
             while True:
                 # None: it was being released, after a failure, and is opened again.

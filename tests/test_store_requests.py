@@ -1,0 +1,186 @@
+"""P9, reading is cheap: what each endpoint asks of the bucket, counted by a proxy."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+import requests
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests import engines
+from tests.audio import pcm
+from tests.faults import FaultyStore, faulty_store
+from tests.s3_requests import Request
+from tests.service import Service
+from tests.test_access import SECRET, token
+
+USER = {"Authorization": f"Bearer {token('alice', 'record read')}"}
+
+# What has one look-up asks once for the manifest, and nothing else of a completed session.
+MANIFEST = {"manifest": 1}
+NOTHING: dict[str, int] = {}
+
+
+class Call(NamedTuple):
+    """A request below ``/api/audio/sessions/{id}``, and the reads that it may cost."""
+
+    method: str
+    path: str
+    status: int
+    completed: dict[str, int]
+    active: dict[str, int]
+
+
+CALLS = [
+    Call("GET", "", 200, MANIFEST, NOTHING),
+    Call("GET", "/download", 200, MANIFEST, NOTHING),
+    Call("GET", "/audio", 307, MANIFEST, NOTHING),
+    Call("HEAD", "/audio", 200, MANIFEST, NOTHING),
+    Call("HEAD", "/audio?format=flac", 200, MANIFEST, NOTHING),
+    Call("GET", "/audio?redirect=false", 200, MANIFEST | {"audio": 1}, {"segments": 1}),
+    Call("GET", "/audio?format=flac", 200, MANIFEST | {"audio": 1}, {"segments": 1}),
+    Call("GET", "/audio?start=0.01&end=0.02", 200, MANIFEST | {"audio": 1}, {"segments": 1}),
+    # The last pixel of a growing waveform is measured anew.
+    Call("GET", "/waveform", 200, MANIFEST | {"waveform": 1}, {"segments": 1}),
+    Call("GET", "/waveform?format=svg", 200, MANIFEST | {"waveform": 1}, {"segments": 1}),
+    Call("POST", "/tokens", 201, MANIFEST, NOTHING),
+    Call("POST", "/close", 200, MANIFEST, NOTHING),
+]
+
+
+@pytest.fixture(scope="module")
+def store(moto_url: str) -> Iterator[FaultyStore]:
+    with faulty_store(moto_url) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def service(store: FaultyStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A node whose lease, segments and takeovers are not due while a test counts."""
+    service = Service(
+        tmp_path_factory.mktemp("spool"),
+        storage_backend="s3",
+        s3_bucket=engines.BUCKET,
+        s3_prefix="counted/",
+        s3_endpoint_url=store.url,
+        lease_seconds=3600,
+        segment_seconds=3600,
+        auth_mode="jwt",
+        jwt_secret=SECRET,
+        jwt_issuer="https://id.example",
+        jwt_audience="recorder",
+        signing_secret="shared",
+    ).start()
+    yield service
+    assert service.stop() == 0
+
+
+def record(service: Service, *, complete: bool) -> str:
+    """Record a session of which everything is persisted."""
+    with connect(service.ws_url, additional_headers=USER) as socket:
+        socket.recv()
+        socket.send(pcm(4000))
+        socket.recv()
+        socket.send('{"type": "control", "action": "flush"}')
+        socket.recv()
+        if complete:
+            socket.send('{"type": "control", "action": "close_session"}')
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    socket.recv()
+        return str(requests.get(f"{service.url}/api/audio/sessions", headers=USER, timeout=30)
+                   .json()["sessions"][0]["session_id"])  # fmt: skip
+
+
+def kind_of(request: Request, session_id: str) -> str:
+    """Name what a request reads: an object of the session, or a list."""
+    _, _, key = request.path.partition(session_id)
+    if request.operation != "GetObject":
+        return request.operation
+    if key.startswith("/"):
+        return key.split("/")[1]
+    return {".json": "manifest", ".wav": "audio", ".dat": "waveform"}.get(key, "other")
+
+
+async def settled(store: FaultyStore) -> int:
+    """Return how many requests there were, when no more come: what is done in the background."""
+    count = -1
+    while count != len(store.requests):
+        count = len(store.requests)
+        await asyncio.sleep(0.2)
+    return count
+
+
+@pytest.mark.parametrize("status", ["completed", "active"])
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
+async def test_an_endpoint_asks_the_store_for_no_more_than_it_needs(
+    service: Service, store: FaultyStore, call: Call, status: str
+) -> None:
+    session_id = record(service, complete=status == "completed")
+    since = await settled(store)
+    if (call.path, status) == ("/close", "active"):
+        return  # it writes: what that costs is counted where it is written
+    url = f"{service.url}/api/audio/sessions/{session_id}{call.path}"
+    answer = requests.request(call.method, url, headers=USER, timeout=30, allow_redirects=False)
+    expected_status = 200 if (call.status, status) == (307, "active") else call.status
+    assert answer.status_code == expected_status, answer.text
+    expected = call.completed if status == "completed" else call.active
+    if (call.status, status) == (307, "active"):
+        expected = {"segments": 1}
+    await settled(store)
+    found = Counter(kind_of(request, session_id) for request in store.requests[since:])
+    assert found == expected
+
+
+async def test_a_recording_whose_object_is_missing_is_an_error_and_no_broken_answer(
+    service: Service, store: FaultyStore
+) -> None:
+    session_id = record(service, complete=True)
+    engines.client(store.url).delete_object(Bucket=engines.BUCKET, Key=f"counted/{session_id}.wav")
+    url = f"{service.url}/api/audio/sessions/{session_id}/audio?redirect=false"
+    answer = requests.get(url, headers=USER, timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
+
+
+async def test_listening_to_a_completed_session_reads_its_manifest_and_its_audio(
+    service: Service, store: FaultyStore
+) -> None:
+    session_id = record(service, complete=True)
+    since = await settled(store)
+    with connect(f"{service.ws_url}/{session_id}/listen", additional_headers=USER) as socket:
+        socket.recv()
+        assert socket.recv() == bytes(8) + pcm(4000)
+    found = Counter(kind_of(request, session_id) for request in store.requests[since:])
+    assert found == MANIFEST | {"audio": 1}
+
+
+async def test_a_page_of_the_list_reads_each_manifest_once(
+    service: Service, store: FaultyStore
+) -> None:
+    for complete in (True, False, True):
+        record(service, complete=complete)
+    since = await settled(store)
+    url = f"{service.url}/api/audio/sessions?limit=3"
+    sessions = requests.get(url, headers=USER, timeout=30).json()["sessions"]
+    assert [session["status"] for session in sessions] == ["completed", "active", "completed"]
+    operations = Counter(request.operation for request in store.requests[since:])
+    assert operations["List"] == 1
+    for session in sessions:
+        reads = [r for r in store.requests[since:] if session["session_id"] in r.path]
+        assert [kind_of(read, session["session_id"]) for read in reads] == ["manifest"]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_session_of_another_user_costs_one_read(
+    service: Service, store: FaultyStore, method: str
+) -> None:
+    session_id = record(service, complete=True)
+    since = await settled(store)
+    other = {"Authorization": f"Bearer {token('mallory', 'record read')}"}
+    url = f"{service.url}/api/audio/sessions/{session_id}"
+    assert requests.request(method, url, headers=other, timeout=30).status_code == 404
+    found = Counter(kind_of(request, session_id) for request in store.requests[since:])
+    assert found == MANIFEST
