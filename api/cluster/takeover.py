@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from api.session.registry import Registry
 from api.wire.errors import SessionCompletedError, SessionNotFoundError
 from storage.base import Storage
 from storage.errors import FencedError, OwnedElsewhereError, StorageError
+from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +22,15 @@ class Takeover:
     def __init__(self, registry: Registry, storage: Storage, *, lease_seconds: float) -> None:
         self._registry = registry
         self._storage = storage
-        self._interval_seconds = lease_seconds / _LOOKS_PER_LEASE
+        interval_seconds = lease_seconds / _LOOKS_PER_LEASE
+        # With jitter, so that the living nodes share the sessions of a dead one.
+        self._pauses = Backoff(first_seconds=interval_seconds, max_seconds=interval_seconds)
 
     async def run(self) -> None:
         """Recover, then look for the sessions of dead nodes until cancelled."""
         await self.recover()
-        while True:
-            # At a random moment, so that the living nodes share the sessions of a dead one.
-            await asyncio.sleep(self._interval_seconds * random.uniform(0.5, 1))  # noqa: S311
+        for pause_seconds in self._pauses.delays():
+            await asyncio.sleep(pause_seconds)
             try:
                 await self._open_all(await self._storage.orphans())
             except StorageError as error:

@@ -16,11 +16,12 @@ from storage.checkpoint import StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
+from storage.retry import Backoff, retry
 
 logger = logging.getLogger(__name__)
 
-# Storage that fails is tried again after each of these; then it is given up.
-_RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+# Storage that fails is tried again for about eight seconds; then the session is given up.
+WRITE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=4.0, retries=8)
 
 # More is written in a thread: the kernel makes a writer wait that is faster than the disk.
 _LARGE_BYTES = 256 * 1024
@@ -44,11 +45,13 @@ class Ledger:
         *,
         gave_up: Callable[[StorageUnavailableError], None],
         appended: Callable[[], None],
+        backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
         self.session_id = recording.manifest.session_id
         self._recording = recording
         self._gave_up = gave_up
         self._appended = appended
+        self._backoff = backoff
         self._bytes_per_second = recording.manifest.pcm_format.bytes_per_second
         self._failure: StorageUnavailableError | None = None
         self._writing = asyncio.Lock()  # held by what may take a while
@@ -160,20 +163,25 @@ class Ledger:
 
     async def _retry(self, action: Callable[[], Awaitable[T]]) -> T:
         async with self._writing:
-            for delay_seconds in (*_RETRY_SECONDS, None):
-                if self._failure is not None:
-                    raise self._failure
-                try:
-                    return await action()
-                except StorageUnavailableError as error:
-                    failure = error
-                if delay_seconds is not None:
-                    logger.warning("storage failed, trying again: %s", failure)
-                    await asyncio.sleep(delay_seconds)
-            logger.error("storage failed, giving up: %s", failure)
-            self._failure = failure
-            self._gave_up(failure)
-            raise failure
+            if self._failure is not None:
+                raise self._failure
+            try:
+                return await retry(
+                    action,
+                    on=StorageUnavailableError,
+                    delays=self._backoff.delays(),
+                    failed=self._log_failure,
+                )
+            except StorageUnavailableError as failure:
+                logger.error("%s: storage failed, giving up: %s", self.session_id, failure)  # noqa: TRY400
+                self._failure = failure
+                self._gave_up(failure)
+                raise
+
+    def _log_failure(self, error: Exception, delay_seconds: float) -> None:
+        logger.warning(
+            "%s: storage failed, next try in %.2f s: %s", self.session_id, delay_seconds, error
+        )
 
 
 def _text(error: Exception) -> str:

@@ -12,6 +12,7 @@ from api.clock import Clock
 from api.session.core import SessionLimits, SessionState
 from api.session.found import Found, Live, Stored
 from api.session.info import session_info
+from api.session.ledger import WRITE_BACKOFF
 from api.session.parameters import AudioParameters
 from api.session.session import Session
 from api.wire.errors import (
@@ -24,6 +25,7 @@ from api.wire.messages import SessionInfo, SessionPage
 from storage.base import Recording, Storage
 from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest, Status
+from storage.retry import Backoff
 from storage.watermark import Unpersisted
 
 logger = logging.getLogger(__name__)
@@ -43,12 +45,15 @@ class Registry:
         max_sessions: int,
         limits: SessionLimits,
         launcher: DecoderLauncher,
+        backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
+        """``backoff`` says how long storage that fails is tried again."""
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
         self._limits = limits
         self._launcher = launcher
+        self._backoff = backoff
         self._live: dict[UUID, Session] = {}
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
@@ -191,6 +196,7 @@ class Registry:
             limits=self._limits,
             launcher=self._launcher,
             clock=self._clock,
+            backoff=self._backoff,
             gone=self._leave,
         )
 

@@ -38,6 +38,7 @@ from api.wire.errors import (
 from api.wire.messages import SessionCounts, SessionInfo
 from storage.base import Recording
 from storage.errors import FencedError
+from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Session:
         limits: SessionLimits,
         launcher: DecoderLauncher,
         clock: Clock,
+        backoff: Backoff,
         gone: Callable[["Session"], None],
     ) -> None:
         """``gone`` is called when the session is over here, completed or not."""
@@ -61,7 +63,12 @@ class Session:
         self.recording = recording
         self.gone = asyncio.Event()
         self._progress = ProgressSignal()
-        self._ledger = Ledger(recording, gave_up=self._give_up, appended=self._progress.notify)
+        self._ledger = Ledger(
+            recording,
+            gave_up=self._give_up,
+            appended=self._progress.notify,
+            backoff=backoff,
+        )
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
         self._core: SessionCore[Connection] = SessionCore(
             session_id,

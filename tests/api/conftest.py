@@ -12,6 +12,7 @@ from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.messages import SessionInfo
 from storage.local import LocalStorage
+from storage.retry import Backoff
 from tests.conftest import ManualClock
 
 PARAMETERS = AudioParameters(sample_rate=22050, channels=1, format="wav")
@@ -54,7 +55,12 @@ def new_registry(
     limits: SessionLimits = LIMITS,
 ) -> Registry:
     return Registry(
-        storage, clock, max_sessions=max_sessions, limits=limits, launcher=DecoderLauncher()
+        storage,
+        clock,
+        max_sessions=max_sessions,
+        limits=limits,
+        launcher=DecoderLauncher(),
+        backoff=Backoff(first_seconds=0.001, max_seconds=0.001, retries=4),
     )
 
 

@@ -279,10 +279,8 @@ async def test_storage_that_stays_away_ends_the_session_here_with_what_was_acked
     session: Session,
     connection: ConnectionProbe,
     registry: Registry,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await send(session, connection, pcm(10, seed=1))
-    monkeypatch.setattr("api.session.ledger._RETRY_SECONDS", (0.0, 0.0))
     trouble = Trouble(session)
     trouble.calls = 1000
     with pytest.raises(StorageUnavailableError):
