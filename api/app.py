@@ -20,7 +20,7 @@ from api.access.providers import create_provider
 from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
-from api.access.signing import SigningKeys, kept_secret
+from api.access.signing import SigningKeys, stored_secret
 from api.audio.ffmpeg import command as ffmpeg
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
@@ -140,7 +140,7 @@ def create_app(
             _running(storage, registry, _background_tasks(settings, storage, registry, clock))
         ],
     )
-    openapi.finish(app.openapi_schema)
+    openapi.complete_document(app.openapi_schema)
     return app
 
 
@@ -269,7 +269,7 @@ def _secrets(settings: Settings) -> tuple[bytes, ...]:
     """What signs, then what is still accepted."""
     signing = settings.signing_secret.encode()
     previous = settings.signing_secret_previous.encode()
-    signing = signing or kept_secret(settings.storage_folder / _SIGNING_FILE)
+    signing = signing or stored_secret(settings.storage_folder / _SIGNING_FILE)
     return (signing, previous) if previous else (signing,)
 
 

@@ -59,7 +59,7 @@ async def _admit(connection: Connection, caller: Caller, any_of: tuple[Scope, ..
     identity = caller.identity
     if identity is None:
         raise caller.failure or AuthenticationRequiredError()
-    if not identity.may(*any_of):
+    if not identity.has_scope(*any_of):
         raise NotAllowedError(f"this takes the scope {' or '.join(any_of)}")
     session_id: str | None = connection.path_params.get("session_id")
     if identity.session_id is not None and session_id is None:
@@ -81,7 +81,7 @@ async def _check_owner(connection: Connection, identity: Identity, session_id: s
             raise SessionNotFoundError(session_id)
 
 
-def acting_for(identity: Identity, user_id: str | None) -> str | None:
+def effective_user(identity: Identity, user_id: str | None) -> str | None:
     """Return the user that a request is about: the caller, or any user for an admin."""
     if identity.is_admin:
         return user_id or identity.user

@@ -12,7 +12,7 @@ from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.types import Scope
 
-from api.access.identity import ANYBODY, Identity
+from api.access.identity import OPEN_ACCESS, Identity
 from api.access.session_tokens import SessionTokens
 from api.clock import Clock
 from api.wire.errors import AuthenticationRequiredError, InvalidCredentialsError
@@ -39,7 +39,7 @@ class Authenticator:
     async def identify(self, scope: Scope) -> Identity:
         """Raises :class:`AuthenticationRequiredError` or what is wrong with the credentials."""
         if self._provider is None:
-            return ANYBODY
+            return OPEN_ACCESS
         credential, is_in_query = _credential(scope)
         if not credential:
             raise AuthenticationRequiredError

@@ -23,11 +23,11 @@ class Identity(msgspec.Struct, frozen=True):
     def is_admin(self) -> bool:
         return "admin" in self.scopes
 
-    def may(self, *any_of: Scope) -> bool:
+    def has_scope(self, *any_of: Scope) -> bool:
         return self.is_admin or not self.scopes.isdisjoint(any_of)
 
 
-ANYBODY = Identity(None, frozenset(SCOPES))
+OPEN_ACCESS = Identity(None, frozenset(SCOPES))
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -43,7 +43,9 @@ class SessionTokens:
     ) -> SessionToken:
         expires_at = (now + self._ttl).replace(microsecond=0)
         claims = {"sid": session_id, "sub": user or "", "scope": scope, "exp": expires_at}
-        token = jwt.encode(claims, self._keys.of(_TYPE)[0], _ALGORITHM, headers={"typ": _TYPE})
+        token = jwt.encode(
+            claims, self._keys.for_purpose(_TYPE)[0], _ALGORITHM, headers={"typ": _TYPE}
+        )
         return SessionToken(token, expires_at)
 
     def identify(self, credential: str, now: datetime) -> Identity | None:
@@ -62,7 +64,7 @@ class SessionTokens:
         return Identity(claims["sub"] or None, _GRANTED[claims["scope"]], claims["sid"])
 
     def _claims(self, credential: str) -> dict[str, Any]:
-        for key in self._keys.of(_TYPE):
+        for key in self._keys.for_purpose(_TYPE):
             try:
                 # The clock is not the library's: it is looked at by the caller.
                 return jwt.decode(

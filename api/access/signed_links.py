@@ -27,13 +27,13 @@ class LinkSigner:
         """A link to ``path`` that works until ``expires_at`` and no longer."""
         expires_at = (now + timedelta(seconds=self._ttl_seconds)).replace(microsecond=0)
         expires = str(int(expires_at.timestamp()))
-        signature = _signature(self._keys.of(_PURPOSE)[0], path, expires)
+        signature = _signature(self._keys.for_purpose(_PURPOSE)[0], path, expires)
         query = urlencode({"expires": expires, "signature": signature})
         return DownloadLink(url=f"{base_url}{path}?{query}", expires_at=expires_at)
 
     def check(self, path: str, expires: str, signature: str, now: datetime) -> None:
         """Raises :class:`InvalidSignatureError` or :class:`UrlExpiredError`."""
-        made = [_signature(key, path, expires).encode() for key in self._keys.of(_PURPOSE)]
+        made = [_signature(key, path, expires).encode() for key in self._keys.for_purpose(_PURPOSE)]
         if not any(hmac.compare_digest(each, signature.encode()) for each in made):
             raise InvalidSignatureError
         if int(expires) <= now.timestamp():

@@ -24,7 +24,7 @@ class SigningKeys:
     def __init__(self, secrets: Callable[[], tuple[bytes, ...]]) -> None:
         self._secrets = functools.cache(secrets)
 
-    def of(self, purpose: str) -> tuple[bytes, ...]:
+    def for_purpose(self, purpose: str) -> tuple[bytes, ...]:
         """The key that signs, then those that are still accepted."""
         return tuple(
             hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
@@ -32,7 +32,7 @@ class SigningKeys:
         )
 
 
-def kept_secret(path: Path) -> bytes:
+def stored_secret(path: Path) -> bytes:
     """The secret in the file at ``path``, made the first time it is asked for."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,17 +45,17 @@ class ClientSocket:
         self.socket = socket
         self._closed = False
         self.is_recording = False  # a chunk is on its way: not to be cancelled
-        self.is_given_up = False
+        self.is_unresponsive = False
         self._handler = cast("asyncio.Task[None]", asyncio.current_task())
         self._received = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def reporting(self) -> AsyncIterator[None]:
+    async def reporting_errors(self) -> AsyncIterator[None]:
         """Send every error that is raised inside to the client, then close with its code."""
         try:
             yield
         except asyncio.CancelledError:
-            if not self.is_given_up:
+            if not self.is_unresponsive:
                 raise
         except Exception as error:
             if to_wire_error(error) is INTERNAL:
@@ -112,7 +112,7 @@ class ClientSocket:
                     await self.socket.close(code, reason)
         except TimeoutError:
             # It reads nothing, so its handler waits, too. What it had sent is not acknowledged.
-            self._closed = self.is_given_up = True
+            self._closed = self.is_unresponsive = True
             if not self.is_recording and self._handler is not asyncio.current_task():
                 self._handler.cancel()
         except OSError:

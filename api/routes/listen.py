@@ -33,7 +33,7 @@ _POSITION = struct.Struct("<Q")
 _MESSAGE_BYTES = 128 * 1024
 
 # Chunks that come within this time are given together.
-_TOGETHER_SECONDS = 0.02
+_BATCH_SECONDS = 0.02
 
 _FROM = ("start", "now")
 _FRAME = re.compile("[0-9]{1,15}")
@@ -50,7 +50,7 @@ async def listen(
     """Give a session's PCM as it is recorded, and what was before; then how it ended."""
     connection = ClientSocket(socket, clock)
     await accept(socket)
-    async with connection.reporting():
+    async with connection.reporting_errors():
         await admit(socket, "read")
         begin = socket.query_params.get("from", _FROM[0])
         if begin not in _FROM and not _FRAME.fullmatch(begin):
@@ -62,17 +62,19 @@ async def listen(
                 await relay(socket, address)
                 return
         audit("read", socket.user, session_id, reason="listen")
-        giving = asyncio.create_task(_give(connection, registry, found, begin))
-        hearing = asyncio.create_task(_until_gone(socket))
-        done, _ = await asyncio.wait([giving, hearing], return_when=asyncio.FIRST_COMPLETED)
-        for task in (giving, hearing):
+        sending = asyncio.create_task(_send_audio(connection, registry, found, begin))
+        disconnecting = asyncio.create_task(_wait_disconnected(socket))
+        done, _ = await asyncio.wait([sending, disconnecting], return_when=asyncio.FIRST_COMPLETED)
+        for task in (sending, disconnecting):
             task.cancel()
-        await asyncio.gather(giving, hearing, return_exceptions=True)
+        await asyncio.gather(sending, disconnecting, return_exceptions=True)
         for task in done:
             task.result()
 
 
-async def _give(connection: ClientSocket, registry: Registry, found: Found, begin: str) -> None:
+async def _send_audio(
+    connection: ClientSocket, registry: Registry, found: Found, begin: str
+) -> None:
     """Send the audio from ``begin`` on; end the connection when there will be no more here."""
     info, frame_bytes = await found.info(), found.manifest.pcm_format.frame_bytes
     frames = round(info.duration_seconds * info.sample_rate)
@@ -92,27 +94,27 @@ async def _give(connection: ClientSocket, registry: Registry, found: Found, begi
         )
     )
     if isinstance(found, Live):
-        position = await _give_live(connection, found, position, frame_bytes)
+        position = await _send_live(connection, found, position, frame_bytes)
         found = await registry.lookup(info.session_id)
-    position = await _give_from(connection, await found.audio(), position, frame_bytes)
+    position = await _send_from(connection, await found.audio(), position, frame_bytes)
     if found.manifest.status == "active":
         # Released, or without a living owner: a client that connects again finds the next one.
         raise FencedError(info.session_id)
     await connection.end_completed(await found.info())
 
 
-async def _give_live(connection: ClientSocket, found: Live, position: int, frame_bytes: int) -> int:
+async def _send_live(connection: ClientSocket, found: Live, position: int, frame_bytes: int) -> int:
     """Send what is recorded until the session is gone; return the position behind it."""
     session = found.session
     with session.listening():
         while not session.gone.is_set():
-            position = await _give_from(connection, await found.audio(), position, frame_bytes)
+            position = await _send_from(connection, await found.audio(), position, frame_bytes)
             await session.wait_for_more(position)
-            await asyncio.sleep(_TOGETHER_SECONDS)
+            await asyncio.sleep(_BATCH_SECONDS)
     return position
 
 
-async def _give_from(
+async def _send_from(
     connection: ClientSocket, audio: Audio, position: int, frame_bytes: int
 ) -> int:
     """Send ``audio`` from byte ``position`` of its PCM on; return where it ends."""
@@ -125,7 +127,7 @@ async def _give_from(
     return position
 
 
-async def _until_gone(socket: RawWebSocket) -> None:
+async def _wait_disconnected(socket: RawWebSocket) -> None:
     """Return when the client is gone. It has nothing to send."""
     while (await socket.receive())["type"] == "websocket.receive":
         pass

@@ -12,7 +12,7 @@ from litestar import websocket
 from litestar.params import FromPath
 
 from api.access.audit import audit
-from api.access.authorization import acting_for, admit, find_session
+from api.access.authorization import admit, effective_user, find_session
 from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.cluster.socket_relay import SocketRelay
@@ -59,10 +59,10 @@ async def new_session(
     """Create a session and stream to it."""
     connection = ClientSocket(socket, clock)
     await accept(socket)
-    async with connection.reporting():
+    async with connection.reporting_errors():
         identity = await admit(socket, "record")
         parameters = audio_parameters(socket.query_params, default_audio)
-        user = acting_for(identity, user_id(socket.query_params))
+        user = effective_user(identity, user_id(socket.query_params))
         session = await registry.create(parameters, user)
         connection.session = session
         audit("created", socket.user, str(session.session_id))
@@ -81,10 +81,10 @@ async def existing_session(
     """Stream to a session that exists."""
     connection = ClientSocket(socket, clock)
     await accept(socket)
-    async with connection.reporting():
+    async with connection.reporting_errors():
         identity = await admit(socket, "record")
         resume = _flag(socket, "resume")
-        acting_for(identity, user_id(socket.query_params))
+        effective_user(identity, user_id(socket.query_params))
         try:
             session = await registry.open(await find_session(socket))
         except OwnedElsewhereError as owner:
@@ -146,7 +146,7 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
             continue  # it came too late; whatever ended the session is telling the client
         finally:
             connection.is_recording = False
-        if connection.is_given_up:
+        if connection.is_unresponsive:
             return
         session.counts().apply_to(ack)
         await connection.send(ack)

@@ -10,7 +10,7 @@ from litestar.status_codes import (
 )
 
 from api.access.audit import audit
-from api.access.authorization import acting_for, find_session, requires
+from api.access.authorization import effective_user, find_session, requires
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
@@ -88,7 +88,7 @@ class SessionsController(Controller):
         data: NewSession = None,
     ) -> CreatedSession:
         given = msgspec.to_builtins(data) if data else {}
-        user = acting_for(identity_of(request), user_id(given))
+        user = effective_user(identity_of(request), user_id(given))
         session = await registry.create(audio_parameters(given, default_audio), user)
         info = session.info()
         audit("created", request.user, info.session_id)
@@ -121,7 +121,7 @@ class SessionsController(Controller):
         data: NewToken = None,
     ) -> SessionTokenInfo:
         identity, scope = identity_of(request), (data or CreateToken()).scope
-        if identity.session_id is not None or not identity.may(scope):
+        if identity.session_id is not None or not identity.has_scope(scope):
             raise NotAllowedError(f"a token to {scope} is made with a key that may")
         user = (await find_session(request)).manifest.user_id
         token = tokens.make(session_id.lower(), user, scope, clock.now())
@@ -148,7 +148,7 @@ class SessionsController(Controller):
         cursor: Cursor = None,
     ) -> SessionPage:
         identity = identity_of(request)
-        user = user_id if identity.is_admin else acting_for(identity, user_id)
+        user = user_id if identity.is_admin else effective_user(identity, user_id)
         return await registry.page(status=status, user_id=user, limit=limit, cursor=cursor)
 
     @get(

@@ -21,7 +21,7 @@ from api.wire.errors import (
 )
 from api.wire.messages import Waveform
 from api.wire.openapi import SESSION_ERRORS, errors
-from api.wire.waveform_picture import COLOR, Color, Look, png, svg
+from api.wire.waveform_picture import COLOR, Color, ImageStyle, png, svg
 from storage.waveform import peaks as stored
 from storage.waveform.peaks import Peaks
 
@@ -36,7 +36,7 @@ _MEDIA_TYPES: dict[Format, str] = {
     "svg": "image/svg+xml",
     "png": "image/png",
 }
-_PICTURES: dict[Format, Callable[[Peaks, Look], bytes]] = {"svg": svg, "png": png}
+_PICTURES: dict[Format, Callable[[Peaks, ImageStyle], bytes]] = {"svg": svg, "png": png}
 
 FormatOf = Annotated[Format, QueryParameter(name="format", description="Data, or a picture")]
 Width = Annotated[
@@ -95,7 +95,7 @@ async def waveform(
         if math.isnan(end):
             raise InvalidParameterError("end")
         end = max(start, end)
-    look = Look(width or _PICTURE_WIDTH, height, Color.parse(color), Color.parse(background))
+    style = ImageStyle(width or _PICTURE_WIDTH, height, Color.parse(color), Color.parse(background))
     audio = await (await session_to_read(request)).audio()
     headers = {
         "ETag": audio.etag,
@@ -106,7 +106,7 @@ async def waveform(
     wanted = (await audio.peaks()).part(start, end)
     media_type = _MEDIA_TYPES[format]
     if format in _PICTURES:
-        picture = await asyncio.to_thread(_PICTURES[format], wanted, look)
+        picture = await asyncio.to_thread(_PICTURES[format], wanted, style)
         return Response(picture, media_type=media_type, headers=headers)
     if width is not None:
         wanted = await asyncio.to_thread(wanted.fitted, width)

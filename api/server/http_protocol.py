@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 _MAX_HEAD_BYTES = 32 * 1024
 
 # Requests that wait for the answers to those before them on the same connection.
-_MOST_PIPELINED = 100
+_MAX_PIPELINED_REQUESTS = 100
 
 
 class PendingRequests:
@@ -75,7 +75,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
-        if len(self.pipeline) >= _MOST_PIPELINED:
+        if len(self.pipeline) >= _MAX_PIPELINED_REQUESTS:
             raise ValueError("too many requests at once")  # the answer is 400
         super().on_message_begin()
 

@@ -20,15 +20,15 @@ _logger = logging.getLogger("websockets.server")
 _logger.setLevel(logging.WARNING)
 
 # What an ordinary read brings is parsed at once.
-_AT_ONCE_BYTES = 8 * 1024
+_IMMEDIATE_BYTES = 8 * 1024
 
 _LARGEST_SLICE_BYTES = 64 * 1024
 _SMALLEST_SLICE_BYTES = 256
-_MOST_MESSAGES = 4  # of a slice; the next one is smaller
+_MAX_MESSAGES_PER_SLICE = 4  # of a slice; the next one is smaller
 
 # Forty times what the most demanding live audio needs (96 kHz stereo). Faster than that is only
 # who sends a file, and not while others are connected.
-_BYTES_PER_SECOND = 16_000_000
+_MAX_BYTES_PER_SECOND = 16_000_000
 
 
 class RoundRobin:
@@ -37,7 +37,7 @@ class RoundRobin:
     def __init__(self) -> None:
         self._waiting: collections.deque[FairWebSocketProtocol] = collections.deque()
 
-    def ask(self, protocol: "FairWebSocketProtocol") -> None:
+    def enqueue(self, protocol: "FairWebSocketProtocol") -> None:
         self._waiting.append(protocol)
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_soon(self._next)
@@ -63,25 +63,25 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.logger = _logger
         self._round_robin = round_robin
         self._unparsed = bytearray()
-        self._slice_bytes = _AT_ONCE_BYTES
+        self._slice_bytes = _IMMEDIATE_BYTES
         self._is_waiting = False
 
     def data_received(self, data: bytes) -> None:
         if not self.handshake_initiated:  # uvicorn hands over the whole request, and nothing else
             super().data_received(data)
             self._pause_reading()
-        elif len(data) <= _AT_ONCE_BYTES and not self._unparsed and self.handshake_complete:
+        elif len(data) <= _IMMEDIATE_BYTES and not self._unparsed and self.handshake_complete:
             super().data_received(data)
         else:
             self._unparsed += data
             self._pause_reading()
             if self.handshake_complete:
-                self._ask(after_seconds=0)
+                self._request_slice(after_seconds=0)
 
     def start_keepalive(self) -> None:
         """The handshake was accepted: uvicorn calls this at no other time."""
         super().start_keepalive()
-        self._go_on()
+        self._continue_reading()
 
     def send_receive_event_to_app(self) -> None:
         """Text that is not UTF-8 is the client's mistake: closed for, not logged as a defect."""
@@ -109,7 +109,7 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> ASGIReceiveEvent:
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
-            self._go_on()
+            self._continue_reading()
         return message
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -125,36 +125,36 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
             return
         self._parse(self._slice_bytes)
         messages = self.queue.qsize()
-        if messages > _MOST_MESSAGES:
+        if messages > _MAX_MESSAGES_PER_SLICE:
             self._slice_bytes = max(self._slice_bytes // 2, _SMALLEST_SLICE_BYTES)
         elif messages <= 1:
             self._slice_bytes = min(self._slice_bytes * 2, _LARGEST_SLICE_BYTES)
         if not messages:
-            self._go_on()
+            self._continue_reading()
 
     def _pause_reading(self) -> None:
         if not self.read_paused and not self.transport.is_closing():
             self.read_paused = True
             self.transport.pause_reading()
 
-    def _go_on(self) -> None:
+    def _continue_reading(self) -> None:
         if not self.handshake_complete:
             return
         if self._unparsed:
             is_alone = len(self.connections) == 1
-            self._ask(0 if is_alone else self._slice_bytes / _BYTES_PER_SECOND)
+            self._request_slice(0 if is_alone else self._slice_bytes / _MAX_BYTES_PER_SECOND)
         elif self.read_paused and not self.transport.is_closing():
             self.read_paused = False
             self.transport.resume_reading()
 
-    def _ask(self, after_seconds: float) -> None:
+    def _request_slice(self, after_seconds: float) -> None:
         if self._is_waiting:
             return
         self._is_waiting = True
         if after_seconds < 0.001:
-            self._round_robin.ask(self)
+            self._round_robin.enqueue(self)
         else:
-            self.loop.call_later(after_seconds, self._round_robin.ask, self)
+            self.loop.call_later(after_seconds, self._round_robin.enqueue, self)
 
     def _parse(self, size_bytes: int) -> None:
         if self._unparsed:

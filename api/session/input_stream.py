@@ -132,7 +132,7 @@ class InputStream:
             await self._write(b"", chunks=1)
             await self._decoder.feed(chunk)  # raises the failure again
         else:
-            await self._ledger.keep(self.number, chunk)
+            await self._ledger.keep_input(self.number, chunk)
             await self._write(await self._decoder.feed(passes_on))
 
     async def _end(self) -> None:
@@ -142,7 +142,7 @@ class InputStream:
         except DecodeError as error:
             logger.warning("%s: the end of an input stream: %s", self._ledger.session_id, error)
             damage = error
-        await self._ledger.forget(self.number, damage)
+        await self._ledger.remove_stream(self.number, damage)
 
     async def _rest(self) -> Buffer:
         held = self._boundary.release()

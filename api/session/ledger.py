@@ -125,10 +125,10 @@ class Ledger:
 
         await self._retry(append)
 
-    async def keep(self, number: int, chunk: bytes) -> None:
+    async def keep_input(self, number: int, chunk: bytes) -> None:
         """Keep and count a chunk of raw input: its PCM can be made from it again."""
 
-        async def keep() -> None:
+        async def keep_input() -> None:
             offset = self.stream(number).kept_bytes
             if len(chunk) > _LARGE_BYTES:
                 await _in_thread(self._recording.keep_input, number, offset, chunk)
@@ -136,25 +136,25 @@ class Ledger:
                 self._recording.keep_input(number, offset, chunk)
             self.append(number, b"", b"", chunks=1, kept_bytes=len(chunk))
 
-        await self._retry(keep)
+        await self._retry(keep_input)
 
     async def fail(self, number: int, state: bytes, error: Exception) -> None:
         """Note that the stream cannot be decoded: its decoder is in ``state`` for good."""
         await self.append_persistently(number, b"", state, error=_text(error))
         self._recording.drop_input(number)
 
-    async def forget(self, number: int, error: Exception | None) -> None:
+    async def remove_stream(self, number: int, error: Exception | None) -> None:
         """Note that the stream has ended, with ``error`` if not all of it could be decoded."""
         text = "" if error is None else _text(error)
         last = self._recording.checkpoint
         if last.without(number, error=text) == last:
             return
 
-        async def forget() -> None:
+        async def remove_stream() -> None:
             self._recording.append(b"", self._recording.checkpoint.without(number, error=text))
             self._appended()
 
-        await self._retry(forget)
+        await self._retry(remove_stream)
         self._recording.drop_input(number)
 
     async def complete(self, at: datetime) -> Manifest:

@@ -254,14 +254,14 @@ class Session:
             await self._release(error)
             raise
         info = session_info(manifest, location=self._location)
-        await self._tell(lambda connection: connection.end_completed(info))
+        await self._notify_connections(lambda connection: connection.end_completed(info))
         self._leave(SessionState.COMPLETED)
         return info
 
     async def _release(self, error: Exception | None) -> None:
         try:
             if error is not None:
-                await self._tell(lambda connection: connection.end(error))
+                await self._notify_connections(lambda connection: connection.end(error))
             for number in sorted(self._streams):
                 await self._streams[number].abort()
             await self.recording.release()
@@ -271,7 +271,9 @@ class Session:
         finally:
             self._leave(SessionState.RELEASED)
 
-    async def _tell(self, message: Callable[[Connection], Coroutine[Any, Any, None]]) -> None:
+    async def _notify_connections(
+        self, message: Callable[[Connection], Coroutine[Any, Any, None]]
+    ) -> None:
         told = await asyncio.gather(*map(message, self.connections), return_exceptions=True)
         for failure in filter(None, told):
             logger.error("%s: a connection could not be told", self.session_id, exc_info=failure)

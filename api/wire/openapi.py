@@ -131,7 +131,7 @@ def errors(*examples: Exception) -> dict[int, ResponseSpec]:
     }
 
 
-def finish(document: OpenAPI) -> None:
+def complete_document(document: OpenAPI) -> None:
     """Put right what Litestar's generator cannot know.
 
     Bad parameters are answered with 422 here, and its document always adds a 400 of its own;

@@ -34,7 +34,7 @@ class Color(NamedTuple):
         return cls(found[1].lower(), int(found[2] or "ff", 16))
 
 
-class Look(msgspec.Struct, frozen=True):
+class ImageStyle(msgspec.Struct, frozen=True):
     """How large, and in which colors."""
 
     width: int
@@ -43,28 +43,28 @@ class Look(msgspec.Struct, frozen=True):
     background: Color
 
 
-class Line(NamedTuple):
+class Column(NamedTuple):
     """From row ``top`` to row ``bottom``, both included."""
 
     top: int
     bottom: int
 
 
-def bands(peaks: Peaks, look: Look) -> list[list[Line]]:
+def bands(peaks: Peaks, style: ImageStyle) -> list[list[Column]]:
     """The lines of each channel's band; none where there is no audio."""
     channels, length = peaks.pcm_format.channels, peaks.length
-    rows = look.height // channels
-    lines: list[list[Line]] = [[] for _ in range(channels)]
-    columns = look.width if length else 0
+    rows = style.height // channels
+    lines: list[list[Column]] = [[] for _ in range(channels)]
+    columns = style.width if length else 0
     bounds = (
-        (column * length // look.width, -(-(column + 1) * length // look.width))
+        (column * length // style.width, -(-(column + 1) * length // style.width))
         for column in range(columns)
     )
     for extremes in peaks.extremes(bounds):
         for channel, band in enumerate(lines):
             lowest, highest = extremes[2 * channel : 2 * channel + 2]
             first = channel * rows
-            band.append(Line(first + _row(highest, rows), first + _row(lowest, rows)))
+            band.append(Column(first + _row(highest, rows), first + _row(lowest, rows)))
     return lines
 
 
@@ -72,14 +72,14 @@ def _row(value: int, rows: int) -> int:
     return (_HIGHEST - value) * rows // _LEVELS
 
 
-def svg(peaks: Peaks, look: Look) -> bytes:
-    size = f'width="{look.width}" height="{look.height}"'
-    paths = "".join(f'<path d="{_outline(band)}"/>' for band in bands(peaks, look) if band)
+def svg(peaks: Peaks, style: ImageStyle) -> bytes:
+    size = f'width="{style.width}" height="{style.height}"'
+    paths = "".join(f'<path d="{_outline(band)}"/>' for band in bands(peaks, style) if band)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {look.width} {look.height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {style.width} {style.height}"'
         ' preserveAspectRatio="none" shape-rendering="crispEdges">'
-        f"<rect {size} {_fill(look.background)}/>"
-        f"<g {_fill(look.color)}>{paths}</g></svg>\n"
+        f"<rect {size} {_fill(style.background)}/>"
+        f"<g {_fill(style.color)}>{paths}</g></svg>\n"
     ).encode()
 
 
@@ -88,19 +88,19 @@ def _fill(color: Color) -> str:
     return f'fill="#{color.rgb}"{opacity}'
 
 
-def _outline(band: list[Line]) -> str:
+def _outline(band: list[Column]) -> str:
     """Along the upper ends to the right, and along the lower ones back."""
     forth = "".join(f"V{line.top}h1" for line in band)
     back = "".join(f"V{line.bottom + 1}h-1" for line in reversed(band))
     return f"M0 {band[0].top}{forth}{back}Z"
 
 
-def png(peaks: Peaks, look: Look) -> bytes:
+def png(peaks: Peaks, style: ImageStyle) -> bytes:
     """One bit for each pixel (PNG, third edition, section 11.2.1: color type 3)."""
-    head = struct.pack(">IIBBBBB", look.width, look.height, 1, 3, 0, 0, 0)
-    colors = (look.background, look.color)
+    head = struct.pack(">IIBBBBB", style.width, style.height, 1, 3, 0, 0, 0)
+    colors = (style.background, style.color)
     packer = zlib.compressobj(level=6)
-    rows = (packer.compress(b"\0" + row) for row in _rows(bands(peaks, look), look))
+    rows = (packer.compress(b"\0" + row) for row in _rows(bands(peaks, style), style))
     return b"\x89PNG\r\n\x1a\n" + b"".join((
         _chunk(b"IHDR", head),
         _chunk(b"PLTE", b"".join(bytes.fromhex(color.rgb) for color in colors)),
@@ -114,15 +114,15 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _rows(bands: Iterable[list[Line]], look: Look) -> Iterator[bytes]:
+def _rows(bands: Iterable[list[Column]], style: ImageStyle) -> Iterator[bytes]:
     """Each row is the one above it, but for the lines that begin or end there."""
-    changes: list[list[int]] = [[] for _ in range(look.height + 1)]
+    changes: list[list[int]] = [[] for _ in range(style.height + 1)]
     for band in bands:
         for column, line in enumerate(band):
             changes[line.top].append(column)
             changes[line.bottom + 1].append(column)
-    row = bytearray(-(-look.width // 8))
-    for changing in changes[: look.height]:
+    row = bytearray(-(-style.width // 8))
+    for changing in changes[: style.height]:
         for column in changing:
             row[column >> 3] ^= 0x80 >> (column & 7)
         yield bytes(row)

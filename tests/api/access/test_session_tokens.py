@@ -59,7 +59,7 @@ def test_the_tokens_of_others_are_left_to_others() -> None:
 def test_what_is_signed_for_another_purpose_is_no_token() -> None:
     keys = SigningKeys(lambda: (b"secret",))
     claims = {"sid": SESSION, "sub": "alice", "scope": "record", "exp": NOW + timedelta(hours=1)}
-    for key in (b"secret".ljust(32), *keys.of("download link")):
+    for key in (b"secret".ljust(32), *keys.for_purpose("download link")):
         forged = jwt.encode(claims, key, "HS256", headers={"typ": "session+jwt"})
         with pytest.raises(InvalidCredentialsError):
             SessionTokens(keys, ttl_seconds=60).identify(forged, NOW)

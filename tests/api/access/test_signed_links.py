@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from api.access.signed_links import LinkSigner
-from api.access.signing import SigningKeys, kept_secret
+from api.access.signing import SigningKeys, stored_secret
 from api.wire.errors import InvalidSignatureError, UrlExpiredError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -59,7 +59,7 @@ def test_what_is_no_signature_is_refused(signer: LinkSigner, signature: str) -> 
 
 def test_a_kept_secret_stays_the_same_and_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "new" / "secret"
-    assert kept_secret(path) == kept_secret(path)
-    assert len(kept_secret(path)) == 64
+    assert stored_secret(path) == stored_secret(path)
+    assert len(stored_secret(path)) == 64
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]

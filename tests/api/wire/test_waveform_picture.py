@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.wire.waveform_picture import Color, Look, bands, png, svg
+from api.wire.waveform_picture import Color, ImageStyle, bands, png, svg
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from tests.audio import pcm
@@ -18,8 +18,8 @@ from tests.audio import pcm
 RED, WHITE = Color("ff0000", 255), Color("ffffff", 128)
 
 
-def look(width: int, height: int) -> Look:
-    return Look(width, height, RED, WHITE)
+def style(width: int, height: int) -> ImageStyle:
+    return ImageStyle(width, height, RED, WHITE)
 
 
 def waveform(data: bytes, channels: int = 1) -> peaks.Peaks:
@@ -66,9 +66,9 @@ def test_a_picture_has_a_line_from_the_highest_to_the_lowest_sample_in_each_colu
     quiet = np.frombuffer(pcm(20_000 * channels), "<i2") // np.arange(1, 20_000 * channels + 1)
     data = quiet.astype("<i2").tobytes()
     found = waveform(data, channels)
-    chunks, pixels = read_png(png(found, look(width, height)))
+    chunks, pixels = read_png(png(found, style(width, height)))
     assert chunks[b"IHDR"] == struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)
-    assert (pixels == drawn(svg(found, look(width, height)), width, height)).all()
+    assert (pixels == drawn(svg(found, style(width, height)), width, height)).all()
     rows = height // channels
     values = np.frombuffer(found.pixels, "<i2").reshape(-1, channels, 2).astype(int)
     cuts = [column * found.length / width for column in range(width + 1)]
@@ -84,22 +84,22 @@ def test_a_picture_has_a_line_from_the_highest_to_the_lowest_sample_in_each_colu
 
 def test_silence_is_a_line_in_the_middle_and_full_scale_reaches_the_edges() -> None:
     silent = waveform(bytes(1600))
-    assert bands(silent, look(2, 100)) == [[(49, 49)] * 2]
+    assert bands(silent, style(2, 100)) == [[(49, 49)] * 2]
     loud = waveform(struct.pack("<hh", -32768, 32767) * 400)
-    assert bands(loud, look(1, 100)) == [[(0, 99)]]
+    assert bands(loud, style(1, 100)) == [[(0, 99)]]
 
 
 def test_no_audio_is_an_empty_picture() -> None:
     nothing = waveform(b"", channels=2)
-    assert not read_png(png(nothing, look(30, 20)))[1].any()
-    assert not drawn(svg(nothing, look(30, 20)), 30, 20).any()
+    assert not read_png(png(nothing, style(30, 20)))[1].any()
+    assert not drawn(svg(nothing, style(30, 20)), 30, 20).any()
 
 
 def test_colors_are_those_asked_for() -> None:
-    chunks, _ = read_png(png(waveform(pcm(500)), look(30, 20)))
+    chunks, _ = read_png(png(waveform(pcm(500)), style(30, 20)))
     assert chunks[b"PLTE"] == b"\xff\xff\xff\xff\0\0"
     assert chunks[b"tRNS"] == b"\x80\xff"
-    text = svg(waveform(pcm(500)), look(30, 20)).decode()
+    text = svg(waveform(pcm(500)), style(30, 20)).decode()
     assert '<rect width="30" height="20" fill="#ffffff" fill-opacity="0.502"/>' in text
     assert '<g fill="#ff0000">' in text
 
