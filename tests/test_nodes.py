@@ -231,6 +231,7 @@ async def test_a_rolling_restart_under_load_loses_nothing(
             node += 1
             try:
                 async with nodes[node % 3].session(path, **query) as client:
+                    assert client.greeting["type"] == "session"  # not the end of its node
                     path, query = f"/{client.session_id}", {"resume": "true"}
                     sent = client.greeting["chunk_count"]
                     while not restarted.is_set() and sent < len(pieces):

@@ -23,7 +23,7 @@ from api.wire.errors import (
 )
 from api.wire.messages import SessionInfo, SessionPage
 from storage.base import Recording, Storage
-from storage.errors import RecordingNotFoundError, StorageError
+from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
 from storage.manifest import Manifest, Status
 from storage.retry import Backoff
 from storage.watermark import Unpersisted
@@ -178,7 +178,8 @@ class Registry:
         try:
             recording = await self._storage.open(manifest)
         except RecordingNotFoundError as error:
-            await self._manifest(key)  # raises if it was deleted meanwhile
+            if (await self._manifest(key)).status == "active":
+                raise StorageUnavailableError(f"an object of {key} is missing") from error
             raise SessionCompletedError(str(key)) from error
         session = self._session(recording)
         try:
