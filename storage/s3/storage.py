@@ -110,7 +110,7 @@ class S3Storage:
         try:
             spool = await takeover.run()
         except (RecordingNotFoundError, FencedError):
-            self._cleaner.start(UUID(manifest.session_id))  # of what was put here
+            self._cleaner.start(UUID(manifest.session_id))  # the takeover may have put objects
             raise
         recording = self._recording(
             manifest, spool, takeover.segments, takeover.persisted, takeover.upload
@@ -188,9 +188,9 @@ class S3Storage:
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
         await self._bucket.delete([session.audio, *session.index(manifest.user_id), session.active])
-        # Behind the audio: who makes it meanwhile looks whether there still is any.
+        # After the audio: a request that makes the waveform meanwhile checks for the audio.
         await self._bucket.delete([session.peaks])
-        # Last, so that a deletion that was cut short can be asked for again.
+        # Last, so that a deletion that was interrupted can be repeated.
         await self._bucket.delete([session.manifest])
 
     def location(self, session_id: UUID) -> str:
