@@ -9,7 +9,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
-from storage.base import Link, Page
+from storage.base import Link, Page, Progress
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
@@ -139,8 +139,10 @@ class S3Storage:
             return None
         return await living_owner(self._bucket, SessionKeys.of(manifest), self._node)
 
-    async def progress(self, manifest: Manifest) -> Checkpoint:
-        return await SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format).load()
+    async def progress(self, manifest: Manifest) -> Progress:
+        segments = SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format)
+        persisted = await segments.load()
+        return Progress(persisted, persisted)
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await read_manifest(self._bucket, session_id)
