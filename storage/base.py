@@ -148,6 +148,17 @@ class Audio(Protocol):
         ...
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far an active session got.
+
+    A takeover continues at ``checkpoint``. In a bucket that is what is ``persisted``; on a volume
+    it is what is written, which a crash of the process leaves ahead of what is persisted.
+    """
+
+    checkpoint: Checkpoint
+    persisted: Checkpoint
+
+
 class Page(msgspec.Struct, frozen=True):
     """Manifests, newest first, and the cursor of the next page if there is one."""
 
@@ -221,8 +232,8 @@ class Storage(Protocol):
         """Return active sessions of dead nodes. Cheap while no node is dead."""
         ...
 
-    async def progress(self, manifest: Manifest) -> Checkpoint:
-        """Return how far an active session is persisted, whichever node writes it."""
+    async def progress(self, manifest: Manifest) -> Progress:
+        """Return how far an active session got, as far as this process can know."""
         ...
 
     async def manifest(self, session_id: UUID) -> Manifest:

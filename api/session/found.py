@@ -9,7 +9,7 @@ from api.session.info import session_info
 from api.session.session import Session
 from api.wire.errors import SessionNotFoundError
 from api.wire.messages import SessionInfo
-from storage.base import Audio, Link, Storage
+from storage.base import Audio, Link, Progress, Storage
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
@@ -63,11 +63,13 @@ class Stored:
         return UUID(self.manifest.session_id)
 
     async def info(self) -> SessionInfo:
-        """Return what is stored: of an active session, what is persisted."""
-        location = self._storage.location(self.session_id)
-        if self.manifest.status == "active":
-            self.manifest = await self._advanced()
-        return session_info(self.manifest, location=location)
+        """Return what is stored; of an active session, where a takeover would continue."""
+        progress = await self._progress() if self.manifest.status == "active" else None
+        return session_info(
+            self.manifest if progress is None else self.manifest.advanced_to(progress.checkpoint),
+            location=self._storage.location(self.session_id),
+            persisted_chunk_count=None if progress is None else progress.persisted.chunk_count,
+        )
 
     async def audio(self) -> Audio:
         """Return the audio that is stored. Raises :class:`SessionNotFoundError`."""
@@ -86,8 +88,8 @@ class Stored:
             return None
         return await self._storage.owner(self.manifest)
 
-    async def _advanced(self) -> Manifest:
-        """Return the manifest with the counts that are persisted, or the completed one.
+    async def _progress(self) -> Progress | None:
+        """Return how far the active session got; None, with the new manifest, if it is completed.
 
         The manifest of an active session stands still. Its segments and state are removed when it
         is completed, which may happen after the manifest was read.
@@ -95,15 +97,20 @@ class Stored:
         try:
             progress = await self._storage.progress(self.manifest)
         except StorageError:
-            manifest = await self._storage.manifest(self.session_id)
-            if manifest.status == "active":
-                raise
-            return manifest
-        if progress == Checkpoint():
-            manifest = await self._storage.manifest(self.session_id)
-            if manifest.status != "active":
-                return manifest
-        return self.manifest.advanced_to(progress)
+            if await self._is_completed():
+                return None
+            raise
+        if progress.checkpoint == Checkpoint() and await self._is_completed():
+            return None
+        return progress
+
+    async def _is_completed(self) -> bool:
+        """Read the manifest again, and keep it if it says that the session is completed."""
+        manifest = await self._storage.manifest(self.session_id)
+        if manifest.status == "active":
+            return False
+        self.manifest = manifest
+        return True
 
 
 Found: TypeAlias = Live | Stored

@@ -15,8 +15,7 @@ import msgspec
 
 from storage import files, wav
 from storage import manifest as manifests
-from storage.base import Link, Page
-from storage.checkpoint import Checkpoint
+from storage.base import Link, Page, Progress
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
@@ -76,7 +75,7 @@ class LocalStorage:
         """Return nothing: a folder has one node."""
         return []
 
-    async def progress(self, manifest: Manifest) -> Checkpoint:
+    async def progress(self, manifest: Manifest) -> Progress:
         return await asyncio.to_thread(self._progress, manifest)
 
     async def manifest(self, session_id: UUID) -> Manifest:
@@ -241,9 +240,9 @@ class LocalStorage:
             page.append(manifest)
         return Page(page)
 
-    def _progress(self, manifest: Manifest) -> Checkpoint:
+    def _progress(self, manifest: Manifest) -> Progress:
         with files.translated_errors():
-            return read_checkpoint(self._paths(UUID(manifest.session_id)), manifest)[1]
+            return Progress(*read_checkpoint(self._paths(UUID(manifest.session_id)), manifest))
 
     def _audio(self, manifest: Manifest) -> VolumeAudio:
         session = self._paths(UUID(manifest.session_id))

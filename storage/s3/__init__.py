@@ -1,4 +1,4 @@
-"""All recordings in one S3 bucket, with nothing else that nodes share.
+"""All recordings in one S3 bucket. Nodes share nothing else.
 
 Under the prefix::
 
@@ -12,12 +12,12 @@ Under the prefix::
 
 Permissions: ``s3:GetObject``, ``PutObject``, ``DeleteObject``, ``ListBucket``,
 ``AbortMultipartUpload``, ``ListMultipartUploadParts``, ``ListBucketMultipartUploads``. The store
-must honour ``If-None-Match: *`` on a put; that is tried at every start. ``sercuescribe bucket
-init`` needs more: see infra/iam-policy-init.json.
+must honour ``If-None-Match: *`` on a put; the service checks this at every start.
+``sercuescribe bucket init`` needs more: see infra/iam-policy-init.json.
 
-A chunk reaches a spool on the node first. A segment every few seconds makes it persisted.
-As the audio grows it is also uploaded as parts of the final file, all but the first, which
-holds the header and goes last.
+The node writes each chunk to its spool first. A segment every few seconds makes it persisted.
+As the audio grows, the node also uploads it as parts of the final file: all but the first part,
+which holds the header and is put last.
 
 Any number of nodes may share the bucket: a session has one writer at a time, and one that
 was only slow can make nothing persistent any more. Not promised: that what a node has

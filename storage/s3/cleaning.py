@@ -1,6 +1,6 @@
-"""What is left to do for a session that is complete, done in the background.
+"""Clean up completed sessions in the background.
 
-Until it is done the session stays marked as active, so that the next process finds it.
+Until it is done, the session stays marked as active, so that the next process finds it.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ _STOP_SECONDS = 2
 
 
 async def remove_folder(bucket: Bucket, session: SessionKeys) -> None:
-    """Remove all but the audio and the manifest.
+    """Remove everything but the audio, the waveform and the manifest.
 
-    The epochs go before the segments: a writer that was left behind meets one or the other.
+    Epochs are deleted before segments, so that a slow writer always meets one of the two.
     """
     await bucket.delete(await bucket.keys(session.epochs))
     await bucket.delete(await bucket.keys(session.folder))
 
 
 class SessionCleaner:
-    """Removes segments, input, uploads and spool of sessions that are over; adds what lacks."""
+    """Removes segments, input, uploads and spools of ended sessions. Adds a missing digest."""
 
     def __init__(self, bucket: Bucket, spools: SpoolFolder, *, keep_segments: bool) -> None:
         self._bucket = bucket
@@ -51,13 +51,13 @@ class SessionCleaner:
             task.add_done_callback(lambda _: self._tasks.pop(session_id, None))
 
     async def cancel(self, session_id: UUID) -> None:
-        """Leave it: the session is about to be deleted."""
+        """Stop cleaning a session that is about to be deleted."""
         if task := self._tasks.get(session_id):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Finish what is short; the rest is for the next start."""
+        """Wait two seconds for the cleaning that runs. Leave the rest to the next start."""
         if tasks := list(self._tasks.values()):
             await asyncio.wait(tasks, timeout=_STOP_SECONDS)
         for task in tasks:
@@ -69,7 +69,7 @@ class SessionCleaner:
         try:
             if not await self._has_ended(session):
                 return
-            # It is still here where the process died between the last word and this.
+            # The spool is still here if the process died right after it put the manifest.
             await asyncio.to_thread(self._spools.remove, session_id)
             await abort_uploads(self._bucket, session.audio)
             if self._keep_segments:
@@ -83,7 +83,7 @@ class SessionCleaner:
             )
 
     async def _has_ended(self, session: SessionKeys) -> bool:
-        """Completed, or deleted: not what another node took over and goes on with."""
+        """Return whether the session is completed or deleted, not taken over by another node."""
         try:
             manifest = manifests.decode(await self._bucket.get(session.manifest))
         except RecordingNotFoundError:
@@ -94,7 +94,7 @@ class SessionCleaner:
         return manifest.status == "completed"
 
     async def _add_digest(self, session: SessionKeys, manifest: Manifest) -> None:
-        """Where the last writer had not read again what an earlier one had persisted."""
+        """Add the digest if the last writer had not read all that an earlier one persisted."""
         head = await self._bucket.head(session.audio)
         audio = CompletedAudio(
             self._bucket, session, manifest.pcm_format, head.size_bytes, head.modified_at

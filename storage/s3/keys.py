@@ -1,4 +1,4 @@
-"""The names of a session's objects: built here, parsed here, nowhere else.
+"""The keys of a session's objects. They are built and parsed only here.
 
 Ids are UUIDs of version 7, whose order is the order of creation. Listings of a bucket run
 upwards only, so the index names each session by the complement of its id: newest first.
@@ -52,7 +52,7 @@ class SessionKeys:
         return f"{self.inputs}{stream}/"
 
     def index(self, user_id: str | None) -> list[str]:
-        """The entries by which listings find the session."""
+        """Return the index entries by which listings find the session."""
         place = _complement(self.session_id)
         entries = [BY_TIME + place]
         if user_id is not None:
@@ -61,23 +61,23 @@ class SessionKeys:
 
 
 def by_user(user_id: str) -> str:
-    """The part of the index that holds one user's sessions."""
+    """Return the prefix of the index of one user's sessions."""
     return f"{BY_USER}{hashlib.sha256(user_id.encode()).hexdigest()[:32]}/"
 
 
 def session_of(key: str) -> UUID:
-    """The session that an entry of the index stands for."""
+    """Return the session of an index entry."""
     name = key.rpartition("/")[2]
     return UUID(name) if key.startswith(ACTIVE) else UUID(int=_ALL_ONES - UUID(name).int)
 
 
 def index_entry(session_id: str) -> str:
-    """Where ``session_id`` stands in an index by time."""
+    """Return the last part of the key of ``session_id`` in an index by time."""
     return _complement(UUID(session_id))
 
 
 def created_at(session_id: UUID) -> datetime:
-    """The time in a UUID of version 7 (RFC 9562, section 5.7)."""
+    """Return the time in a UUID of version 7 (RFC 9562, section 5.7)."""
     return datetime.fromtimestamp((session_id.int >> 80) / 1000, UTC)
 
 

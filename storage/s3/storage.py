@@ -9,7 +9,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
-from storage.base import Link, Page
+from storage.base import Link, Page, Progress
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
@@ -110,7 +110,7 @@ class S3Storage:
         try:
             spool = await takeover.run()
         except (RecordingNotFoundError, FencedError):
-            self._cleaner.start(UUID(manifest.session_id))  # of what was put here
+            self._cleaner.start(UUID(manifest.session_id))  # the takeover may have put objects
             raise
         recording = self._recording(
             manifest, spool, takeover.segments, takeover.persisted, takeover.upload
@@ -139,8 +139,10 @@ class S3Storage:
             return None
         return await living_owner(self._bucket, SessionKeys.of(manifest), self._node)
 
-    async def progress(self, manifest: Manifest) -> Checkpoint:
-        return await SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format).load()
+    async def progress(self, manifest: Manifest) -> Progress:
+        segments = SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format)
+        persisted = await segments.load()
+        return Progress(persisted, persisted)
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await read_manifest(self._bucket, session_id)
@@ -188,9 +190,9 @@ class S3Storage:
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
         await self._bucket.delete([session.audio, *session.index(manifest.user_id), session.active])
-        # Behind the audio: who makes it meanwhile looks whether there still is any.
+        # After the audio: a request that makes the waveform meanwhile checks for the audio.
         await self._bucket.delete([session.peaks])
-        # Last, so that a deletion that was cut short can be asked for again.
+        # Last, so that a deletion that was interrupted can be repeated.
         await self._bucket.delete([session.manifest])
 
     def location(self, session_id: UUID) -> str:

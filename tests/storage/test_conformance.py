@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from storage import wav
-from storage.base import Audio, Recording, Storage
+from storage.base import Audio, Progress, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import RecordingNotFoundError
 from storage.pcm import PcmFormat
@@ -401,7 +401,7 @@ async def test_a_released_session_is_read_without_being_taken_over(
     await recording.release()
     manifest = await storage.manifest(id_of(recording))
     assert await storage.owner(manifest) is None
-    assert await storage.progress(manifest) == Checkpoint(1, 200)
+    assert await storage.progress(manifest) == Progress(Checkpoint(1, 200), Checkpoint(1, 200))
     audio = await storage.audio(manifest)
     assert await content(audio) == wav.header(PcmFormat(16000, 1), 200) + pcm(100, seed=1)
     assert await audio.peaks() == waveform(pcm(100, seed=1))

@@ -40,7 +40,7 @@ _NO_LINK = "set S3_PUBLIC_ENDPOINT_URL to an address of the store that clients r
 
 
 async def examine(settings: BucketSettings, part_bytes: int, origin: str) -> AsyncIterator[Finding]:
-    """Every check, one after the other. ``origin`` is that of a page that fetches recordings."""
+    """Yield the result of each check. ``origin`` is that of a page that fetches recordings."""
     bucket = Bucket(settings)
     await bucket.start()
     try:
@@ -51,11 +51,11 @@ async def examine(settings: BucketSettings, part_bytes: int, origin: str) -> Asy
 
 
 class _FailedError(Exception):
-    """The check did not find what it looked for."""
+    """A check failed."""
 
 
 async def check_create_once(bucket: Bucket, racers: int) -> str:
-    """Let writers race for one key. Raises `StorageUnavailableError` unless one wins."""
+    """Let writers race for one key. Raises `StorageUnavailableError` unless exactly one wins."""
     key = f"{PROBES}{uuid_utils.compat.uuid7()}"
     bodies = [b"writer %d" % number for number in range(racers)]
     try:
@@ -89,7 +89,7 @@ class _Doctor:
         self._name = f"{PROBES}{uuid_utils.compat.uuid7()}"
 
     async def examine(self) -> AsyncIterator[Finding]:
-        """One finding after the other; nothing after a bucket that cannot be reached."""
+        """Yield the result of each check. Stop after a bucket that cannot be reached."""
         for name, outcome, check, advice in self._checks():
             try:
                 yield Finding(name, "pass", await check())
@@ -99,7 +99,7 @@ class _Doctor:
                     return
 
     def _checks(self) -> list[tuple[str, Outcome, Callable[[], Awaitable[str]], str]]:
-        """Name, what it is where it fails, the check, and what to do then."""
+        """Return name, outcome of a failure, check and advice of each."""
         return [
             ("bucket", "fail", self._reach, _UNREACHABLE),
             ("clock", "fail", self._clock, "set the clock: stores refuse one 15 minutes off"),
@@ -244,7 +244,7 @@ class _Doctor:
 
 
 async def _fetch(url: str, origin: str) -> tuple[int, Any, bytes]:
-    """A GET as a browser on another origin makes it."""
+    """Make a GET request as a browser on another origin does."""
     timeout = aiohttp.ClientTimeout(total=_RESPONSE_SECONDS)
     try:
         async with (

@@ -1,6 +1,6 @@
 """What a bucket should have before the service uses it: itself, lifecycle rules, CORS.
 
-Whatever else the bucket was given stays: rules are known by their ids.
+Other rules of the bucket stay: the service's rules are known by their ids.
 """
 
 from collections.abc import AsyncIterator
@@ -21,9 +21,9 @@ _AWS_DEFAULT_REGION = "us-east-1"  # which must not be named: S3 API, "CreateBuc
 
 
 async def provision(settings: BucketSettings, origins: list[str]) -> AsyncIterator[str]:
-    """Do it, step by step; gives a line for each. May be repeated.
+    """Prepare the bucket step by step; yield a line for each. May be repeated.
 
-    Raises `StorageUnavailableError` where there is no bucket in the end.
+    Raises `StorageUnavailableError` if the bucket cannot be created or reached.
     """
     bucket = Bucket(settings)
     await bucket.start()
@@ -97,7 +97,7 @@ async def _allow_origins(bucket: Bucket, origins: list[str]) -> str:
 
 
 async def _other_rules(ours: list[Any], request: Any, field: str) -> list[Any]:
-    """The rules that somebody else set."""
+    """Return the rules that the service did not set."""
     try:
         rules = (await request)[field]
     except ClientError as error:

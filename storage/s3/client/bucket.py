@@ -1,8 +1,8 @@
 """One bucket (or a prefix of it), and the few requests the service makes of it.
 
 Everything is an S3 API operation of 2006-03-01 that the engines agree on; where they do
-not, the docstring says what is relied on. Requests are retried by botocore with jitter;
-what fails for good is :class:`StorageUnavailableError`.
+not, the docstring says what is relied on. botocore retries requests with
+jitter; a request that fails nevertheless raises :class:`StorageUnavailableError`.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _WRITE_ID = "write-id"
 
 
 class KeyExistsError(Exception):
-    """Somebody else created the key first."""
+    """Another writer created the key first."""
 
 
 class _RacedError(StorageUnavailableError):
@@ -45,7 +45,7 @@ class _RacedError(StorageUnavailableError):
 
 
 class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the bucket is and how it is spoken to. Credentials come from the usual places."""
+    """Where the bucket is and how to use it. botocore finds the credentials."""
 
     bucket: str
     prefix: str = ""
@@ -60,7 +60,7 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedObject(msgspec.Struct, frozen=True):
-    """An object as a listing shows it; ``key`` is without the prefix."""
+    """An object in a listing. ``key`` is without the prefix."""
 
     key: str
     size_bytes: int
@@ -68,7 +68,7 @@ class ListedObject(msgspec.Struct, frozen=True):
 
 
 class ObjectHead(msgspec.Struct, frozen=True):
-    """An object without its content. ``etag`` is without quotes."""
+    """The metadata of an object. ``etag`` is without quotes."""
 
     size_bytes: int
     etag: str
@@ -111,15 +111,15 @@ class Bucket:
         return f"s3://{self.settings.bucket}/{self.settings.prefix}{key}"
 
     def key(self, key: str) -> str:
-        """The name in the bucket."""
+        """Return the key in the bucket, with the prefix."""
         return self.settings.prefix + key
 
     def object_parameters(self, key: str) -> Any:
-        """What names an object in a request."""
+        """Return the parameters of a request that name an object."""
         return {"Bucket": self.settings.bucket, "Key": self.key(key)}
 
     def encryption_parameters(self) -> Any:
-        """What asks for encryption in a request that writes."""
+        """Return the parameters of a write that request encryption."""
         if not self.settings.encryption:
             return {}
         options = {"ServerSideEncryption": self.settings.encryption}
@@ -129,13 +129,13 @@ class Bucket:
 
     @contextlib.asynccontextmanager
     async def request(self, key: str = "") -> "AsyncIterator[S3Client]":
-        """The client for one request, when it is its turn. Errors come out as the storage's own."""
+        """Give the client for one request, within the limit of requests. Translate its errors."""
         with _translated_errors(key):
             async with self._requests:
                 yield self.client
 
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Bytes ``start`` to ``stop`` (exclusive). Raises :class:`RecordingNotFoundError`."""
+        """Return bytes ``start`` to ``stop`` (exclusive). Raises `RecordingNotFoundError`."""
         if stop is not None and stop <= start:
             return b""
         options: Any = {} if stop is None else {"Range": f"bytes={start}-{stop - 1}"}
@@ -145,7 +145,7 @@ class Bucket:
                 return await body.read()
 
     async def head(self, key: str) -> ObjectHead:
-        """Raises :class:`RecordingNotFoundError`."""
+        """Return the metadata of an object. Raises :class:`RecordingNotFoundError`."""
         async with self.request(key) as client:
             answer = await client.head_object(**self.object_parameters(key))
         return ObjectHead(
@@ -156,7 +156,7 @@ class Bucket:
         )
 
     async def put(self, key: str, body: bytes, content_type: str = "binary/octet-stream") -> None:
-        """Write ``key``, whatever was there."""
+        """Write ``key``, whether it exists or not."""
         async with self.request(key) as client:
             await client.put_object(
                 **self.object_parameters(key),
@@ -175,9 +175,9 @@ class Bucket:
     ) -> None:
         """Write a key that must not exist yet. Raises :class:`KeyExistsError`.
 
-        The one condition that every engine honours under a race. A retried request may meet
-        its own success: ``write_id`` in the metadata tells it from a stranger's. Who calls
-        again after a failure, with the same content, gives the same one.
+        The one condition that every engine honours under a race. A retried request may find
+        its own object: ``write_id`` in the metadata tells it from another writer's. A caller
+        that repeats the call after a failure must pass the same content and ``write_id``.
         """
         write_id = write_id or str(uuid_utils.compat.uuid7())
         kept = {**(metadata or {}), _WRITE_ID: write_id}
@@ -216,7 +216,7 @@ class Bucket:
     async def pages(
         self, prefix: str, *, start_after: str = ""
     ) -> AsyncIterator[list[ListedObject]]:
-        """Keys below ``prefix``, page by page, each page in the order of its keys."""
+        """Yield the objects below ``prefix`` page by page, each page sorted by key."""
         options: dict[str, Any] = {"StartAfter": self.key(start_after)} if start_after else {}
         while True:
             async with self.request() as client:
@@ -237,7 +237,7 @@ class Bucket:
             options = {"ContinuationToken": answer["NextContinuationToken"]}
 
     async def keys(self, prefix: str) -> list[str]:
-        """All keys below ``prefix``."""
+        """Return all keys below ``prefix``."""
         return [listed.key async for page in self.pages(prefix) for listed in page]
 
     async def _was_written_by(self, key: str, write_id: str) -> bool:
@@ -248,7 +248,7 @@ class Bucket:
 
 
 def client_options(settings: BucketSettings) -> dict[str, Any]:
-    """What botocore's ``Config`` takes, for aioboto3 and boto3 alike."""
+    """Return the parameters of botocore's ``Config``, for aioboto3 and boto3."""
     return {
         "signature_version": "s3v4",
         "s3": {"addressing_style": "path" if settings.path_style else "virtual"},

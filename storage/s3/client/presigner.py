@@ -1,4 +1,4 @@
-"""Links that open one object of the bucket for anybody who has them (AWS Signature Version 4)."""
+"""Presigned URLs: they open one object without further permission (AWS Signature Version 4)."""
 
 import functools
 import threading
@@ -23,7 +23,10 @@ class Presigner:
         self._lock = threading.Lock()
 
     def link(self, key: str, ttl_seconds: int, now: datetime) -> Link:
-        """A link to download ``key``. ``expires_at`` is when it ends, whatever ends it."""
+        """Return a link to download ``key``.
+
+        ``expires_at`` is the earlier end of the link and of its credentials.
+        """
         parameters = {
             "Bucket": self._settings.bucket,
             "Key": self._settings.prefix + key,

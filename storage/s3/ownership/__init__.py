@@ -1,1 +1,1 @@
-"""Which node may write which session: `node` says which nodes live, `lease` who has a session."""
+"""Which node may write which session: `node` tells which nodes live, `lease` the owners."""

@@ -1,9 +1,9 @@
 """The right to write one session, and its number: the epoch.
 
 ``{id}/epochs/{epoch}`` is created once and names the node that has the right; the highest one
-counts. Who takes over creates the next, then a segment without audio: the old owner meets it
-where its own next segment should go, and knows. So two nodes may both believe that they own a
-session, but only one of them can make anything persistent (Martin Kleppmann, "How to do
+counts. A new owner creates the next epoch, then an empty segment. The old owner finds that
+segment under the key of its own next one, and stops. So two nodes may both believe that they
+own a session, but only one of them can persist anything (Martin Kleppmann, "How to do
 distributed locking", on fencing).
 """
 
@@ -16,7 +16,7 @@ from storage.s3.ownership.node import Node
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """What an epoch's object says. ``is_released`` is written by the owner alone."""
+    """The content of an epoch's object. Only the owner sets ``is_released``."""
 
     node_id: str
     is_released: bool = False
@@ -34,7 +34,7 @@ class Lease:
 
     @classmethod
     async def acquire(cls, bucket: Bucket, keys: SessionKeys, node: Node) -> "Lease":
-        """The next epoch. Raises `OwnedElsewhereError` while a node that lives has the last."""
+        """Create the next epoch. Raises `OwnedElsewhereError` while a living node has the last."""
         while True:
             latest = await _latest_epoch(bucket, keys)
             await _check_not_owned_elsewhere(bucket, keys, node, latest)
@@ -46,12 +46,15 @@ class Lease:
             return lease
 
     async def create(self) -> None:
-        """Raises `KeyExistsError` where another node was faster."""
+        """Create the epoch's object. Raises `KeyExistsError` if another node was faster."""
         owner = msgspec.json.encode(Owner(self._node.node_id))
         await self._bucket.create(self._keys.epoch(self.epoch), owner, "application/json")
 
     async def verify(self) -> None:
-        """Cheap while the node renews in time. Raises `FencedError` where another has the right."""
+        """Raise `FencedError` if another node has the session.
+
+        Costs no request while this node renews its lease in time.
+        """
         lapse_count = self._node.lapse_count
         if lapse_count == self._lapse_count and not self._node.is_overdue:
             return
@@ -60,7 +63,7 @@ class Lease:
         self._lapse_count = lapse_count
 
     async def release(self) -> None:
-        """Whoever is asked next may take it at once."""
+        """Allow any node to take the session over at once."""
         await self._bucket.put(
             self._keys.epoch(self.epoch),
             msgspec.json.encode(Owner(self._node.node_id, is_released=True)),
@@ -111,5 +114,5 @@ async def _check_not_owned_elsewhere(
 
 
 async def _latest_epoch(bucket: Bucket, keys: SessionKeys) -> int:
-    """The highest epoch; 0 where there is none."""
+    """Return the highest epoch, 0 if there is none."""
     return max(map(epoch_of, await bucket.keys(keys.epochs)), default=0)

@@ -1,4 +1,4 @@
-"""One process among those that share the bucket: who it is, and which others live.
+"""The nodes that share the bucket: the id of this one, and which others live.
 
 ``_nodes/{node_id}`` says where a node is reached, and until when to believe that it lives. The
 node itself writes it again every third of the lease. One object per node and not one per
@@ -30,14 +30,14 @@ _STOP_SECONDS = 1
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """``address`` is the URL under which the other nodes reach this one."""
+    """What a node's object says. ``address`` is the URL at which other nodes reach it."""
 
     address: str
     expires_at: datetime
 
 
 class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How nodes know of each other. ``address`` is where this one is reached."""
+    """How nodes know of each other. ``address`` is the URL at which others reach this node."""
 
     address: str = ""
     lease_seconds: float = 15.0
@@ -46,7 +46,7 @@ class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Node:
-    """One process. Its id stays that of its spool folder: after a crash it knows its own."""
+    """A process. Its id belongs to the spool folder and is the same after a crash."""
 
     def __init__(self, bucket: Bucket, folder: Path, settings: LeaseSettings) -> None:
         self._bucket = bucket
@@ -67,13 +67,13 @@ class Node:
         self._renewal_task = asyncio.create_task(self._renewal_loop(), name="lease")
 
     async def stop(self) -> None:
-        """The others need not wait for the lease to end."""
+        """Remove the node's object, so that others need not wait for its lease to expire."""
         if self._renewal_task is not None:
             with contextlib.suppress(TimeoutError):
-                # A renewal that is on its way would bring it back.
+                # A renewal in progress would put the object again.
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._renewal_lock.acquire()
-            self._renewal_task.cancel()  # one that waits before it asks again would, too
+            self._renewal_task.cancel()  # a renewal that waits for its retry would, too
             with contextlib.suppress(StorageError, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._bucket.delete([NODES + self.node_id])
@@ -91,12 +91,12 @@ class Node:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the others may take it for dead, and take over what is its own."""
+        """Return whether other nodes may believe that this one is dead, and take over."""
         age_seconds = self._settings.monotonic() - self._renewed_at
         return age_seconds > self._settings.lease_seconds
 
     async def presence(self, node_id: str) -> Presence | None:
-        """Of a node that lives."""
+        """Return what a living node says of itself, None if it is dead."""
         try:
             data = await self._bucket.get(NODES + node_id)
         except RecordingNotFoundError:
@@ -105,7 +105,7 @@ class Node:
         return presence if presence.expires_at > self._settings.now() else None
 
     async def dead_nodes(self) -> list[str]:
-        """Nodes that ended without a word."""
+        """Return the nodes whose lease has expired."""
         found = []
         for key in await self._bucket.keys(NODES):
             node_id = key.removeprefix(NODES)

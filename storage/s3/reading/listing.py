@@ -1,4 +1,4 @@
-"""Manifests, one or many: read through the index, so that no page costs more than the first."""
+"""Read manifests, one or pages of them. With the index every page costs the same."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _CONCURRENT_READS = 20
 
 
 async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
-    """Raises `RecordingNotFoundError`."""
+    """Read one manifest. Raises `RecordingNotFoundError`."""
     key = SessionKeys(session_id).manifest
     try:
         return manifests.decode(await bucket.get(key))
@@ -32,7 +32,7 @@ async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
 async def read_page(
     bucket: Bucket, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
 ) -> Page:
-    """Sessions that match, newest first, from after ``cursor`` on."""
+    """Return sessions that match, newest first, from after ``cursor`` on."""
     page: list[Manifest] = []
     async for manifest in _candidates(bucket, status, user_id, cursor):
         if status not in {None, manifest.status} or user_id not in {None, manifest.user_id}:
@@ -46,7 +46,7 @@ async def read_page(
 async def _candidates(
     bucket: Bucket, status: Status | None, user_id: str | None, cursor: str | None
 ) -> AsyncIterator[Manifest]:
-    """From whichever part of the index is the shortest."""
+    """Yield manifests from the shortest part of the index that has all matches."""
     if status == "active":
         found = sorted(map(keys.session_of, await bucket.keys(keys.ACTIVE)), reverse=True)
         wanted = [key for key in found if cursor is None or str(key) < cursor]

@@ -1,4 +1,4 @@
-"""What is taken from the audio as it passes by: its SHA-256, its waveform."""
+"""SHA-256 and waveform of the audio, made while it is uploaded."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ from storage.waveform.growing_file import GrowingWaveform
 
 
 class Digest:
-    """Of the first ``pcm_bytes`` of a recording, from its beginning on, in any pieces."""
+    """SHA-256 and waveform of the first ``pcm_bytes`` of a recording, added in any pieces."""
 
     def __init__(self, waveform: GrowingWaveform) -> None:
         self.pcm_bytes = 0
@@ -25,11 +25,11 @@ class Digest:
         return self._hash.hexdigest()
 
     def add(self, start: int, pcm: bytes) -> None:
-        """What begins at byte ``start``; ignored unless that is where this has got to.
+        """Add the PCM that begins at byte ``start``. Ignore it unless it is the next to add.
 
-        Blocks. A call that nobody waits for any more may still go on, beside the next one.
-        Raises `StorageUnavailableError` where the node's disk is full: then it has not been
-        added, and can be again.
+        Blocks. Thread-safe: a call whose task was cancelled may still run beside the next one.
+        Raises `StorageUnavailableError` if the node's disk is full: nothing was added then, and
+        the call can be repeated.
         """
         with self._lock:
             if start != self.pcm_bytes:
@@ -40,7 +40,7 @@ class Digest:
             self.pcm_bytes += len(pcm)
 
     async def pixels(self) -> bytes:
-        """Of the waveform, those that are whole."""
+        """Return the whole pixels of the waveform."""
         with files.translated_errors():
             return await asyncio.to_thread(self._waveform.pixels)
 

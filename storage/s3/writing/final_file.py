@@ -12,7 +12,7 @@ from storage.s3.writing.upload import Upload
 
 
 class FinalFile:
-    """Of one recording. A recording of less than a part is one put, at the end."""
+    """The final WAV of one recording. If it is shorter than a part, it is one put at the end."""
 
     def __init__(
         self,
@@ -68,14 +68,14 @@ class FinalFile:
         return self._upload
 
     async def _object_is_complete(self, size_bytes: int) -> bool:
-        """Whether a writer that died made the object already: audio of that length is the same."""
+        """Return whether an earlier writer made the object: same length, same audio."""
         try:
             return (await self._bucket.head(self._key)).size_bytes == size_bytes
         except RecordingNotFoundError:
             return False
 
     async def _read(self, start: int, stop: int) -> bytes:
-        """PCM from the spool, or from segments where the spool never had it."""
+        """Return PCM from the spool, or from segments if the spool does not hold it."""
         if self._spool.holds(start, stop):
             return await asyncio.to_thread(self._spool.read, start, stop)
         return b"".join([block async for block in self._segments.read(start, stop)])

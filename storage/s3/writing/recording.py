@@ -46,8 +46,8 @@ class UploadSettings(msgspec.Struct, frozen=True, kw_only=True):
 class S3Recording:
     """See `storage.base.Recording`. Everything but `append` and `keep_input` may wait.
 
-    One task puts a segment every few seconds, then the parts that have become whole. What is
-    persisted is what the last segment says.
+    One task puts a segment every few seconds, then the parts that have become whole. The last
+    segment says what is persisted.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class S3Recording:
         self.state = RecordingState.OPEN
         self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
         self._digest = Digest(spool.peaks)
-        self._target: Checkpoint | None = None  # of a segment that may be there or not
+        self._target: Checkpoint | None = None  # of a segment whose put failed: it may exist or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
         self._watermark = Watermark()
         self._upload_lock = asyncio.Lock()
-        self._upload_early = asyncio.Event()  # audio comes in faster than it is heard
+        self._upload_early = asyncio.Event()  # set if audio comes in faster than in real time
         self._task = asyncio.create_task(self._upload_loop(), name=f"upload-{manifest.session_id}")
 
     @property
@@ -131,10 +131,10 @@ class S3Recording:
             await self._put_segments(wanted)
             await self._final_file.put_parts(self.persisted.pcm_bytes)
             await self._digest_next()
-        await asyncio.to_thread(self.spool.tidy)
+        await asyncio.to_thread(self.spool.sync)
 
     async def pixels(self) -> bytes:
-        """Of the waveform, as far as is persisted, those that are whole."""
+        """Return the whole pixels of the waveform of what is persisted."""
         while self._digest.pcm_bytes < self.persisted.pcm_bytes:
             if self.state is not RecordingState.OPEN:
                 break
@@ -149,7 +149,7 @@ class S3Recording:
             await self._put_segments(self.checkpoint)
             with self._detect_fencing():
                 await self.segments.seal(self.checkpoint, at)
-            # From here on, all is the same whichever node does it.
+            # From here on, every node that repeats this gets the same result.
             etag = await self._final_file.complete(self.checkpoint.pcm_bytes)
             await self._digest_next()
             is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
@@ -158,7 +158,7 @@ class S3Recording:
             manifest = msgspec.structs.replace(
                 self.manifest.completed(self.checkpoint, self.segments.completed_at or at),
                 etag=etag,
-                # Else it is added afterwards: closing costs the same for any length.
+                # Else the cleaner adds it: completion takes the same time for any length.
                 sha256=self._digest.sha256 if is_digested else None,
             )
             await self._bucket.put(
@@ -258,7 +258,7 @@ class S3Recording:
             await self._task
 
     async def _put_segments(self, wanted: Checkpoint) -> None:
-        """Persist at least up to ``wanted``, and not for ever what comes in meanwhile."""
+        """Persist up to ``wanted`` at least, but not all that comes in meanwhile."""
         self._check_not_fenced()
         while self.persisted not in {wanted, self.checkpoint} and _progress(
             self.persisted
@@ -291,7 +291,7 @@ class S3Recording:
 
     @contextlib.contextmanager
     def _detect_fencing(self) -> Iterator[None]:
-        """Another writer's segment where this one's should go: then it is over here."""
+        """Become FENCED if another writer's segment has the key of the next one."""
         try:
             yield
         except (KeyExistsError, FencedError) as error:
@@ -301,7 +301,7 @@ class S3Recording:
             raise FencedError(self.manifest.session_id) from error
 
     async def _drop_inputs(self) -> None:
-        """Remove what no segment, present or to come, will need."""
+        """Remove input that no segment, present or future, needs."""
         needed = {stream.number for stream in self.persisted.streams if stream.kept_bytes}
         for stream, ended in self._dropped.copy():
             if stream not in needed and _progress(self.persisted) >= _progress(ended):
@@ -312,7 +312,7 @@ class S3Recording:
                 self._dropped.remove((stream, ended))
 
     async def _digest_next(self) -> None:
-        """Read again what an earlier writer shipped, a little at a time."""
+        """Read the next piece of what an earlier writer persisted, for the digest."""
         start = self._digest.pcm_bytes
         stop = min(self.persisted.pcm_bytes, start + _DIGEST_STEP_BYTES)
         async for block in self.segments.read(start, stop):

@@ -1,4 +1,4 @@
-"""A spool made anew from the bucket, where a node has none of a session that it takes up."""
+"""Restore a spool from the bucket, if the node that takes a session over has none."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def restore_spool(
     upload: Upload | None,
     part_bytes: int,
 ) -> None:
-    """Fetch what the final file still needs, and the input of streams that are open."""
+    """Fetch the PCM that the final file still needs, and the input of open streams."""
     hole = uploaded_pcm(upload, part_bytes)
     await asyncio.to_thread(spool.begin_restore, persisted.pcm_bytes, hole)
     for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
@@ -39,7 +39,7 @@ async def _restore_input(
     bucket: Bucket, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
 ) -> None:
     # A writer that lost the session may have left input that no checkpoint counts. Its
-    # successor began at or before it: of several at one place, the latest epoch is true.
+    # successor began at or before that offset: of several at one offset, use the latest epoch.
     stored = await bucket.keys(session.input_of(stream.number))
     latest = {keys.input_offset(key): key for key in sorted(stored)}
     position = 0

@@ -24,11 +24,11 @@ SEGMENT_HEADER_BYTES = 44
 
 
 class SegmentError(Exception):
-    """The bytes are not a segment, or not all of one."""
+    """The bytes are not a segment, or only a part of one."""
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """``pcm``: whole frames of ``pcm_format``, none at all included."""
+    """A segment. ``pcm`` is whole frames of ``pcm_format``, or empty."""
 
     pcm_format: PcmFormat
     pcm: bytes
@@ -42,7 +42,7 @@ class Segment(msgspec.Struct, frozen=True):
         return self.pcm_format.seconds(len(self.pcm))
 
     def encode(self) -> bytes:
-        """The segment as a WAV file."""
+        """Return the segment as a WAV file."""
         audio = AudioSegment(
             data=self.pcm,
             sample_width=SAMPLE_BYTES,
@@ -55,7 +55,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, data: bytes) -> "Segment":
-        """What :meth:`encode` made. Raises :class:`SegmentError` for anything else."""
+        """Decode what :meth:`encode` made. Raises :class:`SegmentError` for anything else."""
         try:
             audio = AudioSegment(data=data)
             segment = cls(PcmFormat(audio.frame_rate, audio.channels), audio.raw_data)

@@ -31,7 +31,7 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 class SegmentLog:
-    """Writes segments one after the other, and reads any range of what they hold."""
+    """Appends segments, and reads any range of their PCM."""
 
     def __init__(
         self,
@@ -42,15 +42,15 @@ class SegmentLog:
     ) -> None:
         self._bucket = bucket
         self.keys = keys
-        self._lease = lease  # of who writes; None for those who only read
-        self.last_epoch = 0  # of who wrote the last one found; 0 where there is none
-        self.completed_at: datetime | None = None  # set where the last one is the last for good
+        self._lease = lease  # None if it is only read
+        self.last_epoch = 0  # of the writer of the last segment found; 0 if there is none
+        self.completed_at: datetime | None = None  # set if the last segment completes the session
         self._pcm_format = pcm_format
         self._segment_ends = array("Q")  # where each segment's PCM ends, in bytes of the recording
         self._write_id = str(uuid_utils.compat.uuid7())
 
     async def load(self) -> Checkpoint:
-        """List what is there. The checkpoint is that of the last segment."""
+        """List the segments. Return the checkpoint of the last one."""
         listed = [entry async for page in self._bucket.pages(self.keys.segments) for entry in page]
         listed.sort(key=lambda entry: segment_sequence(entry.key))
         stops = array("Q")
@@ -67,18 +67,19 @@ class SegmentLog:
             self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT])
         return _decode(listed[-1].key, metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
 
-    async def take_over(self, found: Callable[[Checkpoint], Awaitable[None]]) -> Checkpoint:
-        """The same, for the writer from now on: an empty segment stops whoever was it before.
+    async def take_over(self, on_loaded: Callable[[Checkpoint], Awaitable[None]]) -> Checkpoint:
+        """Load the segments and append an empty one, which stops the previous writer.
 
-        What that one has in flight either has the next name already, or never gets it. Nothing
-        is written behind the last segment of all. Before each try ``found`` is called with what
-        is there. Raises `FencedError` where another writer was faster.
+        A segment that the previous writer is putting either has the next key already, or will
+        never get it. Nothing is appended after a segment that completes the session. Before each
+        try ``on_loaded`` is called with the checkpoint found. Raises `FencedError` if another
+        writer was faster.
         """
         while True:
             checkpoint = await self.load()
             if self.last_epoch > self.lease.epoch:
                 raise FencedError(str(self.keys.session_id))
-            await found(checkpoint)
+            await on_loaded(checkpoint)
             if self.completed_at is None:
                 try:
                     await self.append(b"", checkpoint)
@@ -101,7 +102,7 @@ class SegmentLog:
         return self._segment_ends[-1] if self._segment_ends else 0
 
     async def seal(self, checkpoint: Checkpoint, at: datetime) -> None:
-        """Write the last one of all: the recording is completed, whoever goes on doing so."""
+        """Append the segment that completes the session. Any node can finish the completion."""
         if self.completed_at is None:
             await self.append(b"", checkpoint, completed_at=at)
             self.completed_at = at
@@ -109,10 +110,10 @@ class SegmentLog:
     async def append(
         self, pcm: bytes, checkpoint: Checkpoint, completed_at: datetime | None = None
     ) -> None:
-        """Write the next segment. Raises `KeyExistsError` or `FencedError` where another
-        writer has taken over.
+        """Write the next segment.
 
-        After a failure it may be there nevertheless: the same call must be made again.
+        After a failure the segment may exist nevertheless: the caller must repeat the same call.
+        Raises `KeyExistsError` or `FencedError` if another writer has taken over.
         """
         key = self.keys.segment(self.count)
         record = encode_record(checkpoint)
@@ -123,12 +124,12 @@ class SegmentLog:
         if completed_at is not None:
             metadata[_COMPLETED_AT] = completed_at.isoformat()
         await self._bucket.create(key, body, "audio/wav", metadata, self._write_id)
-        # Where the session was completed elsewhere meanwhile, nothing stood in the way.
+        # If another node has completed the session and cleaned it up, the key was free again.
         await self.lease.verify()
         self._segment_ends.append(self.pcm_bytes + len(pcm))
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        """PCM from byte ``start`` to ``stop``. Once they are gone, from the final file."""
+        """Yield PCM from byte ``start`` to ``stop``, from the final file if segments are gone."""
         sequence = bisect_right(self._segment_ends, start)
         while start < stop:
             begin = self._segment_ends[sequence - 1] if sequence else 0

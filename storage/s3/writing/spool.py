@@ -1,7 +1,7 @@
-"""What a node holds of a session until the bucket has it: a recording on the volume, with holes.
+"""What a node holds of a session until the bucket has it: a recording on a volume, with a hole.
 
-The spool is a `storage.local` recording, so a chunk is as safe in it as on a volume. What
-the bucket holds twice, in a segment and in a part of the final file, is taken out of it.
+The spool is a `storage.volume` recording, so a chunk is as safe in it as on a volume. Audio that
+the bucket holds twice, in a segment and in a part of the final file, is freed.
 """
 
 import collections
@@ -39,7 +39,7 @@ class Spool:
         self._last_mark_bytes = 0
         self._hole = (0, 0)  # PCM that is not here, from byte to byte
         self._recording = VolumeRecording(paths, manifest, on_changed=_ignore, on_released=_ignore)
-        # Fed by who ships: what was shipped is perhaps no longer here.
+        # The uploading task adds the PCM: the spool may have freed it already.
         self.peaks = GrowingWaveform(paths.growing_peaks(boot_id()), manifest.pcm_format)
         self._marks_file = os.open(_marks_path(paths), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
 
@@ -47,7 +47,7 @@ class Spool:
     def create(
         cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int, epoch: int
     ) -> "Spool":
-        """An empty one, in place of whatever was there. Blocks, as all but `append` do."""
+        """Create an empty spool in place of an existing one. All methods but `append` block."""
         with files.translated_errors():
             shutil.rmtree(paths.state, ignore_errors=True)
             paths.state.mkdir(parents=True)
@@ -58,7 +58,7 @@ class Spool:
 
     @classmethod
     def recover(cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int) -> "Spool | None":
-        """The one that a process of this node left; None if there is none that is whole."""
+        """Open the spool that a process of this node left. None if there is none that is whole."""
         if not paths.checkpoint.exists():
             return None
         with files.translated_errors():
@@ -79,7 +79,7 @@ class Spool:
 
     @property
     def epochs(self) -> set[int]:
-        """Those in which it was written, without another node in between."""
+        """Return the epochs in which it was written, with no other node between them."""
         with files.translated_errors():
             noted = self._epochs_path.read_text() if self._epochs_path.exists() else ""
         return {int(epoch) for epoch in noted.split()}
@@ -106,9 +106,9 @@ class Spool:
         self._recording.drop_input(stream)
 
     def next_segment_end(self, persisted: Checkpoint) -> Checkpoint:
-        """Where the segment ends that follows ``persisted``; ``persisted`` if there is none.
+        """Return the checkpoint at which the segment after ``persisted`` ends.
 
-        That is all there is, unless the bucket is behind.
+        It is the last checkpoint, unless the bucket is behind.
         """
         while self._marks and self._marks[0].pcm_bytes <= persisted.pcm_bytes:
             self._marks.popleft()
@@ -120,13 +120,13 @@ class Spool:
         return min(stop, self._hole[1]) <= max(start, self._hole[0])
 
     def begin_restore(self, pcm_bytes: int, hole: tuple[int, int]) -> None:
-        """Become that long; :meth:`write` and `keep_input` fill all but the ``hole``."""
+        """Set the length. :meth:`write` and `keep_input` must fill all but the ``hole``."""
         self._set_hole(hole)
         with files.translated_errors():
             os.truncate(self._paths.audio, wav.HEADER_BYTES + pcm_bytes)
 
     def end_restore(self, checkpoint: Checkpoint) -> None:
-        """All is there. A spool that was left before this is an empty one."""
+        """Finish the restore. A spool left before this call is an empty one."""
         self._recording.persist()
         self._recording.append(b"", checkpoint)
         self._last_mark_bytes = checkpoint.pcm_bytes
@@ -136,7 +136,7 @@ class Spool:
             files.write_at(file.fileno(), pcm, wav.HEADER_BYTES + start)
 
     def read(self, start: int, stop: int) -> bytes:
-        """PCM from byte ``start`` to ``stop``, all of which must be here."""
+        """Return PCM from byte ``start`` to ``stop``, all of which must be here."""
         return _read(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
 
     def read_input(self, stream: int, start: int, stop: int) -> bytes:
@@ -162,7 +162,7 @@ class Spool:
                 if code != errno.EOPNOTSUPP:
                     raise OSError(code, os.strerror(code))
 
-    def tidy(self) -> None:
+    def sync(self) -> None:
         """Make it durable and remove the input of streams that have ended."""
         self._recording.persist()
 
@@ -174,12 +174,12 @@ class Spool:
             self._marks_file = -1
 
     def discard(self) -> None:
-        """The bucket has all of it."""
+        """Close and remove the spool: the bucket has all of it."""
         self.close()
         remove(self._paths)
 
     def _set_hole(self, hole: tuple[int, int]) -> None:
-        """Known before it is made: zeros must never be taken for audio."""
+        """Note the hole before it is made, so that zeros are never taken for audio."""
         self._hole = hole
         with files.translated_errors():
             self._hole_path.write_bytes(struct.pack("<QQ", *hole))
@@ -261,4 +261,4 @@ def _read(path: Path, offset: int, length: int) -> bytes:
 
 
 def _ignore(_: VolumeRecording) -> None:
-    """Nobody waits for a spool to be durable: what is persisted is in the bucket."""
+    """Do nothing: the durability of a spool does not count, only the bucket's."""

@@ -1,4 +1,4 @@
-"""The final WAV as a multipart upload whose first part goes last.
+"""The final WAV as a multipart upload whose first part is put last.
 
 The first part holds the header, which says how long the audio is. All parts but the last
 have the same size, as R2 wants it, and may arrive in any order (S3 API, "Multipart upload
@@ -19,7 +19,7 @@ class _Part(NamedTuple):
 
 
 class Upload:
-    """Parts of one object. A part is put again where it is not known to be there."""
+    """Parts of one object. A part whose put failed must be put again."""
 
     def __init__(self, bucket: Bucket, key: str, upload_id: str, etags: dict[int, str]) -> None:
         self._bucket = bucket
@@ -41,9 +41,9 @@ class Upload:
 
     @classmethod
     async def find(cls, bucket: Bucket, key: str, part_bytes: int) -> "Upload | None":
-        """The upload that an earlier writer of ``key`` began, with its parts of full size.
+        """Return the newest upload of ``key``, with its parts of full size. None if there is none.
 
-        Others of the same key are aborted.
+        Abort others of the same key.
         """
         upload_ids = await open_uploads(bucket, key)
         if not upload_ids:
@@ -64,7 +64,7 @@ class Upload:
         return self._next_number
 
     async def put(self, number: int, body: bytes) -> None:
-        """Part ``number``, counted from 1."""
+        """Put part ``number``, counted from 1."""
         async with self._bucket.request(self._key) as client:
             answer = await client.upload_part(
                 **self._bucket.object_parameters(self._key),
@@ -88,12 +88,12 @@ class Upload:
                     MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
                 )
         except RecordingNotFoundError:
-            # The answer to an earlier try was lost: then the object is there, and whole.
+            # If the answer to an earlier try was lost, the object exists and is whole.
             if (await self._bucket.head(self._key)).size_bytes != size_bytes:
                 raise
 
     async def abort(self) -> None:
-        """Forget it, if it is there."""
+        """Abort the upload, if it exists."""
         with contextlib.suppress(RecordingNotFoundError):
             async with self._bucket.request(self._key) as client:
                 await client.abort_multipart_upload(
@@ -105,7 +105,7 @@ class Upload:
             self._next_number += 1
 
     async def _check_parts(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
-        """The store lists every part as it was put here.
+        """Raise `StorageUnavailableError` unless the store lists every part as it was put.
 
         SeaweedFS lists one that was put twice as often.
         """
@@ -116,7 +116,7 @@ class Upload:
 
 
 async def open_uploads(bucket: Bucket, key: str) -> list[str]:
-    """Ids of the uploads of ``key`` that were neither completed nor aborted, newest first."""
+    """Return the ids of the open uploads of ``key``, newest first."""
     async with bucket.request(key) as client:
         answer = await client.list_multipart_uploads(
             Bucket=bucket.settings.bucket, Prefix=bucket.key(key)
@@ -127,13 +127,13 @@ async def open_uploads(bucket: Bucket, key: str) -> list[str]:
 
 
 async def abort_uploads(bucket: Bucket, key: str) -> None:
-    """Whoever began to upload ``key`` will not end it."""
+    """Abort all uploads of ``key``."""
     for upload_id in await open_uploads(bucket, key):
         await Upload(bucket, key, upload_id, {}).abort()
 
 
 async def _list_parts(bucket: Bucket, key: str, upload_id: str) -> list[_Part]:
-    """Every part that was put."""
+    """Return every part that was put."""
     found: list[_Part] = []
     while True:
         async with bucket.request(key) as client:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from storage.base import Storage
+from storage.base import Progress, Storage
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local import LocalStorage
@@ -160,4 +160,21 @@ async def test_a_session_that_could_not_begin_leaves_no_file_and_no_descriptor(
         await storage.create(new_manifest())
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     assert names(tmp_path) == {".lock"}
+    await storage.stop()
+
+
+async def test_after_a_crash_progress_and_audio_are_those_at_which_a_takeover_continues(
+    tmp_path: Path,
+) -> None:
+    storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    recording.append(pcm(10), Checkpoint(1, 20))
+    await recording.flush()
+    recording.append(pcm(10), Checkpoint(2, 40))
+    recording.abandon()
+    progress = await storage.progress(recording.manifest)
+    assert progress == Progress(Checkpoint(2, 40), Checkpoint(1, 20))
+    assert (await storage.audio(recording.manifest)).size_bytes == 80 + 40
+    assert (await storage.open(recording.manifest)).checkpoint == progress.checkpoint
     await storage.stop()

@@ -136,7 +136,7 @@ def test_a_spool_restored_without_an_upload_has_no_hole(spools: Spools) -> None:
 def test_freed_room_is_given_back(spools: Spools) -> None:
     spool = spools.create()
     spool.append(bytes(1024 * 1024), Checkpoint(1, 1024 * 1024))
-    spool.tidy()
+    spool.sync()
     before = spools.paths.audio.stat()
     spool.free(0, 512 * 1024)
     after = spools.paths.audio.stat()
