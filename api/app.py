@@ -47,6 +47,7 @@ from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
 from api.wire.error_answers import answer_error
+from api.wire.openapi_document import complete_document
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, Storage
@@ -140,7 +141,7 @@ def create_app(
             _running(storage, registry, _background_tasks(settings, storage, registry, clock))
         ],
     )
-    openapi.complete_document(app.openapi_schema)
+    complete_document(app.openapi_schema)
     return app
 
 

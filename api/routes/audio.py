@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from litestar import Controller, Response, get, route
 from litestar.background_tasks import BackgroundTask
+from litestar.enums import HttpMethod
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
@@ -81,6 +82,12 @@ End = Annotated[
 _LONGEST_SECONDS = 1e9
 
 
+def _audio_operation_id(handler: object, method: HttpMethod | str, path: object) -> str:
+    """Return one id for each method of the handler that has two."""
+    del handler, path
+    return f"{method.lower()}Audio"
+
+
 class RecordingsController(Controller):
     """What a session has recorded, complete or still growing."""
 
@@ -91,6 +98,8 @@ class RecordingsController(Controller):
         "/download",
         guards=[requires("read")],
         responses=errors(*SESSION_ERRORS),
+        operation_id="getDownloadLink",
+        response_description="The link, and when it expires",
         summary="A link to the audio that works without further permission",
     )
     async def download(
@@ -122,6 +131,8 @@ class RecordingsController(Controller):
                 *SESSION_ERRORS,
             ),
         },
+        operation_id=_audio_operation_id,
+        response_description="The audio: all that is recorded, or the part that was asked for",
         summary="The WAV; while it is still being recorded, what there is so far",
         description=(
             "Honours Range, If-Range and If-None-Match. With format, start or end it is made "
@@ -247,6 +258,7 @@ class _Content(Stream):
     def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
         request: HttpRequest = args[1] if len(args) > 1 else options["request"]
         own = {"media_type": self.media_type, "is_head_response": request.method == "HEAD"}
+        self.headers["Content-Type"] = str(self.media_type)  # which it leaves out for HEAD
         return super().to_asgi_response(*args, **options | own)
 
 

@@ -11,7 +11,13 @@ from storage.base import Storage
 from storage.errors import StorageUnavailableError
 
 
-@get("/health", tags=["system"], summary="Whether the process answers")
+@get(
+    "/health",
+    tags=["system"],
+    operation_id="getHealth",
+    response_description="The process answers",
+    summary="Whether the process answers",
+)
 async def health(registry: Injected[Registry]) -> Health:
     unpersisted = registry.unpersisted()
     return Health(
@@ -26,6 +32,8 @@ async def health(registry: Injected[Registry]) -> Health:
 @get(
     "/health/ready",
     tags=["system"],
+    operation_id="getReadiness",
+    response_description="A session could be recorded",
     summary="Whether a session could be recorded: writes to the storage and removes it again",
     responses=errors(StorageUnavailableError()),
 )

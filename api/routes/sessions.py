@@ -75,6 +75,8 @@ class SessionsController(Controller):
             RateLimitedError(),
             *COMMON_ERRORS,
         ),
+        operation_id="createSession",
+        response_description="The new session, and the address to stream to",
         summary="Create a session to stream to later",
     )
     async def create(
@@ -108,6 +110,8 @@ class SessionsController(Controller):
         "/{session_id:str}/tokens",
         guards=[requires("record", "read")],
         responses=errors(InvalidParameterError("body"), *SESSION_ERRORS),
+        operation_id="createSessionToken",
+        response_description="The token, and the address that it opens",
         summary="A token for one session, for a browser that must not hold a key",
         description="It is checked when a connection is made, and each time it is made again.",
     )
@@ -136,6 +140,8 @@ class SessionsController(Controller):
     @get(
         guards=[requires("read")],
         responses=errors(InvalidParameterError("limit"), *COMMON_ERRORS),
+        operation_id="listSessions",
+        response_description="A page of sessions, and the cursor of the next page",
         summary="List sessions, newest first",
     )
     async def list(
@@ -155,6 +161,8 @@ class SessionsController(Controller):
         "/{session_id:str}",
         guards=[requires("record", "read")],
         responses=errors(*SESSION_ERRORS),
+        operation_id="getSession",
+        response_description="The session as it is now",
         summary="Look at a session",
     )
     async def info(self, request: HttpRequest, session_id: FromPath[str]) -> SessionInfo:
@@ -166,6 +174,8 @@ class SessionsController(Controller):
         status_code=HTTP_200_OK,
         guards=[requires("record")],
         responses=errors(*SESSION_ERRORS),
+        operation_id="closeSession",
+        response_description="The session is completed",
         summary="Complete a session",
         description="Whoever is connected gets the final message. Closing again changes nothing.",
     )
@@ -184,6 +194,8 @@ class SessionsController(Controller):
         status_code=HTTP_200_OK,
         guards=[requires("record")],
         responses=errors(*SESSION_ERRORS),
+        operation_id="deleteSession",
+        response_description="The session is deleted",
         summary="Delete a session and every trace of it",
     )
     async def remove(

@@ -53,7 +53,13 @@ Start = Annotated[
 ]
 End = Annotated[
     float | None,
-    QueryParameter(name="end", ge=0, le=_MAX_SECONDS, description="Where to stop, in seconds"),
+    QueryParameter(
+        name="end",
+        ge=0,
+        le=_MAX_SECONDS,
+        description="Where to stop, in seconds",
+        schema_extra={"minimum": 0},  # the generator leaves a zero out
+    ),
 ]
 InColor = Annotated[
     str, QueryParameter(name="color", pattern=COLOR, description="RRGGBB or RRGGBBAA")
@@ -75,6 +81,7 @@ OnColor = Annotated[
         ),
         **errors(InvalidParameterError("width"), *SESSION_ERRORS),
     },
+    operation_id="getWaveform",
     summary="The lowest and highest samples, live too, as audiowaveform's data or as a picture",
     description="Honours If-None-Match.",
 )

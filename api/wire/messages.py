@@ -20,7 +20,12 @@ Action = Literal["close_session", "flush", "keep_alive", "status"]
 ACTIONS: tuple[str, ...] = get_args(Action)
 
 SessionId = Annotated[
-    str, Meta(description="UUID of the session", examples=["019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"])
+    str,
+    Meta(
+        description="UUID of the session",
+        examples=["019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"],
+        extra_json_schema={"format": "uuid"},
+    ),
 ]
 ChunkCount = Annotated[int, Meta(description="Chunks the server has: send on from the next", ge=0)]
 PersistedChunkCount = Annotated[

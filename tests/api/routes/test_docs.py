@@ -23,6 +23,51 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
     }
 
 
+def test_every_operation_has_a_readable_name_and_says_what_it_returns(service: Service) -> None:
+    document = service.get("/openapi.json").json()
+    operations = {
+        operation["operationId"]: operation
+        for item in document["paths"].values()
+        for operation in item.values()
+    }
+    assert set(operations) == {
+        "createSession", "listSessions", "getSession", "closeSession", "deleteSession",
+        "createSessionToken", "getDownloadLink", "getAudio", "headAudio", "getWaveform",
+        "getHealth", "getReadiness",
+    }  # fmt: skip
+    for name, operation in operations.items():
+        for status, response in operation["responses"].items():
+            if status < "300":
+                assert response["description"] not in {
+                    "Request fulfilled, document follows",
+                    "Document created, URL follows",
+                }
+                assert all("schema" in media for media in response["content"].values()), name
+
+
+def test_a_session_id_is_a_uuid_wherever_it_stands(service: Service) -> None:
+    document = service.get("/openapi.json").json()
+    found = [
+        parameter
+        for item in document["paths"].values()
+        for operation in item.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] == "session_id"
+    ]
+    assert len(found) >= 8
+    assert all(each["description"] and each["schema"]["format"] == "uuid" for each in found)
+    schemas = document["components"]["schemas"]
+    for name in ("SessionInfo", "CreatedSession", "SessionResult"):
+        assert schemas[name]["properties"]["session_id"]["format"] == "uuid"
+
+
+def test_a_value_that_may_be_null_has_one_schema(service: Service) -> None:
+    schemas = service.get("/openapi.json").json()["components"]["schemas"]
+    rate = schemas["CreateSession"]["properties"]["sample_rate"]
+    assert rate["type"] == ["integer", "null"]
+    assert rate["enum"] == [8000, 16000, 22050, 44100, 48000, 96000, None]
+
+
 def test_every_operation_describes_its_errors_and_never_a_400(service: Service) -> None:
     document = service.get("/openapi.json").json()
     operations = [

@@ -1,0 +1,198 @@
+"""What the OpenAPI document needs beyond what Litestar generates: types of formats, examples."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+from litestar.openapi.spec import (
+    Example,
+    OpenAPI,
+    OpenAPIFormat,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    PathItem,
+    Reference,
+    RequestBody,
+    Schema,
+)
+
+from api import __version__
+from api.wire.messages import (
+    CreatedSession,
+    CreateSession,
+    CreateToken,
+    DownloadLink,
+    Health,
+    Readiness,
+    SessionInfo,
+    SessionPage,
+    SessionResult,
+    SessionTokenInfo,
+    Waveform,
+)
+from api.wire.openapi import EXAMPLE_ID
+
+_AUDIO_TYPES = ("audio/wav", "audio/mpeg", "audio/flac", "audio/ogg")
+_WAVEFORM_TYPES = ("application/octet-stream", "image/svg+xml", "image/png")
+
+
+def complete_document(document: OpenAPI) -> None:
+    """Correct the document where Litestar's generator cannot know better.
+
+    - Bad parameters are answered with 422; the generator adds a 400 to every operation.
+    - The ids of examples are their keys, and no property of OpenAPI's examples.
+    - Request bodies are optional.
+    - A value that may be null has one schema with two types, so that a generated client has one
+      class for an enumeration.
+    - Audio and waveforms have several media types.
+    """
+    for operation in _operations(document):
+        operation.responses = operation.responses or {}
+        operation.responses.pop("400", None)
+        if isinstance(operation.request_body, RequestBody):
+            operation.request_body.required = False
+        for parameter in operation.parameters or []:
+            _complete_parameter(parameter)
+        for response in operation.responses.values():
+            _drop_example_ids(response)
+    for title, schema in (document.components.schemas or {}).items():
+        _complete_properties(schema, has_session_id=title != "ErrorBody")
+    paths = document.paths or {}
+    session = "/api/audio/sessions/{session_id}"
+    audio = paths[f"{session}/audio"]
+    for audio_operation in (audio.get, audio.head):
+        _set_media_types(audio_operation, ("200", "206"), _AUDIO_TYPES[:1])
+        _set_media_types(audio_operation, ("200",), _AUDIO_TYPES[1:])
+    _set_media_types(paths[f"{session}/waveform"].get, ("200",), _WAVEFORM_TYPES)
+    for example in _EXAMPLES:
+        schema = document.components.schemas[type(example).__name__]
+        schema.examples = [msgspec.to_builtins(example)]
+
+
+def _operations(document: OpenAPI) -> Iterator[Operation]:
+    for path in (document.paths or {}).values():
+        assert isinstance(path, PathItem)
+        for operation in (path.get, path.post, path.delete, path.head):
+            if operation is not None:
+                yield operation
+
+
+def _complete_properties(schema: Schema, *, has_session_id: bool) -> None:
+    """``has_session_id``: the field of that name is one, not what a client sent for one."""
+    properties = schema.properties or {}
+    for name, field in properties.items():
+        properties[name] = complete = _one_schema(field)
+        if name == "session_id" and has_session_id and isinstance(complete, Schema):
+            complete.format = OpenAPIFormat.UUID
+
+
+def _complete_parameter(parameter: Parameter | Reference) -> None:
+    assert isinstance(parameter, Parameter)
+    assert isinstance(parameter.schema, Schema)
+    schema = _one_schema(parameter.schema)
+    assert isinstance(schema, Schema)
+    if parameter.name == "session_id":
+        schema.format = OpenAPIFormat.UUID
+        parameter.description = schema.description = "UUID of the session"
+    parameter.schema = schema
+
+
+def _one_schema(schema: Schema | Reference) -> Schema | Reference:
+    """Return a schema that is either of a simple type or null as one schema of both types."""
+    if not isinstance(schema, Schema) or not schema.one_of or len(schema.one_of) != 2:
+        return schema
+    value, null = schema.one_of
+    is_simple = isinstance(value, Schema) and isinstance(value.type, OpenAPIType)
+    if not is_simple or not isinstance(null, Schema) or null.type is not OpenAPIType.NULL:
+        return schema
+    assert isinstance(value, Schema)
+    assert isinstance(value.type, OpenAPIType)
+    schema.one_of = None
+    schema.type = [value.type, OpenAPIType.NULL]
+    schema.format = schema.format or value.format
+    schema.enum = schema.enum or value.enum
+    return schema
+
+
+def _set_media_types(
+    operation: Operation | None, statuses: tuple[str, ...], media_types: tuple[str, ...]
+) -> None:
+    """Add binary content of the media types to the operation's responses."""
+    assert operation is not None
+    for status in statuses:
+        response = (operation.responses or {})[status]
+        assert isinstance(response, OpenAPIResponse)
+        binary = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+        contents = {each: OpenAPIMediaType(schema=binary) for each in media_types}
+        response.content = {**(response.content or {}), **contents}
+
+
+def _drop_example_ids(response: OpenAPIResponse | Reference) -> None:
+    if isinstance(response, OpenAPIResponse):
+        for media in (response.content or {}).values():
+            for example in (media.examples or {}).values():
+                if isinstance(example, Example):
+                    example.id = None
+
+
+_SESSION = SessionInfo(
+    session_id=EXAMPLE_ID,
+    status="active",
+    user_id="user123",
+    sample_rate=48000,
+    channels=2,
+    format="wav",
+    total_chunks=42,
+    persisted_chunk_count=40,
+    duration_seconds=1.75,
+    file_path=f"/app/audio_sessions/{EXAMPLE_ID}.wav",
+    size_bytes=336080,
+    connections=1,
+    created_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+    completed_at=None,
+    error=None,
+)
+_TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.e30.c2lnbmF0dXJl"  # noqa: S105 - it opens nothing
+_EXAMPLES: tuple[msgspec.Struct, ...] = (
+    _SESSION,
+    CreateSession(user_id="user123", sample_rate=48000, channels=2, format="wav"),
+    CreatedSession(
+        session_id=EXAMPLE_ID,
+        ws_url=f"ws://localhost:8000/api/ws/audio/{EXAMPLE_ID}",
+        session=_SESSION,
+    ),
+    CreateToken(scope="record"),
+    SessionTokenInfo(
+        token=_TOKEN,
+        scope="record",
+        expires_at=datetime(2026, 1, 1, 12, 15, tzinfo=UTC),
+        ws_url=f"ws://localhost:8000/api/ws/audio/{EXAMPLE_ID}?token={_TOKEN}",
+    ),
+    SessionPage(sessions=[_SESSION], next_cursor=EXAMPLE_ID),
+    SessionResult(success=True, message="Session closed", session_id=EXAMPLE_ID, session=_SESSION),
+    DownloadLink(
+        url=f"http://localhost:8000/api/audio/sessions/{EXAMPLE_ID}/audio"
+        "?expires=1767268800&signature=5d41402abc4b2a76b9719d911017c592",
+        expires_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+    ),
+    Waveform(
+        version=2,
+        channels=1,
+        sample_rate=48000,
+        samples_per_pixel=960,
+        bits=16,
+        length=3,
+        data=[-412, 388, -9107, 10244, -731, 655],
+    ),
+    Health(
+        status="ok",
+        version=__version__,
+        active_sessions=3,
+        unpersisted_bytes=264_600,
+        unpersisted_seconds=0.9,
+    ),
+    Readiness(status="ready", active_sessions=3),
+)
