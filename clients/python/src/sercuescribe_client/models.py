@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
 
-Status = Literal["active", "completed", "error"]
+Status = Literal["active", "completed"]
 
 
 @dataclass(frozen=True, slots=True)
