@@ -13,6 +13,13 @@ class StorageUnavailableError(StorageError):
     """The store failed: full, unreachable, refused. A retry may succeed."""
 
 
+class BadObjectError(StorageUnavailableError):
+    """One object or file does not hold what it should: damaged, foreign, or of a newer release.
+
+    Trying again does not help, and other sessions are not concerned.
+    """
+
+
 class FencedError(StorageError):
     """Another node has taken the session over. This recording can write nothing more."""
 

@@ -12,14 +12,20 @@ import msgspec
 
 from storage import wav
 from storage.checkpoint import Checkpoint
+from storage.errors import BadObjectError
 from storage.pcm import PcmFormat
 
 Status = Literal["active", "completed"]
+
+# The version of a session's formats: manifest, checkpoint, spool, segments, epochs. A release reads
+# the versions up to its own and writes its own; it leaves sessions of a newer version alone.
+VERSION = 1
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One session. Times are in UTC; ``user_id`` is the name that the client gave."""
 
+    version: int = VERSION
     session_id: str
     status: Status = "active"
     user_id: str | None = None
@@ -70,5 +76,15 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def decode(data: bytes) -> Manifest:
-    """Raises ``msgspec.MsgspecError`` for anything that is not a manifest."""
-    return msgspec.json.decode(data, type=Manifest)
+    """Return the manifest. Raises `BadObjectError` for other bytes, and for a newer version."""
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).version
+        if version <= VERSION:
+            return msgspec.json.decode(data, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise BadObjectError(f"not a manifest: {error}") from error
+    raise BadObjectError(f"a manifest of version {version}: this release reads up to {VERSION}")
+
+
+class _Versioned(msgspec.Struct):
+    version: int = VERSION

@@ -27,18 +27,23 @@ class Takeover:
         self._pauses = Backoff(first_seconds=interval_seconds, max_seconds=interval_seconds)
 
     async def run(self) -> None:
-        """Recover, then look for the sessions of dead nodes until cancelled."""
-        await self.recover()
+        """Recover, with retries; then look for the sessions of dead nodes until cancelled."""
+        look = self.recover
         for pause_seconds in self._pauses.delays():
-            await asyncio.sleep(pause_seconds)
             try:
-                await self._open_all(await self._storage.orphans())
+                await look()
+                look = self.open_orphans
             except StorageError as error:
-                logger.warning("the sessions of dead nodes could not be listed: %s", error)
+                logger.warning("the sessions to take over could not be listed: %s", error)
+            await asyncio.sleep(pause_seconds)
 
     async def recover(self) -> None:
         """Take over every session that was active when the last process ended."""
         await self._open_all(await self._storage.active_sessions())
+
+    async def open_orphans(self) -> None:
+        """Take over the active sessions of nodes that have died since."""
+        await self._open_all(await self._storage.orphans())
 
     async def _open_all(self, session_ids: Iterable[UUID]) -> None:
         for session_id in session_ids:

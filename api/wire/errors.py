@@ -199,7 +199,7 @@ TABLE: dict[type[Exception], WireError] = {
 
 def to_wire_error(error: Exception) -> WireError:
     """Return the row of the table for ``error``, with its text filled in."""
-    row = TABLE.get(type(error), INTERNAL)
+    row = next((TABLE[each] for each in type(error).__mro__ if each in TABLE), INTERNAL)
     if isinstance(error, InvalidParameterError):
         row = row._replace(code=row.code.format(parameter=error.parameter))
     return row if row.error else row._replace(error=str(error))

@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-import msgspec
-
 from storage import files, wav
 from storage import manifest as manifests
 from storage.base import Link, Page, Progress
@@ -206,13 +204,12 @@ class LocalStorage:
         path = self._paths(session_id).manifest
         try:
             with files.translated_errors():
-                return manifests.decode(path.read_bytes())
+                data = path.read_bytes()
+            return manifests.decode(data)
         except StorageUnavailableError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise RecordingNotFoundError(str(session_id)) from error
             raise
-        except msgspec.MsgspecError as error:
-            raise StorageUnavailableError(f"{path} is not a manifest: {error}") from error
 
     def _page(
         self, status: Status | None, user_id: str | None, limit: int, cursor: str | None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from storage.errors import RecordingNotFoundError
+from storage.errors import BadObjectError, RecordingNotFoundError
 from storage.s3 import keys
 from storage.s3.cleaning import SessionCleaner
 from storage.s3.client.bucket import Bucket
@@ -53,8 +53,15 @@ class ActiveSessions:
 
     async def all(self) -> list[UUID]:
         """Return the active sessions, oldest first."""
-        marked = sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE)))
-        found = [session_id for session_id in marked if await self._is_active(session_id)]
+        found = []
+        for session_id in sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE))):
+            try:
+                if await self._is_active(session_id):
+                    found.append(session_id)
+            except BadObjectError as error:
+                # Its spool stays: the release that wrote the session can read it.
+                logger.warning("%s: left alone: %s", session_id, error)
+                self._left_spools.discard(session_id)
         for session_id in self._left_spools - set(found):
             logger.warning("%s has ended elsewhere; its spool is removed", session_id)
             await asyncio.to_thread(self._spools.remove, session_id)

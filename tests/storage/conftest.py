@@ -57,6 +57,25 @@ def open_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[],
     return lambda: backend(request, tmp_path / "recordings")
 
 
+ReplaceManifest = Callable[[str, bytes], None]
+
+
+@pytest.fixture
+def replace_manifest(request: pytest.FixtureRequest, tmp_path: Path) -> ReplaceManifest:
+    """Write other bytes in the place of a session's manifest, past the storage."""
+    backend = request.node.callspec.params["open_storage"]
+
+    def replace(session_id: str, data: bytes) -> None:
+        if backend == "local":
+            (tmp_path / "recordings" / f"{session_id}.json").write_bytes(data)
+            return
+        key = f"{request.node.name}/{session_id}.json"
+        client = engines.client(request.getfixturevalue(f"{backend}_url"))
+        client.put_object(Bucket=engines.BUCKET, Key=key, Body=data)
+
+    return replace
+
+
 @pytest.fixture
 async def storage(open_storage: Callable[[], Storage]) -> AsyncIterator[Storage]:
     storage = open_storage()

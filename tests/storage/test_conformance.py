@@ -9,16 +9,17 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from storage import manifest as manifests
 from storage import wav
 from storage.base import Audio, Progress, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
-from storage.errors import RecordingNotFoundError
+from storage.errors import BadObjectError, RecordingNotFoundError
 from storage.pcm import PcmFormat
 from storage.watermark import Unpersisted
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
 from tests.audio import pcm
-from tests.storage.conftest import BACKENDS, new_manifest
+from tests.storage.conftest import BACKENDS, ReplaceManifest, new_manifest
 from tests.storage.waveform.test_peaks import expected
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
@@ -442,3 +443,33 @@ async def test_the_location_names_the_session(storage: Storage) -> None:
 
 def test_every_backend_was_tested() -> None:
     assert _ran == set(BACKENDS)
+
+
+async def test_a_session_of_a_newer_release_is_left_alone_and_hides_no_other(
+    open_storage: Callable[[], Storage], replace_manifest: ReplaceManifest
+) -> None:
+    first = open_storage()
+    await first.start()
+    newer, own = [await first.create(new_manifest()) for _ in range(2)]
+    append(newer, pcm(10))
+    await newer.release()
+    await own.release()
+    await first.stop()
+    newer_id = UUID(newer.manifest.session_id)
+    before = manifests.encode(msgspec.structs.replace(newer.manifest, version=2))
+    replace_manifest(newer.manifest.session_id, before)
+    second = open_storage()
+    await second.start()
+    assert UUID(own.manifest.session_id) in await second.active_sessions()
+    with pytest.raises(BadObjectError):
+        await second.manifest(newer_id)
+    page = await second.manifests(status=None, user_id=None, limit=10, cursor=None)
+    assert [each.session_id for each in page.manifests] == [own.manifest.session_id]
+    await second.stop()
+    replace_manifest(newer.manifest.session_id, manifests.encode(newer.manifest))
+    third = open_storage()
+    await third.start()
+    reopened = await third.open(await third.manifest(newer_id))
+    assert reopened.checkpoint.pcm_bytes == 20
+    await reopened.release()
+    await third.stop()

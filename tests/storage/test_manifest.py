@@ -3,11 +3,11 @@
 import json
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
 
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
+from storage.errors import BadObjectError
 from tests.storage.conftest import new_manifest
 
 
@@ -20,13 +20,28 @@ def test_a_manifest_is_read_back_as_it_was_written() -> None:
 
 def test_a_manifest_is_json_that_people_can_read() -> None:
     text = manifests.encode(new_manifest(session_id="x")).decode()
-    assert text.startswith('{\n  "session_id": "x",\n  "status": "active",\n')
+    assert text.startswith('{\n  "version": 1,\n  "session_id": "x",\n')
     assert json.loads(text)["sample_rate"] == 16000
 
 
-def test_what_is_no_manifest_is_refused() -> None:
-    with pytest.raises(msgspec.MsgspecError):
-        manifests.decode(b'{"session_id": "x"}')
+@pytest.mark.parametrize(
+    "data", [b'{"session_id": "x"}', b"", b"{", b"\xff", b"[]", b'{"version": "one"}']
+)
+def test_other_bytes_than_a_manifest_are_refused(data: bytes) -> None:
+    with pytest.raises(BadObjectError, match="not a manifest"):
+        manifests.decode(data)
+
+
+def test_a_manifest_without_a_version_is_of_the_first() -> None:
+    fields = json.loads(manifests.encode(new_manifest()))
+    del fields["version"]
+    assert manifests.decode(json.dumps(fields).encode()).version == 1
+
+
+def test_a_manifest_of_a_newer_version_is_refused_whatever_else_it_has() -> None:
+    newer = json.dumps({"version": manifests.VERSION + 1, "sessions": []}).encode()
+    with pytest.raises(BadObjectError, match="version 2: this release reads up to 1"):
+        manifests.decode(newer)
 
 
 def test_duration_is_frames_by_rate() -> None:

@@ -5,11 +5,9 @@ import logging
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-import msgspec
-
 from storage import manifest as manifests
 from storage.base import Page
-from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest, Status
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
@@ -22,11 +20,7 @@ _CONCURRENT_READS = 20
 
 async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
     """Read one manifest. Raises `RecordingNotFoundError`."""
-    key = SessionKeys(session_id).manifest
-    try:
-        return manifests.decode(await bucket.get(key))
-    except msgspec.MsgspecError as error:
-        raise StorageUnavailableError(f"{key} is not a manifest: {error}") from error
+    return manifests.decode(await bucket.get(SessionKeys(session_id).manifest))
 
 
 async def read_page(
