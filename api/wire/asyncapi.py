@@ -1,4 +1,4 @@
-"""The WebSocket protocol as an AsyncAPI 3 document, made from the structs that are sent."""
+"""The WebSocket protocol as an AsyncAPI 3.1 document, made from the structs that are sent."""
 
 import functools
 from typing import Any
@@ -33,10 +33,10 @@ _REF = "#/components/schemas/{name}"
 
 @functools.cache
 def asyncapi_document() -> dict[str, Any]:
-    """The document, as JSON types (AsyncAPI 3.0.0)."""
+    """The document, as JSON types (AsyncAPI 3.1.0)."""
     _, schemas = msgspec.json.schema_components(_MESSAGES, ref_template=_REF)
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "SercueScribe",
             "version": __version__,

@@ -35,6 +35,13 @@ from api.wire.messages import (
 )
 from api.wire.openapi import EXAMPLE_ID
 
+_SIMPLE = {
+    OpenAPIType.STRING,
+    OpenAPIType.INTEGER,
+    OpenAPIType.NUMBER,
+    OpenAPIType.BOOLEAN,
+    OpenAPIType.NULL,
+}
 _AUDIO_TYPES = ("audio/wav", "audio/mpeg", "audio/flac", "audio/ogg")
 _WAVEFORM_TYPES = ("application/octet-stream", "image/svg+xml", "image/png")
 
@@ -45,8 +52,7 @@ def complete_document(document: OpenAPI) -> None:
     - Bad parameters are answered with 422; the generator adds a 400 to every operation.
     - The ids of examples are their keys, and no property of OpenAPI's examples.
     - Request bodies are optional.
-    - A value that may be null has one schema with two types, so that a generated client has one
-      class for an enumeration.
+    - A value that may be null has a schema of which a generated client makes one class.
     - Audio and waveforms have several media types.
     """
     for operation in _operations(document):
@@ -84,7 +90,7 @@ def _complete_properties(schema: Schema, *, has_session_id: bool) -> None:
     """``has_session_id``: the field of that name is one, not what a client sent for one."""
     properties = schema.properties or {}
     for name, field in properties.items():
-        properties[name] = complete = _one_schema(field)
+        properties[name] = complete = _nullable(field)
         if name == "session_id" and has_session_id and isinstance(complete, Schema):
             complete.format = OpenAPIFormat.UUID
 
@@ -92,7 +98,7 @@ def _complete_properties(schema: Schema, *, has_session_id: bool) -> None:
 def _complete_parameter(parameter: Parameter | Reference) -> None:
     assert isinstance(parameter, Parameter)
     assert isinstance(parameter.schema, Schema)
-    schema = _one_schema(parameter.schema)
+    schema = _nullable(parameter.schema)
     assert isinstance(schema, Schema)
     if parameter.name == "session_id":
         schema.format = OpenAPIFormat.UUID
@@ -100,20 +106,26 @@ def _complete_parameter(parameter: Parameter | Reference) -> None:
     parameter.schema = schema
 
 
-def _one_schema(schema: Schema | Reference) -> Schema | Reference:
-    """Return a schema that is either of a simple type or null as one schema of both types."""
-    if not isinstance(schema, Schema) or not schema.one_of or len(schema.one_of) != 2:
+def _nullable(schema: Schema | Reference) -> Schema | Reference:
+    """Return a schema that allows null in the form that generators make one class of.
+
+    That is an enumeration beside null, and for simple types a list of two types.
+    """
+    if not isinstance(schema, Schema):
         return schema
-    value, null = schema.one_of
-    is_simple = isinstance(value, Schema) and isinstance(value.type, OpenAPIType)
-    if not is_simple or not isinstance(null, Schema) or null.type is not OpenAPIType.NULL:
+    types = schema.type if isinstance(schema.type, list) else []
+    if schema.one_of and len(schema.one_of) == 2:
+        types = [part.type for part in schema.one_of if isinstance(part, Schema)]
+        schema.format = schema.format or getattr(schema.one_of[0], "format", None)
+    if len(types) != 2 or OpenAPIType.NULL not in types or not _SIMPLE.issuperset(types):
         return schema
-    assert isinstance(value, Schema)
-    assert isinstance(value.type, OpenAPIType)
-    schema.one_of = None
-    schema.type = [value.type, OpenAPIType.NULL]
-    schema.format = schema.format or value.format
-    schema.enum = schema.enum or value.enum
+    (value_type,) = (each for each in types if each is not OpenAPIType.NULL)
+    if schema.enum is None:
+        schema.one_of, schema.type = None, [value_type, OpenAPIType.NULL]
+        return schema
+    values = [value for value in schema.enum if value is not None]
+    schema.type = schema.enum = None
+    schema.one_of = [Schema(type=value_type, enum=values), Schema(type=OpenAPIType.NULL)]
     return schema
 
 
