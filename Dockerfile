@@ -14,7 +14,7 @@ RUN python -m venv /opt/venv
 COPY requirements.lock /src/
 RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /src/requirements.lock
 
-COPY pyproject.toml README.md /src/
+COPY pyproject.toml README.md LICENSE /src/
 COPY api /src/api
 COPY storage /src/storage
 COPY clients/js /src/clients/js

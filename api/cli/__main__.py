@@ -1,5 +1,7 @@
-"""``python -m api.cli``: the same as the ``sercuescribe`` script."""
+"""``python -m api.cli``: the ``sercuescribe`` command of the client's distribution."""
 
-from api.cli.main import main
+from importlib.metadata import distribution
 
-main()
+# Loaded by name, as the script does: the service does not import its client.
+_scripts = distribution("sercuescribe-client").entry_points.select(group="console_scripts")
+_scripts["sercuescribe"].load()()

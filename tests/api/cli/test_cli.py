@@ -64,8 +64,10 @@ def test_sigterm_is_an_orderly_end(start_service: Callable[..., Service]) -> Non
     assert start_service().stop() == 0
 
 
-def test_version() -> None:
-    assert run("--version").stdout.startswith("python -m api.cli, version 0.")
+def test_version_names_the_service_and_the_client() -> None:
+    printed = run("--version").stdout
+    number = r"version \d+\.\d+\.\d+\n"
+    assert re.fullmatch(f"sercuescribe, {number}sercuescribe-client, {number}", printed)
 
 
 def test_doctor_passes_a_folder_and_names_what_is_wrong_with_another(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One command of two distributions."""
+"""The script of the client's distribution, with the commands of both distributions."""
 
 import importlib.metadata
 import os
@@ -6,14 +6,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from api.cli.main import main as of_the_service
-from sercuescribe_client.cli.commands import main as of_the_client
+from sercuescribe_client.cli.commands import main
 
 _ROOT = Path(__file__).parents[4]
 _PROJECTS = [_ROOT, _ROOT / "clients" / "python"]
@@ -32,12 +30,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         importlib.metadata.EntryPoint(name, value, "sercuescribe.commands")
         for name, value in table.items()
     )
-    for module in ("api.cli.main", "sercuescribe_client.cli.commands"):
-        monkeypatch.setattr(f"{module}.entry_points", entries.select)
+    monkeypatch.setattr("sercuescribe_client.cli.commands.entry_points", entries.select)
 
 
-@pytest.mark.parametrize("main", [of_the_service, of_the_client])
-def test_both_scripts_have_all_commands(main: click.Group) -> None:
+def test_the_script_has_the_commands_of_both_distributions() -> None:
     context = click.Context(main)
     assert set(main.list_commands(context)) == _SERVICE | _CLIENT
     for name in _SERVICE | _CLIENT:
@@ -47,16 +43,18 @@ def test_both_scripts_have_all_commands(main: click.Group) -> None:
     assert main.get_command(context, "unknown") is None
 
 
-@pytest.mark.parametrize("main", [of_the_service, of_the_client])
-def test_help_tells_of_all_of_them(main: click.Group) -> None:
+def test_help_lists_every_command() -> None:
     printed = CliRunner().invoke(main, ["--help"]).output
     assert all(f"\n  {name} " in printed for name in _SERVICE | _CLIENT)
 
 
-def test_both_distributions_define_the_script() -> None:
-    for folder in _PROJECTS:
-        project: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-        assert list(project["scripts"]) == ["sercuescribe"]
+def test_only_the_client_installs_the_script() -> None:
+    service, client = (
+        tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in _PROJECTS
+    )
+    assert client["scripts"] == {"sercuescribe": "sercuescribe_client.cli.commands:main"}
+    assert "scripts" not in service
+    assert any(each.startswith("sercuescribe-client") for each in service["dependencies"])
 
 
 def test_recording_does_not_import_the_service() -> None:

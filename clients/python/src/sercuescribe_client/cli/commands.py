@@ -1,7 +1,7 @@
-"""The ``sercuescribe`` command, made of what is installed.
+"""The ``sercuescribe`` command: the commands of all installed distributions.
 
-The service's distribution and this one both bring the script of that name and their own commands,
-as entry points of one group. So it does not matter which of them is installed last, or alone.
+This distribution alone installs the script. It and the service's distribution name their commands
+as entry points of one group, so the commands of either work without the other.
 """
 
 from importlib.metadata import entry_points
@@ -12,7 +12,7 @@ ENTRY_POINT_GROUP = "sercuescribe.commands"
 
 
 class InstalledCommands(click.Group):
-    """A command is loaded when it is asked for: recording need not import the service."""
+    """Load a command when it is run: recording does not import the service."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         installed = {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}
@@ -27,7 +27,25 @@ class InstalledCommands(click.Group):
         return None
 
 
+def _print_version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    """Print the version of each distribution that has commands: client and service may differ."""
+    if not value or ctx.resilient_parsing:
+        return
+    commands = entry_points(group=ENTRY_POINT_GROUP)
+    installed = {entry.dist.name: entry.dist.version for entry in commands if entry.dist}
+    for name, version in sorted(installed.items()):
+        click.echo(f"{name}, version {version}")
+    ctx.exit()
+
+
 @click.group(cls=InstalledCommands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sercuescribe-client")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the versions of the installed client and service and exit.",
+)
 def main() -> None:
     """Record live audio from WebSockets, one WAV per session."""
