@@ -57,7 +57,7 @@ class InputStream:
         if (
             framer is None
             or len(chunk) < SIGNATURE_BYTES
-            or self._boundary.is_holding
+            or self._boundary.has_partial_signature
             or begins_file(chunk)
             or self._lock.locked()
             or not self._ledger.takes_at_once(len(chunk))
