@@ -1,4 +1,4 @@
-"""The composition root: settings in, application out."""
+"""The composition root: builds the application and its components from the settings."""
 
 import asyncio
 import contextlib
@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 
-_MAX_BODY_BYTES = 1024 * 1024  # of a request; audio comes in messages
+_MAX_BODY_BYTES = 1024 * 1024  # of an HTTP request; audio arrives in WebSocket messages
 
 _SIGNING_FILE = ".signing-key"
 
@@ -70,9 +70,10 @@ def create_app(
     clock: Clock | None = None,
     is_preflighted: bool = False,
 ) -> Litestar:
-    """The service as an ASGI application. Nothing is touched before its lifespan begins.
+    """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
+    Raises `SettingsError` if the API keys cannot be read.
     """
     clock = clock or SystemClock()
     storage = storage or create_storage(settings, clock, is_store_checked=is_preflighted)
@@ -136,7 +137,7 @@ def create_app(
         openapi_config=openapi.openapi_config(docs.swagger()),
         websocket_class=RawWebSocket,
         request_max_body_size=_MAX_BODY_BYTES,
-        logging_config=None,  # the command line sets logging up
+        logging_config=None,  # `api.cli.serve` configures logging
         lifespan=[
             _running(storage, registry, _background_tasks(settings, storage, registry, clock))
         ],
@@ -146,7 +147,7 @@ def create_app(
 
 
 def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool = False) -> Storage:
-    """The storage backend that the settings name."""
+    """Return the storage backend that the settings select."""
     if settings.storage_backend == "s3":
         return S3Storage(
             bucket_settings(settings),
@@ -168,7 +169,7 @@ def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool =
 
 
 def bucket_settings(settings: Settings) -> BucketSettings:
-    """The bucket that the settings name."""
+    """Return the settings of the bucket."""
     return BucketSettings(
         bucket=settings.s3_bucket,
         prefix=settings.s3_prefix,
@@ -182,12 +183,15 @@ def bucket_settings(settings: Settings) -> BucketSettings:
 
 
 def provision(settings: Settings, origins: list[str]) -> AsyncIterator[str]:
-    """Prepare the bucket that the settings name; gives a line for each step."""
+    """Create and configure the bucket; yield one line of text per step."""
     return storage_s3.provision(bucket_settings(settings), origins)
 
 
 async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
-    """Try all that the service needs, and a page of ``origin``; may run beside it."""
+    """Check ffmpeg, the storage, and access to it from a page of ``origin``; yield the findings.
+
+    Safe while the service runs on the same storage.
+    """
     try:
         yield Finding("ffmpeg", "pass", await asyncio.to_thread(ffmpeg.binary))
     except RuntimeError as error:
@@ -201,13 +205,13 @@ async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
 
 
 async def preflight(settings: Settings) -> None:
-    """Try what the service cannot do without.
+    """Check that ffmpeg and the storage work.
 
     Raises `StorageUnavailableError` or ``RuntimeError`` with a text for the operator.
     """
-    logger.info("decoding with %s", await asyncio.to_thread(ffmpeg.binary))
+    logger.info("ffmpeg found: path=%s", await asyncio.to_thread(ffmpeg.binary))
     if missing := (await asyncio.to_thread(ffmpeg.sandbox)).missing:
-        logger.warning("decoders run without %s", ", ".join(missing))
+        logger.warning("ffmpeg runs without these protections: %s", ", ".join(missing))
     storage = create_storage(settings, SystemClock())
     try:
         await storage.start()
@@ -218,7 +222,7 @@ async def preflight(settings: Settings) -> None:
 def _background_tasks(
     settings: Settings, storage: Storage, registry: Registry, clock: Clock
 ) -> list[BackgroundTask]:
-    """Return what runs in the background for as long as the service does."""
+    """Return the background tasks of the service."""
     tasks: list[BackgroundTask] = [
         Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
         Expiry(registry).run,
@@ -267,7 +271,7 @@ def _provide(**components: object) -> dict[str, Provide]:
 
 
 def _secrets(settings: Settings) -> tuple[bytes, ...]:
-    """What signs, then what is still accepted."""
+    """Return the secret that signs, then the previous secret if it is still accepted."""
     signing = settings.signing_secret.encode()
     previous = settings.signing_secret_previous.encode()
     signing = signing or stored_secret(settings.storage_folder / _SIGNING_FILE)
@@ -282,7 +286,7 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
 
 
 def _middleware(settings: Settings, authenticator: Authenticator) -> list[Middleware]:
-    """Return the layers that every request passes, outermost first."""
+    """Return the middleware of every request, outermost first."""
     layers: list[Middleware] = [
         AuthMiddleware(
             authenticator,
@@ -299,7 +303,10 @@ def _middleware(settings: Settings, authenticator: Authenticator) -> list[Middle
 
 
 def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
-    """Credentials travel in headers that a page sets itself, never in cookies."""
+    """Return the CORS settings for ``origins``; None if there are none.
+
+    Pages send credentials in headers, never in cookies, so ``allow_credentials`` stays off.
+    """
     if not origins:
         return None
     return CORSConfig(

@@ -1,4 +1,4 @@
-"""Time as the service reads it, passed in so that tests can move it."""
+"""The clock of the service, passed to components so that tests can control time."""
 
 import time
 from datetime import UTC, datetime
@@ -6,17 +6,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """Wall-clock and monotonic time."""
+
     def now(self) -> datetime:
-        """The date and time in UTC, for people and files."""
+        """Return the date and time in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back. For time-outs."""
+        """Return monotonic seconds since an arbitrary moment, for timeouts."""
         ...
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the operating system."""
 
     monotonic = staticmethod(time.monotonic)
 

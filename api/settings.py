@@ -1,8 +1,8 @@
-"""Every variable the service reads, with its default, its limits and its meaning.
+"""All environment variables of the service, with defaults, limits and meanings.
 
-A field is its variable in lower case; nothing else in the project touches the
-environment. What is stated here is what ``sercuescribe settings`` prints and
-what the documentation is checked against.
+The name of a field is the variable in lower case. No other module reads the environment.
+``sercuescribe settings`` prints these texts, and a test compares the table in
+docs/operations.md with them.
 """
 
 import math
@@ -19,7 +19,8 @@ from api.access.settings import SECRETS, AccessSettings
 from api.audio.formats import CHANNELS, SAMPLE_RATES, Channels, InputKind, SampleRate
 
 _MEBIBYTE = 1024 * 1024
-# S3 takes 10,000 parts; the last chunk may go over the limit of time.
+# S3 accepts 10,000 parts per upload. The margin holds the last chunk, which may end after
+# MAX_SESSION_DURATION_HOURS.
 _USABLE_PARTS = 9_900
 
 
@@ -28,147 +29,180 @@ class SettingsError(Exception):
 
 
 class Settings(AccessSettings, frozen=True, kw_only=True):
-    """All settings, valid as soon as they exist (see :func:`read_settings`)."""
+    """All settings of the service; :func:`read_settings` validates them."""
 
     storage_backend: Annotated[
-        Literal["local", "s3"], Meta(description="Where recordings are kept: a folder or a bucket")
+        Literal["local", "s3"],
+        Meta(description="Where recordings are stored: a folder (local) or a bucket (s3)"),
     ] = "local"
     audio_storage_path: Annotated[
         str,
-        Meta(min_length=1, description="Folder that holds the recordings; with s3, the spool"),
+        Meta(min_length=1, description="Folder of the recordings; with s3, folder of the spool"),
     ] = "./audio_sessions"
     default_sample_rate: Annotated[
-        SampleRate, Meta(description="Sample rate in Hz of a session that names none")
+        SampleRate, Meta(description="Sample rate in Hz of a session created without sample_rate")
     ] = 44100
     default_channels: Annotated[
-        Channels, Meta(description="Channels of a session that names none")
+        Channels, Meta(description="Channels of a session created without channels")
     ] = 1
     default_format: Annotated[
-        InputKind, Meta(description="Format of a session that names none")
+        InputKind, Meta(description="Input format of a session created without format")
     ] = "wav"
     ffmpeg_loglevel: Annotated[
         Literal["quiet", "panic", "fatal", "error", "warning", "info", "verbose", "debug"],
-        Meta(description="What ffmpeg tells the log; below error, damage is not reported"),
+        Meta(description="Log level of ffmpeg; below error, damaged input is not reported"),
     ] = "error"
 
     max_session_duration_hours: Annotated[
-        float, Meta(description="A session older or longer than this is completed", gt=0)
+        float,
+        Meta(description="Maximum age and maximum audio of a session; then it is completed", gt=0),
     ] = 24.0
     max_chunk_size_mb: Annotated[
         float,
         Meta(
-            description="Largest chunk of audio, in MiB; a larger one closes the connection", gt=0
+            description="Maximum size of a chunk in MiB; a larger chunk closes the connection", gt=0
         ),
     ] = 10.0
     max_chunk_duration_seconds: Annotated[
         float,
-        Meta(description="Most audio that a chunk may decode to; more ends its stream", gt=0),
+        Meta(
+            description="Maximum audio that one chunk may decode to; more fails its input stream",
+            gt=0,
+        ),
     ] = 14400.0
     max_concurrent_sessions: Annotated[
-        int, Meta(description="Active sessions at once; one more is told to try later", ge=1)
+        int, Meta(description="Maximum number of active sessions; creating one more fails", ge=1)
     ] = 100
 
     max_connections_per_session: Annotated[
-        int, Meta(description="Connections to one session at once", ge=1, le=32)
+        int, Meta(description="Maximum number of connections to one session", ge=1, le=32)
     ] = 5
     connection_timeout_seconds: Annotated[
         float,
         Meta(
-            description="A silent connection is closed, and a dropped one given up, after this",
+            description="Time without a message after which a connection, or a stream that "
+            "waits for resume, ends",
             gt=0,
         ),
     ] = 300.0
     max_message_size_bytes: Annotated[
         int,
-        Meta(description="Largest WebSocket message; a larger one closes the connection", ge=1024),
+        Meta(
+            description="Maximum size of a WebSocket message; a larger message closes the "
+            "connection",
+            ge=1024,
+        ),
     ] = 10485760
 
     session_idle_timeout_seconds: Annotated[
         float,
-        Meta(description="A session that nobody is connected to is completed after this", gt=0),
+        Meta(description="A session without connections is completed after this time", gt=0),
     ] = 3600.0
     ping_interval_seconds: Annotated[
         float, Meta(description="Time between WebSocket pings", gt=0)
     ] = 20.0
     ping_timeout_seconds: Annotated[
-        float, Meta(description="A peer that answers no ping for this long is dropped", gt=0)
+        float,
+        Meta(
+            description="A connection that does not answer a ping is closed after this time", gt=0
+        ),
     ] = 20.0
     sync_interval_seconds: Annotated[
         float,
         Meta(
-            description="How often new audio is made durable on the disk",
+            description="Time between syncs of new audio to the disk",
             gt=0,
         ),
     ] = 1.0
     download_url_ttl_seconds: Annotated[
-        int, Meta(description="How long a download link works", ge=1)
+        int, Meta(description="Lifetime of a download link", ge=1)
     ] = 3600
     public_url: Annotated[
         str,
         Meta(
             pattern=r"^(https?://[^/?#]+[^?#]*)?$",
-            description="Address under which clients reach the service; empty: as in the request",
+            description="URL under which clients reach the service; empty: taken from the request",
         ),
     ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        Meta(description="What the service writes to its log"),
+        Meta(description="Minimum level of log lines"),
     ] = "info"
 
     retention_days: Annotated[
-        float, Meta(description="A recording is deleted after this; 0: never", ge=0)
+        float, Meta(description="Age at which a completed recording is deleted; 0: never", ge=0)
     ] = 0.0
 
-    s3_bucket: Annotated[str, Meta(description="The bucket; AWS_* variables give access")] = ""
+    s3_bucket: Annotated[
+        str,
+        Meta(
+            description="Name of the bucket; credentials as for AWS tools (AWS_* variables, a "
+            "profile, a role)"
+        ),
+    ] = ""
     s3_prefix: Annotated[
         str,
-        Meta(pattern=r"^([^/].*/)?$", description="What all keys begin with; ends with a slash"),
+        Meta(pattern=r"^([^/].*/)?$", description="Prefix of all keys; ends with a slash"),
     ] = ""
     s3_endpoint_url: Annotated[
         str,
-        Meta(pattern=r"^(https?://.+)?$", description="Address of the store; empty: Amazon's"),
+        Meta(pattern=r"^(https?://.+)?$", description="Endpoint of the store; empty: Amazon S3"),
     ] = ""
     s3_public_endpoint_url: Annotated[
         str,
         Meta(
             pattern=r"^(https?://.+)?$",
-            description="Address of the store for clients, in presigned links",
+            description="Endpoint of the store in presigned links, if clients use another one",
         ),
     ] = ""
     s3_region: Annotated[
-        str, Meta(description="Region of the bucket; empty: as AWS_DEFAULT_REGION says")
+        str, Meta(description="Region of the bucket; empty: AWS_DEFAULT_REGION")
     ] = ""
     s3_path_style: Annotated[
-        bool, Meta(description="Whether the bucket stands in the path, not in the host name")
+        bool, Meta(description="Whether URLs have the bucket in the path, not in the host name")
     ] = True
     s3_encryption: Annotated[
-        Literal["", "AES256", "aws:kms"], Meta(description="Server-side encryption to ask for")
+        Literal["", "AES256", "aws:kms"],
+        Meta(
+            description="Server-side encryption of all objects; empty: as the bucket is configured"
+        ),
     ] = ""
-    s3_kms_key_id: Annotated[str, Meta(description="The key of aws:kms, if not the default")] = ""
+    s3_kms_key_id: Annotated[str, Meta(description="Key for aws:kms; empty: the default key")] = ""
     s3_part_size_mb: Annotated[
         int,
-        Meta(description="Part size of the final file's multipart upload, in MiB", ge=5, le=1024),
+        Meta(
+            description="Part size of the multipart upload of the final file, in MiB", ge=5, le=1024
+        ),
     ] = 8
     segment_seconds: Annotated[
-        float, Meta(description="How often new audio is made persistent in the bucket", gt=0)
+        float,
+        Meta(
+            description="Time between segments: how often new audio is persisted in the bucket",
+            gt=0,
+        ),
     ] = 5.0
     spool_max_mb: Annotated[
         int,
-        Meta(description="Most that a session may be ahead of the bucket, in MiB", ge=1),
+        Meta(description="Maximum audio of a session that is not yet in the bucket, in MiB", ge=1),
     ] = 256
     keep_segments: Annotated[
-        bool, Meta(description="Whether segments stay when a session is completed")
+        bool, Meta(description="Whether segments are kept after a session is completed")
     ] = False
 
     lease_seconds: Annotated[
         float,
-        Meta(description="Another node takes over when one was silent for this long", ge=1),
+        Meta(
+            description="Another node takes over the sessions of a node that is silent for "
+            "this time",
+            ge=1,
+        ),
     ] = 15.0
     node_url: Annotated[
         str,
         Meta(
             pattern=r"^(https?://[^/?#]+)?$",
-            description="Where the other nodes reach this one; empty: by its host name",
+            description="URL under which other nodes reach this node; empty: from the listen "
+            "address or the host name",
         ),
     ] = ""
 
@@ -182,7 +216,10 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
 
     @property
     def part_bytes(self) -> int:
-        """As set, or more where 10,000 parts of that size could not hold the longest session."""
+        """Return the part size: S3_PART_SIZE_MB, or more if the longest session needs it.
+
+        S3 accepts 10,000 parts per multipart upload.
+        """
         longest_bytes = self.max_session_duration_seconds * SAMPLE_RATES[-1] * CHANNELS[-1] * 2
         return max(self.s3_part_size_mb * _MEBIBYTE, math.ceil(longest_bytes / _USABLE_PARTS))
 
@@ -196,7 +233,7 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One variable, for people."""
+    """One variable as ``sercuescribe settings`` prints it."""
 
     variable: str
     value: str
@@ -205,7 +242,10 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Raises :class:`SettingsError` naming the variable, its value and what is valid."""
+    """Return the settings in ``environ``.
+
+    Raises :class:`SettingsError` with the variable, its value and the valid values.
+    """
     values: dict[str, Any] = {}
     for field, annotation in _fields():
         variable = field.upper()
@@ -214,13 +254,13 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     if settings.storage_backend == "s3" and not settings.s3_bucket:
         raise SettingsError("S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket")
-    if needed := settings.missing_of_access(is_shared=settings.storage_backend == "s3"):
+    if needed := settings.missing_access_settings(is_shared=settings.storage_backend == "s3"):
         raise SettingsError(f"AUTH_MODE={settings.auth_mode} needs {needed}")
     return settings
 
 
 def describe(settings: Settings) -> Iterator[Setting]:
-    """Every variable with its current value, in the order of the class."""
+    """Yield every variable with its current value, in the order of the class."""
     defaults = Settings()
     for field, annotation in _fields():
         yield Setting(

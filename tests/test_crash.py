@@ -136,7 +136,7 @@ async def test_what_could_not_be_decoded_is_known_after_a_crash(
         service.kill()
     service.start()
     info = service.get(f"/api/audio/sessions/{client.session_id}").json()
-    assert (info["total_chunks"], info["error"]) == (1, "WAV: no format before the audio")
+    assert (info["total_chunks"], info["error"]) == (1, "WAV: no fmt chunk before the data chunk")
     async with service.session(f"/{client.session_id}", resume="true") as client:
         assert (await client.send(pcm(10)))["code"] == "decode_failed"  # of the same stream
         assert (await client.send(wav(pcm(10), sample_rate=22050)))["type"] == "chunk"

@@ -1,12 +1,15 @@
-"""Who may use the service, and for what.
+"""Authentication, authorization, rate limits, signatures and the audit log.
 
-`middleware` sees every request and every WebSocket handshake first: it checks host and origin and
-adds the caller. The caller is known by an API key (`api_keys`), by a token of an identity provider
-(`bearer`), or by a token that this service made for one session (`session_tokens`); `credentials`
-finds which of them a request carries. `authorization` decides at each endpoint: a scope, and the
-ownership of the session. `rate_limits` bounds how often; `signed_links` opens one file for a while.
-`audit` writes who did what, as JSON lines, to the log ``sercuescribe.audit``.
+`middleware` handles every request and every WebSocket handshake first: it checks host and origin
+and adds the caller. `credentials` finds the credential of a request: an API key (`api_keys`), a
+token of an identity provider (`bearer`), or a token that this service created for one session
+(`session_tokens`). `authorization` checks at each endpoint that the caller has the scope and owns
+the session. `rate_limits` limits handshakes and new sessions, per process. `signed_links` creates
+and checks download links. `audit` writes one JSON line per event to the log ``sercuescribe.audit``.
 
-Keys and tokens are never stored, logged or sent back; of an API key only the SHA-256 is known.
-`settings` has the variables; docs/security.md has the whole table, and how to configure each mode.
+Files: `signing` writes ``.signing-key`` in the storage folder (mode 0600) unless SIGNING_SECRET is
+set. API_KEYS_FILE and JWT_JWKS are only read. The service never stores, logs or sends back a key or
+a token; it knows the SHA-256 of each API key. Not promised: revoking a key does not close its open
+connections. `settings` has the variables; docs/security.md has the table of
+endpoints and scopes, and the configuration of each mode.
 """

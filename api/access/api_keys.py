@@ -1,7 +1,7 @@
-"""API keys: random, known to the service by their SHA-256 alone.
+"""API keys. The service knows only the SHA-256 of each key.
 
-A line of the list is ``<sha256 in hex> <user> <scope>[,<scope>…]``; ``#`` begins a comment. The
-keys have 256 random bits, so a plain hash is enough: there is nothing to guess from.
+A line of the list is ``<sha256 in hex> <user> <scope>[,<scope>…]``; ``#`` starts a comment. A key
+has 256 random bits, so a fast hash without salt is enough: no dictionary contains the key.
 """
 
 import hashlib
@@ -21,26 +21,30 @@ _HASH_CHARACTERS = 64
 
 
 class ApiKeysError(Exception):
-    """A list of keys is not what it should be."""
+    """A list of API keys cannot be read, or one of its lines is not valid."""
 
 
 def new_key() -> str:
+    """Return a new random API key."""
     return _PREFIX + secrets.token_urlsafe(32)
 
 
 def key_line(key: str, user: str, scopes: Iterable[Scope]) -> str:
-    """What the service's list says of ``key``. Raises :class:`ApiKeysError`."""
+    """Return the line for ``key`` in the list. Raises :class:`ApiKeysError` for a bad ``user``."""
     line = f"{_hash(key)} {user} {','.join(scopes)}"
     if [identity.user for _, identity in _parse(line.split(";"))] != [user]:
-        raise ApiKeysError(f"{user!r} cannot stand in a list")
+        raise ApiKeysError(f"user {user!r} is not valid: use no spaces, ';' or '#'")
     return line
 
 
 class ApiKeys:
-    """Keys from the settings and from a file, which is read again when it changes."""
+    """API keys from the settings and from a file; the file is reloaded when it changes."""
 
     def __init__(self, listed: str, file: str) -> None:
-        """Raises :class:`ApiKeysError`."""
+        """Parse ``listed`` (lines separated by semicolons) and read ``file``, if it is not empty.
+
+        Raises :class:`ApiKeysError`.
+        """
         self._listed = dict(_parse(listed.split(";")))
         self._path = Path(file) if file else None
         self._read_at: tuple[int, int] = (0, 0)
@@ -49,23 +53,23 @@ class ApiKeys:
             self._from_file = self._read(self._path)
 
     async def identify(self, credential: str) -> Identity:
-        """Raises :class:`InvalidCredentialsError`."""
+        """Return the identity of the key. Raises :class:`InvalidCredentialsError`."""
         if self._path is not None:
-            self._read_again(self._path)
+            self._reload_if_changed(self._path)
         hashed = _hash(credential)
         identity = self._listed.get(hashed) or self._from_file.get(hashed)
         if identity is None:
             raise InvalidCredentialsError
         return identity
 
-    def _read_again(self, path: Path) -> None:
+    def _reload_if_changed(self, path: Path) -> None:
         try:
             if _version(path) != self._read_at:
                 self._from_file = self._read(path)
-                logger.info("%s: %d keys", path, len(self._from_file))
+                logger.info("API keys reloaded: file=%s keys=%d", path, len(self._from_file))
         except (OSError, ApiKeysError) as error:
-            # A file that is half written is no reason to lock everybody out.
-            logger.warning("%s: the keys stay as they are: %s", path, error)
+            # The file may be half written; refusing all callers until the next change is worse.
+            logger.warning("Failed to reload API keys, the old ones stay valid: %s", error)
 
     def _read(self, path: Path) -> dict[str, Identity]:
         try:
@@ -102,7 +106,9 @@ def _parse_line(line: str) -> tuple[str, Identity]:
         raise ApiKeysError("expected <sha256> <user> <scope>[,<scope>…]")
     hashed, user, scopes = parts
     if len(hashed) != _HASH_CHARACTERS or set(hashed) - set("0123456789abcdef"):
-        raise ApiKeysError("the hash is not a SHA-256 in lower case hex")
+        raise ApiKeysError("the hash is not a SHA-256: expected 64 hex digits in lower case")
     if unknown := set(scopes.split(",")) - set(SCOPES):
-        raise ApiKeysError(f"no such scope: {', '.join(sorted(unknown))}")
+        raise ApiKeysError(
+            f"unknown scope {', '.join(sorted(unknown))}: expected one of {', '.join(SCOPES)}"
+        )
     return hashed, Identity(user, frozenset(cast("list[Scope]", scopes.split(","))))

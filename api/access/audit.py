@@ -1,7 +1,7 @@
-"""Who did what with which session: one JSON line each, in the log ``sercuescribe.audit``.
+"""The audit log: one JSON line per event of a caller, in the log ``sercuescribe.audit``.
 
-Events: ``created``, ``connected``, ``closed``, ``read`` (its audio, or a link to it), ``token``
-(one was made), ``deleted``, ``denied``. No line holds a key, a token or a signature.
+Events: ``created``, ``connected``, ``closed``, ``read`` (the audio, or a link to it), ``token``
+(created), ``deleted``, ``denied``. No line contains a key, a token or a signature.
 """
 
 import logging
@@ -28,7 +28,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
 
 
 def audit(event: Event, caller: Caller, session_id: str | None, *, reason: str = "") -> None:
-    """Note that ``caller`` did it."""
+    """Write one line: ``caller`` caused ``event``."""
     identity = caller.identity
     line = _Line(
         event=event,

@@ -1,6 +1,7 @@
-"""What a caller may do, and with which session: checked at each endpoint before it does anything.
+"""Authorization: each endpoint checks the caller's scope and the owner of the session first.
 
-Another user's session does not exist for a caller: the answer is the same as for an unknown id.
+A caller gets the same answer for another user's session as for an unknown id, so that it cannot
+find out which ids exist.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,7 +23,7 @@ Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 
 def requires(*any_of: Scope) -> Guard:
-    """Return a guard for HTTP endpoints: any of the scopes, and the caller's own session."""
+    """Return a guard for HTTP endpoints: see :func:`admit`."""
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         await admit(connection, *any_of)
@@ -31,7 +32,11 @@ def requires(*any_of: Scope) -> Guard:
 
 
 async def admit(connection: Connection, *any_of: Scope) -> Identity:
-    """Return the identity of a caller that may proceed; raises one of `api.wire.errors` if not."""
+    """Return the identity of the caller if it has one of the scopes and owns the session.
+
+    Raises `AuthenticationRequiredError`, `NotAllowedError`, `SessionNotFoundError`, or what the
+    middleware noted as the caller's failure. Writes ``denied`` to the audit log.
+    """
     caller: Caller = connection.scope["user"]
     try:
         return await _admit(connection, caller, any_of)
@@ -60,17 +65,17 @@ async def _admit(connection: Connection, caller: Caller, any_of: tuple[Scope, ..
     if identity is None:
         raise caller.failure or AuthenticationRequiredError()
     if not identity.has_scope(*any_of):
-        raise NotAllowedError(f"this takes the scope {' or '.join(any_of)}")
+        raise NotAllowedError(f"the scope {' or '.join(any_of)} is required")
     session_id: str | None = connection.path_params.get("session_id")
     if identity.session_id is not None and session_id is None:
-        raise NotAllowedError("a session's token is good for that session alone")
+        raise NotAllowedError("a session token is valid for its own session only")
     if session_id is not None:
         await _check_owner(connection, identity, session_id)
     return identity
 
 
 async def _check_owner(connection: Connection, identity: Identity, session_id: str) -> None:
-    """Another user's session does not exist for the caller."""
+    """Raise `SessionNotFoundError` if the session belongs to another user or token."""
     key = parse_session_id(session_id)
     if identity.session_id is not None:
         if identity.session_id != str(key):
@@ -82,9 +87,12 @@ async def _check_owner(connection: Connection, identity: Identity, session_id: s
 
 
 def effective_user(identity: Identity, user_id: str | None) -> str | None:
-    """Return the user that a request is about: the caller, or any user for an admin."""
+    """Return the user that a request acts for: the caller; for an admin, any ``user_id``.
+
+    Raises `NotAllowedError` if the caller names another user.
+    """
     if identity.is_admin:
         return user_id or identity.user
     if user_id is not None and user_id != identity.user:
-        raise NotAllowedError("user_id is another user")
+        raise NotAllowedError("user_id names another user")
     return identity.user

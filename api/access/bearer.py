@@ -1,7 +1,7 @@
 """Tokens of an identity provider: JSON Web Tokens (RFC 7519, RFC 8725).
 
-The subject is the user. ``scope`` (RFC 8693, section 4.2) names what it may do, of ``record``,
-``read`` and ``admin``; a token without it may record and read.
+The claim ``sub`` is the user. The claim ``scope`` (RFC 8693, section 4.2) lists the scopes
+``record``, ``read`` and ``admin``; a token without it has ``record`` and ``read``.
 """
 
 import asyncio
@@ -24,10 +24,11 @@ from api.wire.errors import (
 
 logger = logging.getLogger(__name__)
 
-_USUAL_SCOPES: frozenset[Scope] = frozenset({"record", "read"})
+_DEFAULT_SCOPES: frozenset[Scope] = frozenset({"record", "read"})
 _LEEWAY_SECONDS = 10
-_KEEP_SECONDS = 300.0
-_BETWEEN_FETCHES_SECONDS = 10.0  # however many tokens name a key that nobody knows
+_MAX_AGE_SECONDS = 300.0
+# A limit on fetches: a client may send any number of tokens that name unknown keys.
+_MIN_FETCH_INTERVAL_SECONDS = 10.0
 _FETCH_SECONDS = 5.0
 _MAX_KEY_SET_BYTES = 1024 * 1024
 
@@ -35,7 +36,7 @@ FindKey = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
 class BearerTokens:
-    """Checks tokens: signature, time, issuer, audience."""
+    """Checks the signature, expiry, issuer and audience of tokens."""
 
     def __init__(
         self, find_key: FindKey, algorithms: list[str], *, issuer: str, audience: str
@@ -46,9 +47,10 @@ class BearerTokens:
         self._audience = audience
 
     async def identify(self, credential: str) -> Identity:
-        """Raises :class:`InvalidCredentialsError` or :class:`CredentialsExpiredError`.
+        """Return the identity that the token states.
 
-        Also :class:`AuthenticationUnavailableError`, when the provider's keys cannot be had.
+        Raises :class:`InvalidCredentialsError`, :class:`CredentialsExpiredError`, and
+        :class:`AuthenticationUnavailableError` if the provider's keys cannot be read.
         """
         try:
             header = jwt.get_unverified_header(credential)
@@ -71,6 +73,8 @@ class BearerTokens:
 
 
 def shared_secret(secret: str) -> FindKey:
+    """Return a function that finds ``secret`` for every token header."""
+
     async def find(_: dict[str, Any]) -> str:
         return secret
 
@@ -78,7 +82,10 @@ def shared_secret(secret: str) -> FindKey:
 
 
 class KeySet:
-    """A JSON Web Key Set (RFC 7517) from a file or a URL, read again as it ages."""
+    """A JSON Web Key Set (RFC 7517) from a file or a URL.
+
+    It is read again after `_MAX_AGE_SECONDS`, or when a token names an unknown key.
+    """
 
     def __init__(self, source: str, clock: Clock) -> None:
         self._source = source
@@ -88,9 +95,14 @@ class KeySet:
         self._reading = asyncio.Lock()
 
     async def find(self, header: dict[str, Any]) -> Any:
+        """Return the key that the token ``header`` names.
+
+        Raises :class:`InvalidCredentialsError`, and :class:`AuthenticationUnavailableError` if
+        no keys could be read so far.
+        """
         key_id = header.get("kid")
         async with self._reading:
-            await self._read(is_wanting=key_id not in self._keys)
+            await self._read(is_key_missing=key_id not in self._keys)
         if not self._keys:
             raise AuthenticationUnavailableError
         if key_id is None and len(self._keys) == 1:
@@ -100,16 +112,20 @@ class KeySet:
             raise InvalidCredentialsError
         return self._keys[key_id]
 
-    async def _read(self, *, is_wanting: bool) -> None:
+    async def _read(self, *, is_key_missing: bool) -> None:
         now = self._clock.monotonic()
-        is_old = now - self._read_at > _KEEP_SECONDS
-        if not (is_old or is_wanting) or now - self._tried_at < _BETWEEN_FETCHES_SECONDS:
+        is_old = now - self._read_at > _MAX_AGE_SECONDS
+        if not (is_old or is_key_missing) or now - self._tried_at < _MIN_FETCH_INTERVAL_SECONDS:
             return
         self._tried_at = now
         try:
             key_set = jwt.PyJWKSet.from_dict(json.loads(await self._content()))
         except (OSError, TimeoutError, ValueError, aiohttp.ClientError, jwt.PyJWTError) as error:
-            logger.warning("%s: the keys stay as they are: %s", self._source, error)
+            logger.warning(
+                "Failed to read the JWKS, the old keys stay valid: source=%s error=%s",
+                self._source,
+                error,
+            )
             return
         self._keys = {key.key_id: key.key for key in key_set.keys}
         self._read_at = now
@@ -135,6 +151,6 @@ def _user(claims: dict[str, Any]) -> str:
 
 def _scopes(claims: dict[str, Any]) -> frozenset[Scope]:
     if "scope" not in claims:
-        return _USUAL_SCOPES
+        return _DEFAULT_SCOPES
     named = str(claims["scope"]).split()
     return frozenset(cast("list[Scope]", [scope for scope in named if scope in SCOPES]))

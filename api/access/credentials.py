@@ -1,8 +1,8 @@
-"""What a caller shows: a key or a token, wherever it can be put.
+"""The credential of a request: an API key or a token, in a header, a subprotocol or the query.
 
-HTTP clients send ``Authorization: Bearer …`` or ``X-API-Key``; WebSocket clients do, too.
-Browsers cannot set headers on a WebSocket: they name the subprotocols ``bearer`` and the token,
-or put a session's token, and nothing else, into the query.
+HTTP and WebSocket clients send ``Authorization: Bearer …`` or ``X-API-Key``. Browsers cannot set
+headers on a WebSocket: they offer the subprotocols ``bearer`` and the token, or put a session
+token into the query parameter ``token``. No other credential is accepted in the query.
 """
 
 from typing import Protocol
@@ -19,17 +19,19 @@ from api.wire.errors import AuthenticationRequiredError, InvalidCredentialsError
 
 SUBPROTOCOL = "bearer"
 
-_LONGEST_CREDENTIAL = 8192
+_MAX_CREDENTIAL_CHARACTERS = 8192
 
 
 class Provider(Protocol):
+    """A source of identities: API keys or an identity provider."""
+
     async def identify(self, credential: str) -> Identity:
-        """Raises one of `api.wire.errors`."""
+        """Return the identity for ``credential``. Raises one of `api.wire.errors`."""
         ...
 
 
 class Authenticator:
-    """Finds out who calls. Without a ``provider`` everybody may do everything."""
+    """Returns the identity of a caller. Without a ``provider`` every caller has all scopes."""
 
     def __init__(self, provider: Provider | None, tokens: SessionTokens, clock: Clock) -> None:
         self._provider = provider
@@ -37,23 +39,28 @@ class Authenticator:
         self._clock = clock
 
     async def identify(self, scope: Scope) -> Identity:
-        """Raises :class:`AuthenticationRequiredError` or what is wrong with the credentials."""
+        """Return the identity of the caller.
+
+        Raises :class:`AuthenticationRequiredError` without a credential, and what the session
+        tokens or the provider raise for a bad one.
+        """
         if self._provider is None:
             return OPEN_ACCESS
         credential, is_in_query = _credential(scope)
         if not credential:
             raise AuthenticationRequiredError
-        if len(credential) > _LONGEST_CREDENTIAL:
+        if len(credential) > _MAX_CREDENTIAL_CHARACTERS:
             raise InvalidCredentialsError
         identity = self._tokens.identify(credential, self._clock.now())
         if identity is not None:
             return identity
-        if is_in_query:  # addresses are logged, kept in histories, and passed on
+        if is_in_query:  # logs, browser histories and Referer headers store URLs
             raise InvalidCredentialsError
         return await self._provider.identify(credential)
 
 
 def _credential(scope: Scope) -> tuple[str, bool]:
+    """Return the credential, "" if there is none, and whether it is in the query."""
     headers = Headers.from_scope(scope)
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":

@@ -1,4 +1,4 @@
-"""Who somebody is, as far as the service cares."""
+"""Identities, scopes and callers."""
 
 import ipaddress
 from typing import Literal, get_args
@@ -10,9 +10,10 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A caller. Nobody in particular (``user`` is None) is who may do everything, as nobody asks.
+    """An authenticated user and its scopes.
 
-    ``session_id`` confines it to one session: it came with that session's token.
+    ``user`` is None if authentication is off; then all scopes are granted. ``session_id`` is set
+    for a session token, which is valid for that session only.
     """
 
     user: str | None
@@ -31,7 +32,7 @@ OPEN_ACCESS = Identity(None, frozenset(SCOPES))
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """An identity, or why there is none, and where it calls from."""
+    """The client's address, and its identity or the reason why it has none."""
 
     address: str
     identity: Identity | None = None
@@ -39,7 +40,10 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 def network_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 that an IPv6 host may roam in."""
+    """Return the key under which rates are counted: the IPv4 address, or the IPv6 /64 network.
+
+    An IPv6 host can use any address of its /64.
+    """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,8 +1,9 @@
 """The middleware of every request and every WebSocket handshake: host, origin, caller.
 
-A page of another site can make its visitor's browser open WebSockets here, which no CORS rule
-prevents (cross-site WebSocket hijacking), and can give itself a name that resolves to loopback
-(DNS rebinding). So the origin is checked here, and the host of a service that is open.
+A page of another site can make its visitor's browser open WebSockets to the service; CORS does
+not apply to them (cross-site WebSocket hijacking). So the middleware checks the origin. Such a
+page can also have a name that resolves to loopback (DNS rebinding). So, if AUTH_MODE is not set,
+the middleware checks the host.
 """
 
 from collections.abc import Mapping
@@ -26,11 +27,14 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+_DENY_ALL = "default-src 'none'; frame-ancestors 'none'"
 
 
 class AuthMiddleware(ASGIMiddleware):
-    """Checks host and origin, and adds the caller to the scope. Endpoints check its scopes."""
+    """Checks host and origin, and adds the caller to the ASGI scope.
+
+    Each endpoint checks the caller's scopes itself: see `api.access.authorization`.
+    """
 
     def __init__(
         self,
@@ -40,7 +44,7 @@ class AuthMiddleware(ASGIMiddleware):
         is_loopback_only: bool,
         pages: Mapping[str, str],
     ) -> None:
-        """``pages`` has the content policy of each page, by its path."""
+        """Create the middleware; ``pages`` maps the path of each page to its content policy."""
         self._authenticator = authenticator
         self._origins = origins
         self._is_loopback_only = is_loopback_only
@@ -58,10 +62,10 @@ class AuthMiddleware(ASGIMiddleware):
             identity = await self._authenticator.identify(scope)
             scope["user"] = Caller(address, identity)
         except ServiceError as error:
-            # Endpoints that need an identity raise it, in the form of their protocol.
+            # Endpoints that need an identity raise it, and so answer over HTTP or WebSocket.
             scope["user"] = Caller(address, failure=error)
         if scope["type"] == ScopeType.HTTP:
-            send = _with_security_headers(send, self._pages.get(scope["path"], _NOTHING))
+            send = _with_security_headers(send, self._pages.get(scope["path"], _DENY_ALL))
         await next_app(scope, receive, send)
 
     def _check_host_and_origin(self, scope: Scope) -> None:
@@ -72,9 +76,9 @@ class AuthMiddleware(ASGIMiddleware):
         origin = headers.get("origin")
         if scope["type"] != ScopeType.WEBSOCKET or origin is None:
             return
-        same_host = urlsplit(origin).netloc == host
-        both_here = _hostname(origin) in _LOOPBACK and _hostname(f"//{host}") in _LOOPBACK
-        if not (same_host or both_here or origin in self._origins or "*" in self._origins):
+        is_same_host = urlsplit(origin).netloc == host
+        are_loopback = _hostname(origin) in _LOOPBACK and _hostname(f"//{host}") in _LOOPBACK
+        if not (is_same_host or are_loopback or origin in self._origins or "*" in self._origins):
             raise OriginNotAllowedError
 
 

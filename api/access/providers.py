@@ -1,4 +1,4 @@
-"""The provider of identities that the settings name."""
+"""The provider of identities that AUTH_MODE selects."""
 
 from api.access.api_keys import ApiKeys
 from api.access.bearer import BearerTokens, KeySet, shared_secret
@@ -8,7 +8,7 @@ from api.clock import Clock
 
 
 def create_provider(settings: AccessSettings, clock: Clock) -> Provider | None:
-    """Return the provider; None without authentication. Raises `ApiKeysError`."""
+    """Return the provider; None if authentication is off. Raises `ApiKeysError`."""
     if settings.auth_mode == "api_key":
         return ApiKeys(settings.api_keys, settings.api_keys_file)
     if settings.auth_mode == "jwt":

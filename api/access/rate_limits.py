@@ -1,4 +1,4 @@
-"""How often a client or a user may connect and create sessions; each node counts for itself."""
+"""Rate limits on handshakes and new sessions. Each process counts in its own memory."""
 
 import asyncio
 from typing import Any, cast
@@ -19,7 +19,7 @@ _CREATING = {"/api/ws/audio", "/api/audio/sessions"}
 
 
 class RateLimit(RateLimitMiddleware):
-    """Litestar's rate limit, for WebSocket handshakes too."""
+    """Litestar's rate limit, applied to WebSocket handshakes too."""
 
     def __init__(self, app: ASGIApp, config: RateLimitConfig) -> None:
         super().__init__(app, config)
@@ -33,7 +33,7 @@ class RateLimit(RateLimitMiddleware):
 
 
 def handshake_limit(per_minute: int) -> RateLimitConfig:
-    """Limit the WebSockets that one client opens."""
+    """Return the limit on the WebSocket handshakes of one client."""
 
     async def is_handshake(request: Request[Caller, Any, Any]) -> bool:
         return _type(request.scope) == ScopeType.WEBSOCKET
@@ -49,10 +49,10 @@ def handshake_limit(per_minute: int) -> RateLimitConfig:
 
 
 def creation_limit(per_minute: int) -> RateLimitConfig:
-    """Limit the sessions that one user creates, or one client where there are no users."""
+    """Return the limit on the sessions that one user creates, or one client without a user."""
 
     async def is_creating(request: Request[Caller, Any, Any]) -> bool:
-        is_post = request.scope.get("method", "POST") == "POST"  # a handshake has no method here
+        is_post = request.scope.get("method", "POST") == "POST"  # a handshake's scope has no method
         return is_post and request.scope["path"].rstrip("/") in _CREATING
 
     def creator(request: Request[Caller, Any, Any]) -> str:
@@ -71,12 +71,12 @@ def creation_limit(per_minute: int) -> RateLimitConfig:
 
 
 async def remove_expired_rates(app: Litestar, *, every_seconds: float = 60.0) -> None:
-    """Remove expired counters from the store, which does not do so itself, until cancelled."""
+    """Remove expired counters until cancelled: Litestar's memory store does not remove them."""
     while True:
         await asyncio.sleep(every_seconds)
         await cast("MemoryStore", app.stores.get(_RATES)).delete_expired()
 
 
 def _type(scope: Scope) -> ScopeType:
-    """Return the true type: Litestar's middleware takes every connection for a request."""
+    """Return the type of the connection: Litestar's middleware types every scope as HTTP."""
     return cast("ScopeType", scope["type"])

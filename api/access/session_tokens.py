@@ -1,7 +1,7 @@
-"""Tokens that this service makes: each opens one session, for a while.
+"""Session tokens: created by this service, valid for one session until they expire.
 
-A backend asks for one and hands it to a browser, which then never holds a key. They are JSON Web
-Tokens of a type of their own (RFC 8725, section 3.11), signed by the service's secret.
+A backend requests a token and passes it to a browser, so that the browser needs no API key. The
+tokens are JSON Web Tokens with their own ``typ`` (RFC 8725, section 3.11), signed with HS256.
 """
 
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ TokenScope = Literal["record", "read"]
 _TYPE = "session+jwt"
 _ALGORITHM = "HS256"
 
-# Who records wants to hear it, too.
+# A page that records also plays the recording.
 _GRANTED: dict[str, frozenset[Scope]] = {
     "record": frozenset({"record", "read"}),
     "read": frozenset({"read"}),
@@ -32,7 +32,7 @@ class SessionToken(msgspec.Struct, frozen=True):
 
 
 class SessionTokens:
-    """Makes them and checks them."""
+    """Creates and checks session tokens."""
 
     def __init__(self, keys: SigningKeys, *, ttl_seconds: int) -> None:
         self._keys = keys
@@ -41,6 +41,7 @@ class SessionTokens:
     def make(
         self, session_id: str, user: str | None, scope: TokenScope, now: datetime
     ) -> SessionToken:
+        """Return a token for the session that expires ``ttl_seconds`` after ``now``."""
         expires_at = (now + self._ttl).replace(microsecond=0)
         claims = {"sid": session_id, "sub": user or "", "scope": scope, "exp": expires_at}
         token = jwt.encode(
@@ -49,7 +50,7 @@ class SessionTokens:
         return SessionToken(token, expires_at)
 
     def identify(self, credential: str, now: datetime) -> Identity | None:
-        """None if it is no session token.
+        """Return the identity of a session token; None if ``credential`` is something else.
 
         Raises :class:`InvalidCredentialsError` or :class:`CredentialsExpiredError`.
         """
@@ -66,7 +67,7 @@ class SessionTokens:
     def _claims(self, credential: str) -> dict[str, Any]:
         for key in self._keys.for_purpose(_TYPE):
             try:
-                # The clock is not the library's: it is looked at by the caller.
+                # `identify` checks the expiry, with the service's own clock.
                 return jwt.decode(
                     credential, key, algorithms=[_ALGORITHM], options={"verify_exp": False}
                 )

@@ -1,7 +1,7 @@
-"""Download links that carry their own permission: an address, an expiry, a signature.
+"""Signed download links for audio on a volume, like the presigned URLs of S3.
 
-A presigned URL for a volume. The signature is an HMAC-SHA-256 over method, path and
-expiry, so that a link opens one file, for reading, until its time is over.
+The signature is an HMAC-SHA-256 over method, path and expiry: a link is valid for reading one
+file until it expires, without further credentials.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ _PURPOSE = "download link"
 
 
 class LinkSigner:
-    """Makes links and checks them."""
+    """Creates and checks signed links."""
 
     def __init__(self, keys: SigningKeys, *, ttl_seconds: int) -> None:
         self._keys = keys
         self._ttl_seconds = ttl_seconds
 
     def link(self, base_url: str, path: str, now: datetime) -> DownloadLink:
-        """A link to ``path`` that works until ``expires_at`` and no longer."""
+        """Return a link to ``path`` that expires ``ttl_seconds`` after ``now``."""
         expires_at = (now + timedelta(seconds=self._ttl_seconds)).replace(microsecond=0)
         expires = str(int(expires_at.timestamp()))
         signature = _signature(self._keys.for_purpose(_PURPOSE)[0], path, expires)
@@ -32,9 +32,14 @@ class LinkSigner:
         return DownloadLink(url=f"{base_url}{path}?{query}", expires_at=expires_at)
 
     def check(self, path: str, expires: str, signature: str, now: datetime) -> None:
-        """Raises :class:`InvalidSignatureError` or :class:`UrlExpiredError`."""
-        made = [_signature(key, path, expires).encode() for key in self._keys.for_purpose(_PURPOSE)]
-        if not any(hmac.compare_digest(each, signature.encode()) for each in made):
+        """Raise :class:`InvalidSignatureError` or :class:`UrlExpiredError` for a bad link.
+
+        ``expires`` is in Unix seconds.
+        """
+        valid = [
+            _signature(key, path, expires).encode() for key in self._keys.for_purpose(_PURPOSE)
+        ]
+        if not any(hmac.compare_digest(each, signature.encode()) for each in valid):
             raise InvalidSignatureError
         if int(expires) <= now.timestamp():
             raise UrlExpiredError

@@ -1,7 +1,7 @@
-"""The service's own secret, and the keys made of it.
+"""The signing secret of the service, and the keys derived from it.
 
-The nodes of a service share it (``SIGNING_SECRET``). A new one takes the place of the old one
-without refusing what that signed: both are known for a while (``SIGNING_SECRET_PREVIOUS``).
+All nodes of a service need the same ``SIGNING_SECRET``. To replace it without invalidating existing
+links and tokens, set ``SIGNING_SECRET_PREVIOUS`` to the old secret until they have expired.
 """
 
 import contextlib
@@ -15,17 +15,17 @@ from pathlib import Path
 
 
 class SigningKeys:
-    """A key for each purpose, so that what is signed for one never counts for another.
+    """Derives one key per purpose, so that a signature for one purpose is not valid for another.
 
-    ``secrets`` gives the secret that signs, then those that are still accepted; it is asked when
-    a key is needed for the first time.
+    ``secrets`` returns the secret that signs, then the secrets that are still accepted; it is
+    called once, when a key is needed for the first time.
     """
 
     def __init__(self, secrets: Callable[[], tuple[bytes, ...]]) -> None:
         self._secrets = functools.cache(secrets)
 
     def for_purpose(self, purpose: str) -> tuple[bytes, ...]:
-        """The key that signs, then those that are still accepted."""
+        """Return the key that signs, then the keys that are still accepted."""
         return tuple(
             hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
             for secret in self._secrets()
@@ -33,7 +33,7 @@ class SigningKeys:
 
 
 def stored_secret(path: Path) -> bytes:
-    """The secret in the file at ``path``, made the first time it is asked for."""
+    """Return the secret in the file at ``path``; create the file (mode 0600) if it is missing."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -41,7 +41,7 @@ def stored_secret(path: Path) -> bytes:
             file.write(secrets.token_hex(32).encode())
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # somebody else was first
+        with contextlib.suppress(FileExistsError):  # another process created it
             os.link(temporary, path)
         temporary.unlink()
     return path.read_bytes()

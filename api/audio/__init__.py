@@ -1,11 +1,13 @@
-"""From the bytes that a client sends to PCM in the session's rate and channels.
+"""Decoding: turns the bytes that a client sends into PCM in the session's rate and channels.
 
-`detection` names the container by its first bytes, `wav_header` reads WAV headers, `choice`
-chooses between two decoders: PCM that already fits passes through in Python (`pcm`), all else
-goes through a framer (`framing`) to one `ffmpeg` per input stream. `stream_decoder` ties them
-together for one input stream; `file_boundary` finds where a new file begins in its middle.
-`formats` has what the service takes and records.
+`detection` identifies the container by its first bytes, `wav_header` reads WAV headers, and
+`choice` selects the decoder: PCM with matching parameters passes through in Python (`pcm`);
+everything else goes through a framer (`framing`) to one `ffmpeg` process per input stream.
+`stream_decoder` combines them for one input stream. `file_boundary` finds a new file that begins
+in the middle of a stream. `formats` lists the accepted formats, rates and channels.
 
-ffmpeg is the system's, else the one in the ``imageio-ffmpeg`` wheel. It reads and writes
-nothing but its pipes, and needs no permission beyond starting processes.
+The package uses the ffmpeg on the PATH, else the one of the ``imageio-ffmpeg`` wheel. ffmpeg reads
+and writes only its three pipes; no file is written. The service must be allowed to start processes.
+Not promised: some damage cannot be detected, such as whole frames that are missing at the end of
+an MP3 or Ogg stream.
 """

@@ -1,4 +1,4 @@
-"""The choice between the two decoders: PCM that fits passes through, all else goes to ffmpeg."""
+"""The choice of the decoder: PCM with matching parameters passes through, else ffmpeg decodes."""
 
 from typing import Literal, NamedTuple
 
@@ -7,13 +7,13 @@ from api.audio.formats import RAW_KINDS, InputKind
 from api.audio.wav_header import parse_header
 from storage.pcm import PcmFormat
 
-# A WAV header longer than this (a picture in an ID3 chunk, say) is left to ffmpeg.
+# ffmpeg reads a longer WAV header, for example one with a picture in an ID3 chunk.
 _MAX_WAV_HEADER_BYTES = 256 * 1024
 
-# A container may begin so far behind junk; what begins later is an error.
+# A container that begins after more bytes of junk than this is an error.
 _MAX_JUNK_BYTES = 64 * 1024
 
-# What ffmpeg calls the inputs whose name it does not share.
+# ffmpeg's names of the input kinds for which it uses another name.
 _RAW_SAMPLES = {"pcm_f32le": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
 _DEMUXERS = {"webm": "matroska"}
 
@@ -21,10 +21,11 @@ Way = Literal["passthrough", "ffmpeg"]
 
 
 class Choice(NamedTuple):
-    """How a stream is decoded: passed through, or by ffmpeg, from ``offset`` on.
+    """How a stream is decoded, starting at byte ``offset`` of its head.
 
-    ``samples`` is what ffmpeg calls PCM that it gets bare, in ``found``; without, it reads
-    the container ``kind`` itself. ``data_bytes`` is how much of a WAV is audio.
+    ``samples`` is ffmpeg's name of the sample format if ffmpeg gets PCM without its container;
+    ``found`` is then the format of that PCM. If ``samples`` is empty, ffmpeg reads the container
+    ``kind``. ``data_bytes`` is the length of the audio in a WAV; None: to the end of the stream.
     """
 
     way: Way
@@ -36,13 +37,14 @@ class Choice(NamedTuple):
 
     @property
     def demuxer(self) -> str:
+        """Return the name of ffmpeg's demuxer for what the framer passes on."""
         return "matroska" if self.samples else _DEMUXERS.get(self.kind, self.kind)
 
 
 def choose(
     head: bytes | bytearray, declared: InputKind, pcm_format: PcmFormat, *, at_end: bool = False
 ) -> Choice | None:
-    """How to decode the stream that begins with ``head``; None while more bytes are needed.
+    """Return how to decode the stream that begins with ``head``; None if it needs more bytes.
 
     Raises :class:`api.audio.formats.DecodeError` for a WAV that has no audio.
     """

@@ -1,8 +1,8 @@
-"""What a stream of bytes is, by how it begins.
+"""Detection of the input format by the first bytes of a stream.
 
-Containers have signatures. MPEG audio and ADTS have only a sync word of 11 or 12
-bits, which raw PCM meets by chance once in a few thousand streams: unless the
-client says that it sends them, the next frame must be where the first one ends.
+Containers have signatures. MPEG audio and ADTS have only a sync word of 11 or 12 bits, which occurs
+by chance in one of a few thousand streams of raw PCM. So, unless the client declares one of these
+formats, a second frame header must follow where the first frame ends.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from api.audio.formats import RAW_KINDS, InputKind
 
 FrameBytes = Callable[[bytes], int | None]
 
-# (offset, bytes) pairs that must all be there.
+# All (offset, bytes) pairs of a signature must match.
 _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
     ("wav", ((0, b"RIFF"), (8, b"WAVE"))),
     ("wav", ((0, b"RF64"), (8, b"WAVE"))),
     ("wav", ((0, b"BW64"), (8, b"WAVE"))),
-    ("mp3", ((0, b"ID3"),)),  # or what else there is behind the tag
+    ("mp3", ((0, b"ID3"),)),  # the data after the tag decides, see `_after_tag`
     ("flac", ((0, b"fLaC"),)),
     ("ogg", ((0, b"OggS\x00"),)),
     ("webm", ((0, b"\x1a\x45\xdf\xa3"),)),
@@ -25,18 +25,18 @@ _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
 
 ID3_HEADER_BYTES = 10
 
-# A longer tag (a picture) is not waited for.
+# Detection does not wait for the end of a longer tag, for example one with a picture.
 _MAX_TAG_BYTES = 64 * 1024
 
-# As many bytes tell whether a file begins, or may.
+# This many bytes decide whether a file begins.
 SIGNATURE_BYTES = 16
 
-# A file that begins inside a running stream must show more of itself, because PCM may
-# contain anything: at least eight fixed bytes, so that chance never does.
+# PCM may contain any bytes, so a file that begins inside a running stream must match at least
+# eight fixed bytes; fewer would match by chance.
 _NEW_FILE_BYTES = 64
 _NEW_FILE_MAGIC = frozenset({b"RIFF", b"RF64", b"BW64", b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3"})
 
-# ISO/IEC 11172-3 and 13818-3: bit rates in kbit/s by (MPEG-1?, layer) and index.
+# ISO/IEC 11172-3 and 13818-3: bit rates in kbit/s by (is MPEG-1, layer) and index.
 _BIT_RATES = {
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -55,20 +55,20 @@ _SAMPLE_RATES = {
 def detect(
     head: bytes | bytearray, declared: InputKind, *, at_end: bool = False
 ) -> InputKind | None:
-    """The kind of stream that begins with ``head``; None while more bytes are needed.
+    """Return the kind of stream that begins with ``head``; None if it needs more bytes.
 
-    ``declared`` decides only where the bytes cannot: ``wav`` then means raw PCM, signed
-    16-bit little endian. With ``at_end`` no more bytes will come, and there is an answer.
-    Never waits for more than 8 KiB.
+    ``declared`` decides only where the bytes do not: ``wav`` then means raw PCM, signed 16-bit
+    little endian. If ``at_end``, no more bytes follow, and the result is never None. Detection
+    needs at most 8 KiB, plus an ID3 tag of at most 64 KiB.
     """
-    signs = [(_compare(head, pattern), kind) for kind, pattern in _SIGNATURES]
-    for sign, kind in signs:
-        if sign:
-            return _behind_tag(head, declared, at_end=at_end) if kind == "mp3" else kind
-    waiting = any(sign is None for sign, _ in signs)
+    matches = [(_compare(head, pattern), kind) for kind, pattern in _SIGNATURES]
+    for is_match, kind in matches:
+        if is_match:
+            return _after_tag(head, declared, at_end=at_end) if kind == "mp3" else kind
+    waiting = any(is_match is None for is_match, _ in matches)
     if declared not in RAW_KINDS:
         for kind, frame_bytes in _FRAMED:
-            match _synced(head, frame_bytes, sure=declared == kind):
+            match _synced(head, frame_bytes, is_declared=declared == kind):
                 case True:
                     return kind
                 case None:
@@ -79,9 +79,9 @@ def detect(
 
 
 def find_start(head: bytes | bytearray, kind: InputKind) -> int:
-    """Where a stream declared as ``kind`` begins in ``head``, behind whatever else; -1: nowhere.
+    """Return the offset in ``head`` at which a stream of ``kind`` begins, after junk; -1: none.
 
-    Only for the containers that ffmpeg does not look for by itself.
+    ffmpeg searches for the start of all kinds but WebM and MP4 itself.
     """
     if kind == "webm":
         return head.find(b"\x1a\x45\xdf\xa3")
@@ -91,7 +91,7 @@ def find_start(head: bytes | bytearray, kind: InputKind) -> int:
 
 
 def begins_file(chunk: bytes) -> bool:
-    """Whether ``chunk``, met in the middle of a stream, is the beginning of a new file."""
+    """Return whether ``chunk``, received in the middle of a stream, begins a new file."""
     if chunk[:4] not in _NEW_FILE_MAGIC and chunk[4:8] != b"ftyp":
         return False
     head = bytes(chunk[:_NEW_FILE_BYTES])
@@ -108,9 +108,9 @@ def begins_file(chunk: bytes) -> bool:
 
 
 def may_begin_file(chunk: bytes) -> bool:
-    """Whether ``chunk`` is too short to be told from the beginning of a new file.
+    """Return whether ``chunk`` is a prefix of a signature, too short to decide.
 
-    Chromium's first blob is a single byte when it is asked for one every few milliseconds.
+    Chromium's recorder delivers a first blob of one byte if its time slice is a few milliseconds.
     """
     if not 0 < len(chunk) < SIGNATURE_BYTES:
         return False
@@ -119,30 +119,30 @@ def may_begin_file(chunk: bytes) -> bool:
     return chunk[:3] == bytes(min(3, len(chunk))) and b"ftyp".startswith(chunk[4:8])
 
 
-def _behind_tag(head: bytes | bytearray, declared: InputKind, *, at_end: bool) -> InputKind | None:
-    """What an ID3 tag stands in front of: MPEG audio as a rule, ADTS or FLAC now and then."""
-    otherwise: InputKind = "aac" if declared == "aac" else "mp3"
+def _after_tag(head: bytes | bytearray, declared: InputKind, *, at_end: bool) -> InputKind | None:
+    """Return the kind of the data after an ID3 tag: MPEG audio, ADTS or FLAC; None if unknown."""
+    default: InputKind = "aac" if declared == "aac" else "mp3"
     if len(head) < ID3_HEADER_BYTES:
-        return otherwise if at_end else None
+        return default if at_end else None
     length = tag_bytes(head)
     if length > _MAX_TAG_BYTES:
-        return otherwise
-    behind = head[length : length + 9000]
-    if behind.startswith(b"fLaC"):
+        return default
+    data = head[length : length + 9000]
+    if data.startswith(b"fLaC"):
         return "flac"
-    if b"fLaC".startswith(behind) and not at_end:
+    if b"fLaC".startswith(data) and not at_end:
         return None
     for kind, frame_bytes in _FRAMED:
-        match _synced(behind, frame_bytes, sure=False):
+        match _synced(data, frame_bytes, is_declared=False):
             case True:
                 return kind
             case None if not at_end:
                 return None
-    return otherwise
+    return default
 
 
 def tag_bytes(head: bytes | bytearray) -> int:
-    """Length of the ID3v2 tag at the start of ``head`` (id3.org, ID3v2.4.0, section 3.1)."""
+    """Return the length of the ID3v2 tag at the start of ``head`` (ID3v2.4.0, section 3.1)."""
     size = 0
     for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
@@ -150,7 +150,7 @@ def tag_bytes(head: bytes | bytearray) -> int:
 
 
 def _compare(head: bytes | bytearray, pattern: tuple[tuple[int, bytes], ...]) -> bool | None:
-    """True: matches. False: cannot. None: may, with more bytes."""
+    """Return whether ``head`` matches the pattern; None if it needs more bytes."""
     whole = True
     for offset, expected in pattern:
         found = head[offset : offset + len(expected)]
@@ -160,16 +160,22 @@ def _compare(head: bytes | bytearray, pattern: tuple[tuple[int, bytes], ...]) ->
     return True if whole else None
 
 
-def _synced(head: bytes | bytearray, frame_bytes: FrameBytes, *, sure: bool) -> bool | None:
-    """Whether frames begin here: one is enough when ``sure``, else there must be two."""
+def _synced(head: bytes | bytearray, frame_bytes: FrameBytes, *, is_declared: bool) -> bool | None:
+    """Return whether frames begin here; None if it needs more bytes.
+
+    If the client declared the format, one frame header is enough; else there must be two.
+    """
     length = frame_bytes(bytes(head[:8]))
-    if length and not sure:
+    if length and not is_declared:
         length = frame_bytes(bytes(head[length : length + 8]))
     return None if length is None else length > 0
 
 
 def _mpeg_frame_bytes(head: bytes) -> int | None:
-    """Length of the MPEG audio frame at the start of ``head``; 0 if there is none; None if cut."""
+    """Return the length of the MPEG audio frame at the start of ``head`` (ISO/IEC 11172-3).
+
+    0: there is no frame. None: the header is incomplete.
+    """
     if head[:1] not in {b"", b"\xff"} or (len(head) > 1 and head[1] & 0xE0 != 0xE0):
         return 0
     if len(head) < 4:
@@ -188,7 +194,10 @@ def _mpeg_frame_bytes(head: bytes) -> int | None:
 
 
 def adts_frame_bytes(head: bytes) -> int | None:
-    """The same for an ADTS frame (ISO/IEC 13818-7, section 6.2)."""
+    """Return the length of the ADTS frame at the start of ``head`` (ISO/IEC 13818-7, 6.2).
+
+    0: there is no frame. None: the header is incomplete.
+    """
     if head[:1] not in {b"", b"\xff"} or (len(head) > 1 and head[1] & 0xF6 != 0xF0):
         return 0
     if len(head) < 6:

@@ -1,4 +1,4 @@
-"""The formats that the service takes, and the rates and channels that it records in."""
+"""The input formats that the service accepts, and the rates and channels of recordings."""
 
 from typing import Literal, get_args
 
@@ -16,4 +16,4 @@ RAW_KINDS: tuple[str, ...] = get_args(RawKind)
 
 
 class DecodeError(Exception):
-    """The bytes are not the audio they should be."""
+    """The input cannot be decoded; the text says why."""

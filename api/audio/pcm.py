@@ -1,6 +1,6 @@
-"""PCM that already has the session's rate, channels and 16 bits: it passes through in Python.
+"""The framer of PCM that already has the session's rate, channels and 16 bits per sample.
 
-No process, no copy of what is aligned.
+It runs in Python without a process, and does not copy data that starts and ends at frames.
 """
 
 import struct
@@ -11,15 +11,16 @@ from storage.pcm import Buffer
 
 _TO_THE_END = -1
 
-# Written after nearly every chunk, so as short as can be.
+# One byte, because a checkpoint with the state is written after nearly every chunk.
 _STATE_OF_RAW_PCM = b"\0"
 
 
 class PcmFramer:
-    """PCM in whole frames, out of the bytes of a raw or WAV stream.
+    """Returns whole frames of PCM from the bytes of a raw stream, or of a WAV after its header.
 
-    Follows `api.audio.wav_header`: after ``data`` come chunks to skip or more ``data``; a
-    frame that is cut short at the end of a chunk's audio is dropped, as ffmpeg does.
+    In a WAV, other chunks and further ``data`` chunks may follow ``data``: it skips the former and
+    returns the audio of the latter. It drops an incomplete frame at the end of a ``data`` chunk,
+    as ffmpeg does.
     """
 
     def __init__(self, frame_bytes: int, data_bytes: int | None) -> None:
@@ -29,7 +30,7 @@ class PcmFramer:
         self._pending = b""  # part of a frame, or of a chunk's header
 
     def feed(self, data: Buffer) -> Buffer:
-        """The PCM that ``data`` completes."""
+        """Return the whole frames that ``data`` completes."""
         if self._data_left == _TO_THE_END:
             return self._whole_frames(data)
         pcm = bytearray()
@@ -54,19 +55,20 @@ class PcmFramer:
         return pcm
 
     def state(self) -> bytes:
-        """All that is needed to go on from here: see :meth:`restored`."""
+        """Return the state from which :meth:`restored` continues the stream."""
         if self._data_left == _TO_THE_END and not self._pending:
             return _STATE_OF_RAW_PCM
         return msgspec.msgpack.encode((self._data_left, self._skip_left, self._pending))
 
     @classmethod
     def restored(cls, frame_bytes: int, state: bytes) -> "PcmFramer":
+        """Return a framer in the ``state`` that :meth:`state` returned."""
         if state == _STATE_OF_RAW_PCM:
             return cls(frame_bytes, None)
         data_left, skip_left, pending = msgspec.msgpack.decode(state, type=tuple[int, int, bytes])
-        decoder = cls(frame_bytes, data_left)
-        decoder._skip_left, decoder._pending = skip_left, pending
-        return decoder
+        framer = cls(frame_bytes, data_left)
+        framer._skip_left, framer._pending = skip_left, pending
+        return framer
 
     def _whole_frames(self, data: Buffer) -> Buffer:
         if self._pending:

@@ -1,6 +1,6 @@
 """The decoder of one input stream, from its first byte to its last frame.
 
-It detects what the stream is, then passes PCM through or feeds ffmpeg, until it fails or ends.
+It detects the format, then passes PCM through or feeds ffmpeg, until the stream fails or ends.
 Each of these stages is one object, and a stream has one stage at a time.
 """
 
@@ -20,7 +20,7 @@ from api.audio.framing.ogg import OggFramer
 from api.audio.pcm import PcmFramer
 from storage.pcm import Buffer, PcmFormat
 
-# The saved state of a stream that cannot be decoded; the state of a `PcmFramer` never begins so.
+# The saved state of a stream that cannot be decoded; no state of a `PcmFramer` starts with it.
 _STATE_OF_FAILED = b"\x01"
 
 _FRAMERS: dict[InputKind, Callable[[], Framer]] = {
@@ -31,16 +31,17 @@ _FRAMERS: dict[InputKind, Callable[[], Framer]] = {
 
 
 class Detection:
-    """The stage before it is known what the stream is: the bytes so far."""
+    """The stage before the format is known: the bytes received so far."""
 
     def __init__(self) -> None:
         self.head = bytearray()
         self._tried_bytes = 0
 
     def add(self, data: Buffer) -> bool:
-        """Add ``data``; return whether it is time to look again.
+        """Add ``data``; return whether to run the detection again.
 
-        Looking again at every byte of a long header would cost its square.
+        Detection runs each time the head has grown by 1/16. Running it for every chunk would make
+        its total time quadratic in the length of the header.
         """
         self.head += data
         if len(self.head) < self._tried_bytes + self._tried_bytes // 16:
@@ -54,9 +55,9 @@ Emit = Callable[[Buffer], Awaitable[None]]
 
 
 class StreamDecoder:
-    """Turns the bytes of one input stream into PCM of ``pcm_format``.
+    """Decodes the bytes of one input stream to PCM of ``pcm_format``.
 
-    PCM that is ready at once is returned; ``emit`` gets what ffmpeg decodes, when it does.
+    Its methods return the PCM that passes through; ``emit`` receives the PCM of ffmpeg later.
     """
 
     def __init__(
@@ -75,36 +76,39 @@ class StreamDecoder:
         self._max_chunk_bytes = pcm_format.frame_bytes * int(
             launcher.max_chunk_seconds * pcm_format.sample_rate
         )
-        self._room_bytes = 0  # of PCM, that the last chunk may still decode to
-        self._replayed_bytes = 0  # of PCM to come that is recorded already
+        self._room_bytes = 0  # PCM bytes that the last chunk may still decode to
+        self._replayed_bytes = (
+            0  # PCM bytes that ffmpeg will output again and that are recorded already
+        )
         self._is_replay = False
 
     @property
     def has_input(self) -> bool:
-        """Whether any byte of the stream has arrived."""
+        """Return whether any byte of the stream has arrived."""
         return not isinstance(self.stage, Detection) or bool(self.stage.head)
 
     @property
     def has_failed(self) -> bool:
-        """Whether nothing more can come of the stream."""
+        """Return whether decoding has failed; no more PCM follows."""
         return isinstance(self.stage, DecodeError)
 
     @property
     def passthrough(self) -> PcmFramer | None:
-        """The stage of a stream that is PCM as it is recorded."""
+        """Return the framer if the stream passes through, else None."""
         return self.stage if isinstance(self.stage, PcmFramer) else None
 
     @property
     def saved_state(self) -> bytes:
-        """What :meth:`restore` needs to go on from here; empty where it needs the input."""
+        """Return the state for :meth:`restore`; empty if it must decode the kept input again."""
         if isinstance(self.stage, PcmFramer):
             return self.stage.state()
         return _STATE_OF_FAILED if self.has_failed else b""
 
     async def feed(self, chunk: Buffer) -> Buffer:
-        """Decode ``chunk`` and return the PCM that is ready at once.
+        """Decode ``chunk``; return its PCM if it passes through.
 
-        Raises :class:`DecodeError`, from then on each time, and :class:`DecoderLostError`.
+        Raises :class:`DecodeError`, then again on every further call, and
+        :class:`DecoderLostError`.
         """
         self._room_bytes = self._max_chunk_bytes
         if isinstance(self.stage, PcmFramer):
@@ -117,10 +121,13 @@ class StreamDecoder:
             await self._fail(error)
             raise
         except DecoderLostError as error:
-            raise await self._lost(error) from error
+            raise await self._fail_lost(error) from error
 
     async def finish(self) -> Buffer:
-        """Return the last PCM. Raises as :meth:`feed` does, and for audio that was lost."""
+        """End the input; return the last PCM.
+
+        Raises as :meth:`feed` does, and :class:`DecodeError` for audio that was lost.
+        """
         pcm: Buffer = b""
         try:
             if isinstance(self.stage, Detection) and self.stage.head:
@@ -128,22 +135,22 @@ class StreamDecoder:
             if isinstance(self.stage, FfmpegFeed):
                 await self.stage.finish()
         except DecoderLostError as error:
-            raise await self._lost(error) from error
+            raise await self._fail_lost(error) from error
         finally:
             await self._end_process()
         return pcm
 
     async def abort(self) -> None:
-        """Give the stream up, without the rest. No process outlives it."""
-        await self._fail(DecodeError("the stream was given up"))
+        """End the stream without decoding the rest, and kill its process."""
+        await self._fail(DecodeError("the stream was aborted"))
 
     async def restore(
         self, state: bytes, kept_input: AsyncIterator[bytes], recorded_bytes: int
     ) -> AsyncIterator[Buffer]:
-        """Become the stream that had :attr:`saved_state`, and return PCM that is new.
+        """Continue a stream from its :attr:`saved_state`; yield PCM that is not yet recorded.
 
-        Without a state ``kept_input`` is decoded anew, and the first ``recorded_bytes`` of its
-        PCM, which are recorded already, are dropped.
+        If ``state`` is empty, ``kept_input`` is decoded again, and the first ``recorded_bytes`` of
+        its PCM are dropped, because they are recorded already.
         """
         if state == _STATE_OF_FAILED:
             self.stage = DecodeError("the stream could not be decoded")
@@ -156,7 +163,7 @@ class StreamDecoder:
                 yield self._new_part(await self.feed(block))
 
     def restore_passthrough(self, state: bytes) -> None:
-        """Go back to an earlier state of PCM that passes through."""
+        """Return to an earlier state of a stream that passes through."""
         self.stage = PcmFramer.restored(self._pcm_format.frame_bytes, state)
 
     async def _feed(self, stage: Detection | FfmpegFeed, data: Buffer) -> Buffer:
@@ -166,7 +173,7 @@ class StreamDecoder:
         return self._choose(stage, at_end=False) if stage.add(data) else b""
 
     def _choose(self, detection: Detection, *, at_end: bool) -> Buffer:
-        """Enter the next stage, if the head tells which one it is."""
+        """Enter the next stage if the head is long enough; return PCM that passes through."""
         head = bytes(detection.head)
         choice = choose(head, self._declared, self._pcm_format, at_end=at_end)
         if choice is None:
@@ -185,9 +192,9 @@ class StreamDecoder:
         return b""
 
     async def _emit_new(self, pcm: Buffer) -> None:
-        """Emit new PCM, and no more than one chunk may hold.
+        """Emit new PCM, at most as much as one chunk may decode to.
 
-        A few bytes of FLAC or Opus can stand for hours of silence, and so can a WAV of a few hertz.
+        A few bytes of FLAC or Opus can decode to hours of silence, and so can a WAV of a few hertz.
         """
         new = self._new_part(pcm)
         part = new[: self._room_bytes]
@@ -208,11 +215,15 @@ class StreamDecoder:
         if not self.has_failed:
             self.stage = error
 
-    async def _lost(self, error: DecoderLostError) -> Exception:
-        """Return the error to raise: the kept input deserves one more try, and then is to blame."""
-        blame = DecodeError(str(error))
-        await self._fail(blame)
-        return blame if self._is_replay else error
+    async def _fail_lost(self, error: DecoderLostError) -> Exception:
+        """Fail the stream; return the error to raise.
+
+        The first time it is `DecoderLostError`, and the kept input is decoded again. If ffmpeg ends
+        that way in the replay too, the input is the cause, and the error is `DecodeError`.
+        """
+        decode_error = DecodeError(str(error))
+        await self._fail(decode_error)
+        return decode_error if self._is_replay else error
 
     async def _end_process(self) -> None:
         if isinstance(self.stage, FfmpegFeed):

@@ -1,9 +1,9 @@
-"""Reading WAV as it comes in: RIFF, RF64 and BW64, cut at any byte.
+"""WAV headers of a stream: RIFF, RF64 and BW64, cut at any byte.
 
-What is read and what is skipped follows ffmpeg's WAV demuxer on a pipe, so that audio
-that passes through here is the audio that ffmpeg would have decoded: sizes of 0 and
-0xFFFFFFFF mean "to the end", chunks after ``data`` are skipped, a second ``data`` chunk
-is more audio.
+The parser follows ffmpeg's WAV demuxer on a pipe, so that audio that passes through is equal to
+what ffmpeg would decode: the sizes 0 and 0xFFFFFFFF mean "to the end of the stream", other chunks
+after ``data`` are skipped, a further ``data`` chunk is more audio. Formats: Microsoft "Multimedia
+Programming Interface and Data Specifications 1.0", EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64).
 """
 
 import struct
@@ -12,17 +12,17 @@ import msgspec
 
 from api.audio.formats import DecodeError
 
-_FORMAT_BYTES = 40  # the longest format chunk there is, WAVEFORMATEXTENSIBLE
+_FORMAT_BYTES = 40  # of WAVEFORMATEXTENSIBLE, the longest format chunk
 _UINT32_MAX = 0xFFFFFFFF
 _PCM, _FLOAT, _ALAW, _MULAW = 0x0001, 0x0003, 0x0006, 0x0007
 _EXTENSIBLE = 0xFFFE
-# KSDATAFORMAT_SUBTYPE_…: the format tag in front of a fixed GUID.
+# KSDATAFORMAT_SUBTYPE_…: a format tag followed by these fixed bytes.
 _SUBFORMAT = bytes.fromhex("00000000001000800000aa00389b71")
 _USUAL_RATES = range(1000, 1_000_000)
-# Which speakers one channel, or two, are meant for when nothing is said.
+# The speaker masks (channels, mask) that mean plain mono or stereo.
 _USUAL_SPEAKERS = {(1, 0), (1, 0x4), (2, 0), (2, 0x3)}
 
-# What ffmpeg calls the samples, by format tag and bits.
+# ffmpeg's names of the sample formats, by format tag and bits.
 _SAMPLES = {
     (_PCM, 8): "u8", (_PCM, 16): "s16le", (_PCM, 24): "s24le", (_PCM, 32): "s32le",
     (_FLOAT, 32): "f32le", (_FLOAT, 64): "f64le", (_ALAW, 8): "alaw", (_MULAW, 8): "mulaw",
@@ -30,7 +30,7 @@ _SAMPLES = {
 
 
 class WavHeader(msgspec.Struct, frozen=True):
-    """What stands before the audio. ``data_bytes`` is None where the audio ends with the stream."""
+    """The header of a WAV. ``data_bytes`` is None if the audio extends to the end of the stream."""
 
     format_tag: int
     channels: int
@@ -42,7 +42,7 @@ class WavHeader(msgspec.Struct, frozen=True):
 
     @property
     def samples(self) -> str | None:
-        """The name of ffmpeg's demuxer for the bare samples; None where they need the header."""
+        """Return ffmpeg's name of the sample format; None if ffmpeg must read the header itself."""
         is_usual = self.channels <= 2 and self.sample_rate in _USUAL_RATES
         if not is_usual or self.block_bytes * 8 != self.channels * self.sample_bits:
             return None
@@ -50,9 +50,10 @@ class WavHeader(msgspec.Struct, frozen=True):
 
 
 def parse_header(head: bytes | bytearray) -> WavHeader | None:
-    """The header at the start of ``head``, or None while more bytes are needed.
+    """Return the header at the start of ``head``; None if it needs more bytes.
 
-    Raises :class:`DecodeError` where no audio can follow. `detect` has seen the first 12 bytes.
+    Raises :class:`DecodeError` if the header is not valid. The caller has checked the first 12
+    bytes with `detect`.
     """
     offset, ds64_data_bytes, fmt = 12, None, None
     while len(head) >= offset + 8:
@@ -61,7 +62,7 @@ def parse_header(head: bytes | bytearray) -> WavHeader | None:
         body = bytes(head[offset : offset + min(size, _FORMAT_BYTES)])
         if tag == b"data":
             if fmt is None:
-                raise DecodeError("WAV: no format before the audio")
+                raise DecodeError("WAV: no fmt chunk before the data chunk")
             data_bytes = size if ds64_data_bytes is None else ds64_data_bytes
             return WavHeader(
                 *fmt, offset, None if data_bytes in {0, _UINT32_MAX, 2**64 - 1} else data_bytes
@@ -78,11 +79,11 @@ def parse_header(head: bytes | bytearray) -> WavHeader | None:
 
 def _parse_format(body: bytes) -> tuple[int, int, int, int, int]:
     if len(body) < 14:
-        raise DecodeError(f"WAV: a format chunk of {len(body)} bytes")
+        raise DecodeError(f"WAV: the fmt chunk has {len(body)} bytes, expected at least 14")
     tag, channels, sample_rate, _, block_bytes = struct.unpack_from("<HHIIH", body)
     sample_bits = struct.unpack_from("<H", body, 14)[0] if len(body) >= 16 else 8
     if not channels or not sample_rate:
-        raise DecodeError(f"WAV: {channels} channels at {sample_rate} Hz")
+        raise DecodeError(f"WAV: {channels} channels at {sample_rate} Hz are not valid")
     if tag == _EXTENSIBLE and body[25:40] == _SUBFORMAT:
         valid_bits, speakers = struct.unpack_from("<HI", body, 18)
         if (channels, speakers) in _USUAL_SPEAKERS and valid_bits in {0, sample_bits}:

@@ -61,7 +61,7 @@ def _check_access(settings: Settings, host: str) -> None:
             "could record, listen and delete. Set AUTH_MODE=api_key or jwt (docs/security.md), "
             "or AUTH_MODE=none if that is what you want"
         )
-    if settings.is_locked:
+    if settings.requires_credentials:
         logger.info("AUTH_MODE=%s: callers must say who they are", settings.auth_mode)
     else:
         reach = "this machine" if is_loopback else "the network"

@@ -1,17 +1,17 @@
-"""The service's log: one form, and no secret in it."""
+"""The configuration of the log: one format, secrets redacted."""
 
 import logging
 import re
 from typing import Literal
 
-# Session tokens and the signatures of links stand in addresses, which servers log.
+# URLs contain session tokens and the signatures of links, and uvicorn logs URLs.
 _SECRET = re.compile(r"(?i)\b((?:token|signature)=)[^&\s\"']+")
 
 Level = Literal["debug", "info", "warning", "error"]
 
 
 def set_up_logging(level: Level) -> None:
-    """Send every record of ``level`` and above to stderr, redacted."""
+    """Write log records of ``level`` and above to stderr, redacted."""
     handler = logging.StreamHandler()
     handler.addFilter(redact)
     logging.basicConfig(
@@ -22,7 +22,7 @@ def set_up_logging(level: Level) -> None:
 
 
 def redact(record: logging.LogRecord) -> bool:
-    """Remove the secrets of a record; every record passes this filter."""
+    """Redact the secrets in ``record``; return True, so that the filter passes every record."""
     message = record.getMessage()
     redacted = _SECRET.sub(r"\1(redacted)", message)
     if redacted != message:

@@ -95,7 +95,7 @@ class SessionsController(Controller):
         info = session.info()
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)
-        if not settings.is_locked:
+        if not settings.requires_credentials:
             return CreatedSession(session_id=info.session_id, ws_url=ws_url, session=info)
         token = tokens.make(info.session_id, user, "record", clock.now())
         return CreatedSession(

@@ -1,4 +1,6 @@
-"""What replaces parts of uvicorn: its HTTP protocol and its WebSocket protocol.
+"""Replacements of parts of uvicorn: its HTTP protocol and its WebSocket protocol.
 
-Both bound what a connection can cost before a handler sees it: time, size and turns.
+Both limit what a connection can use before a handler runs. `http_protocol` limits the time and the
+size of a request and the number of incomplete requests; `websocket_protocol` serves connections
+with unparsed input by round-robin. `process` configures the server. They write no files.
 """

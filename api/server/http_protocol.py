@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol with what it lacks: a time and a size within which a request has arrived.
+"""uvicorn's HTTP protocol with limits on the time and the size of a request.
 
-Every WebSocket begins here, too. Whoever opens connections and says little, or never comes to an
-end, is answered and let go.
+A WebSocket handshake is an HTTP request, so the limits apply to it too. A client that opens a
+connection and does not complete its request in time gets an error status, and the connection is
+closed.
 """
 
 import asyncio
@@ -11,27 +12,28 @@ from typing import Any
 from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-# The request line and all headers, or what stands between two pieces of a body. The longest
-# honest ones carry a token of a few kilobytes.
+# Limit for the request line with all headers, and for the framing between two pieces of a body.
+# The longest legitimate headers contain a token of a few kilobytes.
 _MAX_HEAD_BYTES = 32 * 1024
 
-# Requests that wait for the answers to those before them on the same connection.
+# Requests on one connection that wait for the responses to earlier requests.
 _MAX_PIPELINED_REQUESTS = 100
 
 
 class PendingRequests:
-    """Connections whose request is still to come. One too many, and the oldest is let go.
+    """The connections with an incomplete request. One above the limit closes the oldest with 503.
 
-    An honest request follows its connection at once, so that those who stall are the oldest.
+    A legitimate client sends its request as soon as it is connected, so the oldest connections
+    are those that stall.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._protocols: dict[BoundedHttpProtocol, None] = {}
 
     def add(self, protocol: "BoundedHttpProtocol") -> None:
         self._protocols[protocol] = None
-        if len(self._protocols) > self._most:
+        if len(self._protocols) > self._limit:
             next(iter(self._protocols)).refuse(b"503 Service Unavailable")
 
     def discard(self, protocol: "BoundedHttpProtocol") -> None:
@@ -39,7 +41,7 @@ class PendingRequests:
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Answers 408 to a request that is late, 431 to one whose head has no end."""
+    """Responds with 408 to a late request, and with 431 to a request with too long a head."""
 
     def __init__(
         self, *args: Any, request_seconds: float, pending: PendingRequests, **kwargs: Any
@@ -51,7 +53,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._has_head = False
         self._head_bytes = 0
         self._data = b""
-        self._answering: RequestResponseCycle | None = None
+        self._active_cycle: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,9 +61,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect_request()  # the next one on a connection that is kept alive
+            self._expect_request()  # the next request on a kept-alive connection
         if self._has_head:
-            self._head_bytes += len(data)  # unless they are of the body
+            self._head_bytes += len(data)  # `on_body` resets it
         else:
             end = data.find(b"\r\n\r\n")
             self._head_bytes += len(data) if end < 0 else end
@@ -76,7 +78,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _MAX_PIPELINED_REQUESTS:
-            raise ValueError("too many requests at once")  # the answer is 400
+            raise ValueError("too many pipelined requests")  # uvicorn responds with 400
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -88,39 +90,39 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._end_deadline()
+        self._cancel_deadline()
         self._has_head, self._head_bytes = False, 0
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """Frames that came with the request, before its answer, are not lost."""
-        self._end_deadline()
+        """Start the WebSocket; pass it the frames that the client sent along with the request."""
+        self._cancel_deadline()
         upgrade = sys.exception()
         super().handle_websocket_upgrade()
         protocol: Any = self.transport.get_protocol()
-        if not protocol.handshake_initiated:  # it says nothing of what it cannot parse
+        if not protocol.handshake_initiated:  # uvicorn does not respond to a bad handshake
             self.refuse(b"400 Bad Request")
         elif isinstance(upgrade, HttpParserUpgrade) and (rest := self._data[upgrade.args[0] :]):
             protocol.data_received(rest)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answering = cycle
+        self._active_cycle = cycle
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end_deadline()
-        if self._answering is not None:  # uvicorn tells the last request of several, and no other
-            self._answering.disconnected = True
-            self._answering.message_event.set()
+        self._cancel_deadline()
+        if self._active_cycle is not None:  # uvicorn notifies only the last pipelined request
+            self._active_cycle.disconnected = True
+            self._active_cycle.message_event.set()
         super().connection_lost(exc)
 
     def refuse(self, status: bytes) -> None:
-        """Close the connection, with an answer unless it would stand amidst another."""
-        self._end_deadline()
+        """Close the connection; send ``status`` unless a response is in progress."""
+        self._cancel_deadline()
         if self.transport.is_closing():
             return
-        answer = self._answering
-        if answer is None or answer.response_complete or not answer.response_started:
+        cycle = self._active_cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(
                 b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             )
@@ -132,7 +134,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         )
         self._pending.add(self)
 
-    def _end_deadline(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

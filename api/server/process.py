@@ -14,13 +14,13 @@ from api.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# uvicorn waits this long for connections to end before it cancels them; what
-# comes after (persisting every recording) must fit into ten seconds, too.
+# uvicorn waits this long for connections to end before it cancels them. Then the service persists
+# every recording; both must fit into ten seconds.
 _GRACEFUL_SECONDS = 4
 
 
 class Server(uvicorn.Server):
-    """Logs its address, as uvicorn does for sockets that it opened itself."""
+    """Logs its URL, as uvicorn does for sockets that it opened itself."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -30,12 +30,12 @@ class Server(uvicorn.Server):
 
 
 def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uvicorn.Config:
-    """Return the configuration of a server of ``app``; ``host`` and ``port`` are for the log."""
+    """Return the configuration of the server of ``app``; the log shows ``host`` and ``port``."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        workers=1,  # whatever WEB_CONCURRENCY says: a folder has one writer
+        workers=1,  # overrides WEB_CONCURRENCY: a folder has one writer
         loop="uvloop",
         http=cast(
             "Any",
@@ -50,10 +50,10 @@ def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uv
         ws_ping_interval=settings.ping_interval_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,
         ws_per_message_deflate=False,
-        # uvicorn would trust the loopback address otherwise, and every client that calls from it.
+        # By default uvicorn trusts X-Forwarded-For from every client on the loopback address.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
-        log_config=None,  # one log, in one form
+        log_config=None,  # `api.observe.logs` configures logging
         log_level=settings.log_level,
     )

@@ -1,10 +1,14 @@
-"""Sessions: their order, counts and state, without a socket.
+"""Sessions: their order, counts and state, without sockets.
 
-`core` is the state machine of one session, pure: events in, actions out. `session` is its shell:
-it opens and ends the input streams (`input_stream`), which write through the `ledger` into the
-recording. `registry` knows the sessions that are live in this process, opens others from storage
-and ends them. `parameters` checks what a client asks for; `info` is what it is told.
+`core` is the state machine of one session, without I/O: it gets events and returns actions.
+`session` carries out the actions: it opens and ends the input streams (`input_stream`), which
+write to the recording through the `ledger`. `registry` has the sessions that are live in this
+process; it creates, opens, closes and deletes sessions. `found` is the result of a look-up.
+`connection` is the interface of a client's connection. `progress` wakes listeners. `parameters`
+checks the parameters of a new session; `info` builds the information about a session.
 
-A session that cannot be continued here (its storage failed) is released, not repaired: the next
-client that connects to it opens it from storage, at its last checkpoint.
+All files and objects are written by the package `storage`. If storage fails for longer than the
+retries, the session is released: clients get an error, and the next client that connects opens the
+session from storage at its last checkpoint. Chunks that were not acknowledged are then not in the
+recording.
 """

@@ -1,4 +1,4 @@
-"""A client's connection, as far as a session is concerned. The socket is somebody else's."""
+"""The interface between a session and a client's connection; `api.routes` implements it."""
 
 from typing import Protocol
 
@@ -6,21 +6,21 @@ from api.wire.messages import SessionInfo
 
 
 class Connection(Protocol):
-    """A client's connection, as far as its session is concerned."""
+    """A client's connection to a session."""
 
     @property
     def last_received(self) -> float:
-        """When its last message came, by the session's monotonic clock."""
+        """Return when the last message arrived, in seconds of the monotonic clock."""
         ...
 
     async def end(self, error: Exception) -> None:
-        """Say why and close."""
+        """Send ``error`` to the client and close the connection."""
         ...
 
     async def wait_received(self) -> None:
-        """Return when all that was delivered before it closed is received."""
+        """Return after the session has received all messages delivered before the close."""
         ...
 
     async def end_completed(self, info: SessionInfo) -> None:
-        """Send the session's final message and close."""
+        """Send the final message of the session and close the connection."""
         ...

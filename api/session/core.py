@@ -1,8 +1,8 @@
-"""The state machine of one session, without I/O: events in, actions out.
+"""The state machine of one session, without I/O: it gets events and returns actions.
 
-It decides which connection feeds which input stream, which streams end and when, and which limits
-are reached. It reads no clock and knows no socket, task or file: `api.session.session` carries out
-its actions. A connection is any hashable value; a stream is its number.
+It decides which connection feeds which input stream, when streams end, and which limits are
+reached. It reads no clock and uses no socket, task or file: `api.session.session` carries out its
+actions. A connection is any hashable value; a stream is a number.
 """
 
 import enum
@@ -17,16 +17,16 @@ C = TypeVar("C")
 
 
 class SessionState(enum.Enum):
-    """A session goes from the first state to the second, and ends in one of the last two."""
+    """ACTIVE, then ENDING, then COMPLETED or RELEASED."""
 
     ACTIVE = "active"
-    ENDING = "ending"  # no chunk is taken any more
+    ENDING = "ending"  # accepts no more chunks
     COMPLETED = "completed"
-    RELEASED = "released"  # not complete: it can be opened again, here or on another node
+    RELEASED = "released"  # not completed: this or another process can open it again
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one session may take."""
+    """The limits of one session."""
 
     max_connections: int = 5
     connection_timeout_seconds: float = 300.0
@@ -35,25 +35,25 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenStream(msgspec.Struct, frozen=True):
-    """Begin the input stream of this number. Nothing is awaited before it is there."""
+    """Open the input stream ``number``. The shell does it before it awaits anything."""
 
     number: int
 
 
 class EndStream(msgspec.Struct, frozen=True):
-    """Record the rest of this stream, and forget it."""
+    """Record the rest of the stream and remove it."""
 
     number: int
 
 
 class Replace(msgspec.Struct, Generic[C], frozen=True):
-    """End this connection, which is half open; when it has been detached, ask again."""
+    """End this half-open connection; after it has detached, call `SessionCore.resume` again."""
 
     connection: C
 
 
 class CloseIdle(msgspec.Struct, Generic[C], frozen=True):
-    """End this connection: it has been silent for too long."""
+    """End this connection: it sent no message within the timeout."""
 
     connection: C
 
@@ -62,30 +62,36 @@ Action: TypeAlias = OpenStream | EndStream | Replace[C] | CloseIdle[C]
 
 
 class SessionCore(Generic[C]):
-    """The connections and streams of one session. A refused event raises and changes nothing."""
+    """The connections and streams of one session. An event that raises changes nothing."""
 
     def __init__(
         self, session_id: str, limits: SessionLimits, *, last_stream: int, now: float
     ) -> None:
-        """``last_stream`` is the highest number that was ever given to a stream of the session."""
+        """Start in state ACTIVE; ``last_stream`` is the highest stream number used so far."""
         self.state = SessionState.ACTIVE
-        self.streams: dict[C, int] = {}  # of each connection, in the order in which they came
-        self.waiting: int | None = None  # the stream of a dropped connection, to be resumed
+        self.streams: dict[C, int] = {}  # by connection, in the order of joining
+        self.waiting: int | None = None  # the stream of a dropped connection, which can be resumed
         self._session_id = session_id
         self._limits = limits
         self._last_stream = last_stream
         self._listeners = 0
-        self._idle_since = now  # when a connection left last
+        self._idle_since = now  # when the last connection left
         self._waiting_since = now
 
     def attach(self, connection: C) -> list[Action[C]]:
-        """Give ``connection`` a new stream; the one that waits will not be resumed."""
+        """Add ``connection`` with a new stream; end the waiting stream.
+
+        Raises `SessionCompletedError` or `TooManyConnectionsError`.
+        """
         self.check_active()
         self._check_room()
         return [self._open_for(connection), *self.end_waiting()]
 
     def resume(self, connection: C) -> list[Action[C]]:
-        """Give ``connection`` the stream of the one that dropped, or that is half open."""
+        """Add ``connection`` with the stream of the connection that dropped or is half open.
+
+        Raises `SessionCompletedError` or `TooManyConnectionsError`.
+        """
         self.check_active()
         if self.waiting is None and self.streams:
             return [Replace(list(self.streams)[-1])]
@@ -96,7 +102,7 @@ class SessionCore(Generic[C]):
         return []
 
     def detach(self, connection: C, *, has_input: bool, now: float) -> list[Action[C]]:
-        """``connection`` is gone. Its stream waits to be resumed if it ``has_input``."""
+        """Remove ``connection``. If its stream ``has_input``, the stream waits for resume."""
         number = self.streams.pop(connection, None)
         if number is None or self.state is not SessionState.ACTIVE:
             return []
@@ -108,7 +114,10 @@ class SessionCore(Generic[C]):
         return actions
 
     def stream_of(self, connection: C) -> int:
-        """Return the stream that takes the next chunk of ``connection``."""
+        """Return the stream for the next chunk of ``connection``.
+
+        Raises `SessionCompletedError`.
+        """
         self.check_active()
         try:
             return self.streams[connection]
@@ -116,36 +125,39 @@ class SessionCore(Generic[C]):
             raise SessionCompletedError(self._session_id) from None
 
     def begin_file(self, connection: C) -> list[Action[C]]:
-        """``connection`` begins a new file: its stream ends and the next one starts."""
+        """Start a new stream for ``connection``, which sent a new file; end its old stream."""
         ended = self.stream_of(connection)
         return [self._open_for(connection), EndStream(ended)]
 
     def restore(self, number: int) -> list[Action[C]]:
-        """A stream that was open when the last writer died waits to be resumed: the latest one."""
+        """Let the stream ``number``, open at the last checkpoint, wait for resume.
+
+        Only the latest one waits; a stream that waited before ends.
+        """
         actions = self.end_waiting()
         self.waiting = number
         return actions
 
     def end_waiting(self) -> list[Action[C]]:
-        """End the stream that waits, if there is one."""
+        """End the waiting stream, if there is one."""
         number, self.waiting = self.waiting, None
         return [] if number is None else [EndStream(number)]
 
     def begin_end(self) -> bool:
-        """Take no more chunks. Return False if the session was ending already."""
+        """Accept no more chunks. Return False if the session was ending already."""
         if self.state is not SessionState.ACTIVE:
             return False
         self.state = SessionState.ENDING
         return True
 
     def end(self, state: SessionState) -> None:
-        """The session is over: ``COMPLETED`` or ``RELEASED``."""
+        """Enter the final ``state``: ``COMPLETED`` or ``RELEASED``."""
         self.state = state
         self.streams.clear()
         self.waiting = None
 
     def listen(self) -> None:
-        """Count a listener. Raises :class:`TooManyConnectionsError`."""
+        """Add one listener. Raises :class:`TooManyConnectionsError`."""
         if self._listeners >= self._limits.max_connections:
             raise TooManyConnectionsError(self._limits.max_connections)
         self._listeners += 1
@@ -156,17 +168,17 @@ class SessionCore(Generic[C]):
     def is_over(
         self, now: float, *, age_seconds: float, duration_seconds: float, chunk_count: int
     ) -> bool:
-        """Return whether the session is to be completed: too old, too long, or forgotten."""
+        """Return whether a time limit is reached: maximum age, maximum audio, or idle time."""
         limits = self._limits
         if max(age_seconds, duration_seconds) > limits.max_session_duration_seconds:
             return True
-        patience_seconds = limits.session_idle_timeout_seconds
-        if not chunk_count:  # it takes the place of another session, and would lose nothing
-            patience_seconds = min(patience_seconds, limits.connection_timeout_seconds)
-        return not self.streams and now - self._idle_since > patience_seconds
+        idle_timeout_seconds = limits.session_idle_timeout_seconds
+        if not chunk_count:  # it has no audio, but counts against MAX_CONCURRENT_SESSIONS
+            idle_timeout_seconds = min(idle_timeout_seconds, limits.connection_timeout_seconds)
+        return not self.streams and now - self._idle_since > idle_timeout_seconds
 
     def overdue(self, now: float, last_received: Mapping[C, float]) -> list[Action[C]]:
-        """Return what has been silent for too long: connections, and the stream that waits."""
+        """End connections without a message, and the waiting stream, after the timeout."""
         timeout_seconds = self._limits.connection_timeout_seconds
         idle: list[Action[C]] = [
             CloseIdle(connection)
@@ -178,7 +190,7 @@ class SessionCore(Generic[C]):
         return idle
 
     def check_active(self) -> None:
-        """Raise :class:`SessionCompletedError` if the session takes no more chunks."""
+        """Raise :class:`SessionCompletedError` if the session accepts no more chunks."""
         if self.state is not SessionState.ACTIVE:
             raise SessionCompletedError(self._session_id)
 

@@ -1,6 +1,5 @@
-"""A session as one look-up finds it: live in this process, or stored. Reading changes nothing."""
+"""The result of looking a session up: live in this process, or stored. Reading changes nothing."""
 
-import logging
 from typing import TypeAlias
 from uuid import UUID
 
@@ -14,11 +13,9 @@ from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
 
-logger = logging.getLogger(__name__)
-
 
 class Live:
-    """A session that this process records."""
+    """A session that is live in this process."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -38,19 +35,19 @@ class Live:
         return await self.session.recording.audio()
 
     async def link(self, ttl_seconds: int) -> Link | None:
-        """Return None: the audio is not finished."""
+        """Return None: the store has a link to completed audio only."""
         del ttl_seconds
         return None
 
     async def owner(self) -> str | None:
-        """Return None: no other node records it."""
+        """Return None: this process is the owner."""
         return None
 
 
 class Stored:
-    """A session that this process does not record: completed, or another node's, or none's.
+    """A session that is not live in this process: completed, owned by another node, or unowned.
 
-    ``manifest`` is all that was read of it so far.
+    A look-up reads only ``manifest``.
     """
 
     def __init__(self, manifest: Manifest, storage: Storage, clock: Clock) -> None:
@@ -63,7 +60,7 @@ class Stored:
         return UUID(self.manifest.session_id)
 
     async def info(self) -> SessionInfo:
-        """Return what is stored; of an active session, where a takeover would continue."""
+        """Return the stored information; for an active session, what a takeover would continue."""
         progress = await self._progress() if self.manifest.status == "active" else None
         return session_info(
             self.manifest if progress is None else self.manifest.advanced_to(progress.checkpoint),
@@ -72,27 +69,28 @@ class Stored:
         )
 
     async def audio(self) -> Audio:
-        """Return the audio that is stored. Raises :class:`SessionNotFoundError`."""
+        """Return the stored audio. Raises :class:`SessionNotFoundError`."""
         try:
             return await self._storage.audio(self.manifest)
         except RecordingNotFoundError as error:
             raise SessionNotFoundError(self.manifest.session_id) from error
 
     async def link(self, ttl_seconds: int) -> Link | None:
-        """Return the store's own link to finished audio; None if there is none."""
+        """Return a presigned link to completed audio; None if the storage has none."""
         return await self._storage.link(self.manifest, ttl_seconds, self._clock.now())
 
     async def owner(self) -> str | None:
-        """Return the address of the living node that records it; None if there is none."""
+        """Return the address of the node that owns the session; None if no live node does."""
         if self.manifest.status != "active":
             return None
         return await self._storage.owner(self.manifest)
 
     async def _progress(self) -> Progress | None:
-        """Return how far the active session got; None, with the new manifest, if it is completed.
+        """Return the progress of the active session; None if it is completed meanwhile.
 
-        The manifest of an active session stands still. Its segments and state are removed when it
-        is completed, which may happen after the manifest was read.
+        If it is completed, ``manifest`` is replaced by the new one. The manifest of an active
+        session does not change. Completion removes the segments and the state, which may happen
+        after the manifest was read.
         """
         try:
             progress = await self._storage.progress(self.manifest)
@@ -105,7 +103,7 @@ class Stored:
         return progress
 
     async def _is_completed(self) -> bool:
-        """Read the manifest again, and keep it if it says that the session is completed."""
+        """Read the manifest again; keep it and return True if the session is completed."""
         manifest = await self._storage.manifest(self.session_id)
         if manifest.status == "active":
             return False

@@ -1,4 +1,4 @@
-"""What clients are told of a session."""
+"""The information about a session that clients get."""
 
 from api.wire.messages import SessionInfo
 from storage.manifest import Manifest
@@ -15,7 +15,10 @@ def session_info(
     unpersisted: Unpersisted = _NOTHING,
     connections: int = 0,
 ) -> SessionInfo:
-    """The wire's view of ``manifest``. Of a completed session every chunk is persisted."""
+    """Return the information in ``manifest``, as clients get it.
+
+    ``persisted_chunk_count`` None: every chunk is persisted, as in a completed session.
+    """
     return SessionInfo(
         session_id=manifest.session_id,
         status=manifest.status,

@@ -1,7 +1,7 @@
-"""One recorder's bytes on their way into the recording.
+"""One input stream: the bytes of one recorder on the client's side.
 
-An input stream outlives the connection that carried it. It takes chunks in order, has them
-decoded, and writes the PCM and its counts through the ledger.
+An input stream outlives a dropped connection if the client resumes. It decodes its chunks in order
+and writes the PCM and the counts through the ledger.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class InputStream:
-    """Records the chunks of one stream. Ends once, with `end` or `abort`; then it takes none."""
+    """Records the chunks of one stream, until `end` or `abort` is called."""
 
     def __init__(
         self,
@@ -34,30 +34,30 @@ class InputStream:
         launcher: DecoderLauncher,
         ledger: Ledger,
     ) -> None:
-        """``number`` names the stream in the checkpoints of the recording."""
+        """Create the stream; ``number`` identifies it in the checkpoints of the recording."""
         self.number = number
         self._ledger = ledger
         self._decoder = StreamDecoder(declared, pcm_format, launcher=launcher, emit=self._write)
         self._boundary = FileBoundary()
-        self._lock = asyncio.Lock()  # held while a chunk is recorded, or the stream ends
+        self._lock = asyncio.Lock()  # held while a chunk is recorded or the stream ends
         self._has_ended = False
-        self._failure: Exception | None = None  # why it could not end
+        self._failure: Exception | None = None  # raised by `end`
 
     @property
     def has_input(self) -> bool:
-        """Whether any byte of the stream has arrived."""
+        """Return whether any byte of the stream has arrived."""
         return self._decoder.has_input
 
     def receive_now(self, chunk: bytes) -> bool:
-        """Record ``chunk`` if that takes no waiting; if False is returned, use :meth:`receive`.
+        """Record ``chunk`` if nothing has to be awaited; on False, call :meth:`receive`.
 
-        Nearly every chunk of PCM is recorded here. As nothing is awaited, nothing is locked.
+        This is the hot path of PCM. It needs no lock, because it does not await.
         """
         framer = self._decoder.passthrough
         if (
             framer is None
             or len(chunk) < SIGNATURE_BYTES
-            or self._boundary.is_holding
+            or self._boundary.has_partial_signature
             or begins_file(chunk)
             or self._lock.locked()
             or not self._ledger.takes_at_once(len(chunk))
@@ -67,21 +67,21 @@ class InputStream:
         try:
             self._ledger.append(self.number, pcm, framer.state(), chunks=1)
         except StorageUnavailableError:
-            # Nothing was written. The chunk comes again, to be written with retries.
+            # Nothing was written. `receive` gets the same chunk and writes it with retries.
             self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
             return False
         return True
 
     def new_file(self, chunk: bytes) -> bytes | None:
-        """Return the beginning of the new file if ``chunk`` begins one in this stream's middle."""
+        """Return the first bytes of the new file if ``chunk`` begins one, else None."""
         return self._boundary.new_file(chunk) if self.has_input else None
 
     async def receive(self, chunk: bytes) -> None:
-        """Record ``chunk``. When this returns, it survives the death of the process.
+        """Record ``chunk``. After the return it survives a crash of the process.
 
-        Raises :class:`DecodeError` for a chunk that counts as received but is not audio,
-        `StorageUnavailableError` for one that does not count because it could not be written,
-        :class:`SessionCompletedError` for one that came after the end.
+        Raises :class:`DecodeError` for a chunk that is counted but cannot be decoded,
+        `StorageUnavailableError` for a chunk that is not counted because it could not be written,
+        :class:`SessionCompletedError` for a chunk after the end of the stream.
         """
         async with self._lock:
             if self._has_ended:
@@ -93,9 +93,9 @@ class InputStream:
                 raise
 
     async def end(self) -> None:
-        """Write the rest of the stream and forget it. Damage that is noticed now is recorded.
+        """Record the rest of the stream, and its decode error if there is one. Idempotent.
 
-        Raises what keeps the stream from ending, each time.
+        Raises the error that prevents the end; every further call raises it again.
         """
         async with self._lock:
             if self._failure is not None:
@@ -110,13 +110,13 @@ class InputStream:
                 raise
 
     async def abort(self) -> None:
-        """End the stream as it is: it can be restored from the last checkpoint."""
+        """Stop without recording the rest; the last checkpoint can be restored."""
         async with self._lock:
             self._has_ended = True
             await self._decoder.abort()
 
     async def restore(self, saved: StreamCheckpoint, kept_input: AsyncIterator[bytes]) -> None:
-        """Become the stream that was ``saved`` in the recording's last checkpoint."""
+        """Continue the stream that was ``saved`` in the recording's last checkpoint."""
         try:
             async for pcm in self._decoder.restore(saved.state, kept_input, saved.pcm_bytes):
                 await self._write(pcm)
@@ -140,14 +140,19 @@ class InputStream:
         try:
             await self._write(await self._rest())
         except DecodeError as error:
-            logger.warning("%s: the end of an input stream: %s", self._ledger.session_id, error)
+            logger.warning(
+                "%s: failed to decode the end of an input stream: stream=%d error=%s",
+                self._ledger.session_id,
+                self.number,
+                error,
+            )
             damage = error
         await self._ledger.remove_stream(self.number, damage)
 
     async def _rest(self) -> Buffer:
-        held = self._boundary.release()
-        if held and self._decoder.passthrough is None and not self._decoder.has_failed:
-            await self._write(await self._decoder.feed(held))
+        kept_back = self._boundary.release()
+        if kept_back and self._decoder.passthrough is None and not self._decoder.has_failed:
+            await self._write(await self._decoder.feed(kept_back))
         return await self._decoder.finish()
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:

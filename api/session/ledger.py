@@ -1,7 +1,7 @@
-"""What a session has recorded: bytes and the counts that go with them, written together.
+"""The writer of one recording: it writes audio and its counts together.
 
-The recording's checkpoint is the only truth. Every count that a client is told is read
-from it, and it moves only when the bytes it counts were written.
+All counts in messages are read from the recording's checkpoint, which advances only after the
+bytes that it counts were written.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from storage.retry import Backoff, retry
 
 logger = logging.getLogger(__name__)
 
-# Storage that fails is tried again for about eight seconds; then the session is given up.
+# Retries for about eight seconds; then the session is released.
 WRITE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=4.0, retries=8)
 
-# More is written in a thread: the kernel makes a writer wait that is faster than the disk.
+# Larger writes run in a thread: the kernel blocks a writer that is faster than the disk.
 _LARGE_BYTES = 256 * 1024
 
-# An error is text from ffmpeg, and a checkpoint has little room.
+# The error is text from ffmpeg of any length; a checkpoint has a fixed size.
 _MAX_ERROR_BYTES = 200
 
 T = TypeVar("T")
@@ -35,8 +35,8 @@ T = TypeVar("T")
 class Ledger:
     """Writes to one recording.
 
-    ``gave_up`` is called once, when retries came to their end; from then on nothing is written.
-    ``appended`` is called after everything that was written.
+    ``gave_up`` is called once, after the last retry has failed; then nothing more is written.
+    ``appended`` is called after each write.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Ledger:
         self._backoff = backoff
         self._bytes_per_second = recording.manifest.pcm_format.bytes_per_second
         self._failure: StorageUnavailableError | None = None
-        self._writing = asyncio.Lock()  # held by what may take a while
+        self._writing = asyncio.Lock()  # held during writes with retries
 
     def counts(self) -> SessionCounts:
-        """Return what every message says of the session."""
+        """Return the counts for messages about the session."""
         checkpoint = self._recording.checkpoint
         return SessionCounts(
             self.session_id,
@@ -68,16 +68,16 @@ class Ledger:
 
     @property
     def last_stream_number(self) -> int:
-        """The highest number that any checkpoint of the recording may still name."""
+        """Return the highest stream number in the written and the persisted checkpoint."""
         checkpoints = (self._recording.checkpoint, self._recording.persisted)
         return max((s.number for c in checkpoints for s in c.streams), default=0)
 
     def stream(self, number: int) -> StreamCheckpoint:
-        """Return how far the stream of that number is written."""
+        """Return the checkpoint of stream ``number``."""
         return self._recording.checkpoint.stream(number)
 
     def takes_at_once(self, size_bytes: int) -> bool:
-        """Return whether :meth:`append` may be called for so much, now."""
+        """Return whether :meth:`append` may be called now for a chunk of ``size_bytes``."""
         return size_bytes <= _LARGE_BYTES and not self._writing.locked()
 
     def append(
@@ -91,11 +91,11 @@ class Ledger:
         ahead_bytes: int = 0,
         error: str = "",
     ) -> None:
-        """Write ``pcm`` of stream ``number`` and what it counts for, now or not at all.
+        """Append ``pcm`` of stream ``number`` and its counts, without retries.
 
-        ``state`` is what the stream's decoder needs to go on after it, if it needs no input;
-        ``ahead_bytes`` of PCM were written ahead of ``pcm``. Raises `StorageUnavailableError`,
-        and then nothing has changed.
+        ``state`` is the state from which the stream's decoder continues; empty if it must decode
+        the kept input again. ``kept_bytes`` of input and ``ahead_bytes`` of PCM were written
+        before this call. Raises `StorageUnavailableError`; then nothing has changed.
         """
         last = self._recording.checkpoint
         pcm_bytes = ahead_bytes + len(pcm)
@@ -113,7 +113,10 @@ class Ledger:
     async def append_persistently(
         self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0, error: str = ""
     ) -> None:
-        """Append however much, and try again while the storage fails."""
+        """Append PCM of any size; retry while the storage fails.
+
+        Raises `StorageUnavailableError` after the last retry.
+        """
         is_large = len(pcm) > _LARGE_BYTES
 
         async def append() -> None:
@@ -126,7 +129,10 @@ class Ledger:
         await self._retry(append)
 
     async def keep_input(self, number: int, chunk: bytes) -> None:
-        """Keep and count a chunk of raw input: its PCM can be made from it again."""
+        """Store and count a chunk of input, so that it can be decoded again after a crash.
+
+        Raises `StorageUnavailableError` after the last retry.
+        """
 
         async def keep_input() -> None:
             offset = self.stream(number).kept_bytes
@@ -139,12 +145,12 @@ class Ledger:
         await self._retry(keep_input)
 
     async def fail(self, number: int, state: bytes, error: Exception) -> None:
-        """Note that the stream cannot be decoded: its decoder is in ``state`` for good."""
+        """Record that the stream cannot be decoded; its decoder stays in ``state``."""
         await self.append_persistently(number, b"", state, error=_text(error))
         self._recording.drop_input(number)
 
     async def remove_stream(self, number: int, error: Exception | None) -> None:
-        """Note that the stream has ended, with ``error`` if not all of it could be decoded."""
+        """Record that the stream has ended, with ``error`` if some of it could not be decoded."""
         text = "" if error is None else _text(error)
         last = self._recording.checkpoint
         if last.without(number, error=text) == last:
@@ -158,7 +164,7 @@ class Ledger:
         self._recording.drop_input(number)
 
     async def complete(self, at: datetime) -> Manifest:
-        """Complete the recording, and try again while the storage fails."""
+        """Complete the recording at time ``at``; retry while the storage fails."""
         return await self._retry(lambda: self._recording.complete(at))
 
     async def _retry(self, action: Callable[[], Awaitable[T]]) -> T:
@@ -173,14 +179,18 @@ class Ledger:
                     failed=self._log_failure,
                 )
             except StorageUnavailableError as failure:
-                logger.error("%s: storage failed, giving up: %s", self.session_id, failure)  # noqa: TRY400
+                logger.error(  # noqa: TRY400
+                    "%s: storage failed, no retries left, releasing the session: %s",
+                    self.session_id,
+                    failure,
+                )
                 self._failure = failure
                 self._gave_up(failure)
                 raise
 
     def _log_failure(self, error: Exception, delay_seconds: float) -> None:
         logger.warning(
-            "%s: storage failed, next try in %.2f s: %s", self.session_id, delay_seconds, error
+            "%s: storage failed, retrying in %.2f s: %s", self.session_id, delay_seconds, error
         )
 
 
@@ -189,7 +199,10 @@ def _text(error: Exception) -> str:
 
 
 async def _in_thread(write: Callable[..., None], *arguments: object) -> None:
-    """Return when it is written, even if cancelled: the file must not be closed before."""
+    """Run ``write`` in a thread; return after it has ended, even if cancelled.
+
+    Otherwise the caller could close the file during the write.
+    """
     writing = asyncio.ensure_future(asyncio.to_thread(write, *arguments))
     try:
         await asyncio.shield(writing)

@@ -1,4 +1,4 @@
-"""The parameters of a new session, checked the same way over HTTP and on a WebSocket."""
+"""The parameters of a new session: one check for HTTP and WebSocket."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -13,7 +13,7 @@ _MAX_DIGITS = 9
 
 
 class AudioParameters(msgspec.Struct, frozen=True):
-    """What a session records: its rate in Hz, its channels, and the format of what is sent."""
+    """Sample rate in Hz and channels of a recording, and the declared format of its input."""
 
     sample_rate: int
     channels: int
@@ -21,7 +21,10 @@ class AudioParameters(msgspec.Struct, frozen=True):
 
 
 def audio_parameters(given: Mapping[str, object], defaults: AudioParameters) -> AudioParameters:
-    """Return the parameters ``given``, checked. Raises :class:`InvalidParameterError`."""
+    """Return the parameters in ``given``, else the ``defaults``.
+
+    Raises :class:`InvalidParameterError`.
+    """
     return AudioParameters(
         sample_rate=_number(given, "sample_rate", SAMPLE_RATES, defaults.sample_rate),
         channels=_number(given, "channels", CHANNELS, defaults.channels),
@@ -30,7 +33,10 @@ def audio_parameters(given: Mapping[str, object], defaults: AudioParameters) -> 
 
 
 def user_id(given: Mapping[str, object]) -> str | None:
-    """Raises :class:`InvalidParameterError` for an id that is too long or no text."""
+    """Return the user id in ``given``; None if it is missing or empty.
+
+    Raises :class:`InvalidParameterError` if it is too long or not printable text.
+    """
     value = given.get("user_id")
     if value is None:
         return None
@@ -49,7 +55,7 @@ def _number(
     value = given.get(parameter)
     if value is None:
         return default
-    # Query parameters are text; "+8000", "8_000" and " 8000" are not numbers here.
+    # Query parameters are text. int() also accepts "+8000", "8_000" and " 8000"; this does not.
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         value = int(value)
     if type(value) is not int or value not in valid:

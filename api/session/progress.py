@@ -1,16 +1,16 @@
-"""Waking those that wait for more audio of a session."""
+"""The signal that wakes listeners when a session has more audio."""
 
 import asyncio
 
 
 class ProgressSignal:
-    """Wakes every waiter at each `notify`, and costs next to nothing without one."""
+    """Wakes every waiter at each `notify`, which is cheap if there is no waiter."""
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Something was written, or the session is gone."""
+        """Wake all waiters: audio was written, or the session has ended."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""The sessions that are live in this process, and the way to all others."""
+"""The registry: the sessions that are live in this process, and access to stored ones."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ from storage.watermark import Unpersisted
 logger = logging.getLogger(__name__)
 
 
-_INFOS_AT_ONCE = 16  # active sessions of a page that are read side by side
+_INFOS_AT_ONCE = 16  # active sessions of a page that are read concurrently
 
 
 class Registry:
@@ -47,7 +47,7 @@ class Registry:
         launcher: DecoderLauncher,
         backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
-        """``backoff`` says how long storage that fails is tried again."""
+        """Create an empty registry; ``backoff`` determines the retries of failed writes."""
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
@@ -64,7 +64,7 @@ class Registry:
         return list(self._live.values())
 
     def unpersisted(self) -> Unpersisted:
-        """Of all live sessions: the sum of their audio, and the longest wait."""
+        """Return the unpersisted audio of all live sessions, and the age of the oldest."""
         waiting = [session.recording.unpersisted for session in self._live.values()]
         return Unpersisted(
             sum(each.pcm_bytes for each in waiting),
@@ -72,7 +72,7 @@ class Registry:
         )
 
     async def create(self, parameters: AudioParameters, user_id: str | None) -> Session:
-        """Begin a session. Raises :class:`TooManySessionsError`."""
+        """Create a session. Raises :class:`TooManySessionsError`."""
         if len(self._live) + self._creating >= self._max_sessions:
             raise TooManySessionsError(self._max_sessions)
         manifest = Manifest(
@@ -91,7 +91,7 @@ class Registry:
         return self._enter(self._session(recording))
 
     async def lookup(self, session_id: str) -> Found:
-        """Find a session: one read of its manifest, or none if it is live here.
+        """Return the session. Reads its manifest once, unless the session is live here.
 
         Raises :class:`SessionNotFoundError`.
         """
@@ -101,10 +101,10 @@ class Registry:
         return self._stored(await self._manifest(key))
 
     async def open(self, found: Found) -> Session:
-        """Return the active session, taken over from storage if it is not live here.
+        """Return the active session; take it over from storage if it is not live here.
 
-        Raises :class:`SessionNotFoundError` or :class:`SessionCompletedError`, and
-        `OwnedElsewhereError` while another living node has it.
+        Raises :class:`SessionNotFoundError`, :class:`SessionCompletedError`, and
+        `OwnedElsewhereError` if another live node owns it.
         """
         key = found.session_id
         manifest = found.manifest if isinstance(found, Stored) else None
@@ -112,7 +112,7 @@ class Registry:
             if session.state is SessionState.ACTIVE:
                 return session
             await session.gone.wait()
-            manifest = None  # it says something else by now
+            manifest = None  # it has changed; `_take_over` reads it again
         if key in self._deleting:
             raise SessionNotFoundError(str(key))
         task = self._opening.get(key)
@@ -125,7 +125,10 @@ class Registry:
     async def page(
         self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
     ) -> SessionPage:
-        """Sessions, newest first. Raises :class:`InvalidParameterError` for a bad cursor."""
+        """Return one page of sessions, newest first.
+
+        Raises :class:`InvalidParameterError` for a bad cursor.
+        """
         if cursor is not None and not is_session_id(cursor):
             raise InvalidParameterError("cursor")
         page = await self._storage.manifests(
@@ -141,18 +144,21 @@ class Registry:
         return SessionPage(sessions=infos, next_cursor=page.next_cursor)
 
     async def close(self, found: Found) -> SessionInfo:
-        """Complete a session and return its final information; a completed one stays so."""
+        """Complete a session; return its final information. Idempotent."""
         if found.manifest.status == "completed":
             return await found.info()
         with contextlib.suppress(SessionCompletedError):
             while True:
-                # None: it was being released, after a failure, and is opened again.
+                # None: the session was being released after a failure; open it again.
                 if (info := await (await self.open(found)).close()) is not None:
                     return info
         return await (await self.lookup(str(found.session_id))).info()
 
     async def delete(self, found: Found) -> None:
-        """Remove every trace of a session, ending it first if it is live."""
+        """Delete everything that is stored of a session; release it first if it is live.
+
+        Raises :class:`SessionNotFoundError`.
+        """
         key = found.session_id
         self._deleting.add(key)
         try:
@@ -167,7 +173,7 @@ class Registry:
             self._deleting.discard(key)
 
     async def shutdown(self) -> None:
-        """Release every session, persisted, for the next process."""
+        """Persist and release every live session, so that another process can take it over."""
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
 
@@ -179,7 +185,9 @@ class Registry:
             recording = await self._storage.open(manifest)
         except RecordingNotFoundError as error:
             if (await self._manifest(key)).status == "active":
-                raise StorageUnavailableError(f"an object of {key} is missing") from error
+                raise StorageUnavailableError(
+                    f"{key}: the session is active, but an object of its recording is missing"
+                ) from error
             raise SessionCompletedError(str(key)) from error
         session = self._session(recording)
         try:
@@ -187,7 +195,7 @@ class Registry:
         except BaseException:
             await session.release()
             raise
-        logger.info("%s taken over at chunk %d", key, session.counts().chunk_count)
+        logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
         return self._enter(session)
 
     def _session(self, recording: Recording) -> Session:
@@ -220,7 +228,11 @@ class Registry:
         try:
             return await found.info()
         except StorageError as error:  # one bad session must not hide the others
-            logger.warning("%s: its progress cannot be read: %s", manifest.session_id, error)
+            logger.warning(
+                "%s: failed to read the progress, listed without counts: %s",
+                manifest.session_id,
+                error,
+            )
             return session_info(manifest, location=self._storage.location(found.session_id))
 
     def _stored(self, manifest: Manifest) -> Stored:
@@ -228,13 +240,14 @@ class Registry:
 
 
 def parse_session_id(session_id: str) -> UUID:
-    """Return the id. Raises :class:`SessionNotFoundError` for text in any other spelling."""
+    """Return the UUID. Raises :class:`SessionNotFoundError` unless it is in canonical form."""
     if not is_session_id(session_id):
         raise SessionNotFoundError(session_id)
     return UUID(session_id)
 
 
 def is_session_id(text: str) -> bool:
+    """Return whether ``text`` is a UUID in canonical form, in upper or lower case."""
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:

@@ -1,7 +1,7 @@
-"""One active session: the shell around `api.session.core`, driven by its connections.
+"""One live session: the shell around the state machine in `api.session.core`.
 
-It carries out the core's actions: it opens and ends input streams, ends connections, completes or
-releases the recording.
+It passes the events of connections to the core and carries out the core's actions: it opens and
+ends input streams, ends connections, and completes or releases the recording.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class Session:
-    """An active session on one event loop. Raises `SessionCompletedError` once it is ending."""
+    """A live session. While it ends, its methods raise `SessionCompletedError`."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Session:
         backoff: Backoff,
         gone: Callable[["Session"], None],
     ) -> None:
-        """``gone`` is called when the session is over here, completed or not."""
+        """Start the session; ``gone`` is called when it is completed or released."""
         session_id = recording.manifest.session_id
         self.session_id = UUID(session_id)
         self.recording = recording
@@ -81,7 +81,7 @@ class Session:
         self._launcher = launcher
         self._clock = clock
         self._on_gone = gone
-        self._streams: dict[int, InputStream] = {}  # that have not ended, by number
+        self._streams: dict[int, InputStream] = {}  # the streams that have not ended, by number
         self._end: asyncio.Task[SessionInfo | None] | None = None
         recording.watch(lambda: self._give_up(FencedError(session_id)))
 
@@ -94,7 +94,7 @@ class Session:
         return list(self._core.streams)
 
     def info(self) -> SessionInfo:
-        """Return the session as it is now."""
+        """Return the current information about the session."""
         return session_info(
             self.recording.manifest.advanced_to(self.recording.checkpoint),
             persisted_chunk_count=self.recording.persisted.chunk_count,
@@ -104,16 +104,19 @@ class Session:
         )
 
     async def attach(self, connection: Connection) -> None:
-        """Begin a new input stream for ``connection``. Raises `TooManyConnectionsError`."""
+        """Add ``connection`` with a new input stream. Raises `TooManyConnectionsError`."""
         await self._run(self._core.attach(connection))
 
     async def resume(self, connection: Connection) -> None:
-        """Continue the input stream of the connection that dropped, or that is half open."""
+        """Add ``connection`` and continue the stream of the one that dropped or is half open.
+
+        A half-open connection is ended first. Raises `TooManyConnectionsError`.
+        """
         while connection not in self._core.streams:
             await self._run(self._core.resume(connection))
 
     async def detach(self, connection: Connection) -> None:
-        """Note that the connection is gone. Its stream waits to be resumed."""
+        """Remove ``connection``. If its stream has input, the stream waits for resume."""
         stream = self._streams.get(self._core.streams.get(connection, -1))
         has_input = stream is not None and stream.has_input
         await self._run(
@@ -121,15 +124,15 @@ class Session:
         )
 
     def receive_now(self, connection: Connection, chunk: bytes) -> bool:
-        """Record ``chunk`` if that takes no waiting; if False is returned, use :meth:`receive`."""
+        """Record ``chunk`` if nothing has to be awaited; on False, call :meth:`receive`."""
         return self._streams[self._core.stream_of(connection)].receive_now(chunk)
 
     async def receive(self, connection: Connection, chunk: bytes) -> None:
-        """Record one chunk. When this returns, it survives the death of the process.
+        """Record one chunk. After the return it survives a crash of the process.
 
-        Raises :class:`DecodeError` for a chunk that counts as received but is not audio,
-        `StorageUnavailableError` for one that does not count because it could not be
-        written, :class:`SessionCompletedError` for one that came too late.
+        Raises :class:`DecodeError` for a chunk that is counted but cannot be decoded,
+        `StorageUnavailableError` for a chunk that is not counted because it could not be written,
+        :class:`SessionCompletedError` for a chunk after the end of the session.
         """
         stream = self._streams[self._core.stream_of(connection)]
         if (first := stream.new_file(chunk)) is not None:
@@ -140,12 +143,13 @@ class Session:
         except (DecodeError, SessionCompletedError):
             raise
         except Exception as error:
-            # What the decoder had in hand is in doubt, what was written is not.
+            # The state of the decoder is unknown, but the checkpoint is valid: release the
+            # session, so that the next connection continues at the checkpoint.
             self._give_up(error)
             raise
 
     async def flush(self) -> None:
-        """Return when all chunks received so far are persisted."""
+        """Return after all chunks received so far are persisted."""
         await self.recording.flush()
 
     @contextlib.contextmanager
@@ -158,12 +162,12 @@ class Session:
             self._core.stop_listening()
 
     async def wait_for_more(self, pcm_bytes: int) -> None:
-        """Return when more than that is recorded, or the session is gone."""
+        """Return after more than ``pcm_bytes`` are recorded, or the session has ended."""
         while not self.gone.is_set() and self.recording.checkpoint.pcm_bytes <= pcm_bytes:
             await self._progress.wait()
 
     async def restore(self) -> None:
-        """Continue the streams that were open when the recording's last writer died."""
+        """Continue the streams that were open at the recording's last checkpoint."""
         for saved in self.recording.checkpoint.streams:
             await self._run(self._core.restore(saved.number))
             self._open_stream(saved.number)
@@ -171,7 +175,7 @@ class Session:
             await self._streams[saved.number].restore(saved, kept_input)
 
     def is_over(self) -> bool:
-        """Return whether a time limit says that the session is to be completed."""
+        """Return whether the session has reached a time limit and must be completed."""
         counts = self.counts()
         age = self._clock.now() - self.recording.manifest.created_at
         return self._core.is_over(
@@ -182,24 +186,24 @@ class Session:
         )
 
     async def end_overdue(self) -> None:
-        """End connections, and the stream that waits, that have been silent for too long."""
+        """End connections without a message, and the waiting stream, after the timeout."""
         last_received = {each: each.last_received for each in self._core.streams}
         await self._run(self._core.overdue(self._clock.monotonic(), last_received))
 
     async def close(self) -> SessionInfo | None:
-        """Complete the recording and return its final information.
+        """Complete the recording; return its final information.
 
-        Idempotent; goes on when the caller is cancelled. Returns None if the session was being
-        released already: then it is not completed.
+        Idempotent. Continues if the caller is cancelled. Returns None if the session was being
+        released already; then it is not completed.
         """
         return await self._end_once(self._complete)
 
     async def delete(self) -> None:
-        """Release the recording because it will be deleted."""
+        """Release the recording before it is deleted; clients get `SessionDeletedError`."""
         await self._end_once(lambda: self._release(SessionDeletedError(str(self.session_id))))
 
     async def release(self) -> None:
-        """Release the recording so that it can be opened again, here or elsewhere."""
+        """Release the recording, so that this or another process can open it again."""
         await self._end_once(lambda: self._release(None))
 
     async def _run(self, actions: Iterable[Action[Connection]]) -> None:
@@ -247,7 +251,7 @@ class Session:
 
     async def _complete(self) -> SessionInfo:
         try:
-            while self._streams:  # a chunk on its way may open one more
+            while self._streams:  # a chunk that is being recorded may open one more
                 await self._end_stream(min(self._streams))
             manifest = await self._ledger.complete(self._clock.now())
         except Exception as error:
@@ -266,17 +270,17 @@ class Session:
                 await self._streams[number].abort()
             await self.recording.release()
         except Exception:
-            # The next owner begins at what was written.
-            logger.exception("%s: the session was not released in order", self.session_id)
+            # The next owner continues at the last checkpoint.
+            logger.exception("%s: failed to release the session", self.session_id)
         finally:
             self._leave(SessionState.RELEASED)
 
     async def _notify_connections(
         self, message: Callable[[Connection], Coroutine[Any, Any, None]]
     ) -> None:
-        told = await asyncio.gather(*map(message, self.connections), return_exceptions=True)
-        for failure in filter(None, told):
-            logger.error("%s: a connection could not be told", self.session_id, exc_info=failure)
+        results = await asyncio.gather(*map(message, self.connections), return_exceptions=True)
+        for failure in filter(None, results):
+            logger.error("%s: failed to notify a connection", self.session_id, exc_info=failure)
 
     def _leave(self, state: SessionState) -> None:
         self._core.end(state)

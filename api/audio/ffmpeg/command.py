@@ -1,9 +1,7 @@
-"""The ffmpeg of this machine, and the bounds within which its processes run.
+"""The ffmpeg program of this machine and its command line.
 
-Each process is tied to the life of the service: whatever ends the service, ``kill -9``
-included, ends its decoders with it. What a hostile file can make one open is listed here,
-what it can take is bounded in `api.audio.ffmpeg.sandbox`. How many start at the same time is
-bounded too, because starting costs more than decoding.
+The command line limits what a hostile file can make ffmpeg open: one demuxer, the listed decoders,
+its pipes. `api.audio.ffmpeg.sandbox` limits the resources of the process.
 """
 
 import functools
@@ -14,7 +12,8 @@ import imageio_ffmpeg
 from api.audio.ffmpeg.sandbox import Sandbox, available
 from storage.pcm import PcmFormat
 
-# Those of the codecs in docs/protocol.md. Where there are two for one, builds differ in which.
+# The decoders of the codecs in docs/protocol.md. Some codecs have two decoders, because builds of
+# ffmpeg differ in which one they contain.
 _DECODERS = (
     "aac", "alac", "flac", "libopus", "libvorbis", "opus", "vorbis",
     "mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float",
@@ -25,24 +24,24 @@ _DECODERS = (
 
 @functools.cache
 def binary() -> str:
-    """The system's ffmpeg, else the one that came with ``imageio-ffmpeg``."""
+    """Return the path of ffmpeg: the one on the PATH, else that of ``imageio-ffmpeg``."""
     return shutil.which("ffmpeg") or str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 @functools.cache
 def sandbox() -> Sandbox:
-    """What stands in front of its command. Blocks the first time."""
+    """Return the sandbox of ffmpeg. The first call blocks while it tests the platform."""
     return available(binary())
 
 
 def arguments(demuxer: str, pcm_format: PcmFormat, loglevel: str) -> tuple[str, ...]:
-    """Ffmpeg's command line for a live decode from stdin to stdout.
+    """Return ffmpeg's arguments for a live decode from stdin to stdout.
 
-    ``-fflags nobuffer`` and ``-avioflags direct`` look tempting here and lose audio: the
-    first drops what was read while probing, the second breaks on short reads from a pipe.
+    ``-fflags nobuffer`` and ``-avioflags direct`` would lose audio: the first drops what was read
+    while probing, the second fails on short reads from a pipe.
 
-    A film's pictures and a song's cover are refused by the list of decoders. Without it ffmpeg
-    would open them while it probes, mapped or not; ``-vn`` comes too late for that.
+    The list of decoders refuses video tracks and cover pictures. Without it ffmpeg would decode
+    them while it probes, even if they are not mapped; ``-vn`` takes effect after that.
     """
     return (
         "-hide_banner", "-nostdin", "-nostats", "-loglevel", f"level+{loglevel}",

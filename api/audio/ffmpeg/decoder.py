@@ -1,9 +1,8 @@
-"""One ffmpeg process that decodes one input stream for as long as it lives.
+"""One ffmpeg process that decodes one input stream.
 
-Bytes go in through one pipe and PCM comes out of another, both at once: a task
-reads whatever ffmpeg has ready while the writer waits only when the pipe into
-ffmpeg is full, which in turn slows down the socket. Nothing is probed (the
-format is known), so the first audio comes out with the first frame.
+The decoder writes the input to one pipe while a task reads the PCM from another. The writer waits
+if the pipe into ffmpeg is full, which slows down the socket. ffmpeg does not probe the input (the
+format is known), so it outputs audio after the first frame.
 """
 
 import asyncio
@@ -21,15 +20,17 @@ logger = logging.getLogger(__name__)
 _READ_BYTES = 256 * 1024
 _STALL_SECONDS = 30.0
 
-# "[in#0/flac @ 0x5581e0c0b2c0] [error] invalid sync code": who speaks does not matter. That
-# the pictures of a film are not decoded is no damage; where it is the audio, more is said.
+# "[in#0/flac @ 0x5581e0c0b2c0] [error] invalid sync code": the component in front is dropped. A
+# codec that is not whitelisted is no damage if it is a video track or a picture; if it is the
+# audio, ffmpeg reports another error.
 _ERROR_LINE = re.compile(
     r"(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (?!Codec \(\w+\) not on whitelist)(.*)"
 )
 _LINE_BYTES = 4096
 
-# It could not be executed (126, 127: see env(1)), or a signal ended it in order.
-_NOT_BY_INPUT = {126, 127, 255}
+# Exit codes that the input does not cause: the command could not be executed (126, 127: see
+# env(1)), or ffmpeg handled a signal (255).
+_EXTERNAL_EXIT_CODES = {126, 127, 255}
 
 _MAX_LOGGED_LINES = 20
 
@@ -37,18 +38,18 @@ Emit = Callable[[Buffer], Awaitable[None]]
 
 
 class DecoderLostError(Exception):
-    """ffmpeg was killed from outside, or crashed: the input is not to blame, at least not yet."""
+    """ffmpeg was killed or crashed. The input may not be the cause, so decoding is retried once."""
 
 
 class FfmpegDecoder:
-    """Feeds ffmpeg and hands its PCM, in whole frames, to ``emit``."""
+    """Writes input to ffmpeg and passes its PCM, in whole frames, to ``emit``."""
 
     def __init__(self, process: Process, frame_bytes: int, emit: Emit) -> None:
         self._process = process
         self._stdin = process.stdin
         self._frame_bytes = frame_bytes
         self._emit = emit
-        self.started = asyncio.Event()  # it has decoded something, or ended
+        self.started = asyncio.Event()  # it has output PCM, or has ended
         self._first_error = ""
         self._lines_to_log = _MAX_LOGGED_LINES
         self._emitted_bytes = 0
@@ -60,11 +61,11 @@ class FfmpegDecoder:
         return self._process.pid
 
     async def feed(self, data: Buffer) -> None:
-        """Hand ``data`` to ffmpeg, waiting while it has more than it can take.
+        """Write ``data`` to ffmpeg; wait while the pipe is full.
 
         Raises :class:`DecodeError`, :class:`DecoderLostError`, or what ``emit`` raised.
         """
-        # uvloop lets nobody write once it has seen the other end closed.
+        # uvloop accepts no writes after it has noticed that the reading end is closed.
         if self._stdout_task.done() or self._stdin.transport.is_closing():
             raise await self._end_reason()
         try:
@@ -74,35 +75,35 @@ class FfmpegDecoder:
             raise await self._end_reason() from error
 
     async def finish(self) -> None:
-        """End the input and return when all its audio was emitted. Raises as :meth:`feed` does."""
+        """End the input; return after all PCM was emitted. Raises as :meth:`feed` does."""
         self._stdin.close()
         try:
             emitted_bytes = -1
             while not self._stdout_task.done():
                 if emitted_bytes == self._emitted_bytes:
-                    raise DecodeError(f"ffmpeg stood still for {_STALL_SECONDS:g} seconds")
+                    raise DecodeError(f"ffmpeg gave no output for {_STALL_SECONDS:g} seconds")
                 emitted_bytes = self._emitted_bytes
                 await asyncio.wait([self._stdout_task], timeout=_STALL_SECONDS)
             self._stdout_task.result()
-            await self._process.wait()  # its output has ended, and so does it
+            await self._process.wait()  # after the end of its output it exits
             if self._process.returncode:
                 raise await self._failure()
         finally:
             await self.kill()
-        if self._first_error:  # it went on behind the damage, and says that all is well
+        if self._first_error:  # ffmpeg continued after the damage and exited with 0
             raise DecodeError(self._first_error)
         if not self._emitted_bytes:
             raise DecodeError("ffmpeg found no audio")
 
     async def kill(self) -> None:
-        """End the process, if it still runs, and all that belongs to it."""
+        """Kill the process if it still runs; end its tasks and close its pipes."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         self._stdout_task.cancel()
         await asyncio.gather(self._stdout_task, return_exceptions=True)
         while await self._process.stdout.read(_READ_BYTES):
-            pass  # a pipe that nobody empties would keep wait() from returning
+            pass  # wait() does not return while the pipe has unread data
         await self._process.wait()
         await self._stderr_task
         await self._process.close()
@@ -118,7 +119,7 @@ class FfmpegDecoder:
                 await self._emit(memoryview(data)[: len(data) - rest])
                 self._emitted_bytes += len(data) - rest
         except Exception:
-            # Nobody empties the pipe any more: whoever feeds must not wait for that.
+            # No task reads the pipe any more, so a writer in `feed` would wait forever.
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             raise
@@ -135,28 +136,29 @@ class FfmpegDecoder:
         self._read_line(rest)
 
     def _read_line(self, line: bytes) -> None:
-        """Keep the first error, which is the cause; the others are its consequences."""
+        """Log the line; keep the first error, because later errors follow from it."""
         text = line.decode(errors="replace").strip()
         if not self._first_error and (error_line := _ERROR_LINE.match(text)):
             self._first_error = error_line[1]
         if text and self._lines_to_log:
             self._lines_to_log -= 1
-            logger.info("ffmpeg, process %d: %s", self._process.pid, text)
+            logger.info("ffmpeg pid=%d: %s", self._process.pid, text)
 
     async def _end_reason(self) -> Exception:
-        """Why it takes no more. What stopped the reading was perhaps not ffmpeg: that it raises."""
+        """Return why ffmpeg accepts no more input; raise the error of ``emit`` if that is why."""
         await asyncio.wait([self._stdout_task], timeout=_STALL_SECONDS)
         if self._stdout_task.done():
             self._stdout_task.result()
         return await self._failure()
 
     async def _failure(self) -> Exception:
+        """Return the error for a process that has failed: its fault, or the fault of the input."""
         await asyncio.wait([self._stderr_task], timeout=1)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await self._process.wait()
         code = self._process.returncode
-        if code is not None and (code < 0 or code in _NOT_BY_INPUT):
+        if code is not None and (code < 0 or code in _EXTERNAL_EXIT_CODES):
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            return DecoderLostError(f"ffmpeg was ended by {how}")
-        return DecodeError(self._first_error or "ffmpeg ended before its input did")
+            return DecoderLostError(f"ffmpeg was terminated: {how}")
+        return DecodeError(self._first_error or "ffmpeg exited before the end of its input")

@@ -1,6 +1,7 @@
-"""Audio in another format than it is kept in, made while it is sent: nothing is stored for it.
+"""Conversion of a download to another format while it is sent; nothing is stored.
 
-One ffmpeg, fed and read at the pace of whoever listens; it ends when they go away.
+Each conversion runs one ffmpeg process at the speed at which the client reads. The process is
+killed when the client disconnects.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ class Target(NamedTuple):
     arguments: tuple[str, ...]
 
 
-# Without its table of contents, which would have to be written at the beginning at the end.
+# No Xing header: ffmpeg would have to seek back and write it at the end.
 _MP3 = ("-c:a", "libmp3lame", "-q:a", "2", "-write_xing", "0", "-f", "mp3")
 
 TARGETS = {
@@ -33,7 +34,7 @@ TARGETS = {
 
 
 class Converter:
-    """Converts for a few at once; who comes after them waits."""
+    """Runs at most ``at_once`` conversions at the same time; further ones wait."""
 
     def __init__(self, at_once: int = os.cpu_count() or 1) -> None:
         self._at_once = asyncio.Semaphore(at_once)
@@ -42,20 +43,20 @@ class Converter:
     async def convert(
         self, pcm: AsyncIterator[Buffer], pcm_format: PcmFormat, target: Target
     ) -> AsyncGenerator[bytes, None]:
-        """The bytes of ``target``'s format. Raises ``OSError`` where ffmpeg fails."""
+        """Yield ``pcm`` in the format of ``target``. Raises ``OSError`` if ffmpeg fails."""
         async with self._at_once:
             process = await Process.start(_command(pcm_format, target))
             feeding = asyncio.create_task(_feed(process, pcm), name="conversion-feed")
-            complaining = asyncio.create_task(process.stderr.read(), name="conversion-errors")
+            reading_errors = asyncio.create_task(process.stderr.read(), name="conversion-errors")
             try:
                 while block := await process.stdout.read(_BLOCK_BYTES):
                     yield block
                 await feeding
                 if await process.wait():
-                    raise OSError((await complaining).decode(errors="replace"))
+                    raise OSError((await reading_errors).decode(errors="replace"))
             finally:
-                # In a task of its own: who is cancelled may wait for nothing any more.
-                ending = asyncio.create_task(_end(process, feeding, complaining))
+                # In a separate task, because a cancelled task cannot wait for the process to end.
+                ending = asyncio.create_task(_end(process, feeding, reading_errors))
                 self._ending.add(ending)
                 ending.add_done_callback(self._ending.discard)
                 await asyncio.shield(ending)
@@ -71,7 +72,7 @@ async def _end(process: Process, *tasks: asyncio.Task[Any]) -> None:
 
 
 async def _feed(process: Process, pcm: AsyncIterator[Buffer]) -> None:
-    with contextlib.suppress(ConnectionError):  # ffmpeg ended: its exit code says why
+    with contextlib.suppress(ConnectionError):  # ffmpeg exited; `convert` checks the exit code
         async for block in pcm:
             process.stdin.write(block)
             await process.stdin.drain()

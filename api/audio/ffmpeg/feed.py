@@ -1,4 +1,4 @@
-"""One input stream on its way into ffmpeg: it waits for the start, goes through a framer, ends."""
+"""The path of one input stream into ffmpeg: buffered during the start, framed, written."""
 
 import asyncio
 
@@ -10,14 +10,14 @@ from storage.pcm import Buffer, PcmFormat
 
 _SLICE_BYTES = 64 * 1024
 
-# What may arrive while ffmpeg starts, before the socket is slowed down.
+# Input buffered while ffmpeg starts; at this size the socket is slowed down.
 _MAX_QUEUED_BYTES = 1024 * 1024
 
 
 class FfmpegFeed:
     """Starts a decoder in the background and feeds it. Ends with `finish` or `abort`.
 
-    No chunk has to wait for the start to be acknowledged.
+    The start is in the background so that chunks are acknowledged without waiting for it.
     """
 
     def __init__(
@@ -29,7 +29,10 @@ class FfmpegFeed:
         emit: Emit,
         head: bytes,
     ) -> None:
-        """``head`` is the beginning of the stream; ``emit`` gets the PCM in whole frames."""
+        """Start the decoder; ``head`` is the beginning of the stream.
+
+        ``emit`` receives the PCM in whole frames.
+        """
         self._framer = framer
         self._queued = bytearray(head)  # for the decoder that is starting
         self._decoder: FfmpegDecoder | None = None
@@ -38,7 +41,10 @@ class FfmpegFeed:
         )
 
     async def feed(self, data: Buffer) -> None:
-        """Hand ``data`` on. Raises what `FfmpegDecoder.feed` raises, ``OSError`` without ffmpeg."""
+        """Pass ``data`` to ffmpeg.
+
+        Raises what `FfmpegDecoder.feed` raises, and ``OSError`` if ffmpeg cannot be started.
+        """
         if not self._start.done():
             self._queued += data
             if len(self._queued) < _MAX_QUEUED_BYTES:
@@ -47,7 +53,7 @@ class FfmpegFeed:
         await self._pass_on(await asyncio.shield(self._start), data)
 
     async def finish(self) -> None:
-        """End the input; return when all of its PCM was emitted.
+        """End the input; return after all of its PCM was emitted.
 
         Raises :class:`DecodeError` for audio that was lost, and what :meth:`feed` raises.
         """
@@ -59,7 +65,7 @@ class FfmpegFeed:
             raise DecodeError(f"{self._framer.skipped_bytes} damaged bytes were skipped")
 
     async def abort(self) -> None:
-        """End the process now, whether it has started or not. May be called again."""
+        """Kill the process, also while it starts. Idempotent."""
         self._start.cancel()
         await asyncio.gather(self._start, return_exceptions=True)
         decoder, self._decoder = self._decoder, None
@@ -81,6 +87,6 @@ class FfmpegFeed:
             await decoder.feed(data)
             return
         for start in range(0, len(data), _SLICE_BYTES):
-            # Other tasks run between two slices, whatever input was made to cost the framer.
+            # Hostile input can make the framer slow; other tasks run between two slices.
             await asyncio.sleep(0)
             await decoder.feed(self._framer.feed(data[start : start + _SLICE_BYTES]))

@@ -1,4 +1,4 @@
-"""Starts decoders, a few at a time: starting costs more than decoding."""
+"""Starts decoders, a few at a time, because a start uses more CPU than decoding."""
 
 import asyncio
 import os
@@ -14,7 +14,8 @@ _START_SECONDS = 0.25
 class DecoderLauncher:
     """Starts decoders, ``starts_at_once`` of them at a time.
 
-    ``max_chunk_seconds`` is how much audio one chunk may hold; see `InputStream`.
+    ``max_chunk_seconds`` is the maximum audio that one chunk may decode to; `StreamDecoder`
+    applies it.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class DecoderLauncher:
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def start(self, demuxer: str, pcm_format: PcmFormat, emit: Emit) -> FfmpegDecoder:
-        """A process that waits for its input. Raises ``OSError`` where none can be started."""
+        """Return a decoder that waits for input. Raises ``OSError`` if ffmpeg cannot be started."""
         await self._starting.acquire()
         try:
             process = await Process.start(
@@ -48,7 +49,10 @@ class DecoderLauncher:
         return decoder
 
     async def _wait_started(self, decoder: FfmpegDecoder) -> None:
-        """A process has started when audio comes out. Some formats hold that back for long."""
+        """Release the start slot when the decoder outputs audio.
+
+        Some formats delay the first output for long, so the wait has a timeout.
+        """
         try:
             async with asyncio.timeout(self._start_seconds):
                 await decoder.started.wait()

@@ -1,11 +1,12 @@
 """A child process with its pipes on the event loop.
 
-`subprocess` starts one in half a millisecond (vfork), where uvloop's own way stops the loop
-for eight (fork of all the service's memory) and leaves the child with copies of the pipes.
+`subprocess` starts a process in 0.5 ms (vfork). uvloop's own implementation blocks the loop for
+8 ms (fork copies the page tables of the service) and leaks copies of the pipes into the child.
 
-The child leads a session of its own, with an empty environment: what it parses is hostile,
-and the service's holds keys. Only what is sent to it alone ends it: Ctrl-C does not reach
-it, and systemd's stop, which goes to every process of the service, finds it deaf.
+The child has an empty environment, because it parses hostile input and the environment of the
+service contains keys. It is the leader of a new session and blocks SIGHUP, SIGINT and SIGTERM, so
+that Ctrl-C and systemd's stop, which signal all processes of the service, do not end it. Only the
+service ends it.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ _STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class Process:
-    """Must be waited for in the end, or it stays a zombie."""
+    """A child process and its pipes. Call :meth:`wait` in the end, or it stays a zombie."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Process:
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "Process":
-        """Raises ``OSError``."""
+        """Start ``command``. Raises ``OSError`` if it cannot be executed."""
         connecting = asyncio.ensure_future(cls._connected(_spawn(command)))
         try:
             return await asyncio.shield(connecting)
@@ -62,20 +63,20 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """None until :meth:`wait` has returned."""
+        """Return the exit code; None until :meth:`wait` has returned."""
         return self._popen.returncode
 
     def kill(self) -> None:
         self._popen.kill()
 
     async def close(self) -> None:
-        """Let go of the pipes."""
+        """Close the pipes."""
         for transport in self._transports:
             transport.close()
-        await asyncio.sleep(0)  # that is when they are closed
+        await asyncio.sleep(0)  # the transports close in the next iteration of the loop
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended; negative where a signal ended it."""
+        """Wait for the process; return its exit code, or minus the number of the signal."""
         if self._popen.poll() is None:
             loop, ended = asyncio.get_running_loop(), asyncio.Event()
             pidfd = os.pidfd_open(self._popen.pid)
@@ -89,7 +90,7 @@ class Process:
 
 
 def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """Blocked signals are inherited, through exec(3) too (signal(7))."""
+    """Start ``command`` with the stop signals blocked: exec(3) keeps the mask (signal(7))."""
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
         return subprocess.Popen(  # noqa: S603 - no shell
@@ -106,10 +107,10 @@ def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
 
 
 class _Pipe:
-    """One end of a pipe, for an event loop to close.
+    """One end of a pipe that the event loop closes.
 
-    uvloop closes twice: the descriptor, then the object it was given. In between, a thread
-    may have been given the same number for a file of its own, so here nothing is closed.
+    uvloop closes the descriptor and then calls ``close`` of this object. In between, another
+    thread may open a file with the same descriptor number. So with uvloop ``close`` does nothing.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -140,7 +141,7 @@ async def _output(pipe: _Pipe) -> _Output:
 
 async def _writer(pipe: _Pipe) -> asyncio.StreamWriter:
     loop = asyncio.get_running_loop()
-    # For its flow control; nothing is ever read.
+    # The protocol is needed for flow control only; the pipe is never read.
     protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
     transport, _ = await loop.connect_write_pipe(lambda: protocol, pipe)
     return asyncio.StreamWriter(transport, protocol, None, loop)

@@ -1,12 +1,12 @@
-"""What stands in front of ffmpeg's command, and holds it from its first instruction on.
+"""The sandbox of ffmpeg: commands that limit its privileges before it starts.
 
-ffmpeg parses what strangers send. Its own whitelists keep it from opening anything but its
-pipes (`api.audio.ffmpeg.command.arguments`); the steps here are for the file that takes it over all
-the same: no network, no privilege, bounded memory, nothing written. Nor is there a secret
-in its environment: see `api.audio.ffmpeg.process`.
+ffmpeg parses hostile input. Its whitelists keep it from opening anything but its pipes (see
+`api.audio.ffmpeg.command.arguments`). The sandbox limits the damage if a file exploits ffmpeg all
+the same: no network, no privileges, bounded memory, no files written. `api.audio.ffmpeg.process`
+starts it with an empty environment.
 
-Every step is a command that executes the rest, tried once, and left out where the platform
-does not allow it: Docker's default profile, for one, refuses the network namespace.
+Every step is a command that executes the rest of the command line. Each is tested once and left out
+if the platform refuses it; Docker's default profile, for example, refuses the network namespace.
 """
 
 import os
@@ -14,37 +14,37 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
-# The service takes and acknowledges chunks first, and decodes them with what is left.
+# Receiving and acknowledging chunks has priority over decoding them.
 _NICENESS = 5
 
-# The static build has 58 MiB of data when it decodes WebM, the shared one 35.
+# Measured data size while decoding WebM: 58 MiB for the static build, 35 MiB for the shared one.
 _MEMORY_BYTES = 256 * 1024 * 1024
 
-# Three pipes, and one library at a time while it is loaded.
+# Three pipes, and one shared library at a time while it is loaded.
 _DESCRIPTORS = 16
 
 _LIMITS = (
-    f"--data={_MEMORY_BYTES}",  # not --as: the static build reserves far more than it uses
+    f"--data={_MEMORY_BYTES}",  # not --as: the static build reserves more than it uses
     "--fsize=0",
     "--core=0",
     f"--nofile={_DESCRIPTORS}",
-    # not --nproc: it counts all processes of a user, and ffmpeg needs threads
-    # not --cpu: a stream may last for a day, or bring a day's audio in an hour
+    # not --nproc: it counts all processes of the user, and ffmpeg needs threads
+    # not --cpu: a stream may last for a day
 )
 
-# The user whom Linux itself takes for nobody (user_namespaces(7)). It needs no entry in passwd.
-_NOBODY = 65534
+# Linux's overflow user and group id (user_namespaces(7)). They need no entry in passwd.
+_OVERFLOW_ID = 65534
 
 
 class Sandbox(NamedTuple):
-    """``command`` goes in front of another; ``missing`` tells people what could not be had."""
+    """``command`` is the prefix of a command line; ``missing`` names what the platform refuses."""
 
     command: tuple[str, ...]
     missing: tuple[str, ...]
 
 
 def available(program: str) -> Sandbox:
-    """All that this machine allows in front of ``program``. Blocks, as it is tried."""
+    """Return the steps that work for ``program`` on this machine. Blocks while it tests them."""
     steps = _steps()
     whole = tuple(word for step in steps.values() for word in step)
     if _runs(whole, program):
@@ -60,30 +60,33 @@ def available(program: str) -> Sandbox:
 
 
 def _steps() -> dict[str, tuple[str, ...]]:
-    """In this order: limits are set while that is allowed, and what a change of user undoes
-    (prctl(2), ``PR_SET_PDEATHSIG``) comes after it.
+    """Return the steps by what they provide, in the order in which they must run.
+
+    Limits are set while the privileges for that exist. ``PR_SET_PDEATHSIG`` is set last, because
+    a change of the user resets it (prctl(2)).
     """
     is_root = os.geteuid() == 0
     steps = {
-        "a lower priority": _step("nice", "-n", str(_NICENESS)),
-        "limits": _step("prlimit", *_LIMITS, "--"),
-        "a network of their own": _step(
-            "unshare", *(() if is_root else ("--user",)), "--net", "--"
-        ),
+        "lower priority": _step("nice", "-n", str(_NICENESS)),
+        "resource limits": _step("prlimit", *_LIMITS, "--"),
+        "network namespace": _step("unshare", *(() if is_root else ("--user",)), "--net", "--"),
     }
     if is_root:
-        steps["an unprivileged user"] = _step(
-            "setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups",
+        steps["unprivileged user"] = _step(
+            "setpriv", f"--reuid={_OVERFLOW_ID}", f"--regid={_OVERFLOW_ID}", "--clear-groups",
             "--inh-caps=-all", "--bounding-set=-all", "--",
         )  # fmt: skip
-    steps["a life that ends with the service's"] = _step(
+    steps["kill on exit of the service"] = _step(
         "setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--"
     )
     return steps
 
 
 def _step(name: str, *arguments: str) -> tuple[str, ...]:
-    """With its whole path, as there will be no ``PATH``; with none, which nothing executes."""
+    """Return the command with its full path, because ffmpeg's environment has no ``PATH``.
+
+    If the program is missing, the path is "", which fails in :func:`_runs`.
+    """
     return shutil.which(name) or "", *arguments
 
 

@@ -1,7 +1,7 @@
-"""Only whole, plausible frames reach ffmpeg, for the formats whose damage ends it.
+"""Framers: parse the input before ffmpeg and pass on only complete, plausible frames.
 
-ffmpeg's demuxers for ADTS, MP4 and Ogg may lose everything behind one damaged header on a
-pipe, and exit as if the stream had ended. So their framing is followed here: undamaged
-input goes through byte by byte, and what is no frame is skipped up to the next sync point
-and counted. `matroska` wraps bare PCM, so that ffmpeg decodes every frame as soon as it has it.
+On a pipe, ffmpeg's demuxers for ADTS, MP4 and Ogg may lose everything after one damaged header
+and exit as if the stream had ended. So the framers parse these formats: they pass undamaged input
+on unchanged, skip anything else up to the next sync point, and count the skipped bytes.
+`matroska` wraps PCM, so that ffmpeg decodes every frame as soon as it arrives.
 """

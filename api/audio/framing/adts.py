@@ -1,25 +1,25 @@
-"""ADTS in front of ffmpeg: one damaged frame costs just that frame."""
+"""The framer of ADTS: one damaged frame loses only that frame."""
 
 from api.audio.detection import ID3_HEADER_BYTES, adts_frame_bytes, tag_bytes
 from storage.pcm import Buffer
 
 
 class AdtsFramer:
-    """ADTS (ISO/IEC 13818-7, section 6.2): frames of at most 8,191 bytes, back to back.
+    """Frames ADTS (ISO/IEC 13818-7, section 6.2): consecutive frames of at most 8,191 bytes.
 
-    A frame is passed on as soon as it is whole. After damage two headers in a row must
-    agree on profile, rate and channels before anything is taken for a frame again.
+    It passes a frame on as soon as it is complete. After damage, two consecutive headers must
+    have the same profile, rate and channels before it accepts a frame again.
     """
 
     def __init__(self) -> None:
         self.skipped_bytes = 0
         self._buffer = bytearray()
         self._in_sync = False
-        self._tag_left: int | None = None  # of an ID3 tag in front; None: not known yet
+        self._tag_left: int | None = None  # bytes of a leading ID3 tag; None: not known yet
 
     def feed(self, data: Buffer) -> bytes:
         self._buffer += data
-        if not self._is_behind_tag():
+        if not self._is_after_tag():
             return b""
         out, position = bytearray(), 0
         while True:
@@ -41,8 +41,8 @@ class AdtsFramer:
         self._buffer.clear()
         return rest
 
-    def _is_behind_tag(self) -> bool:
-        """Drop the tag in front, which is no damage."""
+    def _is_after_tag(self) -> bool:
+        """Drop a leading tag without counting it as damage; return whether its end is reached."""
         if self._tag_left is None:
             if len(self._buffer) < ID3_HEADER_BYTES and b"ID3".startswith(self._buffer[:3]):
                 return False
@@ -53,7 +53,7 @@ class AdtsFramer:
         return not self._tag_left
 
     def _frame_bytes(self, position: int) -> int | None:
-        """Length of the frame at ``position``: 0 if there is none, None if more must be seen."""
+        """Return the length of the frame at ``position``; 0: no frame; None: more bytes needed."""
         head = bytes(self._buffer[position : position + 7])
         length = adts_frame_bytes(head)
         if not length or self._in_sync:
@@ -73,5 +73,5 @@ class AdtsFramer:
 
 
 def _fixed_header(head: bytes) -> bytes:
-    """What does not change from frame to frame: profile, rate, channels."""
+    """Return the header fields that are the same in all frames: profile, rate, channels."""
     return bytes((head[0], head[1], head[2], head[3] & 0xF0))

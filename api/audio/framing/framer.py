@@ -1,4 +1,4 @@
-"""What stands in front of ffmpeg for the formats whose damage ends it."""
+"""The interface of the framers."""
 
 from typing import Protocol
 
@@ -6,12 +6,14 @@ from storage.pcm import Buffer
 
 
 class Framer(Protocol):
-    """Takes bytes cut anywhere, gives what ffmpeg may see of them."""
+    """Accepts bytes cut anywhere and returns the complete frames in them."""
 
     skipped_bytes: int
 
-    def feed(self, data: Buffer) -> Buffer: ...
+    def feed(self, data: Buffer) -> Buffer:
+        """Return the bytes for ffmpeg that ``data`` completes."""
+        ...
 
     def finish(self) -> Buffer:
-        """What is left, as it is: the cut end of a stream is for ffmpeg to judge."""
+        """Return the rest unchanged: ffmpeg decides what an incomplete last frame is worth."""
         ...

@@ -1,8 +1,8 @@
-"""Bare PCM in Matroska, so that ffmpeg decodes every frame as soon as it has it.
+"""The framer of PCM: wraps it in Matroska, so that ffmpeg decodes every frame at once.
 
-ffmpeg's demuxers for WAV and raw samples read packets of 20 to 85 ms: the end of each
-chunk would wait for the next one, and WAV holds back its first 64 KiB on top of that (it
-looks for S/PDIF in them). A block of Matroska (RFC 9559) is a packet as it is.
+ffmpeg's demuxers for WAV and raw samples read packets of 20 to 85 ms, so the end of each chunk
+would wait for the next chunk; the WAV demuxer also delays the first 64 KiB, in which it searches
+for S/PDIF. ffmpeg reads one Matroska block (RFC 9559) as one packet of any size.
 """
 
 import struct
@@ -18,10 +18,10 @@ _INTEGER, _FLOAT, _ACM = b"A_PCM/INT/LIT", b"A_PCM/FLOAT/IEEE", b"A_MS/ACM"
 class _Codec(NamedTuple):
     name: bytes
     sample_bits: int
-    format_tag: int = 0  # where the codec is said in the words of WAV
+    format_tag: int = 0  # of a WAVEFORMATEX header, for the codecs that Matroska maps to ACM
 
 
-# By what ffmpeg calls them.
+# By ffmpeg's names of the sample formats.
 _CODECS = {
     "u8": _Codec(_INTEGER, 8),
     "s16le": _Codec(_INTEGER, 16),
@@ -35,7 +35,7 @@ _CODECS = {
 
 
 class MatroskaFramer:
-    """See `api.audio.framing.framer.Framer`: takes a WAV from its audio on, or raw samples."""
+    """Implements `api.audio.framing.framer.Framer` for raw samples, or a WAV without its header."""
 
     skipped_bytes = 0
 
@@ -54,19 +54,22 @@ class MatroskaFramer:
             return b""
         timestamp = _element(0xE7, self._frames.to_bytes(8, "big"))
         self._frames += len(pcm) // self._frame_bytes
-        # Track 1, at the cluster's own time, a keyframe, not laced.
+        # Track 1, timestamp of the cluster, keyframe, no lacing (RFC 9559, section 10.2).
         block = _element(0xA3, b"\x81\x00\x00\x80" + pcm)
         header, self._header = self._header, b""
         return header + _element(0x1F43B675, timestamp + block)
 
     def finish(self) -> bytes:
-        """Nothing: part of a frame is no audio. Of no audio at all, ffmpeg sees the header."""
+        """Return the header if there was no audio, else nothing; drop an incomplete frame.
+
+        With the header alone, ffmpeg reports that there is no audio.
+        """
         header, self._header = self._header, b""
         return header
 
 
 def _header(codec: _Codec, sample_rate: int, channels: int) -> bytes:
-    # A tick is a frame, or a trifle more: of blocks that overlap ffmpeg would complain.
+    # One tick per frame, rounded up: ffmpeg reports an error if the blocks overlap.
     tick_nanoseconds = -(-1_000_000_000 // sample_rate)
     audio = (
         _element(0xB5, struct.pack(">d", sample_rate))
@@ -95,6 +98,6 @@ def _header(codec: _Codec, sample_rate: int, channels: int) -> bytes:
 
 
 def _element(element_id: int, body: Buffer) -> bytes:
-    """An EBML element with a size of eight bytes (RFC 8794)."""
+    """Return an EBML element with a size field of eight bytes (RFC 8794)."""
     name = element_id.to_bytes((element_id.bit_length() + 7) // 8, "big")
     return name + (1 << 56 | len(body)).to_bytes(8, "big") + body

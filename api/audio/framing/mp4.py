@@ -1,4 +1,4 @@
-"""Fragmented MP4 in front of ffmpeg (ISO/IEC 14496-12): one damaged fragment costs just that."""
+"""The framer of fragmented MP4 (ISO/IEC 14496-12): damage loses only the fragment it hits."""
 
 import struct
 from collections.abc import Iterator
@@ -15,28 +15,28 @@ _IN_TRAF = frozenset(
     (b"tfhd", b"tfdt", b"trun", b"sbgp", b"sgpd", b"subs", b"saiz", b"saio", b"senc",
      b"meta", b"uuid", b"free", b"udta")
 )  # fmt: skip
-_SMALL_BYTES = 1024 * 1024  # boxes that are neither fragments nor audio are no longer
-_HELD_BYTES = 4 * 1024 * 1024  # a longer fragment is passed on as it comes
+_MAX_OTHER_BOX_BYTES = 1024 * 1024  # limit for boxes other than moov, moof and mdat
+_MAX_BUFFERED_BYTES = 4 * 1024 * 1024  # a longer fragment is passed on as it arrives
 _MFHD = b"\x00\x00\x00\x10mfhd"  # the first box inside every moof
-_START_BYTES = 16  # of a moof, by which it is known
+_START_BYTES = 16  # the first bytes of a moof, which identify it
 
 
 class Mp4Framer:
-    """See `api.audio.framing.framer.Framer`. An index, then pairs of ``moof`` and ``mdat``.
+    """Implements `api.audio.framing.framer.Framer`: an index, then pairs of ``moof`` and ``mdat``.
 
-    A fragment is passed on when it is whole and says of its samples what fits its ``mdat``.
-    Everything else goes on as it comes. What is not passed on is skipped up to the next
-    fragment.
+    It passes a fragment on when it is complete and the sample sizes in ``moof`` fit the size of
+    ``mdat``. It passes other known boxes on as they arrive. After damage it skips everything up
+    to the next fragment.
     """
 
     def __init__(self) -> None:
         self.skipped_bytes = 0
         self._buffer = bytearray()
-        self._searched = 0  # no fragment begins before, but at the start of the buffer
+        self._searched = 0  # no fragment begins before this offset, except at 0
         self._is_skipping = False
-        self._pass_left = 0  # bytes of a box that is passed on as it comes; -1: to the end
+        self._pass_left = 0  # bytes of a box that is passed on as it arrives; -1: to the end
         self._tracks: set[int] = set()
-        self._must_fit: bool | None = None  # as the first fragment does
+        self._must_fit: bool | None = None  # whether the sizes of the first fragment fit
 
     def feed(self, data: Buffer) -> bytes:
         self._buffer += data
@@ -57,7 +57,7 @@ class Mp4Framer:
         return rest
 
     def _step(self) -> "_Step | None":
-        """What to do with the start of the buffer; None while more must be seen."""
+        """Return what to do with the start of the buffer; None if it needs more bytes."""
         if self._pass_left:
             length = len(self._buffer)
             if self._pass_left > 0:
@@ -72,10 +72,10 @@ class Mp4Framer:
         kind, size = _box(self._buffer, 0)
         if kind == b"moof":
             return self._step_fragment(size)
-        is_long = size > _SMALL_BYTES and kind not in {b"moov", b"mdat"}
+        is_long = size > _MAX_OTHER_BOX_BYTES and kind not in {b"moov", b"mdat"}
         if kind not in _TOP or 0 < size < 8 or is_long:
             return self._skip()
-        if kind == b"moov" and 0 < size <= _SMALL_BYTES:
+        if kind == b"moov" and 0 < size <= _MAX_OTHER_BOX_BYTES:
             if len(self._buffer) < size:
                 return None
             self._tracks = _tracks(self._buffer[:size])
@@ -83,10 +83,10 @@ class Mp4Framer:
         return self._step()
 
     def _step_fragment(self, moof_bytes: int) -> "_Step | None":
-        if self._buffer[8:16] != _MFHD or not 16 < moof_bytes <= _HELD_BYTES:
+        if self._buffer[8:16] != _MFHD or not 16 < moof_bytes <= _MAX_BUFFERED_BYTES:
             return self._skip()
-        # Where another fragment begins before this one ends, its length is wrong. That is so
-        # however the input was cut.
+        # If another fragment begins before the end of this one, the length of this one is wrong.
+        # The result does not depend on how the input is cut into chunks.
         if self._next_fragment(moof_bytes + _START_BYTES):
             return self._skip()
         if len(self._buffer) < moof_bytes + _START_BYTES:
@@ -100,11 +100,11 @@ class Mp4Framer:
         size = moof_bytes + mdat_bytes
         is_long_form = self._buffer[moof_bytes : moof_bytes + 4] == b"\0\0\0\x01"
         fits = fragment.fits(mdat_bytes - (16 if is_long_form else 8))
-        # A muxer whose fragments never fit has its reasons.
+        # Some muxers write sizes that never fit; then the check would reject every fragment.
         self._must_fit = fits if self._must_fit is None else self._must_fit
         if self._must_fit and not fits:
             return self._skip()
-        if mdat_bytes == 0 or size > _HELD_BYTES:
+        if mdat_bytes == 0 or size > _MAX_BUFFERED_BYTES:
             self._pass_left = size if mdat_bytes else -1
             return self._step()
         if self._next_fragment(size):
@@ -115,7 +115,7 @@ class Mp4Framer:
         return self._buffer[4:16] == b"moof" + _MFHD
 
     def _next_fragment(self, end: int) -> int:
-        """Where the next ``moof`` begins behind the start, and before ``end``; 0 if nowhere."""
+        """Return the offset of the next ``moof`` after the start and before ``end``; 0: none."""
         found = self._buffer.find(b"moof" + _MFHD, max(5, self._searched), end)
         if found < 0:
             self._searched = min(end, len(self._buffer)) - _START_BYTES
@@ -123,7 +123,7 @@ class Mp4Framer:
         return found - 4
 
     def _skip(self) -> "_Step | None":
-        """Skip to the next fragment, or all that cannot be part of its beginning."""
+        """Skip to the next fragment, or all bytes that cannot be the start of one."""
         self._is_skipping = True
         following = self._next_fragment(len(self._buffer))
         length = following or len(self._buffer) - _START_BYTES + 1
@@ -136,14 +136,14 @@ class _Step(NamedTuple):
 
 
 class _Fragment(NamedTuple):
-    """How many bytes of samples a ``moof`` describes, as far as it says so."""
+    """How many bytes of samples a ``moof`` describes; a lower bound unless ``is_exact``."""
 
     payload_bytes: int
     is_exact: bool
 
     @classmethod
     def parse(cls, moof: bytes, tracks: set[int]) -> "_Fragment | None":
-        """None for one that contradicts itself."""
+        """Return the fragment; None if its boxes are inconsistent."""
         payload_bytes, is_exact, has_track = 0, True, False
         for kind, body in _boxes(moof[8:]):
             if kind not in _IN_MOOF:
@@ -158,13 +158,17 @@ class _Fragment(NamedTuple):
         return cls(payload_bytes, is_exact) if has_track else None
 
     def fits(self, mdat_payload_bytes: int) -> bool:
+        """Return whether an ``mdat`` of this size can hold the samples."""
         if self.is_exact:
             return self.payload_bytes == mdat_payload_bytes
-        return self.payload_bytes <= mdat_payload_bytes <= _HELD_BYTES
+        return self.payload_bytes <= mdat_payload_bytes <= _MAX_BUFFERED_BYTES
 
 
 def _track_sizes(traf: bytes, tracks: set[int]) -> _Fragment | None:
-    """Sections 8.8.7 and 8.8.8: ``tfhd`` and ``trun`` are as long as their flags say."""
+    """Return the sample sizes of one track; None if the boxes are inconsistent.
+
+    The flags of ``tfhd`` and ``trun`` determine their lengths (sections 8.8.7 and 8.8.8).
+    """
     default_bytes: int | None = None
     payload_bytes, is_exact, has_header = 0, True, False
     for kind, body in _boxes(traf):
@@ -185,7 +189,7 @@ def _track_sizes(traf: bytes, tracks: set[int]) -> _Fragment | None:
 
 
 def _parse_tfhd(body: bytes) -> tuple[int, int | None] | None:
-    """The track's id and its default sample size; None for what is no ``tfhd``."""
+    """Return the track id and the default sample size; None if ``body`` is not a ``tfhd``."""
     if len(body) < 8:
         return None
     flags, track = struct.unpack_from(">I4x", body)[0], struct.unpack_from(">I", body, 4)[0]
@@ -199,7 +203,7 @@ def _parse_tfhd(body: bytes) -> tuple[int, int | None] | None:
 
 
 def _run_bytes(body: bytes, default_bytes: int | None) -> int | None:
-    """How long a ``trun``'s samples are; -1: it does not say; None for what is no ``trun``."""
+    """Return the total size of a run's samples; -1: not stated; None: not a ``trun``."""
     if len(body) < 8:
         return None
     flags, count = struct.unpack_from(">II", body)
@@ -217,7 +221,7 @@ def _run_bytes(body: bytes, default_bytes: int | None) -> int | None:
 
 
 def _tracks(moov: bytes | bytearray) -> set[int]:
-    """The ids for which the index announces fragments (``trex``, section 8.8.3)."""
+    """Return the ids of the tracks that may have fragments (``trex``, section 8.8.3)."""
     found, position = set(), 0
     while (position := moov.find(b"\x00\x00\x00\x20trex", position)) >= 0:
         if len(moov) >= position + 16:
@@ -227,7 +231,7 @@ def _tracks(moov: bytes | bytearray) -> set[int]:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and body of the boxes that fill ``data``; an impossible one for what does not."""
+    """Yield type and body of each box in ``data``; an empty type where a box does not fit."""
     position = 0
     while position < len(data):
         if position + 8 > len(data):

@@ -1,7 +1,7 @@
-"""Ogg in front of ffmpeg (RFC 3533): a page whose header lies costs just that page.
+"""The framer of Ogg (RFC 3533): a page with a wrong length loses only that page.
 
-On a pipe ffmpeg cannot go back to look for the next page inside one that claims to be
-longer than it is, and loses the rest. Damaged content is left to ffmpeg, which checks sums.
+If a page header states a length that is too large, ffmpeg cannot seek back on a pipe to the next
+page, and loses the rest. ffmpeg itself detects damaged content by the checksum of the page.
 """
 
 from storage.pcm import Buffer
@@ -12,12 +12,12 @@ _SERIAL = slice(14, 18)
 
 
 class OggFramer:
-    """See `api.audio.framing.framer.Framer`: passes pages on, each as soon as it is whole."""
+    """Implements `api.audio.framing.framer.Framer`: passes each page on when it is complete."""
 
     def __init__(self) -> None:
         self.skipped_bytes = 0
         self._buffer = bytearray()
-        self._searched = 0  # no page of this stream begins before, but at the start
+        self._searched = 0  # no page of this stream begins before this offset, except at 0
 
     def feed(self, data: Buffer) -> bytes:
         self._buffer += data
@@ -40,7 +40,7 @@ class OggFramer:
         return rest
 
     def _page_bytes(self) -> int | None:
-        """Length of the page at the start: 0 if there is none, None if more must be seen."""
+        """Return the length of the page at the start; 0: no page; None: more bytes needed."""
         buffer = self._buffer
         if not buffer.startswith(_CAPTURE):
             return None if len(buffer) < len(_CAPTURE) and _CAPTURE.startswith(buffer) else 0
@@ -53,7 +53,7 @@ class OggFramer:
         return length if len(buffer) >= length else None
 
     def _next_page(self, end: int) -> int:
-        """Where another page of the same stream begins before ``end``; 0 if nowhere."""
+        """Return the offset of another page of the same stream before ``end``; 0: none."""
         position = max(1, self._searched)
         while (position := self._buffer.find(_CAPTURE, position, end)) >= 0:
             page = self._buffer[position : position + _HEADER_BYTES]
@@ -64,7 +64,10 @@ class OggFramer:
         return 0
 
     def _skip(self) -> bool:
-        """Skip to the next page, or all that cannot be part of one; False if that is nothing."""
+        """Skip to the next page, or all bytes that cannot be the start of one.
+
+        Returns whether a page was found.
+        """
         found = self._buffer.find(_CAPTURE, 1)
         skipped = found if found > 0 else max(1, len(self._buffer) - len(_CAPTURE) + 1)
         skipped = min(skipped, len(self._buffer))

@@ -27,7 +27,10 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_settings_prints_every_variable_with_its_value_and_meaning() -> None:
     printed = run("settings", MAX_CONCURRENT_SESSIONS="7")
     assert printed.returncode == 0
-    assert "MAX_CONCURRENT_SESSIONS=7 (default: 100)\n    Active sessions" in printed.stdout
+    assert (
+        "MAX_CONCURRENT_SESSIONS=7 (default: 100)\n    Maximum number of active sessions"
+        in printed.stdout
+    )
     assert "DEFAULT_FORMAT=wav\n" in printed.stdout
 
 

@@ -17,7 +17,7 @@ from tests.audio import pcm
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes the user")
 networked = pytest.mark.skipif(
-    "a network of their own" in sandbox().missing, reason="not allowed on this machine"
+    "network namespace" in sandbox().missing, reason="not allowed on this machine"
 )
 
 
@@ -99,7 +99,7 @@ def test_what_a_machine_does_not_allow_is_left_out_and_told(
     refused.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     left = available(program)
-    assert left.missing == ("limits", "a network of their own")
+    assert left.missing == ("resource limits", "network namespace")
     assert left.command[0] == str(tmp_path / "nice")
     assert "--pdeathsig" in left.command
 
@@ -111,5 +111,5 @@ def test_without_any_of_it_there_is_still_a_decoder(
     monkeypatch.setenv("PATH", str(tmp_path))
     left = available(program)
     assert left.command == ()
-    assert "limits" in left.missing
-    assert "a life that ends with the service's" in left.missing
+    assert "resource limits" in left.missing
+    assert "kill on exit of the service" in left.missing
