@@ -1,4 +1,4 @@
-"""One command of two distributions."""
+"""The ``sercuescribe`` command, which two distributions provide."""
 
 import importlib.metadata
 import os
@@ -23,7 +23,7 @@ _CLIENT = {"record", "sessions", "download"}
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both distributions, as their projects say, whatever this environment has."""
+    """Simulate that both distributions are installed, from their pyproject.toml."""
     table: dict[str, str] = {}
     for folder in _PROJECTS:
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
@@ -37,7 +37,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("main", [of_the_service, of_the_client])
-def test_both_scripts_have_all_commands(main: click.Group) -> None:
+def test_each_script_has_the_commands_of_both_distributions(main: click.Group) -> None:
     context = click.Context(main)
     assert set(main.list_commands(context)) == _SERVICE | _CLIENT
     for name in _SERVICE | _CLIENT:
@@ -48,7 +48,7 @@ def test_both_scripts_have_all_commands(main: click.Group) -> None:
 
 
 @pytest.mark.parametrize("main", [of_the_service, of_the_client])
-def test_help_tells_of_all_of_them(main: click.Group) -> None:
+def test_help_lists_the_commands_of_both_distributions(main: click.Group) -> None:
     printed = CliRunner().invoke(main, ["--help"]).output
     assert all(f"\n  {name} " in printed for name in _SERVICE | _CLIENT)
 

@@ -1,7 +1,7 @@
-"""The ``sercuescribe`` command, made of what is installed.
+"""The ``sercuescribe`` command with the commands of all installed distributions.
 
-The service's distribution and this one both bring the script of that name and their own commands,
-as entry points of one group. So it does not matter which of them is installed last, or alone.
+The distributions of the service and of this client both install the script, and register their
+commands as entry points of one group. So the script works with either of them or both.
 """
 
 from importlib.metadata import entry_points
@@ -12,7 +12,7 @@ ENTRY_POINT_GROUP = "sercuescribe.commands"
 
 
 class InstalledCommands(click.Group):
-    """A command is loaded when it is asked for: recording need not import the service."""
+    """Load a command only when it is used, so that recording does not import the service."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         installed = {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}
