@@ -1,4 +1,4 @@
-"""Audio to record, and what ffmpeg makes of it."""
+"""Test audio, and reference decodes and encodes by ffmpeg."""
 
 import functools
 import random
@@ -15,13 +15,13 @@ SPEECH = Path(__file__).parent / "data" / "speech.wav"
 
 
 def pcm(frames: int, *, channels: int = 1, seed: int = 0) -> bytes:
-    """Signed 16-bit noise: every sample is its own."""
+    """Return signed 16-bit noise, so that a lost or repeated sample is visible."""
     samples = np.random.default_rng(seed).integers(-(2**15), 2**15, frames * channels)
     return samples.astype("<i2").tobytes()
 
 
 def pixels(data: bytes, *, per_pixel: int, channels: int = 1) -> bytes:
-    """What the waveform of ``data`` has to be: for each pixel and channel, min and max."""
+    """Return the expected waveform of ``data``: minimum and maximum per pixel and channel."""
     frames = np.frombuffer(data, "<i2").reshape(-1, channels)
     blocks = [frames[at : at + per_pixel] for at in range(0, len(frames), per_pixel)]
     values = [np.stack([block.min(axis=0), block.max(axis=0)], axis=1) for block in blocks]
@@ -29,7 +29,7 @@ def pixels(data: bytes, *, per_pixel: int, channels: int = 1) -> bytes:
 
 
 def dat(data: bytes, *, sample_rate: int, channels: int = 1) -> bytes:
-    """The waveform file that belongs to a recording."""
+    """Return the expected waveform file of a recording."""
     per_pixel = sample_rate // 50
     found = pixels(data, per_pixel=per_pixel, channels=channels)
     length = len(found) // (4 * channels)
@@ -38,7 +38,7 @@ def dat(data: bytes, *, sample_rate: int, channels: int = 1) -> bytes:
 
 @functools.cache
 def speech() -> bytes:
-    """A real WAV file: 22,050 Hz, mono, 16 bits."""
+    """Return a WAV file of speech: 22,050 Hz, mono, 16 bits."""
     return SPEECH.read_bytes()
 
 
@@ -53,7 +53,7 @@ def wav(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """A WAV file; ``data_bytes`` is what its header claims, if not the truth."""
+    """Return a WAV file; ``data_bytes`` overrides the size in its header."""
     block = channels * sample_bits // 8
     fmt = struct.pack(
         "<HHIIHH", format_tag, channels, sample_rate, sample_rate * block, block, sample_bits
@@ -64,24 +64,24 @@ def wav(
 
 
 def extensible(data: bytes, *, speakers: int = 0x4, valid_bits: int = 16) -> bytes:
-    """A WAV file of 44,100 Hz, mono, 16 bits that says so at length (WAVEFORMATEXTENSIBLE)."""
+    """Return a WAV file of 44,100 Hz, mono, 16 bits, with WAVEFORMATEXTENSIBLE."""
     subformat = bytes.fromhex("0100000000001000800000aa00389b71")
     fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 44100, 88200, 2, 16, 22, valid_bits, speakers)
     return b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", fmt + subformat) + chunk(b"data", data)
 
 
 def chunk(tag: bytes, body: bytes) -> bytes:
-    """A RIFF chunk, padded to an even length."""
+    """Return a RIFF chunk, padded to an even length."""
     return tag + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def encode(source: bytes, *options: str) -> bytes:
-    """``source`` (a WAV) as ffmpeg makes it with ``options``."""
+    """Return ``source`` (a WAV) encoded by ffmpeg with ``options``."""
     return _ffmpeg("-i", "pipe:0", *options, "pipe:1", source=source)
 
 
 def encode_silence(seconds: int, *options: str) -> bytes:
-    """As few bytes for as much audio as a codec can (8,000 Hz, mono)."""
+    """Return encoded silence (8,000 Hz, mono): few bytes for much audio."""
     source = ("-f", "lavfi", "-i", "anullsrc=sample_rate=8000:channel_layout=mono")
     return _ffmpeg(*source, "-t", str(seconds), *options, "pipe:1", source=b"")
 
@@ -89,18 +89,18 @@ def encode_silence(seconds: int, *options: str) -> bytes:
 def decode(
     source: bytes, *, sample_rate: int, channels: int = 1, input_options: tuple[str, ...] = ()
 ) -> bytes:
-    """The reference: one decode of the whole of ``source``, read from a pipe."""
+    """Return the reference PCM: one ffmpeg decode of the whole ``source``, read from a pipe."""
     output = ("-map", "0:a:0", "-f", "s16le", "-ar", str(sample_rate), "-ac", str(channels))
     return _ffmpeg(*input_options, "-i", "pipe:0", *output, "pipe:1", source=source)
 
 
 def cut(data: bytes, size: int) -> Iterator[bytes]:
-    """``data`` in pieces of ``size`` bytes."""
+    """Return ``data`` in pieces of ``size`` bytes."""
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
 def cut_anywhere(data: bytes, *, seed: int, largest: int = 9000) -> Iterator[bytes]:
-    """``data`` in pieces of any size, empty ones among them."""
+    """Yield ``data`` in pieces of random size, some of them empty."""
     generator = random.Random(seed)
     start = 0
     while start < len(data):

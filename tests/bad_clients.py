@@ -72,7 +72,7 @@ class NeverReads(BadClient):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_RECEIVE_BUFFER_BYTES)
         connection.connect(("127.0.0.1", port))
         connection.sendall(HANDSHAKE)
-        connection.recv(1)  # the answer begins: from here on it takes frames
+        connection.recv(1)  # the answer has started, so frames are accepted
         connection.setblocking(False)
         return connection
 
@@ -82,7 +82,7 @@ class NeverReads(BadClient):
         rest = key.data
         try:
             sent_bytes = key.fileobj.send(rest[0])
-        except ConnectionError:  # dropped, for answering no ping
+        except ConnectionError:  # closed, because no ping was answered
             return False
         self.sent_bytes += sent_bytes
         rest[0] = rest[0][sent_bytes:] or self._frame
@@ -122,7 +122,7 @@ class ReconnectLoop(BadClient):
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 if number % 3:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
-                with contextlib.suppress(ConnectionError):  # refused: there are enough sessions
+                with contextlib.suppress(ConnectionError):  # refused at the session limit
                     if payload is self._frame or len(payload) == 20_000:
                         connection.sendall(HANDSHAKE)
                         connection.recv(1)

@@ -118,7 +118,7 @@ class StalledHandshakes(HandshakeFlood):
 
 
 class InvalidRequests(HandshakeFlood):
-    """A thousand connections with bytes that are no request, or a request that is refused."""
+    """A thousand connections with bytes that are not a request, or with a refused request."""
 
     def __init__(self) -> None:
         super().__init__(1000, _INVALID_REQUESTS)

@@ -1,4 +1,4 @@
-"""The blobs of browsers' MediaRecorders: see ``tests/data/browsers/README.md``."""
+"""Blobs that MediaRecorder of browsers produced, see ``tests/data/browsers/README.md``."""
 
 import itertools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures that several test folders use."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from tests.service import Service
 
 @pytest.fixture
 def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Starts servers with the settings given; whatever still runs at the end is ended."""
+    """Return a function that starts a server with given settings; kill all servers at the end."""
     started: list[Service] = []
 
     def start(**settings: object) -> Service:
@@ -60,7 +60,7 @@ def seaweedfs_url(tmp_path_factory: pytest.TempPathFactory, credentials: None) -
 def on_bucket(
     start_service: Callable[..., Service], seaweedfs_url: str, tmp_path: Path
 ) -> Callable[..., Service]:
-    """Starts services on one bucket, each with a spool of its own."""
+    """Return a function that starts a service on the shared bucket with a spool of its own."""
 
     def start(**settings: object) -> Service:
         bucket: dict[str, object] = {
@@ -77,7 +77,7 @@ def on_bucket(
 
 @pytest.fixture
 def objects(seaweedfs_url: str, tmp_path: Path) -> Callable[[], dict[str, bytes]]:
-    """All objects of the test, without those that only listings need."""
+    """Return a function that reads all objects of the test, without the time index."""
 
     def read() -> dict[str, bytes]:
         found = engines.objects(seaweedfs_url, f"{tmp_path.name}/")
@@ -87,7 +87,7 @@ def objects(seaweedfs_url: str, tmp_path: Path) -> Callable[[], dict[str, bytes]
 
 
 class ManualClock:
-    """Time that stands still until a test moves it."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -225,7 +225,7 @@ def assert_recorded(recorders: Sequence[Recorder], files: Mapping[str, bytes]) -
         assert manifest["chunk_count"] == len(recorder.chunks), (name, manifest)
     ids = [recorder.session_id for recorder in recorders]
     names = {f"{session_id}.{kind}" for session_id in ids for kind in ("wav", "json")}
-    # After a crash at the end there is none: the service makes it on request.
+    # After a crash during completion it is missing, and the service makes it on request.
     waveforms = {f"{session_id}.dat" for session_id in ids} & set(files)
     assert set(files) - waveforms == names, f"left over: {sorted(set(files) - names)}"
 

@@ -24,14 +24,14 @@ CREDENTIALS = {
 MOTO_PAGE_KEYS = 50
 _BIN = Path(sys.executable).parent
 _START_SECONDS = 60
-_STOP_SECONDS = 3  # what it keeps is thrown away
+_STOP_SECONDS = 3  # then killed: its data is temporary
 
 
 @contextlib.contextmanager
 def moto(folder: Path) -> Iterator[str]:
-    """Moto's server; gives its URL. Nothing is checked, everything is in memory.
+    """Run moto's server and yield its URL. It checks no signatures and keeps data in memory.
 
-    Parts may be small, and so are the pages of listings, so that tests are fast.
+    Small parts are allowed and pages of listings are small, so that tests are fast.
     """
     (port,) = free_ports(1)
     command = [str(_BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
@@ -47,7 +47,7 @@ def moto(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def seaweedfs(folder: Path, *, volume_megabytes: int = 64, metrics_port: int = 0) -> Iterator[str]:
-    """A SeaweedFS with master, volume server, filer and S3 gateway; gives the gateway's URL."""
+    """Run SeaweedFS (master, volume server, filer, S3 gateway) and yield the gateway's URL."""
     ports = iter(free_ports(9))
     s3_port = next(ports)
     identity = {
@@ -75,13 +75,13 @@ def seaweedfs(folder: Path, *, volume_megabytes: int = 64, metrics_port: int = 0
 
 
 def open_uploads(url: str, prefix: str) -> list[str]:
-    """Keys of the multipart uploads that were neither completed nor aborted."""
+    """Return the keys of multipart uploads that were neither completed nor aborted."""
     answer = client(url).list_multipart_uploads(Bucket=BUCKET, Prefix=prefix)
     return [upload["Key"] for upload in answer.get("Uploads", [])]
 
 
 def objects(url: str, prefix: str) -> dict[str, bytes]:
-    """Every object below ``prefix``, by the rest of its key."""
+    """Return every object below ``prefix``, by the rest of its key."""
     s3 = client(url)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -92,7 +92,7 @@ def objects(url: str, prefix: str) -> dict[str, bytes]:
 
 
 def client(url: str) -> Any:
-    """A boto3 client for an engine."""
+    """Return a boto3 client for an engine."""
     return boto3.client(
         "s3",
         endpoint_url=url,
@@ -123,7 +123,7 @@ def _running(
 
 
 def _wait_writable(url: str) -> None:
-    """The gateway answers before there is a volume to write to."""
+    """Wait for the first volume; the gateway answers before it exists."""
     s3 = client(url)
 
     def works() -> bool:
@@ -142,9 +142,9 @@ def _wait_for(works: Any, process: subprocess.Popen[bytes] | None) -> None:
                 return
         except Exception as error:
             if time.monotonic() > deadline:
-                raise RuntimeError("the engine does not answer") from error
+                raise RuntimeError("the engine did not answer in time") from error
         if process is not None and process.poll() is not None:
-            raise RuntimeError(f"the engine ended with {process.returncode}")
+            raise RuntimeError(f"the engine exited with code {process.returncode}")
         time.sleep(0.1)
 
 

@@ -1,7 +1,7 @@
-"""A store that fails on command: a proxy in front of an S3 engine.
+"""A proxy in front of an S3 engine that injects faults.
 
-The bytes of a request pass unchanged, its signed ``Host`` among them. Everything runs in
-threads, so that a test may block while a service talks through it.
+The bytes of a request pass unchanged, including its signed ``Host``. The proxy runs in threads, so
+that a test may block while a service sends requests through it.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from tests.s3_requests import Match, Request
 
 
 class Kind(enum.Enum):
-    """What goes wrong with one request."""
+    """The fault that one request meets."""
 
     DROPPED = "dropped"  # the connection is reset, and nothing reaches the engine
-    STALLED = "stalled"  # nothing happens until the fault ends; then it goes its way
+    STALLED = "stalled"  # forwarded only after the fault ends
     CUT = "cut"  # the connection is reset in the middle of the body, on both sides
     ERROR = "error"  # 500
     SLOW_DOWN = "slow down"  # 503
-    LOST_ANSWER = "lost answer"  # the engine does it, and the client never hears
+    LOST_ANSWER = "lost answer"  # the engine executes it, and the answer is lost
 
 
 _ANSWERS = {
@@ -36,7 +36,7 @@ _ANSWERS = {
 
 
 class Fault:
-    """Applies to at most ``times`` matching requests, until :meth:`end`."""
+    """A fault for at most ``times`` matching requests, until :meth:`end`."""
 
     def __init__(self, kind: Kind, match: Match, times: int | None, cut_after: int) -> None:
         self.kind = kind
@@ -56,16 +56,18 @@ class Fault:
             return True
 
     def wait(self, hits: int = 1, timeout: float = 30) -> None:
-        """Return when the fault has applied to that many requests."""
+        """Return when the fault has applied to ``hits`` requests."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.hits) >= hits, timeout), "it never came"
+            assert self._changed.wait_for(lambda: len(self.hits) >= hits, timeout), (
+                "the fault did not apply"
+            )
 
     def end(self) -> None:
         self.ended.set()
 
 
 class FaultyStore:
-    """The engine at ``engine_url``, at an address of its own, with faults."""
+    """A proxy with faults for the engine at ``engine_url``."""
 
     def __init__(self, engine_url: str) -> None:
         engine = urlsplit(engine_url)
@@ -95,13 +97,13 @@ class FaultyStore:
         times: int | None = None,
         cut_after: int = 0,
     ) -> Fault:
-        """Begin a fault. Of several that match a request, the first one applies."""
+        """Start a fault; of several faults that match a request, the first one applies."""
         fault = Fault(kind, match, times, cut_after)
         self._faults.append(fault)
         return fault
 
     def die(self) -> None:
-        """Refuse connections, and reset those there are."""
+        """Refuse new connections, and reset open ones."""
         with self._lock:
             if not self._is_up.is_set():
                 return
@@ -111,11 +113,11 @@ class FaultyStore:
                 _reset(client)
 
     def die_at(self, number: int) -> None:
-        """Be dead from the request of that number on."""
+        """Die when request ``number`` arrives."""
         self._dies_at = number
 
     def revive(self) -> None:
-        """Be reachable again; faults stay."""
+        """Accept connections again; faults stay active."""
         self._dies_at = None
         if not self._is_up.is_set():
             self._listener.listen(128)
@@ -137,7 +139,7 @@ class FaultyStore:
             try:
                 client, _ = self._listener.accept()
             except OSError:
-                continue  # dead for now
+                continue  # dead until `revive`
             with self._lock:
                 self._clients.add(client)
                 if not self._is_up.is_set():
@@ -149,7 +151,7 @@ class FaultyStore:
 
     def _serve(self, client: socket.socket) -> None:
         with client, client.makefile("rb") as stream:
-            # A client that goes away, or an engine that does, ends only its connection.
+            # A client or engine that disconnects ends only this connection.
             with contextlib.suppress(OSError, http.client.HTTPException):
                 while (read := self._read_head(stream)) is not None:
                     if not self._exchange(client, stream, *read):
@@ -182,7 +184,7 @@ class FaultyStore:
         length: int,
         expects_continue: bool,
     ) -> bool:
-        """One request and its answer. False where the connection is to be reset."""
+        """Handle one request and its answer; return False if the connection must be reset."""
         if self._dies_at is not None and request.number >= self._dies_at:
             self.die()
             return False

@@ -31,7 +31,7 @@ def without_media(mov: bytes, target: Path) -> bytes:
 
 
 def _reference(target: Path) -> bytes:
-    """One Macintosh alias record, with nothing but the absolute path set."""
+    """Return one Macintosh alias record with only the absolute path set."""
     path = str(target).encode()
     record = bytes(150) + struct.pack(">HH", 2, len(path)) + path + bytes(len(path) % 2)
     end = struct.pack(">hH", -1, 0)

@@ -1,6 +1,8 @@
-"""``python -m tests.openapi_fuzz run URL/openapi.json -n 3000``: Schemathesis as it tests us.
+"""Schemathesis with the settings of this project.
 
-The suite runs the same with few examples (`tests.test_openapi_fuzz`).
+Run ``python -m tests.openapi_fuzz run URL/openapi.json -n 3000`` against a service.
+
+The test suite runs it with few examples (`tests.test_openapi_fuzz`).
 """
 
 import unicodedata
@@ -12,7 +14,7 @@ from schemathesis.cli import schemathesis as command
 
 @schemathesis.hook
 def filter_body(_context: Any, body: Any) -> bool:
-    """Not the user ids that cannot be printed where the document's pattern cannot say so."""
+    """Leave out user ids that are invalid in a way that the document's pattern cannot express."""
     user_id = body.get("user_id") if isinstance(body, dict) else None
     return (
         not isinstance(user_id, str)

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections or drops answers on command."""
+"""A TCP proxy that a test can make cut connections or drop answers."""
 
 import asyncio
 import contextlib

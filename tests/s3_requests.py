@@ -1,4 +1,4 @@
-"""Requests of the S3 API as a proxy sees them go by."""
+"""Requests of the S3 API as a proxy sees them."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request as it came in; ``number`` counts from 1."""
+    """One received request; ``number`` counts from 1."""
 
     number: int
     method: str
@@ -16,7 +16,7 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def operation(self) -> str:
-        """What the S3 API calls it, as far as this project asks for it."""
+        """The name of the S3 operation, of those that this project uses."""
         return _operation(self.method, set(parse_qs(self.query, keep_blank_values=True)))
 
 
@@ -24,7 +24,7 @@ Match = Callable[[Request], bool]
 
 
 def is_a(operation: str, path_ends: str = "", path_has: str = "") -> Match:
-    """Matches requests of one operation, on keys that end so and have that in them."""
+    """Return a match for requests of one operation, limited by the end and a part of the path."""
     return lambda request: (
         request.operation == operation
         and request.path.endswith(path_ends)

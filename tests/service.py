@@ -1,4 +1,4 @@
-"""The service as a real process on loopback, to be talked to, killed and started again."""
+"""The service as a real process on loopback that tests can kill and restart."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 _RUNNING = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
 
-# All tests call from one address, and are in a hurry.
+# All tests connect from one address, and would reach the rate limits.
 _NO_RATES = {"MAX_HANDSHAKES_PER_MINUTE": "0", "MAX_NEW_SESSIONS_PER_MINUTE": "0"}
 
 Message = dict[str, Any]
@@ -63,17 +63,17 @@ class Service:
                 break
         else:
             raise RuntimeError("the service did not start:\n" + "".join(self.log))
-        # The rest of the log is collected, so that a full pipe never stops the server.
+        # Read the rest of the log, because a full pipe would block the server.
         self._reader = threading.Thread(target=self._collect, args=(self._process.stderr,))
         self._reader.start()
         return self
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End the process as a crash does."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """End it as an operator would; gives the exit code."""
+        """End the process as an operator does; return the exit code."""
         return self._end(signal.SIGTERM)
 
     @property
@@ -100,20 +100,20 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def connect(self, path: str = "", **query: Any) -> AsyncIterator["Client"]:
-        """A WebSocket to ``/api/ws/audio`` + ``path`` that has not read the greeting yet."""
+        """Open a WebSocket to ``/api/ws/audio`` + ``path`` without reading the greeting."""
         options = "&".join(f"{name}={value}" for name, value in query.items())
         async with connect(f"{self.ws_url}{path}?{options}", max_size=None) as socket:
             yield Client(socket)
 
     @contextlib.asynccontextmanager
     async def session(self, path: str = "", **query: Any) -> AsyncIterator["Client"]:
-        """The same, greeted."""
+        """Open a WebSocket and read the greeting."""
         async with self.connect(path, **query) as client:
             client.greeting = await client.receive()
             yield client
 
     async def live(self, sessions: int) -> None:
-        """Return when that many sessions are live in the process: created or taken over."""
+        """Return when ``sessions`` sessions are live in the process: created or taken over."""
         async with asyncio.timeout(30):
             while True:
                 health = await asyncio.to_thread(self.get, "/health")
@@ -122,7 +122,7 @@ class Service:
                 await asyncio.sleep(0.02)
 
     async def record(self, audio: bytes, **query: Any) -> str:
-        """Record that audio as one chunk, and finish the session; gives its id."""
+        """Record ``audio`` as one chunk, complete the session, and return its id."""
         async with self.session(**query) as client:
             await client.socket.send(audio)
             await client.receive()
@@ -143,7 +143,7 @@ class Service:
 
 
 async def children_of(process: psutil.Process) -> list[psutil.Process]:
-    """The decoders that ``process`` has, once it has any: they start behind the first chunk."""
+    """Wait for decoders of ``process``, which start after the first chunk, and return them."""
     async with asyncio.timeout(30):
         while True:
             decoders = [child for child in process.children() if "ffmpeg" in child.name()]
@@ -167,7 +167,7 @@ class Client:
         return dict(json.loads(await self.socket.recv()))
 
     async def send(self, chunk: bytes) -> Message:
-        """Send one chunk, wait for its answer."""
+        """Send one chunk and return its answer."""
         await self.socket.send(chunk)
         return await self.receive()
 
@@ -185,5 +185,5 @@ class Client:
         return self.socket.close_code, self.socket.close_reason
 
     def drop(self) -> None:
-        """Vanish without a closing handshake."""
+        """Disconnect without a closing handshake."""
         self.socket.transport.abort()

@@ -1,7 +1,7 @@
-"""Every endpoint with every kind of credential: docs/security.md says what happens.
+"""Every endpoint with every kind of credential, as docs/security.md lists it.
 
-The table of the manual is walked row by row against a real service. An endpoint without a row
-fails, and so does a row without an endpoint.
+Each row of the table is checked against a real service. An endpoint without a row fails, and so
+does a row without an endpoint.
 """
 
 import re
@@ -42,7 +42,7 @@ CASES = [(endpoint, credential) for endpoint, row in ROWS.items() for credential
 
 
 def endpoints() -> set[str]:
-    """What the application serves; OPTIONS and copies of the document are the framework's."""
+    """Return the endpoints of the application, without those that the framework adds."""
     found = set()
     for route in create_app(Settings()).routes:
         path = route.path_format
@@ -54,7 +54,7 @@ def endpoints() -> set[str]:
     return {endpoint for endpoint in found if not framework.match(endpoint)}
 
 
-def test_every_endpoint_has_its_row() -> None:
+def test_every_endpoint_has_a_row_in_the_table() -> None:
     assert endpoints() == set(ROWS)
 
 
@@ -97,7 +97,7 @@ CREDENTIALS: dict[str, str] = {
 
 @pytest.fixture
 def created(service: Service) -> dict[str, Any]:
-    """A session of alice's with some audio, still being recorded."""
+    """An active session of alice with some audio."""
     created: dict[str, Any] = service.post("/api/audio/sessions", headers=bearer(ALICE)).json()
     with connect(created["ws_url"]) as socket:
         socket.recv()
@@ -111,7 +111,7 @@ def bearer(credential: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("endpoint", "credential"), CASES, ids=[f"{e}-{c}" for e, c in CASES])
-def test_each_caller_meets_what_the_table_says(
+def test_each_credential_gets_the_documented_answer(
     service: Service, created: dict[str, Any], endpoint: str, credential: str
 ) -> None:
     shown = created["token"] if credential == "session token" else CREDENTIALS[credential]
@@ -156,18 +156,18 @@ SHOWING: dict[str, Callable[[str], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("way", SHOWING)
-@pytest.mark.parametrize("who", ["right", "session token"])
-def test_a_websocket_is_opened_by_credentials_wherever_they_are_shown(
-    service: Service, created: dict[str, Any], way: str, who: str
+@pytest.mark.parametrize("credential", ["right", "session token"])
+def test_a_websocket_accepts_credentials_in_each_documented_place(
+    service: Service, created: dict[str, Any], way: str, credential: str
 ) -> None:
-    shown = created["token"] if who == "session token" else CREDENTIALS[who]
+    shown = created["token"] if credential == "session token" else CREDENTIALS[credential]
     url = f"{service.ws_url}/{created['session_id']}?resume=true"
     with connect(url, **SHOWING[way](shown)) as socket:
         assert '"chunk_count":1' in str(socket.recv())
         assert socket.subprotocol == ("bearer" if way == "subprotocol" else None)
 
 
-def test_a_token_of_the_provider_is_not_taken_from_an_address(
+def test_a_provider_token_in_the_query_is_refused(
     service: Service, created: dict[str, Any]
 ) -> None:
     path = f"/api/audio/sessions/{created['session_id']}"
@@ -175,7 +175,7 @@ def test_a_token_of_the_provider_is_not_taken_from_an_address(
     assert service.get(f"{path}?token={ALICE}").status_code == 401
 
 
-def test_a_list_holds_the_callers_own_sessions_and_an_admins_all(
+def test_users_list_their_own_sessions_and_admins_list_all(
     service: Service, created: dict[str, Any]
 ) -> None:
     def listed(credential: str, query: str = "") -> set[str]:
@@ -199,7 +199,7 @@ def test_a_list_holds_the_callers_own_sessions_and_an_admins_all(
         ("admin", None, 201, "root"),
     ],
 )
-def test_only_an_admin_speaks_of_other_users(
+def test_only_an_admin_may_name_other_users(
     service: Service, credential: str, user_id: str | None, status: int, owner: str | None
 ) -> None:
     headers = bearer(CREDENTIALS[credential])
@@ -212,7 +212,7 @@ def test_only_an_admin_speaks_of_other_users(
     assert listing.status_code == (403 if status == 403 else 200)
 
 
-def test_a_token_to_read_hears_and_does_not_record(
+def test_a_read_token_may_read_audio_and_may_not_record(
     service: Service, created: dict[str, Any]
 ) -> None:
     path = f"/api/audio/sessions/{created['session_id']}"
@@ -224,7 +224,7 @@ def test_a_token_to_read_hears_and_does_not_record(
     assert service.post(f"{path}/close", headers=shown).status_code == 403
 
 
-def test_a_signed_link_opens_its_file_without_any_other_credential(
+def test_a_signed_link_opens_its_file_without_other_credentials(
     service: Service, created: dict[str, Any]
 ) -> None:
     path = f"/api/audio/sessions/{created['session_id']}"

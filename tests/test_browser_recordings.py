@@ -1,6 +1,6 @@
-"""P1 and P3 for what browsers really send: MediaRecorder's blobs, as Chromium and Firefox cut them.
+"""P1 and P3 for the blobs that MediaRecorder of Chromium and Firefox produces.
 
-Where a sample differs, it differs from one decode of all blobs by the same ffmpeg.
+The reference is one decode of all blobs by the same ffmpeg.
 """
 
 import functools
@@ -13,7 +13,7 @@ from tests.browser_recordings import RECORDINGS, read_blobs, read_recording
 from tests.service import Client, Service
 
 SAMPLE_RATE = 48000
-# One after another as after a reload: the same recorder again, and another container.
+# Two recordings in a row, as after a reload: in the same container, or in another one.
 RELOADS = [
     ("chromium-250ms.webm", "chromium-paused.webm"),
     ("chromium-250ms.webm", "chromium-20ms.webm"),
@@ -35,18 +35,18 @@ def decoded(name: str) -> bytes:
 
 
 async def send(client: Client, pieces: list[bytes]) -> None:
-    """Every one of ``pieces``; every answer must be a success."""
+    """Send all ``pieces`` and check that each is acknowledged."""
     for piece in pieces:
         assert (await client.send(piece))["type"] == "chunk"
 
 
 def recorded(service: Service, session_id: str) -> bytes:
-    """The audio of a session of which nothing was lost."""
+    """Return the audio of a session, and check that it has no error."""
     assert service.manifest(session_id)["error"] is None
     return service.pcm(session_id)
 
 
-def test_there_is_a_recording_of_every_browser_in_every_container_it_makes() -> None:
+def test_the_test_data_covers_every_container_of_each_browser() -> None:
     kinds = {(about.browser, name.rpartition(".")[2]) for name, about in RECORDINGS.items()}
     assert kinds == {
         ("chromium", "webm"), ("chromium", "mp4"), ("firefox", "webm"), ("firefox", "ogg"),
@@ -55,7 +55,7 @@ def test_there_is_a_recording_of_every_browser_in_every_container_it_makes() -> 
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-async def test_a_recorder_s_blobs_are_recorded_sample_by_sample(
+async def test_mediarecorder_blobs_are_recorded_sample_by_sample(
     service: Service, name: str
 ) -> None:
     async with service.session(sample_rate=SAMPLE_RATE) as client:
@@ -65,9 +65,7 @@ async def test_a_recorder_s_blobs_are_recorded_sample_by_sample(
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-async def test_a_recorder_s_blobs_may_be_cut_anywhere_on_their_way(
-    service: Service, name: str
-) -> None:
+async def test_mediarecorder_blobs_may_be_cut_anywhere(service: Service, name: str) -> None:
     pieces = list(cut_anywhere(read_recording(name), seed=len(name), largest=1500))
     async with service.session(sample_rate=SAMPLE_RATE) as client:
         await send(client, pieces)
@@ -76,7 +74,7 @@ async def test_a_recorder_s_blobs_may_be_cut_anywhere_on_their_way(
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-async def test_a_recorder_whose_connection_drops_goes_on_without_a_mark(
+async def test_a_dropped_connection_does_not_change_the_recording(
     service: Service, name: str
 ) -> None:
     pieces = read_blobs(name)
@@ -93,7 +91,7 @@ async def test_a_recorder_whose_connection_drops_goes_on_without_a_mark(
 
 @pytest.mark.parametrize(("before", "after"), RELOADS)
 @pytest.mark.parametrize("resume", ["true", "false"])
-async def test_a_reloaded_page_s_new_recorder_goes_on_in_the_same_recording(
+async def test_a_reloaded_page_continues_the_same_recording(
     service: Service, before: str, after: str, resume: str
 ) -> None:
     async with service.session(sample_rate=SAMPLE_RATE) as client:
@@ -106,7 +104,7 @@ async def test_a_reloaded_page_s_new_recorder_goes_on_in_the_same_recording(
 
 
 @pytest.mark.parametrize(("before", "after"), RELOADS)
-async def test_a_recorder_that_is_stopped_and_started_again_goes_on_in_the_same_recording(
+async def test_a_restarted_mediarecorder_continues_the_same_recording(
     service: Service, before: str, after: str
 ) -> None:
     async with service.session(sample_rate=SAMPLE_RATE) as client:
@@ -115,8 +113,8 @@ async def test_a_recorder_that_is_stopped_and_started_again_goes_on_in_the_same_
     assert recorded(service, client.session_id) == decoded(before) + decoded(after)
 
 
-async def test_a_tab_that_dies_leaves_all_that_was_decodable(service: Service) -> None:
-    """Its last blob never came: what is recorded is the decode of what did."""
+async def test_a_crashed_tab_leaves_all_audio_that_can_be_decoded(service: Service) -> None:
+    """The last blob is missing; the recording equals the decode of the others."""
     for name in RECORDINGS:
         if "250ms" in name:
             pieces = read_blobs(name)[:-3]

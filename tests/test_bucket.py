@@ -1,4 +1,4 @@
-"""The service on a bucket: the same promises, with the bucket as the only thing that stays."""
+"""The service on a bucket: the same promises, with the bucket as the only lasting storage."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ async def send_missing(client: Client, pieces: list[bytes]) -> None:
         assert (await client.send(piece))["type"] == "chunk"
 
 
-async def test_a_session_becomes_one_wav_its_manifest_and_its_waveform(
+async def test_a_completed_session_is_one_wav_with_manifest_and_waveform(
     on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
     service = on_bucket(segment_seconds=0.2)
@@ -34,7 +34,7 @@ async def test_a_session_becomes_one_wav_its_manifest_and_its_waveform(
     assert manifest["chunk_count"] == final["chunk_count"] == final["persisted_chunk_count"]
 
 
-async def test_finished_audio_is_downloaded_from_the_store_itself(
+async def test_completed_audio_is_downloaded_from_the_store(
     on_bucket: Callable[..., Service], seaweedfs_url: str
 ) -> None:
     service = on_bucket()
@@ -57,7 +57,7 @@ async def test_finished_audio_is_downloaded_from_the_store_itself(
 
 
 @pytest.mark.parametrize("lost_disk", [False, True], ids=["same node", "another node"])
-async def test_a_killed_service_is_resumed_from_spool_or_bucket(
+async def test_a_killed_service_resumes_from_its_spool_or_the_bucket(
     on_bucket: Callable[..., Service],
     objects: Callable[[], dict[str, bytes]],
     *,
@@ -99,7 +99,7 @@ async def test_a_killed_service_is_resumed_from_spool_or_bucket(
     }
 
 
-async def test_long_audio_is_put_together_from_parts(
+async def test_long_audio_is_uploaded_in_parts(
     on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
     service = on_bucket(segment_seconds=0.3, s3_part_size_mb=5)

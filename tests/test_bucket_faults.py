@@ -1,4 +1,4 @@
-"""The service while its store fails: every chunk that was acknowledged is in the final file."""
+"""While the store fails, every acknowledged chunk still reaches the final file."""
 
 import asyncio
 import hashlib
@@ -39,7 +39,7 @@ def store(seaweedfs_url: str) -> Iterator[FaultyStore]:
 
 @pytest.fixture
 def start(on_bucket: Start, store: FaultyStore) -> Start:
-    """Starts services that reach the bucket through the store that fails."""
+    """Return a function that starts a service on the store with faults."""
     return lambda **settings: on_bucket(
         **{"s3_endpoint_url": store.url, "segment_seconds": 0.1} | settings
     )
@@ -49,7 +49,7 @@ def start(on_bucket: Start, store: FaultyStore) -> Start:
 def assert_recorded(
     objects: Callable[[], dict[str, bytes]], seaweedfs_url: str, tmp_path: Path
 ) -> Check:
-    """Checks that a session is exact in the bucket, and whole, down to its manifest."""
+    """Return a function that checks the audio, the manifest and the clean-up of a session."""
     s3, prefix = engines.client(seaweedfs_url), f"{tmp_path.name}/"
 
     def check(session_id: str, expected: bytes, chunk_count: int) -> None:
@@ -80,7 +80,7 @@ async def send_all(client: Client, pieces: list[bytes]) -> list[Message]:
 
 
 async def flush(client: Client) -> None:
-    """All is persisted, soon."""
+    """Flush, and check that all chunks are persisted in time."""
     async with asyncio.timeout(40):
         answer = await client.control("flush")
     assert answer["persisted_chunk_count"] == answer["chunk_count"]
@@ -98,7 +98,7 @@ def split_in_thirds(pieces: list[bytes]) -> tuple[list[bytes], list[bytes], list
 
 
 @pytest.mark.parametrize("kind", [None, *(k for k in Kind if k is not Kind.LOST_ANSWER)])
-async def test_recording_goes_on_without_the_store_and_catches_up(
+async def test_recording_continues_during_a_store_outage_and_catches_up(
     start: Start, store: FaultyStore, assert_recorded: Check, kind: Kind | None
 ) -> None:
     service = start()
@@ -135,10 +135,10 @@ async def test_recording_goes_on_without_the_store_and_catches_up(
     assert_recorded(by_webm.session_id, decode(WEBM, sample_rate=48000), len(pieces["webm"]))
 
 
-async def test_writes_whose_answers_are_lost_count_once(
+async def test_writes_whose_answers_are_lost_take_effect_once(
     start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
-    """A session for each kind of write."""
+    """Each kind of write has a session of its own."""
     writes = {
         "entry of the index": is_a("PutObject", path_has="/_index/"),
         "first manifest": is_manifest,
@@ -164,7 +164,7 @@ async def test_writes_whose_answers_are_lost_count_once(
         assert_recorded(session_id, decode(WEBM, sample_rate=48000), len(pieces))
 
 
-async def test_the_last_manifest_is_right_though_its_answer_is_lost(
+async def test_the_final_manifest_is_correct_if_its_answer_is_lost(
     start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
     service = start()
@@ -185,7 +185,7 @@ async def test_the_last_manifest_is_right_though_its_answer_is_lost(
         *((kind, "UploadPart") for kind in (Kind.LOST_ANSWER, Kind.CUT, Kind.SLOW_DOWN)),
     ],
 )
-async def test_long_audio_is_put_together_whatever_befalls_its_upload(
+async def test_long_audio_is_complete_after_any_upload_fault(
     start: Start, store: FaultyStore, assert_recorded: Check, kind: Kind, operation: str
 ) -> None:
     service = start(s3_part_size_mb=5)
@@ -225,7 +225,7 @@ async def test_a_deletion_whose_answers_are_lost_removes_everything(
     assert engines.open_uploads(seaweedfs_url, f"{tmp_path.name}/") == []
 
 
-async def test_a_store_that_stays_away_ends_the_connection_and_the_session_goes_on_later(
+async def test_after_a_long_outage_the_session_can_be_resumed(
     start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
     service = start(spool_max_mb=1)
@@ -241,7 +241,7 @@ async def test_a_store_that_stays_away_ends_the_connection_and_the_session_goes_
                 break
             acked = answer["chunk_count"]
         assert 0 < acked * 200_000 <= 1024 * 1024
-        assert time.monotonic() - began > 1  # it was made to wait before it was turned away
+        assert time.monotonic() - began > 1  # the client was slowed down before the refusal
         assert refusal["code"] == "storage_unavailable"
         assert (await client.closed())[0] == 1011
     store.revive()
@@ -256,7 +256,7 @@ async def test_a_store_that_stays_away_ends_the_connection_and_the_session_goes_
     assert_recorded(client.session_id, LONG[:4_000_000], len(pieces))
 
 
-async def test_a_service_ends_in_time_while_the_store_stalls_and_its_late_writes_do_no_harm(
+async def test_a_service_stops_in_time_while_the_store_stalls(
     start: Start, store: FaultyStore, assert_recorded: Check
 ) -> None:
     service = start()

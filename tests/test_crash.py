@@ -68,7 +68,7 @@ async def test_a_recording_survives_five_crashes(
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_six_sessions_at_once_survive_crashes_at_any_moment(
+async def test_six_concurrent_sessions_survive_crashes_at_any_moment(
     start_service: Callable[..., Service], seed: int
 ) -> None:
     service, injector = start_service(), CrashInjector()
@@ -79,7 +79,7 @@ async def test_six_sessions_at_once_survive_crashes_at_any_moment(
     assert psutil.Process(service.pid).children(recursive=True) == []
 
 
-async def test_what_was_acked_is_in_the_file_of_the_dead_server(
+async def test_acknowledged_audio_is_in_the_file_after_a_kill(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()
@@ -114,7 +114,7 @@ async def test_a_crash_leaves_no_decoder_behind(start_service: Callable[..., Ser
     assert alive == []
 
 
-async def test_no_decoder_outlives_the_service_not_even_one_that_cannot_see_its_end(
+async def test_a_suspended_decoder_ends_with_the_service(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()
@@ -127,7 +127,7 @@ async def test_no_decoder_outlives_the_service_not_even_one_that_cannot_see_its_
     assert not alive
 
 
-async def test_what_could_not_be_decoded_is_known_after_a_crash(
+async def test_a_decode_error_is_still_reported_after_a_crash(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()
@@ -138,7 +138,7 @@ async def test_what_could_not_be_decoded_is_known_after_a_crash(
     info = service.get(f"/api/audio/sessions/{client.session_id}").json()
     assert (info["total_chunks"], info["error"]) == (1, "WAV: no fmt chunk before the data chunk")
     async with service.session(f"/{client.session_id}", resume="true") as client:
-        assert (await client.send(pcm(10)))["code"] == "decode_failed"  # of the same stream
+        assert (await client.send(pcm(10)))["code"] == "decode_failed"  # the same stream
         assert (await client.send(wav(pcm(10), sample_rate=22050)))["type"] == "chunk"
         final = await client.close_session()
     assert service.pcm(client.session_id) == pcm(10)

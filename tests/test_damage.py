@@ -1,7 +1,7 @@
-"""Damaged, empty, mislabelled and foreign input: what can be heard is kept, the rest is reported.
+"""Damaged, empty, mislabelled and foreign input: decodable audio is kept, damage is reported.
 
-Whatever comes, every chunk is answered, a good file sent afterwards is recorded exactly, and
-the service goes on for others.
+In every case each chunk is answered, a valid file sent afterwards is recorded exactly, and other
+sessions are not affected.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Samples = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 class Format(NamedTuple):
-    """How a format is declared, at which rate it decodes, and how ffmpeg makes it."""
+    """The declared name of a format, its sample rate, and the options to encode it."""
 
     declared: str
     sample_rate: int
@@ -42,7 +42,7 @@ FORMATS = {
     "wav of 24 bits": Format("wav", 22050, ("-c:a", "pcm_s24le", "-f", "wav")),
 }
 
-# How many bytes stand in front of the first audio.
+# The number of bytes before the first audio.
 HEADER_BYTES: dict[str, Callable[[bytes], int]] = {
     "mp3": lambda data: data.index(b"\xff\xf3"),
     "flac": lambda data: data.index(b"\xff\xf8"),
@@ -54,15 +54,15 @@ HEADER_BYTES: dict[str, Callable[[bytes], int]] = {
 }
 
 JUNK = random.Random(0).randbytes(2000)
-GAP_BYTES = 2001  # whole frames of WAV, which has nothing to find its way back by
+GAP_BYTES = 2001  # whole frames, because WAV has no sync words
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "junk in the middle": lambda data: splice(data, JUNK, len(JUNK)),
     "a gap in the middle": lambda data: splice(data, b"", GAP_BYTES),
     "a cut end": lambda data: data[:-1500],
 }
 
-# A format, a sign of it that follows the middle, and from there: the first wrong byte, how many
-# are lost, and what stands there instead.
+# The format, a marker to find after the middle, and relative to the marker: the offset of the
+# damage, the number of lost bytes, and the bytes in their place.
 HEADER_DAMAGE: dict[str, tuple[str, bytes, int, int, bytes]] = {
     "mp3: a sync word": ("mp3", b"\xff\xf3", 0, 1, b"\0"),
     "flac: a sync word": ("flac", b"\xff\xf8", 0, 1, b"\0"),
@@ -78,7 +78,7 @@ HEADER_DAMAGE: dict[str, tuple[str, bytes, int, int, bytes]] = {
     "mp4: the length of the audio": ("fragmented mp4", b"mdat", -4, 1, b"\x3b"),
 }
 
-# What ffmpeg cannot tell from a file that was never any different, or does not mention.
+# Damage that ffmpeg cannot detect or does not report.
 UNNOTICED = {
     ("mp3", "a cut end"),
     ("opus in ogg", "a cut end"),
@@ -139,7 +139,7 @@ class DamagedRecording(NamedTuple):
 async def record_damaged(
     service: Service, pieces: list[bytes], declared: str, sample_rate: int
 ) -> DamagedRecording:
-    """Record ``pieces``, then two good files, then something else in another session."""
+    """Record ``pieces`` and two valid files, then another session."""
     good_wav = pcm(10_000, seed=1)
     good = good_wav + good_file(sample_rate)
     async with asyncio.timeout(30):
@@ -172,7 +172,7 @@ def matching_seconds(found: bytes, whole: bytes, sample_rate: int) -> float:
     for start in range(0, len(wanted) - window + 1, window):
         needle = wanted[start : start + window]
         if np.abs(needle).max() < 500:
-            heard += window  # silence stands everywhere
+            heard += window  # silence matches everywhere
             continue
         lag_found = next(
             (
@@ -189,7 +189,7 @@ def matching_seconds(found: bytes, whole: bytes, sample_rate: int) -> float:
 
 
 def _lags(there: Samples, needle: Samples, start: int, lag: int, sample_rate: int) -> Iterator[int]:
-    """Where ``needle`` may be: as late as the one before it, else where it fits best nearby."""
+    """Yield candidate lags: that of the window before, then the best match within 3 seconds."""
     yield lag
     first = max(0, start + lag - 3 * sample_rate)
     area = there[first : start + lag + 3 * sample_rate]
@@ -211,12 +211,12 @@ def _similarity(there: Samples, needle: Samples) -> float:
 def assert_two_seconds_lost_at_most(found: bytes, name: str) -> None:
     sample_rate, whole = FORMATS[name].sample_rate, decoded(name)
     assert len(whole) - 2 * 2 * sample_rate <= len(found) <= len(whole) + sample_rate
-    # The windows at both edges of the gap are not all there.
+    # The windows at both edges of the gap are incomplete.
     seconds = len(whole) / 2 / sample_rate
     assert matching_seconds(found, whole, sample_rate) >= seconds - 2.75
 
 
-def test_what_is_heard_is_known_from_what_is_not() -> None:
+def test_matching_seconds_counts_only_audio_that_is_present() -> None:
     whole = decoded("flac")
     assert matching_seconds(whole, whole, 22050) > 14
     assert matching_seconds(whole[44100:], whole, 22050) == pytest.approx(13.25, abs=0.5)
@@ -229,7 +229,7 @@ def test_what_is_heard_is_known_from_what_is_not() -> None:
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("name", FORMATS)
-async def test_damage_costs_two_seconds_at_most_and_is_reported(
+async def test_damage_costs_at_most_two_seconds_and_is_reported(
     service: Service, name: str, damage: str
 ) -> None:
     damaged = DAMAGE[damage](encoded(name))
@@ -237,14 +237,14 @@ async def test_damage_costs_two_seconds_at_most_and_is_reported(
     found = await record_damaged(service, cut_in_pieces(damaged), declared, sample_rate)
     assert_two_seconds_lost_at_most(found.pcm, name)
     assert found.is_reported or (name, damage) in UNNOTICED
-    if declared not in {"aac", "mp4"}:  # these two lose more in ffmpeg alone
-        one_thread = ("-threads", "1")  # ffmpeg 5.1 drops more of damaged FLAC when it has several
+    if declared not in {"aac", "mp4"}:  # ffmpeg without the framers loses more of these
+        one_thread = ("-threads", "1")  # with more, ffmpeg 5.1 drops more of damaged FLAC
         expected = decode(damaged, sample_rate=sample_rate, input_options=one_thread)
         assert found.pcm == expected
 
 
 @pytest.mark.parametrize("damage", HEADER_DAMAGE)
-async def test_damage_in_a_header_costs_two_seconds_at_most_and_is_reported(
+async def test_damage_in_a_header_costs_at_most_two_seconds_and_is_reported(
     service: Service, damage: str
 ) -> None:
     name, marker, offset, lost_bytes, instead = HEADER_DAMAGE[damage]
@@ -258,7 +258,7 @@ async def test_damage_in_a_header_costs_two_seconds_at_most_and_is_reported(
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if not name.startswith("wav")])
-async def test_junk_in_front_of_a_file_of_the_declared_format_is_skipped(
+async def test_junk_before_a_file_of_the_declared_format_is_skipped(
     service: Service, name: str
 ) -> None:
     declared, sample_rate = FORMATS[name].declared, FORMATS[name].sample_rate
@@ -266,16 +266,16 @@ async def test_junk_in_front_of_a_file_of_the_declared_format_is_skipped(
         service, cut_in_pieces(JUNK + encoded(name)), declared, sample_rate
     )
     assert_two_seconds_lost_at_most(found.pcm, name)
-    # ffmpeg looks for the beginning of the others by itself, or is given it, and says nothing.
+    # For the other formats ffmpeg or a framer skips the junk without a message.
     assert found.is_reported or name not in {"flac", "aac"}
 
 
 @pytest.mark.parametrize("size", [4000, 1_000_000])
 @pytest.mark.parametrize("name", ["mp3", "aac"])
-async def test_a_picture_in_front_of_the_audio_is_no_damage(
+async def test_a_picture_before_the_audio_is_not_reported_as_damage(
     service: Service, name: str, size: int
 ) -> None:
-    """An ID3 tag of 100 KB, its length in seven bits per byte."""
+    """The picture is an ID3 tag of 100 KB; its length has seven bits per byte."""
     tag = b"ID3\x04\0\0\0\x06\x0d\x20" + bytes(100_000)
     declared, sample_rate = FORMATS[name].declared, FORMATS[name].sample_rate
     pieces = list(cut(tag + encoded(name), size))
@@ -291,7 +291,7 @@ async def test_a_fragment_without_a_length_does_not_end_the_session(service: Ser
     assert found.is_reported
 
 
-async def test_junk_in_front_of_a_wav_is_raw_pcm_up_to_the_chunk_that_begins_the_wav(
+async def test_junk_before_a_wav_is_recorded_as_raw_pcm(
     service: Service,
 ) -> None:
     pieces = [JUNK, *cut_in_pieces(encoded("wav of 24 bits"))]
@@ -302,7 +302,7 @@ async def test_junk_in_front_of_a_wav_is_raw_pcm_up_to_the_chunk_that_begins_the
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("declared", ["wav", "mp3", "flac", "aac", "mp4"])
-async def test_a_wrongly_declared_format_does_no_harm(
+async def test_a_wrongly_declared_format_does_not_change_the_recording(
     service: Service, name: str, declared: str
 ) -> None:
     sample_rate = FORMATS[name].sample_rate
@@ -333,7 +333,7 @@ def encode_video(container: str, *tracks: str) -> bytes:
 @pytest.mark.parametrize(
     "tracks", [("0:a", "1:v"), ("1:v", "0:a")], ids=["audio first", "video first"]
 )
-async def test_of_a_film_the_sound_is_recorded(
+async def test_the_audio_of_a_video_is_recorded(
     service: Service, container: str, tracks: tuple[str, ...]
 ) -> None:
     film = encode_video(container, *tracks)
@@ -344,7 +344,7 @@ async def test_of_a_film_the_sound_is_recorded(
 
 
 @pytest.mark.parametrize("container", VIDEO_CODECS)
-async def test_a_film_without_sound_is_an_error(service: Service, container: str) -> None:
+async def test_a_video_without_audio_is_reported(service: Service, container: str) -> None:
     found = await record_damaged(
         service, cut_in_pieces(encode_video(container, "1:v")), "wav", 48000
     )
@@ -364,7 +364,7 @@ async def test_a_header_without_audio_records_nothing_and_is_reported(
 
 
 @pytest.mark.parametrize("declared", ["wav", "mp3", "flac", "aac", "webm", "ogg", "mp4", "mulaw"])
-async def test_no_bytes_at_all_are_no_error(service: Service, declared: str) -> None:
+async def test_empty_chunks_are_not_an_error(service: Service, declared: str) -> None:
     found = await record_damaged(service, [b""] * 3, declared, 22050)
     assert found.pcm == b""
     assert not found.is_reported
@@ -372,7 +372,7 @@ async def test_no_bytes_at_all_are_no_error(service: Service, declared: str) -> 
 
 @pytest.mark.parametrize("declared", ["mp3", "flac", "aac", "webm", "ogg", "mp4"])
 @pytest.mark.parametrize("size", [1, 3000, 200_000])
-async def test_junk_is_reported_whatever_it_is_declared_as(
+async def test_junk_is_reported_whatever_format_is_declared(
     service: Service, declared: str, size: int
 ) -> None:
     junk = b"\x01" + random.Random(declared).randbytes(size)
@@ -381,7 +381,7 @@ async def test_junk_is_reported_whatever_it_is_declared_as(
 
 
 @pytest.mark.parametrize("declared", ["wav", "pcm_s16le"])
-async def test_junk_declared_as_raw_pcm_is_raw_pcm(service: Service, declared: str) -> None:
+async def test_junk_declared_as_raw_pcm_is_recorded(service: Service, declared: str) -> None:
     junk = b"\x01" + random.Random(declared).randbytes(40_001)
     found = await record_damaged(service, cut_in_pieces(junk), declared, 22050)
     assert found.pcm == junk

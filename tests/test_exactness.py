@@ -1,4 +1,4 @@
-"""P1, exact: any audio, cut anywhere, over any number of connections, is recorded bit by bit."""
+"""P1, exact: audio cut anywhere, over any number of connections, is recorded bit by bit."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ SAMPLED = settings(
 async def record(
     service: Service, pieces: list[bytes], *, seed: int, drops: int, **query: object
 ) -> bytes:
-    """Record ``pieces`` over connections that break ``drops`` times, some without a word."""
+    """Record ``pieces`` over ``drops`` + 1 connections, some without a closing handshake."""
     generator = random.Random(seed)
     path = ""
     for end in sorted(generator.randint(0, len(pieces)) for _ in range(drops)):
@@ -34,7 +34,7 @@ async def record(
 
 
 async def send(client: Client, pieces: list[bytes]) -> None:
-    """What the server does not have of ``pieces`` yet."""
+    """Send the ``pieces`` that the server does not have yet."""
     for piece in pieces[client.greeting["chunk_count"] :]:
         await client.send(piece)
 
@@ -49,7 +49,7 @@ async def send(client: Client, pieces: list[bytes]) -> None:
 def test_raw_pcm_is_recorded_byte_by_byte(
     service: Service, data: bytes, channels: int, seed: int, drops: int
 ) -> None:
-    data = b"\x01" + data  # so that nothing takes it for a file
+    data = b"\x01" + data  # so that it is not detected as a file
     pieces = list(cut_anywhere(data, seed=seed))
     found = asyncio.run(record(service, pieces, seed=seed, drops=drops, channels=channels))
     assert found == data[: len(data) - len(data) % (2 * channels)]
@@ -81,7 +81,7 @@ def test_a_wav_is_recorded_sample_by_sample(
     ],
     ids=lambda options: options[1],
 )
-async def test_what_ffmpeg_decodes_is_its_decode_of_the_whole(
+async def test_a_decoded_recording_equals_one_decode_of_the_whole_input(
     service: Service, options: tuple[str, ...], seed: int
 ) -> None:
     data = encode(speech(), *options)
@@ -90,7 +90,7 @@ async def test_what_ffmpeg_decodes_is_its_decode_of_the_whole(
     assert found == decode(data, sample_rate=16000, channels=2)
 
 
-async def test_declared_raw_encodings_are_ffmpeg_s_decode(service: Service) -> None:
+async def test_a_declared_raw_encoding_equals_the_output_of_ffmpeg(service: Service) -> None:
     for name, codec, demuxer in (
         ("pcm_f32le", "pcm_f32le", "f32le"),
         ("mulaw", "pcm_mulaw", "mulaw"),

@@ -1,4 +1,4 @@
-"""P1 for every format: what is recorded live is ffmpeg's own decode of the whole input."""
+"""P1 for every format: a live recording equals one ffmpeg decode of the whole input."""
 
 import functools
 import random
@@ -45,14 +45,14 @@ def encoded(name: str) -> bytes:
 
 
 async def send(client: Client, pieces: list[bytes]) -> None:
-    """What the server does not have of ``pieces`` yet; every answer must be a success."""
+    """Send the ``pieces`` that the server does not have yet; check that each is acknowledged."""
     for piece in pieces[client.greeting["chunk_count"] :]:
         assert (await client.send(piece))["type"] == "chunk"
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_recording_is_the_decode_however_the_input_is_cut(
+async def test_a_recording_equals_one_decode_however_the_input_is_cut(
     service: Service, name: str, seed: int
 ) -> None:
     native_rate = FORMATS[name][0]
@@ -66,7 +66,7 @@ async def test_the_recording_is_the_decode_however_the_input_is_cut(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-async def test_dropped_connections_leave_no_mark(service: Service, name: str) -> None:
+async def test_dropped_connections_do_not_change_the_recording(service: Service, name: str) -> None:
     generator, pieces = random.Random(name), list(cut_anywhere(encoded(name), seed=3, largest=2000))
     native_rate = FORMATS[name][0]
     path, query = "", {"sample_rate": str(native_rate)}
@@ -81,7 +81,7 @@ async def test_dropped_connections_leave_no_mark(service: Service, name: str) ->
     assert service.pcm(client.session_id) == decode(encoded(name), sample_rate=native_rate)
 
 
-async def test_whole_files_of_any_format_in_one_chunk_each_are_joined(service: Service) -> None:
+async def test_files_of_any_format_in_one_chunk_each_are_joined(service: Service) -> None:
     names = [name for name in FORMATS if "aac in adts" not in name and not name.startswith("mp3")]
     async with service.session(sample_rate=22050) as client:
         for name in names:
@@ -91,7 +91,7 @@ async def test_whole_files_of_any_format_in_one_chunk_each_are_joined(service: S
     assert service.pcm(client.session_id) == expected
 
 
-async def test_crashes_leave_no_mark_in_any_container(
+async def test_crashes_do_not_change_the_recording_of_any_container(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()

@@ -28,7 +28,7 @@ _MAX_DESCRIPTORS = 1200
 
 
 async def record_live_sessions(service: Service, stop: threading.Event) -> None:
-    """One of raw PCM and one of WebM, as from a microphone."""
+    """Record one session of raw PCM and one of WebM at live pace."""
     chunks = [_PCM[start : start + _CHUNK_BYTES] for start in range(0, len(_PCM), _CHUNK_BYTES)]
     webm = decode(_WEBM, sample_rate=48000)
     async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
@@ -43,7 +43,7 @@ async def record_live_sessions(service: Service, stop: threading.Event) -> None:
     [StalledHandshakes(), InvalidRequests(), NeverReads(200, target_bytes=400_000_000)],
     ids=["10,000 stall", "1,000 send garbage", "200 never read"],
 )
-async def test_hostile_connections_take_nothing_from_a_live_recording_and_leave_nothing(
+async def test_hostile_connections_neither_affect_a_recording_nor_leak(
     start_service: Callable[..., Service], bad_client: BadClient
 ) -> None:
     service = start_service(

@@ -1,4 +1,4 @@
-"""P7, long: past 4 GiB a recording is RF64, and everybody reads it to its last frame."""
+"""P7, long: above 4 GiB a recording is RF64, and other readers find its last frame."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ LAST_SECOND = pcm(96000, channels=2, seed=1)
 @pytest.mark.parametrize(
     ("seconds", "container"), [(11184, "RIFF"), (11186, "RF64"), (24 * 3600, "RF64")]
 )
-async def test_a_recording_of_any_length_is_read_to_its_last_frame(
+async def test_other_readers_read_a_recording_of_any_length_to_its_last_frame(
     tmp_path: Path, seconds: int, container: str
 ) -> None:
     storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
@@ -29,7 +29,7 @@ async def test_a_recording_of_any_length_is_read_to_its_last_frame(
     recording = await storage.create(new_manifest(sample_rate=96000, channels=2))
     path = Path(storage.location(UUID(recording.manifest.session_id)))
     recording.append(SECOND, Checkpoint(1, len(SECOND)))
-    # All in between is a hole in the file, which takes no room.
+    # The audio in between is a hole in the file, which takes no disk space.
     recording.append(b"", Checkpoint(1, (seconds - 1) * len(SECOND)))
     recording.append(LAST_SECOND, Checkpoint(2, seconds * len(SECOND)))
     await recording.flush()

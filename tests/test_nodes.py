@@ -1,4 +1,4 @@
-"""P4, any node: whichever one is asked, and whichever one dies, the recording goes on."""
+"""P4, any node: clients may use any node, and a recording survives the death of a node."""
 
 import asyncio
 import functools
@@ -33,7 +33,7 @@ def audio_of(objects: dict[str, bytes], session_id: str) -> bytes:
     return objects[f"{session_id}.wav"][80:]
 
 
-async def test_whichever_node_a_client_reaches_it_speaks_to_the_owner(
+async def test_any_node_relays_a_connection_to_the_owner_of_the_session(
     on_bucket: Start, objects: Objects
 ) -> None:
     owner, other = on_bucket(), on_bucket()
@@ -52,12 +52,12 @@ async def test_whichever_node_a_client_reaches_it_speaks_to_the_owner(
     assert set(objects()) == {f"{session_id}.{kind}" for kind in ("wav", "json", "dat")}
 
 
-async def test_http_reaches_the_owner_too(on_bucket: Start) -> None:
+async def test_any_node_relays_http_requests_to_the_owner(on_bucket: Start) -> None:
     owner, other = on_bucket(segment_seconds=3600), on_bucket()
     async with owner.session() as client, owner.session() as second:
         await send_missing(client, list(cut(pcm(4000), 1000)))
         path = f"/api/audio/sessions/{client.session_id}"
-        # Nothing of it is persisted: only the owner can know.
+        # No chunk is persisted, so only the owner knows the count.
         assert other.get(path).json()["total_chunks"] == 8
         listed = {s["session_id"]: s for s in other.get("/api/audio/sessions").json()["sessions"]}
         assert listed[client.session_id]["status"] == "active"
@@ -76,7 +76,7 @@ async def test_http_reaches_the_owner_too(on_bucket: Start) -> None:
     assert owner.get(f"/api/audio/sessions/{second.session_id}").status_code == 404
 
 
-async def test_reading_takes_nothing_over_whether_its_owner_is_dead_or_does_not_answer(
+async def test_reading_does_not_take_over_the_session_of_a_dead_or_paused_owner(
     on_bucket: Start,
 ) -> None:
     owner = on_bucket(segment_seconds=3600, lease_seconds=60)
@@ -103,7 +103,9 @@ async def test_reading_takes_nothing_over_whether_its_owner_is_dead_or_does_not_
         assert other.get("/health").json()["active_sessions"] == 0
 
 
-async def test_the_reason_of_the_owner_reaches_a_client_of_another_node(on_bucket: Start) -> None:
+async def test_errors_of_the_owner_reach_clients_of_other_nodes(
+    on_bucket: Start,
+) -> None:
     owner, other = on_bucket(max_connections_per_session=1), on_bucket()
     async with owner.session() as client:
         async with other.connect(f"/{client.session_id}") as refused:
@@ -115,7 +117,7 @@ async def test_the_reason_of_the_owner_reaches_a_client_of_another_node(on_bucke
             assert (await successor.closed())[0] == 1012
 
 
-async def test_another_node_takes_over_when_the_lease_of_a_dead_one_ends(
+async def test_another_node_takes_over_after_the_lease_of_a_dead_node(
     on_bucket: Start, objects: Objects
 ) -> None:
     first = on_bucket(segment_seconds=0.1, lease_seconds=LEASE_SECONDS)
@@ -151,8 +153,8 @@ async def test_another_node_takes_over_when_the_lease_of_a_dead_one_ends(
     }
 
 
-@pytest.mark.parametrize("completed", [False, True], ids=["goes on", "is completed and cleaned"])
-async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
+@pytest.mark.parametrize("completed", [False, True], ids=["active", "completed"])
+async def test_a_paused_node_writes_nothing_after_a_takeover(
     on_bucket: Start, objects: Objects, *, completed: bool
 ) -> None:
     slow = on_bucket(segment_seconds=0.3, lease_seconds=LEASE_SECONDS)
@@ -165,7 +167,7 @@ async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
         await client.send(pieces[20])
         os.kill(slow.pid, signal.SIGSTOP)
         try:
-            await client.socket.send(b"\1\2" * 1000)  # it lies there until the node wakes
+            await client.socket.send(b"\1\2" * 1000)  # in the socket buffer until the node resumes
             await second.live(1)
             async with second.session(f"/{session_id}", resume="true") as successor:
                 assert successor.greeting["chunk_count"] in {20, 21}
@@ -187,7 +189,7 @@ async def test_a_node_that_was_only_slow_stops_and_writes_nothing_more(
     assert set(objects()) == {f"{session_id}.{kind}" for kind in ("wav", "json", "dat")}
 
 
-async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_truth(
+async def test_a_stale_spool_does_not_overwrite_the_audio_of_another_node(
     on_bucket: Start, objects: Objects
 ) -> None:
     first = on_bucket(segment_seconds=3600, lease_seconds=LEASE_SECONDS)
@@ -197,7 +199,7 @@ async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_t
         session_id = client.session_id
         await send_missing(client, pieces[:10])
         await client.control("flush")
-        for piece in others[10:30]:  # in the spool, and nowhere else
+        for piece in others[10:30]:  # only in the spool
             await client.send(piece)
     first.kill()
     await second.live(1)
@@ -216,7 +218,7 @@ async def test_what_a_node_spooled_before_another_went_on_is_not_taken_for_the_t
     assert audio_of(objects(), session_id) == pcm(60_000)
 
 
-async def test_a_rolling_restart_under_load_loses_nothing(
+async def test_a_rolling_restart_under_load_loses_no_audio(
     on_bucket: Start, objects: Objects
 ) -> None:
     nodes = [on_bucket(segment_seconds=0.3, lease_seconds=LEASE_SECONDS) for _ in range(3)]
@@ -224,20 +226,20 @@ async def test_a_rolling_restart_under_load_loses_nothing(
     pieces = list(cut(pcm(400_000), 1778))
 
     async def record(number: int) -> tuple[str, int]:
-        """Keeps sending to whichever node answers, until all nodes were restarted."""
+        """Send to any node that answers until all nodes were restarted; return id and count."""
         path, sent, node = "", 0, number
         query: dict[str, Any] = {"sample_rate": 48000}
         while True:
             node += 1
             try:
                 async with nodes[node % 3].session(path, **query) as client:
-                    assert client.greeting["type"] == "session"  # not the end of its node
+                    assert client.greeting["type"] == "session"  # an error if the node is stopping
                     path, query = f"/{client.session_id}", {"resume": "true"}
                     sent = client.greeting["chunk_count"]
                     while not restarted.is_set() and sent < len(pieces):
                         assert (await client.send(pieces[sent]))["type"] == "chunk"
                         sent += 1
-                        await asyncio.sleep(0.02)  # live
+                        await asyncio.sleep(0.02)  # live pace
                     await client.close_session()
                     return client.session_id, sent
             except (ConnectionClosed, OSError, AssertionError):
@@ -258,7 +260,7 @@ async def test_a_rolling_restart_under_load_loses_nothing(
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_six_sessions_survive_two_nodes_that_are_killed_in_turn(
+async def test_six_sessions_survive_crashes_of_two_nodes(
     on_bucket: Start, objects: Objects, seed: int
 ) -> None:
     nodes = [on_bucket(segment_seconds=0.2, lease_seconds=1) for _ in range(2)]

@@ -18,7 +18,7 @@ ALICE, BOB = new_key(), new_key()
 
 @pytest.fixture
 def nodes(on_bucket: Callable[..., Service]) -> tuple[Service, Service]:
-    """The one that has the session, and another."""
+    """The owner of the session, and another node."""
     lines = [key_line(key, user, ["record", "read"]) for key, user in ((ALICE, "a"), (BOB, "b"))]
     access = {"auth_mode": "api_key", "api_keys": ";".join(lines), "signing_secret": "shared"}
     return on_bucket(**access), on_bucket(**access)
@@ -36,7 +36,7 @@ def greeting(url: str, **options: Any) -> dict[str, Any]:
         return first
 
 
-def test_credentials_go_with_what_is_handed_on_and_are_asked_for_again(
+def test_a_relayed_request_carries_its_credentials_and_is_checked_again(
     nodes: tuple[Service, Service],
 ) -> None:
     owner, other = nodes
@@ -62,7 +62,7 @@ def test_credentials_go_with_what_is_handed_on_and_are_asked_for_again(
     assert other.post(f"{path}/close", headers={"X-API-Key": ALICE}).json()["success"]
 
 
-def test_a_link_of_one_node_opens_at_another(nodes: tuple[Service, Service]) -> None:
+def test_a_link_from_one_node_works_on_another(nodes: tuple[Service, Service]) -> None:
     one, other = nodes
     created = one.post(SESSIONS, headers={"X-API-Key": ALICE}).json()
     greeting(created["ws_url"])

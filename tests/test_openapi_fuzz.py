@@ -1,7 +1,7 @@
-"""The service does what its OpenAPI document says, for any request.
+"""The service matches its OpenAPI document for any request.
 
-All checks of Schemathesis are on, for valid and invalid requests, and for sequences of requests
-along the links that it infers (a session that was created is found, closed, deleted, gone).
+All checks of Schemathesis are enabled, for valid and invalid requests, and for sequences of
+requests along inferred links (a session is created, found, closed and deleted).
 """
 
 import subprocess
@@ -15,7 +15,7 @@ _EXAMPLES = 40
 _PROGRAM = Path(__file__).with_name("openapi_fuzz.py")
 
 
-def test_every_answer_is_as_the_document_says(
+def test_every_answer_matches_the_openapi_document(
     start_service: Callable[..., Service], tmp_path: Path
 ) -> None:
     service = start_service(max_concurrent_sessions=10_000)

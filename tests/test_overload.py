@@ -1,4 +1,4 @@
-"""P6, bounded: a client that asks too much takes nothing from the others, and leaves nothing."""
+"""P6, bounded: a client that overloads the service does not affect others and leaks nothing."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ _MIN_SENT_BYTES = 2 * _MAX_GROWTH_BYTES
 
 
 async def record_ordinary_sessions(service: Service, stop: threading.Event) -> None:
-    """Two of raw PCM and two of WebM at any time."""
+    """Record two sessions of raw PCM and two of WebM at any time."""
     webm = decode(_WEBM, sample_rate=48000)
     async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
         for seed in range(2):
@@ -37,7 +37,7 @@ async def record_ordinary_sessions(service: Service, stop: threading.Event) -> N
     [(NeverReads(), _MIN_SENT_BYTES), (LargestChunks(), _MIN_SENT_BYTES), (ReconnectLoop(), 0)],
     ids=["never reads", "chunks of 10 MB", "reconnects in a loop"],
 )
-async def test_a_bad_client_takes_nothing_from_the_others_and_leaves_nothing(
+async def test_a_bad_client_neither_affects_other_sessions_nor_leaks(
     start_service: Callable[..., Service], bad_client: BadClient, min_sent_bytes: int
 ) -> None:
     service = start_service(session_idle_timeout_seconds=1, max_concurrent_sessions=10_000)

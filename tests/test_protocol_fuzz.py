@@ -29,13 +29,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     assert service.stop() == 0
 
 
-def test_the_codes_that_break_the_rules_of_websockets_are_documented() -> None:
+def test_the_close_codes_for_websocket_violations_are_documented() -> None:
     assert {1000, 1002, 1007, 1009} <= DOCUMENTED_CLOSE_CODES
 
 
 @settings(_REPEATABLE, max_examples=150)
 @given(CONVERSATIONS)
-def test_every_message_is_answered_or_the_connection_closed_for_a_documented_reason(
+def test_every_message_is_answered_or_closes_with_a_documented_code(
     service: Service, conversation: tuple[str, list[Step]]
 ) -> None:
     check_conversation(service, *conversation)

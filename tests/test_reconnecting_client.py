@@ -1,4 +1,4 @@
-"""The reconnecting client of the protocol's document, run as it stands there."""
+"""The reconnecting client of docs/protocol.md, extracted from its text and run unchanged."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ def recorder(url: str) -> Any:
 
 
 async def must_receive(service: Service, client: Any, more_than: int) -> int:
-    """Return when the service has more chunks than that; gives how many."""
+    """Wait until the service has more than ``more_than`` chunks, and return the count."""
     async with asyncio.timeout(30):
         while True:
             if client.session_id is not None:
@@ -39,7 +39,9 @@ async def must_receive(service: Service, client: Any, more_than: int) -> int:
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-async def test_nothing_is_lost_or_doubled(kind: str, start_service: Callable[..., Service]) -> None:
+async def test_the_reconnecting_client_loses_and_repeats_nothing(
+    kind: str, start_service: Callable[..., Service]
+) -> None:
     data = INPUTS[kind]()
     chunks = list(cut_anywhere(data, seed=1, largest=max(len(data) // 40, 16)))
     service = start_service(sync_interval_seconds=0.2)

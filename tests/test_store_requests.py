@@ -1,4 +1,4 @@
-"""P9, reading is cheap: what each endpoint asks of the bucket, counted by a proxy."""
+"""P9, reading is cheap: the requests of each endpoint to the bucket, counted by a proxy."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ from tests.test_access import SECRET, token
 
 USER = {"Authorization": f"Bearer {token('alice', 'record read')}"}
 
-# What has one look-up asks once for the manifest, and nothing else of a completed session.
+# The lookup of a completed session reads its manifest once.
 MANIFEST = {"manifest": 1}
 NOTHING: dict[str, int] = {}
 
@@ -43,7 +43,7 @@ CALLS = [
     Call("GET", "/audio?redirect=false", 200, MANIFEST | {"audio": 1}, {"segments": 1}),
     Call("GET", "/audio?format=flac", 200, MANIFEST | {"audio": 1}, {"segments": 1}),
     Call("GET", "/audio?start=0.01&end=0.02", 200, MANIFEST | {"audio": 1}, {"segments": 1}),
-    # The last pixel of a growing waveform is measured anew.
+    # The last pixel of a growing waveform is measured again from the last segment.
     Call("GET", "/waveform", 200, MANIFEST | {"waveform": 1}, {"segments": 1}),
     Call("GET", "/waveform?format=svg", 200, MANIFEST | {"waveform": 1}, {"segments": 1}),
     Call("POST", "/tokens", 201, MANIFEST, NOTHING),
@@ -106,7 +106,7 @@ def kind_of(request: Request, session_id: str) -> str:
 
 
 async def settled(store: FaultyStore) -> int:
-    """Return how many requests there were, when no more come: what is done in the background."""
+    """Wait until background requests have ended, and return the number of requests."""
     count = -1
     while count != len(store.requests):
         count = len(store.requests)
@@ -116,13 +116,13 @@ async def settled(store: FaultyStore) -> int:
 
 @pytest.mark.parametrize("status", ["completed", "active"])
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
-async def test_an_endpoint_asks_the_store_for_no_more_than_it_needs(
+async def test_an_endpoint_sends_only_the_requests_that_it_needs(
     service: Service, store: FaultyStore, call: Call, status: str
 ) -> None:
     session_id = record(service, complete=status == "completed")
     since = await settled(store)
     if (call.path, status) == ("/close", "active"):
-        return  # it writes: what that costs is counted where it is written
+        return  # it writes; other tests count the writes
     url = f"{service.url}/api/audio/sessions/{session_id}{call.path}"
     answer = requests.request(call.method, url, headers=USER, timeout=30, allow_redirects=False)
     expected_status = 200 if (call.status, status) == (307, "active") else call.status
@@ -135,7 +135,7 @@ async def test_an_endpoint_asks_the_store_for_no_more_than_it_needs(
     assert found == expected
 
 
-async def test_a_recording_whose_object_is_missing_is_an_error_and_no_broken_answer(
+async def test_a_recording_whose_object_is_missing_gets_404(
     service: Service, store: FaultyStore
 ) -> None:
     session_id = record(service, complete=True)
@@ -157,7 +157,7 @@ async def test_listening_to_a_completed_session_reads_its_manifest_and_its_audio
     assert found == MANIFEST | {"audio": 1}
 
 
-async def test_a_page_of_the_list_reads_each_manifest_once(
+async def test_a_page_of_the_session_list_reads_each_manifest_once(
     service: Service, store: FaultyStore
 ) -> None:
     for complete in (True, False, True):
@@ -174,7 +174,7 @@ async def test_a_page_of_the_list_reads_each_manifest_once(
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_a_session_of_another_user_costs_one_read(
+async def test_a_request_for_a_foreign_session_reads_one_manifest(
     service: Service, store: FaultyStore, method: str
 ) -> None:
     session_id = record(service, complete=True)

@@ -1,6 +1,6 @@
 /**
- * Runs in the browser's audio thread: makes chunks of signed 16-bit little endian PCM of its input
- * and measures their level. On a 'stop' message, it posts the last chunk and ends.
+ * Convert the input to chunks of signed 16-bit little endian PCM in the browser's audio thread, and
+ * measure their level. After a 'stop' message, post the last chunk and end.
  */
 class MicrophoneProcessor extends AudioWorkletProcessor {
   #channels;
@@ -21,7 +21,7 @@ class MicrophoneProcessor extends AudioWorkletProcessor {
   }
 
   process([input]) {
-    // An input that nothing plays into has no channels: that is no silence, there is nothing.
+    // An input without a connected source has no channels; it is not silence, and adds no frames.
     if (this.#isStopped || input.length === 0) return !this.#isStopped;
     for (let frame = 0; frame < input[0].length; frame++) {
       for (let channel = 0; channel < this.#channels; channel++) {

@@ -30,13 +30,13 @@ export interface Parameters {
 }
 
 export interface SessionOptions extends Parameters {
-  /** Of the service: `http` or `https`. */
+  /** The address of the service: `http` or `https`. */
   url: string;
   token?: string | null;
-  /** Another token, after `credentials_expired`; the first, where `token` is missing. */
+  /** Return a new token after `credentials_expired`, or the first one if `token` is missing. */
   refreshToken?: (sessionId: string | null) => string | Promise<string>;
   userId?: string;
-  /** A session that exists, and that nobody else sends to. */
+  /** An existing session. No other client may send to it. */
   sessionId?: string | null;
   maxBufferedBytes?: number;
   maxUnackedChunks?: number;
@@ -44,7 +44,7 @@ export interface SessionOptions extends Parameters {
   store?: 'indexeddb';
 }
 
-/** The last message of a session, as the protocol has it. */
+/** The final message of a session, as the protocol defines it. */
 export interface FinalMessage {
   type: 'control';
   action: 'close_session';
@@ -57,7 +57,7 @@ export interface FinalMessage {
 }
 
 export interface Progress {
-  /** Chunks of this client. */
+  /** The number of chunks of this client. */
   chunkCount: number;
   durationSeconds: number;
 }
@@ -78,26 +78,26 @@ export interface UnfinishedSession extends Parameters {
 }
 
 export interface Sink {
-  /** Settles when the chunk is kept. */
+  /** Settles when the chunk is stored in the buffer. */
   chunk(chunk: Chunk): Promise<void>;
   level(level: Level): void;
   failed(error: unknown): void;
 }
 
-/** What `SessionClient.start` can begin and end. */
+/** A source of chunks for `SessionClient.start`. */
 export interface Source {
   open(wanted: Parameters): Promise<Parameters>;
   start(sink: Sink): Promise<void>;
   /** Settles when the last chunk was handed to the sink. */
   stop(): Promise<void>;
-  /** Ends at once; `stop` where it is missing. */
+  /** End at once. If it is missing, the client calls `stop`. */
   cancel?(): Promise<void>;
 }
 
 export declare class SessionError extends Error {
-  /** The service's, or one of the client's own. */
+  /** A code of the service, or one of the client. */
   readonly code: string;
-  /** What the service said, or the browser threw. */
+  /** The message of the service, or the error of the browser. */
   readonly details: unknown;
   constructor(code: string, message?: string, details?: unknown);
 }
@@ -152,7 +152,7 @@ export declare class SessionClient extends EventTarget {
 }
 
 export interface MicrophoneOptions {
-  /** Stays the caller's: its tracks are not stopped. */
+  /** The source does not stop the tracks of a given stream. */
   stream?: MediaStream;
   channels?: 1 | 2;
   sampleRate?: number;
@@ -162,7 +162,7 @@ export interface MicrophoneOptions {
 }
 
 export declare class MicrophoneSource implements Source {
-  /** All that were handed over, once `stop` has settled. */
+  /** All delivered frames, after `stop` has settled. */
   readonly frames: number;
   constructor(options?: MicrophoneOptions);
   open(wanted: Parameters): Promise<Parameters>;
@@ -171,7 +171,7 @@ export declare class MicrophoneSource implements Source {
 }
 
 export interface MediaRecorderOptions {
-  /** Stays the caller's: its tracks are not stopped. */
+  /** The source does not stop the tracks of a given stream. */
   stream?: MediaStream;
   mimeType?: string;
   timesliceMs?: number;

@@ -1,4 +1,4 @@
-/** The client of SercueScribe: records what a page hears, without losing any of it. */
+/** The client of SercueScribe: record the audio of a page without losing a sample. */
 
 export { SessionError } from './client/errors.js';
 export { MediaRecorderSource } from './client/media-recorder-source.js';

@@ -1,4 +1,4 @@
-"""Sessions on a real volume, driven with bytes and no socket."""
+"""Fixtures: sessions on a real volume, driven with bytes instead of a socket."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ PARAMETERS = AudioParameters(sample_rate=22050, channels=1, format="wav")
 
 
 class ConnectionProbe:
-    """A connection as a session sees it, which notes how it was ended."""
+    """A connection as a session sees it; it records how it was ended."""
 
     def __init__(self) -> None:
         self.last_received = 0.0
@@ -33,7 +33,7 @@ class ConnectionProbe:
         self.final = info
 
     async def wait_received(self) -> None:
-        """Nothing is on its way: what a test sends has arrived."""
+        """Return at once: nothing is in flight."""
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def session(registry: Registry) -> Session:
 
 @pytest.fixture
 async def connection(session: Session) -> ConnectionProbe:
-    """Attached to ``session``."""
+    """A connection attached to ``session``."""
     connection = ConnectionProbe()
     await session.attach(connection)
     return connection

@@ -1,4 +1,4 @@
-"""Every variable, its default, its limits, its meaning."""
+"""The variables with their defaults, limits and meanings."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ DOCUMENT = (ROOT / "tests" / "data" / "audio-streaming-api.md").read_text()
 
 
 def documented() -> dict[str, str]:
-    """The variables of the public document, with their defaults."""
+    """Return the variables of the public document with their defaults."""
     block = re.search(r"```env\n(.*?)```", DOCUMENT, re.DOTALL)
     assert block is not None
     lines = (line for line in block[1].splitlines() if "=" in line)
@@ -23,7 +23,7 @@ def test_every_documented_variable_exists_with_its_default() -> None:
     ours = {setting.variable: setting.default for setting in describe(Settings())}
     theirs = documented()
     assert len(theirs) == 11
-    # In the image; from a checkout it is a folder of the checkout.
+    # The documented path is that of the image; a checkout uses a folder of its own.
     assert theirs.pop("AUDIO_STORAGE_PATH") == "/app/audio_sessions"
     assert "AUDIO_STORAGE_PATH=/app/audio_sessions" in (ROOT / "Dockerfile").read_text()
     assert ours["AUDIO_STORAGE_PATH"] == "./audio_sessions"
@@ -54,7 +54,7 @@ def test_variables_are_read_from_the_environment() -> None:
         ("LOG_LEVEL", "loud", "debug, info, warning, error"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_name_and_what_is_valid(
+def test_an_invalid_value_is_refused_with_its_name_and_the_valid_values(
     variable: str, value: str, valid: str
 ) -> None:
     with pytest.raises(SettingsError) as refused:
@@ -63,7 +63,7 @@ def test_a_bad_value_is_refused_with_its_name_and_what_is_valid(
     assert valid in str(refused.value)
 
 
-def test_every_variable_has_a_meaning_of_one_line() -> None:
+def test_every_variable_has_a_one_line_meaning() -> None:
     for setting in describe(Settings()):
         assert setting.meaning
         assert "\n" not in setting.meaning
@@ -74,7 +74,7 @@ def test_a_secret_is_not_printed() -> None:
     assert values["SIGNING_SECRET"] == "(set)"
 
 
-def test_the_operations_manual_lists_just_these_variables() -> None:
+def test_the_operations_manual_lists_exactly_these_variables() -> None:
     manual = (ROOT / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \| (.*?) \|$", manual, re.MULTILINE)
     listed = [(variable, default.strip("`"), meaning) for variable, default, meaning in rows]

@@ -1,4 +1,4 @@
-"""One fixture, every backend: a new one joins by a line in ``BACKENDS``."""
+"""Fixtures for all storage backends; a new backend is one line in ``BACKENDS``."""
 
 import contextlib
 import resource
@@ -16,7 +16,7 @@ from storage.manifest import Manifest
 from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from tests import engines
 
-# Nothing is persisted by itself: what is persisted is then what a test persisted.
+# So long that only a call of the test persists anything.
 _SELDOM_SECONDS = 3600
 
 
@@ -31,7 +31,7 @@ def _s3(engine: str) -> Callable[[pytest.FixtureRequest, Path], Storage]:
             bucket_settings(request.getfixturevalue(engine), prefix=f"{request.node.name}/"),
             folder,
             UploadSettings(segment_seconds=_SELDOM_SECONDS),
-            is_store_checked=True,  # tests/storage/s3/admin/test_doctor.py does
+            is_store_checked=True,  # tests/storage/s3/admin/test_doctor.py covers the check
         )
 
     return backend
@@ -52,7 +52,7 @@ def bucket_settings(url: str, *, prefix: str) -> BucketSettings:
 
 @pytest.fixture(params=BACKENDS)
 def open_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Storage]:
-    """Opens the same place each time it is called, as one process after another would."""
+    """Return a function that opens the same storage again, as a later process would."""
     backend = BACKENDS[request.param]
     return lambda: backend(request, tmp_path / "recordings")
 
@@ -86,7 +86,7 @@ async def storage(open_storage: Callable[[], Storage]) -> AsyncIterator[Storage]
 
 @contextlib.contextmanager
 def file_size_limit(size_bytes: int) -> Iterator[None]:
-    """Files of this process cannot grow beyond ``size_bytes``: a full disk."""
+    """Limit the size of files of this process to ``size_bytes``, to simulate a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))

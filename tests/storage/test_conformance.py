@@ -39,7 +39,7 @@ def id_of(recording: Recording) -> UUID:
 
 
 def append(recording: Recording, data: bytes, *streams: StreamCheckpoint) -> None:
-    """One chunk."""
+    """Append ``data`` as one chunk."""
     last = recording.checkpoint
     recording.append(
         data, Checkpoint(last.chunk_count + 1, last.pcm_bytes + len(data), tuple(streams))
@@ -57,7 +57,7 @@ def waveform(data: bytes, channels: int = 1) -> Peaks:
 
 
 async def opened(storage: Storage, recording: Recording) -> Recording:
-    """Take the session of ``recording`` over."""
+    """Take over the session of ``recording``."""
     return await storage.open(await storage.manifest(id_of(recording)))
 
 
@@ -76,7 +76,7 @@ async def crash(
     return successor
 
 
-async def test_what_was_appended_is_read_back(storage: Storage) -> None:
+async def test_appended_audio_is_read_back(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(1000, seed=1))
     append(recording, pcm(500, seed=2))
@@ -91,7 +91,7 @@ async def test_a_new_recording_is_an_empty_wav(storage: Storage) -> None:
     assert await content(audio) == wav.header(PcmFormat(16000, 1), 0)
 
 
-async def test_any_range_is_that_part_of_the_file(storage: Storage) -> None:
+async def test_a_range_read_returns_that_part_of_the_file(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(300))
     audio = await recording.audio()
@@ -100,7 +100,7 @@ async def test_any_range_is_that_part_of_the_file(storage: Storage) -> None:
         assert await content(audio, start, stop) == whole[start:stop]
 
 
-async def test_a_snapshot_does_not_grow_and_longer_audio_has_another_etag(storage: Storage) -> None:
+async def test_a_snapshot_keeps_its_length_and_its_etag(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(100))
     before = await recording.audio()
@@ -111,7 +111,7 @@ async def test_a_snapshot_does_not_grow_and_longer_audio_has_another_etag(storag
     assert before.etag != after.etag
 
 
-async def test_nothing_is_persisted_before_a_flush_and_everything_after(storage: Storage) -> None:
+async def test_flush_persists_everything_appended_before(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(100))
     assert recording.persisted.chunk_count == 0
@@ -119,7 +119,7 @@ async def test_nothing_is_persisted_before_a_flush_and_everything_after(storage:
     assert recording.persisted == recording.checkpoint == Checkpoint(1, 200)
 
 
-async def test_what_is_written_ahead_counts_once_an_append_says_so(storage: Storage) -> None:
+async def test_audio_written_ahead_counts_after_the_append_that_covers_it(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(100, seed=1))
     await asyncio.to_thread(recording.write_ahead, pcm(70_000, seed=2))
@@ -127,14 +127,14 @@ async def test_what_is_written_ahead_counts_once_an_append_says_so(storage: Stor
     assert (await content(audio))[80:] == pcm(100, seed=1)
     recording.append(b"", Checkpoint(2, 200 + 140_000))
     await recording.flush()
-    await asyncio.to_thread(recording.write_ahead, pcm(50_000, seed=3))  # and nothing comes of it
+    await asyncio.to_thread(recording.write_ahead, pcm(50_000, seed=3))  # no append covers it
     manifest = await recording.complete(recording.manifest.created_at)
     assert manifest.chunk_count == 2
     audio = await completed_audio(storage, recording)
     assert (await content(audio))[80:] == pcm(100, seed=1) + pcm(70_000, seed=2)
 
 
-async def test_what_the_loss_of_the_node_would_cost_is_known(storage: Storage) -> None:
+async def test_a_recording_reports_its_unpersisted_bytes_and_seconds(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     await recording.flush()
     assert recording.unpersisted == Unpersisted()
@@ -155,7 +155,7 @@ async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) 
     append(recording, pcm(16000))
     append(recording, pcm(8000))
     last = recording.checkpoint
-    recording.append(b"", msgspec.structs.replace(last, error="what could not be decoded"))
+    recording.append(b"", msgspec.structs.replace(last, error="decode error"))
     await recording.complete(LATER)
     manifest = await storage.manifest(id_of(recording))
     assert manifest.status == "completed"
@@ -165,10 +165,10 @@ async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) 
     assert manifest.duration_seconds == 1.5
     assert manifest.size_bytes == 80 + 48000
     assert manifest.container == "RIFF"
-    assert manifest.error == "what could not be decoded"
+    assert manifest.error == "decode error"
 
 
-async def test_completed_audio_stays_as_it_was_recorded(storage: Storage) -> None:
+async def test_completed_audio_equals_the_recorded_audio(storage: Storage) -> None:
     recording = await storage.create(new_manifest(channels=2))
     append(recording, pcm(700, channels=2))
     await recording.complete(LATER)
@@ -184,7 +184,7 @@ async def test_a_completed_session_cannot_be_opened(storage: Storage) -> None:
         await opened(storage, recording)
 
 
-async def test_active_sessions_are_those_not_completed(storage: Storage) -> None:
+async def test_active_sessions_lists_all_sessions_not_completed(storage: Storage) -> None:
     first = await storage.create(new_manifest())
     second = await storage.create(new_manifest())
     third = await storage.create(new_manifest())
@@ -192,7 +192,7 @@ async def test_active_sessions_are_those_not_completed(storage: Storage) -> None
     assert await storage.active_sessions() == [id_of(first), id_of(third)]
 
 
-async def test_a_released_recording_goes_on_where_it_was(storage: Storage) -> None:
+async def test_a_released_recording_continues_where_it_stopped(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     append(recording, pcm(100, seed=1))
     await recording.release()
@@ -203,7 +203,7 @@ async def test_a_released_recording_goes_on_where_it_was(storage: Storage) -> No
     assert await content(audio, 80) == pcm(100, seed=1) + pcm(100, seed=2)
 
 
-async def test_what_was_appended_survives_a_writer_that_vanishes(
+async def test_appended_audio_survives_a_crash_of_the_writer(
     open_storage: Callable[[], Storage],
 ) -> None:
     storage = open_storage()
@@ -219,7 +219,7 @@ async def test_what_was_appended_survives_a_writer_that_vanishes(
     await successor.stop()
 
 
-async def test_kept_input_is_read_back_as_far_as_the_checkpoint_counts_it(
+async def test_kept_input_is_read_back_up_to_the_checkpoint(
     open_storage: Callable[[], Storage],
 ) -> None:
     storage = open_storage()
@@ -235,7 +235,7 @@ async def test_kept_input_is_read_back_as_far_as_the_checkpoint_counts_it(
     await successor.stop()
 
 
-async def test_dropped_input_leaves_the_recording_whole(storage: Storage) -> None:
+async def test_dropping_input_does_not_change_the_audio(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     recording.keep_input(1, 0, b"input")
     append(recording, pcm(10), StreamCheckpoint(1, 5, 20, b""))
@@ -245,7 +245,7 @@ async def test_dropped_input_leaves_the_recording_whole(storage: Storage) -> Non
     assert manifest.frames == 10
 
 
-async def test_manifests_come_newest_first_page_by_page(storage: Storage) -> None:
+async def test_manifests_are_listed_newest_first_in_pages(storage: Storage) -> None:
     made = [(await storage.create(new_manifest())).manifest.session_id for _ in range(5)]
     first = await storage.manifests(status=None, user_id=None, limit=2, cursor=None)
     second = await storage.manifests(status=None, user_id=None, limit=2, cursor=first.next_cursor)
@@ -276,7 +276,7 @@ async def test_manifests_are_filtered_by_status_and_user(storage: Storage) -> No
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-async def test_the_waveform_of_a_completed_recording_is_that_of_its_audio(
+async def test_the_waveform_of_a_completed_recording_matches_its_audio(
     storage: Storage, channels: int
 ) -> None:
     recording = await storage.create(new_manifest(channels=channels))
@@ -290,7 +290,7 @@ async def test_the_waveform_of_a_completed_recording_is_that_of_its_audio(
     assert found == waveform(data, channels)
 
 
-async def test_the_waveform_of_a_growing_recording_is_that_of_the_snapshot(
+async def test_the_waveform_of_an_active_recording_matches_its_snapshot(
     storage: Storage,
 ) -> None:
     recording = await storage.create(new_manifest())
@@ -316,7 +316,7 @@ async def test_a_recording_without_audio_has_an_empty_waveform(storage: Storage)
 
 
 @pytest.mark.parametrize("way", ["release", "crash"])
-async def test_a_recording_that_was_taken_up_has_all_of_its_waveform(
+async def test_a_recording_taken_over_has_a_complete_waveform(
     open_storage: Callable[[], Storage], way: str
 ) -> None:
     storage = open_storage()
@@ -326,7 +326,7 @@ async def test_a_recording_that_was_taken_up_has_all_of_its_waveform(
     append(recording, data[:3000])
     await recording.flush()
     append(recording, data[3000:5000])
-    recording.write_ahead(pcm(2000, seed=9))  # and nothing comes of it
+    recording.write_ahead(pcm(2000, seed=9))  # no append covers it
     if way == "release":
         await recording.release()
     storage = await crash(storage, recording, open_storage)
@@ -339,7 +339,7 @@ async def test_a_recording_that_was_taken_up_has_all_of_its_waveform(
     await storage.stop()
 
 
-async def test_a_deleted_session_is_gone(storage: Storage) -> None:
+async def test_a_deleted_session_is_not_found(storage: Storage) -> None:
     recording = await storage.create(new_manifest())
     active = recording.manifest
     completed = await recording.complete(LATER)
@@ -351,10 +351,10 @@ async def test_a_deleted_session_is_gone(storage: Storage) -> None:
     for manifest in (active, completed):
         with pytest.raises(RecordingNotFoundError):
             await storage.open(manifest)
-    await storage.delete(completed)  # a deletion that was cut short is asked for again
+    await storage.delete(completed)  # an interrupted deletion can be repeated
 
 
-async def test_a_session_that_never_was_is_not_found(storage: Storage) -> None:
+async def test_an_unknown_session_is_not_found(storage: Storage) -> None:
     with pytest.raises(RecordingNotFoundError):
         await storage.manifest(UNKNOWN)
     with pytest.raises(RecordingNotFoundError):
@@ -375,7 +375,7 @@ async def test_a_session_completed_after_its_manifest_was_read_is_not_opened(
     assert await content(await storage.audio(completed), 80) == pcm(100)
 
 
-async def test_audio_of_a_session_completed_and_cleaned_up_meanwhile_is_all_there(
+async def test_audio_is_complete_after_a_concurrent_completion_and_clean_up(
     open_storage: Callable[[], Storage],
 ) -> None:
     storage = open_storage()
@@ -384,7 +384,7 @@ async def test_audio_of_a_session_completed_and_cleaned_up_meanwhile_is_all_ther
     append(recording, pcm(100))
     read_before = await storage.manifest(id_of(recording))
     await recording.complete(LATER)
-    await storage.stop()  # which waits for the cleaning
+    await storage.stop()  # waits for the clean-up
     storage = open_storage()
     await storage.start()
     assert await content(await storage.audio(read_before), 80) == pcm(100)
@@ -429,7 +429,7 @@ async def test_sessions_are_independent(storage: Storage) -> None:
         assert await content(audio, 80) == expected
 
 
-async def test_the_check_leaves_nothing_behind(storage: Storage) -> None:
+async def test_the_storage_check_leaves_no_files(storage: Storage) -> None:
     await storage.check()
     page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
     assert page.manifests == []

@@ -1,4 +1,4 @@
-"""Whole or not at all."""
+"""Atomic replacement of files, and complete writes."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from storage.errors import StorageUnavailableError
 from tests.storage.conftest import file_size_limit
 
 
-def test_replace_leaves_nothing_but_the_file(tmp_path: Path) -> None:
+def test_replace_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     files.replace(path, b"old")
     files.replace(path, b"new")
@@ -18,13 +18,13 @@ def test_replace_leaves_nothing_but_the_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_write_that_does_not_fit_says_so(tmp_path: Path) -> None:
+def test_a_write_beyond_the_size_limit_raises_an_error(tmp_path: Path) -> None:
     fd = os.open(tmp_path / "a", os.O_RDWR | os.O_CREAT)
     with file_size_limit(1000), pytest.raises(OSError, match="too large"):
         files.write_at(fd, bytes(5000), 0)
     os.close(fd)
 
 
-def test_an_error_of_the_system_becomes_one_of_the_storage() -> None:
+def test_an_os_error_becomes_a_storage_error() -> None:
     with pytest.raises(StorageUnavailableError, match="No such file"), files.translated_errors():
         Path("/nowhere/at/all").read_bytes()

@@ -1,4 +1,4 @@
-"""What stands in a session's JSON."""
+"""Encoding and decoding of manifests."""
 
 import json
 from datetime import UTC, datetime
@@ -11,14 +11,14 @@ from storage.errors import BadObjectError
 from tests.storage.conftest import new_manifest
 
 
-def test_a_manifest_is_read_back_as_it_was_written() -> None:
+def test_a_manifest_is_decoded_as_it_was_encoded() -> None:
     manifest = new_manifest(user_id="Zoë").completed(
         Checkpoint(3, 64000), datetime(2026, 1, 2, tzinfo=UTC)
     )
     assert manifests.decode(manifests.encode(manifest)) == manifest
 
 
-def test_a_manifest_is_json_that_people_can_read() -> None:
+def test_a_manifest_is_indented_json() -> None:
     text = manifests.encode(new_manifest(session_id="x")).decode()
     assert text.startswith('{\n  "version": 1,\n  "session_id": "x",\n')
     assert json.loads(text)["sample_rate"] == 16000
@@ -44,6 +44,6 @@ def test_a_manifest_of_a_newer_version_is_refused_whatever_else_it_has() -> None
         manifests.decode(newer)
 
 
-def test_duration_is_frames_by_rate() -> None:
+def test_the_duration_is_the_frames_divided_by_the_rate() -> None:
     manifest = new_manifest(channels=2).advanced_to(Checkpoint(1, 4 * 24000))
     assert (manifest.frames, manifest.duration_seconds) == (24000, 1.5)

@@ -1,4 +1,4 @@
-"""A recording goes one way from open to its end."""
+"""The states of a recording, and their allowed transitions."""
 
 import pytest
 
@@ -22,12 +22,12 @@ def test_a_recording_is_sealed_before_it_is_completed() -> None:
     assert OPEN.sealed().to(COMPLETED) is COMPLETED
 
 
-def test_a_sealed_recording_takes_no_audio_again() -> None:
+def test_a_sealed_recording_cannot_be_opened_again() -> None:
     with pytest.raises(ValueError, match="sealed cannot become open"):
         SEALED.to(OPEN)
 
 
 @pytest.mark.parametrize("state", [OPEN, SEALED])
-def test_a_recording_can_be_closed_or_fenced_until_it_ends(state: RecordingState) -> None:
+def test_a_recording_can_be_closed_or_fenced_before_its_final_state(state: RecordingState) -> None:
     assert state.closed() is CLOSED
     assert state.to(FENCED) is FENCED

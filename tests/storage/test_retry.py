@@ -1,4 +1,4 @@
-"""Retries wait longer each time, up to a cap, and end."""
+"""Retries with growing delays, up to a cap and a number of retries."""
 
 import itertools
 import random
@@ -23,7 +23,7 @@ class Flaky:
 
 
 class Sleeps:
-    """Notes how long is slept, and does not sleep."""
+    """Records the delays, and does not sleep."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -63,7 +63,7 @@ def test_jitter_shortens_each_delay_and_does_not_add_up() -> None:
     assert list(backoff.delays(shortest)) == [0.75, 1.5, 3, 6]
 
 
-def test_jitter_comes_from_the_source_that_is_passed() -> None:
+def test_jitter_uses_the_given_random_source() -> None:
     backoff = Backoff(first_seconds=1, max_seconds=10, retries=20)
     one, other = (list(backoff.delays(random.Random(7).uniform)) for _ in range(2))
     assert one == other
@@ -71,13 +71,13 @@ def test_jitter_comes_from_the_source_that_is_passed() -> None:
     assert all(0.5 <= delay <= 10 for delay in one)
 
 
-async def test_what_succeeds_is_done_once() -> None:
+async def test_a_successful_action_runs_once() -> None:
     action, sleep = Flaky(), Sleeps()
     assert await retry(action, on=OSError, delays=[1, 2], sleep=sleep) == "done"
     assert (action.calls, sleep.seconds) == (1, [])
 
 
-async def test_what_fails_is_done_again_after_each_delay() -> None:
+async def test_a_failed_action_runs_again_after_each_delay() -> None:
     first, second = OSError("first"), OSError("second")
     action, sleep = Flaky(first, second), Sleeps()
     told: list[tuple[Exception, float]] = []
@@ -92,7 +92,7 @@ async def test_what_fails_is_done_again_after_each_delay() -> None:
     assert told == [(first, 1), (second, 2)]
 
 
-async def test_the_last_error_is_raised_when_the_delays_have_ended() -> None:
+async def test_the_last_error_is_raised_after_the_last_retry() -> None:
     action, sleep = Flaky(OSError("1"), OSError("2"), OSError("3")), Sleeps()
     with pytest.raises(OSError, match="3"):
         await retry(action, on=OSError, delays=[1, 2], sleep=sleep)

@@ -1,4 +1,4 @@
-"""Headers that every reader takes, on both sides of 4 GiB."""
+"""WAV headers below and above 4 GiB."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ LAST_RIFF_BYTES = 0xFFFFFFFF - wav.HEADER_BYTES + 8 - 3  # whole frames of STERE
 
 @pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 44100, 48000, 96000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_reader_finds_every_sample(sample_rate: int, channels: int) -> None:
+def test_another_reader_finds_every_sample(sample_rate: int, channels: int) -> None:
     data = pcm(1234, channels=channels)
     file = io.BytesIO(wav.header(PcmFormat(sample_rate, channels), len(data)) + data)
     samples, found_rate = soundfile.read(file, dtype="int16", always_2d=True)
@@ -28,11 +28,11 @@ def test_a_reader_finds_every_sample(sample_rate: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("pcm_bytes", [0, 4, LAST_RIFF_BYTES - 4, LAST_RIFF_BYTES + 4, 2**40])
-def test_the_header_is_always_as_long(pcm_bytes: int) -> None:
+def test_the_header_has_a_constant_length(pcm_bytes: int) -> None:
     assert len(wav.header(STEREO, pcm_bytes)) == wav.HEADER_BYTES
 
 
-def test_riff_is_used_as_long_as_its_sizes_hold_the_file() -> None:
+def test_riff_is_used_if_the_sizes_fit_into_32_bits() -> None:
     assert wav.container(0xFFFFFFFE - wav.HEADER_BYTES + 8) == "RIFF"
     assert wav.container(0xFFFFFFFF - wav.HEADER_BYTES + 8) == "RF64"
 
@@ -48,12 +48,12 @@ def test_rf64_keeps_its_sizes_in_ds64() -> None:
 @pytest.mark.parametrize(
     "pcm_bytes", [LAST_RIFF_BYTES - 4, LAST_RIFF_BYTES + 4, 24 * 3600 * 384000]
 )
-def test_a_reader_takes_files_around_and_far_above_4_gib(tmp_path: Path, pcm_bytes: int) -> None:
+def test_another_reader_opens_files_below_and_above_4_gib(tmp_path: Path, pcm_bytes: int) -> None:
     path = tmp_path / "long.wav"
     last = np.array([1, 2], "<i2").tobytes()
     with path.open("wb") as file:
         file.write(wav.header(STEREO, pcm_bytes))
-        file.seek(pcm_bytes - 4, 1)  # sparse: nothing but the last frame takes room
+        file.seek(pcm_bytes - 4, 1)  # sparse: only the last frame takes space
         file.write(last)
     with soundfile.SoundFile(path) as found:
         assert found.frames == pcm_bytes // 4
@@ -62,6 +62,6 @@ def test_a_reader_takes_files_around_and_far_above_4_gib(tmp_path: Path, pcm_byt
         assert found.read(1, dtype="int16").tobytes() == last
 
 
-def test_seconds_are_frames_by_rate() -> None:
+def test_seconds_are_the_frames_divided_by_the_rate() -> None:
     assert STEREO.seconds(4 * 12345) == 12345 / 48000
     assert STEREO.whole_frames(4 * 10 + 3) == 40

@@ -1,4 +1,4 @@
-const MAX_CHUNK_BYTES = 64 * 1024; // far below every limit of the service, which takes any cut
+const MAX_CHUNK_BYTES = 64 * 1024; // far below the limits of the service; audio may be cut anywhere
 
 /** Copy the bytes of `chunk` before returning, so that the caller may reuse the buffer. */
 export function copyBytes(chunk) {

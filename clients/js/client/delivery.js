@@ -29,7 +29,7 @@ export class Delivery {
     this.offset ??= count;
     const received = count - this.offset;
     if (received < this.#buffer.firstNumber) {
-      throw new SessionError('chunks_lost', 'the service no longer has what it had persisted');
+      throw new SessionError('chunks_lost', 'the service lost persisted chunks');
     }
     if (received > this.#buffer.nextNumber) {
       if (!isRestored) {

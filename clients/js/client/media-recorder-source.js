@@ -1,10 +1,10 @@
 import { deferred } from './deferred.js';
 import { SessionError } from './errors.js';
 
-// In the order of preference: what most browsers make, what Safari makes, what Firefox makes, too.
+// In order of preference: most browsers, Safari, Firefox.
 const MIME_TYPES = ['audio/webm;codecs=opus', 'audio/mp4', 'audio/ogg;codecs=opus'];
 const TIMESLICE_MS = 250;
-const SAMPLE_RATE = 48000; // Opus has no other
+const SAMPLE_RATE = 48000; // the only rate of Opus
 
 /** A MediaRecorder as a source: compressed, with a delay of `timesliceMs`. It never restarts. */
 export class MediaRecorderSource {

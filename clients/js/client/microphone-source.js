@@ -54,7 +54,7 @@ export class MicrophoneSource {
   async stop() {
     if (this.#node) {
       this.#node.port.postMessage('stop');
-      // An audio thread that the system has stopped does not answer.
+      // An audio thread that the system has suspended does not answer.
       const timer = setTimeout(this.#stopped.resolve, STOP_TIMEOUT_MS);
       await this.#stopped.promise;
       clearTimeout(timer);

@@ -70,13 +70,13 @@ export class ReconnectingSocket {
         hasUnpersisted: () => this.#owner.hasUnpersisted(),
       });
     } catch (error) {
-      // A URL or a token that a WebSocket cannot have.
+      // `new WebSocket` throws for an invalid URL or token.
       this.#owner.onFailed(asSessionError(error, 'invalid_address'), false);
     }
   }
 
   #receive(message) {
-    // A greeting does not reset the backoff: a service whose storage fails greets before it fails.
+    // A greeting does not reset the backoff: a service with failing storage still sends one.
     if (message.type === 'chunk' || message.type === 'control') this.#retryTimer.reset();
     this.#owner.onMessage(message);
   }

@@ -279,7 +279,8 @@ export class SessionClient extends StatefulEventTarget {
   async #complete(final) {
     this.#socket.close();
     if (final.chunk_count - this.#delivery.offset < this.#buffer.nextNumber) {
-      this.#fail(new SessionError('session_completed', 'it was closed before all was sent', final));
+      const text = 'the session was closed before all chunks were sent';
+      this.#fail(new SessionError('session_completed', text, final));
       return;
     }
     await this.#chunkStore.delete();
@@ -304,5 +305,5 @@ export class SessionClient extends StatefulEventTarget {
 }
 
 function endedError() {
-  return new SessionError('ended', 'the session takes no more chunks');
+  return new SessionError('ended', 'the session has ended and takes no more chunks');
 }

@@ -51,7 +51,7 @@ export function toSource(given) {
   }
   if (typeof given.getReader === 'function') return new ChunkSource(iterateStream(given));
   if (given[Symbol.asyncIterator]) return new ChunkSource(given[Symbol.asyncIterator]());
-  throw new SessionError('invalid_source', 'not a source, a MediaStream, or a stream of chunks');
+  throw new SessionError('invalid_source', 'expected a source, MediaStream, or stream of chunks');
 }
 
 /** Cancel a source whose chunks are not needed any more. */

@@ -124,7 +124,7 @@ function openDatabase() {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
-  database.catch(() => (database = null)); // the next one tries again
+  database.catch(() => (database = null)); // so that the next call tries again
   return database;
 }
 

@@ -1,4 +1,4 @@
-"""API keys are known by their hash, and come and go with their file."""
+"""API keys are stored as hashes, and the service reads their file again when it changes."""
 
 import asyncio
 import os
@@ -18,13 +18,16 @@ def identify(keys: ApiKeys, key: str) -> Identity:
 
 
 def write(path: Path, *lines: str) -> None:
-    """As a careful operator does, and never within one tick of the file system's clock."""
+    """Replace the file in one step.
+
+    The new inode makes the change visible within one tick of the file system's clock.
+    """
     temporary = path.with_suffix(".new")
     temporary.write_text("\n".join(lines))
     temporary.replace(path)
 
 
-def test_a_key_says_who_it_is_for_and_its_list_does_not_have_it() -> None:
+def test_a_key_identifies_its_user_and_its_line_holds_only_its_hash() -> None:
     key = new_key()
     line = key_line(key, "alice", ["record", "read"])
     assert key not in line
@@ -32,14 +35,14 @@ def test_a_key_says_who_it_is_for_and_its_list_does_not_have_it() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "scribe_", "0" * 64])
-def test_what_is_no_key_is_refused(wrong: str) -> None:
+def test_an_unknown_key_and_a_key_hash_are_refused(wrong: str) -> None:
     line = key_line(new_key(), "alice", ["record"])
     for shown in (wrong, line.split()[0]):
         with pytest.raises(InvalidCredentialsError):
             identify(ApiKeys(line, ""), shown)
 
 
-def test_several_keys_stand_between_semicolons_and_comments_behind_a_hash() -> None:
+def test_semicolons_separate_keys_and_a_hash_sign_begins_a_comment() -> None:
     one, two = new_key(), new_key()
     lines = [key_line(one, "alice", ["record", "read"]), key_line(two, "bob", ["admin"])]
     keys = ApiKeys(f"{lines[0]}; ;{lines[1]} # the operator", "")
@@ -47,9 +50,9 @@ def test_several_keys_stand_between_semicolons_and_comments_behind_a_hash() -> N
     assert identify(keys, two) == Identity("bob", frozenset({"admin"}))
 
 
-def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+def test_the_service_reads_a_key_file_again_when_it_changes(tmp_path: Path) -> None:
     path, one, two = tmp_path / "keys", new_key(), new_key()
-    write(path, "# nobody yet")
+    write(path, "# no keys yet")
     keys = ApiKeys("", str(path))
     with pytest.raises(InvalidCredentialsError):
         identify(keys, one)
@@ -61,7 +64,7 @@ def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
         identify(keys, one)
 
 
-def test_a_file_that_is_broken_or_gone_locks_nobody_out(tmp_path: Path) -> None:
+def test_known_keys_stay_valid_if_the_key_file_is_broken_or_deleted(tmp_path: Path) -> None:
     path, key = tmp_path / "keys", new_key()
     write(path, key_line(key, "alice", ["record", "read"]))
     keys = ApiKeys("", str(path))
@@ -71,7 +74,7 @@ def test_a_file_that_is_broken_or_gone_locks_nobody_out(tmp_path: Path) -> None:
     assert identify(keys, key) == ALICE
 
 
-def test_a_change_within_the_same_size_and_second_is_noticed(tmp_path: Path) -> None:
+def test_a_change_of_the_key_file_within_one_second_and_size_is_noticed(tmp_path: Path) -> None:
     path, one, two = tmp_path / "keys", new_key(), new_key()
     path.write_text(key_line(one, "alice", ["record", "read"]))
     keys = ApiKeys("", str(path))
@@ -90,17 +93,17 @@ def test_a_change_within_the_same_size_and_second_is_noticed(tmp_path: Path) -> 
         (f"{'0' * 64} alice record read", "expected"),
     ],
 )
-def test_a_line_that_is_wrong_is_named(line: str, reason: str) -> None:
+def test_an_invalid_line_is_refused_with_its_number_and_the_reason(line: str, reason: str) -> None:
     with pytest.raises(ApiKeysError, match=f"key 2: .*{reason}"):
         ApiKeys(f"{key_line(new_key(), 'bob', ['read'])};{line}", "")
 
 
 @pytest.mark.parametrize("user", ["", "two words", "a#b", "a;b", "a\n"])
-def test_a_user_that_a_list_cannot_hold_gets_no_key(user: str) -> None:
+def test_a_user_name_that_a_key_line_cannot_hold_is_refused(user: str) -> None:
     with pytest.raises(ApiKeysError):
         key_line(new_key(), user, ["record"])
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_key_file_is_refused_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(ApiKeysError, match="nowhere"):
         ApiKeys("", str(tmp_path / "nowhere"))

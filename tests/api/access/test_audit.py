@@ -1,4 +1,4 @@
-"""The log says who did what, and holds no secret."""
+"""The audit log has one line per event, with the user, and holds no secret."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def events(service: Service) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line]
 
 
-def test_each_event_has_its_line_and_no_line_has_a_secret(service: Service, key: str) -> None:
+def test_each_event_has_one_log_line_and_no_line_holds_a_secret(service: Service, key: str) -> None:
     shown = {"X-API-Key": key}
     created = service.post(SESSIONS, headers=shown).json()
     session_id, token = created["session_id"], created["token"]

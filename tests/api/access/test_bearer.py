@@ -1,4 +1,4 @@
-"""Tokens of an identity provider: only what it signed, for this service, in time."""
+"""Bearer tokens are valid only if the provider signed them, for this service, and in time."""
 
 import base64
 import http.server
@@ -30,7 +30,7 @@ EC = ec.generate_private_key(ec.SECP256R1())
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Of a good token; a change to None leaves a claim out."""
+    """Return the claims of a valid token with ``changes``; None leaves a claim out."""
     good = {
         "sub": "alice",
         "iss": "https://id.example",
@@ -51,7 +51,7 @@ def by_secret() -> BearerTokens:
     )
 
 
-async def test_the_subject_is_the_user_and_the_scope_what_it_may_do(
+async def test_the_subject_of_a_token_is_the_user_and_its_scope_limits_the_user(
     by_secret: BearerTokens,
 ) -> None:
     identity = await by_secret.identify(hs256())
@@ -78,25 +78,25 @@ async def test_the_subject_is_the_user_and_the_scope_what_it_may_do(
     ],
     ids=str,
 )
-async def test_a_token_of_or_for_somebody_else_is_refused(
+async def test_a_token_with_a_wrong_claim_or_signature_is_refused(
     by_secret: BearerTokens, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidCredentialsError):
         await by_secret.identify(hs256(**changes))
 
 
-async def test_a_token_after_its_time_is_told_apart(by_secret: BearerTokens) -> None:
+async def test_an_expired_token_has_an_error_of_its_own(by_secret: BearerTokens) -> None:
     with pytest.raises(CredentialsExpiredError):
         await by_secret.identify(hs256(exp=datetime.now(UTC) - timedelta(minutes=1)))
 
 
 @pytest.mark.parametrize("shown", ["", "x", "a.b.c", "a" * 5000])
-async def test_what_is_no_token_is_refused(by_secret: BearerTokens, shown: str) -> None:
+async def test_text_that_is_not_a_token_is_refused(by_secret: BearerTokens, shown: str) -> None:
     with pytest.raises(InvalidCredentialsError):
         await by_secret.identify(shown)
 
 
-async def test_a_token_that_nobody_signed_is_refused(by_secret: BearerTokens) -> None:
+async def test_an_unsigned_token_is_refused(by_secret: BearerTokens) -> None:
     with pytest.raises(InvalidCredentialsError):
         await by_secret.identify(jwt.encode(claims(), "", "none"))
 
@@ -112,7 +112,7 @@ def signed(key: Any, key_id: str | None) -> str:
 
 
 class Provider(http.server.ThreadingHTTPServer):
-    """An identity provider: its keys, and how often it was asked."""
+    """An identity provider that serves ``keys`` and counts the requests in ``asked``."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -134,7 +134,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"keys": self.server.keys}).encode())
 
     def log_message(self, *_: Any) -> None:
-        """Nobody wants to know."""
+        """Discard the access log."""
 
 
 @pytest.fixture
@@ -156,7 +156,9 @@ def by_keys(source: str, clock: ManualClock) -> BearerTokens:
     )
 
 
-async def test_keys_come_from_a_file_and_are_read_again(tmp_path: Path, clock: ManualClock) -> None:
+async def test_the_service_reads_keys_from_a_file_and_reads_it_again(
+    tmp_path: Path, clock: ManualClock
+) -> None:
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps({"keys": [jwk(RSA, "one"), jwk(EC, "two")]}))
     tokens = by_keys(str(path), clock)
@@ -168,7 +170,7 @@ async def test_keys_come_from_a_file_and_are_read_again(tmp_path: Path, clock: M
         await tokens.identify(signed(RSA, "one"))
 
 
-async def test_a_key_that_is_new_is_asked_for_but_not_at_every_token(
+async def test_an_unknown_key_id_fetches_the_keys_at_most_once_per_interval(
     provider: Provider, clock: ManualClock
 ) -> None:
     tokens = by_keys(provider.url, clock)
@@ -186,7 +188,7 @@ async def test_a_key_that_is_new_is_asked_for_but_not_at_every_token(
     assert provider.asked == 3
 
 
-async def test_a_provider_that_is_down_leaves_what_is_known_in_force(
+async def test_known_keys_stay_valid_while_the_provider_is_down(
     provider: Provider, clock: ManualClock
 ) -> None:
     tokens = by_keys(provider.url, clock)
@@ -201,7 +203,7 @@ async def test_a_provider_that_is_down_leaves_what_is_known_in_force(
     assert (await tokens.identify(signed(RSA, "one"))).user == "alice"
 
 
-async def test_a_token_without_a_key_id_is_checked_where_there_is_one_key(
+async def test_a_token_without_a_key_id_is_checked_if_there_is_only_one_key(
     provider: Provider, clock: ManualClock
 ) -> None:
     tokens = by_keys(provider.url, clock)
@@ -210,13 +212,13 @@ async def test_a_token_without_a_key_id_is_checked_where_there_is_one_key(
         await tokens.identify(signed(OTHER_RSA, None))
 
 
-async def test_the_public_key_is_no_secret_to_sign_with(
+async def test_a_token_signed_with_the_public_key_as_secret_is_refused(
     provider: Provider, clock: ManualClock
 ) -> None:
     public = RSA.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    # The library refuses to make such a token, so it is made by hand.
+    # PyJWT refuses to use a public key as an HMAC secret.
     parts = [
         base64.urlsafe_b64encode(json.dumps(part, default=lambda at: int(at.timestamp())).encode())
         for part in ({"alg": "HS256", "typ": "JWT", "kid": "one"}, claims())

@@ -1,4 +1,4 @@
-"""Origins, hosts, and the security headers of every answer, over real sockets."""
+"""Checks of `Origin` and `Host`, and the security headers, over real sockets."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ SESSIONS = "/api/audio/sessions"
 
 
 def handshake(service: Service, **headers: str) -> tuple[int, str]:
-    """The status of the answer, and the code of its body, if it has one."""
+    """Return the status of the answer, and the error code of its body or an empty text."""
     try:
         with connect(service.ws_url, additional_headers=headers, open_timeout=30) as connection:
             connection.recv()
@@ -39,7 +39,7 @@ def handshake(service: Service, **headers: str) -> tuple[int, str]:
         ("nonsense", 403),
     ],
 )
-def test_a_websocket_is_opened_by_pages_of_our_own_and_of_listed_origins(
+def test_only_pages_of_loopback_and_listed_origins_may_open_a_websocket(
     start_service: Callable[..., Service], origin: str, status: int
 ) -> None:
     service = start_service(allowed_origins="https://page.example, https://other.example")
@@ -47,7 +47,7 @@ def test_a_websocket_is_opened_by_pages_of_our_own_and_of_listed_origins(
     assert handshake(service, Origin=origin) == (status, code)
 
 
-def test_a_page_of_the_services_own_host_needs_no_list(
+def test_a_page_of_the_services_own_host_may_connect_without_allowed_origins(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(auth_mode="none")
@@ -57,13 +57,13 @@ def test_a_page_of_the_services_own_host_needs_no_list(
     assert raw_handshake(service, theirs).startswith(b"HTTP/1.1 403")
 
 
-def test_a_star_lets_every_origin_in(start_service: Callable[..., Service]) -> None:
+def test_a_star_allows_every_origin(start_service: Callable[..., Service]) -> None:
     service = start_service(allowed_origins="*")
     assert handshake(service, Origin="https://anything.example") == (101, "")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example"])
-def test_an_open_service_is_not_found_under_a_name_of_somebody_elses(
+def test_a_service_without_authentication_refuses_foreign_host_names(
     service: Service, host: str
 ) -> None:
     answer = service.get(SESSIONS, headers={"Host": host})
@@ -86,12 +86,14 @@ def raw_handshake(service: Service, headers: dict[str, str]) -> bytes:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:8000"])
-def test_an_open_service_is_found_under_the_names_of_loopback(service: Service, host: str) -> None:
+def test_a_service_without_authentication_accepts_loopback_host_names(
+    service: Service, host: str
+) -> None:
     assert service.get(SESSIONS, headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/health", SESSIONS, f"{SESSIONS}/x", "/docs", "/redoc"])
-def test_every_answer_tells_a_browser_what_it_may_do_with_it(service: Service, path: str) -> None:
+def test_every_answer_has_the_security_headers(service: Service, path: str) -> None:
     headers = service.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -101,7 +103,7 @@ def test_every_answer_tells_a_browser_what_it_may_do_with_it(service: Service, p
     assert "default-src 'none'" in policy or path in {"/docs", "/redoc"}
 
 
-def test_pages_of_listed_origins_alone_may_read_answers(
+def test_only_pages_of_listed_origins_may_read_answers(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(allowed_origins="https://page.example")

@@ -1,4 +1,4 @@
-"""How often clients may connect and create sessions, over real sockets."""
+"""Limits of connections and of new sessions per client, over real sockets."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.api.access.test_middleware import SESSIONS, handshake, raw_handshake
 from tests.service import Service
 
 
-def test_a_client_that_connects_too_often_is_told_to_wait(
+def test_a_client_that_connects_too_often_gets_429_with_retry_after(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_handshakes_per_minute=5)
@@ -25,7 +25,7 @@ def test_a_client_that_connects_too_often_is_told_to_wait(
 
 
 @pytest.mark.parametrize("way", ["http", "websocket"])
-def test_a_client_that_creates_too_many_sessions_is_told_to_wait(
+def test_a_client_that_creates_too_many_sessions_gets_429(
     start_service: Callable[..., Service], way: str
 ) -> None:
     service = start_service(max_new_sessions_per_minute=3)
@@ -41,7 +41,7 @@ def test_a_client_that_creates_too_many_sessions_is_told_to_wait(
     assert len(listed) == 3
 
 
-def test_only_a_trusted_proxy_names_its_client(
+def test_x_forwarded_for_counts_only_if_a_trusted_proxy_sent_it(
     start_service: Callable[..., Service],
 ) -> None:
     def create(service: Service, client: str) -> int:

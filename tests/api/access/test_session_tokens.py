@@ -1,4 +1,4 @@
-"""A session's token opens that session, for a while, and nothing else."""
+"""A session token is valid for one session, and for a limited time."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ def tokens(*secrets: bytes) -> SessionTokens:
     return SessionTokens(SigningKeys(lambda: secrets), ttl_seconds=60)
 
 
-def test_it_says_whose_session_it_opens_and_what_for() -> None:
+def test_a_token_identifies_its_session_user_and_scopes() -> None:
     made = tokens(b"secret").make(SESSION, "alice", "record", NOW)
     assert made.expires_at == NOW + timedelta(seconds=60)
     identity = tokens(b"secret").identify(made.token, NOW)
@@ -28,14 +28,14 @@ def test_it_says_whose_session_it_opens_and_what_for() -> None:
     assert identity == Identity(None, frozenset({"read"}), SESSION)
 
 
-def test_it_ends_when_it_says() -> None:
+def test_a_token_is_refused_from_its_expiry_on() -> None:
     made = tokens(b"secret").make(SESSION, "alice", "read", NOW)
     assert tokens(b"secret").identify(made.token, NOW + timedelta(seconds=59))
     with pytest.raises(CredentialsExpiredError):
         tokens(b"secret").identify(made.token, NOW + timedelta(seconds=60))
 
 
-def test_a_secret_that_has_gone_before_is_still_accepted_and_others_are_not() -> None:
+def test_a_token_signed_with_a_listed_older_secret_is_accepted() -> None:
     made = tokens(b"old").make(SESSION, "alice", "read", NOW)
     assert tokens(b"new", b"old").identify(made.token, NOW)
     with pytest.raises(InvalidCredentialsError):
@@ -43,20 +43,20 @@ def test_a_secret_that_has_gone_before_is_still_accepted_and_others_are_not() ->
 
 
 @pytest.mark.parametrize("part", [1, 2])
-def test_a_bent_one_is_refused(part: int) -> None:
+def test_an_altered_token_is_refused(part: int) -> None:
     parts = tokens(b"secret").make(SESSION, "alice", "read", NOW).token.split(".")
     parts[part] = ("A" if parts[part][0] != "A" else "B") + parts[part][1:]
     with pytest.raises(InvalidCredentialsError):
         tokens(b"secret").identify(".".join(parts), NOW)
 
 
-def test_the_tokens_of_others_are_left_to_others() -> None:
+def test_a_token_of_another_issuer_is_not_a_session_token() -> None:
     other = jwt.encode({"sub": "alice", "sid": SESSION}, "a secret of thirty-two characters")
     for shown in (other, "", "scribe_key", "a.b.c"):
         assert tokens(b"secret").identify(shown, NOW) is None
 
 
-def test_what_is_signed_for_another_purpose_is_no_token() -> None:
+def test_a_token_signed_with_the_key_of_another_purpose_is_refused() -> None:
     keys = SigningKeys(lambda: (b"secret",))
     claims = {"sid": SESSION, "sub": "alice", "scope": "record", "exp": NOW + timedelta(hours=1)}
     for key in (b"secret".ljust(32), *keys.for_purpose("download link")):

@@ -1,4 +1,4 @@
-"""Links that work for one file until their time is over."""
+"""A signed link is valid for one file until it expires."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,35 +29,36 @@ def signer() -> LinkSigner:
     return LinkSigner(keys(b"secret"), ttl_seconds=60)
 
 
-def test_a_link_works_until_it_says(signer: LinkSigner) -> None:
+def test_a_link_is_valid_until_it_expires(signer: LinkSigner) -> None:
     assert signer.link("", PATH, NOW).expires_at == NOW + timedelta(seconds=60)
     signer.check(*parts(signer), NOW + timedelta(seconds=59))
     with pytest.raises(UrlExpiredError):
         signer.check(*parts(signer), NOW + timedelta(seconds=60))
 
 
-@pytest.mark.parametrize("bent", [0, 1, 2])
-def test_a_bent_link_does_not_work(signer: LinkSigner, bent: int) -> None:
+@pytest.mark.parametrize("altered", [0, 1, 2])
+def test_an_altered_link_is_refused(signer: LinkSigner, altered: int) -> None:
     changed = list(parts(signer))
-    changed[bent] = changed[bent][:-1] + ("1" if changed[bent][-1] != "1" else "2")
+    last = changed[altered][-1]
+    changed[altered] = changed[altered][:-1] + ("1" if last != "1" else "2")
     path, expires, signature = changed
     with pytest.raises(InvalidSignatureError):
         signer.check(path, expires, signature, NOW)
 
 
-def test_another_secret_makes_other_links(signer: LinkSigner) -> None:
+def test_a_link_signed_with_another_secret_is_refused(signer: LinkSigner) -> None:
     with pytest.raises(InvalidSignatureError):
         LinkSigner(keys(b"other"), ttl_seconds=60).check(*parts(signer), NOW)
 
 
 @pytest.mark.parametrize("signature", ["", "é", "0" * 64])
-def test_what_is_no_signature_is_refused(signer: LinkSigner, signature: str) -> None:
+def test_text_that_is_not_a_signature_is_refused(signer: LinkSigner, signature: str) -> None:
     path, expires, _ = parts(signer)
     with pytest.raises(InvalidSignatureError):
         signer.check(path, expires, signature, NOW)
 
 
-def test_a_kept_secret_stays_the_same_and_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+def test_a_stored_secret_is_stable_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / "secret"
     assert stored_secret(path) == stored_secret(path)
     assert len(stored_secret(path)) == 64

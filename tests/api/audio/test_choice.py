@@ -1,4 +1,4 @@
-"""Which streams pass through, and which ones go to ffmpeg."""
+"""The choice between passthrough and ffmpeg for a stream."""
 
 import struct
 
@@ -12,7 +12,7 @@ from tests.audio import chunk, extensible, pcm, wav
 MONO = PcmFormat(44100, 1)
 
 
-def test_matching_16_bit_wav_passes_through() -> None:
+def test_a_16_bit_wav_that_matches_the_session_passes_through() -> None:
     choice = choose(wav(pcm(9)), "wav", MONO)
     assert choice is not None
     assert (choice.way, choice.offset, choice.data_bytes) == ("passthrough", 44, 18)
@@ -29,7 +29,7 @@ def test_matching_16_bit_wav_passes_through() -> None:
     ],
     ids=["rate", "channels", "24 bits", "float", "mu-law"],
 )
-def test_of_any_other_usual_wav_ffmpeg_gets_the_bare_audio(
+def test_ffmpeg_gets_the_headerless_audio_of_any_other_common_wav(
     data: bytes, samples: str, rate: int, channels: int
 ) -> None:
     choice = choose(data, "wav", MONO)
@@ -48,11 +48,11 @@ def test_of_any_other_usual_wav_ffmpeg_gets_the_bare_audio(
     ],
     ids=["surround", "adpcm", "another speaker", "12 of 16 bits"],
 )
-def test_an_unusual_wav_is_for_ffmpeg_as_it_is(data: bytes) -> None:
+def test_ffmpeg_gets_an_uncommon_wav_unchanged(data: bytes) -> None:
     assert choose(data, "wav", MONO) == Choice("ffmpeg", "wav")
 
 
-def test_a_wav_with_a_header_beyond_all_measure_is_for_ffmpeg() -> None:
+def test_ffmpeg_gets_a_wav_with_an_oversized_header_unchanged() -> None:
     data = wav(pcm(9), before=chunk(b"id3 ", bytes(300_000)))
     assert choose(data[:1000], "wav", MONO) is None
     assert choose(data[:299_000], "wav", MONO) == Choice("ffmpeg", "wav")
@@ -61,12 +61,12 @@ def test_a_wav_with_a_header_beyond_all_measure_is_for_ffmpeg() -> None:
 @pytest.mark.parametrize(
     ("declared", "samples"), [("pcm_f32le", "f32le"), ("mulaw", "mulaw"), ("alaw", "alaw")]
 )
-def test_declared_raw_encodings_are_read_at_the_session_s_rate(declared: str, samples: str) -> None:
+def test_declared_raw_encodings_have_the_rate_of_the_session(declared: str, samples: str) -> None:
     choice = choose(b"\1\2\3\4", declared, PcmFormat(8000, 2))  # type: ignore[arg-type]
     assert choice is not None
     assert (choice.samples, choice.found) == (samples, PcmFormat(8000, 2))
 
 
-def test_audio_without_a_format_is_an_error() -> None:
+def test_a_wav_without_a_format_chunk_is_an_error() -> None:
     with pytest.raises(DecodeError):
         choose(b"RIFF\0\0\0\0WAVEdata" + struct.pack("<I", 100), "wav", MONO)

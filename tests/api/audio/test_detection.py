@@ -1,4 +1,4 @@
-"""What a stream is, by its first bytes, and never by chance."""
+"""Detection of the format of a stream from its first bytes."""
 
 import pytest
 from hypothesis import given
@@ -28,27 +28,25 @@ def files() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", ENCODED)
 @pytest.mark.parametrize("declared", ["wav", "flac", "aac"])
-def test_a_file_is_known_whatever_was_declared(
+def test_a_file_is_detected_whatever_format_was_declared(
     files: dict[str, bytes], kind: str, declared: InputKind
 ) -> None:
     assert detect(files[kind], declared) == kind
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "webm", "mp4"])
-def test_a_container_is_known_where_raw_pcm_was_declared(
+def test_a_container_is_detected_if_raw_pcm_was_declared(
     files: dict[str, bytes], kind: str
 ) -> None:
     assert detect(files[kind], "mulaw") == kind
 
 
-def test_a_sync_word_is_no_container_where_raw_pcm_was_declared(files: dict[str, bytes]) -> None:
+def test_a_sync_word_is_not_detected_if_raw_pcm_was_declared(files: dict[str, bytes]) -> None:
     assert detect(files["aac"], "mulaw") == "mulaw"
 
 
 @pytest.mark.parametrize("kind", ENCODED)
-def test_from_the_first_byte_on_the_answer_is_right_or_not_there_yet(
-    files: dict[str, bytes], kind: str
-) -> None:
+def test_detection_of_a_prefix_is_correct_or_undecided(files: dict[str, bytes], kind: str) -> None:
     answers = [detect(files[kind][:length], "wav") for length in range(1, 4000)]
     assert set(answers) == {None, kind}
     first = answers.index(kind)  # type: ignore[arg-type]
@@ -65,7 +63,7 @@ def test_declared_mpeg_audio_needs_one_frame_header(
 
 
 @given(st.binary(min_size=1, max_size=64), st.sampled_from(["wav", "mulaw", "pcm_f32le"]))
-def test_what_is_nothing_else_is_raw(head: bytes, declared: InputKind) -> None:
+def test_unrecognised_bytes_are_raw_pcm(head: bytes, declared: InputKind) -> None:
     raw = "pcm_s16le" if declared == "wav" else declared
     assert detect(b"\x01" + head, declared) == raw
 
@@ -75,31 +73,33 @@ def test_noise_is_raw_pcm(seed: int) -> None:
     assert detect(pcm(8192, seed=seed), "wav") == "pcm_s16le"
 
 
-def test_pcm_that_begins_with_a_sync_word_is_still_pcm() -> None:
+def test_pcm_that_begins_with_a_sync_word_is_raw_pcm() -> None:
     assert detect(b"\xff\xfb\x90\x00" + pcm(4096), "wav") == "pcm_s16le"
     assert detect(b"\xff\xf1\x50\x80\x02\x1f\xfc" + pcm(8192), "wav") == "pcm_s16le"
 
 
 @given(st.binary(max_size=20000))
-def test_there_is_an_answer_within_8_kib_and_always_at_the_end(data: bytes) -> None:
+def test_detection_decides_within_8_kib_or_at_the_end(data: bytes) -> None:
     assert detect(data + bytes(8200), "wav") is not None
     assert detect(data, "wav", at_end=True) is not None
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "webm", "mp4"])
-def test_a_new_file_is_noticed_by_its_first_bytes(files: dict[str, bytes], kind: str) -> None:
+def test_the_first_bytes_of_a_file_are_recognised(files: dict[str, bytes], kind: str) -> None:
     assert begins_file(files[kind])
     assert begins_file(files[kind][:64])
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "webm", "mp4"])
-def test_the_middle_of_a_file_is_no_new_file(files: dict[str, bytes], kind: str) -> None:
+def test_the_middle_of_a_file_is_not_taken_for_a_new_file(
+    files: dict[str, bytes], kind: str
+) -> None:
     data = files[kind]
     assert not any(begins_file(data[start : start + 100]) for start in range(1, len(data), 7))
 
 
 @pytest.mark.parametrize("magic", [b"RIFF", b"OggS", b"fLaC", b"\x1a\x45\xdf\xa3", b"1234ftyp"])
-def test_audio_that_only_looks_like_a_signature_is_no_new_file(magic: bytes) -> None:
+def test_a_bare_signature_in_audio_is_not_taken_for_a_new_file(magic: bytes) -> None:
     assert not begins_file(magic + pcm(100))
     assert not begins_file(magic)
 
@@ -108,7 +108,7 @@ def test_rf64_begins_a_file() -> None:
     assert begins_file(b"RF64" + wav(b"")[4:])
 
 
-def test_what_stands_behind_an_id3_tag_is_found(files: dict[str, bytes]) -> None:
+def test_the_format_after_an_id3_tag_is_detected(files: dict[str, bytes]) -> None:
     tag = b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes(256)
     assert detect(tag + files["aac"], "wav") == "aac"
     assert detect(tag + files["flac"], "wav") == "flac"

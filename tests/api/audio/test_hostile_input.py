@@ -1,4 +1,4 @@
-"""What ffmpeg's own locks keep it from opening, with nothing else around it."""
+"""Hostile input cannot make ffmpeg open files, addresses or codecs, even without the sandbox."""
 
 import contextlib
 import logging
@@ -40,10 +40,10 @@ def ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return program
 
 
-class Bait(NamedTuple):
+class HostileFile(NamedTuple):
     demuxer: str
     data: bytes
-    unlocked: tuple[str, ...]  # what would have to be allowed
+    unlocked: tuple[str, ...]  # options that make ffmpeg follow the reference
 
     def command(self, ffmpeg: str) -> tuple[str, ...]:
         protocols = ("-protocol_whitelist", "pipe,fd,file,http,tcp")
@@ -56,21 +56,21 @@ CONCAT = ("-safe", "0")
 DREF = ("-enable_drefs", "1", "-use_absolute_path", "1")
 
 
-def bait_for(kind: str, folder: Path) -> Bait:
-    """It is for a recording in ``folder``."""
+def hostile_file(kind: str, folder: Path) -> HostileFile:
+    """Return a file that refers to a recording in ``folder``."""
     if kind == "mp4":
         target = folder / "secret.mov"
         encode(speech(), "-c:a", "pcm_s16le", str(target), "-f", "null")
-        return Bait("mp4", hostile_media.without_media(target.read_bytes(), target), DREF)
+        return HostileFile("mp4", hostile_media.without_media(target.read_bytes(), target), DREF)
     target = folder / "secret.wav"
     target.write_bytes(speech())
     if kind == "hls":
-        return Bait("hls", hostile_media.hls(f"file://{target}"), HLS)
-    return Bait("concat", hostile_media.ffconcat(f"file:{target}"), CONCAT)
+        return HostileFile("hls", hostile_media.hls(f"file://{target}"), HLS)
+    return HostileFile("concat", hostile_media.ffconcat(f"file:{target}"), CONCAT)
 
 
 async def decoded(demuxer: str, data: bytes) -> bytes:
-    """What a decoder makes of ``data``, however it ends."""
+    """Return the audio that a decoder emits for ``data``, whether or not it fails."""
     out = bytearray()
 
     async def emit(pcm: Buffer) -> None:
@@ -85,39 +85,41 @@ async def decoded(demuxer: str, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["hls", "ffconcat", "mp4"])
-async def test_no_input_makes_ffmpeg_read_a_file(ffmpeg: str, kind: str, tmp_path: Path) -> None:
-    bait = bait_for(kind, tmp_path)
+async def test_ffmpeg_does_not_read_a_file_that_the_input_refers_to(
+    ffmpeg: str, kind: str, tmp_path: Path
+) -> None:
+    hostile = hostile_file(kind, tmp_path)
     taken = subprocess.run(
-        bait.command(ffmpeg), input=bait.data, stdout=subprocess.PIPE, check=False
+        hostile.command(ffmpeg), input=hostile.data, stdout=subprocess.PIPE, check=False
     ).stdout
     assert taken == speech()[-len(taken) :] != b""
-    for demuxer in {bait.demuxer, *OFFERED}:
-        assert await decoded(demuxer, bait.data) == b""
-    locked = (ffmpeg, *bait.unlocked, *arguments(bait.demuxer, MONO, "error"))
-    refused = subprocess.run(locked, input=bait.data, capture_output=True, check=False)
+    for demuxer in {hostile.demuxer, *OFFERED}:
+        assert await decoded(demuxer, hostile.data) == b""
+    locked = (ffmpeg, *hostile.unlocked, *arguments(hostile.demuxer, MONO, "error"))
+    refused = subprocess.run(locked, input=hostile.data, capture_output=True, check=False)
     assert b"Protocol 'file' not on whitelist 'pipe,fd'" in refused.stderr
     assert not refused.stdout
 
 
-async def test_no_input_makes_ffmpeg_open_an_address(ffmpeg: str) -> None:
+async def test_ffmpeg_does_not_open_an_address_that_the_input_refers_to(ffmpeg: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/secret.wav"
-        bait = Bait("hls", hostile_media.hls(address), HLS)
-        for demuxer in {bait.demuxer, *OFFERED}:
-            assert await decoded(demuxer, bait.data) == b""
+        hostile = HostileFile("hls", hostile_media.hls(address), HLS)
+        for demuxer in {hostile.demuxer, *OFFERED}:
+            assert await decoded(demuxer, hostile.data) == b""
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
         server.settimeout(30)
-        with subprocess.Popen(bait.command(ffmpeg), stdin=subprocess.PIPE) as process:
+        with subprocess.Popen(hostile.command(ffmpeg), stdin=subprocess.PIPE) as process:
             assert process.stdin
-            process.stdin.write(bait.data)
+            process.stdin.write(hostile.data)
             process.stdin.close()
-            server.accept()[0].close()  # it is taken
+            server.accept()[0].close()  # with the options, ffmpeg connects
             process.kill()
 
 
-async def test_another_container_than_the_one_asked_for_is_not_opened(ffmpeg: str) -> None:
+async def test_ffmpeg_opens_only_the_requested_container(ffmpeg: str) -> None:
     options = list(arguments("matroska", MONO, "error"))
     data = encode(speech(), "-c:a", "pcm_s16le", "-f", "avi")
     options[options.index("-f") + 1] = "avi"
@@ -130,7 +132,7 @@ async def test_another_container_than_the_one_asked_for_is_not_opened(ffmpeg: st
 
 
 @pytest.mark.parametrize(("demuxer", "codec"), [("matroska", "ac3"), ("wav", "adpcm_yamaha")])
-async def test_audio_in_a_codec_that_is_not_offered_is_an_error(
+async def test_audio_in_a_codec_that_is_not_offered_is_refused(
     ffmpeg: str, demuxer: str, codec: str
 ) -> None:
     data = encode(speech(), "-c:a", codec, "-f", demuxer)
@@ -155,11 +157,11 @@ FILMS = {
 
 
 @pytest.mark.parametrize("name", FILMS)
-async def test_of_a_film_only_the_audio_is_opened(
+async def test_ffmpeg_opens_only_the_audio_of_a_video(
     ffmpeg: str, name: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     demuxer, pictures, options = FILMS[name]
-    film = tmp_path / "film"  # its tags have their length only where ffmpeg can go back to them
+    film = tmp_path / "film"  # a file, because ffmpeg must seek back to write lengths
     encode(speech(), *options, str(film), "-f", "null")
     data, out = film.read_bytes(), bytearray()
 

@@ -1,4 +1,4 @@
-"""PCM that passes through is the PCM that ffmpeg would have made."""
+"""PCM that passes through equals the PCM that ffmpeg decodes."""
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ MONO = PcmFormat(44100, 1)
 
 
 def passed_through(data: bytes, pieces: list[bytes] | None = None, channels: int = 1) -> bytes:
-    """The PCM of a WAV, fed in ``pieces``, and restored from its state before each of them."""
+    """Return the PCM of a WAV fed in ``pieces``; before each piece the framer is restored."""
     choice = choose(data, "wav", PcmFormat(44100, channels))
     assert choice is not None
     assert choice.way == "passthrough"
@@ -26,7 +26,7 @@ def passed_through(data: bytes, pieces: list[bytes] | None = None, channels: int
 
 
 @given(st.binary(max_size=3000), st.integers(0, 2**32), st.sampled_from([1, 2]))
-def test_raw_pcm_comes_out_in_whole_frames_however_it_is_cut(
+def test_raw_pcm_is_emitted_in_whole_frames_however_it_is_cut(
     data: bytes, seed: int, channels: int
 ) -> None:
     decoder = PcmFramer(2 * channels, None)
@@ -43,7 +43,7 @@ def test_aligned_pcm_is_not_copied() -> None:
 @pytest.mark.parametrize("claimed", [None, 0, 0xFFFFFFFF, 1000, 1001, 5])
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("after", [b"", chunk(b"LIST", b"INFO"), chunk(b"odd ", b"123"), b"junk"])
-def test_a_wav_passes_through_as_ffmpeg_decodes_it(
+def test_a_wav_that_passes_through_equals_the_output_of_ffmpeg(
     claimed: int | None, channels: int, after: bytes
 ) -> None:
     data = wav(pcm(500, channels=channels), channels=channels, data_bytes=claimed, after=after)
@@ -53,7 +53,7 @@ def test_a_wav_passes_through_as_ffmpeg_decodes_it(
     assert passed_through(data, pieces, channels=channels) == expected
 
 
-def test_a_second_data_chunk_is_more_audio() -> None:
+def test_a_second_data_chunk_is_recorded_too() -> None:
     more = chunk(b"LIST", b"INFO") + chunk(b"data", pcm(30, seed=2))
     data = wav(pcm(20, seed=1), after=more)
     assert passed_through(data) == pcm(20, seed=1) + pcm(30, seed=2)
@@ -62,7 +62,7 @@ def test_a_second_data_chunk_is_more_audio() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([b"data", b"LIST", b"RIFF"]), st.binary(max_size=50))))
-def test_whatever_follows_the_audio_is_read_as_ffmpeg_reads_it(
+def test_chunks_after_the_audio_are_read_like_ffmpeg_reads_them(
     chunks: list[tuple[bytes, bytes]],
 ) -> None:
     even = [(tag, body[: len(body) // 2 * 2]) for tag, body in chunks]

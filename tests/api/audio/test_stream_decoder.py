@@ -1,4 +1,4 @@
-"""From first byte to last frame, whatever the stream is."""
+"""The stream decoder, from the first byte to the last frame of any format."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tests.audio import cut, cut_anywhere, decode, encode, encode_silence, pcm, 
 
 
 class Recorder:
-    """A decoder and all that came out of it."""
+    """A decoder and all its output."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ async def blocks(*data: bytes) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("size", [1, 7, 44, 4096])
-async def test_a_matching_wav_is_its_samples(size: int) -> None:
+async def test_a_wav_that_matches_the_session_passes_through(size: int) -> None:
     recorder = Recorder()
     for piece in cut(speech(), size):
         await recorder.feed(piece)
@@ -74,7 +74,7 @@ async def test_a_matching_wav_is_its_samples(size: int) -> None:
         ("pcm_alaw", 22050, 2),
     ],
 )
-async def test_every_sample_layout_is_decoded_as_ffmpeg_does(
+async def test_every_sample_layout_is_decoded_like_one_ffmpeg_decode(
     codec: str, sample_rate: int, channels: int
 ) -> None:
     data = encode(speech(), "-c:a", codec, "-ar", "22050", "-ac", "1", "-f", "wav")
@@ -84,20 +84,20 @@ async def test_every_sample_layout_is_decoded_as_ffmpeg_does(
     assert await recorder.finish() == decode(data, sample_rate=sample_rate, channels=channels)
 
 
-async def test_raw_pcm_of_a_single_frame_is_not_lost_for_want_of_a_header() -> None:
+async def test_a_stream_of_a_single_raw_frame_is_recorded() -> None:
     recorder = Recorder()
     await recorder.feed(b"RI")
     assert await recorder.finish() == b"RI"
 
 
-async def test_nothing_is_nothing() -> None:
+async def test_an_empty_stream_has_no_input_and_no_output() -> None:
     recorder = Recorder()
     await recorder.feed(b"")
     assert not recorder.decoder.has_input
     assert await recorder.finish() == b""
 
 
-async def test_a_stream_that_failed_fails_from_then_on() -> None:
+async def test_a_failed_stream_refuses_all_later_chunks() -> None:
     recorder = Recorder()
     for data in (b"RIFF\0\0\0\0WAVEdata\1\0\0\0", pcm(10), pcm(10)):
         with pytest.raises(DecodeError):
@@ -105,7 +105,7 @@ async def test_a_stream_that_failed_fails_from_then_on() -> None:
     assert recorder.decoder.has_failed
 
 
-async def test_a_header_of_many_tiny_chunks_is_found_again_each_time_without_its_square() -> None:
+async def test_a_header_in_one_byte_chunks_is_parsed_in_linear_time() -> None:
     before = (b"JUNK" + (0).to_bytes(4, "little")) * 3000
     recorder = Recorder(sample_rate=44100)
     for piece in cut(wav(pcm(10), before=before), 1):
@@ -124,7 +124,7 @@ async def test_a_passthrough_stream_is_restored_from_its_state() -> None:
 
 
 @pytest.mark.parametrize("recorded_frames", [0, 1, 5000, 11000])
-async def test_a_decoded_stream_is_restored_from_its_kept_input(recorded_frames: int) -> None:
+async def test_an_ffmpeg_stream_is_restored_from_its_kept_input(recorded_frames: int) -> None:
     data = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
     expected = decode(data, sample_rate=22050)
     recorder = Recorder()
@@ -135,7 +135,7 @@ async def test_a_decoded_stream_is_restored_from_its_kept_input(recorded_frames:
     assert await recorder.finish() == expected[2 * recorded_frames :]
 
 
-async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
+async def test_a_stream_of_undetected_format_is_restored() -> None:
     data = wav(pcm(100), sample_rate=22050)
     recorder = Recorder()
     await recorder.restore(b"", data[:30])
@@ -143,7 +143,7 @@ async def test_a_stream_that_had_not_told_what_it_is_is_restored_too() -> None:
     assert await recorder.finish() == pcm(100)
 
 
-async def test_no_process_is_left_of_a_stream_whose_last_bytes_ffmpeg_refused() -> None:
+async def test_a_stream_whose_last_bytes_fail_leaves_no_process() -> None:
     recorder = Recorder("aac")
     await recorder.feed(encode(speech(), "-c:a", "aac", "-f", "adts")[:5000])
     assert isinstance(recorder.decoder.stage, FfmpegFeed)
@@ -161,7 +161,9 @@ async def test_no_process_is_left_of_a_stream_whose_last_bytes_ffmpeg_refused() 
 @pytest.mark.parametrize(
     ("codec", "container"), [("flac", "flac"), ("libopus", "ogg"), ("pcm_u8", "wav")]
 )
-async def test_a_chunk_that_stands_for_hours_is_cut_off(codec: str, container: str) -> None:
+async def test_a_chunk_that_decodes_to_hours_is_cut_off_at_the_limit(
+    codec: str, container: str
+) -> None:
     hour = encode_silence(3600, "-c:a", codec, "-f", container)
     recorder = Recorder(sample_rate=8000, max_chunk_seconds=60)
     with pytest.raises(DecodeError, match="one chunk holds more than 60 seconds of audio"):
@@ -170,7 +172,7 @@ async def test_a_chunk_that_stands_for_hours_is_cut_off(codec: str, container: s
     assert len(recorder.out) == 60 * 16000
 
 
-async def test_a_wav_of_few_frames_a_second_stands_for_long_too() -> None:
+async def test_a_wav_with_a_low_sample_rate_is_cut_off_at_the_limit() -> None:
     recorder = Recorder(max_chunk_seconds=60)
     with pytest.raises(DecodeError, match="more than 60 seconds"):
         await recorder.feed(wav(pcm(20_000), sample_rate=100))
@@ -178,7 +180,7 @@ async def test_a_wav_of_few_frames_a_second_stands_for_long_too() -> None:
     assert len(recorder.out) == 60 * 44100
 
 
-async def test_any_number_of_chunks_may_hold_what_one_may() -> None:
+async def test_the_duration_limit_applies_to_each_chunk_alone() -> None:
     recorder = Recorder("pcm_f32le", max_chunk_seconds=1)
     floats = encode(speech(), "-c:a", "pcm_f32le", "-f", "f32le")
     for number, piece in enumerate(cut(floats, 4 * 11025)):
@@ -189,18 +191,18 @@ async def test_any_number_of_chunks_may_hold_what_one_may() -> None:
     assert await recorder.finish() == speech()[44:]
 
 
-async def test_chunks_are_taken_while_the_decoder_still_waits_for_its_turn() -> None:
+async def test_chunks_are_accepted_while_the_decoder_waits_to_start() -> None:
     launcher = DecoderLauncher(starts_at_once=1, start_seconds=60)
     recorders = [Recorder(launcher=launcher) for _ in range(3)]
     data = encode(speech(), "-c:a", "flac", "-f", "flac")
     for recorder in recorders:
         for piece in cut(data, 5000):
-            await recorder.feed(piece)  # nothing comes out before there is more, or the end
+            await recorder.feed(piece)  # returns without output until the decoder has started
     for recorder in recorders:
         assert await recorder.finish() == decode(data, sample_rate=22050)
 
 
-async def test_giving_up_a_stream_whose_decoder_waits_for_its_turn_takes_no_time() -> None:
+async def test_aborting_a_stream_whose_decoder_waits_to_start_is_immediate() -> None:
     launcher = DecoderLauncher(starts_at_once=1, start_seconds=60)
     first, second = (
         Recorder("pcm_f32le", launcher=launcher),
@@ -213,7 +215,7 @@ async def test_giving_up_a_stream_whose_decoder_waits_for_its_turn_takes_no_time
         await first.decoder.abort()
 
 
-async def test_a_stream_that_failed_stays_so_when_it_is_restored() -> None:
+async def test_a_failed_stream_is_restored_as_failed() -> None:
     first, second = Recorder(), Recorder()
     with pytest.raises(DecodeError):
         await first.feed(b"RIFF\0\0\0\0WAVEdata\1\0\0\0")

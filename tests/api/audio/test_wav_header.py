@@ -1,4 +1,4 @@
-"""Headers as they come in."""
+"""Parsing of WAV headers."""
 
 import struct
 
@@ -11,7 +11,7 @@ from api.audio.wav_header import parse_header
 from tests.audio import chunk, extensible, pcm, wav
 
 
-def test_a_header_says_what_follows() -> None:
+def test_a_header_gives_the_format_and_the_place_of_the_audio() -> None:
     header = parse_header(wav(pcm(10), sample_rate=48000, channels=2))
     assert header is not None
     assert (header.samples, header.sample_rate, header.channels) == ("s16le", 48000, 2)
@@ -19,18 +19,18 @@ def test_a_header_says_what_follows() -> None:
 
 
 @pytest.mark.parametrize("length", range(12, 44))
-def test_a_header_cut_anywhere_asks_for_more(length: int) -> None:
+def test_a_truncated_header_needs_more_input(length: int) -> None:
     assert parse_header(wav(pcm(10))[:length]) is None
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
-def test_sizes_of_streams_mean_to_the_end(size: int) -> None:
+def test_the_size_placeholders_of_streams_mean_unknown_length(size: int) -> None:
     header = parse_header(wav(pcm(10), data_bytes=size))
     assert header is not None
     assert header.data_bytes is None
 
 
-def test_chunks_before_the_audio_are_skipped_odd_ones_with_their_padding() -> None:
+def test_chunks_before_the_audio_are_skipped_with_their_padding() -> None:
     before = chunk(b"LIST", b"INFOodd") + chunk(b"bext", bytes(602))
     header = parse_header(wav(pcm(10), before=before))
     assert header is not None
@@ -45,7 +45,7 @@ def test_the_size_of_rf64_is_in_its_ds64_chunk() -> None:
 
 
 @pytest.mark.parametrize(("speakers", "valid_bits"), [(0, 16), (4, 0), (4, 16)])
-def test_extensible_pcm_is_pcm(speakers: int, valid_bits: int) -> None:
+def test_extensible_pcm_is_parsed_as_pcm(speakers: int, valid_bits: int) -> None:
     header = parse_header(extensible(pcm(2), speakers=speakers, valid_bits=valid_bits))
     assert header is not None
     assert header.samples == "s16le"
@@ -59,7 +59,7 @@ def test_extensible_pcm_is_pcm(speakers: int, valid_bits: int) -> None:
         (16, 3, None), (4, 2, None), (20, 1, None),
     ],
 )  # fmt: skip
-def test_samples_are_named_where_they_need_no_header(
+def test_sample_layouts_that_ffmpeg_reads_without_a_header_are_named(
     sample_bits: int, format_tag: int, samples: str | None
 ) -> None:
     header = parse_header(wav(bytes(48), sample_bits=sample_bits, format_tag=format_tag))
@@ -83,7 +83,7 @@ def test_a_header_without_a_usable_format_is_an_error(data: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_give_a_header_an_error_or_a_wish_for_more(rest: bytes) -> None:
+def test_any_bytes_give_a_header_or_an_error_or_need_more_input(rest: bytes) -> None:
     try:
         header = parse_header(b"RIFF\0\0\0\0WAVE" + rest)
     except DecodeError:

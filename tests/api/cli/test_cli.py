@@ -1,4 +1,4 @@
-"""The command line."""
+"""The operator's command line."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_settings_prints_every_variable_with_its_value_and_meaning() -> None:
+def test_settings_prints_each_variable_with_its_value_and_meaning() -> None:
     printed = run("settings", MAX_CONCURRENT_SESSIONS="7")
     assert printed.returncode == 0
     assert (
@@ -35,7 +35,7 @@ def test_settings_prints_every_variable_with_its_value_and_meaning() -> None:
 
 
 @pytest.mark.parametrize("command", ["settings", "serve"])
-def test_a_bad_setting_ends_the_command_with_a_message(command: str) -> None:
+def test_an_invalid_setting_ends_the_command_with_a_message(command: str) -> None:
     refused = run(command, DEFAULT_CHANNELS="5")
     assert refused.returncode == 1
     assert refused.stderr == (
@@ -43,7 +43,7 @@ def test_a_bad_setting_ends_the_command_with_a_message(command: str) -> None:
     )
 
 
-def test_a_folder_in_use_ends_the_second_server_with_its_reason(
+def test_a_second_server_on_the_same_folder_exits_with_the_reason(
     start_service: Callable[..., Service],
 ) -> None:
     first = start_service()
@@ -54,7 +54,7 @@ def test_a_folder_in_use_ends_the_second_server_with_its_reason(
     )
 
 
-def test_a_port_in_use_ends_the_server(tmp_path: Path) -> None:
+def test_a_server_on_a_port_in_use_exits_with_the_reason(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         refused = run("serve", "--port", port, AUDIO_STORAGE_PATH=str(tmp_path))
@@ -63,7 +63,7 @@ def test_a_port_in_use_ends_the_server(tmp_path: Path) -> None:
     assert "Address already in use" in refused.stderr
 
 
-def test_sigterm_is_an_orderly_end(start_service: Callable[..., Service]) -> None:
+def test_the_server_exits_with_0_after_sigterm(start_service: Callable[..., Service]) -> None:
     assert start_service().stop() == 0
 
 
@@ -73,7 +73,7 @@ def test_version_names_the_service_and_the_client() -> None:
     assert re.fullmatch(f"sercuescribe, {number}sercuescribe-client, {number}", printed)
 
 
-def test_doctor_passes_a_folder_and_names_what_is_wrong_with_another(tmp_path: Path) -> None:
+def test_doctor_accepts_a_usable_folder_and_names_the_fault_of_another(tmp_path: Path) -> None:
     fit = run("doctor", AUDIO_STORAGE_PATH=str(tmp_path / "recordings"))
     assert fit.returncode == 0
     assert f"pass  folder                       {tmp_path / 'recordings'}" in fit.stdout
@@ -84,7 +84,7 @@ def test_doctor_passes_a_folder_and_names_what_is_wrong_with_another(tmp_path: P
     assert f"fail  folder                       {tmp_path / 'file'}: " in unfit.stdout
 
 
-def test_a_bucket_is_prepared_and_examined_from_the_command_line(moto_url: str) -> None:
+def test_bucket_init_prepares_a_bucket_that_doctor_accepts(moto_url: str) -> None:
     settings = {"STORAGE_BACKEND": "s3", "S3_BUCKET": "by-hand", "S3_ENDPOINT_URL": moto_url}
     missing = run("doctor", **settings)
     assert missing.returncode == 1
@@ -99,7 +99,7 @@ def test_a_bucket_is_prepared_and_examined_from_the_command_line(moto_url: str) 
     assert run("doctor", **settings).returncode == 0
 
 
-def test_a_bucket_is_needed_where_one_is_spoken_of() -> None:
+def test_the_s3_backend_requires_a_bucket_name() -> None:
     refused = run("serve", STORAGE_BACKEND="s3")
     assert refused.returncode == 1
     assert refused.stderr == (
@@ -109,7 +109,7 @@ def test_a_bucket_is_needed_where_one_is_spoken_of() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "rec.example"])
-def test_an_open_service_does_not_listen_beyond_loopback(host: str) -> None:
+def test_without_auth_mode_the_service_listens_on_loopback_only(host: str) -> None:
     refused = run("serve", "--port", "0", "--host", host)
     assert refused.returncode == 1
     assert "AUTH_MODE" in refused.stderr.splitlines()[-1]
@@ -124,11 +124,11 @@ def test_an_open_service_does_not_listen_beyond_loopback(host: str) -> None:
         ({"AUTH_MODE": "jwt"}, "JWT_SECRET or JWT_JWKS"),
         ({"AUTH_MODE": "jwt", "JWT_SECRET": "s", "JWT_JWKS": "u"}, "either"),
         ({"AUTH_MODE": "jwt", "JWT_SECRET": "s"}, "JWT_ISSUER and JWT_AUDIENCE"),
-        ({"AUTH_MODE": "whoever"}, "none, api_key, jwt"),
+        ({"AUTH_MODE": "anyone"}, "none, api_key, jwt"),
         ({"ALLOWED_ORIGINS": "page.example"}, "ALLOWED_ORIGINS"),
     ],
 )
-def test_a_lock_that_cannot_work_is_named(
+def test_access_settings_that_cannot_work_are_refused_by_name(
     environ: dict[str, str], needed: str, tmp_path: Path
 ) -> None:
     refused = run("serve", "--port", "0", **environ, AUDIO_STORAGE_PATH=str(tmp_path))

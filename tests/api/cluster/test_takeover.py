@@ -1,4 +1,4 @@
-"""What a process takes over from those before it."""
+"""A process takes over the sessions of its predecessor."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.audio import pcm
 from tests.conftest import ManualClock
 
 
-async def test_a_successor_takes_over_what_was_active(
+async def test_a_new_process_takes_over_the_active_sessions(
     storage: LocalStorage, clock: ManualClock
 ) -> None:
     first = new_registry(storage, clock)
@@ -29,7 +29,7 @@ async def test_a_successor_takes_over_what_was_active(
     await second.shutdown()
 
 
-async def test_a_session_that_cannot_be_taken_over_does_not_keep_the_others_from_it(
+async def test_a_session_that_cannot_be_taken_over_does_not_block_others(
     storage: LocalStorage, clock: ManualClock, tmp_path: Path
 ) -> None:
     first = new_registry(storage, clock)

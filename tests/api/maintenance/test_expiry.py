@@ -1,4 +1,4 @@
-"""What time ends, by a clock that the test moves."""
+"""Time limits of connections, streams and sessions, with a manual clock."""
 
 import pytest
 
@@ -15,11 +15,11 @@ from tests.conftest import ManualClock
 
 @pytest.fixture
 def expiry(registry: Registry) -> Expiry:
-    """The limits are the defaults of the settings."""
+    """An expiry with the default limits of the settings."""
     return Expiry(registry)
 
 
-async def test_a_silent_connection_is_ended_and_its_session_is_not(
+async def test_a_silent_connection_is_closed_and_its_session_stays_active(
     expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
 ) -> None:
     clock.seconds = 300
@@ -31,7 +31,7 @@ async def test_a_silent_connection_is_ended_and_its_session_is_not(
     assert session.state is SessionState.ACTIVE
 
 
-async def test_a_connection_that_speaks_stays(
+async def test_a_connection_that_sends_stays_open(
     expiry: Expiry, clock: ManualClock, connection: ConnectionProbe
 ) -> None:
     for clock.seconds in range(0, 2000, 200):
@@ -40,7 +40,7 @@ async def test_a_connection_that_speaks_stays(
     assert connection.ended is None
 
 
-async def test_a_dropped_stream_can_be_resumed_until_its_time_is_over(
+async def test_a_dropped_stream_can_be_resumed_until_its_timeout(
     expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
 ) -> None:
     await session.receive(connection, b"\x01")
@@ -60,7 +60,7 @@ async def test_a_dropped_stream_can_be_resumed_until_its_time_is_over(
     assert session.counts().duration_seconds == 1 / 22050
 
 
-async def test_a_forgotten_session_is_completed(
+async def test_a_session_without_connections_is_completed_after_its_timeout(
     expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
 ) -> None:
     clock.seconds = 5000
@@ -75,7 +75,7 @@ async def test_a_forgotten_session_is_completed(
     assert session.gone.is_set()
 
 
-async def test_a_session_that_somebody_is_connected_to_is_not_forgotten(
+async def test_a_connected_session_is_not_completed_by_the_idle_timeout(
     expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
 ) -> None:
     clock.seconds = 80000
@@ -84,7 +84,7 @@ async def test_a_session_that_somebody_is_connected_to_is_not_forgotten(
     assert session.state is SessionState.ACTIVE
 
 
-async def test_a_session_older_than_the_limit_is_completed_and_the_client_told(
+async def test_a_session_older_than_the_limit_is_completed_with_a_final_message(
     expiry: Expiry, clock: ManualClock, session: Session, connection: ConnectionProbe
 ) -> None:
     clock.seconds = 86401
@@ -94,7 +94,7 @@ async def test_a_session_older_than_the_limit_is_completed_and_the_client_told(
     assert connection.final.status == "completed"
 
 
-async def test_a_session_longer_than_the_limit_is_completed(
+async def test_a_session_with_more_audio_than_the_limit_is_completed(
     storage: LocalStorage, clock: ManualClock
 ) -> None:
     registry = new_registry(storage, clock, limits=SessionLimits(max_session_duration_seconds=1.0))
@@ -109,7 +109,7 @@ async def test_a_session_longer_than_the_limit_is_completed(
     assert connection.final is not None
 
 
-async def test_one_session_s_trouble_does_not_keep_others_from_their_time(
+async def test_an_error_in_one_session_does_not_stop_the_expiry_of_others(
     expiry: Expiry,
     clock: ManualClock,
     registry: Registry,
@@ -127,7 +127,7 @@ async def test_one_session_s_trouble_does_not_keep_others_from_their_time(
     assert isinstance(other_connection.ended, ConnectionIdleError)
 
 
-async def test_a_session_that_never_got_anything_keeps_its_place_for_a_shorter_time(
+async def test_a_session_without_audio_is_completed_earlier(
     expiry: Expiry, clock: ManualClock, registry: Registry
 ) -> None:
     empty, used = [await registry.create(PARAMETERS, None) for _ in range(2)]

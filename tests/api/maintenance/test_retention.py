@@ -1,4 +1,4 @@
-"""Old recordings go, by a clock that the test moves, and nothing else does."""
+"""Retention deletes old recordings and nothing else, with a manual clock."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,12 @@ DAY_SECONDS = 86400
 
 @pytest.fixture
 def today(clock: ManualClock) -> float:
-    """The clock is set to the time of session ids, which are made of the real one."""
+    """Set the manual clock to the real time, because session ids hold the real time."""
     clock.seconds = (datetime.now(UTC) - clock.now()).total_seconds()
     return clock.seconds
 
 
-async def test_what_is_older_than_its_days_is_deleted_and_what_is_not_is_kept(
+async def test_only_recordings_older_than_the_limit_are_deleted(
     registry: Registry, clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
     deleted: list[str] = []
@@ -39,7 +39,7 @@ async def test_what_is_older_than_its_days_is_deleted_and_what_is_not_is_kept(
     assert sorted(deleted) == sorted(str(session.session_id) for session in old)
 
 
-async def test_what_is_being_recorded_is_never_too_old(
+async def test_an_active_session_is_never_deleted_by_retention(
     registry: Registry, clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
     await registry.create(PARAMETERS, None)

@@ -1,4 +1,4 @@
-"""No secret reaches the log, whoever writes it there."""
+"""The log filter redacts secrets in lines of every logger."""
 
 import logging
 
@@ -20,7 +20,7 @@ from api.observe.logs import redact
         ("/x?user_id=alice", "/x?user_id=alice"),
     ],
 )
-def test_tokens_and_signatures_are_taken_out(written: str, logged: str) -> None:
+def test_tokens_and_signatures_are_redacted(written: str, logged: str) -> None:
     record = logging.LogRecord("any", logging.INFO, "", 0, '%s - "%s" %d', ("a", written, 7), None)
     assert redact(record)
     assert record.getMessage() == f'a - "{logged}" 7'

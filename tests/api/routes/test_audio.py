@@ -1,4 +1,4 @@
-"""Parts of recordings and other formats, over HTTP."""
+"""The audio endpoint: excerpts and other formats, over HTTP."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ async def session_id(service: Service) -> str:
         ("format=wav", 0, 96_000),
     ],
 )
-async def test_a_part_is_a_wav_of_the_frames_between_two_moments(
+async def test_an_excerpt_is_a_wav_of_the_frames_between_start_and_end(
     service: Service, session_id: str, query: str, begin: int, stop: int
 ) -> None:
     answer = service.get(f"{SESSIONS}/{session_id}/audio?{query}")
@@ -44,7 +44,7 @@ async def test_a_part_is_a_wav_of_the_frames_between_two_moments(
     assert answer.headers["content-type"] == "audio/wav"
 
 
-async def test_flac_over_http_is_sample_for_sample_the_same(
+async def test_flac_over_http_holds_exactly_the_recorded_samples(
     service: Service, session_id: str
 ) -> None:
     answer = service.get(f"{SESSIONS}/{session_id}/audio?format=flac&start=0.5")
@@ -63,7 +63,7 @@ async def test_lossy_formats_have_the_length_of_the_recording(
     assert abs(frames - 96_000) < 0.1 * 48_000
 
 
-async def test_what_is_being_recorded_is_converted_as_far_as_it_is(service: Service) -> None:
+async def test_an_active_session_is_converted_up_to_its_current_length(service: Service) -> None:
     async with service.session() as client:
         await client.send(pcm(10_000))
         answer = service.get(f"{SESSIONS}/{client.session_id}/audio?format=flac")
@@ -71,7 +71,7 @@ async def test_what_is_being_recorded_is_converted_as_far_as_it_is(service: Serv
 
 
 @pytest.mark.parametrize("query", ["format=aiff", "start=-1", "end=nan", "start=x"])
-async def test_a_wrong_part_or_format_is_named(
+async def test_an_invalid_excerpt_or_format_is_refused_by_name(
     service: Service, session_id: str, query: str
 ) -> None:
     answer = service.get(f"{SESSIONS}/{session_id}/audio?{query}")
@@ -79,7 +79,7 @@ async def test_a_wrong_part_or_format_is_named(
     assert answer.json()["code"] == f"invalid_{query.partition('=')[0]}"
 
 
-async def test_who_goes_away_takes_the_conversion_with_them(service: Service) -> None:
+async def test_a_client_that_disconnects_ends_its_conversion(service: Service) -> None:
     async with service.session(sample_rate=96000, channels=2) as client:
         for seed in range(8):
             await client.send(pcm(2_000_000, channels=2, seed=seed))

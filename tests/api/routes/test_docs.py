@@ -1,4 +1,4 @@
-"""The documents that describe the service, and their pages."""
+"""The OpenAPI document, and the documentation pages."""
 
 import jsonschema
 import pytest
@@ -88,7 +88,7 @@ def test_every_operation_describes_its_errors_and_never_a_400(service: Service) 
                 assert all(example["value"]["code"] for example in media["examples"].values())
 
 
-def test_a_waveform_is_described_in_all_its_forms(service: Service) -> None:
+def test_the_openapi_document_lists_every_waveform_format(service: Service) -> None:
     path = service.get("/openapi.json").json()["paths"]["/api/audio/sessions/{session_id}/waveform"]
     assert set(path["get"]["responses"]["200"]["content"]) == {
         "application/json",
@@ -98,7 +98,7 @@ def test_a_waveform_is_described_in_all_its_forms(service: Service) -> None:
     }
 
 
-def test_every_answer_has_an_example_that_fits_its_schema(service: Service) -> None:
+def test_every_answer_schema_has_a_valid_example(service: Service) -> None:
     document = service.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
     answers = {name: schema for name, schema in schemas.items() if name != "ErrorBody"}
@@ -110,7 +110,7 @@ def test_every_answer_has_an_example_that_fits_its_schema(service: Service) -> N
 
 
 @pytest.mark.parametrize(("path", "text"), [("/docs", "swagger"), ("/redoc", "redoc")])
-def test_the_documentation_pages_are_there(service: Service, path: str, text: str) -> None:
+def test_the_documentation_pages_are_served(service: Service, path: str, text: str) -> None:
     page = service.get(path)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")

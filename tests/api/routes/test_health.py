@@ -1,4 +1,4 @@
-"""Health, for load balancers and supervisors."""
+"""Health endpoints for load balancers and supervisors."""
 
 import shutil
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from api import __version__
 from tests.service import Service
 
 
-def test_health_says_that_the_process_answers(service: Service) -> None:
+def test_health_reports_that_the_process_responds(service: Service) -> None:
     answer = service.get("/health")
     assert answer.status_code == 200
     assert answer.json() == {
@@ -19,13 +19,13 @@ def test_health_says_that_the_process_answers(service: Service) -> None:
     }
 
 
-def test_ready_says_that_storage_can_be_written(service: Service) -> None:
+def test_ready_reports_that_storage_is_writable(service: Service) -> None:
     answer = service.get("/health/ready")
     assert answer.status_code == 200
     assert answer.json()["status"] == "ready"
 
 
-def test_ready_fails_with_the_storage(start_service: Callable[..., Service]) -> None:
+def test_ready_fails_if_storage_is_not_writable(start_service: Callable[..., Service]) -> None:
     service = start_service()
     shutil.rmtree(service.folder)
     answer = service.get("/health/ready")

@@ -1,4 +1,4 @@
-"""Hearing a session while it is recorded, over real sockets."""
+"""Listening to a session while it is recorded, over real sockets."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from tests.service import Client, Service
 
 
 class Listener:
-    """Hears a session. ``heard`` has what came, from ``begin_frame`` on."""
+    """Listens to a session; ``heard`` is the received PCM from frame ``begin_frame`` on."""
 
     def __init__(self, socket: ClientConnection, greeting: dict[str, Any]) -> None:
         self.greeting = greeting
@@ -28,7 +28,7 @@ class Listener:
         self._frame_bytes = 2 * greeting["channels"]
 
     async def hear(self, pcm_bytes: int | None = None) -> bytes:
-        """Until so much is heard, or to the end. Positions must follow one another."""
+        """Receive ``pcm_bytes`` of audio, or all of it, and check that there are no gaps."""
         while pcm_bytes is None or len(self.heard) < pcm_bytes:
             message = await self._socket.recv()
             if isinstance(message, str):
@@ -60,7 +60,7 @@ async def send_all(client: Client, data: bytes) -> None:
         await client.send(piece)
 
 
-async def test_what_is_recorded_is_heard_from_the_start_while_it_comes(service: Service) -> None:
+async def test_a_listener_hears_a_live_session_from_its_start(service: Service) -> None:
     data = pcm(200_000, channels=2)
     async with service.session(channels=2) as client:
         await send_all(client, data[:300_002])
@@ -75,7 +75,7 @@ async def test_what_is_recorded_is_heard_from_the_start_while_it_comes(service: 
             assert await listener.closed() == 1000
 
 
-async def test_who_comes_late_may_hear_from_now_or_from_any_frame(service: Service) -> None:
+async def test_a_late_listener_can_start_now_or_at_any_frame(service: Service) -> None:
     data = pcm(50_000)
     async with service.session() as client:
         await client.send(data[:60_000])
@@ -91,7 +91,7 @@ async def test_who_comes_late_may_hear_from_now_or_from_any_frame(service: Servi
             assert (await ahead.hear(), ahead.begin_frame) == (data[80_000:], 40_000)
 
 
-async def test_a_decoded_stream_is_heard_as_it_is_recorded(service: Service) -> None:
+async def test_a_listener_hears_a_decoded_stream_while_it_is_recorded(service: Service) -> None:
     data = encode(speech(), "-c:a", "libopus", "-f", "webm")
     async with (
         service.session(sample_rate=16000) as client,
@@ -103,7 +103,7 @@ async def test_a_decoded_stream_is_heard_as_it_is_recorded(service: Service) -> 
         assert await hearing == decode(data, sample_rate=16000)
 
 
-async def test_a_session_that_is_complete_is_heard_to_its_end(service: Service) -> None:
+async def test_a_listener_hears_a_completed_session_to_its_end(service: Service) -> None:
     async with service.session() as client:
         await client.send(pcm(300_000))
         await client.close_session()
@@ -112,7 +112,9 @@ async def test_a_session_that_is_complete_is_heard_to_its_end(service: Service) 
         assert listener.final["status"] == "completed"
 
 
-async def test_a_listener_that_does_not_read_costs_the_service_nothing(service: Service) -> None:
+async def test_a_listener_that_does_not_read_neither_uses_memory_nor_delays(
+    service: Service,
+) -> None:
     process = psutil.Process(service.pid)
     async with service.session(sample_rate=96000, channels=2) as client:
         chunk = pcm(500_000, channels=2)
@@ -130,7 +132,7 @@ async def test_a_listener_that_does_not_read_costs_the_service_nothing(service: 
 
 
 @pytest.mark.parametrize("wrong", ["", "-1", "end", "1e3", "9" * 16, "%D9%A1"])
-async def test_a_wrong_beginning_is_named(service: Service, wrong: str) -> None:
+async def test_an_invalid_start_position_is_refused_by_name(service: Service, wrong: str) -> None:
     async with (
         service.session() as client,
         connect(f"{service.ws_url}/{client.session_id}/listen?from={wrong}") as socket,
@@ -138,7 +140,7 @@ async def test_a_wrong_beginning_is_named(service: Service, wrong: str) -> None:
         assert json.loads(await socket.recv())["code"] == "invalid_from"
 
 
-async def test_a_session_that_is_deleted_ends_its_listeners(service: Service) -> None:
+async def test_deleting_a_session_disconnects_its_listeners(service: Service) -> None:
     async with service.session() as client:
         await client.send(pcm(100))
         async with listening(service, client.session_id) as listener:
@@ -147,7 +149,7 @@ async def test_a_session_that_is_deleted_ends_its_listeners(service: Service) ->
             assert await listener.closed() == 1008
 
 
-async def test_a_session_has_no_more_listeners_than_connections(
+async def test_the_connection_limit_of_a_session_applies_to_its_listeners(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_connections_per_session=1)
@@ -159,7 +161,7 @@ async def test_a_session_has_no_more_listeners_than_connections(
         assert await second.closed() == 1013
 
 
-async def test_who_listens_at_another_node_hears_the_same(
+async def test_a_listener_on_another_node_hears_the_same_audio(
     on_bucket: Callable[..., Service],
 ) -> None:
     owner, other = on_bucket(), on_bucket()

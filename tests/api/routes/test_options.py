@@ -1,4 +1,4 @@
-"""OPTIONS, and the Allow header of refused methods."""
+"""OPTIONS requests, and the Allow header of refused methods."""
 
 import pytest
 import requests
@@ -15,7 +15,9 @@ from tests.service import Service
         ("/api/audio/sessions/x/audio", {"GET", "HEAD"}),
     ],
 )
-def test_options_are_all_methods_of_a_path(service: Service, path: str, methods: set[str]) -> None:
+def test_options_lists_all_methods_of_a_path(
+    service: Service, path: str, methods: set[str]
+) -> None:
     answer = requests.options(service.url + path, timeout=10)
     assert (answer.status_code, answer.content) == (204, b"")
     assert set(answer.headers["allow"].split(", ")) == methods | {"OPTIONS"}

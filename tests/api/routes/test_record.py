@@ -15,7 +15,7 @@ from tests.service import Service
 UNKNOWN = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 
-async def test_the_first_message_greets_with_a_new_session(service: Service) -> None:
+async def test_the_first_message_announces_the_new_session(service: Service) -> None:
     async with service.session(sample_rate=48000, channels=2, user_id="user123") as client:
         assert client.greeting == {
             "type": "session",
@@ -33,7 +33,7 @@ async def test_the_first_message_greets_with_a_new_session(service: Service) -> 
         assert (info["user_id"], info["connections"]) == ("user123", 1)
 
 
-async def test_every_chunk_is_answered_in_the_document_s_words(service: Service) -> None:
+async def test_every_chunk_is_acknowledged_with_the_documented_message(service: Service) -> None:
     async with service.session() as client:
         answer = await client.send(pcm(44100))
         assert answer == {
@@ -47,7 +47,7 @@ async def test_every_chunk_is_answered_in_the_document_s_words(service: Service)
         }
 
 
-async def test_closing_gives_the_exact_file(service: Service) -> None:
+async def test_closing_a_session_completes_the_exact_file(service: Service) -> None:
     async with service.session(sample_rate=22050) as client:
         for piece in cut(speech(), 4096):
             await client.send(piece)
@@ -63,7 +63,7 @@ async def test_closing_gives_the_exact_file(service: Service) -> None:
     assert service.manifest(client.session_id)["status"] == "completed"
 
 
-async def test_wav_of_another_layout_is_resampled_as_ffmpeg_does(service: Service) -> None:
+async def test_a_wav_of_another_layout_is_resampled_like_ffmpeg_does_it(service: Service) -> None:
     data = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
     async with service.session(sample_rate=48000, channels=2) as client:
         for piece in cut(data, 10_000):
@@ -72,7 +72,7 @@ async def test_wav_of_another_layout_is_resampled_as_ffmpeg_does(service: Servic
     assert service.pcm(client.session_id) == decode(data, sample_rate=48000, channels=2)
 
 
-async def test_a_client_that_does_not_wait_for_answers_gets_them_all_in_order(
+async def test_acknowledgements_arrive_in_order_for_a_client_that_does_not_wait(
     service: Service,
 ) -> None:
     async with service.session() as client:
@@ -81,12 +81,12 @@ async def test_a_client_that_does_not_wait_for_answers_gets_them_all_in_order(
         assert [answer["chunk_count"] for answer in answers] == list(range(1, 301))
 
 
-async def test_an_empty_chunk_is_accepted_and_counted(service: Service) -> None:
+async def test_an_empty_chunk_is_acknowledged_and_counted(service: Service) -> None:
     async with service.session() as client:
         assert (await client.send(b""))["chunk_count"] == 1
 
 
-async def test_a_session_goes_on_over_another_connection(service: Service) -> None:
+async def test_a_second_connection_continues_the_session(service: Service) -> None:
     async with service.session() as first:
         await first.send(pcm(10, seed=1))
     async with service.session(f"/{first.session_id}") as second:
@@ -98,7 +98,7 @@ async def test_a_session_goes_on_over_another_connection(service: Service) -> No
     assert service.pcm(first.session_id) == pcm(10, seed=1) + pcm(10, seed=2)
 
 
-async def test_a_client_that_leaves_right_after_closing_has_its_session_completed(
+async def test_a_session_is_completed_if_its_client_disconnects_after_closing(
     service: Service,
 ) -> None:
     async with service.session() as client:
@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_right_after_closing_has_its_session_complete
     assert service.pcm(client.session_id) == pcm(10)
 
 
-async def test_what_was_sent_before_a_drop_is_recorded_without_being_acked(
+async def test_chunks_sent_before_a_drop_are_recorded_without_an_ack(
     service: Service,
 ) -> None:
     async with service.session() as client:
@@ -120,7 +120,7 @@ async def test_what_was_sent_before_a_drop_is_recorded_without_being_acked(
         assert again.greeting["chunk_count"] == 20
 
 
-async def test_resuming_continues_in_the_middle_of_a_container(service: Service) -> None:
+async def test_a_resumed_stream_continues_in_the_middle_of_a_container(service: Service) -> None:
     data = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
     pieces = list(cut(data, 3001))
     async with service.session(sample_rate=22050) as client:
@@ -134,7 +134,7 @@ async def test_resuming_continues_in_the_middle_of_a_container(service: Service)
     assert service.pcm(client.session_id) == decode(data, sample_rate=22050)
 
 
-async def test_resuming_closes_the_connection_that_is_still_open_first(service: Service) -> None:
+async def test_resuming_first_closes_a_connection_that_is_still_open(service: Service) -> None:
     async with service.session() as old:
         await old.socket.send(pcm(1) + b"\x01")
         async with service.session(f"/{old.session_id}", resume="true") as new:
@@ -147,7 +147,9 @@ async def test_resuming_closes_the_connection_that_is_still_open_first(service: 
     assert service.pcm(old.session_id) == pcm(1) + b"\x01\x02" + pcm(1)
 
 
-async def test_closing_over_http_tells_whoever_is_connected_first(service: Service) -> None:
+async def test_closing_over_http_sends_the_final_message_to_every_connection(
+    service: Service,
+) -> None:
     async with service.session() as one, service.session(f"/{one.session_id}") as two:
         await one.send(pcm(10))
         answer = service.post(f"/api/audio/sessions/{one.session_id}/close")
@@ -158,7 +160,7 @@ async def test_closing_over_http_tells_whoever_is_connected_first(service: Servi
             assert (await client.closed())[0] == 1000
 
 
-async def test_controls_are_answered(service: Service) -> None:
+async def test_every_control_message_is_answered(service: Service) -> None:
     async with service.session() as client:
         await client.send(pcm(10))
         flushed = await client.control("flush")
@@ -173,7 +175,7 @@ async def test_controls_are_answered(service: Service) -> None:
     ["", "{", "[]", "close", '{"type": "control"}', '{"type": "x", "action": "flush"}',
      '{"type": "control", "action": "explode"}'],
 )  # fmt: skip
-async def test_a_bad_message_is_answered_and_the_connection_stays(
+async def test_an_invalid_message_is_answered_and_the_connection_stays_open(
     service: Service, text: str
 ) -> None:
     async with service.session() as client:
@@ -184,7 +186,7 @@ async def test_a_bad_message_is_answered_and_the_connection_stays(
         assert (await client.send(pcm(1)))["chunk_count"] == 1
 
 
-async def test_a_chunk_that_is_no_audio_is_answered_in_the_document_s_words(
+async def test_a_chunk_that_is_not_audio_gets_the_documented_error(
     service: Service,
 ) -> None:
     async with service.session() as client:
@@ -209,7 +211,7 @@ async def test_a_chunk_that_is_no_audio_is_answered_in_the_document_s_words(
         ({"user_id": "x" * 300}, {"error": "Invalid user id", "code": "invalid_user_id"}),
     ],
 )  # fmt: skip
-async def test_bad_parameters_are_answered_and_closed_with_1008(
+async def test_invalid_parameters_get_an_error_and_close_code_1008(
     service: Service, query: dict[str, Any], error: dict[str, Any]
 ) -> None:
     async with service.connect(**query) as client:
@@ -220,7 +222,7 @@ async def test_bad_parameters_are_answered_and_closed_with_1008(
 
 
 @pytest.mark.parametrize("session_id", [UNKNOWN, "invalid-uuid"])
-async def test_an_unknown_session_is_answered_and_closed_with_1008(
+async def test_an_unknown_session_gets_an_error_and_close_code_1008(
     service: Service, session_id: str
 ) -> None:
     async with service.connect(f"/{session_id}") as client:
@@ -230,7 +232,7 @@ async def test_an_unknown_session_is_answered_and_closed_with_1008(
         assert (await client.closed())[0] == 1008
 
 
-async def test_a_completed_session_is_answered_and_closed_with_1008(service: Service) -> None:
+async def test_a_completed_session_gets_an_error_and_close_code_1008(service: Service) -> None:
     async with service.session() as client:
         await client.close_session()
     async with service.connect(f"/{client.session_id}") as late:
@@ -238,7 +240,7 @@ async def test_a_completed_session_is_answered_and_closed_with_1008(service: Ser
         assert (await late.closed())[0] == 1008
 
 
-async def test_a_bad_resume_flag_is_refused(service: Service) -> None:
+async def test_an_invalid_resume_flag_is_refused(service: Service) -> None:
     async with service.connect(f"/{UNKNOWN}", resume="maybe") as client:
         assert (await client.receive())["code"] == "invalid_resume"
 
@@ -250,7 +252,7 @@ async def test_a_deleted_session_closes_its_connections(service: Service) -> Non
         assert (await client.closed())[0] == 1008
 
 
-async def test_limits_are_answered_and_closed_with_1013(
+async def test_a_reached_limit_gets_an_error_and_close_code_1013(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_concurrent_sessions=1, max_connections_per_session=2)
@@ -284,7 +286,7 @@ async def test_a_message_above_the_limit_closes_with_1009(
         assert (await client.closed())[0] == 1009
 
 
-async def test_a_silent_connection_is_told_and_closed_with_1001(
+async def test_a_silent_connection_gets_an_error_and_close_code_1001(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(connection_timeout_seconds=0.5)
@@ -295,7 +297,7 @@ async def test_a_silent_connection_is_told_and_closed_with_1001(
     assert info["status"] == "active"
 
 
-async def test_a_session_that_nobody_comes_back_to_is_completed(
+async def test_an_abandoned_session_is_completed_after_its_timeout(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(session_idle_timeout_seconds=0.5)
@@ -307,7 +309,7 @@ async def test_a_session_that_nobody_comes_back_to_is_completed(
     assert service.pcm(client.session_id) == pcm(100)
 
 
-async def test_a_session_past_its_duration_is_completed_and_the_client_told(
+async def test_a_session_past_its_duration_is_completed_with_a_final_message(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_session_duration_hours=1 / 3600)
@@ -318,7 +320,7 @@ async def test_a_session_past_its_duration_is_completed_and_the_client_told(
         assert (await client.closed())[0] == 1000
 
 
-async def test_going_away_closes_with_1012_and_keeps_everything(
+async def test_a_stopping_service_closes_with_1012_and_keeps_all_audio(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()
@@ -337,12 +339,14 @@ async def test_going_away_closes_with_1012_and_keeps_everything(
 
 
 @pytest.mark.parametrize("parameter", ["sample_rate", "channels"])
-async def test_a_number_without_end_is_a_bad_parameter(service: Service, parameter: str) -> None:
+async def test_a_number_of_thousands_of_digits_is_an_invalid_parameter(
+    service: Service, parameter: str
+) -> None:
     async with service.connect(**{parameter: "9" * 5000}) as client:
         assert (await client.receive())["code"] == f"invalid_{parameter}"
 
 
-async def test_json_without_bottom_is_a_bad_message(service: Service) -> None:
+async def test_deeply_nested_json_is_an_invalid_message(service: Service) -> None:
     async with service.session() as client:
         await client.socket.send('{"type":"control","x":' + "[" * 200_000)
         assert (await client.receive())["code"] == "invalid_message"
@@ -351,7 +355,7 @@ async def test_json_without_bottom_is_a_bad_message(service: Service) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body")
 
 
-async def test_a_full_disk_is_told_and_costs_nothing_that_was_acked(
+async def test_a_full_disk_is_reported_and_no_acknowledged_chunk_is_lost(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()
@@ -374,6 +378,6 @@ async def test_a_full_disk_is_told_and_costs_nothing_that_was_acked(
     assert service.pcm(client.session_id) == pcm(2_000_000, seed=1)
 
 
-async def test_there_is_no_compression_to_pay_for(service: Service) -> None:
+async def test_the_service_does_not_negotiate_compression(service: Service) -> None:
     async with service.session() as client:
         assert "Sec-WebSocket-Extensions" not in client.socket.response.headers  # type: ignore[union-attr]

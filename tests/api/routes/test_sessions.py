@@ -17,7 +17,7 @@ UNKNOWN = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 
 async def recording(service: Service, *chunks: bytes, **query: Any) -> str:
-    """A completed session of these chunks."""
+    """Record ``chunks``, complete the session, and return its id."""
     async with service.session(**query) as client:
         for chunk in chunks:
             await client.send(chunk)
@@ -25,7 +25,7 @@ async def recording(service: Service, *chunks: bytes, **query: Any) -> str:
     return client.session_id
 
 
-async def test_a_session_s_information_has_every_documented_field(service: Service) -> None:
+async def test_session_information_has_every_documented_field(service: Service) -> None:
     async with service.session(sample_rate=8000, user_id="u", format="pcm_s16le") as client:
         await client.send(pcm(4000))
         info = service.get(f"{SESSIONS}/{client.session_id}").json()
@@ -51,7 +51,7 @@ async def test_a_session_s_information_has_every_documented_field(service: Servi
     }
 
 
-async def test_closing_gives_success_and_the_final_information_however_often(
+async def test_closing_twice_returns_the_same_final_information(
     service: Service,
 ) -> None:
     async with service.session() as client:
@@ -66,7 +66,7 @@ async def test_closing_gives_success_and_the_final_information_however_often(
     assert first["session"]["completed_at"] is not None
 
 
-async def test_a_session_can_be_created_first_and_streamed_to_later(service: Service) -> None:
+async def test_a_session_created_over_http_can_be_streamed_to_later(service: Service) -> None:
     created = service.post(SESSIONS, json={"sample_rate": 16000, "user_id": "later"})
     assert created.status_code == 201
     body = created.json()
@@ -79,7 +79,7 @@ async def test_a_session_can_be_created_first_and_streamed_to_later(service: Ser
 
 
 @pytest.mark.parametrize("body", [None, {}])
-def test_a_session_can_be_created_with_nothing_but_defaults(
+def test_a_session_created_without_parameters_has_the_defaults(
     service: Service, body: dict[str, Any] | None
 ) -> None:
     session = service.post(SESSIONS, json=body).json()["session"]
@@ -101,7 +101,7 @@ def test_a_session_can_be_created_with_nothing_but_defaults(
         ({"user_id": "x" * 257}, {"error": "Invalid user id", "code": "invalid_user_id"}),
     ],
 )  # fmt: skip
-def test_bad_parameters_are_422_in_the_document_s_shape(
+def test_invalid_parameters_get_422_in_the_documented_shape(
     service: Service, body: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     answer = service.post(SESSIONS, json=body)
@@ -117,7 +117,7 @@ def test_bad_parameters_are_422_in_the_document_s_shape(
         ({"data": "{", "headers": {"Content-Type": "application/json"}}, "invalid_body"),
     ],
 )
-def test_a_body_that_does_not_fit_is_422(
+def test_an_invalid_body_gets_422(
     service: Service, request_options: dict[str, Any], code: str
 ) -> None:
     answer = service.post(SESSIONS, **request_options)
@@ -135,7 +135,7 @@ def test_a_body_that_does_not_fit_is_422(
         ({"cursor": "junk"}, "invalid_cursor"),
     ],
 )
-def test_bad_filters_are_422(service: Service, query: dict[str, str], code: str) -> None:
+def test_invalid_filters_get_422(service: Service, query: dict[str, str], code: str) -> None:
     answer = service.get(SESSIONS, params=query)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
@@ -164,7 +164,7 @@ async def test_sessions_are_listed_newest_first_filtered_and_in_pages(
     ("method", "path"),
     [("GET", ""), ("POST", "/close"), ("DELETE", ""), ("GET", "/audio"), ("GET", "/download")],
 )
-def test_an_unknown_session_is_404_in_the_document_s_shape(
+def test_an_unknown_session_gets_404_in_the_documented_shape(
     service: Service, method: str, path: str, session_id: str
 ) -> None:
     answer = requests.request(method, f"{service.url}{SESSIONS}/{session_id}{path}", timeout=10)
@@ -177,7 +177,9 @@ def test_an_unknown_session_is_404_in_the_document_s_shape(
         }
 
 
-async def test_the_finished_audio_is_a_wav_of_what_was_sent(service: Service) -> None:
+async def test_the_audio_of_a_completed_session_is_a_wav_of_the_sent_samples(
+    service: Service,
+) -> None:
     session_id = await recording(service, pcm(1000, channels=2), channels=2, sample_rate=48000)
     answer = service.get(f"{SESSIONS}/{session_id}/audio")
     assert answer.headers["content-type"] == "audio/wav"
@@ -186,7 +188,7 @@ async def test_the_finished_audio_is_a_wav_of_what_was_sent(service: Service) ->
     assert (rate, samples.tobytes()) == (48000, pcm(1000, channels=2))
 
 
-async def test_audio_is_heard_while_it_is_recorded(service: Service) -> None:
+async def test_the_audio_of_an_active_session_holds_all_samples_so_far(service: Service) -> None:
     async with service.session() as client:
         etags = set()
         for turn in range(1, 4):
@@ -198,7 +200,7 @@ async def test_audio_is_heard_while_it_is_recorded(service: Service) -> None:
         assert len(etags) == 3
 
 
-async def test_ranges_and_conditions_are_honoured(service: Service) -> None:
+async def test_range_and_conditional_requests_are_honoured(service: Service) -> None:
     session_id = await recording(service, pcm(1000))
     path, whole = f"{SESSIONS}/{session_id}/audio", service.wav(session_id).read_bytes()
 
@@ -220,7 +222,7 @@ async def test_ranges_and_conditions_are_honoured(service: Service) -> None:
     assert refused.headers["content-range"] == f"bytes */{len(whole)}"
 
 
-async def test_head_tells_what_get_would_give(service: Service) -> None:
+async def test_head_returns_the_headers_of_get(service: Service) -> None:
     session_id = await recording(service, pcm(1000))
     url = f"{service.url}{SESSIONS}/{session_id}/audio"
     head = requests.head(url, timeout=10)
@@ -230,7 +232,7 @@ async def test_head_tells_what_get_would_give(service: Service) -> None:
         assert head.headers[name] == get.headers[name]
 
 
-async def test_a_download_link_works_by_itself_and_says_until_when(service: Service) -> None:
+async def test_a_download_link_needs_no_credentials_and_states_its_expiry(service: Service) -> None:
     session_id = await recording(service, pcm(100))
     link = service.get(f"{SESSIONS}/{session_id}/download").json()
     seconds = (datetime.fromisoformat(link["expires_at"]) - datetime.now(UTC)).total_seconds()
@@ -238,21 +240,21 @@ async def test_a_download_link_works_by_itself_and_says_until_when(service: Serv
     assert requests.get(link["url"], timeout=10).content[80:] == pcm(100)
 
 
-async def test_a_bent_or_expired_link_is_refused(start_service: Callable[..., Service]) -> None:
+async def test_an_altered_or_expired_link_is_refused(start_service: Callable[..., Service]) -> None:
     service = start_service(download_url_ttl_seconds=1, signing_secret="s")
     session_id = await recording(service, pcm(100))
     url = service.get(f"{SESSIONS}/{session_id}/download").json()["url"]
-    bent = requests.get(url[:-1] + ("0" if url[-1] != "0" else "1"), timeout=10)
-    assert (bent.status_code, bent.json()["code"]) == (403, "invalid_signature")
+    altered = requests.get(url[:-1] + ("0" if url[-1] != "0" else "1"), timeout=10)
+    assert (altered.status_code, altered.json()["code"]) == (403, "invalid_signature")
     unsigned = service.get(f"{SESSIONS}/{session_id}/audio?expires=99999999999")
     assert unsigned.status_code == 403
     answer = requests.get(url, timeout=10)
-    while answer.status_code == 200:  # until its second is over
+    while answer.status_code == 200:  # until the link expires
         answer = requests.get(url, timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (403, "url_expired")
 
 
-async def test_links_name_the_public_address_and_survive_a_restart(
+async def test_links_have_the_public_address_and_stay_valid_after_a_restart(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(public_url="https://rec.example.org/")
@@ -267,7 +269,7 @@ async def test_links_name_the_public_address_and_survive_a_restart(
     assert requests.get(again, timeout=10).content[80:] == pcm(100)
 
 
-async def test_a_deleted_session_leaves_no_trace(service: Service) -> None:
+async def test_a_deleted_session_leaves_no_files(service: Service) -> None:
     session_id = await recording(service, pcm(100))
     answer = service.delete(f"{SESSIONS}/{session_id}")
     assert answer.status_code == 200
@@ -281,14 +283,18 @@ async def test_a_deleted_session_leaves_no_trace(service: Service) -> None:
     assert service.delete(f"{SESSIONS}/{session_id}").status_code == 404
 
 
-async def test_a_full_service_says_so(start_service: Callable[..., Service]) -> None:
+async def test_a_service_at_its_session_limit_answers_503(
+    start_service: Callable[..., Service],
+) -> None:
     service = start_service(max_concurrent_sessions=1)
     assert service.post(SESSIONS).status_code == 201
     answer = service.post(SESSIONS)
     assert (answer.status_code, answer.json()["code"]) == (503, "too_many_sessions")
 
 
-async def test_a_download_of_a_growing_file_ends_where_it_was(service: Service) -> None:
+async def test_a_download_of_an_active_session_has_the_length_at_its_start(
+    service: Service,
+) -> None:
     async with service.session(sample_rate=96000, channels=2) as client:
         await client.send(pcm(1_000_000, channels=2))
         with service.get(f"{SESSIONS}/{client.session_id}/audio", stream=True) as answer:
@@ -299,7 +305,7 @@ async def test_a_download_of_a_growing_file_ends_where_it_was(service: Service) 
     assert len(content) == int(answer.headers["content-length"]) == 80 + 4_000_000
 
 
-def test_clients_are_not_told_what_is_inside(service: Service) -> None:
+def test_error_answers_hold_no_traceback(service: Service) -> None:
     assert Client.__doc__ is not None
     answer = service.get(f"{SESSIONS}/{UNKNOWN}")
     assert "Traceback" not in answer.text

@@ -1,4 +1,4 @@
-"""The endpoint of waveforms, on a live session and on a finished one."""
+"""The waveform endpoint, for active and completed sessions."""
 
 import io
 from typing import Any
@@ -23,7 +23,7 @@ async def recorded(service: Service, data: bytes, **query: Any) -> str:
     return f"{SESSIONS}/{client.session_id}/waveform"
 
 
-async def test_it_is_json_that_audiowaveform_s_readers_take(service: Service) -> None:
+async def test_the_json_format_is_that_of_audiowaveform(service: Service) -> None:
     data = pcm(2500, channels=2)
     answer = service.get(await recorded(service, data, sample_rate=16000, channels=2))
     assert answer.status_code == 200
@@ -39,7 +39,7 @@ async def test_it_is_json_that_audiowaveform_s_readers_take(service: Service) ->
     }
 
 
-async def test_it_is_a_file_that_audiowaveform_s_readers_take(service: Service) -> None:
+async def test_the_binary_format_is_that_of_audiowaveform(service: Service) -> None:
     url = await recorded(service, speech(), sample_rate=22050)
     answer = service.get(url + "?format=dat")
     assert answer.headers["Content-Type"] == "application/octet-stream"
@@ -50,7 +50,7 @@ async def test_it_is_a_file_that_audiowaveform_s_readers_take(service: Service) 
 
 
 @pytest.mark.parametrize("width", [1, 10, 40, 100, 20_000])
-async def test_a_width_makes_pixels_of_more_samples_each(service: Service, width: int) -> None:
+async def test_a_smaller_width_gives_more_samples_per_pixel(service: Service, width: int) -> None:
     data = pcm(16000)
     url = await recorded(service, data, sample_rate=16000)
     found = peaks.decode(service.get(f"{url}?format=dat&width={width}").content)
@@ -61,7 +61,7 @@ async def test_a_width_makes_pixels_of_more_samples_each(service: Service, width
     assert answer["data"] == list(memoryview(found.pixels).cast("h"))
 
 
-async def test_a_part_can_be_asked_for(service: Service) -> None:
+async def test_start_and_end_select_a_part_of_the_waveform(service: Service) -> None:
     data = pcm(16000)
     url = await recorded(service, data, sample_rate=16000)
     found = peaks.decode(service.get(f"{url}?format=dat&start=0.25&end=0.5").content)
@@ -69,7 +69,7 @@ async def test_a_part_can_be_asked_for(service: Service) -> None:
     assert service.get(f"{url}?start=7").json()["data"] == []
 
 
-async def test_a_long_one_is_whole(service: Service) -> None:
+async def test_the_waveform_of_a_long_recording_is_complete(service: Service) -> None:
     data = pcm(16000) * 400
     url = await recorded(service, data, sample_rate=16000)
     expected = dat(data, sample_rate=16000)
@@ -77,7 +77,7 @@ async def test_a_long_one_is_whole(service: Service) -> None:
     assert service.get(url).json()["data"] == list(memoryview(expected[24:]).cast("h"))
 
 
-async def test_while_it_is_recorded_it_is_that_of_the_audio_so_far(service: Service) -> None:
+async def test_the_waveform_of_an_active_session_covers_all_audio_so_far(service: Service) -> None:
     data, etags = pcm(16000), set()
     async with service.session(sample_rate=16000) as client:
         url = f"{SESSIONS}/{client.session_id}/waveform?format=dat"
@@ -89,7 +89,7 @@ async def test_while_it_is_recorded_it_is_that_of_the_audio_so_far(service: Serv
         assert len(etags) == 7
 
 
-async def test_pictures_have_the_size_asked_for(service: Service) -> None:
+async def test_pictures_have_the_requested_size_and_colors(service: Service) -> None:
     url = await recorded(service, pcm(16000), sample_rate=16000)
     answer = service.get(f"{url}?format=png&width=300&height=40&color=00ff00&background=00000000")
     assert answer.headers["Content-Type"] == "image/png"
@@ -102,7 +102,7 @@ async def test_pictures_have_the_size_asked_for(service: Service) -> None:
     assert read_png(service.get(f"{url}?format=png").content)[1].shape == (200, 1000)
 
 
-async def test_a_client_that_has_it_is_told_so(service: Service) -> None:
+async def test_a_client_with_the_current_etag_gets_304(service: Service) -> None:
     url = await recorded(service, pcm(1600))
     etag = service.get(url).headers["ETag"]
     answer = service.get(url, headers={"If-None-Match": etag})
@@ -111,7 +111,7 @@ async def test_a_client_that_has_it_is_told_so(service: Service) -> None:
 
 
 @pytest.mark.parametrize("session_id", [UNKNOWN, "no-id"])
-def test_of_an_unknown_session_there_is_none(service: Service, session_id: str) -> None:
+def test_the_waveform_of_an_unknown_session_gets_404(service: Service, session_id: str) -> None:
     answer = service.get(f"{SESSIONS}/{session_id}/waveform")
     assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
 
@@ -135,7 +135,7 @@ def test_of_an_unknown_session_there_is_none(service: Service, session_id: str) 
         ("background=fff", "background"),
     ],
 )
-async def test_what_cannot_be_is_refused_by_name(
+async def test_an_invalid_parameter_is_refused_by_name(
     service: Service, query: str, parameter: str
 ) -> None:
     answer = service.get(f"{SESSIONS}/{UNKNOWN}/waveform?{query}")

@@ -1,4 +1,4 @@
-"""What browsers load: the page, the JavaScript client, what others wrote."""
+"""Files for browsers: the page, the JavaScript client, and third-party scripts."""
 
 import posixpath
 import re
@@ -22,7 +22,7 @@ TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
 @pytest.mark.parametrize("path", files())
-def test_a_file_is_served_as_what_it_is(service: Service, path: str) -> None:
+def test_every_file_is_served_with_its_media_type(service: Service, path: str) -> None:
     answer = service.get(path)
     assert answer.status_code == 200
     media_type, _, charset = answer.headers["content-type"].partition("; ")
@@ -36,7 +36,9 @@ def test_a_file_is_served_as_what_it_is(service: Service, path: str) -> None:
     ("root", "all_of_it"),
     [("/client.js", CLIENT), ("/page/main.js", CLIENT | {p for p in files() if "/page/" in p})],
 )
-def test_one_address_leads_to_all_modules(service: Service, root: str, all_of_it: set[str]) -> None:
+def test_every_module_is_imported_from_its_root_module(
+    service: Service, root: str, all_of_it: set[str]
+) -> None:
     found, left = set(), [root]
     while left:
         path = left.pop()
@@ -51,7 +53,7 @@ def test_one_address_leads_to_all_modules(service: Service, root: str, all_of_it
     assert found - {"/vendor/wavesurfer.js"} == modules
 
 
-def test_the_page_allows_itself_and_nothing_else(service: Service) -> None:
+def test_the_content_security_policy_allows_only_the_page_itself(service: Service) -> None:
     first, second = service.get("/"), service.get("/")
     assert first.headers["content-type"] == "text/html; charset=utf-8"
     policy = first.headers["content-security-policy"]
@@ -64,7 +66,7 @@ def test_the_page_allows_itself_and_nothing_else(service: Service) -> None:
     assert first.headers["cache-control"] == "no-store"
 
 
-def test_a_module_that_a_browser_has_is_not_sent_again(service: Service) -> None:
+def test_a_browser_with_the_current_module_gets_304(service: Service) -> None:
     etag = service.get("/client.js").headers["etag"]
     answer = service.get("/client.js", headers={"If-None-Match": etag})
     assert (answer.status_code, answer.content) == (304, b"")
@@ -81,11 +83,11 @@ def test_a_module_that_a_browser_has_is_not_sent_again(service: Service) -> None
         "/page/..%2findex.html",
     ],
 )
-def test_there_is_nothing_else(service: Service, path: str) -> None:
+def test_any_other_path_gets_404(service: Service, path: str) -> None:
     assert service.get(path).json() == {"error": "Not Found", "code": "not_found"}
 
 
-def test_pages_of_other_origins_may_import_it_where_they_are_allowed(
+def test_only_pages_of_allowed_origins_may_import_the_client(
     service: Service, start_service: Callable[..., Service]
 ) -> None:
     allowing = start_service(allowed_origins=ORIGIN)
@@ -100,7 +102,7 @@ def test_pages_of_other_origins_may_import_it_where_they_are_allowed(
         assert allowed not in service.get(path, headers=headers).headers
 
 
-def test_the_wheel_has_everything(tmp_path: Path) -> None:
+def test_the_wheel_holds_every_served_file(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
         cwd=ROOT,

@@ -1,5 +1,6 @@
-"""What is no proper request, over real sockets: it is answered and let go, and nothing is logged
-as a fault of the service.
+"""Malformed and incomplete HTTP requests, over real sockets.
+
+The service answers or closes them, and logs no error of its own.
 """
 
 import socket
@@ -28,7 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def answer(service: Service, *sent: bytes, wanted: bytes = b"") -> bytes:
-    """All that comes back until the service closes the connection, or until it is ``wanted``."""
+    """Return the bytes received until the service closes the connection, or until ``wanted``."""
     received = bytearray()
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -39,7 +40,7 @@ def answer(service: Service, *sent: bytes, wanted: bytes = b"") -> bytes:
                 received += piece
                 if wanted and wanted in received:
                     break
-        except ConnectionResetError:  # it did not read all that was sent
+        except ConnectionResetError:  # the service closed before it read everything
             pass
     return bytes(received)
 
@@ -49,9 +50,7 @@ def answer(service: Service, *sent: bytes, wanted: bytes = b"") -> bytes:
     [b"", _HEALTH[:9], _HEALTH + b"X-Slow: ", _POST + b"Content-Length: 100\r\n\r\n{"],
     ids=["nothing", "half a line", "half a head", "no body"],
 )
-def test_a_request_that_does_not_arrive_is_answered_with_408(
-    service: Service, request_: bytes
-) -> None:
+def test_an_incomplete_request_is_answered_with_408(service: Service, request_: bytes) -> None:
     assert answer(service, request_).startswith(b"HTTP/1.1 408 ")
 
 
@@ -65,11 +64,9 @@ def test_a_request_that_does_not_arrive_is_answered_with_408(
     ],
     ids=["line", "header", "headers", "trailers"],
 )
-def test_a_head_without_an_end_is_refused_before_it_takes_much(
-    service: Service, request_: bytes
-) -> None:
+def test_an_endless_request_head_is_refused_early(service: Service, request_: bytes) -> None:
     received = answer(service, request_)
-    assert not received or received.startswith(b"HTTP/1.1 431 ")  # or a reset came first
+    assert not received or received.startswith(b"HTTP/1.1 431 ")  # a reset can discard the answer
 
 
 @pytest.mark.parametrize(
@@ -82,13 +79,11 @@ def test_a_head_without_an_end_is_refused_before_it_takes_much(
     ],
     ids=["body", "chunked body", "many headers", "long header"],
 )
-def test_a_handshake_that_cannot_be_understood_is_answered_with_400(
-    service: Service, more: bytes
-) -> None:
+def test_a_malformed_handshake_is_answered_with_400(service: Service, more: bytes) -> None:
     assert answer(service, HANDSHAKE[:-2] + more).startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_chunk_sent_before_the_handshake_is_answered_is_recorded(service: Service) -> None:
+def test_a_chunk_sent_together_with_the_handshake_is_recorded(service: Service) -> None:
     chunk = Frame(Opcode.BINARY, pcm(500)).serialize(mask=True)
     received = answer(service, HANDSHAKE + chunk, wanted=b'"type":"chunk"')
     assert b'"chunk_count":1' in received
@@ -106,7 +101,7 @@ def test_a_chunk_sent_before_the_handshake_is_answered_is_recorded(service: Serv
     ],
 )
 @pytest.mark.parametrize("is_early", [True, False])
-def test_a_frame_that_breaks_the_protocol_closes_with_its_code_however_early(
+def test_a_frame_that_violates_the_protocol_closes_with_its_code(
     service: Service, frame: bytes, code: int, is_early: bool
 ) -> None:
     sent = [HANDSHAKE + frame] if is_early else [HANDSHAKE, frame]
@@ -115,7 +110,7 @@ def test_a_frame_that_breaks_the_protocol_closes_with_its_code_however_early(
     assert code.to_bytes(2, "big") in received.split(b"\r\n\r\n", 1)[1]
 
 
-def test_a_refused_handshake_is_no_error_of_the_service(
+def test_a_refused_handshake_is_not_logged_as_an_error(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_handshakes_per_minute=1)
@@ -125,14 +120,14 @@ def test_a_refused_handshake_is_no_error_of_the_service(
     assert not [line for line in service.log if " ERROR " in line]
 
 
-def test_requests_in_one_go_are_all_answered_and_a_flood_of_them_is_not(service: Service) -> None:
+def test_a_few_pipelined_requests_are_answered_and_a_flood_is_cut_off(service: Service) -> None:
     few = (_HEALTH + b"\r\n") * 20 + _HEALTH + b"Connection: close\r\n\r\n"
     assert answer(service, few).count(b"HTTP/1.1 200 ") == 21
     flood = (_POST + b"Content-Length: 0\r\n\r\n") * 5000
     assert answer(service, flood).count(b"HTTP/1.1 201 ") <= 100
 
 
-def test_of_too_many_connections_that_stall_the_oldest_is_let_go(
+def test_above_the_limit_the_oldest_stalled_connection_is_closed(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_pending_requests=2)

@@ -1,4 +1,4 @@
-"""Who sends much takes turns, over real sockets: nothing is lost, reordered, or left lying."""
+"""Connections that flood the service are served in turns, without loss or reordering."""
 
 import random
 import socket
@@ -13,7 +13,7 @@ from tests.service import Service
 
 
 def frames(data: bytes, sizes: list[int]) -> tuple[bytes, int]:
-    """``data`` in frames of random ``sizes``, with pings and fragments in between, as sent."""
+    """Return ``data`` as frames of random ``sizes`` with pings and fragments, and their number."""
     pick, sent, start, chunks = random.Random(len(data)), bytearray(), 0, 0
     while start < len(data):
         piece = data[start : start + pick.choice(sizes)]
@@ -36,7 +36,7 @@ def connection(service: Service) -> Iterator[socket.socket]:
 
 
 def session_of(connection: socket.socket) -> str:
-    """From the greeting, which follows the answer to the handshake."""
+    """Return the session id of the greeting, which follows the answer to the handshake."""
     greeting = bytearray()
     while b'"session_id":"' not in greeting or len(greeting.split(b'"session_id":"')[1]) < 36:
         greeting += connection.recv(4096)
@@ -48,7 +48,7 @@ def session_of(connection: socket.socket) -> str:
     [[1, 2, 3], [30, 1000, 4096], [7000, 9000, 70_000], [3, 130, 65_536, 1_500_000]],
     ids=["tiny", "small", "ordinary", "all"],
 )
-def test_a_flood_in_one_go_is_recorded_in_order_and_whole_though_the_client_is_gone(
+def test_a_flood_is_recorded_completely_after_the_client_disconnected(
     service: Service, connection: socket.socket, sizes: list[int]
 ) -> None:
     data = pcm(max(5_000, 5 * max(sizes)))
@@ -63,7 +63,7 @@ def test_a_flood_in_one_go_is_recorded_in_order_and_whole_though_the_client_is_g
     assert service.pcm(session_id) == data
 
 
-def test_a_frame_that_breaks_the_protocol_in_a_flood_ends_only_its_connection(
+def test_a_protocol_violation_in_a_flood_closes_only_its_connection(
     service: Service, connection: socket.socket
 ) -> None:
     session_id = session_of(connection)
@@ -79,14 +79,14 @@ def test_a_frame_that_breaks_the_protocol_in_a_flood_ends_only_its_connection(
 
 
 def end_of(connection: socket.socket) -> bytes:
-    """All that comes until the service hangs up."""
+    """Return the bytes received until the service closes the connection."""
     received = bytearray()
     while data := connection.recv(4096):
         received += data
     return bytes(received)
 
 
-def test_text_that_is_not_utf8_closes_with_1007_and_is_no_defect(
+def test_text_that_is_not_utf8_closes_with_1007_and_logs_no_traceback(
     service: Service, connection: socket.socket
 ) -> None:
     session_of(connection)
@@ -96,7 +96,7 @@ def test_text_that_is_not_utf8_closes_with_1007_and_is_no_defect(
     assert "Traceback" not in "".join(service.log)
 
 
-def test_a_goodbye_that_overtakes_answers_is_no_defect(service: Service) -> None:
+def test_a_close_frame_sent_before_queued_acks_logs_no_traceback(service: Service) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -119,9 +119,7 @@ def test_a_goodbye_that_overtakes_answers_is_no_defect(service: Service) -> None
     ],
     ids=["long URL", "long header", "many headers", "body"],
 )
-def test_a_handshake_that_cannot_be_parsed_is_answered_with_400(
-    service: Service, handshake: bytes
-) -> None:
+def test_an_oversized_handshake_is_answered_with_400(service: Service, handshake: bytes) -> None:
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(handshake)
         assert end_of(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")

@@ -1,4 +1,4 @@
-"""The state machine of a session, driven without an event loop."""
+"""The state machine of a session, without an event loop."""
 
 from collections.abc import Callable
 
@@ -31,14 +31,14 @@ def new_core(last_stream: int = 0) -> SessionCore[str]:
     return SessionCore("an-id", LIMITS, last_stream=last_stream, now=0.0)
 
 
-def test_a_connection_gets_a_stream_of_its_own() -> None:
+def test_each_connection_gets_a_stream_of_its_own() -> None:
     core = new_core(last_stream=7)
     assert core.attach("a") == [OpenStream(8)]
     assert core.attach("b") == [OpenStream(9)]
     assert (core.stream_of("a"), core.stream_of("b")) == (8, 9)
 
 
-def test_a_dropped_stream_waits_and_is_resumed() -> None:
+def test_a_dropped_stream_with_input_can_be_resumed() -> None:
     core = new_core()
     core.attach("a")
     assert core.detach("a", has_input=True, now=1.0) == []
@@ -53,14 +53,14 @@ def test_a_dropped_stream_without_input_ends_at_once() -> None:
     assert core.resume("b") == [OpenStream(2)]
 
 
-def test_a_new_connection_ends_the_stream_that_waits() -> None:
+def test_a_new_connection_ends_the_waiting_stream() -> None:
     core = new_core()
     core.attach("a")
     core.detach("a", has_input=True, now=1.0)
     assert core.attach("b") == [OpenStream(2), EndStream(1)]
 
 
-def test_a_second_drop_ends_the_stream_of_the_first() -> None:
+def test_a_second_drop_ends_the_stream_that_waits() -> None:
     core = new_core()
     core.attach("a")
     core.attach("b")
@@ -69,7 +69,7 @@ def test_a_second_drop_ends_the_stream_of_the_first() -> None:
     assert core.waiting == 2
 
 
-def test_resuming_replaces_the_connection_that_came_last() -> None:
+def test_resuming_replaces_the_latest_connection() -> None:
     core = new_core()
     core.attach("a")
     core.attach("b")
@@ -79,14 +79,14 @@ def test_resuming_replaces_the_connection_that_came_last() -> None:
     assert core.stream_of("c") == 2
 
 
-def test_a_new_file_ends_the_stream_and_begins_the_next() -> None:
+def test_a_new_file_ends_the_stream_and_starts_the_next() -> None:
     core = new_core()
     core.attach("a")
     assert core.begin_file("a") == [OpenStream(2), EndStream(1)]
     assert core.stream_of("a") == 2
 
 
-def test_of_several_streams_that_were_open_the_latest_is_resumed() -> None:
+def test_the_latest_of_several_open_streams_is_resumed() -> None:
     core = new_core(last_stream=5)
     assert core.restore(3) == []
     assert core.restore(5) == [EndStream(3)]
@@ -103,7 +103,7 @@ def test_a_refused_connection_changes_nothing() -> None:
     assert list(core.streams) == ["a", "b", "c"]
 
 
-def test_listeners_are_limited_and_leave_room() -> None:
+def test_a_listener_that_stops_frees_its_place() -> None:
     core = new_core()
     for _ in range(3):
         core.listen()
@@ -122,7 +122,7 @@ EVENTS: list[Callable[[SessionCore[str]], object]] = [
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_a_session_that_is_ending_takes_nothing_more(
+def test_an_ending_session_refuses_all_events(
     event: Callable[[SessionCore[str]], object],
 ) -> None:
     core = new_core()
@@ -140,28 +140,28 @@ def test_a_session_that_is_ending_takes_nothing_more(
     ("now", "age", "duration", "chunks", "is_over"),
     [
         (300.0, 300.0, 0.0, 0, False),
-        (301.0, 301.0, 0.0, 0, True),  # it never got anything
+        (301.0, 301.0, 0.0, 0, True),  # no audio was received
         (3600.0, 3600.0, 1.0, 1, False),
         (3601.0, 3601.0, 1.0, 1, True),
         (1.0, 86401.0, 1.0, 1, True),
         (1.0, 1.0, 86401.0, 1, True),
     ],
 )
-def test_a_session_without_connections_is_over_when_a_limit_is_reached(
+def test_a_session_without_connections_is_over_after_its_limits(
     now: float, age: float, duration: float, chunks: int, is_over: bool
 ) -> None:
     found = new_core().is_over(now, age_seconds=age, duration_seconds=duration, chunk_count=chunks)
     assert found == is_over
 
 
-def test_a_connected_session_is_over_only_when_it_is_too_old_or_too_long() -> None:
+def test_a_connected_session_is_over_only_if_too_old_or_too_long() -> None:
     core = new_core()
     core.attach("a")
     assert not core.is_over(80_000, age_seconds=80_000, duration_seconds=0, chunk_count=0)
     assert core.is_over(86_401, age_seconds=86_401, duration_seconds=0, chunk_count=0)
 
 
-def test_what_is_silent_for_too_long_is_overdue() -> None:
+def test_silent_connections_and_streams_are_overdue_after_the_timeout() -> None:
     core = new_core()
     core.attach("a")
     core.attach("b")
@@ -171,7 +171,7 @@ def test_what_is_silent_for_too_long_is_overdue() -> None:
 
 
 class SessionLife(RuleBasedStateMachine):
-    """Any order of events; the shell is simulated: it carries actions out at once."""
+    """Apply events in any order; a simulated shell carries out the actions at once."""
 
     def __init__(self) -> None:
         super().__init__()

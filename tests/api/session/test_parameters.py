@@ -9,13 +9,13 @@ from api.wire.errors import InvalidParameterError
 DEFAULTS = AudioParameters(16000, 2, "flac")
 
 
-def test_what_is_left_out_has_the_configured_default() -> None:
+def test_omitted_parameters_have_the_configured_defaults() -> None:
     assert audio_parameters({}, DEFAULTS) == DEFAULTS
 
 
 @pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
 @pytest.mark.parametrize("channels", CHANNELS)
-def test_numbers_and_their_text_are_the_same(sample_rate: int, channels: int) -> None:
+def test_numbers_may_be_given_as_text(sample_rate: int, channels: int) -> None:
     expected = AudioParameters(sample_rate, channels, "wav")
     given: dict[str, object] = {"sample_rate": sample_rate, "channels": channels, "format": "wav"}
     assert audio_parameters(given, DEFAULTS) == expected
@@ -23,7 +23,7 @@ def test_numbers_and_their_text_are_the_same(sample_rate: int, channels: int) ->
 
 
 @pytest.mark.parametrize("input_format", INPUT_KINDS)
-def test_every_format_is_taken_in_any_case(input_format: str) -> None:
+def test_format_names_are_case_insensitive(input_format: str) -> None:
     assert audio_parameters({"format": input_format.upper()}, DEFAULTS).format == input_format
 
 
@@ -38,7 +38,7 @@ def test_every_format_is_taken_in_any_case(input_format: str) -> None:
         *(("format", value, INPUT_KINDS) for value in ("", "exe", 5)),
     ],
 )
-def test_other_values_are_refused_with_those_that_are_valid(
+def test_invalid_values_are_refused_with_the_valid_ones(
     parameter: str, value: object, valid: tuple[object, ...]
 ) -> None:
     with pytest.raises(InvalidParameterError) as refused:

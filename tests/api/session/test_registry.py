@@ -1,4 +1,4 @@
-"""Which sessions there are, and the way to each of them."""
+"""The registry creates, finds, lists, closes and deletes sessions."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,9 @@ async def test_session_ids_are_uuids_of_version_7_in_order_of_creation(registry:
     assert made == sorted(made)
 
 
-async def test_no_more_sessions_than_allowed(storage: LocalStorage, clock: ManualClock) -> None:
+async def test_the_registry_limits_the_number_of_sessions(
+    storage: LocalStorage, clock: ManualClock
+) -> None:
     registry = new_registry(storage, clock, max_sessions=2)
     results = await asyncio.gather(
         *(registry.create(PARAMETERS, None) for _ in range(5)), return_exceptions=True
@@ -33,7 +35,7 @@ async def test_no_more_sessions_than_allowed(storage: LocalStorage, clock: Manua
     await registry.shutdown()
 
 
-async def test_a_session_is_opened_once_however_many_ask(
+async def test_concurrent_callers_open_a_session_once(
     registry: Registry, storage: LocalStorage, clock: ManualClock
 ) -> None:
     session = await registry.create(PARAMETERS, None)
@@ -44,7 +46,7 @@ async def test_a_session_is_opened_once_however_many_ask(
     assert opened[0] is not session
 
 
-async def test_closing_is_idempotent_and_finds_sessions_that_are_not_live(
+async def test_closing_is_idempotent_and_completes_sessions_that_are_not_live(
     registry: Registry,
 ) -> None:
     session = await registry.create(PARAMETERS, None)
@@ -65,7 +67,9 @@ async def test_a_completed_session_cannot_be_opened(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("session_id", [UNKNOWN, "", "x", "../../etc/passwd", UNKNOWN[:-1]])
-async def test_what_is_no_session_is_not_found(registry: Registry, session_id: str) -> None:
+async def test_an_unknown_or_invalid_session_id_is_not_found(
+    registry: Registry, session_id: str
+) -> None:
     with pytest.raises(SessionNotFoundError):
         await registry.lookup(session_id)
 
@@ -73,13 +77,13 @@ async def test_what_is_no_session_is_not_found(registry: Registry, session_id: s
 @pytest.mark.parametrize(
     "spelling", [UNKNOWN.replace("-", ""), f"{{{UNKNOWN}}}", f"urn:uuid:{UNKNOWN}"]
 )
-def test_a_session_id_has_one_spelling(spelling: str) -> None:
+def test_only_the_canonical_spelling_of_a_session_id_is_accepted(spelling: str) -> None:
     with pytest.raises(SessionNotFoundError):
         parse_session_id(spelling)
     assert str(parse_session_id(UNKNOWN.upper())) == UNKNOWN
 
 
-async def test_a_live_session_is_listed_as_it_is_now(registry: Registry) -> None:
+async def test_a_live_session_is_listed_with_its_current_duration(registry: Registry) -> None:
     session = await registry.create(PARAMETERS, None)
     connection = ConnectionProbe()
     await session.attach(connection)
@@ -88,7 +92,7 @@ async def test_a_live_session_is_listed_as_it_is_now(registry: Registry) -> None
     assert [info.duration_seconds for info in page.sessions] == [1.0]
 
 
-async def test_a_live_session_is_deleted_with_everything(
+async def test_deleting_a_live_session_removes_its_files(
     registry: Registry, tmp_path: Path
 ) -> None:
     session = await registry.create(PARAMETERS, None)
@@ -97,7 +101,7 @@ async def test_a_live_session_is_deleted_with_everything(
     assert registry.live == []
 
 
-async def test_a_session_that_is_being_deleted_is_not_opened_again(
+async def test_a_session_is_not_opened_while_it_is_being_deleted(
     registry: Registry, tmp_path: Path
 ) -> None:
     session = await registry.create(PARAMETERS, None)
@@ -113,7 +117,7 @@ async def test_a_session_that_is_being_deleted_is_not_opened_again(
         await registry.open(Live(session))
 
 
-async def test_looking_at_a_session_that_is_not_live_does_not_open_it(registry: Registry) -> None:
+async def test_reading_a_session_that_is_not_live_does_not_open_it(registry: Registry) -> None:
     session = await registry.create(PARAMETERS, None)
     connection = ConnectionProbe()
     await session.attach(connection)
@@ -130,7 +134,7 @@ async def test_looking_at_a_session_that_is_not_live_does_not_open_it(registry: 
     assert registry.live == []
 
 
-async def test_a_session_completed_behind_a_look_up_is_told_as_completed(
+async def test_a_session_completed_after_its_lookup_is_reported_as_completed(
     registry: Registry,
 ) -> None:
     session = await registry.create(PARAMETERS, None)

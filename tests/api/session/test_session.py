@@ -1,4 +1,4 @@
-"""Order, counts and state of one session."""
+"""Order, counts and states of one session."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ async def reopened(registry: Registry, session: Session) -> Session:
     return await registry.open(await registry.lookup(str(session.session_id)))
 
 
-async def test_a_chunk_is_in_the_file_when_it_was_received(
+async def test_a_received_chunk_is_in_the_file(
     session: Session, connection: ConnectionProbe
 ) -> None:
     for number, piece in enumerate(cut(pcm(1000), 300), 1):
@@ -52,7 +52,9 @@ async def test_a_chunk_is_in_the_file_when_it_was_received(
         assert recorded(session) == pcm(1000)[: 300 * number]
 
 
-async def test_counts_are_exact(session: Session, connection: ConnectionProbe) -> None:
+async def test_the_counts_of_a_session_are_exact(
+    session: Session, connection: ConnectionProbe
+) -> None:
     await send(session, connection, pcm(22050), b"", pcm(11025))
     info = session.info()
     assert (info.total_chunks, info.persisted_chunk_count) == (3, 0)
@@ -62,7 +64,7 @@ async def test_counts_are_exact(session: Session, connection: ConnectionProbe) -
     assert session.counts().persisted_chunk_count == 3
 
 
-async def test_half_a_frame_waits_for_the_other_half(
+async def test_half_a_frame_is_recorded_with_the_other_half(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await send(session, connection, b"\x01")
@@ -71,13 +73,15 @@ async def test_half_a_frame_waits_for_the_other_half(
     assert recorded(session) == b"\x01\x02"
 
 
-async def test_whole_wav_files_are_joined(session: Session, connection: ConnectionProbe) -> None:
+async def test_consecutive_wav_files_are_joined(
+    session: Session, connection: ConnectionProbe
+) -> None:
     files = [wav(pcm(100, seed=seed), sample_rate=22050) for seed in range(3)]
     await send(session, connection, *files)
     assert recorded(session) == b"".join(file[44:] for file in files)
 
 
-async def test_whole_files_of_any_layout_are_joined_in_order(
+async def test_consecutive_files_of_any_layout_are_joined_in_order(
     session: Session, connection: ConnectionProbe
 ) -> None:
     deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
@@ -100,7 +104,7 @@ async def test_chunks_of_two_connections_are_appended_as_they_arrive(
     assert session.counts().chunk_count == 3
 
 
-async def test_each_connection_has_frames_of_its_own(
+async def test_each_connection_aligns_frames_on_its_own(
     session: Session, connection: ConnectionProbe
 ) -> None:
     other = ConnectionProbe()
@@ -112,14 +116,14 @@ async def test_each_connection_has_frames_of_its_own(
     assert recorded(session) == b"\x01\x02\x11\x12"
 
 
-async def test_no_more_connections_than_allowed(session: Session) -> None:
+async def test_a_session_limits_the_number_of_its_connections(session: Session) -> None:
     for _ in range(3):
         await session.attach(ConnectionProbe())
     with pytest.raises(TooManyConnectionsError):
         await session.attach(ConnectionProbe())
 
 
-async def test_a_chunk_that_is_no_audio_counts_and_the_next_file_is_recorded(
+async def test_a_chunk_that_is_not_audio_counts_and_the_next_file_is_recorded(
     session: Session, connection: ConnectionProbe
 ) -> None:
     with pytest.raises(DecodeError):
@@ -155,7 +159,7 @@ async def test_a_new_connection_that_does_not_resume_begins_a_new_stream(
     assert recorded(session) == pcm(10) + pcm(10, seed=2)
 
 
-async def test_resuming_ends_the_connection_that_is_still_there_and_takes_its_stream(
+async def test_resuming_replaces_an_open_connection_and_continues_its_stream(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await send(session, connection, b"\x01")
@@ -185,7 +189,7 @@ async def test_a_second_drop_ends_the_stream_of_the_first(
     assert len(recorded(session)) == len(decode(deep, sample_rate=22050)) + 20
 
 
-async def test_closing_takes_what_the_decoder_still_holds(
+async def test_closing_records_the_remaining_output_of_the_decoder(
     session: Session, connection: ConnectionProbe
 ) -> None:
     deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
@@ -194,7 +198,7 @@ async def test_closing_takes_what_the_decoder_still_holds(
     assert recorded_after(session) == decode(deep, sample_rate=22050)
 
 
-async def test_closing_tells_every_connection_the_final_counts(
+async def test_closing_gives_every_connection_the_final_counts(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await send(session, connection, pcm(10))
@@ -204,7 +208,7 @@ async def test_closing_tells_every_connection_the_final_counts(
     assert connection.final.total_chunks == connection.final.persisted_chunk_count == 1
 
 
-async def test_closing_twice_at_once_completes_once(
+async def test_concurrent_calls_of_close_complete_the_session_once(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await asyncio.gather(session.close(), session.close())
@@ -212,7 +216,7 @@ async def test_closing_twice_at_once_completes_once(
     assert session.gone.is_set()
 
 
-async def test_what_comes_after_the_end_is_refused(
+async def test_a_completed_session_refuses_chunks_and_connections(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await session.close()
@@ -224,14 +228,14 @@ async def test_what_comes_after_the_end_is_refused(
         await session.resume(ConnectionProbe())
 
 
-async def test_deleting_tells_every_connection(
+async def test_deleting_a_session_ends_every_connection(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await session.delete()
     assert isinstance(connection.ended, SessionDeletedError)
 
 
-async def test_a_stream_in_the_middle_of_ffmpeg_survives_its_process(
+async def test_a_released_session_resumes_in_the_middle_of_an_ffmpeg_stream(
     session: Session, connection: ConnectionProbe, registry: Registry
 ) -> None:
     deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
@@ -247,8 +251,8 @@ async def test_a_stream_in_the_middle_of_ffmpeg_survives_its_process(
     assert recorded_after(session) == decode(deep, sample_rate=22050)
 
 
-class Trouble:
-    """Makes the storage of a session fail until it is over."""
+class FailingStorage:
+    """Makes three appends to the storage of a session fail."""
 
     def __init__(self, session: Session) -> None:
         self.calls = 0
@@ -264,24 +268,24 @@ class Trouble:
         self._append(pcm, checkpoint)
 
 
-async def test_storage_that_fails_for_a_moment_costs_only_time(
+async def test_a_short_storage_failure_loses_no_chunk(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await send(session, connection, pcm(10, seed=1))
-    trouble = Trouble(session)
+    trouble = FailingStorage(session)
     await send(session, connection, pcm(10, seed=2))
     assert trouble.calls > 3
     assert recorded(session) == pcm(10, seed=1) + pcm(10, seed=2)
     assert session.counts().chunk_count == 2
 
 
-async def test_storage_that_stays_away_ends_the_session_here_with_what_was_acked(
+async def test_a_lasting_storage_failure_keeps_every_acknowledged_chunk(
     session: Session,
     connection: ConnectionProbe,
     registry: Registry,
 ) -> None:
     await send(session, connection, pcm(10, seed=1))
-    trouble = Trouble(session)
+    trouble = FailingStorage(session)
     trouble.calls = 1000
     with pytest.raises(StorageUnavailableError):
         await send(session, connection, pcm(10, seed=2))
@@ -296,13 +300,13 @@ async def test_storage_that_stays_away_ends_the_session_here_with_what_was_acked
 
 
 def recorded_after(session: Session) -> bytes:
-    """Of a session that has ended."""
+    """Return the PCM of a completed session."""
     path = Path(session.info().file_path)
     assert json.loads(path.with_suffix(".json").read_text())["status"] == "completed"
     return path.read_bytes()[80:]
 
 
-async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
+async def test_a_decoder_that_cannot_be_started_loses_no_chunk(
     session: Session,
     connection: ConnectionProbe,
     registry: Registry,
@@ -316,7 +320,7 @@ async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
             for piece in cut(deep, 5000):
                 await send(session, connection, piece)
                 chunks += 1
-                await asyncio.sleep(0.05)  # as live audio comes, and longer than a failure takes
+                await asyncio.sleep(0.05)  # live pace; longer than a failed start takes
         await session.gone.wait()
     assert isinstance(connection.ended, DecoderLostError)
     session = await reopened(registry, session)
@@ -328,11 +332,11 @@ async def test_a_decoder_that_cannot_be_started_costs_no_chunk(
     assert recorded_after(session) == decode(deep, sample_rate=22050)
 
 
-# A few kilobytes that decode to an hour of audio: long enough to be met in the middle.
+# A few kilobytes that decode to five minutes: decoding is still running when the test closes.
 SILENCE = encode(wav(bytes(2 * 22050 * 300), sample_rate=22050), "-f", "flac")
 
 
-async def test_closing_waits_for_a_stream_that_is_just_being_ended(
+async def test_closing_waits_for_a_stream_that_is_being_finished(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await send(session, connection, SILENCE)
@@ -345,7 +349,7 @@ async def test_closing_waits_for_a_stream_that_is_just_being_ended(
     assert recorded_after(session) == bytes(2 * 22050 * 300)
 
 
-async def test_a_decoder_that_is_killed_costs_no_chunk(
+async def test_a_killed_decoder_loses_no_chunk(
     session: Session, connection: ConnectionProbe, registry: Registry
 ) -> None:
     deep = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
@@ -366,7 +370,7 @@ async def test_a_decoder_that_is_killed_costs_no_chunk(
     assert recorded_after(session) == decode(deep, sample_rate=22050)
 
 
-async def test_connections_that_bring_nothing_leave_nothing(session: Session) -> None:
+async def test_connections_without_audio_leave_no_streams(session: Session) -> None:
     for _ in range(300):
         connection = ConnectionProbe()
         await session.attach(connection)
@@ -375,7 +379,7 @@ async def test_connections_that_bring_nothing_leave_nothing(session: Session) ->
     assert session.recording.checkpoint == Checkpoint(300, 0, ())
 
 
-async def test_of_two_that_resume_at_once_one_replaces_the_other(
+async def test_the_second_of_two_concurrent_resumes_replaces_the_first(
     session: Session, connection: ConnectionProbe
 ) -> None:
     await send(session, connection, b"\x01")
@@ -388,7 +392,7 @@ async def test_of_two_that_resume_at_once_one_replaces_the_other(
     assert recorded(session) == b"\x01\x02"
 
 
-async def test_a_session_that_was_let_go_is_not_called_completed(
+async def test_closing_during_a_release_does_not_report_the_session_as_completed(
     session: Session, connection: ConnectionProbe, registry: Registry
 ) -> None:
     await send(session, connection, pcm(10))
@@ -400,11 +404,11 @@ async def test_a_session_that_was_let_go_is_not_called_completed(
     assert (await registry.close(Live(session))).status == "completed"
 
 
-async def test_a_goodbye_that_fails_does_not_keep_the_session_alive(
+async def test_a_final_message_that_fails_does_not_block_closing(
     session: Session, connection: ConnectionProbe
 ) -> None:
     async def fail(info: SessionInfo) -> None:
-        raise RuntimeError("no goodbye")
+        raise RuntimeError("send failed")
 
     connection.end_completed = fail  # type: ignore[method-assign]
     await session.close()
@@ -412,7 +416,7 @@ async def test_a_goodbye_that_fails_does_not_keep_the_session_alive(
 
 
 def ending(session: Session, connection: ConnectionProbe) -> Any:
-    """What a real connection does when it is ended: it detaches, a moment later."""
+    """Return an ``end`` that detaches a moment later, like that of a real connection."""
 
     async def end(error: Exception) -> None:
         connection.ended = error

@@ -1,4 +1,4 @@
-"""The AsyncAPI document describes the messages that are really sent."""
+"""The AsyncAPI document matches the messages that the service sends."""
 
 import re
 from typing import Any
@@ -30,24 +30,24 @@ def references(node: Any) -> list[str]:
 
 
 def check(message: Message) -> None:
-    """Against the schema of the message that its type names."""
+    """Validate ``message`` against the schema that its ``type`` names."""
     name = f"{message['type'].capitalize()}Message"
     schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
     jsonschema.validate(message, schema)
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_in_the_document_resolves() -> None:
     found = references(DOCUMENT)
     assert found
     assert all(resolve(reference) for reference in found)
 
 
-def test_it_is_served_and_linked_from_the_documentation(service: Service) -> None:
+def test_the_document_is_served_and_linked_from_the_documentation(service: Service) -> None:
     assert service.get("/asyncapi.json").json() == DOCUMENT
     assert "/asyncapi.json" in service.get("/docs").text
 
 
-async def test_what_the_server_sends_is_what_the_document_says(service: Service) -> None:
+async def test_every_message_matches_its_schema(service: Service) -> None:
     async with service.session(sample_rate=8000) as client:
         check(client.greeting)
         check(await client.send(pcm(10)))

@@ -1,4 +1,4 @@
-"""Byte ranges as RFC 9110 has them."""
+"""Byte ranges as defined in RFC 9110."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ from api.wire.errors import RangeNotSatisfiableError
         ("bytes = 1 - 2", (1, 3)),
     ],
 )
-def test_one_range(header: str, expected: tuple[int, int]) -> None:
+def test_a_single_range_is_parsed(header: str, expected: tuple[int, int]) -> None:
     assert parse_range(header, 100) == expected
 
 
@@ -38,12 +38,12 @@ def test_one_range(header: str, expected: tuple[int, int]) -> None:
         "bytes=0-" + "9" * 5000,
     ],
 )
-def test_what_is_not_one_range_is_the_whole_file(header: str | None) -> None:
+def test_anything_but_a_single_range_means_the_whole_file(header: str | None) -> None:
     assert parse_range(header, 100) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
-def test_a_range_after_the_end_cannot_be_satisfied(header: str) -> None:
+def test_a_range_after_the_end_is_not_satisfiable(header: str) -> None:
     with pytest.raises(RangeNotSatisfiableError):
         parse_range(header, 100)
 
@@ -58,7 +58,7 @@ def test_a_range_is_never_empty_and_never_beyond_the_file(size: int, first: int,
     assert found is None if last < first else 0 <= found.start < found.stop <= size  # type: ignore[union-attr]
 
 
-def test_content_range_counts_inclusively() -> None:
+def test_content_range_has_an_inclusive_end() -> None:
     assert ByteRange(0, 100).content_range(500) == "bytes 0-99/500"
 
 
@@ -73,5 +73,5 @@ def test_content_range_counts_inclusively() -> None:
         ('"b"', False),
     ],
 )
-def test_a_validator_is_found_among_those_named(header: str | None, matches: bool) -> None:
+def test_an_etag_matches_a_list_that_holds_it(header: str | None, matches: bool) -> None:
     assert is_match(header, '"a"') is matches

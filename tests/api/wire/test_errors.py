@@ -1,4 +1,4 @@
-"""One table from exception to wire."""
+"""The table that maps exceptions to wire errors."""
 
 import inspect
 
@@ -9,7 +9,7 @@ from api.wire.errors import INTERNAL, TABLE, InvalidParameterError, ServiceError
 from storage import errors as storage_errors
 
 
-def test_every_error_of_the_project_has_its_row() -> None:
+def test_every_error_class_has_a_row_in_the_table() -> None:
     ours = {
         error
         for module in (errors, storage_errors)
@@ -20,17 +20,17 @@ def test_every_error_of_the_project_has_its_row() -> None:
     assert ours - not_told == set(TABLE)
 
 
-def test_what_is_not_in_the_table_is_internal_and_says_nothing() -> None:
+def test_an_unknown_exception_is_internal_and_reveals_nothing() -> None:
     assert to_wire_error(ValueError("a password")) == INTERNAL
     assert "password" not in INTERNAL.error
 
 
-def test_a_bad_parameter_has_a_code_of_its_own() -> None:
+def test_an_invalid_parameter_has_a_code_of_its_own() -> None:
     row = to_wire_error(InvalidParameterError("sample_rate", (8000,)))
     assert (row.code, row.error) == ("invalid_sample_rate", "Invalid sample rate")
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=lambda row: row.code)
-def test_codes_are_those_of_the_protocols(row: errors.WireError) -> None:
+def test_every_row_has_allowed_http_and_close_codes(row: errors.WireError) -> None:
     assert row.http_status in {401, 403, 404, 408, 409, 413, 416, 421, 422, 429, 503}
     assert row.close_code in {1001, 1008, 1009, 1011, 1012, 1013, 4103}

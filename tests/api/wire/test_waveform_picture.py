@@ -1,4 +1,4 @@
-"""Pictures of waveforms, read back by what reads pictures."""
+"""Pictures of waveforms, checked by reading them back."""
 
 import re
 import struct
@@ -28,7 +28,7 @@ def waveform(data: bytes, channels: int = 1) -> peaks.Peaks:
 
 
 def read_png(data: bytes) -> tuple[dict[bytes, bytes], Any]:
-    """Its chunks, and its pixels: 0 for the background, 1 for the wave."""
+    """Return the chunks of a PNG, and its pixels: 0 for the background, 1 for the wave."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     chunks, at = {}, 8
     while at < len(data):
@@ -43,7 +43,7 @@ def read_png(data: bytes) -> tuple[dict[bytes, bytes], Any]:
 
 
 def drawn(picture: bytes, width: int, height: int) -> Any:
-    """An SVG of this kind, filled in: its paths are drawn by hand."""
+    """Return the pixels of an SVG with this kind of paths."""
     pixels = np.zeros((height, width), "u1")
     root = ET.fromstring(picture)
     for path in root.iter("{http://www.w3.org/2000/svg}path"):
@@ -60,7 +60,7 @@ SIZES = [(1, 16), (7, 16), (8, 17), (64, 40), (250, 100), (1000, 33)]
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_a_picture_has_a_line_from_the_highest_to_the_lowest_sample_in_each_column(
+def test_each_column_spans_the_highest_to_the_lowest_sample(
     channels: int, width: int, height: int
 ) -> None:
     quiet = np.frombuffer(pcm(20_000 * channels), "<i2") // np.arange(1, 20_000 * channels + 1)
@@ -95,7 +95,7 @@ def test_no_audio_is_an_empty_picture() -> None:
     assert not drawn(svg(nothing, style(30, 20)), 30, 20).any()
 
 
-def test_colors_are_those_asked_for() -> None:
+def test_pictures_have_the_requested_colors() -> None:
     chunks, _ = read_png(png(waveform(pcm(500)), style(30, 20)))
     assert chunks[b"PLTE"] == b"\xff\xff\xff\xff\0\0"
     assert chunks[b"tRNS"] == b"\x80\xff"
@@ -112,6 +112,6 @@ def test_a_color_is_six_or_eight_digits(text: str, color: tuple[str, int]) -> No
 
 
 @pytest.mark.parametrize("text", ["", "red", "#fff", "12345", "1234567", '"/><script>', "12345g"])
-def test_anything_else_is_no_color(text: str) -> None:
+def test_any_other_text_is_refused_as_a_color(text: str) -> None:
     with pytest.raises(ValueError, match="not a color"):
         Color.parse(text)

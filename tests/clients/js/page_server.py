@@ -1,4 +1,4 @@
-"""A web server on loopback for the pages of tests: another origin than the service's."""
+"""A web server on loopback for the pages of tests, with another origin than the service."""
 
 import contextlib
 import threading
@@ -35,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing: the requests tell nothing."""
+        """Discard the access log."""
 
 
 @contextlib.contextmanager

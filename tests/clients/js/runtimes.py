@@ -1,4 +1,4 @@
-"""Where the JavaScript client runs in tests: Node, and Chromium without a window."""
+"""The runtimes of the JavaScript client in tests: Node, and headless Chromium."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ CHROMIUM = shutil.which("chromium")
 
 
 class JavaScriptError(Exception):
-    """What the code threw; ``code`` is that of the client's errors."""
+    """An error that the code threw; ``code`` is that of a `SessionError`."""
 
     def __init__(self, code: str | None, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class JavaScriptError(Exception):
 
 
 class Runtime:
-    """Run JavaScript of tests. Calls may overlap."""
+    """A runtime that evaluates JavaScript for tests. Calls may overlap."""
 
     async def evaluate(self, code: str) -> Any:
         """Return what ``code``, the body of an asynchronous function, returns."""
@@ -179,7 +179,7 @@ class Page(Runtime):
 @contextlib.asynccontextmanager
 async def chromium(profile: Path, microphone: Path) -> AsyncIterator[Page]:
     """Run a Chromium whose microphone plays a WAV file once."""
-    assert CHROMIUM is not None, "there is no chromium: make test installs Debian's, as root"
+    assert CHROMIUM is not None, "chromium is not installed; `make test` as root installs it"
     process = subprocess.Popen(
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",

@@ -1,4 +1,4 @@
-"""What the client sends next, without a network."""
+"""The next message of the JavaScript client, without a network."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,7 +33,7 @@ async def sent(runtime: Node, code: str) -> list[Any]:
     return list(await runtime.evaluate(f"{SETUP}{code}; return sent"))
 
 
-async def test_what_a_lost_node_had_is_sent_again(runtime: Node) -> None:
+async def test_chunks_lost_with_a_node_are_sent_again(runtime: Node) -> None:
     code = """
         add(10, 11, 12, 13);
         delivery.beginConnection(counts(0, 0)); delivery.sendNext(connection);
@@ -43,7 +43,7 @@ async def test_what_a_lost_node_had_is_sent_again(runtime: Node) -> None:
     assert await sent(runtime, code) == [10, 11, 12, 13, 11, 12, 13]
 
 
-async def test_only_so_many_chunks_are_on_their_way(runtime: Node) -> None:
+async def test_the_number_of_unacknowledged_chunks_is_limited(runtime: Node) -> None:
     code = """
         add(10, 11, 12, 13, 14);
         delivery.beginConnection(counts(0, 0)); delivery.sendNext(connection);
@@ -52,7 +52,7 @@ async def test_only_so_many_chunks_are_on_their_way(runtime: Node) -> None:
     assert await sent(runtime, code) == [10, 11, 12, 13]
 
 
-async def test_nothing_is_sent_while_the_browser_s_buffer_is_full(runtime: Node) -> None:
+async def test_no_chunk_is_sent_while_the_send_buffer_of_the_browser_is_full(runtime: Node) -> None:
     code = """
         add(10, 11);
         delivery.beginConnection(counts(0, 0));
@@ -63,7 +63,7 @@ async def test_nothing_is_sent_while_the_browser_s_buffer_is_full(runtime: Node)
     assert await sent(runtime, code) == ["full", 10, 11]
 
 
-async def test_close_session_is_sent_when_all_is_persisted_and_once_a_connection(
+async def test_close_session_is_sent_once_per_connection_after_all_is_persisted(
     runtime: Node,
 ) -> None:
     code = """
@@ -77,7 +77,9 @@ async def test_close_session_is_sent_when_all_is_persisted_and_once_a_connection
     assert await sent(runtime, code) == [10, "flush", "close_session", "close_session"]
 
 
-async def test_a_session_that_had_chunks_before_is_counted_from_there(runtime: Node) -> None:
+async def test_an_existing_session_is_continued_at_its_chunk_count(
+    runtime: Node,
+) -> None:
     code = """
         add(10, 11);
         delivery.beginConnection(counts(7, 7)); delivery.sendNext(connection);
@@ -89,7 +91,7 @@ async def test_a_session_that_had_chunks_before_is_counted_from_there(runtime: N
 @pytest.mark.parametrize(
     ("greeting", "error"), [("counts(1, 1)", "chunks_lost"), ("counts(9, 2)", "session_shared")]
 )
-async def test_a_count_that_cannot_be_is_no_silent_loss(
+async def test_an_impossible_chunk_count_is_an_error(
     runtime: Node, greeting: str, error: str
 ) -> None:
     code = f"""

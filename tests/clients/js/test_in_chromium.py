@@ -1,4 +1,4 @@
-"""The JavaScript client in a real browser: its microphone, its recorder, its IndexedDB."""
+"""The JavaScript client in Chromium: microphone, MediaRecorder and IndexedDB."""
 
 import asyncio
 import base64
@@ -62,7 +62,7 @@ def service(start_service: Callable[..., Service], site: PageServer) -> Service:
 
 @pytest.fixture
 async def page(tmp_path: Path, site: PageServer, service: Service) -> AsyncIterator[Page]:
-    """Shows a page of another origin that has imported the client."""
+    """A page of another origin that has imported the client."""
     microphone = tmp_path / "microphone.wav"
     microphone.write_bytes(wav(MICROPHONE_PCM, sample_rate=SAMPLE_RATE))
     async with chromium(tmp_path / "profile", microphone) as page:
@@ -121,9 +121,9 @@ async def test_every_sample_of_the_microphone_is_recorded(
 
 
 def assert_matches_microphone(recorded: Samples) -> None:
-    """Most pieces must be in what the microphone was given, to one unit: the browser dithers.
+    """Check that most pieces are in the microphone's input, to one unit, as the browser dithers.
 
-    Not all: under load, the browser itself now and then leaves out or adds ten milliseconds.
+    Not all of them: under load, the browser at times drops or adds ten milliseconds.
     """
     heard, size, pieces = np.frombuffer(MICROPHONE_PCM, "<i2").astype(float), 2000, 9
     spectrum = np.fft.rfft(heard, 2**20)
@@ -136,7 +136,7 @@ def assert_matches_microphone(recorded: Samples) -> None:
     assert found > pieces // 2
 
 
-async def test_a_media_stream_is_a_source_and_stays_the_page_s(
+async def test_a_media_stream_is_recorded_and_its_tracks_stay_live(
     page: Page, service: Service
 ) -> None:
     await page.create_client(url=service.url)
@@ -150,7 +150,9 @@ async def test_a_media_stream_is_a_source_and_stays_the_page_s(
     assert await page.evaluate("return stream.getTracks()[0].readyState") == "live"
 
 
-async def test_the_session_s_sample_rate_is_the_microphone_s(page: Page, service: Service) -> None:
+async def test_the_microphone_uses_the_rate_of_an_existing_session(
+    page: Page, service: Service
+) -> None:
     parameters = {"sample_rate": 16000, "format": "pcm_s16le"}
     created = service.post("/api/audio/sessions", json=parameters).json()
     await page.create_client(url=service.url, sessionId=created["session_id"])
@@ -160,9 +162,7 @@ async def test_the_session_s_sample_rate_is_the_microphone_s(page: Page, service
     assert service.pcm(created["session_id"]) == await delivered_bytes(page)
 
 
-async def test_a_client_that_is_abandoned_stops_the_microphone(
-    page: Page, service: Service
-) -> None:
+async def test_abandoning_a_client_stops_the_microphone(page: Page, service: Service) -> None:
     await page.create_client(url=service.url, store="indexeddb")
     await page.evaluate("""
         globalThis.unhandled = 0;
@@ -183,7 +183,7 @@ async def test_a_client_that_is_abandoned_stops_the_microphone(
 
 
 @pytest.mark.parametrize("kind", ["audio/webm;codecs=opus", "audio/mp4"])
-async def test_a_recorder_s_file_goes_on_over_a_drop(
+async def test_a_mediarecorder_file_continues_after_lost_connections(
     page: Page, service: Service, kind: str
 ) -> None:
     async with cutting_proxy(service) as proxy:
@@ -198,7 +198,7 @@ async def test_a_recorder_s_file_goes_on_over_a_drop(
     assert service.manifest(final["session_id"])["error"] is None
 
 
-async def test_a_page_that_is_reloaded_finishes_what_it_had(
+async def test_a_reloaded_page_can_finish_a_stored_session(
     page: Page, service: Service, site: PageServer
 ) -> None:
     data = pcm(44100 * 3)
@@ -213,7 +213,9 @@ async def test_a_page_that_is_reloaded_finishes_what_it_had(
     await page.wait_for("clientEvents.some(([type]) => type === 'persisted')")
     service.kill()
     await page.evaluate(sending.format(json.dumps(chunks[half:])))
-    assert await page.evaluate("return await SessionClient.unfinished()") == [], "it is at work"
+    assert await page.evaluate("return await SessionClient.unfinished()") == [], (
+        "a page still records it"
+    )
     await asyncio.to_thread(service.start)
     await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
@@ -224,7 +226,7 @@ async def test_a_page_that_is_reloaded_finishes_what_it_had(
     assert await page.evaluate("return await SessionClient.unfinished()") == []
 
 
-async def test_a_microphone_s_page_may_be_reloaded_in_the_middle(
+async def test_a_page_reloaded_while_recording_loses_no_stored_chunk(
     page: Page, service: Service, site: PageServer
 ) -> None:
     await page.create_client(url=service.url, store="indexeddb")
@@ -256,7 +258,7 @@ async def test_a_microphone_s_page_may_be_reloaded_in_the_middle(
     assert service.pcm(final["session_id"]) == b"".join(handed)
 
 
-async def test_a_session_that_was_left_before_it_had_an_id_is_made_anew(
+async def test_a_stored_session_without_an_id_is_created_on_resume(
     page: Page, service: Service, site: PageServer
 ) -> None:
     service.kill()
@@ -267,7 +269,7 @@ async def test_a_session_that_was_left_before_it_had_an_id_is_made_anew(
     await page.evaluate("await client.start()")
     await page.send([data])
     await page.wait_for("client.bufferedBytes > 0")
-    await page.evaluate("await client.send(new Uint8Array(0))")  # settles behind the first
+    await page.evaluate("await client.send(new Uint8Array(0))")  # settles after the first chunk
     await asyncio.to_thread(service.start)
     await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
@@ -277,7 +279,7 @@ async def test_a_session_that_was_left_before_it_had_an_id_is_made_anew(
     assert service.manifest(final["session_id"])["sample_rate"] == 8000
 
 
-async def test_a_page_may_be_closed_between_the_last_chunk_and_close_session(
+async def test_a_page_closed_before_close_session_gets_the_final_counts(
     page: Page, service: Service, site: PageServer
 ) -> None:
     data = pcm(1000)
@@ -289,14 +291,14 @@ async def test_a_page_may_be_closed_between_the_last_chunk_and_close_session(
     await page.evaluate("await client.flush()")
     session_id = await page.evaluate("return client.sessionId")
     await page.open_with_client(f"{site.origin}/", service.url)
-    service.post(f"/api/audio/sessions/{session_id}/close")  # as it does by itself in time
+    service.post(f"/api/audio/sessions/{session_id}/close")  # as after the idle timeout
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
     final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
     assert (final["status"], final["chunk_count"]) == ("completed", 1)
     assert service.pcm(session_id) == data
 
 
-async def test_what_was_left_can_be_discarded(
+async def test_a_stored_session_can_be_discarded(
     page: Page, service: Service, site: PageServer
 ) -> None:
     await page.create_client(url=service.url, store="indexeddb")
@@ -307,7 +309,7 @@ async def test_what_was_left_can_be_discarded(
     assert await page.evaluate("return await SessionClient.unfinished()") == []
 
 
-async def test_the_page_of_the_manual_records(
+async def test_the_example_page_of_the_readme_records(
     page: Page, service: Service, site: PageServer
 ) -> None:
     (text,) = re.findall(r"```html\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)

@@ -1,4 +1,4 @@
-"""The JavaScript client against real services, in Node: whatever happens, nothing is lost."""
+"""The JavaScript client in Node against real services, with faults."""
 
 import asyncio
 import base64
@@ -32,7 +32,7 @@ async def runtime() -> AsyncIterator[Node]:
 
 
 async def wait_until_received(service: Service, runtime: Node, more_than: int) -> int:
-    """Return when the service has more chunks than that; gives how many."""
+    """Wait until the service has more than ``more_than`` chunks, and return the count."""
     await runtime.wait_for("client.sessionId")
     path = f"/api/audio/sessions/{await runtime.evaluate('return client.sessionId')}"
     async with asyncio.timeout(30):
@@ -49,7 +49,7 @@ async def stop_client(runtime: Node) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-async def test_nothing_is_lost_or_doubled_by_cuts_and_crashes(
+async def test_cuts_and_crashes_lose_and_repeat_nothing(
     kind: str, start_service: Callable[..., Service], runtime: Node
 ) -> None:
     make, parameters = INPUTS[kind]
@@ -78,7 +78,7 @@ async def test_nothing_is_lost_or_doubled_by_cuts_and_crashes(
     assert await runtime.evaluate("return client.bufferedBytes") == 0
 
 
-async def test_a_service_that_is_slow_makes_send_wait_and_nothing_is_dropped(
+async def test_send_waits_for_a_slow_service_and_drops_nothing(
     start_service: Callable[..., Service], runtime: Node
 ) -> None:
     data = pcm(44100 * 10)
@@ -121,10 +121,10 @@ async def test_a_source_is_read_to_its_end(service: Service, runtime: Node, sour
     await runtime.evaluate(f"await client.start({SOURCES[source]})")
     final = await stop_client(runtime)
     assert service.pcm(final["session_id"]) == data
-    assert final["chunk_count"] == 2 * len(chunks) - 1, "64 KiB are the largest message"
+    assert final["chunk_count"] == 2 * len(chunks) - 1, "a message holds at most 64 KiB"
 
 
-async def test_flush_settles_when_all_is_persisted(service: Service, runtime: Node) -> None:
+async def test_flush_settles_after_all_is_persisted(service: Service, runtime: Node) -> None:
     await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
     await runtime.send(cut(pcm(1000), 100))
@@ -136,7 +136,7 @@ async def test_flush_settles_when_all_is_persisted(service: Service, runtime: No
     await stop_client(runtime)
 
 
-async def test_what_is_persisted_is_learned_without_sending_more(
+async def test_the_persisted_count_is_updated_without_more_chunks(
     service: Service, runtime: Node
 ) -> None:
     await runtime.create_client(url=service.url, **RAW)
@@ -148,7 +148,7 @@ async def test_what_is_persisted_is_learned_without_sending_more(
     await stop_client(runtime)
 
 
-async def test_a_lost_final_message_is_no_failure(service: Service, runtime: Node) -> None:
+async def test_a_lost_final_message_is_not_a_failure(service: Service, runtime: Node) -> None:
     data = pcm(1000)
     async with cutting_proxy(service) as proxy:
         await runtime.create_client(url=proxy.url, **RAW)
@@ -169,9 +169,7 @@ async def test_a_lost_final_message_is_no_failure(service: Service, runtime: Nod
     assert service.pcm(session_id) == data
 
 
-async def test_a_network_that_says_nothing_any_more_is_left(
-    service: Service, runtime: Node
-) -> None:
+async def test_a_connection_without_answers_is_replaced(service: Service, runtime: Node) -> None:
     data = pcm(1000)
     async with cutting_proxy(service) as proxy:
         await runtime.create_client(url=proxy.url, answerTimeoutMs=500, **RAW)
@@ -185,7 +183,7 @@ async def test_a_network_that_says_nothing_any_more_is_left(
     assert service.pcm(final["session_id"]) == data
 
 
-async def test_an_error_of_the_service_keeps_its_code_and_ends_the_client(
+async def test_a_final_error_of_the_service_ends_the_client_with_its_code(
     service: Service, runtime: Node
 ) -> None:
     await runtime.create_client(url=service.url, sampleRate=1)
@@ -198,9 +196,7 @@ async def test_an_error_of_the_service_keeps_its_code_and_ends_the_client(
     assert "reconnecting" not in await runtime.states()
 
 
-async def test_a_client_that_is_replaced_does_not_come_back(
-    service: Service, runtime: Node
-) -> None:
+async def test_a_replaced_client_does_not_reconnect(service: Service, runtime: Node) -> None:
     await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
     await runtime.wait_for("client.state === 'live'")
@@ -210,7 +206,7 @@ async def test_a_client_that_is_replaced_does_not_come_back(
     assert (await runtime.events("error"))[-1]["code"] == "connection_replaced"
 
 
-async def test_a_session_closed_by_somebody_else_is_complete_if_all_was_sent(
+async def test_a_session_closed_elsewhere_is_complete_if_all_chunks_were_sent(
     service: Service, runtime: Node
 ) -> None:
     await runtime.create_client(url=service.url, **RAW)
@@ -225,7 +221,7 @@ async def test_a_session_closed_by_somebody_else_is_complete_if_all_was_sent(
     assert failure.value.code == "ended"
 
 
-async def test_a_client_that_is_abandoned_leaves_at_once(service: Service, runtime: Node) -> None:
+async def test_abandoning_a_client_disconnects_at_once(service: Service, runtime: Node) -> None:
     await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")
     await runtime.wait_for("client.state === 'live'")
@@ -236,7 +232,7 @@ async def test_a_client_that_is_abandoned_leaves_at_once(service: Service, runti
     assert (await runtime.states())[-1] == "failed"
 
 
-async def test_raw_audio_in_another_rate_than_the_session_s_is_not_sent(
+async def test_raw_audio_with_another_rate_than_the_session_is_not_sent(
     service: Service, runtime: Node
 ) -> None:
     created = service.post("/api/audio/sessions", json={"sample_rate": 48000}).json()
@@ -248,7 +244,7 @@ async def test_raw_audio_in_another_rate_than_the_session_s_is_not_sent(
 
 @pytest.fixture
 def jwt_service(start_service: Callable[..., Service]) -> Service:
-    """A service whose session tokens end after a second."""
+    """A service whose session tokens expire after a second."""
     return start_service(
         auth_mode="jwt",
         jwt_secret=SECRET,
@@ -282,12 +278,12 @@ createClient(SessionClient, {{
 
 
 async def expire(created: dict[str, Any]) -> None:
-    """Return when the session's token has ended."""
+    """Wait until the session's token has expired."""
     end = datetime.fromisoformat(created["token_expires_at"])
     await asyncio.sleep(max(0, (end - datetime.now(UTC)).total_seconds()) + 0.1)
 
 
-async def test_a_token_that_ended_is_replaced(jwt_service: Service, runtime: Node) -> None:
+async def test_an_expired_token_is_refreshed(jwt_service: Service, runtime: Node) -> None:
     created = jwt_service.post("/api/audio/sessions", headers=bearer_headers()).json()
     first, second = pcm(1000), pcm(1000, seed=1)
     async with cutting_proxy(jwt_service) as proxy:
@@ -309,7 +305,7 @@ async def test_a_token_that_ended_is_replaced(jwt_service: Service, runtime: Nod
     assert await runtime.evaluate("return refreshed") == 1
 
 
-async def test_a_token_that_ended_ends_a_client_that_cannot_get_another(
+async def test_an_expired_token_ends_a_client_without_refresh(
     jwt_service: Service, runtime: Node
 ) -> None:
     created = jwt_service.post("/api/audio/sessions", headers=bearer_headers()).json()
@@ -323,7 +319,7 @@ async def test_a_token_that_ended_ends_a_client_that_cannot_get_another(
     assert failure.value.code == "credentials_expired"
 
 
-async def test_the_types_name_what_there_is(runtime: Node) -> None:
+async def test_the_type_declarations_match_the_exports(runtime: Node) -> None:
     types = (CLIENT / "sercuescribe.d.ts").read_text()
     declared = re.findall(
         r"^export declare class (\w+).*?\{(.*?)^\}", types, re.MULTILINE | re.DOTALL

@@ -1,4 +1,4 @@
-"""The client against a real service."""
+"""Fixtures: the client connected to a real service."""
 
 from collections.abc import AsyncIterator
 

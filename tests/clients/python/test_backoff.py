@@ -1,9 +1,9 @@
-"""Waiting between attempts."""
+"""Delays between attempts."""
 
 from sercuescribe_client.backoff import Backoff
 
 
-def test_pauses_are_anything_up_to_a_ceiling_that_doubles_up_to_some_seconds() -> None:
+def test_delays_are_random_below_a_maximum_that_doubles_up_to_a_cap() -> None:
     asked: list[tuple[float, float]] = []
     backoff = Backoff(lambda low, high: asked.append((low, high)) or high)  # type: ignore[func-returns-value]
     for _ in range(7):

@@ -1,4 +1,4 @@
-"""What is kept, and what is sent next, without a socket."""
+"""The kept chunks and the next message of a session, without a socket."""
 
 import random
 from typing import Any
@@ -24,7 +24,7 @@ def all_messages(state: Delivery) -> list[bytes | str]:
     return list(iter(state.next_message, None))
 
 
-def test_a_new_connection_goes_on_from_the_chunk_that_the_greeting_names() -> None:
+def test_a_new_connection_continues_with_the_chunk_named_in_the_greeting() -> None:
     state = delivery()
     state.receive_greeting(server_message(0))
     for chunk in (b"a", b"b", b"c"):
@@ -41,13 +41,11 @@ def test_an_acknowledged_chunk_is_kept_until_it_is_persisted() -> None:
     state.add(b"b")
     all_messages(state)
     state.receive_message(server_message(2, 1))
-    state.receive_greeting(
-        server_message(1, 1)
-    )  # the node is lost, and with it what it had not persisted
+    state.receive_greeting(server_message(1, 1))  # the node is lost with its unpersisted chunks
     assert all_messages(state) == [b"b"]
 
 
-def test_no_more_is_in_flight_than_the_window_holds() -> None:
+def test_the_window_limits_the_bytes_in_flight() -> None:
     state = delivery(window=10)
     state.receive_greeting(server_message(0))
     for _ in range(3):
@@ -58,7 +56,7 @@ def test_no_more_is_in_flight_than_the_window_holds() -> None:
     assert len(all_messages(state)) == 1
 
 
-def test_a_chunk_larger_than_the_window_goes_alone() -> None:
+def test_a_chunk_larger_than_the_window_is_sent_alone() -> None:
     state = delivery(window=1)
     state.receive_greeting(server_message(0))
     state.add(b"large")
@@ -66,7 +64,7 @@ def test_a_chunk_larger_than_the_window_goes_alone() -> None:
     assert all_messages(state) == [b"large"]
 
 
-def test_there_is_room_for_one_chunk_however_large() -> None:
+def test_one_chunk_of_any_size_always_fits() -> None:
     state = delivery(kept=1)
     assert state.has_room(100)
     state.receive_greeting(server_message(0))
@@ -74,7 +72,7 @@ def test_there_is_room_for_one_chunk_however_large() -> None:
     assert not state.has_room(1)
 
 
-def test_a_flush_is_asked_when_half_of_the_room_is_taken() -> None:
+def test_a_flush_is_sent_when_half_of_the_room_is_used() -> None:
     state = delivery(kept=1000)
     state.receive_greeting(server_message(0))
     state.add(bytes(600))
@@ -84,7 +82,7 @@ def test_a_flush_is_asked_when_half_of_the_room_is_taken() -> None:
     assert all_messages(state) == []
 
 
-def test_a_flush_is_asked_again_on_the_next_connection() -> None:
+def test_a_flush_is_sent_again_on_the_next_connection() -> None:
     state = delivery()
     state.receive_greeting(server_message(0))
     state.add(b"a")
@@ -94,7 +92,7 @@ def test_a_flush_is_asked_again_on_the_next_connection() -> None:
     assert all_messages(state) == [FLUSH_MESSAGE]
 
 
-def test_the_session_is_closed_when_everything_is_sent() -> None:
+def test_close_session_is_sent_after_all_chunks() -> None:
     state = delivery(window=1)
     state.receive_greeting(server_message(0))
     state.add(b"a")
@@ -107,7 +105,7 @@ def test_the_session_is_closed_when_everything_is_sent() -> None:
     assert all_messages(state) == [CLOSE_MESSAGE]
 
 
-def test_numbers_of_a_session_that_is_attached_to_begin_where_it_is() -> None:
+def test_an_attached_session_continues_at_its_chunk_count() -> None:
     state = delivery()
     state.receive_greeting(server_message(7))
     state.add(b"a")
@@ -116,14 +114,14 @@ def test_numbers_of_a_session_that_is_attached_to_begin_where_it_is() -> None:
     assert (state.acked, state.chunk_count) == (8, 8)
 
 
-def test_chunks_from_before_this_client_that_are_lost_are_an_error() -> None:
+def test_lost_chunks_from_before_this_client_are_an_error() -> None:
     state = delivery()
     state.receive_greeting(server_message(7))
     with pytest.raises(ChunksLostError, match="lost chunks 5 to 6"):
         state.receive_greeting(server_message(5))
 
 
-def test_counts_of_somebody_elses_chunks_are_not_taken_for_ours() -> None:
+def test_a_count_above_the_sent_chunks_is_an_error() -> None:
     state = delivery()
     state.receive_greeting(server_message(0))
     state.add(b"a")
@@ -133,8 +131,8 @@ def test_counts_of_somebody_elses_chunks_are_not_taken_for_ours() -> None:
 
 
 @given(seed=st.integers())
-def test_whatever_is_lost_the_service_gets_every_chunk_once_and_in_order(seed: int) -> None:
-    """A service that forgets what is not persisted, cut off at any moment."""
+def test_the_service_gets_every_chunk_once_and_in_order_after_any_loss(seed: int) -> None:
+    """The simulated service loses unpersisted chunks, and connections end at any moment."""
     draw = random.Random(seed)
     state = delivery(kept=draw.randint(1, 3000), window=draw.randint(1, 30))
     chunks = [bytes([number]) * (number % 7) for number in range(30)]

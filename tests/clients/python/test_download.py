@@ -1,4 +1,4 @@
-"""A recording into a file, through connections that end and stores that are somewhere else."""
+"""Downloads over connections that end, and from a store at another address."""
 
 import contextlib
 import http.server
@@ -19,7 +19,7 @@ _FILE = pcm(200_000)
 
 
 class Store(http.server.ThreadingHTTPServer):
-    """Serves one file, cut off after ``cuts`` bytes of an answer, and notes who asks."""
+    """Serves one file, cut off after ``cuts`` bytes of an answer, and records the requests."""
 
     def __init__(self, file: bytes, cuts: list[int], etag: str = '"one"') -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -74,7 +74,7 @@ def start_store() -> Iterator[Callable[..., Store]]:
         store.server_close()
 
 
-async def test_a_recording_comes_as_the_service_has_it(
+async def test_a_downloaded_recording_equals_that_of_the_service(
     client: Client, service: Service, tmp_path: Path
 ) -> None:
     async with client.create() as session:
@@ -88,7 +88,7 @@ async def test_a_recording_comes_as_the_service_has_it(
     assert list(tmp_path.glob("x.wav*")) == [path]
 
 
-async def test_a_download_goes_on_where_the_connection_ended(
+async def test_a_download_resumes_where_the_connection_ended(
     start_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     store = start_store((150_000, 100_000))
@@ -101,7 +101,7 @@ async def test_a_download_goes_on_where_the_connection_ended(
     assert 0 < int(second["range"][6:-1]) <= 150_000 < int(third["range"][6:-1]) <= 250_000
 
 
-async def test_another_process_goes_on_with_it(
+async def test_another_process_can_resume_a_download(
     start_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     store = start_store((150_000,))
@@ -115,7 +115,7 @@ async def test_another_process_goes_on_with_it(
     assert [each.name for each in tmp_path.iterdir()] == ["x.wav"]
 
 
-async def test_a_file_that_has_changed_begins_anew(
+async def test_a_changed_file_is_downloaded_from_the_beginning(
     start_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     store = start_store((150_000,))
@@ -127,7 +127,7 @@ async def test_a_file_that_has_changed_begins_anew(
     assert (tmp_path / "x.wav").read_bytes() == _FILE[::-1]
 
 
-async def test_a_part_that_is_whole_already_begins_anew(
+async def test_a_complete_partial_file_is_downloaded_again(
     client: Client, service: Service, tmp_path: Path
 ) -> None:
     async with client.create() as session:
@@ -140,7 +140,7 @@ async def test_a_part_that_is_whole_already_begins_anew(
     assert path.read_bytes() == whole
 
 
-async def test_the_store_that_a_link_leads_to_is_not_shown_the_key(
+async def test_a_redirect_to_the_store_does_not_carry_the_key(
     start_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     service, store = start_store(), start_store()
@@ -152,7 +152,7 @@ async def test_the_store_that_a_link_leads_to_is_not_shown_the_key(
     assert (tmp_path / "x.wav").read_bytes() == _FILE
 
 
-async def test_redirects_in_a_circle_end(start_store: Callable[..., Store], tmp_path: Path) -> None:
+async def test_a_redirect_loop_raises(start_store: Callable[..., Store], tmp_path: Path) -> None:
     service = start_store()
     service.redirect = "/again"
     async with Client(service.url) as client:
@@ -160,7 +160,7 @@ async def test_redirects_in_a_circle_end(start_store: Callable[..., Store], tmp_
             await client.download(_ID, tmp_path / "x.wav")
 
 
-async def test_what_is_not_there_leaves_no_file(client: Client, tmp_path: Path) -> None:
+async def test_a_missing_session_leaves_no_file(client: Client, tmp_path: Path) -> None:
     with pytest.raises(SessionNotFoundError):
         await client.download(_ID, tmp_path / "x.wav")
     assert not list(tmp_path.iterdir())

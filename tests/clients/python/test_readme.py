@@ -1,4 +1,4 @@
-"""The examples of the client's README, taken out of its text and run as they stand there."""
+"""The examples of the client's README, extracted from its text and run unchanged."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def run_program(program: str, *arguments: str | Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_every_program_runs(start_service: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_every_readme_program_runs(start_service: pytest.FixtureRequest, tmp_path: Path) -> None:
     service: Service = start_service()  # type: ignore[operator]
     record, watch, tidy = blocks("python")
     session_id, seconds = run_program(record, service.url, SPEECH)[0].split()
@@ -47,7 +47,7 @@ def test_every_program_runs(start_service: pytest.FixtureRequest, tmp_path: Path
     assert (tmp_path / f"{session_id}.wav").read_bytes()[80:] == speech()[44:]
 
 
-def test_every_command_runs(service: Service) -> None:
+def test_every_readme_command_runs(service: Service) -> None:
     lines = [line.partition("#")[0] for line in blocks("sh")[1].splitlines()]
     variable, _, _ = lines[0].removeprefix("export ").partition("=")
     for line in lines[1:]:
@@ -57,13 +57,13 @@ def test_every_command_runs(service: Service) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_every_exit_code_is_told() -> None:
+def test_every_exit_code_is_listed() -> None:
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", _README, re.MULTILINE)}
     assert told == {value for value in vars(exit_codes).values() if isinstance(value, int)}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there_for_each_shell(shell: str) -> None:
+def test_completion_exists_for_each_shell(shell: str) -> None:
     done = run(environ={"_SERCUESCRIBE_COMPLETE": f"{shell}_source"})
     assert done.returncode == 0
     assert "sercuescribe" in done.stdout

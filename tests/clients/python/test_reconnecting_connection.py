@@ -1,4 +1,4 @@
-"""Refused handshakes, credentials that expire, and answers that no service should give."""
+"""Refused handshakes, expired credentials, and unexpected answers."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ async def complete(socket: ServerConnection) -> None:
 def refuse_handshakes(
     status: int, headers: dict[str, str], body: dict[str, Any] | None, times: int
 ) -> Any:
-    """Refuses that many handshakes; gives how many arrival_times, and when."""
+    """Return an answer that refuses ``times`` handshakes, and the list of their times."""
     arrival_times: list[float] = []
 
     def answer(connection: ServerConnection, _: Request) -> Response | None:
@@ -74,7 +74,7 @@ def refuse_handshakes(
     return answer, arrival_times
 
 
-async def test_retry_after_is_waited_for() -> None:
+async def test_a_retry_waits_for_retry_after() -> None:
     body = {"code": "rate_limited", "error": "Too many requests, try again later"}
     answer, arrival_times = refuse_handshakes(429, {"Retry-After": "1"}, body, 1)
     async with fake_service(complete, answer) as url, Client(url) as client, client.create():
@@ -85,7 +85,9 @@ async def test_retry_after_is_waited_for() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"), [(404, SessionNotFoundError), (403, NotAllowedError)]
 )
-async def test_a_refusal_is_final(status: int, expected: type[SercueScribeError]) -> None:
+async def test_a_final_http_status_is_an_error(
+    status: int, expected: type[SercueScribeError]
+) -> None:
     code = {404: "session_not_found", 403: "not_allowed"}[status]
     answer, arrival_times = refuse_handshakes(status, {}, {"code": code, "error": "No"}, 99)
     async with fake_service(complete, answer) as url, Client(url) as client:
@@ -96,7 +98,7 @@ async def test_a_refusal_is_final(status: int, expected: type[SercueScribeError]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-async def test_another_refusal_is_tried_again(status: int) -> None:
+async def test_another_http_status_is_retried(status: int) -> None:
     answer, arrival_times = refuse_handshakes(status, {}, None, 2)
     async with fake_service(complete, answer) as url, Client(url) as client, client.create():
         pass
@@ -104,7 +106,7 @@ async def test_another_refusal_is_tried_again(status: int) -> None:
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4000])
-async def test_a_close_code_that_is_not_final_is_tried_again(code: int) -> None:
+async def test_a_close_code_that_is_not_final_is_retried(code: int) -> None:
     sockets = []
 
     async def handler(socket: ServerConnection) -> None:
@@ -120,7 +122,7 @@ async def test_a_close_code_that_is_not_final_is_tried_again(code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [1000, 1008, 1009, 4103])
-async def test_a_close_code_that_is_final_is_an_error(code: int) -> None:
+async def test_a_final_close_code_is_an_error(code: int) -> None:
     async def handler(socket: ServerConnection) -> None:
         await socket.close(code, "because")
 
@@ -131,7 +133,7 @@ async def test_a_close_code_that_is_final_is_an_error(code: int) -> None:
     assert failed.value.is_final
 
 
-async def test_a_service_above_its_rate_limit_is_given_up_after_the_retry_timeout(
+async def test_a_rate_limited_client_gives_up_after_the_retry_timeout(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_handshakes_per_minute=1)
@@ -177,7 +179,7 @@ async def close_without_final_message(url: str) -> Progress:
 
 @pytest.fixture
 def lossy_service() -> Callable[[int], Any]:
-    """A service that completes the session and drops the connection before its final message."""
+    """A service that completes the session, but disconnects before its final message."""
 
     async def handler(socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -202,13 +204,13 @@ def lossy_service() -> Callable[[int], Any]:
     return start
 
 
-async def test_a_session_whose_last_answer_was_lost_is_found_completed(lossy_service: Any) -> None:
+async def test_a_session_with_a_lost_final_message_is_found_completed(lossy_service: Any) -> None:
     async with lossy_service(2) as url:
         final = await close_without_final_message(url)
     assert (final.acked, final.persisted, final.duration_seconds) == (2, 2, 1.5)
 
 
-async def test_a_session_that_was_completed_before_all_of_it_came_is_an_error(
+async def test_a_session_completed_before_all_chunks_arrived_is_an_error(
     lossy_service: Any,
 ) -> None:
     async with lossy_service(1) as url:
@@ -226,7 +228,7 @@ def jwt_service(start_service: Callable[..., Service]) -> Service:
     )
 
 
-async def test_credentials_that_expired_are_refreshed(jwt_service: Service) -> None:
+async def test_expired_credentials_are_refreshed(jwt_service: Service) -> None:
     asked = []
 
     async def refresh() -> str:
@@ -241,7 +243,7 @@ async def test_credentials_that_expired_are_refreshed(jwt_service: Service) -> N
     assert asked == [1]
 
 
-async def test_without_a_refresh_expired_credentials_are_an_error(jwt_service: Service) -> None:
+async def test_expired_credentials_without_refresh_are_an_error(jwt_service: Service) -> None:
     expired = token("alice", "record read", lifetime_seconds=-60)
     async with Client(jwt_service.url, token=expired) as client:
         with pytest.raises(CredentialsExpiredError):
@@ -251,7 +253,7 @@ async def test_without_a_refresh_expired_credentials_are_an_error(jwt_service: S
             await client.info(_ID)
 
 
-async def test_a_key_opens_what_it_is_for(start_service: Callable[..., Service]) -> None:
+async def test_a_key_allows_only_its_scopes(start_service: Callable[..., Service]) -> None:
     key = new_key()
     service = start_service(auth_mode="api_key", api_keys=key_line(key, "alice", ("record",)))
     async with Client(service.url, key=key) as client:

@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing doubled, whatever happens between the client and a real service."""
+"""Sessions of the client against real services: no chunk is lost or repeated after faults."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ async def until(session: Session, condition: Callable[[Progress], bool]) -> None
 
 
 @pytest.mark.parametrize("kind", _INPUTS)
-async def test_a_recording_is_exact_through_crashes_of_the_service_and_cuts(
+async def test_a_recording_is_exact_after_crashes_and_cuts(
     kind: str, start_service: Callable[..., Service]
 ) -> None:
     data = _INPUTS[kind]()
@@ -68,7 +68,7 @@ async def test_a_recording_is_exact_through_crashes_of_the_service_and_cuts(
     assert final.unpersisted_bytes == 0
 
 
-async def test_a_crash_in_the_middle_of_full_speed_costs_nothing(
+async def test_a_crash_at_full_speed_loses_nothing(
     start_service: Callable[..., Service],
 ) -> None:
     service, data = start_service(), pcm(20_000_000)
@@ -99,7 +99,7 @@ async def test_two_sessions_at_full_speed_are_exact(client: Client, service: Ser
         group.create_task(record(2))
 
 
-async def test_send_waits_for_a_service_that_stands_still(
+async def test_send_waits_for_a_paused_service(
     start_service: Callable[..., Service],
 ) -> None:
     service, data, limit = start_service(), pcm(10_000_000), 2**20
@@ -124,7 +124,7 @@ async def test_send_waits_for_a_service_that_stands_still(
     assert service.pcm(session.session_id) == data
 
 
-async def test_a_slow_reader_of_the_progress_gets_the_newest_and_delays_nothing(
+async def test_a_slow_reader_of_the_progress_gets_the_newest_without_delay(
     client: Client, service: Service
 ) -> None:
     seen: list[Progress] = []
@@ -143,7 +143,7 @@ async def test_a_slow_reader_of_the_progress_gets_the_newest_and_delays_nothing(
     assert seen == sorted(seen, key=lambda progress: progress.acked)
 
 
-async def test_flush_returns_when_everything_is_persisted(
+async def test_flush_returns_after_all_chunks_are_persisted(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(sync_interval_seconds=3600)
@@ -176,7 +176,7 @@ async def test_a_session_left_with_an_exception_can_be_continued(
     assert service.pcm(session.session_id) == data
 
 
-async def test_a_service_that_stays_away_is_given_up_with_how_far_it_got(
+async def test_giving_up_reports_the_counts_reached(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()
@@ -195,7 +195,7 @@ async def test_a_service_that_stays_away_is_given_up_with_how_far_it_got(
         await session.send(pcm(10))
 
 
-async def test_a_session_that_cannot_begin_says_why(client: Client) -> None:
+async def test_a_session_that_cannot_be_created_raises_the_reason(client: Client) -> None:
     with pytest.raises(InvalidParameterError) as failed:
         async with client.create(sample_rate=11025):
             pass
@@ -206,7 +206,7 @@ async def test_a_session_that_cannot_begin_says_why(client: Client) -> None:
             pass
 
 
-async def test_a_connection_that_was_replaced_does_not_come_back(client: Client) -> None:
+async def test_a_replaced_connection_does_not_reconnect(client: Client) -> None:
     with pytest.raises(ConnectionReplacedError):
         async with client.create() as first, client.attach(first.session_id):
             await until(first, lambda _: False)
@@ -220,7 +220,7 @@ async def test_a_chunk_that_is_too_large_is_an_error(start_service: Callable[...
             await session.send(bytes(2 * 2**20))
 
 
-async def test_a_session_deleted_or_completed_by_somebody_else_is_an_error(client: Client) -> None:
+async def test_a_session_deleted_or_completed_elsewhere_is_an_error(client: Client) -> None:
     with pytest.raises(SessionDeletedError):
         async with client.create() as session:
             await client.delete(session.session_id)
@@ -232,7 +232,7 @@ async def test_a_session_deleted_or_completed_by_somebody_else_is_an_error(clien
             await session.send(pcm(1))
 
 
-async def test_what_cannot_be_decoded_is_told_and_the_session_goes_on(client: Client) -> None:
+async def test_a_decode_error_is_reported_and_the_session_continues(client: Client) -> None:
     async with client.create() as session:
         await session.send(b"RIFF\0\0\0\0WAVEdata\4\0\0\0")
         await session.send(bytes(4))
@@ -241,10 +241,10 @@ async def test_what_cannot_be_decoded_is_told_and_the_session_goes_on(client: Cl
         assert session.decode_error.code == "decode_failed"
 
 
-async def test_a_node_lost_with_its_disk_costs_nothing(
+async def test_the_loss_of_a_node_with_its_disk_loses_nothing(
     on_bucket: Callable[..., Service], tmp_path: Path
 ) -> None:
-    """What it had acknowledged and not persisted is sent again, to the node that takes over."""
+    """The client sends acknowledged but unpersisted chunks again to the node that takes over."""
     first, second = on_bucket(segment_seconds=3600), on_bucket()
     data = pcm(500_000)
     pieces = list(cut(data, 10_000))
@@ -265,6 +265,6 @@ async def test_a_node_lost_with_its_disk_costs_nothing(
             proxy.service = second
             for piece in pieces[70:]:
                 await session.send(piece)
-        # The link leads to the bucket, which takes no credentials but those in the link.
+        # The link goes to the bucket, which accepts only the credentials in the link.
         path = await client.download(session.session_id, tmp_path / "x.wav")
     assert path.read_bytes()[80:] == data

@@ -1,7 +1,7 @@
-"""Makes the recordings of this folder anew: ``python tests/data/browsers/record.py``.
+"""Make the recordings of this folder: ``python tests/data/browsers/record.py``.
 
-A browser without a window opens ``record.html`` from a server on loopback, plays
-``speech.wav`` into MediaRecorders and posts their blobs back. Nothing drives it but its page.
+A headless browser opens ``record.html`` from a server on loopback, plays ``speech.wav`` into
+MediaRecorders and posts their blobs. The page needs no browser automation.
 """
 
 import json
@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(b"", "text/plain")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing: the browser's requests tell nothing."""
+        """Discard the access log."""
 
     def _answer(self, body: bytes, content_type: str) -> None:
         self.send_response(200)
@@ -119,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def record(browser: str) -> dict[str, dict[str, Any]]:
-    """What ``browser`` recorded, by file name; the files themselves are written."""
+    """Record with ``browser``; write the files and return their descriptions by file name."""
     wanted = [
         {"name": f"{browser}-{way}", "mimeType": mime_type, **settings}
         for mime_type in TYPES[browser].values()

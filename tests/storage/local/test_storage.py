@@ -1,4 +1,4 @@
-"""One folder, one writer, nothing left behind."""
+"""Local storage: one writer per folder, and no stale files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,20 +27,20 @@ async def test_a_second_process_on_the_folder_is_refused(tmp_path: Path) -> None
     await second.stop()
 
 
-async def test_the_folder_is_free_again_after_a_stop(tmp_path: Path) -> None:
+async def test_a_stopped_storage_releases_its_folder(tmp_path: Path) -> None:
     for _ in range(2):
         storage = LocalStorage(tmp_path)
         await storage.start()
         await storage.stop()
 
 
-async def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageUnavailableError, match="file"):
         await LocalStorage(tmp_path / "file" / "folder").start()
 
 
-async def test_a_completed_session_leaves_its_wav_its_manifest_and_its_waveform(
+async def test_a_completed_session_consists_of_a_wav_a_manifest_and_a_waveform(
     tmp_path: Path,
 ) -> None:
     storage = LocalStorage(tmp_path)
@@ -57,7 +57,7 @@ async def test_a_completed_session_leaves_its_wav_its_manifest_and_its_waveform(
     await storage.stop()
 
 
-async def test_what_a_crash_left_of_a_session_that_never_began_is_removed(tmp_path: Path) -> None:
+async def test_files_of_a_session_whose_creation_crashed_are_removed(tmp_path: Path) -> None:
     session_id = new_manifest().session_id
     (tmp_path / f"{session_id}.state").mkdir()
     (tmp_path / f"{session_id}.wav").write_bytes(b"RIFF")
@@ -66,7 +66,7 @@ async def test_what_a_crash_left_of_a_session_that_never_began_is_removed(tmp_pa
     assert names(tmp_path) == {".lock"}
 
 
-async def test_what_a_crash_left_of_a_session_that_had_completed_is_removed(
+async def test_stale_state_of_a_completed_session_is_removed(
     tmp_path: Path,
 ) -> None:
     storage = LocalStorage(tmp_path)
@@ -82,14 +82,14 @@ async def test_what_a_crash_left_of_a_session_that_had_completed_is_removed(
     assert (tmp_path / f"{recording.manifest.session_id}.wav").exists()
 
 
-async def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+async def test_foreign_files_in_the_folder_are_kept(tmp_path: Path) -> None:
     for name in ("notes.txt", "other.json", "other.wav"):
         (tmp_path / name).write_text("not ours")
     await started_and_stopped(tmp_path)
     assert names(tmp_path) == {".lock", "notes.txt", "other.json", "other.wav"}
 
 
-async def test_a_damaged_manifest_is_an_error_of_its_session_and_not_of_the_list(
+async def test_a_damaged_manifest_does_not_break_the_list(
     tmp_path: Path,
 ) -> None:
     storage = LocalStorage(tmp_path)
@@ -104,7 +104,7 @@ async def test_a_damaged_manifest_is_an_error_of_its_session_and_not_of_the_list
     await storage.stop()
 
 
-async def test_a_manifest_without_its_audio_has_none_to_give(tmp_path: Path) -> None:
+async def test_a_manifest_without_its_audio_file_raises_not_found(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     await storage.start()
     recording = await storage.create(new_manifest())
@@ -125,7 +125,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-async def test_audio_without_a_manifest_is_not_deleted(tmp_path: Path) -> None:
+async def test_audio_without_a_manifest_is_kept(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     await storage.start()
     recording = await storage.create(new_manifest())
@@ -137,7 +137,7 @@ async def test_audio_without_a_manifest_is_not_deleted(tmp_path: Path) -> None:
     assert names(tmp_path) == before
 
 
-async def test_a_damaged_manifest_of_an_active_session_does_not_keep_the_service_from_starting(
+async def test_a_damaged_manifest_does_not_stop_the_start(
     tmp_path: Path,
 ) -> None:
     storage = LocalStorage(tmp_path)
@@ -150,7 +150,7 @@ async def test_a_damaged_manifest_of_an_active_session_does_not_keep_the_service
     assert names(tmp_path) == before
 
 
-async def test_a_session_that_could_not_begin_leaves_no_file_and_no_descriptor(
+async def test_a_failed_creation_leaves_no_file_and_no_descriptor(
     tmp_path: Path,
 ) -> None:
     storage = LocalStorage(tmp_path)

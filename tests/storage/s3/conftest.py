@@ -1,4 +1,4 @@
-"""A storage in a bucket that fails on command."""
+"""Fixtures: a storage in a bucket whose requests can be made to fail."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -32,12 +32,12 @@ def prefix(tmp_path: Path) -> str:
 
 @pytest.fixture
 def settings(store: FaultyStore, prefix: str) -> BucketSettings:
-    """What fails fails at once: nothing is tried twice."""
+    """Settings without retries, so that a fault is visible at once."""
     return msgspec.structs.replace(bucket_settings(store.url, prefix=prefix), max_attempts=1)
 
 
 class KeptBucket(Bucket):
-    """Opened once for all storages of a test: that takes longer than all they ask for."""
+    """A bucket that all storages of a test share, because opening a client is slow."""
 
     async def start(self) -> None:
         if self._client is None:
@@ -54,9 +54,10 @@ class KeptBucket(Bucket):
 async def open_s3(
     settings: BucketSettings, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[OpenS3]:
-    """Opens a storage with its spool in the folder given. Nothing is persisted by itself.
+    """Return a function that opens a storage with its spool in the given folder.
 
-    What the bucket holds can be asked for even when the storage was stopped.
+    Only a call of the test persists anything. The bucket stays usable after the storage has
+    stopped.
     """
     bucket = KeptBucket(settings)
 
@@ -76,7 +77,7 @@ async def open_s3(
 
 @pytest.fixture
 async def bucket(settings: BucketSettings) -> AsyncIterator[Bucket]:
-    """Tries again what fails, as the service does."""
+    """A bucket with retries, like that of the service."""
     bucket = Bucket(msgspec.structs.replace(settings, max_attempts=3))
     await bucket.start()
     yield bucket

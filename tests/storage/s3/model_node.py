@@ -1,4 +1,4 @@
-"""One node of the takeover model, and the history that all of them have to agree on."""
+"""One node of the takeover model, and the history that all nodes must agree on."""
 
 import asyncio
 import contextlib
@@ -25,11 +25,11 @@ from tests.storage.s3.scripted_bucket import Objects, ScriptedBucket
 
 LEASE_SECONDS = 3600.0
 _PART_BYTES = 128
-_CHUNK_REPEATS = 32  # three chunks are more than a part
+_CHUNK_REPEATS = 32  # three chunks are longer than a part
 
 
 class History:
-    """What some node has called persisted, against what is stored."""
+    """The audio that any node has reported as persisted, compared with the stored audio."""
 
     def __init__(self, objects: Objects, session_id: UUID) -> None:
         self.keys = SessionKeys(session_id)
@@ -38,7 +38,7 @@ class History:
         self._chunks = 0
 
     def new_chunk(self) -> bytes:
-        """Like no other one."""
+        """Return a chunk that differs from all earlier ones."""
         self._chunks += 1
         return self._chunks.to_bytes(2, "little") * _CHUNK_REPEATS
 
@@ -46,7 +46,7 @@ class History:
         shorter = min(len(persisted), len(self._promised))
         assert persisted[:shorter] == self._promised[:shorter], "two histories"
         self._promised = max(persisted, self._promised, key=len)
-        assert self.stored().startswith(self._promised), "what was promised is not stored"
+        assert self.stored().startswith(self._promised), "persisted audio is not stored"
 
     @property
     def is_complete(self) -> bool:
@@ -72,14 +72,14 @@ class History:
         return b"".join(body[SEGMENT_HEADER_BYTES:] for body in bodies)
 
     def is_of(self, node_id: str, epochs: range) -> bool:
-        """Whether no other node had any of these epochs."""
+        """Return whether no other node owned any of these epochs."""
         found = [self._objects.stored.get(self.keys.epoch(epoch)) for epoch in epochs]
         owners = {msgspec.json.decode(each[0], type=Owner).node_id for each in found if each}
         return owners <= {node_id}
 
 
 class Node:
-    """One process with its storage, and what it believes of the session."""
+    """One process with its storage, and its view of the session."""
 
     history: History
 
@@ -102,8 +102,8 @@ class Node:
                 is_store_checked=True,
             )
         self.recording: S3Recording | None = None
-        self.heard = b""  # what it believes to be recorded
-        self.left = 0, b""  # with which epoch, and what was recorded, when it last let go
+        self.heard = b""  # the audio that this node considers recorded
+        self.left = 0, b""  # epoch and audio at the last release
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -111,7 +111,7 @@ class Node:
         return self.task is None or self.task.done()
 
     def must_agree(self) -> None:
-        """What it believes and calls persisted is what all others do."""
+        """Check the persisted audio of this node against that of all nodes."""
         if self.recording is not None:
             self.history.must_hold(self.heard[: self.recording.persisted.pcm_bytes])
         if self.task is not None and self.task.done() and not self.task.cancelled():
@@ -141,11 +141,11 @@ class Node:
         try:
             await self.recording.upload()
         except FencedError:
-            await self.let_go()
+            await self.release()
         except StorageError:
-            return  # it is tried again
+            return  # a later step retries
 
-    async def take_up(self) -> None:
+    async def take_over(self) -> None:
         if self.recording is not None:
             return
         try:
@@ -157,7 +157,7 @@ class Node:
         self.recording = recording
         epoch, left = self.left
         if self.history.is_of(self.storage._node.node_id, range(epoch + 1, recording._lease.epoch)):
-            assert self.heard.startswith(left), "what was acknowledged is lost"
+            assert self.heard.startswith(left), "acknowledged audio is lost"
 
     async def complete(self) -> None:
         if self.recording is None:
@@ -165,12 +165,12 @@ class Node:
         try:
             await self.recording.complete(self._clock.now())
         except StorageError:
-            await self.let_go()
+            await self.release()
             return
         self.history.must_hold(self.heard)
         self.recording = None
 
-    async def let_go(self) -> None:
+    async def release(self) -> None:
         if self.recording is None:
             return
         recording = self.recording
@@ -179,14 +179,14 @@ class Node:
         asked = len(self.bucket.written)
         await recording.release()
         written = [key for key in self.bucket.written[asked:] if key.startswith(self._folder)]
-        assert not is_fenced or not written, "written by a node that knew it must not"
+        assert not is_fenced or not written, "a fenced node wrote"
 
     async def renew(self) -> None:
         with contextlib.suppress(StorageError):
             await self.storage._node._renew()
 
     async def die(self) -> "Node":
-        """As by ``kill -9``; gives the process that is started after it on the same folder."""
+        """Die as after ``kill -9``; return the next process on the same folder."""
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
@@ -196,11 +196,11 @@ class Node:
         await self.storage._node.abandon()
         successor = Node(*self._place)
         successor.history, successor.left = self.history, self.left
-        for request in self.bucket.on_their_way:
+        for request in self.bucket.in_flight:
             if request.is_waited_for:
                 request.fail()
         await successor.storage.start()
-        successor.bucket.on_their_way = self.bucket.on_their_way
+        successor.bucket.in_flight = self.bucket.in_flight
         successor.bucket.is_instant = False
         return successor
 
@@ -209,7 +209,7 @@ class Node:
         return self.history.keys.folder
 
     def _content(self, recording: S3Recording) -> bytes:
-        """Of its spool; what is not there any more has been stored."""
+        """Return the audio of the spool; the freed range comes from the store."""
         pcm_bytes = recording.checkpoint.pcm_bytes
         pcm = recording.spool.read(0, pcm_bytes) if pcm_bytes else b""
         start, stop = recording.spool._hole

@@ -1,7 +1,7 @@
-"""A bucket in memory whose requests wait until a test says what becomes of them.
+"""A bucket in memory whose requests wait until a test carries them out.
 
-A request can be carried out now or much later, once or again, and its answer can be lost: what
-a network and a store do to requests in their worst hours, one step at a time.
+A test can carry out a request at once or much later, once or twice, and can lose its answer, as
+a network and a store do under faults.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Objects:
-    """What is stored: body and metadata by key, shared by the buckets of all nodes."""
+    """The stored objects: body and metadata by key, shared by the buckets of all nodes."""
 
     def __init__(self) -> None:
         self.stored: dict[str, tuple[bytes, dict[str, str]]] = {}
@@ -39,7 +39,7 @@ class Objects:
         if key not in self.stored:
             self.stored[key] = body, metadata
         elif self.stored[key][1].get("write-id") != metadata["write-id"]:
-            raise KeyExistsError(key)  # else it is the writer's own: nothing is written again
+            raise KeyExistsError(key)  # the same id is a retry of the same write
 
     def delete(self, key: str) -> None:
         self.stored.pop(key, None)
@@ -49,7 +49,7 @@ class Objects:
 
 
 class Request:
-    """One request on its way."""
+    """One request in flight."""
 
     def __init__(self, do: Callable[[], Any]) -> None:
         self._do = do
@@ -63,7 +63,7 @@ class Request:
         return await self._answer
 
     def carry_out(self, *, lose_answer: bool = False) -> None:
-        """Now; again, if it has been before."""
+        """Execute the request; every further call executes it again."""
         try:
             result, error = self._do(), None
         except (StorageError, KeyExistsError) as refused:
@@ -78,17 +78,17 @@ class Request:
             self._answer.set_result(result)
 
     def fail(self) -> None:
-        """Whoever waits waits no longer; it may still be carried out one day."""
+        """Fail the waiting caller; the request may still be carried out later."""
         self._answer.set_exception(StorageUnavailableError("no answer"))
 
 
 class ScriptedBucket:
-    """As `storage.s3.client.bucket.Bucket`, as far as a recording goes."""
+    """The part of `storage.s3.client.bucket.Bucket` that a recording uses."""
 
     def __init__(self, objects: Objects, settings: BucketSettings) -> None:
         self.settings = settings
-        self.on_their_way: list[Request] = []
-        self.written: list[str] = []  # keys, in the order in which it was asked for
+        self.in_flight: list[Request] = []
+        self.written: list[str] = []  # keys, in the order of the requests
         self.is_instant = True
         self._objects = objects
         self._client = UploadClient(
@@ -138,7 +138,7 @@ class ScriptedBucket:
         await self._ask(lambda: self._objects.create(key, body, kept), key)
 
     async def delete(self, keys: list[str]) -> None:
-        """One request, but the store need not delete all of them at the same moment."""
+        """Delete ``keys`` one by one, because the store need not delete them atomically."""
         deletions = [functools.partial(self._objects.delete, key) for key in keys]
         await asyncio.gather(*map(self._ask, deletions))
 
@@ -171,5 +171,5 @@ class ScriptedBucket:
         if self.is_instant:
             request.carry_out()
         else:
-            self.on_their_way.append(request)
+            self.in_flight.append(request)
         return await request.answer()

@@ -1,6 +1,6 @@
-"""Multipart uploads in memory, asked of as of aiobotocore's client."""
+"""Multipart uploads in memory, with the interface of aiobotocore's client."""
 
-# ruff: noqa: N803 - the names of the API
+# ruff: noqa: N803 - parameter names of the S3 API
 
 import hashlib
 import itertools
@@ -12,11 +12,11 @@ from storage.errors import RecordingNotFoundError, StorageUnavailableError
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
-Ask = Callable[[Callable[[], Any], str], Awaitable[Any]]  # what is to be done, and the key written
+Ask = Callable[[Callable[[], Any], str], Awaitable[Any]]  # operation, written key
 
 
 class Uploads:
-    """Those that are open: their key and their parts by number."""
+    """The open uploads, with their keys and their parts by number."""
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[str, dict[int, bytes]]] = {}
@@ -40,7 +40,7 @@ class Uploads:
         return etag(body)
 
     def take(self, upload_id: str, wanted: list[tuple[int, str]]) -> bytes:
-        """The object made of the parts ``wanted``; the upload is over."""
+        """End the upload and return the object made of the parts ``wanted``."""
         parts = self.parts(upload_id)
         if any(number not in parts or etag(parts[number]) != tag for number, tag in wanted):
             raise StorageUnavailableError("InvalidPart")

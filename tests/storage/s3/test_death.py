@@ -1,4 +1,4 @@
-"""The store dies at any request, the process with it: what was promised is there afterwards."""
+"""If the store and the process die at any request, no promised audio is lost."""
 
 import contextlib
 import hashlib
@@ -27,14 +27,17 @@ _CUTS = (0, 0, 9000, 20000, 28000, len(AUDIO))
 
 
 def _checkpoint(chunk_count: int) -> Checkpoint:
-    """After so many chunks; the first three belong to a stream whose input is kept."""
+    """Return the checkpoint after ``chunk_count`` chunks.
+
+    The first three chunks belong to a stream whose input is kept.
+    """
     pcm_bytes = _CUTS[chunk_count]
     kept = StreamCheckpoint(1, len(INPUT), pcm_bytes, b"")
     return Checkpoint(chunk_count, pcm_bytes, (kept,) if 1 <= chunk_count <= 3 else ())
 
 
 class Writer:
-    """Records until something fails, and remembers what it was promised."""
+    """Records until a request fails, and counts the written and the persisted chunks."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -43,7 +46,7 @@ class Writer:
         self.recording: S3Recording | None = None
 
     def die(self) -> None:
-        """End the recording as the death of its process does."""
+        """End the recording as a crash of its process does."""
         if self.recording is not None:
             self.recording.abandon()
 
@@ -65,14 +68,14 @@ class Writer:
             await recording.complete(LATER)
 
 
-async def take_up(storage: S3Storage, writer: Writer, at_least: int) -> int:
-    """What the next process does with the session; gives the chunks that the audio must have."""
+async def take_over(storage: S3Storage, writer: Writer, at_least: int) -> int:
+    """Take the session over and complete it; return the number of chunks it must hold."""
     session_id = UUID(writer.manifest.session_id)
     if session_id not in await storage.active_sessions():
         return len(_CUTS) - 1
     try:
         writer.recording = recording = await storage.open(await storage.manifest(session_id))
-    except RecordingNotFoundError:  # it was as good as completed, and now it is
+    except RecordingNotFoundError:  # opening it finished its completion
         chunk_count = (await storage.manifest(session_id)).chunk_count
         assert chunk_count >= at_least
         return chunk_count
@@ -99,7 +102,7 @@ async def check(storage: S3Storage, writer: Writer, chunk_count: int) -> None:
 
 
 class Death:
-    """The store is dead from its ``number``-th request on, that one ``executed`` or not."""
+    """Makes the store dead from its ``number``-th request on, with that one ``executed`` or not."""
 
     def __init__(self, store: FaultyStore, number: int, *, executed: bool) -> None:
         at = len(store.requests) + number
@@ -109,14 +112,14 @@ class Death:
         self._at = at
 
     def end(self) -> bool:
-        """Whether it came."""
+        """Revive the store; return whether the request was reached."""
         self._store.revive()
         self._fault.end()
         return len(self._store.requests) >= self._at
 
 
 class Bucket:
-    """What is in the bucket, asked of the engine itself."""
+    """The content of the bucket, read from the engine directly."""
 
     def __init__(self, url: str, prefix: str) -> None:
         self._url = url
@@ -125,7 +128,7 @@ class Bucket:
     def must_hold_only(self, writers: list[Writer]) -> None:
         ids = [writer.manifest.session_id for writer in writers]
         left = engines.objects(self._url, self._prefix)
-        # Where a node died its name is left.
+        # A node that died leaves its lease; an aborted creation leaves its index entry.
         kept = {key for key in left if not key.startswith(("_index/time/", "_nodes/"))}
         assert kept == {f"{each}.{kind}" for each in ids for kind in ("wav", "json", "dat")}
         for each in ids:
@@ -147,8 +150,8 @@ async def exists(storage: S3Storage, writer: Writer) -> bool:
     return True
 
 
-async def forget_the_unborn(storage: S3Storage, clock: ManualClock) -> None:
-    """What is left of sessions whose creation failed goes when they are old."""
+async def remove_failed_creations(storage: S3Storage, clock: ManualClock) -> None:
+    """Start a storage much later, so that it removes sessions whose creation failed."""
     clock.seconds += 365 * 24 * 3600
     await storage.start()
     assert await storage.active_sessions() == []
@@ -163,7 +166,7 @@ async def forget_the_unborn(storage: S3Storage, clock: ManualClock) -> None:
         pytest.param(True, True, id="answer lost, another node"),
     ],
 )
-async def test_death_at_any_request_loses_nothing_and_leaves_nothing(
+async def test_a_crash_at_any_request_loses_no_audio_and_leaves_no_stale_objects(
     store: FaultyStore,
     open_s3: OpenS3,
     in_bucket: Bucket,
@@ -192,7 +195,7 @@ async def test_death_at_any_request_loses_nothing_and_leaves_nothing(
         if await exists(successor, writer):
             begun.append(writer)
             at_least = writer.persisted if lost_disk else writer.written
-            chunk_count = await take_up(successor, writer, at_least)
+            chunk_count = await take_over(successor, writer, at_least)
             await successor.stop()
             await check(successor, writer, chunk_count)
         else:
@@ -201,11 +204,11 @@ async def test_death_at_any_request_loses_nothing_and_leaves_nothing(
         if not died:
             break
     assert number > 25
-    await forget_the_unborn(open_s3(tmp_path / "later"), clock)
+    await remove_failed_creations(open_s3(tmp_path / "later"), clock)
     in_bucket.must_hold_only(begun)
 
 
-async def test_a_second_death_while_the_session_is_taken_up_loses_nothing_either(
+async def test_a_second_crash_during_the_takeover_loses_no_audio(
     store: FaultyStore, open_s3: OpenS3, in_bucket: Bucket, clock: ManualClock, tmp_path: Path
 ) -> None:
     begun: list[Writer] = []
@@ -217,24 +220,24 @@ async def test_a_second_death_while_the_session_is_taken_up_loses_nothing_either
         await writer.run(storage, until=4)
         writer.die()
         await storage.stop()
-        folder = tmp_path / f"second-{number}"  # without what the first one spooled
+        folder = tmp_path / f"second-{number}"  # a new folder: the spool of the first node is lost
         second = open_s3(folder)
         await second.start()
         death = Death(store, number, executed=True)
         with contextlib.suppress(StorageUnavailableError):
-            await take_up(second, writer, writer.persisted)
+            await take_over(second, writer, writer.persisted)
         writer.die()
         await second.stop()
         died = death.end()
         clock.seconds += LEASE_SECONDS + 1
         third = open_s3(folder)
         await third.start()
-        assert await take_up(third, writer, writer.persisted) in {4, len(_CUTS) - 1}
+        assert await take_over(third, writer, writer.persisted) in {4, len(_CUTS) - 1}
         await third.stop()
         await check(third, writer, 4)
         assert [path.name for path in folder.iterdir()] == [".node"]
         if not died:
             break
     assert number > 20
-    await forget_the_unborn(open_s3(tmp_path / "later"), clock)
+    await remove_failed_creations(open_s3(tmp_path / "later"), clock)
     in_bucket.must_hold_only(begun)

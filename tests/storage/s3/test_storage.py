@@ -1,4 +1,4 @@
-"""What is asked of the store, and what one node sees of a session that another node writes."""
+"""S3 storage: requests per operation, and reading a session that another node writes."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def writer(open_s3: OpenS3, tmp_path: Path) -> AsyncIterator[S3Storage]:
 
 @pytest.fixture
 async def reader(open_s3: OpenS3, tmp_path: Path) -> AsyncIterator[S3Storage]:
-    """Another node."""
+    """The storage of another node."""
     storage = open_s3(tmp_path / "reader")
     await storage.start()
     yield storage
@@ -43,7 +43,7 @@ async def reader(open_s3: OpenS3, tmp_path: Path) -> AsyncIterator[S3Storage]:
 
 @pytest.fixture
 async def recording(writer: S3Storage) -> S3Recording:
-    """Active, with audio that is persisted and audio that is not."""
+    """An active recording with persisted and unpersisted audio."""
     recording = await writer.create(new_manifest())
     append(recording, DATA[:1200])
     await recording.flush()
@@ -59,7 +59,7 @@ def operations(store: FaultyStore, since: int) -> Counter[str]:
     return Counter(request.operation for request in store.requests[since:])
 
 
-async def test_a_takeover_costs_one_manifest_read_of_the_caller_and_one_to_be_safe(
+async def test_a_takeover_reads_the_manifest_twice(
     store: FaultyStore,
     writer: S3Storage,
     reader: S3Storage,
@@ -79,7 +79,7 @@ async def test_a_takeover_costs_one_manifest_read_of_the_caller_and_one_to_be_sa
     assert sum("epochs" in query for query in listed) == 1
     assert operations(store, since) == {
         "GetObject": 6,  # both manifests, the last epoch, its node, the two segments
-        "HeadObject": 1,  # of the last segment
+        "HeadObject": 1,  # the last segment
         "List": 2,  # epochs, segments
         "ListMultipartUploads": 1,
         "PutObject": 2,  # the next epoch, an empty segment
@@ -88,11 +88,11 @@ async def test_a_takeover_costs_one_manifest_read_of_the_caller_and_one_to_be_sa
     await taken_over.release()
 
 
-async def test_completed_audio_and_its_waveform_cost_one_request_each(
+async def test_completed_audio_and_its_waveform_take_one_request_each(
     store: FaultyStore, writer: S3Storage, reader: S3Storage, recording: S3Recording
 ) -> None:
     completed = await recording.complete(LATER)
-    await writer.stop()  # with what is cleaned up in the background
+    await writer.stop()  # waits for background clean-up
     since = len(store.requests)
     audio = await reader.audio(completed)
     assert audio.modified_at == LATER
@@ -103,7 +103,7 @@ async def test_completed_audio_and_its_waveform_cost_one_request_each(
     assert operations(store, since) == {"GetObject": 2}
 
 
-async def test_the_owner_of_a_session_is_known_to_the_other_nodes_while_it_lives(
+async def test_other_nodes_know_the_owner_of_a_session_while_its_lease_lasts(
     writer: S3Storage, reader: S3Storage, recording: S3Recording, clock: ManualClock
 ) -> None:
     manifest = await manifest_of(reader, recording)
@@ -121,7 +121,7 @@ async def test_the_owner_of_a_session_is_known_to_the_other_nodes_while_it_lives
     assert await reader.owner(manifest) is None
 
 
-async def test_a_completed_session_has_no_owner_and_that_costs_nothing(
+async def test_the_owner_of_a_completed_session_is_none_without_a_request(
     store: FaultyStore, reader: S3Storage, recording: S3Recording
 ) -> None:
     completed = await recording.complete(LATER)
@@ -130,7 +130,7 @@ async def test_a_completed_session_has_no_owner_and_that_costs_nothing(
     assert not [r for r in store.requests[since:] if "_nodes/" in r.path]
 
 
-async def test_what_another_node_has_persisted_is_heard_and_its_session_stays_its_own(
+async def test_reading_a_session_of_another_node_does_not_take_it_over(
     reader: S3Storage, recording: S3Recording
 ) -> None:
     manifest = await manifest_of(reader, recording)
@@ -144,7 +144,7 @@ async def test_what_another_node_has_persisted_is_heard_and_its_session_stays_it
     await recording.release()
 
 
-async def test_a_writer_that_was_overtaken_gives_no_audio(
+async def test_a_fenced_writer_returns_no_audio(
     reader: S3Storage, recording: S3Recording, clock: ManualClock
 ) -> None:
     clock.seconds += LEASE_SECONDS + 1
@@ -159,7 +159,7 @@ async def test_a_writer_that_was_overtaken_gives_no_audio(
 
 
 @pytest.mark.parametrize(("is_store_checked", "expected"), [(False, 4), (True, 0)])
-async def test_a_start_checks_the_store_unless_the_caller_has_done_so(
+async def test_start_checks_the_store_unless_the_caller_has_checked_it(
     store: FaultyStore,
     settings: BucketSettings,
     tmp_path: Path,

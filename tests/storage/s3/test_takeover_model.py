@@ -1,8 +1,8 @@
-"""P4: whatever becomes of requests, two nodes never make one session persistent in two ways.
+"""P4: two nodes never persist different audio for one session, whatever happens to requests.
 
-Hypothesis plays the network and the store: it carries out requests late, in another order,
-twice or never, loses answers, lets leases run out, and lets both nodes write, persist,
-complete and take over the same session at any moment.
+Hypothesis acts as the network and the store: it carries out requests late, in another order,
+twice or never, loses answers, lets leases expire, and lets both nodes write, persist, complete
+and take over the same session at any moment.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from tests.storage.s3.scripted_bucket import Objects, Request
 _STEPS_TO_SETTLE = 30
 
 
-class Trouble(Enum):
-    STAYS = "is not carried out yet"
-    DELAYED = "nobody waits for it any longer, but it is still on its way"
-    ANSWER_LOST = "is carried out, and nobody hears of it"
+class Fault(Enum):
+    STAYS = "the request is not carried out yet"
+    DELAYED = "the caller has given up, and the request is still in flight"
+    ANSWER_LOST = "the request is carried out, and its answer is lost"
 
 
 _numbers = st.integers(0, 1)
-# Which of the requests of something meets with what; mostly none.
-_fates = st.none() | st.tuples(st.integers(0, 12), st.sampled_from(Trouble))
-_works = st.sampled_from([Node.ship, Node.take_up, Node.let_go, Node.complete, Node.renew])
-Fate = tuple[int, Trouble] | None
+# The number of the request that meets a fault, and the fault; mostly none.
+_fates = st.none() | st.tuples(st.integers(0, 12), st.sampled_from(Fault))
+_works = st.sampled_from([Node.ship, Node.take_over, Node.release, Node.complete, Node.renew])
+Fate = tuple[int, Fault] | None
 Work = Callable[[Node], Coroutine[Any, Any, None]]
 
 
 async def inline(function: Any, *arguments: Any) -> Any:
-    """In place of a thread, so that the order of things is Hypothesis's alone."""
+    """Run ``function`` here instead of in a thread, so that only Hypothesis decides the order."""
     return function(*arguments)
 
 
@@ -74,7 +74,7 @@ class Takeovers(RuleBasedStateMachine):
         )
 
     def must_have_writer(self, number: int) -> None:
-        """So that what comes next is of use."""
+        """Ensure that node ``number`` owns an active session."""
         for node in self.nodes:
             self.go_on(node)
         if self.is_stopped():
@@ -82,13 +82,13 @@ class Takeovers(RuleBasedStateMachine):
             self.begin_session(number)
         elif self.nodes[number].recording is None:
             self.clock.seconds += LEASE_SECONDS + 1
-            self.do(self.nodes[number], self.nodes[number].take_up())
+            self.do(self.nodes[number], self.nodes[number].take_over())
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)
 
     def settle(self) -> None:
-        """Let everything go on until it waits for a request, then look at what was promised."""
+        """Run all tasks until they wait for requests, then check the persisted audio."""
 
         async def go_on() -> None:
             for _ in range(_STEPS_TO_SETTLE):
@@ -99,31 +99,31 @@ class Takeovers(RuleBasedStateMachine):
             node.must_agree()
 
     def requests(self) -> list[tuple[Node, Request]]:
-        return [(node, request) for node in self.nodes for request in node.bucket.on_their_way]
+        return [(node, request) for node in self.nodes for request in node.bucket.in_flight]
 
     def waiting(self) -> list[tuple[Node, Request]]:
         return [(node, request) for node, request in self.requests() if request.is_waited_for]
 
-    def meet(self, node: Node, request: Request, trouble: Trouble | None) -> None:
-        if trouble is Trouble.DELAYED:
+    def meet(self, node: Node, request: Request, fault: Fault | None) -> None:
+        if fault is Fault.DELAYED:
             request.fail()
         else:
-            node.bucket.on_their_way.remove(request)
-            request.carry_out(lose_answer=trouble is Trouble.ANSWER_LOST)
+            node.bucket.in_flight.remove(request)
+            request.carry_out(lose_answer=fault is Fault.ANSWER_LOST)
         self.settle()
 
     def go_on(self, node: Node, fate: Fate = None) -> None:
-        """Everything that the node asks for fares well, until it asks no more, but for one."""
-        at, trouble = fate or (-1, None)
+        """Carry out all requests of the node successfully, but for the one that ``fate`` names."""
+        at, fault = fate or (-1, None)
         count = 0
-        while waiting := [each for each in node.bucket.on_their_way if each.is_waited_for]:
-            if count == at and trouble is Trouble.STAYS:
+        while waiting := [each for each in node.bucket.in_flight if each.is_waited_for]:
+            if count == at and fault is Fault.STAYS:
                 return
-            self.meet(node, waiting[0], trouble if count == at else None)
+            self.meet(node, waiting[0], fault if count == at else None)
             count += 1
 
     def do(self, node: Node, work: Coroutine[Any, Any, None], fate: Fate = None) -> None:
-        self.go_on(node)  # with what it had begun
+        self.go_on(node)  # finish what is in progress
         node.task = self.loop.create_task(work)
         self.settle()
         self.go_on(node, fate)
@@ -156,7 +156,7 @@ class Takeovers(RuleBasedStateMachine):
         fate=_fates,
         dies=st.booleans(),
         chunks=st.integers(0, 2),
-        ending=st.sampled_from([Node.ship, Node.let_go, Node.complete]),
+        ending=st.sampled_from([Node.ship, Node.release, Node.complete]),
         renews=st.booleans(),
         fates=st.lists(_fates, max_size=2),
     )
@@ -171,7 +171,7 @@ class Takeovers(RuleBasedStateMachine):
         renews: bool,
         fates: list[Fate],
     ) -> None:
-        """A writer pauses or dies while it is ahead. Another one goes on for it, then it again."""
+        """A writer with unpersisted audio pauses or dies; each node takes over in turn."""
         self.must_have_writer(number)
         self.append(number, ahead)
         if fate is not None:
@@ -181,14 +181,14 @@ class Takeovers(RuleBasedStateMachine):
         sleeper, other = self.nodes[number], self.nodes[1 - number]
         self.clock.seconds += LEASE_SECONDS + 1
         self.do(other, other.renew())
-        self.do(other, other.take_up())
+        self.do(other, other.take_over())
         self.append(1 - number, chunks)
         self.do(other, other.ship())
         self.do(other, ending(other))
         if renews:
             self.do(sleeper, sleeper.renew())
         for each in [*fates, None]:
-            self.do(sleeper, sleeper.take_up(), each)
+            self.do(sleeper, sleeper.take_over(), each)
             self.append(number, 1)
             self.do(sleeper, sleeper.ship(), each)
 
@@ -203,14 +203,14 @@ class Takeovers(RuleBasedStateMachine):
     def meanwhile(
         self, writer: int, number: int, runs_out: bool, first: Work, at: int, second: Work
     ) -> None:
-        """One node does something all at once, while the other one is in the middle of another."""
+        """One node completes an operation while an operation of the other one is half done."""
         self.must_have_writer(writer)
         node, other = self.nodes[number], self.nodes[1 - number]
         for each in range(2):
             self.append(each, 1)
         if runs_out:
             self.clock.seconds += LEASE_SECONDS + 1
-        self.do(node, first(node), (at, Trouble.STAYS))
+        self.do(node, first(node), (at, Fault.STAYS))
         self.do(other, second(other))
         self.go_on(node)
         self.append(number, 1)
@@ -219,16 +219,16 @@ class Takeovers(RuleBasedStateMachine):
     @precondition(lambda self: self.waiting())
     @rule(data=st.data(), count=st.integers(1, 12))
     def carry_out(self, data: st.DataObject, count: int) -> None:
-        """In this order or another; most requests fare well."""
+        """Carry out up to ``count`` waiting requests, in any order."""
         for _ in range(count):
             if waiting := self.waiting():
                 self.meet(*data.draw(st.sampled_from(waiting)), None)
 
     @precondition(lambda self: self.waiting())
-    @rule(data=st.data(), trouble=st.sampled_from(Trouble))
-    def disturb(self, data: st.DataObject, trouble: Trouble) -> None:
-        if trouble is not Trouble.STAYS:
-            self.meet(*data.draw(st.sampled_from(self.waiting())), trouble)
+    @rule(data=st.data(), fault=st.sampled_from(Fault))
+    def disturb(self, data: st.DataObject, fault: Fault) -> None:
+        if fault is not Fault.STAYS:
+            self.meet(*data.draw(st.sampled_from(self.waiting())), fault)
 
     @precondition(lambda self: len(self.requests()) > len(self.waiting()))
     @rule(data=st.data(), again=st.booleans())
@@ -237,11 +237,11 @@ class Takeovers(RuleBasedStateMachine):
         node, request = data.draw(st.sampled_from(late))
         request.carry_out()
         if not again:
-            node.bucket.on_their_way.remove(request)
+            node.bucket.in_flight.remove(request)
         self.settle()
 
     def teardown(self) -> None:
-        """The network is well again, one node completes, and all that was promised is there."""
+        """Let one node complete the session without faults, then check the persisted audio."""
         try:
             self.run(self.end())
         finally:
@@ -253,15 +253,15 @@ class Takeovers(RuleBasedStateMachine):
     async def end(self) -> None:
         for node in self.nodes:
             node.bucket.is_instant = True
-            for request in node.bucket.on_their_way:
+            for request in node.bucket.in_flight:
                 request.carry_out()
         for node in self.nodes:
             if node.task is not None:
                 await node.task
-            await node.let_go()
+            await node.release()
         self.clock.seconds += LEASE_SECONDS + 1
         last = self.nodes[-1]
-        await last.take_up()
+        await last.take_over()
         await last.complete()
         for node in self.nodes:
             await node.storage.stop()

@@ -1,4 +1,4 @@
-"""Names are parsed back to what they were made of."""
+"""Parsing of file names."""
 
 from pathlib import Path
 from uuid import UUID
@@ -11,7 +11,7 @@ from storage.volume.paths import SessionPaths, session_of_manifest, session_of_s
 
 
 @given(st.uuids())
-def test_a_name_leads_back_to_its_session(session_id: UUID) -> None:
+def test_the_session_id_is_parsed_from_a_file_name(session_id: UUID) -> None:
     paths = SessionPaths(Path("folder"), session_id)
     assert session_of_manifest(paths.manifest.name) == session_id
     assert session_of_state(paths.state.name) == session_id
@@ -21,6 +21,6 @@ def test_a_name_leads_back_to_its_session(session_id: UUID) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".json", "notes.json", "019AA1B2-7C3D-7E4F-8A5B-6C7D8E9F0A1B.json", ".probe"]
 )
-def test_other_names_belong_to_nobody(name: str) -> None:
+def test_other_names_have_no_session_id(name: str) -> None:
     assert session_of_manifest(name) is None
     assert session_of_state(name) is None

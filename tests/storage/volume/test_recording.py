@@ -1,4 +1,4 @@
-"""What a volume holds after a crash, a power cut, a curious hand."""
+"""Recordings on a volume after a crash, a power loss or a manual change."""
 
 import asyncio
 import os
@@ -25,14 +25,12 @@ async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
 
 
 async def reopened(volume: LocalStorage, recording: VolumeRecording) -> VolumeRecording:
-    """Taken over from its files alone."""
+    """Return the recording, taken over from its files."""
     recording.abandon()
     return await volume.open(recording.manifest)
 
 
-async def test_bytes_of_a_chunk_that_was_not_counted_are_cut_off(
-    volume: LocalStorage, tmp_path: Path
-) -> None:
+async def test_bytes_after_the_checkpoint_are_cut_off(volume: LocalStorage, tmp_path: Path) -> None:
     recording = await volume.create(new_manifest())
     recording.append(pcm(100), Checkpoint(1, 200))
     path = tmp_path / f"{recording.manifest.session_id}.wav"
@@ -43,7 +41,7 @@ async def test_bytes_of_a_chunk_that_was_not_counted_are_cut_off(
     assert path.stat().st_size == 80 + 200
 
 
-async def test_a_power_cut_that_lost_audio_goes_back_to_what_was_persisted(
+async def test_after_a_power_loss_the_recording_ends_at_the_persisted_checkpoint(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -55,7 +53,7 @@ async def test_a_power_cut_that_lost_audio_goes_back_to_what_was_persisted(
     assert recording.checkpoint == recording.persisted == Checkpoint(1, 200)
 
 
-async def test_a_power_cut_that_lost_kept_input_goes_back_too(
+async def test_lost_kept_input_returns_to_the_persisted_checkpoint(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -66,7 +64,7 @@ async def test_a_power_cut_that_lost_kept_input_goes_back_too(
     assert (await reopened(volume, recording)).checkpoint.chunk_count == 1
 
 
-async def test_a_torn_checkpoint_goes_back_to_the_persisted_one(
+async def test_a_torn_checkpoint_returns_to_the_persisted_one(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -90,7 +88,7 @@ async def test_without_its_state_a_recording_keeps_all_its_audio(
     assert (tmp_path / f"{recording.manifest.session_id}.wav").read_bytes()[80:] == pcm(100)
 
 
-async def test_the_file_itself_is_a_valid_wav_after_every_sync(
+async def test_the_file_is_a_valid_wav_after_every_sync(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -103,7 +101,7 @@ async def test_the_file_itself_is_a_valid_wav_after_every_sync(
         assert len(samples) == 100 * turn
 
 
-async def test_background_syncs_persist_without_being_asked(tmp_path: Path) -> None:
+async def test_background_syncs_persist_without_a_flush(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path, sync_interval_seconds=0.01)
     await storage.start()
     recording = await storage.create(new_manifest())
@@ -115,7 +113,7 @@ async def test_background_syncs_persist_without_being_asked(tmp_path: Path) -> N
     await storage.stop()
 
 
-async def test_input_is_there_as_long_as_the_persisted_checkpoint_names_it(
+async def test_input_is_kept_while_the_persisted_checkpoint_refers_to_it(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -130,7 +128,7 @@ async def test_input_is_there_as_long_as_the_persisted_checkpoint_names_it(
     assert not kept.exists()
 
 
-async def test_a_recording_that_never_got_a_chunk_is_taken_up_without_a_warning(
+async def test_taking_over_an_empty_recording_logs_no_warning(
     volume: LocalStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     await reopened(volume, await volume.create(new_manifest()))

@@ -1,4 +1,4 @@
-"""Waveforms on a volume: written beside the audio, begun anew where that is safer."""
+"""Waveforms on a volume: measured with each sync, and measured again when in doubt."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def peaks_of(volume: LocalStorage, recording: VolumeRecording) -> bytes:
     return (await audio.peaks()).encode()
 
 
-async def test_each_sync_measures_what_is_new_and_completing_the_rest(
+async def test_each_sync_measures_new_audio_and_completing_measures_the_rest(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -57,7 +57,7 @@ async def test_each_sync_measures_what_is_new_and_completing_the_rest(
     assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
 
 
-async def test_a_process_that_died_is_continued_and_not_read_again(
+async def test_a_takeover_continues_the_measuring_of_the_crashed_process(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -72,7 +72,7 @@ async def test_a_process_that_died_is_continued_and_not_read_again(
     assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
 
 
-async def test_what_was_measured_of_audio_that_was_cut_off_is_forgotten(
+async def test_measurements_of_lost_audio_are_discarded(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -82,7 +82,7 @@ async def test_what_was_measured_of_audio_that_was_cut_off_is_forgotten(
     assert recording.peaks is not None
     recording.peaks.measure_all(file_of(recording, tmp_path, "wav"), recording.checkpoint.pcm_bytes)
     with file_of(recording, tmp_path, "wav").open("r+b") as file:
-        file.truncate(80 + 2000)  # by a loss of power
+        file.truncate(80 + 2000)  # by a power loss
     recording.abandon()
     recording = await volume.open(recording.manifest)
     assert recording.checkpoint == Checkpoint(1, 1000)
@@ -91,7 +91,7 @@ async def test_what_was_measured_of_audio_that_was_cut_off_is_forgotten(
     assert await peaks_of(volume, recording) == dat(DATA[:1000] + other, sample_rate=RATE)
 
 
-async def test_nothing_is_taken_over_from_before_the_machine_was_started(
+async def test_measurements_from_before_a_reboot_are_discarded(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -99,7 +99,7 @@ async def test_nothing_is_taken_over_from_before_the_machine_was_started(
     await recording.flush()
     state = file_of(recording, tmp_path, "state")
     growing = state / f"peaks.{boot_id()}"
-    growing.write_bytes(bytes(growing.stat().st_size))  # what a disk may hold after that
+    growing.write_bytes(bytes(growing.stat().st_size))  # a disk may hold this after a power loss
     growing.rename(state / "peaks.of-another-boot")
     recording.abandon()
     recording = await volume.open(recording.manifest)
@@ -110,7 +110,7 @@ async def test_nothing_is_taken_over_from_before_the_machine_was_started(
 
 
 @pytest.mark.parametrize("found", [None, b"", bytes(100), dat(DATA, sample_rate=8000)])
-async def test_a_completed_recording_without_its_waveform_gets_it_when_asked(
+async def test_a_missing_or_invalid_waveform_is_measured_on_request(
     volume: LocalStorage, tmp_path: Path, found: bytes | None
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -124,7 +124,7 @@ async def test_a_completed_recording_without_its_waveform_gets_it_when_asked(
     assert set(answers) == {path.read_bytes()} == {dat(DATA, sample_rate=RATE)}
 
 
-async def test_much_audio_at_once_is_measured_over_several_syncs(
+async def test_a_large_backlog_is_measured_over_several_syncs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.waveform.growing_file._STEP_BYTES", 4000)
@@ -141,7 +141,7 @@ async def test_much_audio_at_once_is_measured_over_several_syncs(
     assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
 
 
-async def test_one_that_is_far_behind_is_not_waited_for(
+async def test_completing_does_not_wait_for_a_large_backlog(
     volume: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.volume.recording._MAX_CLOSING_MEASURE_BYTES", 4000)
@@ -153,7 +153,7 @@ async def test_one_that_is_far_behind_is_not_waited_for(
     assert file_of(recording, tmp_path).exists()
 
 
-async def test_a_full_disk_takes_the_waveform_and_not_the_recording(
+async def test_a_full_disk_stops_the_waveform_and_not_the_recording(
     volume: LocalStorage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -175,7 +175,7 @@ def _no_room(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-async def test_what_a_deleted_session_had_is_not_made_again(
+async def test_a_late_measurement_does_not_restore_a_deleted_session(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -189,7 +189,7 @@ async def test_what_a_deleted_session_had_is_not_made_again(
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_after_a_failed_write_the_same_audio_can_be_given_again(tmp_path: Path) -> None:
+def test_after_a_failed_write_the_same_audio_can_be_added_again(tmp_path: Path) -> None:
     file = GrowingWaveform(tmp_path / "peaks", PcmFormat(RATE, 1))
     file.add(DATA[:5001])
     with file_size_limit(30), pytest.raises(OSError, match="large"):

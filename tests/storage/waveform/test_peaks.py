@@ -1,4 +1,4 @@
-"""Waveforms against numpy, which knows nothing of how they are made."""
+"""Waveforms compared with an independent implementation in numpy."""
 
 import struct
 from itertools import pairwise
@@ -23,7 +23,7 @@ def expected(data: bytes, pcm_format: PcmFormat, per_pixel: int | None = None) -
 
 @pytest.mark.parametrize("pcm_format", FORMATS, ids=str)
 @pytest.mark.parametrize("frames", [0, 1, 159, 160, 161, 960, 50_000])
-def test_a_pixel_is_the_lowest_and_the_highest_sample_of_20_ms(
+def test_a_pixel_holds_the_lowest_and_highest_sample_of_20_ms(
     pcm_format: PcmFormat, frames: int
 ) -> None:
     data = pcm(frames, channels=pcm_format.channels)
@@ -34,14 +34,14 @@ def test_a_pixel_is_the_lowest_and_the_highest_sample_of_20_ms(
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=400), st.sampled_from([1, 2]))
-def test_every_sample_counts_the_most_extreme_ones_too(samples: list[int], channels: int) -> None:
+def test_extreme_sample_values_are_measured(samples: list[int], channels: int) -> None:
     pcm_format = PcmFormat(400, channels)
     data = np.array(samples[: len(samples) // channels * channels], "<i2").tobytes()
     assert peaks.measured(data, pcm_format) == expected(data, pcm_format)
 
 
 @given(st.lists(st.integers(0, 4000), max_size=12), st.sampled_from([1, 2]))
-def test_it_does_not_matter_how_the_audio_was_cut(cuts: list[int], channels: int) -> None:
+def test_the_pixels_do_not_depend_on_how_the_audio_is_cut(cuts: list[int], channels: int) -> None:
     pcm_format = PcmFormat(8000, channels)
     data = pcm(1000, channels=channels)
     found, rest = b"", b""
@@ -53,7 +53,7 @@ def test_it_does_not_matter_how_the_audio_was_cut(cuts: list[int], channels: int
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("width", [1, 2, 7, 99, 100, 101, 250, 1000])
-def test_fewer_pixels_are_those_of_longer_blocks(channels: int, width: int) -> None:
+def test_fewer_pixels_summarise_longer_blocks(channels: int, width: int) -> None:
     pcm_format = PcmFormat(8000, channels)
     data = pcm(40_000, channels=channels)
     whole = peaks.peaks_of(pcm_format, peaks.measured(data, pcm_format))
@@ -76,7 +76,7 @@ def test_fewer_pixels_are_those_of_longer_blocks(channels: int, width: int) -> N
         (7, 8, range(0)),
     ],
 )
-def test_a_part_has_every_pixel_that_any_of_it_is_in(
+def test_a_part_holds_every_pixel_that_it_touches(
     start: float, stop: float | None, wanted: range
 ) -> None:
     pcm_format = PcmFormat(8000, 2)
@@ -85,7 +85,7 @@ def test_a_part_has_every_pixel_that_any_of_it_is_in(
     assert part.pixels == whole[8 * wanted.start : 8 * wanted.stop]
 
 
-def test_a_file_begins_as_audiowaveform_s_do() -> None:
+def test_a_file_has_the_header_of_audiowaveform() -> None:
     found = peaks.peaks_of(PcmFormat(48000, 2), bytes(range(16)))
     assert found.encode() == struct.pack("<iIiiIi", 2, 0, 48000, 960, 2, 2) + bytes(range(16))
     assert peaks.decode(found.encode()) == found
@@ -104,12 +104,12 @@ def test_a_file_begins_as_audiowaveform_s_do() -> None:
         struct.pack("<iIiiIi", 2, 0, 8000, 160, 1, 0),
     ],
 )
-def test_what_is_no_such_file_is_not_read(data: bytes) -> None:
+def test_bytes_that_are_not_a_waveform_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="waveform"):
         peaks.decode(data)
 
 
-def test_a_file_counts_only_as_that_of_just_so_much_audio() -> None:
+def test_a_file_is_accepted_only_for_the_matching_audio_length() -> None:
     pcm_format = PcmFormat(8000, 1)
     encoded = Peaks(pcm_format, 160, bytes(8)).encode()
     assert peaks.decode_whole(encoded, pcm_format, 321) is not None

@@ -1,4 +1,4 @@
-"""``python -m sercuescribe_client``: the command, where its script is not on the path."""
+"""Run the ``sercuescribe`` command as ``python -m sercuescribe_client``."""
 
 from sercuescribe_client.cli.commands import main
 

@@ -46,7 +46,7 @@ class ApiClient:
             return dict(json.loads(body))
         except ValueError:
             raise SercueScribeError(
-                "not_the_service", f"{self.url}: this is not a SercueScribe"
+                "not_the_service", f"{self.url} is not a SercueScribe service; check the address"
             ) from None
 
     @contextlib.asynccontextmanager
@@ -110,7 +110,7 @@ def error_from_response(status: int, headers: Mapping[str, str], body: bytes) ->
     except (ValueError, TypeError, KeyError):
         error = error_from_code(f"http_{status}", f"the service answered with HTTP status {status}")
     error.is_final = status in FINAL_HTTP_STATUSES
-    with contextlib.suppress(ValueError):  # a date: nobody sends one
+    with contextlib.suppress(ValueError):  # a date; the service sends seconds
         error.retry_after_seconds = float(headers.get("retry-after", "0"))
     return error
 
@@ -143,5 +143,7 @@ def _http_url(url: str) -> str:
     except httpx.InvalidURL:
         is_address = False
     if not is_address:
-        raise ValueError(f"{url} is not the address of a service")
+        raise ValueError(
+            f"{url!r} is not the address of a service; expected for example http://host:8000"
+        )
     return f"{scheme}://{rest}"

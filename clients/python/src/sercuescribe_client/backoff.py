@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""The delay before the next attempt."""
 
 import random
 from collections.abc import Callable
@@ -8,7 +8,7 @@ MAX_DELAY_SECONDS = 5.0
 
 
 class Backoff:
-    """Exponential, with full jitter: clients that lost one server do not come back as one."""
+    """Exponential backoff with full jitter, so that many clients do not reconnect at once."""
 
     def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
         self._uniform = uniform

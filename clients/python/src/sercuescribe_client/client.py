@@ -33,7 +33,7 @@ class Client:
         limits: Limits | None = None,
     ) -> None:
         if key and token:
-            raise ValueError("either a key or a token")
+            raise ValueError("give either a key or a token, not both")
         self._api = ApiClient(url, Credentials(key or token, refresh))
         self._limits = limits or Limits()
 
@@ -53,10 +53,10 @@ class Client:
         *,
         sample_rate: int | None = None,
         channels: int | None = None,
-        format: str | None = None,  # noqa: A002 - the name it has in the protocol
+        format: str | None = None,  # noqa: A002 - the parameter's name in the protocol
         user_id: str | None = None,
     ) -> Session:
-        """A new session, which exists from ``async with`` on. The service has defaults."""
+        """Return a new session; ``async with`` creates it. The service has defaults."""
         parameters = {
             "sample_rate": sample_rate,
             "channels": channels,
@@ -67,10 +67,10 @@ class Client:
         return Session(SessionEndpoint(api=self._api, path="", query=query), self._limits)
 
     def attach(self, session_id: str, *, resume: bool = True) -> Session:
-        """A session that exists and is active, to go on with.
+        """Return an existing active session, to send more chunks to it.
 
-        With ``resume`` the first chunk continues what was sent last, in the middle of a file.
-        Without it, the first chunk begins another input.
+        With ``resume`` the first chunk continues the last input stream, even in the middle of a
+        file. Without it, the first chunk begins a new input stream.
         """
         path = f"/{_validated_id(session_id)}"
         query = {"resume": "true" if resume else "false"}
@@ -83,7 +83,7 @@ class Client:
     async def list(
         self, *, status: Status | None = None, user_id: str | None = None, page_size: int = 100
     ) -> AsyncIterator[SessionInfo]:
-        """The sessions there are, newest first, page after page."""
+        """Yield all sessions, newest first; fetch them in pages."""
         filters = {"status": status, "user_id": user_id, "limit": str(page_size)}
         query = {name: value for name, value in filters.items() if value is not None}
         while True:
@@ -95,7 +95,7 @@ class Client:
             query["cursor"] = page["next_cursor"]
 
     async def close(self, session_id: str) -> SessionInfo:
-        """Complete a session, also one that another client sends to."""
+        """Complete a session, even if another client is sending to it."""
         answer = await self._api.request_json("POST", f"/{_validated_id(session_id)}/close")
         return SessionInfo.from_json(answer["session"])
 
@@ -121,7 +121,7 @@ class Client:
         return target
 
     async def delete(self, session_id: str) -> None:
-        """Delete a session's audio and everything else of it."""
+        """Delete a session with its audio."""
         await self._api.request_json("DELETE", f"/{_validated_id(session_id)}")
 
 
@@ -131,5 +131,5 @@ def _validated_id(session_id: str) -> str:
         return str(UUID(session_id))
     except ValueError:
         raise SessionNotFoundError(
-            "session_not_found", f"{session_id!r} is not the id of a session", session_id
+            "session_not_found", f"{session_id!r} is not a session id", session_id
         ) from None

@@ -17,13 +17,13 @@ from sercuescribe_client.errors import (
 _CLOSE_TIMEOUT_SECONDS = 2
 _ERROR_BY_CLOSE_CODE = {
     1000: ("session_completed", "the session was completed"),
-    1009: ("chunk_too_large", "the service does not take chunks of this size"),
+    1009: ("chunk_too_large", "the chunk is larger than the service accepts; send smaller chunks"),
     4103: ("connection_replaced", "another connection resumed this session"),
 }
 
 
 class _ConnectWithoutRedirects(connect):
-    """Redirects are not followed: the service has none, and they would carry credentials."""
+    """Do not follow redirects: the service sends none, and they would carry credentials."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc

@@ -7,7 +7,7 @@ Refresh = Callable[[], Awaitable[str]]
 
 
 class Credentials:
-    """An API key or a token, which ``refresh`` replaces when the service says that it expired."""
+    """An API key or a token, which ``refresh`` replaces after the service reports its expiry."""
 
     def __init__(self, secret: str | None, refresh: Refresh | None = None) -> None:
         self._secret = secret

@@ -1,9 +1,9 @@
-"""What a session has to send, as a pure object: no socket, no clock.
+"""The chunks and messages that a session must send, as a pure object: no socket, no clock.
 
 Chunks go in with :meth:`Delivery.add` and are kept until they are persisted. The messages of the
 server go in with :meth:`receive_greeting` and :meth:`receive_message`, and :meth:`next_message`
-returns what to send next. A new connection begins with another greeting, and so with the first
-chunk that the server lacks.
+returns the next message to send. Each new connection begins with a greeting, and sending continues
+with the first chunk that the server lacks.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ FLUSH_MESSAGE = '{"type":"control","action":"flush"}'
 CLOSE_MESSAGE = '{"type":"control","action":"close_session"}'
 STATUS_MESSAGE = '{"type":"control","action":"status"}'
 
-# Without it, any number of empty chunks would fit.
+# Without the overhead, any number of empty chunks would fit.
 _CHUNK_OVERHEAD_BYTES = 100
 
 
@@ -72,7 +72,7 @@ class Delivery:
             raise ChunksLostError(
                 "chunks_lost",
                 f"the service lost chunks {count} to {self._first_unpersisted - 1},"
-                " from before this client",
+                " which this client does not have",
                 self.session_id,
             )
         self._check_count(count, self.chunk_count)
@@ -164,6 +164,7 @@ class Delivery:
         if count > sent_count:
             raise SessionSharedError(
                 "session_shared",
-                f"the session has {count} chunks, and this client has sent {sent_count}",
+                f"the session has {count} chunks, but this client has sent {sent_count};"
+                " another client sends to the session",
                 self.session_id,
             )

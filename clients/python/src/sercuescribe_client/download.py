@@ -23,7 +23,7 @@ async def download(
     retry_timeout_seconds: float,
     on_progress: ProgressCallback,
 ) -> None:
-    """Download to ``path``. Resume an earlier attempt, also of another process, if the ETag fits.
+    """Download to ``path``. Resume an earlier attempt of any process if the ETag matches.
 
     ``retry_timeout_seconds`` counts from the last attempt that received data.
     """
@@ -58,7 +58,7 @@ async def _download_once(
     try:
         async with api.stream_response("GET", path, headers=headers) as response:
             await _append_body(response, file, on_progress)
-    except RangeNotSatisfiableError as error:  # the part is complete, or of another file
+    except RangeNotSatisfiableError as error:  # complete, or of another file
         file.restart(None)
         error.is_final = False
         raise

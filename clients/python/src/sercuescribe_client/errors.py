@@ -1,20 +1,20 @@
-"""Every error there is, one class for each code.
+"""All errors of the client, one class for each code.
 
-The classes are the table: a code of the server, or one of the client's own, stands beside its
-class, and ``error_from_code`` finds the class of a code. Programs go by class or ``code``; the
-text is for people. A session retries after an error that is not ``is_final``.
+Each class names its code, which is a code of the service or one of the client itself;
+``error_from_code`` finds the class of a code. Programs should check the class or ``code``; the text
+is for people. A session retries after an error that is not ``is_final``.
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-# After these close codes and refusals the same request would end the same way.
+# After these close codes and refusals, a retry would have the same result.
 FINAL_CLOSE_CODES = frozenset({1000, 1008, 1009, 4103})
 FINAL_HTTP_STATUSES = frozenset({400, 401, 403, 404, 405, 410, 421, 422})
 
 
 class SercueScribeError(Exception):
-    """Something could not be done: ``code`` for programs, ``message`` for people."""
+    """The base class of all errors: ``code`` for programs, ``message`` for people."""
 
     class_by_code: ClassVar[dict[str, type["SercueScribeError"]]] = {}
     is_final = True
@@ -38,15 +38,15 @@ class SercueScribeError(Exception):
 
 
 class InvalidParameterError(SercueScribeError, code="invalid_parameter"):
-    """A parameter has a value it cannot have; its code is ``invalid_`` and the parameter."""
+    """A parameter has an invalid value; the code is ``invalid_`` and its name."""
 
 
 class SessionNotFoundError(SercueScribeError, code="session_not_found"):
-    """There is no such session, or it is somebody else's."""
+    """The session does not exist, or belongs to another user."""
 
 
 class SessionCompletedError(SercueScribeError, code="session_completed"):
-    """The session has ended: nothing can be added to it."""
+    """The session is completed and takes no more audio."""
 
 
 class SessionDeletedError(SercueScribeError, code="session_deleted"):
@@ -54,15 +54,15 @@ class SessionDeletedError(SercueScribeError, code="session_deleted"):
 
 
 class TooManySessionsError(SercueScribeError, code="too_many_sessions", is_final=False):
-    """The service has as many active sessions as it takes."""
+    """The service has reached its limit of active sessions."""
 
 
 class TooManyConnectionsError(SercueScribeError, code="too_many_connections", is_final=False):
-    """The session has as many connections as it takes."""
+    """The session has reached its limit of connections."""
 
 
 class AuthenticationRequiredError(SercueScribeError, code="authentication_required"):
-    """The service asks for a key or token."""
+    """The service requires a key or token."""
 
 
 class InvalidCredentialsError(SercueScribeError, code="invalid_credentials"):
@@ -70,7 +70,7 @@ class InvalidCredentialsError(SercueScribeError, code="invalid_credentials"):
 
 
 class CredentialsExpiredError(SercueScribeError, code="credentials_expired"):
-    """The token was good once."""
+    """The token has expired."""
 
 
 class AuthenticationUnavailableError(
@@ -80,7 +80,7 @@ class AuthenticationUnavailableError(
 
 
 class NotAllowedError(SercueScribeError, code="not_allowed"):
-    """These credentials are for something else."""
+    """The credentials do not allow this request."""
 
 
 class OriginNotAllowedError(SercueScribeError, code="origin_not_allowed"):
@@ -88,23 +88,23 @@ class OriginNotAllowedError(SercueScribeError, code="origin_not_allowed"):
 
 
 class HostNotAllowedError(SercueScribeError, code="host_not_allowed"):
-    """An open service was asked for by a name that is not loopback."""
+    """A service without authentication was called by a host name other than loopback."""
 
 
 class RateLimitedError(SercueScribeError, code="rate_limited", is_final=False):
-    """Too many requests; ``retry_after_seconds`` says when to come back."""
+    """Too many requests; ``retry_after_seconds`` is the delay before a retry."""
 
 
 class ConnectionIdleError(SercueScribeError, code="connection_idle", is_final=False):
-    """The service heard nothing for too long."""
+    """The service closed the connection because it was silent for too long."""
 
 
 class ConnectionReplacedError(SercueScribeError, code="connection_replaced"):
-    """Somebody else resumed this session."""
+    """Another connection resumed this session."""
 
 
 class ChunkTooLargeError(SercueScribeError, code="chunk_too_large"):
-    """The service does not take chunks of this size."""
+    """The chunk is larger than the service accepts."""
 
 
 class InvalidMessageError(SercueScribeError, code="invalid_message"):
@@ -112,55 +112,55 @@ class InvalidMessageError(SercueScribeError, code="invalid_message"):
 
 
 class DecodeFailedError(SercueScribeError, code="decode_failed", is_final=False):
-    """The bytes are not the audio they should be. The session goes on."""
+    """The service could not decode the audio. The session continues."""
 
 
 class UrlExpiredError(SercueScribeError, code="url_expired"):
-    """A download link after its time."""
+    """The download link has expired."""
 
 
 class InvalidSignatureError(SercueScribeError, code="invalid_signature"):
-    """A download link that the service did not make."""
+    """The signature of the download link is invalid."""
 
 
 class RangeNotSatisfiableError(SercueScribeError, code="range_not_satisfiable"):
-    """A range that begins after the end of the file."""
+    """The requested range begins after the end of the file."""
 
 
 class SessionMovedError(SercueScribeError, code="session_moved", is_final=False):
-    """Another node has taken the session over."""
+    """Another node has taken over the session."""
 
 
 class NodeUnreachableError(SercueScribeError, code="node_unreachable", is_final=False):
-    """The node that has the session does not answer."""
+    """The node that owns the session does not answer."""
 
 
 class StorageUnavailableError(SercueScribeError, code="storage_unavailable", is_final=False):
-    """The service cannot write now."""
+    """The service cannot write to its storage now."""
 
 
 class InternalServerError(SercueScribeError, code="internal_error", is_final=False):
-    """A defect of the service."""
+    """The service failed with an internal error."""
 
 
 class UnreachableError(SercueScribeError, code="unreachable", is_final=False):
-    """No answer: the service is down, or the network is. A code of the client's own."""
+    """The service or the network does not answer. Only the client uses this code."""
 
 
 class GaveUpError(SercueScribeError, code="gave_up"):
-    """The session could not be delivered in time; the text says how far it got."""
+    """The session could not be delivered in time; the text gives the counts reached."""
 
 
 class ChunksLostError(SercueScribeError, code="chunks_lost"):
-    """The service lacks chunks from before this client attached; nobody here has them."""
+    """The service lost chunks from before this client attached; the client cannot send them."""
 
 
 class SessionSharedError(SercueScribeError, code="session_shared"):
-    """Somebody else sends to the session, too, so its counts say nothing of ours."""
+    """Another client sends to the same session, so its counts do not apply to this client."""
 
 
 def error_from_code(code: str, message: str, session_id: str | None = None) -> SercueScribeError:
-    """Return the error of that code: a plain :class:`SercueScribeError` if it is unknown."""
+    """Return the error for ``code``: a plain :class:`SercueScribeError` if it is unknown."""
     known = SercueScribeError.class_by_code.get(code)
     if known is None and code.startswith("invalid_"):
         known = InvalidParameterError

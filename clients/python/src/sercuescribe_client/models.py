@@ -11,13 +11,13 @@ Status = Literal["active", "completed"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a session has got. Chunks are counted from the session's first."""
+    """The counts of a session, from its first chunk on."""
 
     chunks: int  # handed to send()
-    acked: int  # the service process may die
-    persisted: int  # its machine may, too
+    acked: int  # these survive a crash of the service process
+    persisted: int  # these survive the loss of the node
     duration_seconds: float  # recorded so far
-    unpersisted_bytes: int  # kept here until they are persisted
+    unpersisted_bytes: int  # bytes in the client's memory
     is_connected: bool
 
 
@@ -52,7 +52,7 @@ class SessionInfo:
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
-        """The same fields as JSON has them."""
+        """Return the fields as JSON values."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value
             for name, value in dataclasses.asdict(self).items()

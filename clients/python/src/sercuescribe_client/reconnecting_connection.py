@@ -102,7 +102,7 @@ class ReconnectingConnection:
                 while (message := json.loads(await socket.recv()))["type"] != "session":
                     self._server_error = error_from_json(message)
         except TimeoutError:
-            raise UnreachableError("unreachable", "the service does not greet") from None
+            raise UnreachableError("unreachable", "the service sent no first message") from None
         self._delivery.receive_greeting(message)
         self.is_connected = True
         self._changed.notify_all()

@@ -27,11 +27,11 @@ class Limits:
 
 
 class Session:
-    """Use it as a context: leaving it completes the session, unless an exception does the leaving.
+    """A session as a context manager: it completes the session on exit without an exception.
 
-    Chunks are kept until the service has persisted them. When the connection ends, another one is
-    made, and goes on with just the chunk that the service lacks. The session supposes that it is
-    the only one that sends to its recording.
+    Chunks stay in memory until the service has persisted them. After a lost connection, the
+    session reconnects and continues with the first chunk that the service lacks. No other client
+    may send to the same session.
     """
 
     def __init__(self, endpoint: SessionEndpoint, limits: Limits) -> None:
@@ -79,7 +79,7 @@ class Session:
 
     @property
     def url(self) -> str:
-        """Where the recording is heard."""
+        """The URL of the recording's audio."""
         return f"{self._api.url}/api/audio/sessions/{self.session_id}/audio"
 
     @property
@@ -96,16 +96,16 @@ class Session:
 
     @property
     def last_error(self) -> SercueScribeError | None:
-        """Why the last connection ended."""
+        """The error that ended the last connection."""
         return self._connection.last_error
 
     @property
     def decode_error(self) -> SercueScribeError | None:
-        """What could not be decoded last. The session goes on, and the chunk counts."""
+        """The last decode error. The session continues, and the chunk counts."""
         return self._connection.decode_error
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
-        """The progress whenever it has changed, until the end. Who is slow gets the newest."""
+        """Yield the progress after each change until the end; a slow reader gets the newest."""
         seen: Progress | None = None
         while True:
             await self._changed.wait_for(functools.partial(self._has_new_progress, seen))
@@ -117,7 +117,7 @@ class Session:
             self._raise_failure()
 
     async def send(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Take a chunk, cut anywhere. Waits while too much is kept that is not persisted."""
+        """Send a chunk, cut anywhere. Wait while ``max_unpersisted_bytes`` is reached."""
         kept = bytes(chunk)
         async with self._send_lock:
             await self._wait_for(lambda: self._delivery.has_room(len(kept)))
@@ -127,7 +127,7 @@ class Session:
         self._changed.notify_all()
 
     async def flush(self) -> None:
-        """Return when everything that was sent is persisted."""
+        """Return when all chunks sent so far are persisted."""
         target = self._delivery.flush()
         self._changed.notify_all()
         await self._wait_for(lambda: self._delivery.persisted >= target)
@@ -135,7 +135,7 @@ class Session:
             raise self._completed_early_error()
 
     async def close(self) -> Progress:
-        """Complete the session; returns when the whole recording is persisted."""
+        """Complete the session, and return when the whole recording is persisted."""
         self._delivery.close()
         self._changed.notify_all()
         await self._wait_for(lambda: False)

@@ -1,7 +1,7 @@
-"""The ffmpeg that the service runs."""
+"""The ffmpeg binary that the service runs."""
 
 from api.audio.ffmpeg.command import binary
 
 
-def test_there_is_an_ffmpeg_without_anything_installed() -> None:
+def test_an_ffmpeg_binary_is_found_without_a_system_package() -> None:
     assert binary()

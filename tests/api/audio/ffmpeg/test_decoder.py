@@ -1,4 +1,4 @@
-"""One process, fed and drained at once, always reaped."""
+"""The ffmpeg decoder feeds and drains one process at the same time, and always reaps it."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ MONO = PcmFormat(16000, 1)
 
 
 class Sink:
-    """Takes what is emitted, when the test lets it."""
+    """Collects the emitted audio; while ``open`` is cleared, ``emit`` blocks."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -37,7 +37,7 @@ def children() -> list[psutil.Process]:
     return [p for p in psutil.Process().children() if "ffmpeg" in p.name()]
 
 
-async def test_a_live_decode_is_the_whole_decode() -> None:
+async def test_decoding_in_pieces_equals_decoding_the_whole_file() -> None:
     sink = Sink()
     decoder = await start(sink)
     for piece in cut(speech(), 1000):
@@ -47,7 +47,7 @@ async def test_a_live_decode_is_the_whole_decode() -> None:
     assert children() == []
 
 
-async def test_more_than_any_pipe_holds_goes_through_at_once() -> None:
+async def test_input_larger_than_a_pipe_buffer_is_decoded_in_one_call() -> None:
     sink, data = Sink(), wav(pcm(2_000_000), sample_rate=16000)
     decoder = await start(sink)
     await decoder.feed(data)
@@ -55,7 +55,7 @@ async def test_more_than_any_pipe_holds_goes_through_at_once() -> None:
     assert bytes(sink.data) == data[44:]
 
 
-async def test_feeding_waits_while_the_audio_is_not_taken() -> None:
+async def test_feed_waits_while_the_consumer_is_blocked() -> None:
     sink = Sink()
     decoder = await start(sink)
     sink.open.clear()
@@ -68,7 +68,7 @@ async def test_feeding_waits_while_the_audio_is_not_taken() -> None:
     assert len(sink.data) == 8_000_000
 
 
-async def test_audio_comes_out_before_the_input_ends() -> None:
+async def test_the_decoder_emits_audio_before_the_input_ends() -> None:
     sink = Sink()
     decoder = await start(sink)
     await decoder.feed(wav(pcm(48000), sample_rate=16000, data_bytes=0))
@@ -79,7 +79,7 @@ async def test_audio_comes_out_before_the_input_ends() -> None:
     assert children() == []
 
 
-async def test_junk_is_an_error_in_ffmpeg_s_words() -> None:
+async def test_invalid_input_raises_an_error_with_the_message_of_ffmpeg() -> None:
     decoder = await start(Sink(), "matroska")
     with pytest.raises(DecodeError, match=r"^EBML header parsing failed"):
         await decoder.feed(pcm(10_000))
@@ -87,7 +87,7 @@ async def test_junk_is_an_error_in_ffmpeg_s_words() -> None:
     assert children() == []
 
 
-async def test_input_after_an_early_end_is_an_error() -> None:
+async def test_feeding_a_decoder_that_has_exited_raises_an_error() -> None:
     decoder = await start(Sink(), "matroska")
     with pytest.raises(DecodeError):
         async with asyncio.timeout(10):
@@ -97,7 +97,7 @@ async def test_input_after_an_early_end_is_an_error() -> None:
     assert children() == []
 
 
-async def test_what_goes_wrong_with_the_audio_stops_the_feeding() -> None:
+async def test_an_error_of_the_consumer_is_raised_from_feed() -> None:
     class FullError(Exception):
         pass
 
@@ -113,7 +113,7 @@ async def test_what_goes_wrong_with_the_audio_stops_the_feeding() -> None:
     assert children() == []
 
 
-async def test_damage_that_ffmpeg_decodes_around_is_an_error_when_all_is_emitted() -> None:
+async def test_damage_that_ffmpeg_skips_is_reported_after_all_audio_is_emitted() -> None:
     data = bytearray(encode(speech(), "-c:a", "flac", "-f", "flac"))
     data[50_000:52_000] = pcm(1000)
     sink = Sink()
@@ -124,7 +124,7 @@ async def test_damage_that_ffmpeg_decodes_around_is_an_error_when_all_is_emitted
     assert len(sink.data) > 0.9 * len(decode(speech(), sample_rate=16000))
 
 
-async def test_a_file_made_to_take_all_memory_is_refused_it() -> None:
+async def test_a_file_that_claims_huge_blocks_does_not_exhaust_memory() -> None:
     size = 250 * 2**20
     header = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1")
     cluster = header.index(b"\x1f\x43\xb6\x75")

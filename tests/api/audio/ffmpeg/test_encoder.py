@@ -1,4 +1,4 @@
-"""What is recorded, in other formats: the same audio, and no process that outlives its reader."""
+"""The encoder converts recordings to other formats and leaves no process behind."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ async def pieces(data: bytes) -> AsyncIterator[bytes]:
 
 
 def correlation(one: bytes, other: bytes) -> float:
-    """Of two recordings, wherever one begins in the other."""
+    """Return the highest cross-correlation of two recordings over all offsets, from 0 to 1."""
     a, b = (np.frombuffer(data, np.int16).astype(float) for data in (one, other))
     length = len(a) + len(b)
     product = np.fft.rfft(a, length) * np.conj(np.fft.rfft(b, length))
@@ -29,7 +29,7 @@ async def converted(data: bytes, pcm_format: PcmFormat, name: str) -> bytes:
     return b"".join([block async for block in converting])
 
 
-async def test_flac_is_sample_for_sample_the_same() -> None:
+async def test_flac_holds_exactly_the_recorded_samples() -> None:
     data = pcm(100_000, channels=2)
     made = await converted(data, PcmFormat(48000, 2), "flac")
     assert made.startswith(b"fLaC")
@@ -37,14 +37,14 @@ async def test_flac_is_sample_for_sample_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus"])
-async def test_lossy_formats_sound_the_same(name: str) -> None:
+async def test_lossy_formats_correlate_with_the_recording(name: str) -> None:
     data = decode(speech(), sample_rate=48000)
     made = await converted(data, PcmFormat(48000, 1), name)
     assert len(made) < len(data) / 3
     assert correlation(data, decode(made, sample_rate=48000)) > 0.95
 
 
-async def test_a_reader_that_goes_away_leaves_no_process() -> None:
+async def test_a_reader_that_stops_early_leaves_no_process() -> None:
     before = {child.pid for child in psutil.Process().children()}
     converting = Converter().convert(pieces(bytes(50_000_000)), PcmFormat(8000, 1), TARGETS["flac"])
     async for _ in converting:
@@ -53,7 +53,7 @@ async def test_a_reader_that_goes_away_leaves_no_process() -> None:
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
-async def test_an_ffmpeg_that_fails_is_told() -> None:
+async def test_a_failed_conversion_raises_the_message_of_ffmpeg() -> None:
     broken = TARGETS["mp3"]._replace(arguments=("-c:a", "no-such-codec", "-f", "mp3"))
     with pytest.raises(OSError, match="no-such-codec"):
         async for _ in Converter().convert(pieces(pcm(1000)), PcmFormat(8000, 1), broken):

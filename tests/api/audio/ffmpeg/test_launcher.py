@@ -1,4 +1,4 @@
-"""How decoders are started, and what they may take."""
+"""The launcher limits how many decoders start at the same time."""
 
 import asyncio
 import os
@@ -16,22 +16,22 @@ RAW = "s16le"
 
 
 async def ignore(_: Buffer) -> None:
-    """Audio that nobody asks for."""
+    """Discard the audio."""
 
 
-async def test_no_more_decoders_start_at_once_than_allowed() -> None:
+async def test_at_most_the_allowed_number_of_decoders_start_at_once() -> None:
     ffmpeg = DecoderLauncher(starts_at_once=2, start_seconds=60)
     first, second = [await ffmpeg.start(RAW, MONO, ignore) for _ in range(2)]
     third = asyncio.create_task(ffmpeg.start(RAW, MONO, ignore))
     done, _ = await asyncio.wait([third], timeout=0.5)
     assert not done
-    await first.feed(pcm(16000))  # what comes out says that it has started
+    await first.feed(pcm(16000))  # the first output counts as started
     await (await third).kill()
     await first.kill()
     await second.kill()
 
 
-async def test_a_decoder_that_gives_nothing_yet_does_not_keep_others_from_starting() -> None:
+async def test_a_decoder_without_output_does_not_block_other_starts() -> None:
     ffmpeg = DecoderLauncher(starts_at_once=1, start_seconds=0.05)
     for _ in range(3):
         async with asyncio.timeout(10):
@@ -39,7 +39,7 @@ async def test_a_decoder_that_gives_nothing_yet_does_not_keep_others_from_starti
         await decoder.kill()
 
 
-async def test_a_start_that_fails_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_start_does_not_use_up_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     ffmpeg = DecoderLauncher(starts_at_once=1)
     with monkeypatch.context() as patch:
         patch.setattr("api.audio.ffmpeg.launcher.binary", lambda: "/nowhere/ffmpeg")
@@ -50,7 +50,7 @@ async def test_a_start_that_fails_takes_no_place(monkeypatch: pytest.MonkeyPatch
         await (await ffmpeg.start(RAW, MONO, ignore)).kill()
 
 
-async def test_signals_to_all_processes_of_the_service_end_no_decoder() -> None:
+async def test_a_decoder_survives_signals_to_the_process_group() -> None:
     out = bytearray()
 
     async def emit(pcm: Buffer) -> None:

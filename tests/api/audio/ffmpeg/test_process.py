@@ -1,4 +1,4 @@
-"""A child process on the event loop: fed, read, ended, and nothing left of it."""
+"""Child processes on the event loop: input, output, exit, and no leaked resources."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read().upp
 WAIT = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)")
 
 
-async def test_what_goes_in_comes_out() -> None:
+async def test_input_reaches_the_child_and_its_output_is_read() -> None:
     process = await Process.start(ECHO)
     process.stdin.write(b"some text")
     process.stdin.close()
@@ -27,7 +27,7 @@ async def test_what_goes_in_comes_out() -> None:
     await process.close()
 
 
-async def test_a_child_gets_nothing_of_the_service_but_its_pipes() -> None:
+async def test_a_child_inherits_only_its_pipes_and_the_signal_mask() -> None:
     facts = (
         "import os, signal; print(os.getsid(0) == os.getpid(),"
         " open('/proc/self/environ').read(), sorted(os.listdir('/proc/self/fd'))[:-1],"
@@ -40,7 +40,7 @@ async def test_a_child_gets_nothing_of_the_service_but_its_pipes() -> None:
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
-async def test_an_end_is_noticed_whenever_it_comes() -> None:
+async def test_wait_returns_the_exit_status_of_a_killed_child() -> None:
     process = await Process.start(WAIT)
     assert await process.stdout.readline() == b"here\n"
     waiting = asyncio.create_task(process.wait())
@@ -52,14 +52,15 @@ async def test_an_end_is_noticed_whenever_it_comes() -> None:
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_a_descriptor_is_closed_once_however_soon_its_number_is_used_again(
+def test_a_pipe_closes_its_descriptor_exactly_once(
     monkeypatch: pytest.MonkeyPatch, new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     opened: list[int] = []
     close = processes._Pipe.close
 
     def close_late(pipe: processes._Pipe) -> None:
-        # What another thread does at the worst moment: the lowest free number is given.
+        # If the descriptor were already closed, this call would get its number, as a
+        # call in another thread can.
         opened.append(os.open(os.devnull, os.O_RDONLY))
         close(pipe)
 
@@ -69,7 +70,7 @@ def test_a_descriptor_is_closed_once_however_soon_its_number_is_used_again(
         await process.close()
 
     async def start_twice() -> None:
-        await start_and_close()  # after which the loop has all that it needs for itself
+        await start_and_close()  # the first start opens the loop's own descriptors
         monkeypatch.setattr(processes._Pipe, "close", close_late)
         descriptors = psutil.Process().num_fds()
         await start_and_close()
@@ -79,15 +80,15 @@ def test_a_descriptor_is_closed_once_however_soon_its_number_is_used_again(
         runner.run(start_twice())
     assert len(opened) == 3
     for fd in opened:
-        os.close(fd)  # raises where somebody else has closed it
+        os.close(fd)  # raises if the pipe closed it too
 
 
-async def test_what_cannot_be_executed_is_an_error() -> None:
+async def test_a_missing_program_raises_file_not_found() -> None:
     with pytest.raises(FileNotFoundError):
         await Process.start(("/nowhere/ffmpeg",))
 
 
-async def test_who_gives_up_while_it_starts_leaves_nothing_behind() -> None:
+async def test_a_cancelled_start_leaves_no_process_and_no_descriptor() -> None:
     descriptors, children = psutil.Process().num_fds(), psutil.Process().children()
     starting = asyncio.create_task(Process.start(WAIT))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What a decoder finds itself in, as the kernel tells it."""
+"""The sandbox of a decoder, as the kernel reports it."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ networked = pytest.mark.skipif(
 
 @pytest.fixture
 async def decoder(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[psutil.Process]:
-    """One that has decoded something, of a service that knows a secret."""
+    """A decoder that has decoded audio, while the environment of the service holds a secret."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     decoding = asyncio.Event()
 
@@ -43,12 +43,12 @@ def kernel(process: psutil.Process, name: str) -> bytes:
 
 
 def status(process: psutil.Process) -> dict[str, list[str]]:
-    """proc_pid_status(5)."""
+    """Return ``/proc/<pid>/status``, see proc_pid_status(5)."""
     lines = kernel(process, "status").decode().splitlines()
     return {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
 
 
-async def test_what_a_decoder_may_take_is_bounded(decoder: psutil.Process) -> None:
+async def test_the_resources_of_a_decoder_are_limited(decoder: psutil.Process) -> None:
     lines = kernel(decoder, "limits").decode().splitlines()
     limits = {line[:26].strip(): line[26:].split()[:2] for line in lines}
     assert limits["Max data size"] == ["268435456"] * 2
@@ -57,7 +57,7 @@ async def test_what_a_decoder_may_take_is_bounded(decoder: psutil.Process) -> No
     assert decoder.nice() == min(19, psutil.Process().nice() + 5)
 
 
-async def test_a_decoder_knows_no_secret_of_the_service(decoder: psutil.Process) -> None:
+async def test_a_decoder_has_an_empty_environment(decoder: psutil.Process) -> None:
     assert kernel(decoder, "environ") == b""
 
 
@@ -66,7 +66,9 @@ async def test_a_decoder_has_a_session_of_its_own(decoder: psutil.Process) -> No
 
 
 @as_root
-async def test_a_decoder_of_root_is_nobody_s(decoder: psutil.Process) -> None:
+async def test_a_decoder_of_a_root_service_runs_as_an_unprivileged_user(
+    decoder: psutil.Process,
+) -> None:
     facts = status(decoder)
     assert facts["Uid"] == facts["Gid"] == ["65534"] * 4
     assert facts["Groups"] == []
@@ -74,21 +76,21 @@ async def test_a_decoder_of_root_is_nobody_s(decoder: psutil.Process) -> None:
         assert int(facts[kind][0], 16) == 0
 
 
-async def test_a_decoder_gains_no_privilege(decoder: psutil.Process) -> None:
+async def test_a_decoder_cannot_gain_privileges(decoder: psutil.Process) -> None:
     facts = status(decoder)
     assert facts["NoNewPrivs"] == ["1"]
     assert int(facts["CapEff"][0], 16) == 0
 
 
 @networked
-async def test_a_decoder_has_no_network_but_a_loopback_that_is_down(
+async def test_a_decoder_has_no_network(
     decoder: psutil.Process,
 ) -> None:
     assert [line.split()[0] for line in kernel(decoder, "net/dev").splitlines()[2:]] == [b"lo:"]
     assert kernel(decoder, "net/fib_trie") == b""  # no address, no route
 
 
-def test_what_a_machine_does_not_allow_is_left_out_and_told(
+def test_restrictions_that_the_machine_refuses_are_listed_as_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = binary()
@@ -104,7 +106,7 @@ def test_what_a_machine_does_not_allow_is_left_out_and_told(
     assert "--pdeathsig" in left.command
 
 
-def test_without_any_of_it_there_is_still_a_decoder(
+def test_a_decoder_can_run_without_any_restriction(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = binary()

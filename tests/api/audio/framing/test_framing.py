@@ -1,4 +1,4 @@
-"""Undamaged input goes through byte by byte; damage costs what it hit and little more."""
+"""Framers pass undamaged input unchanged; damage costs at most two seconds of audio."""
 
 import functools
 
@@ -24,7 +24,7 @@ FRAMERS: dict[str, tuple[type[AdtsFramer | Mp4Framer], tuple[str, ...]]] = {
 
 @functools.cache
 def encoded(kind: str) -> bytes:
-    """Nearly half a minute of speech."""
+    """Return nearly half a minute of encoded speech."""
     return encode(wav(speech()[44:] * 6, sample_rate=22050), *FRAMERS[kind][1])
 
 
@@ -35,14 +35,14 @@ def framed(framer: Framer, data: bytes, seed: int) -> bytes:
 
 @pytest.mark.parametrize("kind", FRAMERS)
 @pytest.mark.parametrize("seed", range(5))
-def test_undamaged_input_goes_through_as_it_is(kind: str, seed: int) -> None:
+def test_a_framer_passes_undamaged_input_unchanged(kind: str, seed: int) -> None:
     framer = FRAMERS[kind][0]()
     assert framed(framer, encoded(kind), seed) == encoded(kind)
     assert framer.skipped_bytes == 0
 
 
 @pytest.mark.parametrize("kind", FRAMERS)
-def test_a_cut_end_goes_through_as_it_is(kind: str) -> None:
+def test_a_framer_passes_a_truncated_end_unchanged(kind: str) -> None:
     assert framed(FRAMERS[kind][0](), encoded(kind)[:-300], 1) == encoded(kind)[:-300]
 
 
@@ -53,7 +53,7 @@ def test_a_cut_end_goes_through_as_it_is(kind: str) -> None:
     junk=st.binary(max_size=5000),
     lost_bytes=st.sampled_from([0, 1, 777, 2000]),
 )
-def test_damage_in_the_middle_costs_two_seconds_at_most(
+def test_damage_in_the_middle_costs_at_most_two_seconds(
     kind: str, where: float, junk: bytes, lost_bytes: int
 ) -> None:
     data = encoded(kind)
@@ -62,18 +62,18 @@ def test_damage_in_the_middle_costs_two_seconds_at_most(
     found = decode(framed(FRAMERS[kind][0](), damaged, 1), sample_rate=22050)
     whole = decode(data, sample_rate=22050)
     assert len(whole) - 2 * 2 * 22050 <= len(found)
-    # Not bit by bit: AAC fills gaps in the spectrum with noise that depends on what came before.
+    # Not bit-exact: AAC fills gaps in the spectrum with noise that depends on earlier frames.
     last_second = np.array([np.frombuffer(data[-44100:], "<i2") for data in (found, whole)])
     assert np.corrcoef(last_second)[0, 1] > 0.99
 
 
 @given(st.binary(max_size=3000))
 @pytest.mark.parametrize("kind", FRAMERS)
-def test_junk_is_taken_without_complaint(kind: str, junk: bytes) -> None:
+def test_a_framer_accepts_random_bytes_without_an_error(kind: str, junk: bytes) -> None:
     framed(FRAMERS[kind][0](), junk, 1)
 
 
-def test_junk_in_front_of_adts_is_skipped_and_counted() -> None:
+def test_bytes_before_the_first_adts_frame_are_skipped_and_counted() -> None:
     framer = AdtsFramer()
     assert framed(framer, b"\xff junk \xff\xf1 junk" + encoded("aac"), 1) == encoded("aac")
     assert framer.skipped_bytes == 14

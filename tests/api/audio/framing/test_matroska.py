@@ -1,4 +1,4 @@
-"""Bare PCM on its way to ffmpeg: nothing is held back, nothing is changed."""
+"""The Matroska framer passes headerless PCM to ffmpeg unchanged and without delay."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ RATES = [8000, 22050, 48000]
 
 
 def bare(samples: str, rate: int, channels: int) -> bytes:
-    """Real speech as samples without a header."""
+    """Return speech as samples without a header."""
     output = ("-ar", str(rate), "-ac", str(channels), "-f", samples)
     return encode(speech(), *output)
 
@@ -36,7 +36,7 @@ async def decoded(pieces: list[bytes], framer: MatroskaFramer, pcm_format: PcmFo
 @pytest.mark.parametrize("samples", SAMPLES)
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate", RATES)
-async def test_samples_are_decoded_as_ffmpeg_decodes_them_bare(
+async def test_framed_samples_are_decoded_like_headerless_samples(
     samples: str, channels: int, rate: int
 ) -> None:
     data = bare(samples, rate, channels)
@@ -51,7 +51,7 @@ async def test_samples_are_decoded_as_ffmpeg_decodes_them_bare(
 
 
 @pytest.mark.parametrize("samples", SAMPLES)
-async def test_every_frame_comes_out_without_waiting_for_the_next(samples: str) -> None:
+async def test_ffmpeg_emits_each_block_before_the_next_one_arrives(samples: str) -> None:
     data, out, arrived = bare(samples, 8000, 1), bytearray(), asyncio.Event()
     frame_bytes = (
         len(data)
@@ -74,7 +74,7 @@ async def test_every_frame_comes_out_without_waiting_for_the_next(samples: str) 
     await decoder.kill()
 
 
-async def test_only_the_audio_of_a_wav_is_passed_on() -> None:
+async def test_only_the_data_chunks_of_a_wav_are_passed_on() -> None:
     framer = MatroskaFramer("s16le", 44100, 1, 200)
     pieces = list(cut(pcm(100) + b"LIST\x02\0\0\0ab" + b"data\x04\0\0\0" + pcm(2, seed=1), 3))
     assert await decoded(pieces, framer, PcmFormat(44100, 1)) == pcm(100) + pcm(2, seed=1)

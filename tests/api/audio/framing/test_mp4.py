@@ -1,4 +1,4 @@
-"""What is a fragment, and what only looks like one."""
+"""The MP4 framer tells valid fragments from invalid ones."""
 
 import re
 
@@ -11,7 +11,7 @@ FRAGMENTS = (
 
 
 def mp4_fragments() -> tuple[bytes, list[bytes]]:
-    """The index, and fragments of a second each."""
+    """Return the index (``moov``), and the fragments."""
     data = encode(speech(), "-c:a", "aac", *FRAGMENTS, "-f", "mp4")
     starts = [found.start() - 4 for found in re.finditer(rb"moof\0\0\0\x10mfhd", data)]
     ends = [*starts[1:], data.index(b"mfra", starts[-1]) - 4]
@@ -20,13 +20,13 @@ def mp4_fragments() -> tuple[bytes, list[bytes]]:
 
 
 def with_long_size(fragment: bytes) -> bytes:
-    """The same with the size of its ``mdat`` in 64 bits."""
+    """Return the fragment with a 64-bit size of its ``mdat``."""
     place = fragment.index(b"mdat") - 4
     size = int.from_bytes(fragment[place : place + 4], "big") + 8
     return fragment[:place] + b"\0\0\0\x01mdat" + size.to_bytes(8, "big") + fragment[place + 8 :]
 
 
-def test_fragments_with_sizes_of_64_bits_are_passed_on() -> None:
+def test_fragments_with_64_bit_sizes_are_passed_on() -> None:
     index, fragments = mp4_fragments()
     data = index + b"".join(map(with_long_size, fragments))
     framer = Mp4Framer()
@@ -34,7 +34,7 @@ def test_fragments_with_sizes_of_64_bits_are_passed_on() -> None:
     assert framer.skipped_bytes == 0
 
 
-def test_fragments_that_never_fit_are_passed_on() -> None:
+def test_fragments_are_passed_on_if_all_of_them_have_padding() -> None:
     index, fragments = mp4_fragments()
     padded = []
     for fragment in fragments:
@@ -46,7 +46,7 @@ def test_fragments_that_never_fit_are_passed_on() -> None:
     assert framer.feed(data) + framer.finish() == data
 
 
-def test_a_fragment_that_lies_is_skipped_and_no_other() -> None:
+def test_a_fragment_with_a_wrong_sample_count_is_skipped_and_no_other() -> None:
     index, fragments = mp4_fragments()
     place = fragments[1].index(b"trun") + 20
     lie = fragments[1][:place] + b"\x7f" + fragments[1][place + 1 :]
@@ -56,7 +56,7 @@ def test_a_fragment_that_lies_is_skipped_and_no_other() -> None:
     assert framer.skipped_bytes == len(lie)
 
 
-def test_the_last_audio_of_unknown_length_is_passed_to_its_end() -> None:
+def test_a_last_fragment_of_unknown_length_is_passed_on_to_its_end() -> None:
     index, fragments = mp4_fragments()
     place = fragments[0].index(b"mdat") - 4
     open_ended = fragments[0][:place] + bytes(4) + fragments[0][place + 4 :]

@@ -1,4 +1,4 @@
-"""Pages go through one by one; one that lies about its length costs itself."""
+"""The Ogg framer passes whole pages; a page with a wrong length costs only itself."""
 
 import re
 
@@ -20,12 +20,12 @@ def framed(data: bytes, seed: int) -> tuple[bytes, int]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_undamaged_pages_go_through_as_they_are(seed: int) -> None:
+def test_the_framer_passes_undamaged_pages_unchanged(seed: int) -> None:
     assert len(STARTS) > 10
     assert framed(DATA, seed) == (DATA, 0)
 
 
-def test_a_page_goes_through_as_soon_as_it_is_whole() -> None:
+def test_the_framer_passes_a_page_as_soon_as_it_is_complete() -> None:
     framer = OggFramer()
     assert framer.feed(DATA[:BEHIND]) == DATA[:BEHIND]
 
@@ -37,15 +37,15 @@ def test_a_page_that_claims_to_be_longer_is_skipped(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_is_between_pages_is_skipped(seed: int) -> None:
+def test_bytes_between_pages_are_skipped(seed: int) -> None:
     assert framed(DATA[:MIDDLE] + b"OggS junk" + DATA[MIDDLE:], seed) == (DATA, 9)
 
 
-def test_the_cut_end_of_a_stream_is_left_to_ffmpeg() -> None:
+def test_the_framer_passes_a_truncated_end_to_ffmpeg() -> None:
     assert framed(DATA[: BEHIND - 10], 1) == (DATA[: BEHIND - 10], 0)
 
 
-def test_audio_may_look_like_a_page_of_another_stream() -> None:
+def test_audio_that_looks_like_a_page_header_is_passed_on() -> None:
     body = b"OggS\0\0" + bytes(40)
     page = b"OggS\0\x02" + bytes(8) + b"\1\0\0\0" + bytes(8) + bytes([1, len(body)]) + body
     assert framed(page + page, 3) == (page + page, 0)

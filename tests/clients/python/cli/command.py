@@ -1,4 +1,4 @@
-"""The command as a process of its own."""
+"""Run the command line of the client as a separate process."""
 
 import json
 import os
@@ -12,7 +12,7 @@ _SOURCES = os.pathsep.join(map(str, (_ROOT, _ROOT / "clients" / "python" / "src"
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-    """``sercuescribe`` as it is when only the client is installed, or not even that."""
+    """Start ``sercuescribe`` with the client's commands only."""
     environ = {**os.environ, "PYTHONPATH": _SOURCES, **options.pop("environ", {})}
     return subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, *arguments],
@@ -33,7 +33,7 @@ def events(printed: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines()]
 
 
-# The commands by name, whether or not the distribution is installed here.
+# Add the commands explicitly, because the distribution need not be installed.
 _PROGRAM = """
 from sercuescribe_client.cli import commands, download, record, sessions
 for each in (download.download, record.record, sessions.sessions):

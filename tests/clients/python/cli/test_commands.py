@@ -21,7 +21,7 @@ _CLIENT = {"record", "sessions", "download"}
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both distributions, as their projects say, whatever this environment has."""
+    """Simulate that both distributions are installed, from their pyproject.toml."""
     table: dict[str, str] = {}
     for folder in _PROJECTS:
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]

@@ -1,4 +1,4 @@
-"""The microphone, with a sound library that is made up."""
+"""The microphone source, with a fake sound library."""
 
 import sys
 import threading
@@ -12,7 +12,7 @@ from sercuescribe_client.cli.microphone import open_microphone
 
 
 class Stream:
-    """Calls back from a thread of its own, as PortAudio does."""
+    """A stream that calls back from a thread of its own, like PortAudio."""
 
     def __init__(self, *, callback: Any, **options: Any) -> None:
         self.options = options
@@ -27,7 +27,7 @@ class Stream:
         self._thread.join()
 
 
-async def test_blocks_come_in_the_order_in_which_they_are_heard(
+async def test_blocks_arrive_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(RawInputStream=Stream))
@@ -37,7 +37,7 @@ async def test_blocks_come_in_the_order_in_which_they_are_heard(
     assert heard == [bytes([number]) * 4 for number in range(3)]
 
 
-def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_gives_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(click.UsageError, match=r"pip install 'sercuescribe-client\[microphone\]'"):
         open_microphone(16000, 1)

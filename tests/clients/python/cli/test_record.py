@@ -1,4 +1,4 @@
-"""``sercuescribe record`` against a real service, every sample compared."""
+"""``sercuescribe record`` against a real service, with every sample compared."""
 
 import os
 import pty
@@ -29,7 +29,7 @@ def next_event(stdout: IO[str] | None, name: str) -> dict[str, Any]:
             return event
 
 
-def test_files_become_sessions_with_the_rate_and_channels_of_their_headers(
+def test_each_file_is_recorded_with_the_rate_and_channels_of_its_header(
     service: Service, tmp_path: Path
 ) -> None:
     stereo = tmp_path / "stereo.wav"
@@ -43,7 +43,7 @@ def test_files_become_sessions_with_the_rate_and_channels_of_their_headers(
     assert second["chunks"] == second["acked"] == second["persisted"]
 
 
-def test_standard_input_is_recorded_as_the_options_say(service: Service, tmp_path: Path) -> None:
+def test_standard_input_is_recorded_with_the_options(service: Service, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.write_bytes(pcm(16000))
     options = ("--sample-rate", "16000", "--format", "pcm_s16le", "--user-id", "alice")
@@ -61,7 +61,7 @@ def server_environ(service: Service) -> dict[str, str]:
     return {"SERCUESCRIBE_SERVER": service.url}
 
 
-def test_real_time_takes_as_long_as_the_audio(service: Service, tmp_path: Path) -> None:
+def test_realtime_sends_at_the_pace_of_the_audio(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "second.wav"
     path.write_bytes(wav(pcm(16000), sample_rate=16000))
     done = run("record", "--realtime", "--json", path, environ=server_environ(service))
@@ -71,16 +71,16 @@ def test_real_time_takes_as_long_as_the_audio(service: Service, tmp_path: Path) 
     assert recorded_pcm(service, completed["session_id"]) == pcm(16000)
 
 
-def test_real_time_needs_bytes_that_tell_their_duration(service: Service, tmp_path: Path) -> None:
+def test_realtime_refuses_input_of_unknown_duration(service: Service, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abcd" * 10)
     done = run(
         "record", "--realtime", "--format", "mp3", tmp_path / "x", environ=server_environ(service)
     )
     assert done.returncode == 2
-    assert "do not tell how long they last" in done.stderr
+    assert "--realtime needs WAV or raw audio" in done.stderr
 
 
-def test_ctrl_c_finishes_the_session_and_says_where_it_is(service: Service) -> None:
+def test_ctrl_c_finishes_the_session(service: Service) -> None:
     with start(
         "record", "-", "--json", stdin=subprocess.PIPE, environ=server_environ(service)
     ) as process:
@@ -96,7 +96,7 @@ def test_ctrl_c_finishes_the_session_and_says_where_it_is(service: Service) -> N
     assert recorded_pcm(service, session_id) == b"four"
 
 
-def test_ctrl_c_before_anything_came_ends_at_once(service: Service) -> None:
+def test_ctrl_c_before_any_input_quits_at_once(service: Service) -> None:
     with start("record", "-", stdin=subprocess.PIPE, environ=server_environ(service)) as process:
         waiting = psutil.Process(process.pid)
         while waiting.status() != psutil.STATUS_SLEEPING or not handles_sigint(process.pid):
@@ -107,13 +107,13 @@ def test_ctrl_c_before_anything_came_ends_at_once(service: Service) -> None:
 
 
 def handles_sigint(pid: int) -> bool:
-    """Whether the loop takes it: then the wake-up descriptor is what it goes to."""
+    """Return whether the process handles SIGINT on its event loop, which also catches SIGTERM."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)  # type: ignore[index]
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
-def test_a_second_ctrl_c_ends_at_once_and_leaves_the_session(
+def test_a_second_ctrl_c_quits_at_once_and_keeps_the_session_active(
     start_service: Callable[..., Service], tmp_path: Path
 ) -> None:
     service = start_service()
@@ -129,12 +129,12 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_the_session(
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert err == f"sercuescribe: left unfinished: session {session_id}\n"
+    assert err == f"sercuescribe: session {session_id} is not finished\n"
     service.start()
     assert service.get(f"/api/audio/sessions/{session_id}").json()["status"] == "active"
 
 
-def test_an_hour_at_full_speed_is_exact_with_memory_flat_and_a_crash_in_the_middle(
+def test_an_hour_at_full_speed_survives_a_crash_with_bounded_memory(
     start_service: Callable[..., Service], tmp_path: Path
 ) -> None:
     service, hour = start_service(), tmp_path / "hour.wav"
@@ -159,7 +159,9 @@ def test_an_hour_at_full_speed_is_exact_with_memory_flat_and_a_crash_in_the_midd
     assert most_bytes < 120_000_000
 
 
-def test_a_terminal_sees_a_bar_and_a_file_the_result(service: Service, tmp_path: Path) -> None:
+def test_progress_goes_to_the_terminal_and_the_result_to_stdout(
+    service: Service, tmp_path: Path
+) -> None:
     terminal, display = pty.openpty()
     with (tmp_path / "out").open("w") as out:
         environ = {**server_environ(service), "TERM": "xterm", "COLUMNS": "200"}
@@ -174,9 +176,7 @@ def test_a_terminal_sees_a_bar_and_a_file_the_result(service: Service, tmp_path:
     assert "4.8 s, 4 acked, 4 persisted" in seen
 
 
-def test_what_cannot_be_decoded_is_told_and_the_command_fails(
-    service: Service, tmp_path: Path
-) -> None:
+def test_a_decode_error_is_printed_and_fails_the_command(service: Service, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"RIFF\0\0\0\0WAVEdata\4\0\0\0" + bytes(200_000))
     done = run("record", tmp_path / "bad.wav", environ=server_environ(service))
     assert done.returncode == 1
@@ -184,17 +184,17 @@ def test_what_cannot_be_decoded_is_told_and_the_command_fails(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--mic", str(SPEECH)), ("no such file",)])
-def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
+def test_invalid_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert run("record", *arguments).returncode == 2
 
 
-def test_a_service_that_is_not_there_is_exit_code_5() -> None:
+def test_an_unreachable_service_is_exit_code_5() -> None:
     done = run("record", SPEECH, "--retry-timeout", "0.5", "--server", "http://127.0.0.1:1")
     assert done.returncode == 5
     assert "gave up" in done.stderr
 
 
-def test_what_is_valid_is_told_in_json(service: Service) -> None:
+def test_a_json_error_lists_the_valid_values(service: Service) -> None:
     done = run("record", SPEECH, "--sample-rate", "1", "--json", environ=server_environ(service))
     assert done.returncode == 1
     assert events(done.stdout) == [

@@ -32,7 +32,7 @@ def test_sessions_are_listed_newest_first(service: Service, session_id: str) -> 
     assert (active.returncode, active.stdout) == (0, "")
 
 
-def test_a_session_is_shown_closed_and_deleted(service: Service, session_id: str) -> None:
+def test_sessions_can_be_shown_closed_and_deleted(service: Service, session_id: str) -> None:
     shown = run("sessions", "show", session_id, "--server", service.url)
     assert f"session_id:              {session_id}\n" in shown.stdout
     created = service.post("/api/audio/sessions").json()["session_id"]
@@ -57,7 +57,7 @@ def test_a_recording_is_downloaded(service: Service, session_id: str, tmp_path: 
     "arguments",
     [("sessions", "show"), ("sessions", "close"), ("sessions", "delete"), ("download",)],
 )
-def test_no_such_session_is_exit_code_3(
+def test_an_unknown_session_is_exit_code_3(
     service: Service, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     done = run(*arguments, _UNKNOWN_ID, "--server", service.url, cwd=tmp_path)
@@ -65,7 +65,7 @@ def test_no_such_session_is_exit_code_3(
     assert done.stderr == f"sercuescribe: Session not found (session {_UNKNOWN_ID})\n"
 
 
-def test_not_allowed_is_exit_code_4(start_service: Callable[..., Service]) -> None:
+def test_refused_credentials_are_exit_code_4(start_service: Callable[..., Service]) -> None:
     key = new_key()
     service = start_service(auth_mode="api_key", api_keys=key_line(key, "alice", ("record",)))
     for environ in ({}, {"SERCUESCRIBE_KEY": "wrong"}, {"SERCUESCRIBE_KEY": key}):
@@ -75,13 +75,13 @@ def test_not_allowed_is_exit_code_4(start_service: Callable[..., Service]) -> No
     assert done.returncode == 4
 
 
-def test_nobody_there_is_exit_code_5() -> None:
+def test_an_unreachable_service_is_exit_code_5() -> None:
     done = run("sessions", "list", "--json", "--server", "http://127.0.0.1:1")
     assert done.returncode == 5
     assert events(done.stdout)[0]["code"] == "unreachable"
 
 
-def test_what_is_not_the_service_is_told() -> None:
+def test_another_server_than_the_service_is_reported() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherServerHandler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -89,7 +89,7 @@ def test_what_is_not_the_service_is_told() -> None:
         server.shutdown()
         thread.join()
     assert done.returncode == 1
-    assert done.stderr.endswith("this is not a SercueScribe\n")
+    assert done.stderr.endswith("is not a SercueScribe service; check the address\n")
 
 
 class OtherServerHandler(http.server.BaseHTTPRequestHandler):
@@ -102,5 +102,5 @@ class OtherServerHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_what_is_no_address_is_wrong_usage() -> None:
+def test_an_invalid_address_is_exit_code_2() -> None:
     assert run("sessions", "list", "--server", "ftp://x").returncode == 2

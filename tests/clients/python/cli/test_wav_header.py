@@ -1,4 +1,4 @@
-"""The header of a WAV."""
+"""Parsing of WAV headers in the client."""
 
 import pytest
 
@@ -19,11 +19,11 @@ from tests.audio import chunk, extensible, speech, wav
         (b"", None),
     ],
 )
-def test_what_the_header_says(head: bytes, expected: WavFormat | None) -> None:
+def test_a_header_gives_rate_and_channels(head: bytes, expected: WavFormat | None) -> None:
     assert parse_wav_format(head) == expected
 
 
-def test_few_bytes_may_be_the_first_of_a_wav() -> None:
+def test_a_few_bytes_can_be_the_beginning_of_a_wav() -> None:
     assert may_be_wav(b"")
     assert may_be_wav(b"RI")
     assert not may_be_wav(b"RF6x")

@@ -1,4 +1,4 @@
-"""The doctor tells a store that can hold recordings from one that cannot, and what to do."""
+"""The doctor finds out whether a store can hold recordings, and says what to change."""
 
 import asyncio
 import contextlib
@@ -28,8 +28,8 @@ async def prepare(settings: BucketSettings, *origins: str) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def heedless(url: str) -> AsyncIterator[str]:
-    """The engine as one that does not know conditional writes."""
+async def without_conditional_writes(url: str) -> AsyncIterator[str]:
+    """Serve the engine through a proxy that removes the conditions of writes."""
     engine = urlsplit(url)
     serving: set[asyncio.Task[None]] = set()
 
@@ -58,7 +58,7 @@ async def heedless(url: str) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("engine", ["moto_url", "seaweedfs_url"])
-async def test_a_bucket_that_was_initialised_passes_every_check(
+async def test_an_initialised_bucket_passes_every_check(
     request: pytest.FixtureRequest, engine: str
 ) -> None:
     settings = bucket_settings(request.getfixturevalue(engine), prefix="doctor/")
@@ -71,7 +71,7 @@ async def test_a_bucket_that_was_initialised_passes_every_check(
     assert "Contents" not in left
 
 
-async def test_preparing_a_bucket_again_keeps_what_somebody_else_has_set(moto_url: str) -> None:
+async def test_preparing_a_bucket_again_keeps_foreign_rules(moto_url: str) -> None:
     settings = BucketSettings(bucket="shared", prefix="a/", endpoint_url=moto_url)
     await prepare(settings, "https://old.example")
     s3 = engines.client(moto_url)
@@ -94,7 +94,7 @@ async def test_preparing_a_bucket_again_keeps_what_somebody_else_has_set(moto_ur
     assert rules[1]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
 
 
-async def test_what_a_bucket_lacks_is_noted(moto_url: str) -> None:
+async def test_missing_bucket_settings_are_noted(moto_url: str) -> None:
     engines.client(moto_url).create_bucket(Bucket="bare", ACL="public-read")
     found = await outcomes(BucketSettings(bucket="bare", endpoint_url=moto_url))
     noted = {check for check, outcome in found.items() if outcome == "note"}
@@ -102,13 +102,15 @@ async def test_what_a_bucket_lacks_is_noted(moto_url: str) -> None:
     assert "fail" not in found.values()
 
 
-async def test_a_page_of_another_origin_is_noted(seaweedfs_url: str) -> None:
+async def test_a_cors_rule_for_another_origin_is_noted(seaweedfs_url: str) -> None:
     settings = BucketSettings(bucket="one-page", endpoint_url=seaweedfs_url)
     await prepare(settings, PAGE)
     assert (await outcomes(settings, "https://other.example"))["CORS"] == "note"
 
 
-async def test_nothing_is_tried_on_a_bucket_that_is_not_there(moto_url: str) -> None:
+async def test_a_missing_bucket_fails_the_first_and_only_check(
+    moto_url: str,
+) -> None:
     findings = [
         finding
         async for finding in examine(
@@ -119,7 +121,7 @@ async def test_nothing_is_tried_on_a_bucket_that_is_not_there(moto_url: str) -> 
     assert "sercuescribe bucket init" in findings[0].advice
 
 
-async def test_links_that_clients_cannot_open_fail(moto_url: str) -> None:
+async def test_unreachable_presigned_links_fail_the_check(moto_url: str) -> None:
     settings = bucket_settings(moto_url, prefix="")
     found = await outcomes(
         msgspec.structs.replace(settings, public_endpoint_url="http://127.0.0.1:9")
@@ -131,8 +133,8 @@ async def test_links_that_clients_cannot_open_fail(moto_url: str) -> None:
 async def test_a_store_without_conditional_writes_is_refused_by_name(
     moto_url: str, tmp_path: Path
 ) -> None:
-    async with heedless(moto_url) as url:
-        settings = bucket_settings(url, prefix="heedless/")
+    async with without_conditional_writes(moto_url) as url:
+        settings = bucket_settings(url, prefix="unconditional/")
         assert (await outcomes(settings))["conditional create"] == "fail"
         storage = S3Storage(settings, tmp_path)
         with pytest.raises(StorageUnavailableError, match="conditional create: 4 of 4 writers"):

@@ -20,7 +20,7 @@ SETTINGS = BucketSettings(
 
 @pytest.fixture
 def now(credentials: None) -> datetime:
-    """Botocore looks at the time itself."""
+    """Return the real time, because botocore reads the clock itself."""
     return datetime.now(UTC)
 
 
@@ -28,7 +28,7 @@ def query_of(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def test_a_link_opens_one_object_as_a_file_of_audio(now: datetime) -> None:
+def test_a_link_downloads_one_object_as_an_audio_file(now: datetime) -> None:
     link = Presigner(SETTINGS).link("a.wav", 60, now)
     assert link.url.startswith("http://store.internal:8333/recordings/team/a.wav?")
     query = query_of(link.url)
@@ -38,27 +38,27 @@ def test_a_link_opens_one_object_as_a_file_of_audio(now: datetime) -> None:
     assert query["response-content-disposition"] == 'attachment; filename="a.wav"'
 
 
-def test_clients_are_sent_to_the_public_address(now: datetime) -> None:
+def test_a_link_uses_the_public_endpoint(now: datetime) -> None:
     settings = msgspec.structs.replace(SETTINGS, public_endpoint_url="https://audio.example.org")
     link = Presigner(settings).link("a.wav", 60, now)
     assert link.url.startswith("https://audio.example.org/recordings/team/a.wav?")
 
 
-def test_the_bucket_stands_in_the_host_where_it_has_to(now: datetime) -> None:
+def test_without_path_style_the_bucket_is_in_the_host_name(now: datetime) -> None:
     settings = msgspec.structs.replace(SETTINGS, endpoint_url=None, path_style=False)
     url = urlsplit(Presigner(settings).link("a.wav", 60, now).url)
     assert (url.hostname or "").startswith("recordings.s3.")
     assert url.path == "/team/a.wav"
 
 
-def test_a_link_ends_when_its_time_is_over(now: datetime) -> None:
+def test_a_link_expires_after_its_ttl(now: datetime) -> None:
     link = Presigner(SETTINGS).link("a.wav", 3600, now)
     signed_at = datetime.strptime(query_of(link.url)["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
     assert abs(link.expires_at - (signed_at + timedelta(hours=1))) <= timedelta(seconds=2)
 
 
 @pytest.mark.parametrize(("ttl_seconds", "minutes"), [(60, 1), (36_000, 90)])
-def test_a_link_ends_with_the_credentials_that_signed_it(
+def test_a_link_expires_with_the_credentials_that_signed_it(
     monkeypatch: pytest.MonkeyPatch, now: datetime, ttl_seconds: int, minutes: int
 ) -> None:
     metadata: dict[str, Any] = {

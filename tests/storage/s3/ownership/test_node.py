@@ -9,19 +9,19 @@ from storage.s3.ownership.node import NODES, LeaseSettings, Node
 
 @pytest.fixture
 async def node(bucket: Bucket, tmp_path: Path) -> Node:
-    """Renews its lease every tenth of a second."""
+    """A node that renews its lease every tenth of a second."""
     node = Node(bucket, tmp_path, LeaseSettings(lease_seconds=0.3))
     await node.start()
     assert await bucket.keys(NODES) == [NODES + node.node_id]
     return node
 
 
-async def test_a_node_that_ends_leaves_no_lease(bucket: Bucket, node: Node) -> None:
+async def test_a_stopped_node_leaves_no_lease(bucket: Bucket, node: Node) -> None:
     await node.stop()
     assert await bucket.keys(NODES) == []
 
 
-async def test_a_renewal_that_is_on_its_way_does_not_bring_the_lease_back(
+async def test_a_renewal_in_flight_does_not_restore_a_released_lease(
     bucket: Bucket, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put, began = bucket.put, asyncio.Event()
@@ -37,7 +37,7 @@ async def test_a_renewal_that_is_on_its_way_does_not_bring_the_lease_back(
     assert await bucket.keys(NODES) == []
 
 
-async def test_a_renewal_that_waits_for_its_next_attempt_does_not_keep_the_lease(
+async def test_a_renewal_between_attempts_does_not_keep_the_lease(
     bucket: Bucket, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = asyncio.Event()

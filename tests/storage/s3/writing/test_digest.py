@@ -1,4 +1,4 @@
-"""Waveforms in a bucket: put with the audio, made anew by whoever takes a session up."""
+"""Waveforms in a bucket: stored with the audio, and measured again after a takeover."""
 
 import asyncio
 import hashlib
@@ -20,10 +20,10 @@ from tests.storage.s3.conftest import LEASE_SECONDS, OpenS3
 from tests.storage.test_conformance import LATER, append
 
 RATE = 16000
-DATA = pcm(20_000)  # some parts, and more
+DATA = pcm(20_000)  # several parts, the last one incomplete
 
 
-def test_what_is_given_out_of_turn_or_twice_does_not_count(tmp_path: Path) -> None:
+def test_repeated_or_early_audio_does_not_change_the_digest(tmp_path: Path) -> None:
     file = GrowingWaveform(tmp_path / "peaks", PcmFormat(RATE, 1))
     digest = Digest(file)
     for start, stop in ((0, 700), (0, 700), (900, 2000), (700, 9001), (700, 800), (9001, 40_000)):
@@ -37,8 +37,8 @@ async def peaks_of(storage: S3Storage, session_id: UUID) -> bytes:
     return (await (await storage.audio(await storage.manifest(session_id))).peaks()).encode()
 
 
-async def left_alone(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
-    """A session of half the audio, in several segments, whose node has died."""
+async def abandoned_session(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
+    """Return a session with half the audio, in several segments, whose node has died."""
     storage = open_s3(folder)
     await storage.start()
     recording = await storage.create(new_manifest())
@@ -51,10 +51,10 @@ async def left_alone(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
     return UUID(recording.manifest.session_id)
 
 
-async def test_whoever_takes_a_session_up_measures_it_anew(
+async def test_a_takeover_measures_the_session_again(
     open_s3: OpenS3, clock: ManualClock, tmp_path: Path
 ) -> None:
-    session_id = await left_alone(open_s3, tmp_path / "one", clock)
+    session_id = await abandoned_session(open_s3, tmp_path / "one", clock)
     storage = open_s3(tmp_path / "other")
     await storage.start()
     assert await peaks_of(storage, session_id) == dat(DATA[:20_000], sample_rate=RATE)
@@ -69,7 +69,7 @@ async def test_whoever_takes_a_session_up_measures_it_anew(
     await storage.stop()
 
 
-async def test_what_was_not_measured_when_it_was_closed_is_measured_afterwards(
+async def test_audio_not_measured_at_completion_is_measured_in_the_background(
     open_s3: OpenS3,
     clock: ManualClock,
     tmp_path: Path,
@@ -78,7 +78,7 @@ async def test_what_was_not_measured_when_it_was_closed_is_measured_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("storage.s3.writing.recording._DIGEST_STEP_BYTES", 1000)
-    session_id = await left_alone(open_s3, tmp_path / "one", clock)
+    session_id = await abandoned_session(open_s3, tmp_path / "one", clock)
     storage = open_s3(tmp_path / "other")
     await storage.start()
     recording = await storage.open(await storage.manifest(session_id))
@@ -91,10 +91,10 @@ async def test_what_was_not_measured_when_it_was_closed_is_measured_afterwards(
     await storage.stop()
 
 
-async def test_a_recording_without_its_waveform_gets_it_when_asked_and_loses_it_when_deleted(
+async def test_a_missing_waveform_is_measured_on_request_until_deletion(
     open_s3: OpenS3, clock: ManualClock, tmp_path: Path, moto_url: str, prefix: str
 ) -> None:
-    session_id = await left_alone(open_s3, tmp_path / "one", clock)
+    session_id = await abandoned_session(open_s3, tmp_path / "one", clock)
     storage = open_s3(tmp_path / "other")
     await storage.start()
     recording = await storage.open(await storage.manifest(session_id))

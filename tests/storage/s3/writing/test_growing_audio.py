@@ -1,4 +1,4 @@
-"""A snapshot of growing audio stays exact while its audio moves from the spool to the bucket."""
+"""A snapshot of growing audio stays exact while audio moves from the spool to the bucket."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ DATA = pcm(1000)
 
 
 class Segments:
-    """What is persisted."""
+    """The persisted audio."""
 
     keys = SessionKeys(UUID(int=1))
 
@@ -34,7 +34,7 @@ class Segments:
 
 
 class SpoolProbe:
-    """A spool that can be freed in the middle of a read. What was freed is read as zeros."""
+    """A spool that can be freed in the middle of a read; freed ranges are read as zeros."""
 
     def __init__(self) -> None:
         self.hole = (0, 0)
@@ -65,7 +65,7 @@ def spool() -> SpoolProbe:
 
 @pytest.fixture
 def audio(segments: Segments, spool: SpoolProbe) -> GrowingAudio:
-    """Made when nothing was persisted."""
+    """A snapshot taken when nothing was persisted."""
 
     async def pixels() -> bytes:
         return b""
@@ -78,32 +78,32 @@ def audio(segments: Segments, spool: SpoolProbe) -> GrowingAudio:
     )
 
 
-async def test_what_is_not_persisted_comes_from_the_spool(audio: GrowingAudio) -> None:
+async def test_unpersisted_audio_comes_from_the_spool(audio: GrowingAudio) -> None:
     assert await content(audio) == wav.header(FORMAT, len(DATA)) + DATA
 
 
-async def test_what_was_freed_since_comes_from_segments(
+async def test_audio_freed_after_the_snapshot_comes_from_segments(
     audio: GrowingAudio, segments: Segments, spool: SpoolProbe
 ) -> None:
     segments.pcm_bytes, spool.hole = 1500, (400, 1200)
     assert await content(audio, wav.HEADER_BYTES) == DATA
 
 
-async def test_what_is_freed_while_it_is_read_is_read_again(
+async def test_audio_freed_during_a_read_is_read_again_from_segments(
     audio: GrowingAudio, segments: Segments, spool: SpoolProbe
 ) -> None:
     segments.pcm_bytes, spool.frees_while_read = 1500, (400, 1200)
     assert await content(audio, wav.HEADER_BYTES) == DATA
 
 
-async def test_what_was_persisted_as_a_whole_needs_no_spool(
+async def test_fully_persisted_audio_needs_no_spool(
     audio: GrowingAudio, segments: Segments, spool: SpoolProbe
 ) -> None:
     segments.pcm_bytes, spool.is_gone = len(DATA), True
     assert await content(audio, wav.HEADER_BYTES) == DATA
 
 
-async def test_what_is_nowhere_is_an_error(
+async def test_audio_in_neither_place_raises_an_error(
     audio: GrowingAudio, segments: Segments, spool: SpoolProbe
 ) -> None:
     segments.pcm_bytes, spool.is_gone = 1500, True

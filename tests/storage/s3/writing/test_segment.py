@@ -1,4 +1,4 @@
-"""A few seconds of audio as a WAV file, there and back."""
+"""Encoding and decoding of segments."""
 
 import io
 
@@ -22,7 +22,7 @@ def test_a_segment_is_read_back_sample_for_sample(pcm_format: PcmFormat, data: b
     assert Segment.decode(encoded) == segment
 
 
-def test_a_segment_is_a_file_that_others_play() -> None:
+def test_other_readers_can_play_a_segment() -> None:
     segment = Segment(PcmFormat(48000, 2), pcm(4800, channels=2))
     samples, sample_rate = soundfile.read(io.BytesIO(segment.encode()), dtype="int16")
     assert (sample_rate, samples.shape) == (48000, (4800, 2))
@@ -36,7 +36,7 @@ def test_a_segment_knows_its_length() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 3, 11, 12, 20, 43, 44, 100, 243])
-def test_a_segment_cut_short_is_refused(length: int) -> None:
+def test_a_truncated_segment_is_refused(length: int) -> None:
     encoded = Segment(PcmFormat(16000, 1), pcm(100)).encode()
     with pytest.raises(SegmentError):
         Segment.decode(encoded[:length])
@@ -51,14 +51,14 @@ def test_a_segment_cut_short_is_refused(length: int) -> None:
         wav(pcm(10), data_bytes=1000),
         wav(pcm(10)) + b"more",
     ],
-    ids=["noise", "24 bits", "float", "audio missing", "something behind it"],
+    ids=["noise", "24 bits", "float", "audio missing", "trailing bytes"],
 )
-def test_what_is_no_segment_is_refused(data: bytes) -> None:
+def test_bytes_that_are_not_a_segment_are_refused(data: bytes) -> None:
     with pytest.raises(SegmentError):
         Segment.decode(data)
 
 
 @given(st.binary(max_size=300))
-def test_nothing_but_its_own_error_comes_of_other_bytes(data: bytes) -> None:
+def test_random_bytes_raise_only_segment_errors(data: bytes) -> None:
     with pytest.raises(SegmentError):
         Segment.decode(b"RIFF" + data)

@@ -45,7 +45,7 @@ async def lease(bucket: Bucket, keys: SessionKeys, node: Node) -> Lease:
 
 @pytest.fixture
 async def segments(bucket: Bucket, keys: SessionKeys, lease: Lease) -> SegmentLog:
-    """Four of them, one without audio."""
+    """Four segments, one without audio."""
     segments = SegmentLog(bucket, keys, FORMAT, lease)
     for count, (start, stop) in enumerate(itertools.pairwise(_CUTS), 1):
         await segments.append(AUDIO[start:stop], Checkpoint(count, stop))
@@ -56,14 +56,14 @@ async def read(segments: SegmentLog, start: int, stop: int) -> bytes:
     return b"".join([block async for block in segments.read(start, stop)])
 
 
-async def test_any_range_is_read_across_segments(segments: SegmentLog) -> None:
+async def test_a_range_is_read_across_segments(segments: SegmentLog) -> None:
     edges = [0, 1, 999, 1000, 1001, 1002, 1003, 2999, 3000]
     for start in edges:
         for stop in edges:
             assert await read(segments, start, stop) == AUDIO[start:stop]
 
 
-async def test_the_last_segment_tells_how_far_the_recording_got(
+async def test_the_last_segment_holds_the_checkpoint(
     bucket: Bucket, keys: SessionKeys, lease: Lease
 ) -> None:
     stream = StreamCheckpoint(1, 0, 0, bytes(range(256)))
@@ -75,11 +75,11 @@ async def test_the_last_segment_tells_how_far_the_recording_got(
     assert await read(segments, 0, 3000) == AUDIO
 
 
-async def test_no_segments_are_an_empty_recording(bucket: Bucket, keys: SessionKeys) -> None:
+async def test_a_log_without_segments_loads_as_empty(bucket: Bucket, keys: SessionKeys) -> None:
     assert await SegmentLog(bucket, keys, FORMAT).load() == Checkpoint()
 
 
-async def test_a_segment_is_a_wav_by_itself(
+async def test_each_segment_is_a_valid_wav(
     bucket: Bucket, keys: SessionKeys, segments: SegmentLog
 ) -> None:
     assert Segment.decode(await bucket.get(keys.segment(0))) == Segment(FORMAT, AUDIO[:1000])
@@ -102,7 +102,7 @@ async def test_a_segment_without_a_checkpoint_is_reported(
         await SegmentLog(bucket, keys, FORMAT).load()
 
 
-async def test_a_writer_that_was_followed_by_another_cannot_write(
+async def test_a_writer_with_a_successor_cannot_write(
     bucket: Bucket, keys: SessionKeys, segments: SegmentLog, node: Node
 ) -> None:
     successor = SegmentLog(bucket, keys, FORMAT, await Lease.acquire(bucket, keys, node))
@@ -113,7 +113,7 @@ async def test_a_writer_that_was_followed_by_another_cannot_write(
     assert await read(successor, 2998, 3002) == AUDIO[2998:] + b"\0\0"
 
 
-async def test_a_segment_whose_answers_were_lost_is_there_once(
+async def test_a_segment_is_written_once_if_the_answers_are_lost(
     bucket: Bucket, keys: SessionKeys, lease: Lease, store: FaultyStore
 ) -> None:
     segments = SegmentLog(bucket, keys, FORMAT, lease)

@@ -18,7 +18,7 @@ AUDIO = pcm(5000)
 
 
 class Spools:
-    """Spools of one session, as processes of one node make them one after the other."""
+    """The spools of one session, as successive processes of one node create them."""
 
     def __init__(self, folder: Path) -> None:
         self.paths = SessionPaths(folder, UUID(MANIFEST.session_id))
@@ -59,20 +59,20 @@ def append(spool: Spool, size_bytes: int) -> Checkpoint:
 
 
 def targets(spool: Spool) -> list[Checkpoint]:
-    """Where segments end from the beginning on."""
+    """Return the ends of all segments from the beginning on."""
     found = [Checkpoint()]
     while (target := spool.next_segment_end(found[-1])) != found[-1]:
         found.append(target)
     return found[1:]
 
 
-def test_what_is_far_behind_is_shipped_mark_by_mark_and_the_rest_at_once(spools: Spools) -> None:
+def test_a_backlog_is_uploaded_mark_by_mark_and_the_rest_as_one_segment(spools: Spools) -> None:
     spool = spools.create()
     checkpoints = [append(spool, 600) for _ in range(9)]
     assert targets(spool) == [checkpoints[each] for each in (1, 3, 5, 8)]
 
 
-def test_marks_outlive_the_process(spools: Spools) -> None:
+def test_marks_survive_the_process(spools: Spools) -> None:
     spool = spools.create()
     checkpoints = [append(spool, 600) for _ in range(9)]
     spool = spools.recovered()
@@ -80,7 +80,7 @@ def test_marks_outlive_the_process(spools: Spools) -> None:
     assert spool.read(0, 3000) == AUDIO[:3000]
 
 
-def test_a_torn_mark_is_passed_over_and_no_audio_with_it(spools: Spools) -> None:
+def test_a_torn_mark_is_skipped_and_no_audio_is_lost(spools: Spools) -> None:
     spool = spools.create()
     checkpoints = [append(spool, 1000) for _ in range(5)]
     marks = spools.paths.state / "marks"
@@ -88,7 +88,7 @@ def test_a_torn_mark_is_passed_over_and_no_audio_with_it(spools: Spools) -> None
     assert targets(spools.recovered()) == [checkpoints[0], checkpoints[1], checkpoints[4]]
 
 
-def test_a_mark_ahead_of_the_checkpoint_is_not_believed(spools: Spools) -> None:
+def test_a_mark_ahead_of_the_checkpoint_is_ignored(spools: Spools) -> None:
     spool = spools.create()
     first = append(spool, 1000)
     state = spools.paths.checkpoint.read_bytes()
@@ -98,7 +98,7 @@ def test_a_mark_ahead_of_the_checkpoint_is_not_believed(spools: Spools) -> None:
     assert targets(spools.recovered()) == [first]
 
 
-def test_what_was_freed_is_never_read_as_silence(spools: Spools) -> None:
+def test_freed_audio_is_never_read_as_silence(spools: Spools) -> None:
     spool = spools.create()
     for _ in range(10):
         append(spool, 1000)
@@ -113,12 +113,12 @@ def test_what_was_freed_is_never_read_as_silence(spools: Spools) -> None:
         assert each.read(0, 3000) + each.read(7000, 10_000) == AUDIO[:3000] + AUDIO[7000:]
 
 
-def test_the_hole_only_grows_whatever_is_freed_next(spools: Spools) -> None:
+def test_freeing_a_smaller_range_does_not_shrink_the_hole(spools: Spools) -> None:
     spool = spools.create()
     for _ in range(10):
         append(spool, 1000)
     spool.free(3000, 7000)
-    spool.free(3000, 4000)  # as an upload that was begun anew does
+    spool.free(3000, 4000)  # as a restarted upload does
     spool.free(3000, 8000)
     for each in (spool, spools.recovered()):
         assert each.holds(0, 3000)
@@ -133,7 +133,7 @@ def test_a_spool_restored_without_an_upload_has_no_hole(spools: Spools) -> None:
     assert spool.holds(0, 4000)
 
 
-def test_freed_room_is_given_back(spools: Spools) -> None:
+def test_freed_space_is_returned_to_the_file_system(spools: Spools) -> None:
     spool = spools.create()
     spool.append(bytes(1024 * 1024), Checkpoint(1, 1024 * 1024))
     spool.sync()
@@ -144,7 +144,7 @@ def test_freed_room_is_given_back(spools: Spools) -> None:
     assert after.st_blocks < before.st_blocks
 
 
-def test_a_restored_spool_goes_on_where_the_bucket_ends(spools: Spools) -> None:
+def test_a_restored_spool_continues_where_the_bucket_ends(spools: Spools) -> None:
     spool = spools.create()
     spool.begin_restore(4000, (1000, 3000))
     spool.write(AUDIO[:1000], 0)
@@ -162,14 +162,14 @@ def test_a_restored_spool_goes_on_where_the_bucket_ends(spools: Spools) -> None:
     assert spool.read_input(1, 0, 5) == b"input"
 
 
-def test_a_spool_left_while_it_was_restored_is_an_empty_one(spools: Spools) -> None:
+def test_a_partly_restored_spool_is_recovered_as_empty(spools: Spools) -> None:
     spool = spools.create()
     spool.begin_restore(4000, (1000, 3000))
     spool.write(AUDIO[:500], 0)
     assert spools.recovered().checkpoint == Checkpoint()
 
 
-def test_audio_that_is_not_there_is_an_error(spools: Spools) -> None:
+def test_reading_past_the_end_raises_an_error(spools: Spools) -> None:
     spool = spools.create()
     append(spool, 100)
     with pytest.raises(StorageUnavailableError):
@@ -177,7 +177,7 @@ def test_audio_that_is_not_there_is_an_error(spools: Spools) -> None:
 
 
 @pytest.mark.parametrize("end", [Spool.discard, None], ids=["open", "after its process"])
-def test_nothing_stays_of_a_spool_that_is_not_needed(
+def test_a_discarded_spool_leaves_no_files(
     spools: Spools, end: Callable[[Spool], None] | None
 ) -> None:
     spool = spools.create()

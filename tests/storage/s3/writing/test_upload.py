@@ -14,14 +14,14 @@ FIRST, SECOND, LAST = AUDIO[:PART_BYTES], AUDIO[PART_BYTES:-200], AUDIO[-200:]
 
 
 async def begun(bucket: Bucket) -> Upload:
-    """All but the first part, which is put at the end."""
+    """Return an upload of all parts but the first, which is uploaded last."""
     upload = await Upload.create(bucket, KEY)
     await upload.put(2, SECOND)
     await upload.put(3, LAST)
     return upload
 
 
-async def test_parts_become_one_object_in_the_order_of_their_numbers(bucket: Bucket) -> None:
+async def test_parts_form_one_object_in_the_order_of_their_numbers(bucket: Bucket) -> None:
     upload = await begun(bucket)
     await upload.put(1, FIRST)
     await upload.complete(len(AUDIO))
@@ -40,7 +40,7 @@ async def test_the_next_writer_finds_the_upload_and_its_parts_of_full_size(bucke
     assert await bucket.get(KEY) == AUDIO
 
 
-async def test_the_next_part_is_the_first_that_is_missing_behind_the_first(bucket: Bucket) -> None:
+async def test_the_next_part_is_the_first_missing_one_after_part_one(bucket: Bucket) -> None:
     upload = await Upload.create(bucket, KEY)
     assert upload.next_number == 2
     await upload.put(1, FIRST)
@@ -50,12 +50,12 @@ async def test_the_next_part_is_the_first_that_is_missing_behind_the_first(bucke
     assert upload.next_number == 4
 
 
-async def test_where_nobody_began_nothing_is_found(bucket: Bucket) -> None:
+async def test_find_returns_none_for_a_key_without_an_upload(bucket: Bucket) -> None:
     await begun(bucket)
     assert await Upload.find(bucket, "audio", PART_BYTES) is None
 
 
-async def test_of_several_uploads_one_stays(bucket: Bucket) -> None:
+async def test_find_keeps_one_of_several_uploads(bucket: Bucket) -> None:
     for _ in range(3):
         await begun(bucket)
     found = await Upload.find(bucket, KEY, PART_BYTES)
@@ -66,7 +66,7 @@ async def test_of_several_uploads_one_stays(bucket: Bucket) -> None:
     assert await open_uploads(bucket, KEY) == []
 
 
-async def test_no_object_is_made_of_parts_that_are_not_all_there(bucket: Bucket) -> None:
+async def test_an_upload_with_a_missing_part_is_not_completed(bucket: Bucket) -> None:
     upload = await Upload.create(bucket, KEY)
     await upload.put(1, FIRST)
     await upload.put(3, LAST)
@@ -75,7 +75,7 @@ async def test_no_object_is_made_of_parts_that_are_not_all_there(bucket: Bucket)
     assert await bucket.keys(KEY) == []
 
 
-async def test_a_part_that_was_put_again_counts_as_it_is_now(bucket: Bucket) -> None:
+async def test_a_part_uploaded_again_replaces_the_earlier_one(bucket: Bucket) -> None:
     upload = await begun(bucket)
     await upload.put(1, bytes(PART_BYTES))
     await upload.put(1, FIRST)
@@ -83,7 +83,7 @@ async def test_a_part_that_was_put_again_counts_as_it_is_now(bucket: Bucket) -> 
     assert await bucket.get(KEY) == AUDIO
 
 
-async def test_completion_whose_answer_was_lost_is_met_by_the_next_try(
+async def test_completing_again_after_a_lost_answer_succeeds(
     bucket: Bucket, store: FaultyStore
 ) -> None:
     upload = await begun(bucket)
@@ -95,7 +95,7 @@ async def test_completion_whose_answer_was_lost_is_met_by_the_next_try(
     assert await bucket.get(KEY) == AUDIO
 
 
-async def test_another_object_under_the_key_is_not_taken_for_the_completed_one(
+async def test_completing_does_not_accept_another_object_under_the_key(
     bucket: Bucket,
 ) -> None:
     upload = await begun(bucket)

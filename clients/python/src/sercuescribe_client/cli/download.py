@@ -1,4 +1,4 @@
-"""``sercuescribe download``: a recording into a file."""
+"""``sercuescribe download``: download a recording into a file."""
 
 import asyncio
 import json
@@ -17,14 +17,14 @@ from sercuescribe_client.cli.progress_display import download_progress_bar
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; SESSION_ID.wav if not given.",
+    help="File to write. Default: SESSION_ID.wav.",
 )
 @common_options
 @retry_timeout_option
 def download(
     common: CommonOptions, session_id: str, output: Path | None, retry_timeout_seconds: float
 ) -> None:
-    """Download a recording as WAV; goes on where an earlier attempt ended."""
+    """Download a recording as WAV, and resume an earlier incomplete download."""
     path = output or Path(f"{session_id}.wav")
 
     async def run() -> None:

@@ -29,8 +29,8 @@ _EXIT_CODE_BY_ERROR_CODE = {
 }
 
 EXIT_CODES_HELP = """
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such session, 4 not allowed,
-5 the service was not reached, 130 interrupted (what was sent is recorded).
+Exit codes: 0 success, 1 failure, 2 invalid usage, 3 session not found, 4 not allowed,
+5 service not reachable, 130 interrupted (the audio sent so far is recorded).
 """
 
 

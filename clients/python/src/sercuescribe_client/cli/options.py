@@ -55,7 +55,7 @@ _COMMON_OPTIONS: list[Decorator] = [
         "--key",
         envvar="SERCUESCRIBE_KEY",
         show_envvar=True,
-        help="API key or token. As an option it shows in the list of processes.",
+        help="API key or token. Prefer the variable: process lists show options to other users.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line."),
 ]
@@ -68,5 +68,5 @@ retry_timeout_option = click.option(
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="Stop retrying when the service has not answered for this long.",
+    help="Stop retrying after the service has not answered for this time.",
 )

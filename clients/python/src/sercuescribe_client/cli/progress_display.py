@@ -60,7 +60,7 @@ class ProgressBarDisplay:
             self._bar.update(self._task, completed=sent_bytes, state=state)
 
     def show_finishing(self) -> None:
-        self._bar.console.print("finishing the session; Ctrl-C again ends at once")
+        self._bar.console.print("finishing the session; press Ctrl-C again to quit at once")
 
     def show_unfinished(self, session: Session) -> None:
         self._bar.stop()
@@ -146,7 +146,7 @@ def _progress_bar(last_column: str, *, is_shown: bool = True) -> Progress:
         TimeRemainingColumn(compact=True),
         TextColumn(last_column, markup=False),
         console=console,
-        redirect_stdout=False,  # rich would print it on standard error, with the bar
+        redirect_stdout=False,  # rich would print it on standard error
         redirect_stderr=False,
         disable=not (is_shown and console.is_terminal),
     )
@@ -165,4 +165,4 @@ def _print_event(event: str, session: Session, **details: Any) -> None:
 
 
 def _print_unfinished(session: Session) -> None:
-    click.echo(f"sercuescribe: left unfinished: session {session.session_id}", err=True)
+    click.echo(f"sercuescribe: session {session.session_id} is not finished", err=True)

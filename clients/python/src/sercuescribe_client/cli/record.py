@@ -34,7 +34,7 @@ _DEFAULT_CHANNELS = 1
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
-    """The options of the new sessions. The header of a WAV gives the values that are missing."""
+    """The options of the new sessions; the header of a WAV gives missing values."""
 
     sample_rate: int | None
     channels: int | None
@@ -61,18 +61,23 @@ class RecordOptions:
             self.channels or _DEFAULT_CHANNELS,
         )
         if not per_second:
-            raise click.UsageError(f"{source.name}: its bytes do not tell how long they last")
+            raise click.UsageError(
+                f"{source.name}: --realtime needs WAV or raw audio; the duration of other formats"
+                " is unknown"
+            )
         return pace_to_realtime(source.chunks, per_second)
 
 
 @click.command(epilog=EXIT_CODES_HELP)
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--mic", is_flag=True, help="Record the microphone until Ctrl-C.")
-@click.option("--realtime", is_flag=True, help="Send as fast as it would be heard, not faster.")
-@click.option("--sample-rate", type=int, help="Of the recording, and of input that is raw PCM.")
-@click.option("--channels", type=int, help="Of the recording, and of input that is raw PCM.")
-@click.option("--format", "format_", help="What the input is, where its bytes do not tell.")
-@click.option("--user-id", help="Whose the recording is.")
+@click.option("--realtime", is_flag=True, help="Send at the pace of real time.")
+@click.option(
+    "--sample-rate", type=int, help="Sample rate in Hz of the recording, and of raw PCM input."
+)
+@click.option("--channels", type=int, help="Channels of the recording, and of raw PCM input.")
+@click.option("--format", "format_", help="Format of the input, if it cannot be detected.")
+@click.option("--user-id", help="User that the recording belongs to.")
 @common_options
 @retry_timeout_option
 def record(
@@ -89,11 +94,11 @@ def record(
 ) -> None:
     """Record FILES, one session each; a hyphen is standard input.
 
-    WAV files say themselves which rate and how many channels they have. Ctrl-C finishes the
-    session; a second one ends at once, and what was sent stays in the session.
+    Sample rate and channels of WAV files come from their headers. Ctrl-C finishes the session.
+    A second Ctrl-C quits at once; the audio sent so far stays in the session.
     """
     if mic == bool(files):
-        raise click.UsageError("name files, or a hyphen for standard input, or --mic")
+        raise click.UsageError("give either FILES (a hyphen for standard input) or --mic")
     if mic:
         format_ = "pcm_s16le"
         sample_rate = sample_rate or _DEFAULT_SAMPLE_RATE

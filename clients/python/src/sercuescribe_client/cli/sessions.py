@@ -18,9 +18,9 @@ def sessions() -> None:
 
 @sessions.command(name="list", epilog=EXIT_CODES_HELP)
 @common_options
-@click.option("--status", type=click.Choice(get_args(Status)), help="Only such sessions.")
+@click.option("--status", type=click.Choice(get_args(Status)), help="Only sessions of this status.")
 @click.option("--user-id", help="Only sessions of this user.")
-@click.option("--limit", type=click.IntRange(min=1), help="No more than that many.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of sessions.")
 def list_sessions(
     common: CommonOptions, status: Status | None, user_id: str | None, limit: int | None
 ) -> None:
@@ -44,7 +44,7 @@ def list_sessions(
 @click.argument("session_id")
 @common_options
 def show(common: CommonOptions, session_id: str) -> None:
-    """Print everything there is to say of a session."""
+    """Print all information about a session."""
 
     async def run() -> SessionInfo:
         async with common.client() as client:
@@ -58,7 +58,7 @@ def show(common: CommonOptions, session_id: str) -> None:
 @click.argument("session_id")
 @common_options
 def close(common: CommonOptions, session_id: str) -> None:
-    """Complete a session, also one that another client sends to."""
+    """Complete a session, even if another client is sending to it."""
 
     async def run() -> SessionInfo:
         async with common.client() as client:
@@ -72,7 +72,7 @@ def close(common: CommonOptions, session_id: str) -> None:
 @click.argument("session_id")
 @common_options
 def delete(common: CommonOptions, session_id: str) -> None:
-    """Delete a session's audio and everything else of it."""
+    """Delete a session with its audio."""
 
     async def run() -> None:
         async with common.client() as client:

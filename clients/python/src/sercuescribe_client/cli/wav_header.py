@@ -1,4 +1,4 @@
-"""What the header of a WAV says, as far as recording it needs to know."""
+"""The fields of a WAV header that recording needs."""
 
 import struct
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class WavFormat:
 
 
 def may_be_wav(head: bytes) -> bool:
-    """Whether a WAV can begin with these bytes, however few."""
+    """Return whether ``head`` can be the beginning of a WAV."""
     return any(tag.startswith(head[:4]) for tag in _TAGS)
 
 
 def parse_wav_format(head: bytes) -> WavFormat | None:
-    """The format named in the first bytes of a file; None where they are no WAV."""
+    """Return the format in the first bytes of a file; None if they are not a WAV header."""
     if head[:4] not in _TAGS or head[8:12] != b"WAVE":
         return None
     position = 12
