@@ -1,7 +1,7 @@
-"""The ``sercuescribe`` command, made of the commands that are installed.
+"""The ``sercuescribe`` command: combines the commands of all installed distributions.
 
-This distribution and the client's both install the script of that name, and their own commands
-as entry points of one group. So either may be installed last, or alone.
+The service and the Python client are two distributions. Both install a script of this name, and
+their commands as entry points of one group. So each works alone, and in any order of installation.
 """
 
 from importlib.metadata import entry_points
@@ -14,7 +14,7 @@ GROUP = "sercuescribe.commands"
 
 
 class InstalledCommands(click.Group):
-    """The commands of all installed distributions. A command is imported when it is run."""
+    """The commands of all installed distributions; a command is imported when it runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         installed = {entry.name for entry in entry_points(group=GROUP)}
