@@ -38,7 +38,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "crashes": crashes.main,
 }
 
-# Run only when named: it measures nothing.
+# Runs only when named, because it measures nothing.
 _BY_NAME_ONLY: dict[str, Callable[..., Any]] = {"screenshots": screenshots.main}
 
 runs: list[tuple[str, list[int]]] = []

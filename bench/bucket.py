@@ -1,7 +1,7 @@
-"""What recording into a bucket costs, counted by the store itself (SeaweedFS's metrics).
+"""Requests and bytes of recording into a bucket, from the metrics of the store (SeaweedFS).
 
-A session-hour is recorded segment by segment, as it would be live, but as fast as the store
-takes it: the requests and bytes are the same, only the hour is shorter.
+A session-hour is recorded segment by segment as fast as the store accepts it. The requests and
+bytes are those of a live hour.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ async def _record_hour(store: Store, segment_seconds: int, kept_bytes_per_second
 
 
 async def _print_day(store: Store, hours: int, rate: int) -> None:
-    """One long session at full speed: bytes, memory, and what closing costs at its end."""
+    """Record one long session at full speed; print its bytes, memory and closing time."""
     print(f"\n{hours} h of {rate} Hz mono in one session, at full speed")
     with tempfile.TemporaryDirectory() as folder:
         storage = _storage(store, folder, segment_seconds=5)
@@ -151,13 +151,13 @@ async def _print_day(store: Store, hours: int, rate: int) -> None:
     print(
         f"process: {mebibytes[0]} MiB before, {mebibytes[1]} after an hour, {mebibytes[-1]} after"
     )
-    print(f"the last, {peak_kib >> 10} MiB at its peak (the table above included)")
+    print(f"process: peak {peak_kib >> 10} MiB, including the table above")
     print(f"spool: at most {spool_bytes >> 20} MiB")
     stored = engines.client(store.url).head_object(
         Bucket="rec", Key=f"{UUID(manifest.session_id)}.wav"
     )
     if stored["ContentLength"] != completed.size_bytes:
-        raise SystemExit("the object is not as long as its manifest says")
+        raise SystemExit("the length of the object differs from its manifest")
 
 
 async def _close_seconds(storage: S3Storage, rate: int, seconds: int) -> float:
@@ -192,5 +192,5 @@ def _manifest(rate: int) -> Manifest:
 
 
 def _allocated_bytes(folder: Path) -> int:
-    """What the files take on the disk, holes not counted."""
+    """Return the disk space of the files, without holes."""
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())

@@ -1,8 +1,8 @@
-"""Six sessions through a service that is killed over and over, for as long as asked.
+"""Record six sessions while the service is killed repeatedly, in rounds for a given time.
 
-Every round begins with a folder and a seed of its own, kills the service eight times, and
-compares every recording with ffmpeg's decode of the whole. The first that is not exact
-ends the run: its seed repeats the round (``make soak SEED=...``), its folder is kept.
+Each round has a folder and a seed of its own, kills the service eight times, and compares every
+recording with one ffmpeg decode of the whole input. The first inexact recording ends the run; its
+seed repeats the round (``make soak SEED=...``), and its folder is kept.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ _SHOWN_LOG_LINES = 40
 
 
 def main(seconds: int = _SECONDS, seed: int | None = None) -> None:
-    """Rounds of random seeds for ``seconds``, or the one round of ``seed``."""
+    """Run rounds of random seeds for ``seconds``, or only the round of ``seed``."""
     deadline, rounds = time.monotonic() + seconds, 0
     while rounds == 0 or (seed is None and time.monotonic() < deadline):
         rounds += 1
         _round(random.SystemRandom().randrange(2**32) if seed is None else seed)
-    print(f"{rounds} rounds, {rounds * _KILLS} deaths: all exact, nothing left over")
+    print(f"{rounds} rounds, {rounds * _KILLS} kills: all recordings exact, no files left over")
 
 
 def _round(seed: int) -> None:
@@ -42,14 +42,14 @@ def _round(seed: int) -> None:
         traceback.print_exc()
         print("".join(service.log[-_SHOWN_LOG_LINES:]))
         raise SystemExit(
-            f"FAILED with seed {seed}, see {folder}; again: make soak SEED={seed}"
+            f"FAILED with seed {seed}, see {folder}; to repeat: make soak SEED={seed}"
         ) from error
     finally:
         if service.is_running:
             service.kill()
     shutil.rmtree(folder)
     seconds = time.monotonic() - began
-    print(f"exact after {_KILLS} deaths, {connections} connections, {seconds:.1f} s", flush=True)
+    print(f"exact after {_KILLS} kills, {connections} connections, {seconds:.1f} s", flush=True)
 
 
 async def _record(service: Service, seed: int) -> int:

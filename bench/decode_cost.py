@@ -52,12 +52,12 @@ async def _main(seconds: int) -> None:
     print(f"{binary()}; {_SESSIONS} streams of {seconds} s at once, {_SPEED_FACTOR}x real time")
     if not has_ffprobe:
         print(
-            "There is no ffprobe here, and without it pydub decodes only WAV: the comparison runs"
-            " one ffmpeg per chunk that decodes everything so far, which is what pydub does."
+            "ffprobe is not installed, and pydub needs it for all formats but WAV: the comparison"
+            " runs one ffmpeg per chunk that decodes everything so far, as pydub does."
         )
     print(
-        f"\n| format | CPU-ms per second of audio | CPU-ms to start | MB of its own, ffmpeg"
-        f" | CPU-ms per second, {baseline} over {seconds} s | times as much |"
+        f"\n| format | CPU-ms per second of audio | CPU-ms to start | private MB of ffmpeg"
+        f" | CPU-ms per second, {baseline} over {seconds} s | ratio |"
         "\n|---|---|---|---|---|---|"
     )
     with (
@@ -125,7 +125,7 @@ async def _idle_cores(process: psutil.Process) -> float:
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
-    """The server's own, and that of every ffmpeg that has ended."""
+    """Return the CPU time of the server and of every ffmpeg that has ended."""
     return float(sum(process.cpu_times()[:4]))
 
 
@@ -142,7 +142,7 @@ def _decode_everything_per_chunk(
             continue
         try:
             AudioSegment.from_file(io.BytesIO(so_far), **_pydub_options(stream_format))
-        except (CouldntDecodeError, LookupError):  # pydub asks for a stream that is not there
+        except (CouldntDecodeError, LookupError):  # pydub requires a stream that does not exist yet
             failed += 1
     return _own_cpu_seconds() - before, failed
 
@@ -155,7 +155,7 @@ def _pydub_options(stream_format: StreamFormat) -> dict[str, Any]:
             "frame_rate": stream_format.sample_rate,
             "channels": 1,
         }
-    # Raw mu-law is taken for one of another rate, which costs the same.
+    # pydub reads raw mu-law with another rate, which costs the same.
     return {"format": stream_format.demuxer} if stream_format.is_raw else {}
 
 

@@ -24,7 +24,7 @@ from storage.wav import HEADER_BYTES
 _SECONDS = 10
 _POLL_SECONDS = 0.001
 _MAX_DELAY_SECONDS = 0.05  # in addition to one codec frame
-# Audio that the decoder holds back until more input comes has this long to appear.
+# The time that audio has to appear if the decoder holds it back until more input arrives.
 _FINAL_WAIT_SECONDS = 1.5
 _CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
 
@@ -51,8 +51,8 @@ async def _main(seconds: int) -> None:
         for stream_format in STREAM_FORMATS:
             chunks = await asyncio.to_thread(_stream_chunks, stream_format, seconds)
             _print(stream_format, chunks, await _delays(port, Path(folder), stream_format, chunks))
-    print("within: at most one codec frame + 50 ms, but for the first chunk")
-    print("held back by the format itself:")
+    print("within: at most one codec frame + 50 ms, except for the first chunk")
+    print("delay of the format itself:")
     for stream_format in STREAM_FORMATS:
         print(f"  {stream_format.name:26}{stream_format.latency_note}")
 

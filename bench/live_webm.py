@@ -26,7 +26,7 @@ _SESSIONS = 300
 _SECONDS = 60
 _BLOB_SECONDS = 0.25
 _RAMP_SECONDS = 20.0  # a session every 67 ms; each start of ffmpeg costs about that much CPU
-_MEASURED_PROCESSES = 20  # of ffmpeg: measuring all takes so long that pings would time out
+_MEASURED_PROCESSES = 20  # of ffmpeg: measuring all would take longer than the ping timeout
 _VARIANTS = 6  # different streams, so that no session may have another's audio
 _SAMPLE_SECONDS = 1.0
 _CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
@@ -129,7 +129,7 @@ async def _main(sessions: int, seconds: int) -> None:
 
 
 def _blobs(stream: bytes) -> list[Blob]:
-    """What a recorder has after each 250 ms: the clusters that are whole by then."""
+    """Return the blobs of each 250 ms: the clusters that are complete by then."""
     clusters = [*cluster_milliseconds(stream)[1:], (len(stream), None)]
     blobs, start, due_seconds, end = [], 0, _BLOB_SECONDS, 0
     for position, milliseconds in clusters:
@@ -145,7 +145,7 @@ def _blobs(stream: bytes) -> list[Blob]:
 async def _measure(
     process: psutil.Process, *, from_seconds: float, to_seconds: float
 ) -> tuple[Cpu, Cpu, int]:
-    """CPU at both moments, and the most memory that the server had until the second."""
+    """Return the CPU times at both moments, and the peak memory of the server."""
     began = time.perf_counter()
     first, peak_bytes = None, 0
     while (passed := time.perf_counter() - began) < to_seconds:
@@ -176,8 +176,8 @@ def _print_delays(recorders: list[Recorder], ramp_end: float) -> None:
     groups = {
         "of all chunks": [delay for _, delay in chunks],
         "first chunks": [recorder.ack_seconds[0] for recorder in recorders],
-        "while sessions begin": [delay for sent_at, delay in chunks if sent_at < ramp_end],
-        "since all stream": [delay for sent_at, delay in chunks if sent_at >= ramp_end],
+        "while sessions start": [delay for sent_at, delay in chunks if sent_at < ramp_end],
+        "after the ramp": [delay for sent_at, delay in chunks if sent_at >= ramp_end],
     }
     for name, delays in groups.items():
         delays.sort()
@@ -205,9 +205,9 @@ def _print_memory(process: psutil.Process, peak_bytes: int) -> None:
         for name in ("rss", "pss", "uss")
     }
     print(
-        f"memory in MiB: server {own.rss / 2**20:.0f} (most: {peak_bytes / 2**20:.0f});"
+        f"memory in MiB: server {own.rss / 2**20:.0f} (peak: {peak_bytes / 2**20:.0f});"
         f" each of {len(children)} ffmpeg: RSS {mean['rss']:.1f},"
-        f" PSS {mean['pss']:.1f}, of its own {mean['uss']:.1f}"
+        f" PSS {mean['pss']:.1f}, private {mean['uss']:.1f}"
     )
 
 

@@ -1,6 +1,6 @@
 """A minimal WebSocket client that sends prepared frames and does not decode the answers.
 
-It uses little CPU, so that the machine is left to the server that is measured.
+It uses little CPU, which leaves the machine to the measured server.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A recording of 4.3 GiB: memory of the service, time to close, validity of the file.
 
-It is streamed as fast as the service takes it, in chunks of 64 KiB, and compared with 8 MiB.
+It is streamed in chunks of 64 KiB as fast as the service accepts them, and compared with 8 MiB.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Twenty live sessions during an outage of the store: unpersisted audio, recovery, exactness.
 
 The store is SeaweedFS behind a proxy that refuses connections for the time of the outage.
-Every session sends 100 ms of 48 kHz PCM each 100 ms throughout, and goes on for a while after.
+Every session sends 100 ms of 48 kHz PCM each 100 ms before, during and after the outage.
 """
 
 import asyncio
@@ -57,10 +57,10 @@ async def _record(service: Service, store: FaultyStore, seconds: int) -> None:
     stop.set()
     streamed = await asyncio.gather(*stream_tasks)
     exact = [await asyncio.to_thread(_is_exact, service, *each) for each in streamed]
-    print(f"the store away for {seconds} s under {_SESSIONS} live sessions")
-    print(f"not persisted at the end of it: {health['unpersisted_bytes'] / 1e6:.1f} MB,")
-    print(f"the oldest of it for {health['unpersisted_seconds']:.1f} s")
-    print(f"caught up {recovery_seconds:.1f} s after the store was back")
+    print(f"store outage of {seconds} s with {_SESSIONS} live sessions")
+    print(f"unpersisted at the end of the outage: {health['unpersisted_bytes'] / 1e6:.1f} MB,")
+    print(f"oldest unpersisted audio: {health['unpersisted_seconds']:.1f} s")
+    print(f"caught up {recovery_seconds:.1f} s after the outage")
     print(f"exact: {sum(exact)} of {len(exact)} recordings")
     if not all(exact):
         raise SystemExit("not exact")
@@ -92,5 +92,5 @@ async def _send_acknowledged(client: Client, chunk: bytes, chunks: int) -> None:
 
 
 def _is_exact(service: Service, session_id: str, chunk: bytes, chunks: int) -> bool:
-    answer = service.get(f"/api/audio/sessions/{session_id}/audio")  # the store sends it
+    answer = service.get(f"/api/audio/sessions/{session_id}/audio")  # redirects to the store
     return bool(answer.content[80:] == chunk * chunks)

@@ -90,7 +90,7 @@ class LoadPhases:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.bad_clients", client_type.__name__, str(port)
             )
-            # It stands for another machine, so it gets only CPU that is idle.
+            # It simulates another machine, so it may use only idle CPU.
             psutil.Process(process.pid).nice(19)
             try:
                 await asyncio.sleep(_SETTLE_SECONDS)
@@ -141,7 +141,7 @@ async def _main(seconds: int) -> None:
         ]
     print(f"{_SESSIONS} live sessions of PCM, a chunk each {_CHUNK_SECONDS * 1e3:.0f} ms")
     _print(live_sessions)
-    print(f"most memory of the service: {peak_mib:.0f} MiB")
+    print(f"peak memory of the service: {peak_mib:.0f} MiB")
     print(f"exact: {_SESSIONS - len(wrong)} of {_SESSIONS} recordings")
     if wrong:
         raise SystemExit(f"not exact: {', '.join(wrong)}")

@@ -1,6 +1,6 @@
 """Take the screenshots of the page for the documentation, in ``docs/pictures``.
 
-The microphone plays real speech. Check the screenshots before you commit them.
+The microphone plays speech. Check the screenshots before you commit them.
 """
 
 import asyncio

@@ -37,7 +37,7 @@ def run_server(
                 break
         else:
             raise RuntimeError(f"{arguments} did not start")
-        # The pipe must be read, or the server would block when it is full.
+        # Read the pipe, because a full pipe would block the server.
         with (log or Path(os.devnull)).open("wb") as sink:
             drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=sink)
         yield int(match[1]), psutil.Process(process.pid)

@@ -45,7 +45,7 @@ class ServerResources(NamedTuple):
 
 
 class Soak:
-    """One run against one server. ``failures`` is empty after a good one."""
+    """One run against one server; ``failures`` is empty if the run passed."""
 
     def __init__(self, target: SoakTarget, process: psutil.Process) -> None:
         self._target = target
@@ -61,7 +61,7 @@ class Soak:
         async def work() -> None:
             for seed in remaining:
                 if time.monotonic() > deadline:
-                    self.outcomes["not begun in time"] += 1
+                    self.outcomes["not started in time"] += 1
                     continue
                 client = SoakClient(self._target, seed)
                 await self._count(client.name, client.run)
@@ -79,7 +79,7 @@ class Soak:
             async with asyncio.timeout(_SESSION_TIMEOUT_SECONDS):
                 self.outcomes[await work()] += 1
         except TimeoutError:
-            self.failures.append(f"{name}: stood still")
+            self.failures.append(f"{name}: no progress within {_SESSION_TIMEOUT_SECONDS} s")
         except (MismatchError, RuntimeError, OSError, WebSocketException) as error:
             # requests' errors are OSErrors.
             self.failures.append(f"{name}: {type(error).__name__}: {error}")
@@ -131,12 +131,12 @@ async def _main(folder: Path, sessions: int, seconds: int) -> list[str]:
     print(f"after: {after}")
     failures = warm_up.failures + soak.failures
     if after != before:
-        failures.append(f"left behind: {after} instead of {before}")
+        failures.append(f"leaked resources: {after} instead of {before}")
     return failures + _memory_growth(soak.rss_mib) + _logged_tracebacks(log)
 
 
 def _memory_growth(rss_mib: list[float]) -> list[str]:
-    """Compare the memory of the second third of the run with the last: a leak would show."""
+    """Compare the memory of the second and the last third of the run to find a leak."""
     third = len(rss_mib) // 3
     if third < 2:
         return []
@@ -172,7 +172,7 @@ def _read_resources(process: psutil.Process, tasks_file: Path) -> ServerResource
     deadline = time.monotonic() + _SETTLE_SECONDS
     while not tasks_file.exists():
         if time.monotonic() > deadline:
-            raise RuntimeError("the server's event loop stands still")
+            raise RuntimeError("the server's event loop does not respond")
         time.sleep(0.01)
     tasks = tuple(json.loads(tasks_file.read_bytes()))
     return ServerResources(len(process.children(recursive=True)), process.num_fds(), tasks)

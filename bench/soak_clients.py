@@ -24,12 +24,12 @@ from tests.service import Client
 _STREAM_SECONDS = 6
 _VARIANTS = 2
 _MAX_CHUNK_BYTES = 8000
-# With less than this, detection may not have decided yet; then the bytes are raw PCM.
+# With fewer bytes, the format may be undetected at the end; then they are recorded as raw PCM.
 _DETECTION_BYTES = 16 * 1024
 
 
 class MismatchError(Exception):
-    """A recording that is not what was sent."""
+    """A recording differs from the audio that was sent."""
 
 
 class SoakTarget:
@@ -89,7 +89,7 @@ class SoakClient:
         return await behaviour()
 
     async def clean_up(self) -> str:
-        """End what was abandoned, in one of two ways."""
+        """Delete or close the abandoned session."""
         if self._random.random() < 0.5:
             await self._target.http("DELETE", f"/{self.session_id}")
             return "abandoned, deleted at the end"
@@ -122,7 +122,7 @@ class SoakClient:
         return "abandoned"
 
     async def _close_over_http(self) -> str:
-        """Over HTTP, in the middle of the stream."""
+        """Close over HTTP in the middle of the stream."""
         end = self._random.randint(1, len(self._chunks))
         async with self._target.client("", self._key[0].query) as client:
             await self._send(client, end)
@@ -133,7 +133,7 @@ class SoakClient:
         end = self._random.randint(1, len(self._chunks))
         async with self._target.client("", self._key[0].query) as client:
             await self._send(client, end)
-            # Some chunks may be on their way: whatever becomes of them, nothing may stay.
+            # Some chunks may be in flight; the deletion must leave no files in any case.
             for chunk in self._chunks[end : end + self._random.randint(0, 5)]:
                 await client.socket.send(chunk)
             await self._target.http("DELETE", f"/{self.session_id}")
@@ -180,11 +180,11 @@ class SoakClient:
                 await client.socket.close()
             case 1:
                 client.drop()
-            case 2:  # half a chunk is on its way
+            case 2:  # half a chunk is in flight
                 frame = binary_frame(bytes(5000))
                 client.socket.transport.write(frame[: self._random.randrange(1, len(frame))])
                 client.drop()
-            case 3:  # nobody waits for the answers to the last ones
+            case 3:  # without waiting for the last answers
                 for chunk in self._chunks[self._sent : self._sent + 3]:
                     await client.socket.send(chunk)
                 client.drop()

@@ -1,6 +1,6 @@
-"""``sercuescribe serve`` that writes its asyncio tasks to a file on SIGUSR1.
+"""Run ``sercuescribe serve`` and write its asyncio tasks to a file on SIGUSR1.
 
-The names of their coroutines go as a JSON list to the file that ``SOAK_TASKS_FILE`` names.
+The file that ``SOAK_TASKS_FILE`` names gets the coroutine names as a JSON list.
 """
 
 import asyncio

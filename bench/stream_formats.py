@@ -29,7 +29,7 @@ class StreamFormat(NamedTuple):
     frame_seconds: float
     encoder_options: tuple[str, ...]
     find_cuts: FindCuts
-    latency_note: str  # what the structure of the format delays
+    latency_note: str  # the delay that the structure of the format causes
     declared_format: str = "wav"  # the session's ``format``
 
     @property
@@ -63,7 +63,7 @@ class StreamFormat(NamedTuple):
 
 
 def cuts_at_packets(demuxer: str, packets: int) -> FindCuts:
-    """Every so many packets of a stream that is nothing but packets behind a header."""
+    """Cut after every ``packets`` packets of a stream of a header and packets."""
 
     def cut(stream: bytes) -> list[int]:
         sizes = _read_packet_sizes(stream, demuxer)
@@ -78,7 +78,7 @@ def cuts_at_packets(demuxer: str, packets: int) -> FindCuts:
 
 
 def cuts_at_pages(stream: bytes) -> list[int]:
-    """After every Ogg page (RFC 3533, section 6); the headers go with the first audio."""
+    """Cut after every Ogg page (RFC 3533, section 6); the headers go with the first audio."""
     end, ends = 0, []
     while end < len(stream):
         (granule,) = struct.unpack_from("<q", stream, end + 6)
@@ -90,13 +90,13 @@ def cuts_at_pages(stream: bytes) -> list[int]:
 
 
 def cuts_at_clusters(stream: bytes) -> list[int]:
-    """Before every WebM cluster but the first, and at the end."""
+    """Cut before every WebM cluster but the first, and at the end."""
     first = stream.index(_CLUSTER)
     return [*_find_all(stream, _CLUSTER, first + 4), len(stream)]
 
 
 def cuts_at_fragments(stream: bytes) -> list[int]:
-    """Before every ``moof`` but the first, and at the end (what comes last is an index)."""
+    """Cut before every ``moof`` but the first, and at the end, which is an index."""
     starts, position = [], 0
     while position < len(stream):
         size, kind = struct.unpack_from(">I4s", stream, position)
@@ -107,7 +107,7 @@ def cuts_at_fragments(stream: bytes) -> list[int]:
 
 
 def cuts_at_bytes(bytes_per_second: int, *, header: bytes = b"") -> FindCuts:
-    """Every tenth of a second of a constant rate, behind what ends with ``header`` and a size."""
+    """Cut at every tenth of a second of a constant rate, after ``header`` and its size field."""
 
     def cut(stream: bytes) -> list[int]:
         start = stream.index(header) + len(header) + 4 if header else 0
@@ -130,13 +130,13 @@ _NO_LATENCY = "nothing"
 STREAM_FORMATS: tuple[StreamFormat, ...] = (
     StreamFormat(
         "MP3", "mp3", 48000, 1152 / 48000, (*_MP3, "-f", "mp3"), cuts_at_packets("mp3", 4),
-        "nothing: a frame says how long it is; but ffmpeg reads blocks of 1,024 bytes",
+        "nothing: a frame states its length; but ffmpeg reads blocks of 1,024 bytes",
     ),
     StreamFormat(
         "FLAC", "flac", 48000, 4608 / 48000, ("-c:a", "flac", "-f", "flac"),
         cuts_at_packets("flac", 1),
-        "a frame does not say how long it is: it ends where the next begins;"
-        " ffmpeg's parser wants ten headers in a row",
+        "a frame does not state its length: it ends where the next begins;"
+        " ffmpeg's parser needs ten headers in a row",
     ),
     StreamFormat(
         "Ogg Opus", "ogg", 48000, 0.02,
@@ -176,7 +176,7 @@ WEBM = next(stream_format for stream_format in STREAM_FORMATS if stream_format.n
 
 
 def cluster_milliseconds(stream: bytes) -> list[tuple[int, int]]:
-    """Where every cluster begins: in bytes, and in time (RFC 9559, section 5.1.3.1)."""
+    """Return the offset and the time of every cluster (RFC 9559, section 5.1.3.1)."""
     clusters = []
     for position in _find_all(stream, _CLUSTER, 0):
         size_bytes = 9 - stream[position + 4].bit_length()

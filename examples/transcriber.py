@@ -1,10 +1,10 @@
-"""Transcribe the speech of a session while it is recorded, without any other service.
+"""Transcribe the speech of a session while it is recorded, on this machine.
 
     python examples/transcriber.py SESSION_ID
 
-It needs `pip install pocketsphinx`, which brings its English model: 16,000 Hz, mono. The session
-must have this rate and one channel. Each line begins with its time in the recording. A line that
-ends with "..." is a partial result.
+It needs `pip install pocketsphinx`, which includes an English model for 16,000 Hz, mono. The
+session must have this rate and one channel. Each line begins with its time in the recording. A
+line that ends with "..." is a partial result.
 
 The audio comes over the `listen` socket, from the beginning of the session to its end. When the
 connection is lost, the next one continues with the first frame that was not received.
@@ -30,8 +30,8 @@ class Recognizer:
     """Convert speech to lines of text. It uses the CPU fully: call it in a thread."""
 
     def __init__(self) -> None:
-        # Only the first pass: the later ones follow an utterance, take longer, and change words
-        # that were printed already.
+        # Only the first pass: later passes run after an utterance, take longer, and change
+        # words that were already printed.
         self._decoder = Decoder(samprate=SAMPLE_RATE, fwdflat=False, bestpath=False)
         self._endpointer = Endpointer(sample_rate=SAMPLE_RATE)
         self._unprocessed = b""
@@ -94,12 +94,12 @@ async def listen_pcm(url: str, session_id: str, key: str | None) -> AsyncIterato
                     pcm = message[MESSAGE_HEADER.size :]
                     next_frame = first_frame + len(pcm) // 2
                     yield pcm
-            reason = "the service closed it"
+            reason = "closed by the service"
         except (OSError, ConnectionClosed, InvalidHandshake, InvalidMessage) as lost:
             raise_if_final(lost)
             reason = str(lost)
         place = f"{next_frame / SAMPLE_RATE:.2f} s"
-        click.echo(f"connection lost at {place} ({reason}): connecting again", err=True)
+        click.echo(f"connection lost at {place} ({reason}); reconnecting", err=True)
         await asyncio.sleep(retry_seconds)
         retry_seconds = min(2 * retry_seconds, MAX_RETRY_SECONDS)
 
@@ -114,13 +114,13 @@ def is_final(message: dict[str, Any]) -> bool:
 def check_format(sample_rate: int, channels: int) -> None:
     if (sample_rate, channels) != (SAMPLE_RATE, 1):
         raise click.ClickException(
-            f"the session has {sample_rate} Hz, {channels} channel(s); the model hears"
-            f" {SAMPLE_RATE} Hz, mono. Make it with sample_rate={SAMPLE_RATE} and channels=1."
+            f"the session has {sample_rate} Hz, {channels} channel(s); the model needs"
+            f" {SAMPLE_RATE} Hz, mono. Create it with sample_rate={SAMPLE_RATE} and channels=1."
         )
 
 
 def raise_if_final(lost: Exception) -> None:
-    """Exit if another attempt would end the same way, because the request is wrong."""
+    """Exit if a retry would have the same result, because the request is wrong."""
     if isinstance(lost, ConnectionClosed) and lost.rcvd and lost.rcvd.code == 1008:
         raise click.ClickException(lost.rcvd.reason)
     if isinstance(lost, InvalidStatus) and lost.response.status_code in {400, 401, 403, 404, 421}:

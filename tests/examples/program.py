@@ -1,4 +1,4 @@
-"""An example as a process that prints lines."""
+"""Run an example as a process, and read its lines."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ class Program:
         ]
 
     async def wait_for_line(self, part: str) -> str:
-        """Return the first line of either output that contains ``part``, when it is there."""
+        """Wait for a line of either output that contains ``part``, and return it."""
         async with asyncio.timeout(60), self._changed:
             while True:
                 for line in self.lines + self.error_lines:

@@ -1,4 +1,4 @@
-"""The page records in a real browser."""
+"""The example page in Chromium."""
 
 import asyncio
 import re
@@ -28,7 +28,7 @@ def site() -> Iterator[PageServer]:
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    """A browser whose microphone hears loud noise."""
+    """A browser whose microphone plays loud noise."""
     microphone = tmp_path / "microphone.wav"
     microphone.write_bytes(wav(pcm(SAMPLE_RATE * 30), sample_rate=SAMPLE_RATE))
     async with chromium(tmp_path / "profile", microphone) as page:
@@ -61,7 +61,7 @@ async def click(page: Page, button: str) -> None:
 async def start_recording(page: Page) -> None:
     await click(page, "start")
     await wait_until(page, "$('state').textContent === 'live' && !$('stop').disabled")
-    await wait_until(page, "/[1-9]\\d* of them are on the disk/.test($('progress').textContent)")
+    await wait_until(page, "/[1-9]\\d* of them persisted/.test($('progress').textContent)")
     await wait_until(page, f"parseFloat($('progress').textContent) > {LEAST_SECONDS}")
 
 
@@ -81,7 +81,7 @@ def assert_recorded(service: Service, session_id: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["microphone", "recorder"])
-async def test_both_sources_are_recorded_and_played(
+async def test_each_source_is_recorded_and_played(
     page: Page, site: PageServer, start_service: Callable[..., Service], source: str
 ) -> None:
     service = start_service(allowed_origins=site.origin, sync_interval_seconds=0.2)
@@ -94,7 +94,7 @@ async def test_both_sources_are_recorded_and_played(
     await wait_until_playable(page)
     assert await element_text(page, "state") == "completed"
     found = re.fullmatch(
-        r"([\d.]+) s\. (\d+) chunks arrived, (\d+) of them are on the disk\.",
+        r"([\d.]+) s\. (\d+) chunks received, (\d+) of them persisted\.",
         await element_text(page, "progress"),
     )
     assert found is not None
@@ -106,7 +106,7 @@ async def test_both_sources_are_recorded_and_played(
 def backend_session(
     site: PageServer, start_service: Callable[..., Service]
 ) -> tuple[Service, str, str]:
-    """A service that asks who calls, the session that a backend made there, and its token."""
+    """A service with authentication, a session that a backend created, and its token."""
     key = new_key()
     service = start_service(
         auth_mode="api_key",
@@ -118,7 +118,7 @@ def backend_session(
     return service, made["session_id"], made["token"]
 
 
-async def test_the_token_of_a_backend_opens_its_session(
+async def test_a_token_from_a_backend_records_into_its_session(
     page: Page, site: PageServer, backend_session: tuple[Service, str, str]
 ) -> None:
     service, session_id, token = backend_session
@@ -130,7 +130,7 @@ async def test_the_token_of_a_backend_opens_its_session(
     assert await page.evaluate_expression("document.getElementById('start').disabled")
 
 
-async def test_a_page_that_is_reloaded_in_the_middle_finishes_the_recording(
+async def test_a_page_reloaded_while_recording_finishes_the_recording(
     page: Page, site: PageServer, backend_session: tuple[Service, str, str]
 ) -> None:
     service, session_id, token = backend_session
@@ -141,12 +141,12 @@ async def test_a_page_that_is_reloaded_in_the_middle_finishes_the_recording(
     await page.call("Page.reload")
     await wait_until(page, "!globalThis.isOld && $('recording')")
     await wait_until_playable(page)
-    assert await element_text(page, "state") == "what an earlier visit left is recorded"
+    assert await element_text(page, "state") == "the recording of an earlier visit is completed"
     assert service.manifest(session_id)["chunk_count"] >= acked > 0
     assert_recorded(service, session_id)
 
 
-async def test_who_may_not_record_is_told_so(
+async def test_a_page_without_a_token_shows_the_error(
     page: Page, site: PageServer, backend_session: tuple[Service, str, str]
 ) -> None:
     service, session_id, _ = backend_session

@@ -1,4 +1,4 @@
-"""The commands in the examples' README, run as they stand there."""
+"""The commands of the examples' README, run unchanged."""
 
 import os
 import re
@@ -16,7 +16,7 @@ README = (EXAMPLES / "README.md").read_text()
 
 
 def commands(program: str) -> Iterator[list[str]]:
-    """The arguments of each command that calls a program of ``.venv``."""
+    """Yield the arguments of each command that calls ``program`` of ``.venv``."""
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
         for line in block.splitlines():
             words = shlex.split(line)
@@ -38,7 +38,7 @@ def run(*command: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_what_is_recorded_is_transcribed_as_told(service: Service) -> None:
+def test_the_transcriber_prints_the_lines_of_the_readme(service: Service) -> None:
     (record,) = commands("sercuescribe")
     *_, line = run("-m", "sercuescribe_client", *record, "--server", service.url)
     (transcribe,) = (words for words in commands("python") if "transcriber" in words[0])
@@ -50,7 +50,7 @@ def test_what_is_recorded_is_transcribed_as_told(service: Service) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-async def test_the_bridge_starts_as_told(
+async def test_the_bridge_starts_with_the_documented_options(
     service: Service, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if number:
@@ -62,6 +62,6 @@ async def test_the_bridge_starts_as_told(
         assert await program.wait_for_line("waiting for calls at ws://127.0.0.1:")
 
 
-def test_every_example_is_told_of() -> None:
+def test_every_example_has_a_section_in_the_readme() -> None:
     headings = set(re.findall(r"^## `(.+?)`", README, re.MULTILINE))
     assert headings == {path.name for path in EXAMPLES.glob("*.*")} - {"README.md"}

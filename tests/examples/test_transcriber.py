@@ -1,4 +1,4 @@
-"""The transcriber hears speech that is being recorded, by a real service and recognizer."""
+"""The transcriber with a real service and a real recognizer."""
 
 import asyncio
 import re
@@ -37,7 +37,7 @@ def partial_line_seconds(program: Program) -> list[float]:
     return [float(line.split()[0]) for line in program.lines if line.endswith("...")]
 
 
-async def test_what_is_said_is_printed_with_its_place_while_it_is_recorded(
+async def test_speech_is_printed_with_its_time_while_it_is_recorded(
     service: Service,
 ) -> None:
     async with Client(service.url) as client:
@@ -58,7 +58,7 @@ async def test_what_is_said_is_printed_with_its_place_while_it_is_recorded(
         assert partial_line_seconds(program) == sorted(set(partial_line_seconds(program)))
 
 
-async def test_a_service_that_dies_in_the_middle_changes_no_word(
+async def test_a_crash_of_the_service_does_not_change_the_text(
     start_service: Callable[..., Service],
 ) -> None:
     service, cut_at = start_service(), int(1.7 * BYTES_PER_SECOND)
@@ -80,7 +80,7 @@ async def test_a_service_that_dies_in_the_middle_changes_no_word(
     assert partial_line_seconds(program) == sorted(set(partial_line_seconds(program)))
 
 
-async def test_lost_connections_change_no_word(service: Service) -> None:
+async def test_lost_connections_do_not_change_the_text(service: Service) -> None:
     async with (
         cutting_proxy(service) as proxy,
         Client(service.url) as client,
@@ -102,7 +102,7 @@ async def test_lost_connections_change_no_word(service: Service) -> None:
     assert line.endswith(f"  {TEXT}")
 
 
-async def test_speech_goes_on_to_the_last_sample_of_a_session_that_is_complete(
+async def test_a_completed_session_is_transcribed_to_its_last_sample(
     service: Service,
 ) -> None:
     async with Client(service.url) as client:
@@ -116,7 +116,7 @@ async def test_speech_goes_on_to_the_last_sample_of_a_session_that_is_complete(
     assert TEXT.removesuffix("s") in line
 
 
-async def test_a_session_of_another_rate_is_refused_with_what_to_do(service: Service) -> None:
+async def test_a_session_with_another_rate_is_refused_with_the_remedy(service: Service) -> None:
     async with Client(service.url) as client:
         async with client.create(sample_rate=8000, format="pcm_s16le") as session:
             await session.send(pcm(8000))
@@ -129,13 +129,13 @@ async def test_a_session_of_another_rate_is_refused_with_what_to_do(service: Ser
     assert "sample_rate=16000 and channels=1" in error_line
 
 
-async def test_a_session_that_does_not_exist_is_named(service: Service) -> None:
+async def test_an_unknown_session_is_reported(service: Service) -> None:
     async with run_example("transcriber.py", "none", "--url", service.url) as program:
         assert await program.wait() == 1
     assert program.error_lines == ["Error: Session not found"]
 
 
-async def test_a_key_opens_the_session_and_without_one_that_is_told(
+async def test_a_protected_session_needs_a_key(
     start_service: Callable[..., Service],
 ) -> None:
     key = new_key()

@@ -1,6 +1,6 @@
-"""``python -m tests.fuzz SECONDS [SEED]``: broken files for so long, or until one finds a defect.
+"""``python -m tests.fuzz SECONDS [SEED]``: check damaged files for a time or until a failure.
 
-Prints the input in hexadecimal digits, and the seed that makes the same run again.
+On a failure, print the input in hexadecimal digits, and the seed that repeats the run.
 """
 
 import secrets
@@ -17,9 +17,9 @@ from tests.fuzz.properties import PROPERTIES, Property
 from tests.fuzz.random_wav import check_against_ffmpeg, random_wav
 from tests.fuzz.seeds import seeds
 
-# Nothing takes a second; what takes ten hangs.
+# No check takes a second; after ten seconds it hangs.
 TIMEOUT_SECONDS = 10
-# A comparison costs two processes, everything else some microseconds.
+# A comparison costs two processes, every other check some microseconds.
 COMPARISON_SHARE = 0.005
 
 
@@ -37,19 +37,19 @@ def main(seconds: float, seed: int) -> int:
         signal.alarm(TIMEOUT_SECONDS)
         try:
             check(data, random)
-        except Exception:  # noqa: BLE001 - whatever it is, it is the find
+        except Exception:  # noqa: BLE001 - any exception is a failure
             signal.alarm(0)
             traceback.print_exc()
             sys.stdout.write(f"seed {seed}, input {sum(done.values())}, {name}:\n{data.hex()}\n")
             return 1
         done[name] += 1
     signal.alarm(0)
-    sys.stdout.write(f"seed {seed}: nothing found in {dict(done)}\n")
+    sys.stdout.write(f"seed {seed}: no failure in {dict(done)}\n")
     return 0
 
 
 def _raise_timeout(_signal: int, _frame: FrameType | None) -> None:
-    raise TimeoutError(f"no answer within {TIMEOUT_SECONDS} seconds")
+    raise TimeoutError(f"no result within {TIMEOUT_SECONDS} seconds")
 
 
 if __name__ == "__main__":

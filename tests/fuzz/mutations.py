@@ -1,4 +1,4 @@
-"""Breaks a file the way that crossed wires, bad clients and attackers do."""
+"""Mutations of files, like those of broken networks, faulty clients and attackers."""
 
 from collections.abc import Callable
 from random import Random

@@ -1,4 +1,4 @@
-"""What holds of any bytes: an answer or a `DecodeError`, in time, and the same for every cut."""
+"""Properties for any bytes: a result or a `DecodeError`, in time, and the same for every cut."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -22,14 +22,14 @@ KINDS: tuple[InputKind, ...] = (
 KINDS_WITH_SIGNATURE: set[InputKind | None] = {"wav", "flac", "ogg", "webm", "mp4"}
 FORMATS = (PcmFormat(22050, 1), PcmFormat(44100, 1), PcmFormat(44100, 2))
 
-# The longest that detection waits, and that with it the choice of a decoder waits.
+# The most bytes that detection and the choice of a decoder wait for.
 MAX_DETECTION_BYTES = 8 * 1024
 MAX_TAGGED_BYTES = 64 * 1024 + MAX_DETECTION_BYTES
 MAX_CHOICE_BYTES = 256 * 1024
 
-# How much audio a WAV may say that it has.
+# Audio sizes that the header of a WAV may state.
 DATA_BYTES = (None, 1, 7, 100, 2**32 - 1, 2**63, 2**64 - 2)
-# A cluster, its timestamp, and the head of its block: what stands before the PCM.
+# The bytes before the PCM: a cluster, its timestamp, and the head of its block.
 MATROSKA_HEAD_BYTES = 4 + 8 + 1 + 8 + 8 + 1 + 8 + 4
 
 P = ParamSpec("P")
@@ -38,13 +38,13 @@ Property = Callable[[bytes, Random], None]
 
 
 class Refused(str):
-    """What a `DecodeError` says."""
+    """The message of a `DecodeError`."""
 
     __slots__ = ()
 
 
 def attempt(act: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | Refused:
-    """What ``act`` gives, or the only error that it may raise."""
+    """Return the result of ``act``, or the message of a `DecodeError`."""
     try:
         return act(*arguments, **options)
     except DecodeError as error:
@@ -52,14 +52,14 @@ def attempt(act: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T |
 
 
 def prefixes(data: bytes, random: Random) -> list[bytes]:
-    """``data`` as it comes in: some of its beginnings, the whole last."""
+    """Return some prefixes of ``data``, in order of length, the whole last."""
     near = range(min(len(data), 16))
     some = (random.randint(0, min(len(data), most)) for most in (64, 64, 400, 400, 9000, 9000))
     return [data[:length] for length in sorted({*near, *some, len(data)})]
 
 
 def random_chunks(data: bytes, random: Random) -> list[bytes]:
-    """``data`` cut anywhere."""
+    """Return ``data`` cut anywhere."""
     found, start, largest = [], 0, random.choice((2, 20, 300, 3000, 100_000))
     while start < len(data):
         size = random.randint(0, largest)
@@ -69,7 +69,7 @@ def random_chunks(data: bytes, random: Random) -> list[bytes]:
 
 
 def assert_stable(answers: Sequence[T]) -> T:
-    """Bytes lead from no answer to one, and more of them do not change it; gives the last."""
+    """Check that the answers change only once, from None; return the last one."""
     settled = [answer for answer in answers if answer is not None]
     assert all(answer == answers[-1] for answer in settled), settled
     assert all(answer is not None for answer in answers[len(answers) - len(settled) :]), answers
@@ -140,7 +140,7 @@ def pcm_framing(data: bytes, random: Random) -> None:
 
 
 def matroska_framing(data: bytes, random: Random) -> None:
-    """Between what Matroska adds stands what `pcm_framing` is about."""
+    """Check that the payload of the blocks equals the output of `PcmFramer`."""
     channels, data_bytes = random.choice((1, 2)), random.choice(DATA_BYTES)
     samples, sample_bytes = random.choice((("s16le", 2), ("s24le", 3), ("f64le", 8), ("alaw", 1)))
     arguments = samples, 44100, channels, data_bytes
@@ -153,7 +153,7 @@ def matroska_framing(data: bytes, random: Random) -> None:
 
 
 def adts_framing(data: bytes, random: Random) -> None:
-    """But for a tag in front, which is dropped and is no damage."""
+    """Check the ADTS framer; a leading tag is dropped without being counted."""
     has_tag = data.startswith(b"ID3") and len(data) >= ID3_HEADER_BYTES
     _framing(AdtsFramer, data, random, min(tag_bytes(data), len(data)) if has_tag else 0)
 
@@ -169,7 +169,7 @@ def mp4_framing(data: bytes, random: Random) -> None:
 def _framing(
     new: Callable[[], Framer], data: bytes, random: Random, dropped_bytes: int = 0
 ) -> None:
-    """Every byte is passed on, in its order, or counted; the cut changes nothing."""
+    """Check that every byte is passed on in order or counted, independent of the cut."""
     whole, skipped_bytes = _framed(new(), [data])
     assert len(whole) + skipped_bytes + dropped_bytes == len(data)
     rest = iter(data)

@@ -1,4 +1,4 @@
-"""WAV files with every oddity that the format allows, or that writers of it are known for."""
+"""WAV files with unusual features that the format allows or that known writers produce."""
 
 import asyncio
 import contextlib
@@ -23,12 +23,12 @@ _MAX_UINT32 = 0xFFFFFFFF
 
 
 def random_wav(random: Random) -> bytes:
-    """Left out is what ffmpeg's versions, or ffmpeg and the service, are known to disagree on.
+    """Return a random WAV, without known differences of ffmpeg's versions and the service.
 
-    ffmpeg decodes nothing where ``ds64`` is short, late or says that there is no audio, or
-    where ``bext`` is short; the service records such audio. Two format chunks are two streams
-    for ffmpeg. Behind audio of an odd length, ffmpeg 5 expects the next chunk at once and
-    ffmpeg 9 behind a byte of padding. What becomes of floats beyond all measure is chance.
+    ffmpeg decodes nothing if ``ds64`` is short, late or gives no audio, or if ``bext`` is short;
+    the service records such audio. Two format chunks are two streams for ffmpeg. After audio of
+    an odd length, ffmpeg 5 expects the next chunk at once, and ffmpeg 9 after a padding byte.
+    The decode of huge floats is undefined.
     """
     magic, sample_format = (
         random.choice((b"RIFF", b"RIFF", b"RIFF", b"RF64", b"BW64")),
@@ -62,7 +62,7 @@ def check_against_ffmpeg(data: bytes, random: Random) -> None:
 
 
 async def decoded(chunks: list[bytes]) -> bytes:
-    """The PCM as the service makes it, errors or not."""
+    """Return the PCM that the service decodes, and ignore decode errors."""
     out = bytearray()
 
     async def emit(pcm: Buffer) -> None:
@@ -78,14 +78,14 @@ async def decoded(chunks: list[bytes]) -> bytes:
 
 
 def _random_size_field(random: Random, truth: int) -> int:
-    """Return a size as writers give it: right, unknown, or wrong."""
+    """Return a size as writers store it: correct, unknown, or wrong."""
     unknown = (0, _MAX_UINT32, _MAX_UINT32 - 1)
     wrong = (truth + 1, max(0, truth - 1), max(0, truth - 2), truth + 1000)
     return truth if random.random() < 0.5 else random.choice(unknown + wrong)
 
 
 def _audio(random: Random, sample_format: bytes, size: int) -> bytes:
-    """Noise; quiet noise where it is read as floats."""
+    """Return noise; quiet noise if the format is float."""
     return bytes(random.choices(range(0x3C if _is_float(sample_format) else 0x100), k=size))
 
 

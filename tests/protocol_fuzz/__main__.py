@@ -1,4 +1,4 @@
-"""``python -m tests.protocol_fuzz EXAMPLES``: so many conversations and handshakes, new ones."""
+"""``python -m tests.protocol_fuzz EXAMPLES``: check new random conversations and handshakes."""
 
 import sys
 import tempfile
@@ -32,7 +32,7 @@ def main(examples: int) -> None:
             repeat(given(HANDSHAKES)(lambda request: check_handshake(service, request)))()
         finally:
             service.kill()
-    sys.stdout.write(f"nothing found in {examples} conversations and {examples} handshakes\n")
+    sys.stdout.write(f"no failure in {examples} conversations and {examples} handshakes\n")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ _decode = msgspec.json.Decoder(Message).decode
 
 
 class RawWebSocket:
-    """A socket that has asked for a WebSocket and reads frames."""
+    """A socket that has sent a WebSocket handshake and reads frames."""
 
     def __init__(self, port: int, path: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_SECONDS)
@@ -50,7 +50,7 @@ class RawWebSocket:
             return
 
     def receive(self) -> Frame | None:
-        """The next frame; None at the end, which may be a reset."""
+        """Return the next frame; None at the end of the connection or after a reset."""
         parser = Frame.parse(self._reader.read_exact, mask=False)
         try:
             while True:
@@ -76,12 +76,12 @@ class RawWebSocket:
 
 
 class Conversation:
-    """Takes steps and holds the service to the protocol after each of them."""
+    """Runs steps, and checks after each step that the service follows the protocol."""
 
     def __init__(self, service: Service, query: str) -> None:
         self._service = service
         self._sent = self._acknowledged = 0
-        self._is_exact = True  # all that was sent was received for certain
+        self._is_exact = True  # every sent chunk was certainly received
         self._is_completed = self._may_be_completed = False
         self._pending_answers: deque[str] = deque()
         self._pings = Counter[bytes]()
@@ -114,7 +114,7 @@ class Conversation:
             self._read_pending(self._websocket)
 
     def finish(self) -> None:
-        """All is answered, and the session has what was acknowledged."""
+        """Check that every message is answered and the session has all acknowledged chunks."""
         path = f"/api/audio/sessions/{self.session_id}"
         if self._websocket is not None:
             self._read_pending(self._websocket)
@@ -133,7 +133,7 @@ class Conversation:
         self._websocket = RawWebSocket(self._service.port, path)
         greeting = self._message(self._websocket.receive())
         if self._may_be_completed and isinstance(greeting, ErrorMessage):
-            assert greeting.code == "session_completed"  # its last message was lost on the way
+            assert greeting.code == "session_completed"  # the final message was lost
             self._is_completed = True
             self._read_to_the_end(self._websocket, (1008,))
             return
@@ -148,7 +148,7 @@ class Conversation:
         while self._pending_answers or self._pings.total():
             received = websocket.receive()
             pending = f"{self._pending_answers} and {self._pings}"
-            assert received is not None, f"dropped, with {pending} due"
+            assert received is not None, f"connection dropped with {pending} unanswered"
             assert received.opcode is not Opcode.CLOSE, received
             self._answer(received)
 
@@ -161,7 +161,7 @@ class Conversation:
             websocket.send(frame(Opcode.CLOSE, bytes(received.data[:2])))
             while websocket.receive() is not None:  # a close frame is the last frame
                 raise AssertionError("a frame after the close frame")
-        # It was still sending, and was reset: the last messages may be lost on their way.
+        # A reset while the service was still sending can lose its last messages.
         self._forget_websocket(websocket)
 
     def _disconnect(self, websocket: RawWebSocket, step: Step) -> None:
@@ -202,7 +202,7 @@ class Conversation:
         assert message.persisted_chunk_count <= message.chunk_count <= self._sent
 
     def _message(self, received: Frame | None) -> Message:
-        assert received is not None, "dropped without a word"
+        assert received is not None, "connection dropped without a message"
         assert received.opcode is Opcode.TEXT, received
         assert received.fin
         message: Message = _decode(received.data)

@@ -1,4 +1,4 @@
-"""What holds for every conversation, and for every attempt to begin one."""
+"""Properties of every conversation and of every handshake."""
 
 import contextlib
 import json

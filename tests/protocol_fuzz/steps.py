@@ -1,4 +1,4 @@
-"""What a client may do next, with frames and sockets: right, wrong and anything between."""
+"""Steps that a client may take, valid and invalid, with frames and sockets."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Disconnect = Literal["half_close", "abort"]
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Bytes to send, and what is due for them."""
+    """Bytes to send, and the expected reaction of the service."""
 
     name: str
     data: bytes = b""
@@ -30,7 +30,7 @@ class Step:
     close_codes: tuple[int, ...] = ()  # one of them ends the connection
     disconnect: Disconnect | None = None
     waits_for_answers: bool = True
-    resume: bool = True  # if there has to be a new connection for this
+    resume: bool = True  # if the step needs a new connection
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(repr(self))
@@ -168,8 +168,8 @@ _protocol_violations = st.one_of(
         _data_opcodes,
     ),
     st.just(frame(Opcode.CONT, b"of nothing")),
-    st.just(b"\x09\x80" + bytes(4)),  # a ping in fragments
-    st.just(b"\x89\xfe\x00\x7e" + bytes(4 + 126)),  # a ping too long
+    st.just(b"\x09\x80" + bytes(4)),  # a fragmented ping
+    st.just(b"\x89\xfe\x00\x7e" + bytes(4 + 126)),  # an oversized ping
     st.just(frame(Opcode.CLOSE, b"\x03")),
     st.just(frame(Opcode.CLOSE, b"\x03\xe8\xff")),
     st.sampled_from([0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535]).map(_close_frame),
@@ -194,7 +194,7 @@ def _ping(opcode: Opcode, payload: bytes, *, waits_for_answers: bool, resume: bo
 
 
 def _ended(end: Step, more: Step, *, resume: bool) -> Step:
-    """``more`` comes too late, but its pings are answered, and breaking rules ends all at once."""
+    """Return ``end`` with ``more`` after it: of ``more``, only pings and violations take effect."""
     codes = end.close_codes + more.close_codes
     data = end.data + more.data
     return replace(end, data=data, pings=more.pings, close_codes=codes, resume=resume)

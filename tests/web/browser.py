@@ -47,7 +47,7 @@ class PageTab:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.delivered_chunks: list[bytes] = []  # by microphone or recorder, to the client
+        self.delivered_chunks: list[bytes] = []  # from microphone or MediaRecorder to the client
         self.hosts: set[str] = set()
         self.page_errors: list[str] = []
 
@@ -78,13 +78,13 @@ class PageTab:
         await state.wait_for(timeout=seconds * 1000)
 
     async def wait_until(self, expression: str) -> None:
-        """Return when a JavaScript expression is true; the page's policy forbids to poll there."""
+        """Return when an expression is true; poll from here, as the page's policy forbids it."""
         async with asyncio.timeout(30):
             while not await self.page.evaluate(expression):
                 await asyncio.sleep(0.02)
 
     def _console(self, message: Any) -> None:
-        # Failed requests to a killed service are expected; the page shows them itself.
+        # Failed requests to a killed service are expected; the page shows a notice.
         is_expected = re.search("Failed to load|WebSocket connection to", message.text)
         if message.type == "error" and not is_expected:
             self.page_errors.append(message.text)
@@ -116,13 +116,13 @@ class PageBrowser:
         await tab.page.goto(url)
         yield tab
         assert not tab.page_errors, tab.page_errors
-        assert tab.hosts - {""} == {urlsplit(url).netloc}  # "": what the page has made itself
+        assert tab.hosts - {""} == {urlsplit(url).netloc}  # "" for blob and data URLs
 
 
 @contextlib.asynccontextmanager
 async def launch_browser(microphone: Path) -> AsyncIterator[PageBrowser]:
-    """Run a Chromium whose microphone plays a WAV file once, from when it is opened."""
-    assert CHROMIUM is not None, "there is no chromium: make test installs Debian's, as root"
+    """Run a Chromium whose microphone plays a WAV file once after it is opened."""
+    assert CHROMIUM is not None, "chromium is not installed; `make test` as root installs it"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM,

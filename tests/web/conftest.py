@@ -1,4 +1,4 @@
-"""A browser and the audio of its microphone."""
+"""Fixtures: a browser and the audio of its microphone."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

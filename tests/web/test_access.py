@@ -1,4 +1,4 @@
-"""The page of a service that asks who calls."""
+"""The page of a service with authentication."""
 
 import hashlib
 from collections.abc import Callable
@@ -20,21 +20,21 @@ def service(start_service: Callable[..., Service]) -> Service:
     return start_service(auth_mode="api_key", api_keys=f"{known} alice record,read")
 
 
-async def test_a_key_is_asked_for_and_opens_everything(
+async def test_the_page_prompts_for_a_key_and_uses_it_for_every_request(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
         addresses: list[str] = []
         page.on("request", lambda request: addresses.append(request.url))
-        dialog = page.get_by_role("dialog", name="Who are you?")
+        dialog = page.get_by_role("dialog", name="Sign in")
         field = dialog.get_by_label("Key or token")
         await field.fill("a-wrong-one")
         await field.press("Enter")
-        await dialog.get_by_text("does not take this key").wait_for()
+        await dialog.get_by_text("refused this key").wait_for()
         await field.fill(KEY)
         await dialog.get_by_role("button", name="Continue").click()
-        await page.get_by_text("Nothing here yet").wait_for()
+        await page.get_by_text("No recordings yet").wait_for()
         await tab.start_recording()
         await page.get_by_role("button", name="Watch").click()
         await page.get_by_text("Live", exact=True).wait_for()
@@ -46,7 +46,7 @@ async def test_a_key_is_asked_for_and_opens_everything(
             await page.get_by_role("button", name="FLAC").click()
         await (await download.value).path()
         await page.reload()
-        await page.get_by_role("button", name="Play").wait_for()  # and nobody asks again
+        await page.get_by_role("button", name="Play").wait_for()  # without another prompt
         assert not any(KEY in address for address in addresses)
         tab.page_errors = [text for text in tab.page_errors if "401" not in text]
     (session,) = service.get(
@@ -56,14 +56,14 @@ async def test_a_key_is_asked_for_and_opens_everything(
     assert service.pcm(session["session_id"]) == b"".join(tab.delivered_chunks)
 
 
-async def test_who_has_no_key_is_not_asked_again_and_again(
+async def test_after_a_cancelled_prompt_the_page_does_not_prompt_again_at_once(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
-        dialog = page.get_by_role("dialog", name="Who are you?")
+        dialog = page.get_by_role("dialog", name="Sign in")
         await dialog.get_by_role("button", name="Cancel").click()
-        await page.get_by_text("The service wants to know who you are.").wait_for()
+        await page.get_by_text("The service requires a key.").wait_for()
         await page.get_by_role("button", name="Start recording").click()
         await page.get_by_text("Authentication required", exact=True).wait_for()
         await page.get_by_role("button", name="Start recording").wait_for()
@@ -71,10 +71,10 @@ async def test_who_has_no_key_is_not_asked_again_and_again(
         await page.get_by_role("button", name="Enter a key").click()
         await dialog.get_by_label("Key or token").fill(KEY)
         await dialog.get_by_role("button", name="Continue").click()
-        await page.get_by_text("Nothing here yet").wait_for()
+        await page.get_by_text("No recordings yet").wait_for()
 
 
-async def test_a_failure_to_get_a_token_does_not_keep_play_from_working_later(
+async def test_play_works_after_an_earlier_token_request_failed(
     browser: PageBrowser, service: Service
 ) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
@@ -86,7 +86,7 @@ async def test_a_failure_to_get_a_token_does_not_keep_play_from_working_later(
     service.post(f"/api/audio/sessions/{created['session_id']}/close", headers=headers)
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
-        dialog = page.get_by_role("dialog", name="Who are you?")
+        dialog = page.get_by_role("dialog", name="Sign in")
         await dialog.get_by_label("Key or token").fill(KEY)
         await dialog.get_by_role("button", name="Continue").click()
         await page.route("**/tokens", lambda route: route.abort())

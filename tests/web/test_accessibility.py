@@ -1,4 +1,4 @@
-"""Everybody can use the page: checked by axe-core, and by doing without a mouse."""
+"""Accessibility of the page: axe-core, keyboard, screen readers and reduced motion."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,24 +21,24 @@ def service(start_service: Callable[..., Service]) -> Service:
 
 
 async def violations(tab: PageTab) -> list[str]:
-    """What axe-core finds, in words."""
+    """Return the violations that axe-core finds."""
     page_errors = list(tab.page_errors)
     await tab.page.evaluate(f"() => {{ {AXE.read_text()} }}")
     found: dict[str, Any] = await tab.page.evaluate("axe.run()")
-    tab.page_errors = page_errors  # its own styles are against the page's policy
+    tab.page_errors = page_errors  # axe-core's styles violate the page's policy
     assert len(found["passes"]) > 10
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_axe_finds_nothing_wrong(
+async def test_axe_finds_no_violation(
     browser: PageBrowser, service: Service, scheme: Any, size: Any
 ) -> None:
     options = {"color_scheme": scheme, "viewport": size}
     async with browser.open_page(f"{service.url}/", **options) as tab:
         page = tab.page
-        await page.get_by_text("Nothing here yet").wait_for()
+        await page.get_by_text("No recordings yet").wait_for()
         assert await violations(tab) == []
         await service.record(speech(), sample_rate=22050)
         await tab.start_recording()
@@ -58,7 +58,7 @@ async def test_axe_finds_nothing_wrong(
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, {"width": 320, "height": 600}])
-async def test_nothing_is_wider_than_the_screen(
+async def test_the_page_fits_the_width_of_the_screen(
     browser: PageBrowser, service: Service, size: Any
 ) -> None:
     await service.record(speech(), sample_rate=22050)
@@ -69,13 +69,13 @@ async def test_nothing_is_wider_than_the_screen(
         assert width <= size["width"]
 
 
-async def test_everything_can_be_done_with_the_keyboard(
+async def test_every_control_can_be_used_with_the_keyboard(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
-        await page.get_by_text("Nothing here yet").wait_for()
-        await reach(page, "Skip to the recordings")
+        await page.get_by_text("No recordings yet").wait_for()
+        await reach(page, "Skip to recordings")
         await reach(page, "Start recording")
         await page.keyboard.press("Enter")
         await tab.wait_for_state("Recording")
@@ -101,11 +101,11 @@ async def test_everything_can_be_done_with_the_keyboard(
         await page.keyboard.press("Enter")
         await reach(page, "Delete", within="dialog")
         await page.keyboard.press("Enter")
-        await page.get_by_text("Nothing here yet").wait_for()
+        await page.get_by_text("No recordings yet").wait_for()
 
 
 async def reach(page: Page, name: str, within: str = "") -> None:
-    """Press Tab until something of that name has the focus."""
+    """Press Tab until an element called ``name`` has the focus."""
     for _ in range(20):
         await page.keyboard.press("Tab")
         is_inside = await page.evaluate(
@@ -113,7 +113,7 @@ async def reach(page: Page, name: str, within: str = "") -> None:
         )
         if is_inside and name in await focused(page):
             return
-    raise AssertionError(f"{name} is not reached")
+    raise AssertionError(f"{name} is not reachable with Tab")
 
 
 async def focused(page: Page) -> str:
@@ -126,7 +126,7 @@ async def focused(page: Page) -> str:
     )
 
 
-async def test_what_happens_is_said_to_those_who_do_not_see_it(
+async def test_state_changes_are_announced_to_screen_readers(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
@@ -139,12 +139,12 @@ async def test_what_happens_is_said_to_those_who_do_not_see_it(
         )
         await expect(page.get_by_role("timer", name="Elapsed time")).to_be_visible()
         service.kill()
-        await expect(status).to_contain_text("Recording goes on")
+        await expect(status).to_contain_text("Recording continues")
         await asyncio.to_thread(service.start)
         await tab.stop_recording()
 
 
-async def test_nothing_moves_for_who_does_not_want_it_to(
+async def test_the_page_does_not_animate_with_reduced_motion(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/", reduced_motion="reduce") as tab:

@@ -1,4 +1,4 @@
-"""The page of nodes that share a bucket."""
+"""The page of services that share a bucket."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from tests.service import Service
 from tests.web.browser import PageBrowser
 
 
-async def test_a_recording_is_played_here_and_downloaded_from_the_store(
+async def test_a_recording_is_played_by_the_page_and_downloaded_from_the_store(
     browser: PageBrowser,
     on_bucket: Callable[..., Service],
     objects: Callable[[], dict[str, bytes]],
@@ -36,7 +36,7 @@ async def test_a_recording_is_played_here_and_downloaded_from_the_store(
     assert wav[80:] == b"".join(tab.delivered_chunks)
 
 
-async def test_a_recording_goes_on_at_another_node_when_its_own_dies(
+async def test_a_recording_continues_on_another_node_after_its_node_died(
     browser: PageBrowser, on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
     first = on_bucket(segment_seconds=1)
@@ -45,10 +45,10 @@ async def test_a_recording_goes_on_at_another_node_when_its_own_dies(
         await tab.wait_until("document.querySelector('[data-part=safe]').textContent > '0:01'")
         port = first.port
         first.kill()
-        second = on_bucket(segment_seconds=1)  # has nothing of the first but the bucket
+        second = on_bucket(segment_seconds=1)  # shares only the bucket with the first
         await tab.wait_for_state("Connection lost")
         second.stop()
-        second.port = port  # where a load balancer would lead
+        second.port = port  # the address, as behind a load balancer
         await asyncio.to_thread(second.start)
         await tab.wait_for_state("Recording")
         await tab.stop_recording()

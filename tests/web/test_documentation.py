@@ -1,4 +1,4 @@
-"""The documentation's pages, and the page where nothing of others was put beside it."""
+"""The documentation pages, and the page without the third-party scripts."""
 
 import re
 import shutil
@@ -16,27 +16,27 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-async def test_the_documentation_is_shown_without_anybody_else_s_host(
+async def test_the_documentation_loads_from_the_service_only(
     browser: PageBrowser, start_service: Callable[..., Service], path: str
 ) -> None:
     service = start_service()
     async with browser.open_page(service.url + path) as tab:
         operation = tab.page.get_by_text("Look at a session")
         await expect(operation.last).to_be_visible()
-        # ReDoc asks for its maker's logo, and the page's policy refuses.
+        # ReDoc requests the logo of its vendor, which the page's policy blocks.
         tab.page_errors = [text for text in tab.page_errors if "logo-mini.svg" not in text]
 
 
 @pytest.fixture
 def service_without_assets(tmp_path: Path, start_service: Callable[..., Service]) -> Service:
-    """A service of a checkout in which ``make assets`` was never run."""
+    """A service from a checkout without ``make assets``."""
     tree = tmp_path / "checkout"
     for name in ("api", "storage", "web", "clients"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("vendor"))
     return start_service(pythonsafepath=1, pythonpath=tree)
 
 
-async def test_without_the_copies_the_page_records_and_plays(
+async def test_without_third_party_scripts_the_page_records_and_plays(
     browser: PageBrowser, service_without_assets: Service
 ) -> None:
     await service_without_assets.record(speech(), sample_rate=22050)
@@ -52,7 +52,7 @@ async def test_without_the_copies_the_page_records_and_plays(
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_without_the_copies_the_documentation_comes_from_the_framework_s_cdn(
+def test_without_third_party_scripts_the_documentation_uses_a_cdn(
     service_without_assets: Service, path: str
 ) -> None:
     answer = service_without_assets.get(path)

@@ -44,7 +44,7 @@ def value(module: str, expression: str) -> Any:
         ("formatBytes(8_300_000_000)", "8.3 GB"),
     ],
 )
-def test_numbers_are_shown_as_people_read_them(expression: str, text: str) -> None:
+def test_durations_and_sizes_are_formatted_for_people(expression: str, text: str) -> None:
     assert value("format.js", expression) == text
 
 

@@ -1,4 +1,4 @@
-"""Somebody records with the page, whatever happens meanwhile."""
+"""Recording with the page, with faults of the service, the network and the browser."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def only_session(service: Service) -> str:
 
 
 async def wait_for_chunks(tab: PageTab, chunks: int) -> None:
-    """Return when this many more chunks were delivered to the client."""
+    """Return when ``chunks`` more chunks were delivered to the client."""
     target = len(tab.delivered_chunks) + chunks
     async with asyncio.timeout(30):
         while len(tab.delivered_chunks) < target:
@@ -40,7 +40,7 @@ async def wait_for_chunks(tab: PageTab, chunks: int) -> None:
 
 
 async def interrupt_recording(tab: PageTab, service: Service, proxy: CuttingProxy) -> None:
-    """Twice: the connection is cut, the service is killed and started again."""
+    """Cut the connection, then kill and restart the service; do both twice."""
     for _ in range(2):
         await wait_for_chunks(tab, 5)
         proxy.cut()
@@ -70,7 +70,7 @@ async def test_every_sample_of_the_worklet_is_recorded(
     assert service.manifest(session_id)["channels"] == ["Mono", "Stereo"].index(channels) + 1
 
 
-async def test_what_a_media_recorder_compressed_is_recorded_without_a_gap(
+async def test_mediarecorder_audio_is_recorded_without_a_gap(
     browser: PageBrowser, service: Service, microphone: Path
 ) -> None:
     said = speech_samples()
@@ -91,7 +91,7 @@ async def test_what_a_media_recorder_compressed_is_recorded_without_a_gap(
 
 
 def speech_samples() -> Samples:
-    """Real speech, at the microphone's rate."""
+    """Return speech at the microphone's rate."""
     return np.frombuffer(decode(speech(), sample_rate=SAMPLE_RATE), "<i2").astype(float)
 
 
@@ -101,10 +101,10 @@ def resampled(samples: Samples) -> Samples:
 
 
 def assert_same_sound(heard: Samples, recorded: Samples) -> None:
-    """Each half second of the speech is there, alike by 0.95, and nothing between them is missing.
+    """Check that every half second of speech is recorded, with a correlation above 0.95.
 
-    They are found one by one, since the browser itself, under load, now and then leaves out or
-    adds ten milliseconds of its file.
+    Each piece is located separately, because under load the browser at times drops or adds ten
+    milliseconds.
     """
     size = OPUS_RATE // 2
     spectrum = np.fft.rfft(recorded, 2**21)
@@ -112,7 +112,7 @@ def assert_same_sound(heard: Samples, recorded: Samples) -> None:
     for start in range(OPUS_RATE, len(heard) - OPUS_RATE - size, size):
         piece = heard[start : start + size]
         if np.sqrt(np.mean(piece**2)) < 300:
-            continue  # between two words
+            continue  # a pause between words
         product = np.fft.irfft(spectrum * np.conj(np.fft.rfft(piece, 2**21)))
         around = slice(max(0, start - OPUS_RATE), start + OPUS_RATE)
         place = around.start + int(np.argmax(product[around]))
@@ -124,7 +124,7 @@ def assert_same_sound(heard: Samples, recorded: Samples) -> None:
     assert abs(places[-1] - places[0]) < 0.05 * OPUS_RATE
 
 
-async def test_a_tab_that_is_reloaded_sends_the_rest(
+async def test_a_reloaded_tab_sends_the_remaining_audio(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
@@ -138,16 +138,16 @@ async def test_a_tab_that_is_reloaded_sends_the_rest(
         delivered_chunks = len(tab.delivered_chunks)
         await asyncio.to_thread(service.start)
         await page.reload()
-        await page.get_by_text("has arrived").wait_for()
+        await page.get_by_text("was sent.").wait_for()
         recorded = service.pcm(only_session(service))
         await page.get_by_role("button", name="Play").wait_for()
     heard = b"".join(tab.delivered_chunks)
     assert heard.startswith(recorded)
-    # What was heard in the moment of the reload may not have been kept yet.
+    # Audio captured during the reload may not have been stored yet.
     assert len(recorded) >= len(b"".join(tab.delivered_chunks[: delivered_chunks - 5]))
 
 
-async def test_stopping_while_the_service_is_away_delivers_everything_once_it_is_back(
+async def test_stopping_during_an_outage_delivers_everything_afterwards(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
@@ -156,13 +156,13 @@ async def test_stopping_while_the_service_is_away_delivers_everything_once_it_is
         service.kill()
         await wait_for_chunks(tab, 20)
         await tab.page.get_by_role("button", name="Stop recording").click()
-        await tab.wait_for_state("Sending the rest")
+        await tab.wait_for_state("Sending the remaining audio")
         await asyncio.to_thread(service.start)
         await tab.wait_for_state("Saved")
     assert service.pcm(only_session(service)) == b"".join(tab.delivered_chunks)
 
 
-async def test_the_level_the_waveform_and_the_counts_move(
+async def test_level_waveform_and_counts_are_updated(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
@@ -184,22 +184,20 @@ async def test_the_level_the_waveform_and_the_counts_move(
         assert await page.locator("[data-part=waiting]").text_content() == "0 B"
 
 
-async def test_a_browser_without_a_microphone_is_told_so(
-    browser: PageBrowser, service: Service
-) -> None:
+async def test_a_missing_microphone_is_reported(browser: PageBrowser, service: Service) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
         await tab.page.evaluate(
             "() => { navigator.mediaDevices.getUserMedia ="
             " () => Promise.reject(new DOMException('none', 'NotFoundError')); }"
         )
         await tab.page.get_by_role("button", name="Start recording").click()
-        await tab.page.get_by_text("There is no microphone.").wait_for()
+        await tab.page.get_by_text("No microphone was found.").wait_for()
         await tab.page.get_by_role("button", name="Start recording").wait_for()
     assert service.get("/api/audio/sessions").json()["sessions"] == []
 
 
 @pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
-async def test_a_recording_that_others_finish_is_over_here_too(
+async def test_a_recording_finished_elsewhere_ends_on_the_page(
     browser: PageBrowser, service: Service, quality: str
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
@@ -216,7 +214,7 @@ async def test_a_recording_that_others_finish_is_over_here_too(
 
 
 @pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
-async def test_a_microphone_that_is_pulled_out_ends_the_recording_and_keeps_it(
+async def test_unplugging_the_microphone_completes_the_recording(
     browser: PageBrowser, service: Service, quality: str
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:

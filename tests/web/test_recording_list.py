@@ -1,4 +1,4 @@
-"""Somebody looks through the list: hears, downloads, deletes, watches."""
+"""The list of recordings: play, download, delete, and monitor live sessions."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,9 +23,7 @@ def card(page: Page, number: int = 0) -> Locator:
     return page.locator("#list > li").nth(number)
 
 
-async def test_a_recording_is_listed_with_what_is_known_of_it(
-    browser: PageBrowser, service: Service
-) -> None:
+async def test_a_recording_is_listed_with_its_facts(browser: PageBrowser, service: Service) -> None:
     session_id = await service.record(speech(), sample_rate=22050, user_id="kim")
     size = service.wav(session_id).stat().st_size
     async with browser.open_page(f"{service.url}/") as tab:
@@ -34,7 +32,7 @@ async def test_a_recording_is_listed_with_what_is_known_of_it(
         await expect(card(tab.page)).to_contain_text("Finished")
 
 
-async def test_a_recording_is_heard_and_sought(browser: PageBrowser, service: Service) -> None:
+async def test_a_recording_can_be_played_and_sought(browser: PageBrowser, service: Service) -> None:
     await service.record(speech(), sample_rate=22050)
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
@@ -50,7 +48,7 @@ async def test_a_recording_is_heard_and_sought(browser: PageBrowser, service: Se
         await seek.focus()
         await page.keyboard.press("Home")
         assert float(await seek.input_value()) == 0.0
-        # To its end, and from the beginning again.
+        # Play to the end; a second press starts from the beginning.
         await seek.fill("4.5")
         await page.get_by_role("button", name="Play").click()
         await page.get_by_role("button", name="Pause").wait_for()
@@ -64,7 +62,7 @@ async def until_value(slider: Locator, is_right: Callable[[float], bool]) -> Non
             await asyncio.sleep(0.02)
 
 
-async def test_a_click_into_the_waveform_leads_there(
+async def test_a_click_into_the_waveform_seeks_to_that_position(
     browser: PageBrowser, service: Service
 ) -> None:
     await service.record(speech(), sample_rate=22050)
@@ -76,7 +74,7 @@ async def test_a_click_into_the_waveform_leads_there(
         await until_value(seek, lambda seconds: abs(seconds - SPEECH_SECONDS / 2) < 0.05)
 
 
-async def test_one_recording_is_heard_at_a_time(browser: PageBrowser, service: Service) -> None:
+async def test_only_one_recording_plays_at_a_time(browser: PageBrowser, service: Service) -> None:
     for _ in range(2):
         await service.record(speech(), sample_rate=22050)
     async with browser.open_page(f"{service.url}/") as tab:
@@ -86,7 +84,9 @@ async def test_one_recording_is_heard_at_a_time(browser: PageBrowser, service: S
         await expect(tab.page.get_by_role("button", name="Pause")).to_have_count(1)
 
 
-async def test_the_waveform_shows_what_was_said(browser: PageBrowser, service: Service) -> None:
+async def test_the_waveform_shows_loud_and_quiet_parts(
+    browser: PageBrowser, service: Service
+) -> None:
     loud, silent = pcm(44100), bytes(88200)
     await service.record(loud + silent)
     async with browser.open_page(f"{service.url}/") as tab:
@@ -105,7 +105,7 @@ async def test_the_waveform_shows_what_was_said(browser: PageBrowser, service: S
 
 
 @pytest.mark.parametrize("label", ["WAV", "FLAC", "MP3", "Opus"])
-async def test_a_recording_is_downloaded(
+async def test_a_recording_can_be_downloaded_in_each_format(
     browser: PageBrowser, service: Service, tmp_path: Path, label: str
 ) -> None:
     session_id = await service.record(speech(), sample_rate=22050)
@@ -126,7 +126,7 @@ async def test_a_recording_is_downloaded(
         assert abs(seconds - SPEECH_SECONDS) < 0.1
 
 
-async def test_a_recording_is_deleted_once_that_is_confirmed(
+async def test_a_recording_is_deleted_only_after_confirmation(
     browser: PageBrowser, service: Service
 ) -> None:
     session_id = await service.record(speech(), sample_rate=22050)
@@ -139,12 +139,12 @@ async def test_a_recording_is_deleted_once_that_is_confirmed(
         assert service.get(f"/api/audio/sessions/{session_id}").status_code == 200
         await delete.click()
         await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-        await page.get_by_text("Nothing here yet").wait_for()
+        await page.get_by_text("No recordings yet").wait_for()
     assert service.get(f"/api/audio/sessions/{session_id}").status_code == 404
     assert not service.wav(session_id).exists()
 
 
-async def test_a_long_list_is_shown_page_by_page_and_filtered(
+async def test_a_long_list_is_shown_in_pages_and_can_be_filtered(
     browser: PageBrowser, service: Service
 ) -> None:
     made = [await service.record(pcm(10)) for _ in range(25)]
@@ -166,7 +166,7 @@ async def test_a_long_list_is_shown_page_by_page_and_filtered(
                 await asyncio.sleep(0.02)
 
 
-async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
+async def test_sessions_below_the_first_page_can_be_finished_and_deleted(
     browser: PageBrowser, service: Service
 ) -> None:
     async with service.session() as client:
@@ -191,7 +191,7 @@ async def test_what_is_below_the_first_page_is_deleted_and_finished_too(
     assert service.get(f"/api/audio/sessions/{client.session_id}").status_code == 404
 
 
-async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
+async def test_no_session_is_missing_after_more_than_a_page_of_new_ones(
     browser: PageBrowser, service: Service
 ) -> None:
     await service.record(pcm(10))
@@ -210,12 +210,12 @@ async def test_nothing_is_left_out_when_more_comes_at_once_than_a_page_holds(
         await expect(cards).to_have_count(26)
 
 
-async def test_what_another_client_records_appears_can_be_watched_and_ends(
+async def test_a_session_of_another_client_can_be_watched_and_finished(
     browser: PageBrowser, service: Service
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
-        await page.get_by_text("Nothing here yet").wait_for()
+        await page.get_by_text("No recordings yet").wait_for()
         async with service.session(sample_rate=22050) as client:
             session_id = client.session_id
             await card(page).get_by_text("Being recorded").wait_for(timeout=20_000)
@@ -228,10 +228,10 @@ async def test_what_another_client_records_appears_can_be_watched_and_ends(
             async with asyncio.timeout(20):
                 while await live.screenshot() == before:
                     await asyncio.sleep(0.05)
-            hear = card(page).get_by_role("button", name="Hear it")
+            hear = card(page).get_by_role("button", name="Listen")
             await hear.click()
             await expect(hear).to_have_attribute("aria-pressed", "true")
-            # The service dies and comes back; who watches, watches on.
+            # The monitor reconnects after a restart of the service.
             service.kill()
             await card(page).get_by_text("Connection lost").wait_for()
             await asyncio.to_thread(service.start)
@@ -243,7 +243,7 @@ async def test_what_another_client_records_appears_can_be_watched_and_ends(
     assert service.pcm(session_id) == decode(speech(), sample_rate=22050)
 
 
-async def test_a_recording_of_this_page_is_watched_from_another_tab(
+async def test_a_recording_can_be_watched_from_another_tab(
     browser: PageBrowser, service: Service
 ) -> None:
     context = await browser.new_context()
@@ -264,7 +264,7 @@ async def test_a_recording_of_this_page_is_watched_from_another_tab(
 NO_MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)
 
 
-async def test_a_recording_that_could_not_be_decoded_says_so(
+async def test_a_recording_with_a_decode_error_shows_a_warning(
     browser: PageBrowser, service: Service
 ) -> None:
     session_id = await service.record(NO_MP3, format="mp3")

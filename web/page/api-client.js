@@ -1,4 +1,4 @@
-/** The URL of the service, which has served this module. */
+/** The URL of the service that served this module. */
 export const SERVICE_URL = new URL('..', import.meta.url);
 
 const SESSIONS = 'api/audio/sessions';
@@ -9,7 +9,7 @@ const DECLINED_PROMPT_INTERVAL_MS = 30_000; // no prompt for this time after the
 
 /** An error response of the service. */
 export class ApiError extends Error {
-  constructor(status, { error = `The service answered ${status}`, code = null } = {}) {
+  constructor(status,{ error = `The service answered with status ${status}.`, code = null } = {}) {
     super(error);
     this.status = status;
     this.code = code;
@@ -96,7 +96,9 @@ export class ApiClient {
   }
 
   async #requestKey() {
-    const text = this.#key ? 'The service does not take this key.' : 'The service asks for a key.';
+    const text = this.#key
+      ? 'The service refused this key. Enter another one.'
+      : 'The service requires an API key or a token.';
     const key = await this.#promptForKey(text);
     if (key === null) {
       this.#declinedAt = performance.now();
@@ -139,14 +141,15 @@ export class ApiClient {
       const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
       return await fetch(new URL(path, SERVICE_URL), { method, body, headers, signal });
     } catch {
-      throw new ApiError(0, { error: 'The service does not answer.', code: 'unreachable' });
+      const text = 'The service does not answer. Check your connection.';
+      throw new ApiError(0, { error: text, code: 'unreachable' });
     }
   }
 }
 
 function authenticationRequiredError() {
   return new ApiError(401, {
-    error: 'The service wants to know who you are.',
+    error: 'The service requires a key.',
     code: 'authentication_required',
   });
 }

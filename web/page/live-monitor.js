@@ -1,5 +1,5 @@
 const COLUMN_SECONDS = 0.05;
-const POSITION_BYTES = 8; // in front of the samples of each message
+const POSITION_BYTES = 8; // before the samples of each message
 const PLAYBACK_DELAY_SECONDS = 0.2; // a buffer against jitter
 const MAX_PLAYBACK_DELAY_SECONDS = 1.5; // audio beyond this delay is skipped
 const RETRY_DELAY_MS = 1000;
@@ -117,7 +117,7 @@ export class LiveMonitor {
     if (code === NORMAL_CLOSURE) this.#finish('The recording is finished.');
     else if (code !== POLICY_VIOLATION) this.#scheduleRetry();
     else if (this.#lastError?.code === 'credentials_expired') this.#retryWithNewToken();
-    else this.#finish(this.#lastError?.error ?? 'The service refuses.');
+    else this.#finish(this.#lastError?.error ?? 'The service refused the connection.');
   }
 
   #retryWithNewToken() {
@@ -132,7 +132,7 @@ export class LiveMonitor {
 
   #scheduleRetry() {
     if (this.#isStopped) return;
-    this.#listener.onState('Connection lost. Trying again…');
+    this.#listener.onState('Connection lost. Reconnecting…');
     this.#timer = setTimeout(() => this.start(), RETRY_DELAY_MS);
   }
 }

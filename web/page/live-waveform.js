@@ -1,8 +1,8 @@
-const BAR_PIXELS = 2; // CSS pixels, as the gap
+const BAR_PIXELS = 2; // CSS pixels, like the gap
 const GAP_PIXELS = 1;
 const MAX_COLUMNS = 4096; // no screen is wider; hidden tabs do not draw and trim the list
 
-/** A waveform that moves: the newest column on the right. */
+/** A scrolling waveform with the newest column on the right. */
 export class LiveWaveform {
   #canvas;
   #peaks = []; // from 0 to 1, one per column
@@ -13,7 +13,7 @@ export class LiveWaveform {
     new ResizeObserver(() => this.#scheduleDraw()).observe(canvas);
   }
 
-  /** Add a column: the highest sample of some time, from 0 to 1. */
+  /** Add a column: the peak of its samples, from 0 to 1. */
   push(peak) {
     this.#peaks.push(Math.min(1, peak));
     if (this.#peaks.length > 2 * MAX_COLUMNS) this.#peaks.splice(0, MAX_COLUMNS);

@@ -14,6 +14,6 @@ new RecorderCard(document.getElementById('recorder'), api, {
   onFailed: resumeUnfinished,
 });
 
-// The list may prompt for a key, which the unfinished sessions need, too.
+// The list may prompt for a key, which the unfinished sessions need as well.
 await refresh();
 resumeUnfinished();

@@ -1,4 +1,4 @@
-/** List the microphones in a `select`. Browsers give their names after the user allowed one. */
+/** List the microphones in a `select`. Browsers reveal names only after the user allowed access. */
 export async function listMicrophones(select) {
   const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
   const { value } = select;
@@ -13,7 +13,7 @@ export async function listMicrophones(select) {
 /** Open a microphone. By default, browsers process its sound. */
 export async function openMicrophone({ device, channels, isProcessed }) {
   if (!navigator.mediaDevices) {
-    throw new Error('Browsers give the microphone to pages of https, or of this computer, only.');
+    throw new Error('The microphone needs a secure page: use https, or localhost.');
   }
   const audio = {
     ...(device && { deviceId: { exact: device } }),
@@ -25,16 +25,16 @@ export async function openMicrophone({ device, channels, isProcessed }) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
-    const otherMessage = `The microphone cannot be used: ${error.message}`;
+    const otherMessage = `The microphone failed: ${error.message}`;
     throw new Error(MESSAGE_BY_ERROR_NAME[error.name] ?? otherMessage, { cause: error });
   }
 }
 
 const MESSAGE_BY_ERROR_NAME = {
-  NotAllowedError: 'The browser does not let this page use the microphone. Its settings say why.',
-  NotFoundError: 'There is no microphone.',
-  NotReadableError: 'Another program uses the microphone.',
-  OverconstrainedError: 'This microphone is not there any more.',
+  NotAllowedError: 'The browser blocks the microphone. Allow it in the settings of this page.',
+  NotFoundError: 'No microphone was found. Connect one and try again.',
+  NotReadableError: 'Another program uses the microphone. Close it and try again.',
+  OverconstrainedError: 'This microphone is not connected. Choose another one.',
 };
 
 /** Chromium lists the system's default devices a second time under these ids. */

@@ -70,7 +70,7 @@ export class Player {
     const wasPlaying = !this.audio.paused;
     this.#loaded = null;
     try {
-      if (this.#isUrlRenewed) throw new Error('This recording cannot be played.');
+      if (this.#isUrlRenewed) throw new Error('This recording cannot be played; download it.');
       this.#isUrlRenewed = true;
       await this.#load();
       if (wasPlaying) await this.#play();

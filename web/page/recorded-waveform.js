@@ -1,4 +1,4 @@
-/** wavesurfer.js, or null if `make assets` has not copied it: then a canvas shows the waveform. */
+/** wavesurfer.js; null if `make assets` has not copied it, then a canvas shows the waveform. */
 const waveSurferModule = import(new URL('../vendor/wavesurfer.js', import.meta.url)).then(
   (module) => module.default,
   () => null,
@@ -19,7 +19,7 @@ export class RecordedWaveform {
     this.#durationSeconds = seconds;
   }
 
-  /** Draw the service's waveform; return whether it shows the position, too. */
+  /** Draw the service's waveform; return whether it also shows the position. */
   async show({ channels, length, data }) {
     const { tops, bottoms } = combineChannels(channels, length, data);
     const WaveSurfer = await waveSurferModule;
@@ -51,7 +51,7 @@ export class RecordedWaveform {
       waveColor: style.getPropertyValue('--wave'),
       progressColor: style.getPropertyValue('--accent'),
       cursorWidth: 2,
-      interact: false, // the slider in front of it takes mouse, touch and keys
+      interact: false, // the slider above it handles mouse, touch and keys
       cspNonce: document.getElementById('main').nonce,
     });
   }

@@ -14,7 +14,7 @@ const STATE_TEXTS = {
   asking: 'Waiting for the microphone…',
   connecting: 'Connecting…',
   live: 'Recording',
-  finishing: 'Sending the rest…',
+  finishing: 'Sending the remaining audio…',
   completed: 'Saved',
   failed: 'Stopped',
 };
@@ -173,7 +173,7 @@ export class RecorderCard {
     this.#progress.stop();
     this.#progress.complete(this.#progress.receivedSeconds);
     this.#finish();
-    showNotice('Somebody else finished this recording. What was said after that is not in it.', {
+    showNotice('Another client finished this recording. Audio after that is not recorded.', {
       kind: 'error',
       actions: DISMISS_ACTION,
     });
@@ -188,7 +188,7 @@ export class RecorderCard {
   #setState(state) {
     this.#root.dataset.state = state;
     setText(this.#parts.label, this.isBusy ? 'Stop recording' : 'Start recording');
-    // Not `disabled`, which would take the keyboard focus away.
+    // Not `disabled`, which would move the keyboard focus.
     this.#parts.button.setAttribute('aria-disabled', state === 'asking' || state === 'finishing');
     for (const field of this.#parts.settings.elements) field.disabled = this.isBusy;
     this.#showState();
@@ -206,7 +206,7 @@ export class RecorderCard {
   #showState() {
     const { state } = this.#root.dataset;
     if (state === 'reconnecting') {
-      setText(this.#parts.state, 'Connection lost. Recording goes on here.');
+      setText(this.#parts.state, 'Connection lost. Recording continues in this browser.');
     } else {
       setText(this.#parts.state, STATE_TEXTS[state]);
     }

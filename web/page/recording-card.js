@@ -48,7 +48,8 @@ export class RecordingCard {
     setText(title, formatDateTime(session.created_at));
     setText(status, STATUS_TEXTS[session.status]);
     setText(facts, formatFacts(session));
-    setText(warning, session.error ? `Some of it could not be decoded: ${session.error}` : '');
+    const warningText = `Part of the audio could not be decoded: ${session.error}`;
+    setText(warning, session.error ? warningText : '');
     warning.hidden = !session.error;
     watch.hidden = !isActive;
     finish.hidden = !isActive;
@@ -163,7 +164,7 @@ export class RecordingCard {
     link.href =
       format === 'wav' ? await this.#api.downloadUrl(id) : await this.#getAudioUrl({ format });
     link.download = `${createdAt.slice(0, 19).replaceAll(':', '-')} ${id}.${format}`;
-    // Leading to the store, this page would ask whether it may be left while it records.
+    // While it records, this page would ask for confirmation before a link to the store opens.
     if (link.origin !== location.origin) link.target = '_blank';
     link.click();
   }
@@ -215,7 +216,7 @@ export class RecordingCard {
   async #finish() {
     const isConfirmed = await confirmAction({
       title: 'Finish this recording?',
-      text: 'The client that records it is told and cannot continue.',
+      text: 'The recording client is disconnected and cannot continue.',
       yes: 'Finish',
     });
     if (!isConfirmed) return;

@@ -2,7 +2,7 @@ import { showError, showNotice } from './notices.js';
 import { RecordingCard } from './recording-card.js';
 
 const PAGE_SIZE = 20;
-const ACTIVE_POLL_INTERVAL_MS = 2_000; // while something is being recorded
+const ACTIVE_POLL_INTERVAL_MS = 2_000; // while a session is active
 const IDLE_POLL_INTERVAL_MS = 5_000;
 
 /** The list of recordings, newest first. It polls the service for changes. */
@@ -70,7 +70,7 @@ export class RecordingList {
     return [...this.#cards.values()].some(({ isActive }) => isActive);
   }
 
-  /** Update the active sessions below the first page: completed ones do not change. */
+  /** Update the active sessions below the first page; completed ones do not change. */
   async #updateOlderActive({ sessions }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
     for (const [id, card] of this.#cards) {
@@ -109,7 +109,7 @@ export class RecordingList {
     card.update(session);
   }
 
-  /** Remove the sessions that are in the range of the first page, but not on it any more. */
+  /** Remove the sessions that are in the range of the first page, but no longer on it. */
   #removeMissing({ sessions, next_cursor: next }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
     const oldest = next === null ? '' : sessions.at(-1).session_id;
@@ -118,7 +118,7 @@ export class RecordingList {
     }
   }
 
-  /** Clear the list if more than a page of new sessions came: some between would be missing. */
+  /** Clear the list if no known session is on the page: sessions in between would be missing. */
   #clearAfterGap({ sessions, next_cursor: next }) {
     const isKnown = sessions.some(({ session_id: id }) => this.#cards.has(id));
     if (next !== null && !isKnown) this.#clear();

@@ -3,7 +3,7 @@ import { confirmAction } from './dialogs.js';
 import { formatDateTime } from './format.js';
 import { DISMISS_ACTION, showNotice, withErrorNotice } from './notices.js';
 
-/** Send the rest of the sessions that a reload, a crash or a closed tab has interrupted. */
+/** Finish the sessions that a reload, a crash or a closed tab interrupted. */
 export async function resumeUnfinishedSessions(api, onCompleted) {
   const unfinished = await SessionClient.unfinished();
   await Promise.all(unfinished.map((session) => resumeSession(session, api, onCompleted)));
@@ -13,14 +13,14 @@ async function resumeSession(session, api, onCompleted) {
   const { id, createdAt } = session;
   const name = `the recording of ${formatDateTime(createdAt)}`;
   const retry = () => resumeSession(session, api, onCompleted);
-  const hideNotice = showNotice(`Sending the rest of ${name}…`);
+  const hideNotice = showNotice(`Sending the remaining audio of ${name}…`);
   try {
     await SessionClient.resume(id, api.credentials);
-    showNotice(`The rest of ${name} has arrived.`, { actions: DISMISS_ACTION });
+    showNotice(`The remaining audio of ${name} was sent.`, { actions: DISMISS_ACTION });
     onCompleted();
   } catch (error) {
-    if (error.code === 'not_unfinished') return; // another tab has finished it, or is doing so
-    showNotice(`The rest of ${name} could not be sent: ${error.message}`, {
+    if (error.code === 'not_unfinished') return; // another tab finished it, or is finishing it
+    showNotice(`The remaining audio of ${name} could not be sent: ${error.message}`, {
       kind: 'error',
       actions: {
         'Try again': retry,
@@ -34,8 +34,8 @@ async function resumeSession(session, api, onCompleted) {
 
 async function discardSession(id, name, retry) {
   const isConfirmed = await confirmAction({
-    title: 'Discard what was not sent?',
-    text: `It is the rest of ${name}, and only in this browser.`,
+    title: 'Discard the unsent audio?',
+    text: `The unsent audio of ${name} exists only in this browser.`,
     yes: 'Discard',
   });
   if (isConfirmed) await SessionClient.discard(id);
