@@ -12,7 +12,7 @@ from storage.errors import StorageUnavailableError
 
 @click.group()
 def bucket() -> None:
-    """Prepare the bucket that the settings name."""
+    """Prepare the bucket S3_BUCKET."""
 
 
 @bucket.command()
@@ -22,13 +22,16 @@ def bucket() -> None:
     multiple=True,
     default=["*"],
     show_default=True,
-    help="Origin whose pages may fetch recordings; may be given several times.",
+    help="Origin of pages that may fetch recordings; can be repeated.",
 )
 def init(origins: tuple[str, ...]) -> None:
-    """Create the bucket if need be, set its lifecycle rules and CORS; other rules stay."""
+    """Create the bucket if it is missing, and set its lifecycle rule and CORS.
+
+    Keeps other rules. Can be run again.
+    """
     settings = settings_or_exit()
     if settings.storage_backend != "s3":
-        sys.exit("sercuescribe: there is no bucket: STORAGE_BACKEND is not s3")
+        sys.exit("sercuescribe: no bucket is configured: set STORAGE_BACKEND=s3 and S3_BUCKET")
 
     async def provision_all() -> None:
         async for done in provision(settings, list(origins)):

@@ -21,7 +21,7 @@ _COLORS = {"pass": "green", "note": "yellow", "fail": "red"}
     help="Origin of a page that fetches recordings.",
 )
 def doctor(origin: str) -> None:
-    """Try what the service needs of its store, and say what to do where it fails."""
+    """Check ffmpeg and the storage, and print what to do about each failed check."""
     try:
         is_fit = asyncio.run(_examine_all(settings_or_exit(), origin))
     except StorageUnavailableError as error:

@@ -1,4 +1,4 @@
-"""The settings of this process's environment, or an error for the operator."""
+"""The settings of the environment, for commands."""
 
 import sys
 
@@ -6,7 +6,7 @@ from api.settings import Settings, SettingsError, read_settings
 
 
 def settings_or_exit() -> Settings:
-    """Return the settings; end the process with a line that says which variable is wrong."""
+    """Return the settings; if a variable is not valid, print why and exit with 1."""
     try:
         return read_settings()
     except SettingsError as error:

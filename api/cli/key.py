@@ -17,15 +17,15 @@ from api.access.identity import SCOPES, Scope
     multiple=True,
     default=["record", "read"],
     show_default=True,
-    help="What it may do; may be given several times.",
+    help="Scope of the key; can be repeated.",
 )
 def key(user: str, scopes: tuple[Scope, ...]) -> None:
-    """Make an API key for USER: the key, and the line that the service needs to know it."""
-    made = new_key()
+    """Create an API key for USER; print the key, and the line for API_KEYS or API_KEYS_FILE."""
+    created = new_key()
     try:
-        line = key_line(made, user, scopes)
+        line = key_line(created, user, scopes)
     except ApiKeysError as error:
         sys.exit(f"sercuescribe: {error}")
-    click.echo(f"Key, shown this once:  {made}", err=True)
-    click.echo("For API_KEYS, or a line of API_KEYS_FILE:", err=True)
+    click.echo(f"Key (shown only once): {created}", err=True)
+    click.echo("Line for API_KEYS or API_KEYS_FILE:", err=True)
     click.echo(line)

@@ -21,8 +21,8 @@ from storage.errors import StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 2048  # uvicorn's own
-_STARTUP_FAILURE = 3  # uvicorn's own
+_BACKLOG = 2048  # uvicorn's default
+_STARTUP_FAILURE = 3  # uvicorn's exit code
 
 
 @click.command()
@@ -39,12 +39,12 @@ def serve(host: str, port: int) -> None:
     except (StorageUnavailableError, RuntimeError) as error:
         sys.exit(f"sercuescribe: {error}")
     listening = _listen(host, port)
-    # The other nodes are told this node's address, so the port must be known first.
+    # Other nodes get this node's URL, so the port must be known before the application starts.
     port = listening.getsockname()[1]
     settings = _with_node_url(settings, host, port)
     server = Server(server_config(settings, _app_or_exit(settings), host, port))
-    # uvicorn raises the signal that ended it once more when everything is done; an orderly
-    # end is no error.
+    # After an orderly shutdown uvicorn raises the signal again; without a handler that would kill
+    # the process with a nonzero exit code.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listening])
@@ -53,19 +53,19 @@ def serve(host: str, port: int) -> None:
 
 
 def _check_access(settings: Settings, host: str) -> None:
-    """Refuse to listen beyond loopback without `AUTH_MODE`; log what callers must show."""
+    """Exit if AUTH_MODE is not set and ``host`` is not loopback; log the mode."""
     is_loopback = host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
     if not settings.auth_mode and not is_loopback:
         sys.exit(
-            f"sercuescribe: {host} is reached from elsewhere, and AUTH_MODE is not set: anybody "
-            "could record, listen and delete. Set AUTH_MODE=api_key or jwt (docs/security.md), "
-            "or AUTH_MODE=none if that is what you want"
+            f"sercuescribe: cannot listen on {host} because AUTH_MODE is not set: every client on "
+            "the network could record, listen and delete. Set AUTH_MODE=api_key or AUTH_MODE=jwt "
+            "(docs/security.md), or AUTH_MODE=none to run without authentication"
         )
     if settings.requires_credentials:
-        logger.info("AUTH_MODE=%s: callers must say who they are", settings.auth_mode)
+        logger.info("Authentication required: AUTH_MODE=%s", settings.auth_mode)
     else:
         reach = "this machine" if is_loopback else "the network"
-        logger.warning("open: everybody on %s may record, listen and delete", reach)
+        logger.warning("No authentication: every client on %s can record, listen, delete", reach)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -77,7 +77,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _with_node_url(settings: Settings, host: str, port: int) -> Settings:
-    """Add the address for the other nodes: this machine's, if the service listens on all."""
+    """Return ``settings`` with NODE_URL filled in.
+
+    If the service listens on all addresses, it is the address of this machine's host name.
+    """
     if settings.node_url:
         return settings
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound to
@@ -101,6 +104,9 @@ def _is_address(host: str) -> bool:
 
 
 def _raise_file_limit() -> None:
-    """A session holds three files and sockets; the usual soft limit of 1024 is soon reached."""
+    """Raise the soft limit on open files to the hard limit.
+
+    An active session has at least three files and sockets; the usual soft limit is 1024.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,8 +1,8 @@
-"""HTTP requests that reached another node than the owner of their session.
+"""Relay of HTTP requests that reached another node than the owner of their session.
 
-Any load balancer will do: whichever node a client reaches, the owner answers. A request that only
-reads is answered from the storage if the owner does not answer; one that changes the session is
-refused then, until the owner's lease ends.
+The owner answers, whichever node a client reaches, so a load balancer needs no affinity. If the
+owner does not answer, this node answers a reading request from storage, and refuses a request
+that changes the session until the owner's lease has expired.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 64 * 1024
 
-# A reader does not wait longer for the owner: the storage has an answer, too.
+# A reading request does not wait longer for the owner, because storage can answer it too.
 _READ_SECONDS = 5.0
 
-# RFC 9110, section 7.6.1, and what each side makes for itself.
+# RFC 9110, section 7.6.1; and "date", which each server sets itself.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "date"}
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
-class OwnerAnswered(Exception):  # noqa: N818 - no error: it carries the answer past the handler
-    """The owner has answered the request; `send_owners_answer` sends the answer on."""
+class OwnerAnswered(Exception):  # noqa: N818 - no error: it skips the handler
+    """The owner has answered the request; `send_owners_answer` sends its answer to the client."""
 
     def __init__(self, response: Response[None]) -> None:
         super().__init__("the owner has answered")
@@ -44,7 +44,7 @@ class OwnerAnswered(Exception):  # noqa: N818 - no error: it carries the answer 
 async def session_to_read(connection: Connection) -> Found:
     """Return the session that the path names, for a handler that only reads it.
 
-    Raises `OwnerAnswered` if the session is another node's, which has answered the request.
+    Raises `OwnerAnswered` if another node owns the session and has answered the request.
     """
     found = await find_session(connection)
     address = await found.owner()
@@ -57,14 +57,14 @@ async def session_to_read(connection: Connection) -> Found:
         response = None
     if response is not None:
         raise OwnerAnswered(response)
-    logger.warning("%s does not answer: read from the storage", address)
+    logger.warning("%s: owner did not answer, reading from storage", found.session_id)
     return found
 
 
 async def session_to_change(connection: Connection) -> Found:
     """Return the session that the path names, for a handler that changes it.
 
-    Raises `OwnerAnswered` if the session is another node's, which has answered the request, and
+    Raises `OwnerAnswered` if another node owns the session and has answered the request, and
     :class:`NodeUnreachableError` if that node does not answer.
     """
     found = await find_session(connection)
@@ -73,7 +73,7 @@ async def session_to_change(connection: Connection) -> Found:
         return found
     response = None
     if HOP_HEADER not in connection.headers:
-        # An owner that is silent for as long as its lease has lost the session by then.
+        # After the duration of a lease without an answer, the owner has lost the session.
         silence_seconds: float = connection.app.state.lease_seconds
         response = await _ask(address, connection.scope, silence_seconds=silence_seconds)
     if response is None:
@@ -82,12 +82,12 @@ async def session_to_change(connection: Connection) -> Found:
 
 
 def send_owners_answer(_: Request[Any, Any, Any], answered: OwnerAnswered) -> Response[None]:
-    """Handle `OwnerAnswered`: send the answer that it carries."""
+    """Return the owner's answer; the exception handler of `OwnerAnswered`."""
     return answered.response
 
 
 class _OwnersAnswer(Response[None]):
-    """An answer of the owner whose body is still to come; it is closed when it was sent."""
+    """The owner's answer, before its body has arrived. It is closed after it was sent."""
 
     def __init__(self, client: aiohttp.ClientSession, answer: aiohttp.ClientResponse) -> None:
         super().__init__(None)
@@ -122,7 +122,7 @@ class _Forward(ASGIResponse):
 
 
 async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Response[None] | None:
-    """Send the request on; return the answer once its headers are here, None if none comes."""
+    """Relay the request; return the answer after its headers arrived, None if there is none."""
     url = f"{address}{scope['path']}?{scope['query_string'].decode()}"
     headers = {HOP_HEADER: "1"} | forwarded_for(scope)
     for raw_name, value in scope["headers"]:
@@ -139,7 +139,9 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         await client.close()
-        logger.warning("%s does not answer: %s", address, error)
+        logger.warning(
+            "Failed to relay a request: path=%s owner=%s error=%s", scope["path"], address, error
+        )
         return None
     except BaseException:
         await client.close()

@@ -1,6 +1,7 @@
-"""WebSockets that reached another node than the owner of their session.
+"""Relay of WebSockets that reached another node than the owner of their session.
 
-One socket becomes two, back to back: a slow side slows down the other.
+The relay has one socket to the client and one to the owner. It reads from one only after it has
+written to the other, so a slow side slows down the other side.
 """
 
 import asyncio
@@ -23,25 +24,28 @@ _QUEUED_MESSAGES = 4
 
 
 class SocketRelay:
-    """Relays a client's WebSocket to the node that has its session."""
+    """Relays a client's WebSocket to the owner of its session."""
 
     def __init__(self, *, max_message_bytes: int, silence_seconds: float) -> None:
-        """An owner that answers no ping for ``silence_seconds`` has lost the session by then."""
+        """Create the relay; it drops an owner that answers no ping for ``silence_seconds``.
+
+        ``silence_seconds`` is the duration of a lease: after it the owner has lost the session.
+        """
         self._max_message_bytes = max_message_bytes
         self._silence_seconds = silence_seconds
 
     async def __call__(self, socket: WebSocket[Any, Any, Any], address: str) -> None:
-        """Relay to the owner at ``address`` until either side ends.
+        """Relay to the owner at ``address`` until one side closes.
 
-        The other side gets its code and reason. Raises :class:`NodeUnreachableError` if the owner
-        does not accept the connection.
+        The client gets the owner's close code and reason. Raises :class:`NodeUnreachableError` if
+        the owner does not accept the connection.
         """
         owner = await self._connect(socket, address)
         answering = asyncio.create_task(_to_client(owner, socket), name="relay-to-client")
         try:
             await _to_owner(socket, owner)
         except ConnectionClosed:
-            await answering  # it tells the client how it ended
+            await answering  # it closes the client's socket with the owner's code
         finally:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
@@ -65,18 +69,26 @@ class SocketRelay:
                 proxy=None,
             )
         except (OSError, TimeoutError, InvalidHandshake) as error:
-            logger.warning("%s does not answer: %s", address, error)
+            logger.warning(
+                "Failed to relay a WebSocket: path=%s owner=%s error=%s",
+                socket.scope["path"],
+                address,
+                error,
+            )
             raise NodeUnreachableError from error
 
 
 def _passed_on(socket: WebSocket[Any, Any, Any]) -> dict[str, str]:
-    """Return the headers by which the owner authenticates the client; it checks no origin."""
+    """Return the headers for the owner: credentials and client address, without the origin.
+
+    This node has checked the origin already.
+    """
     passed = {name: socket.headers[name] for name in _CREDENTIALS if name in socket.headers}
     return passed | forwarded_for(socket.scope)
 
 
 async def _to_owner(socket: WebSocket[Any, Any, Any], owner: ClientConnection) -> None:
-    """Relay until the client is gone, or was told that the owner is."""
+    """Relay until the client disconnects, or `_to_client` has closed its socket."""
     while (event := await socket.receive())["type"] == "websocket.receive":
         data = event.get("bytes")
         await owner.send(event.get("text") or "" if data is None else data)
@@ -89,8 +101,8 @@ async def _to_client(owner: ClientConnection, socket: WebSocket[Any, Any, Any]) 
             text, data = (message, None) if isinstance(message, str) else (None, message)
             await socket.send({"type": "websocket.send", "bytes": data, "text": text})
     except ConnectionClosed as end:
-        # Without a close frame the owner is gone, and another node will take over.
+        # Without a close frame the owner has died, and another node will take over.
         code, reason = (end.rcvd.code, end.rcvd.reason) if end.rcvd else (1012, "try again")
         await socket.close(code, reason)
     except OSError:
-        return  # the client is gone
+        return  # the client has disconnected

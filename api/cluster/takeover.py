@@ -1,4 +1,4 @@
-"""Taking over sessions that no living process records: at start, and when a node dies."""
+"""Takes over active sessions without a live owner: at the start, and after a node has died."""
 
 import asyncio
 import logging
@@ -13,32 +13,32 @@ from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
-_LOOKS_PER_LEASE = 8
+_CHECKS_PER_LEASE = 8
 
 
 class Takeover:
-    """Opens sessions in the registry that another process has left."""
+    """Opens in the registry the active sessions that have no live owner."""
 
     def __init__(self, registry: Registry, storage: Storage, *, lease_seconds: float) -> None:
         self._registry = registry
         self._storage = storage
-        interval_seconds = lease_seconds / _LOOKS_PER_LEASE
-        # With jitter, so that the living nodes share the sessions of a dead one.
+        interval_seconds = lease_seconds / _CHECKS_PER_LEASE
+        # With jitter, so that the live nodes share the sessions of a dead node.
         self._pauses = Backoff(first_seconds=interval_seconds, max_seconds=interval_seconds)
 
     async def run(self) -> None:
-        """Recover, with retries; then look for the sessions of dead nodes until cancelled."""
-        look = self.recover
+        """Recover, then take over the sessions of dead nodes, with retries, until cancelled."""
+        open_sessions = self.recover
         for pause_seconds in self._pauses.delays():
             try:
-                await look()
-                look = self.open_orphans
+                await open_sessions()
+                open_sessions = self.open_orphans
             except StorageError as error:
-                logger.warning("the sessions to take over could not be listed: %s", error)
+                logger.warning("Failed to list the sessions to take over, retrying: %s", error)
             await asyncio.sleep(pause_seconds)
 
     async def recover(self) -> None:
-        """Take over every session that was active when the last process ended."""
+        """Take over every session that was active when the previous process ended."""
         await self._open_all(await self._storage.active_sessions())
 
     async def open_orphans(self) -> None:
@@ -50,9 +50,9 @@ class Takeover:
             try:
                 await self._registry.open(await self._registry.lookup(str(session_id)))
             except (SessionCompletedError, SessionNotFoundError, OwnedElsewhereError, FencedError):
-                continue  # it has ended meanwhile, or another node was faster
+                continue  # it has ended, or another node has taken it over
             except StorageError:
                 logger.exception(
-                    "%s could not be taken over; the next client that records to it tries again",
+                    "%s: failed to take over the session; the next client that connects retries",
                     session_id,
                 )

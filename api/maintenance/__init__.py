@@ -1,1 +1,6 @@
-"""What time does to sessions: `expiry` ends them, `retention` deletes them."""
+"""Background tasks on sessions: `expiry` ends them at their time limits, `retention` deletes them.
+
+With RETENTION_DAYS, `retention` deletes completed sessions with everything stored of them, which
+needs permission to list and delete; each deletion is in the audit log. Every node runs both tasks.
+Not promised: an exact time; `expiry` runs every second, `retention` every hour.
+"""

@@ -1,7 +1,7 @@
-"""Ending what has reached a time limit: connections, streams that wait, sessions.
+"""Ends connections, waiting streams and sessions that have reached a time limit.
 
-One task looks at every session once a second. A timer per connection would have to be
-moved at every chunk.
+One task checks every live session once a second. A timer per connection would have to be reset at
+every chunk.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from api.session.session import Session
 logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
-_COMPLETED_AT_ONCE = 4  # sessions that record must not wait for many that are completed
+_COMPLETED_AT_ONCE = 4  # so that many completions do not slow down sessions that record
 
 
 class Expiry:
-    """Applies the time limits of `api.session.core` to the registry's sessions."""
+    """Applies the time limits of `api.session.core` to the live sessions."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -32,11 +32,11 @@ class Expiry:
             await self.sweep()
 
     async def sweep(self) -> None:
-        """End what has reached its limit by now."""
+        """End the connections, streams and sessions that have reached a limit."""
         for session in self._registry.live:
             if session.state is SessionState.ACTIVE and session not in self._sweeping:
                 self._sweeping[session] = asyncio.create_task(self._sweep_session(session))
-        # A session may take long to end. The next sweep leaves it alone and looks at the others.
+        # A session may take long to end. The next sweep skips it and checks the others.
         if self._sweeping:
             await asyncio.wait(self._sweeping.values(), timeout=_SWEEP_SECONDS)
 
@@ -44,12 +44,12 @@ class Expiry:
         try:
             if session.is_over():
                 async with self._completing:
-                    logger.info("%s completed: its time is over", session.session_id)
+                    logger.info("%s: session reached a time limit", session.session_id)
                     await session.close()
             else:
                 await session.end_overdue()
         except Exception:
-            # A session that cannot be ended must not keep the others from their limits.
-            logger.exception("%s could not be ended in time", session.session_id)
+            # The limits must still be applied to the other sessions.
+            logger.exception("%s: failed to apply the time limits", session.session_id)
         finally:
             del self._sweeping[session]

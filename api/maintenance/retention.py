@@ -1,4 +1,4 @@
-"""Recordings that have been kept for as long as they should be are deleted, every trace of them."""
+"""Deletes completed sessions that are older than RETENTION_DAYS."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _PAGE = 100
 
 
 class Retention:
-    """Deletes what began more than ``days`` ago and is not being recorded."""
+    """Deletes completed sessions that were created more than ``days`` ago."""
 
     def __init__(
         self,
@@ -29,23 +29,23 @@ class Retention:
         days: float,
         deleted: Callable[[str], None],
     ) -> None:
-        """``deleted`` is called with the id of each session that was deleted."""
+        """Create the task; ``deleted`` is called with the id of each deleted session."""
         self._registry = registry
         self._clock = clock
         self._age = timedelta(days=days)
         self._deleted = deleted
 
     async def run(self) -> None:
-        """Sweep until cancelled. Where nodes share a bucket, each does, and none minds."""
+        """Sweep until cancelled. Nodes that share a bucket may sweep at the same time."""
         while True:
             try:
                 await self.sweep()
             except StorageError as error:
-                logger.warning("old recordings could not be looked for: %s", error)
+                logger.warning("Failed to list expired sessions, retrying in an hour: %s", error)
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """Delete what is too old by now. Sessions are listed from that age on, not all of them."""
+        """Delete the sessions that are too old; list only these."""
         cursor: str | None = str(_first_id(self._clock.now() - self._age))
         while cursor is not None:
             page = await self._registry.page(
@@ -59,17 +59,21 @@ class Retention:
         try:
             await self._registry.delete(await self._registry.lookup(session.session_id))
         except SessionNotFoundError:
-            return  # somebody was faster
+            return  # another node or a client deleted it
         except StorageError as error:
-            logger.warning("%s is kept until the next time: %s", session.session_id, error)
+            logger.warning(
+                "%s: failed to delete the expired session, retrying in an hour: %s",
+                session.session_id,
+                error,
+            )
             return
         self._deleted(session.session_id)
 
 
 def _first_id(moment: datetime) -> UUID:
-    """Below all session ids of ``moment`` or later; listings, newest first, take it for a cursor.
+    """Return a UUID below all ids of sessions created at ``moment`` or later, as a list cursor.
 
-    The first 48 bits of a UUID version 7 are milliseconds (RFC 9562, section 5.7).
+    The first 48 bits of a UUID version 7 are Unix milliseconds (RFC 9562, section 5.7).
     """
     milliseconds = int(moment.timestamp() * 1000)
     return UUID(int=max(0, milliseconds) << 80 | 0x7 << 76 | 0x2 << 62)
