@@ -69,7 +69,7 @@ class ApiKeys:
                 logger.info("API keys reloaded: file=%s keys=%d", path, len(self._from_file))
         except (OSError, ApiKeysError) as error:
             # The file may be half written; refusing all callers until the next change is worse.
-            logger.warning("Failed to reload API keys, the old ones stay valid: %s", error)
+            logger.warning("Failed to reload API keys, the old keys stay valid: %s", error)
 
     def _read(self, path: Path) -> dict[str, Identity]:
         try:

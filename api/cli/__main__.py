@@ -1,7 +1,7 @@
-"""``python -m api.cli``: the ``sercuescribe`` command of the client's distribution."""
+"""``python -m api.cli``: runs the ``sercuescribe`` command of the client's distribution."""
 
 from importlib.metadata import distribution
 
-# Loaded by name, as the script does: the service does not import its client.
+# The entry point is loaded by its name, because the service must not import its client.
 _scripts = distribution("sercuescribe-client").entry_points.select(group="console_scripts")
 _scripts["sercuescribe"].load()()

@@ -1,4 +1,4 @@
-"""``sercuescribe bucket``."""
+"""The command ``sercuescribe bucket``."""
 
 import asyncio
 import sys

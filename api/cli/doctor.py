@@ -1,4 +1,4 @@
-"""``sercuescribe doctor``."""
+"""The command ``sercuescribe doctor``."""
 
 import asyncio
 import sys

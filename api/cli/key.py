@@ -1,4 +1,4 @@
-"""``sercuescribe key``."""
+"""The command ``sercuescribe key``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""``sercuescribe serve``."""
+"""The command ``sercuescribe serve``."""
 
 import asyncio
 import logging

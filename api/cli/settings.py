@@ -1,4 +1,4 @@
-"""``sercuescribe settings``."""
+"""The command ``sercuescribe settings``."""
 
 import click
 

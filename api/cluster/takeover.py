@@ -27,12 +27,12 @@ class Takeover:
         self._pauses = Backoff(first_seconds=interval_seconds, max_seconds=interval_seconds)
 
     async def run(self) -> None:
-        """Recover, with retries; then look for the sessions of dead nodes until cancelled."""
-        look = self.recover
+        """Recover, then take over the sessions of dead nodes, with retries, until cancelled."""
+        open_sessions = self.recover
         for pause_seconds in self._pauses.delays():
             try:
-                await look()
-                look = self.open_orphans
+                await open_sessions()
+                open_sessions = self.open_orphans
             except StorageError as error:
                 logger.warning("Failed to list the sessions to take over, retrying: %s", error)
             await asyncio.sleep(pause_seconds)

@@ -1,4 +1,4 @@
-"""The HTTP endpoints of what is recorded: the WAV, parts of it, other formats, links to it."""
+"""The HTTP endpoints of the audio: the WAV, parts of it, other formats, download links."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from email.utils import format_datetime
@@ -40,56 +40,54 @@ from storage.pcm import PcmFormat
 from storage.wav import HEADER_BYTES, header
 
 Expires = Annotated[
-    int | None, QueryParameter(name="expires", description="Of a signed link: Unix time of its end")
+    int | None, QueryParameter(name="expires", description="Expiry of a signed link, Unix seconds")
 ]
 Signature = Annotated[
-    str | None, QueryParameter(name="signature", description="Of a signed link: its signature")
+    str | None, QueryParameter(name="signature", description="Signature of a signed link")
 ]
 
 RedirectFlag = Annotated[
     bool,
-    QueryParameter(name="redirect", description="false: never answer with the store's own link"),
+    QueryParameter(name="redirect", description="false: do not redirect to the bucket"),
 ]
 RangeHeader = Annotated[
     str | None, HeaderParameter(name="Range", description="One range of bytes, such as bytes=0-99")
 ]
 IfRange = Annotated[
-    str | None, HeaderParameter(name="If-Range", description="ETag of what is there")
+    str | None, HeaderParameter(name="If-Range", description="ETag of what the client has")
 ]
 IfNoneMatch = Annotated[
-    str | None, HeaderParameter(name="If-None-Match", description="ETags known")
+    str | None, HeaderParameter(name="If-None-Match", description="ETags that the client has")
 ]
 Format = Annotated[
     Literal["wav", "mp3", "flac", "opus"] | None,
-    QueryParameter(name="format", description="Another format, made while it is sent"),
+    QueryParameter(name="format", description="Format, converted while it is sent"),
 ]
 Start = Annotated[
     float | None,
     QueryParameter(
         name="start",
         ge=0,
-        description="Only from this second on",
+        description="Start in seconds",
         schema_extra={"minimum": 0},
     ),
 ]
 End = Annotated[
     float | None,
-    QueryParameter(
-        name="end", ge=0, description="Only up to this second", schema_extra={"minimum": 0}
-    ),
+    QueryParameter(name="end", ge=0, description="End in seconds", schema_extra={"minimum": 0}),
 ]
 
 _LONGEST_SECONDS = 1e9
 
 
 def _audio_operation_id(handler: object, method: HttpMethod | str, path: object) -> str:
-    """Return one id for each method of the handler that has two."""
+    """Return the operation id: the handler has two methods, and each needs its own id."""
     del handler, path
     return f"{method.lower()}Audio"
 
 
 class RecordingsController(Controller):
-    """What a session has recorded, complete or still growing."""
+    """The endpoints of a session's audio, active or completed."""
 
     path = "/api/audio/sessions/{session_id:str}"
     tags = ["recordings"]  # noqa: RUF012 - the framework's own attribute
@@ -99,8 +97,8 @@ class RecordingsController(Controller):
         guards=[requires("read")],
         responses=errors(*SESSION_ERRORS),
         operation_id="getDownloadLink",
-        response_description="The link, and when it expires",
-        summary="A link to the audio that works without further permission",
+        response_description="The link and its expiry",
+        summary="Get a link to the audio that is valid without credentials",
     )
     async def download(
         self,
@@ -132,11 +130,11 @@ class RecordingsController(Controller):
             ),
         },
         operation_id=_audio_operation_id,
-        response_description="The audio: all that is recorded, or the part that was asked for",
-        summary="The WAV; while it is still being recorded, what there is so far",
+        response_description="The recorded audio, or the requested part of it",
+        summary="Get the WAV; of an active session, what is recorded so far",
         description=(
-            "Honours Range, If-Range and If-None-Match. With format, start or end it is made "
-            "while it is sent, without a length, and these headers have no effect."
+            "Honours Range, If-Range and If-None-Match. With format, start or end the audio is "
+            "converted while it is sent, without a length, and these headers have no effect."
         ),
     )
     async def audio(
@@ -207,7 +205,7 @@ async def _download(
     headers["Content-Length"] = str(stop - start)
     blocks = audio.read(start, stop)
     return _Content(
-        blocks if method == "HEAD" else await _begun(blocks),
+        blocks if method == "HEAD" else await _with_first_read(blocks),
         status_code=status_code,
         media_type="audio/wav",
         headers=headers,
@@ -221,7 +219,7 @@ class _Part(NamedTuple):
 
 
 async def _part(found: Found, start_seconds: float, end_seconds: float | None) -> _Part:
-    """Return whole frames between two moments, as far as they are recorded."""
+    """Return the whole frames between two times, as far as they are recorded."""
     audio = await found.audio()
     pcm_format = found.manifest.pcm_format
 
@@ -245,14 +243,14 @@ def _converted(part: _Part, name: str, session_id: str, converter: Converter) ->
         content,
         media_type=media_type,
         headers={"Content-Disposition": f'inline; filename="{session_id}.{suffix}"'},
-        background=BackgroundTask(content.aclose),  # also where nobody listens any more
+        background=BackgroundTask(content.aclose),  # also after the client has disconnected
     )
 
 
 class _Content(Stream):
-    """A stream with a media type of its own, which reads nothing for HEAD.
+    """A stream with its own media type, which does not read the audio for HEAD.
 
-    Litestar knows neither of a handler that has several media types or methods.
+    Litestar supports neither for a handler with several media types or methods.
     """
 
     def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
@@ -262,8 +260,11 @@ class _Content(Stream):
         return super().to_asgi_response(*args, **options | own)
 
 
-async def _begun(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Read the first block before the answer begins: audio that cannot be read is an error then."""
+async def _with_first_read(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Read the first block now; return all blocks.
+
+    So an error while reading is raised before the response starts, and gets an error status.
+    """
     first = await anext(blocks, b"")
 
     async def with_first() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""One client's WebSocket, as its session sees it."""
+"""The WebSocket of one client."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ from api.wire.messages import ControlMessage, ErrorMessage, ServerMessage, Sessi
 
 logger = logging.getLogger(__name__)
 
-# A client that reads nothing must not hold up the session that closes its connection.
+# A client that does not read must not delay the session that closes its connection.
 _CLOSE_SECONDS = 2.0
 
 
 class RawWebSocket(WebSocket[Any, Any, Any]):
-    """Litestar's WebSocket without its bookkeeping around every message.
+    """Litestar's WebSocket without its state checks per message.
 
-    The receiving loop reads raw ASGI events and sees a disconnect for itself.
+    The handlers read raw ASGI events and handle the disconnect event themselves.
     """
 
     def receive_wrapper(self, receive: Receive) -> Receive:
@@ -36,7 +36,7 @@ class RawWebSocket(WebSocket[Any, Any, Any]):
 
 
 class ClientSocket:
-    """Sends and closes; implements `api.session.connection.Connection`."""
+    """Sends messages and closes the socket; implements `api.session.connection.Connection`."""
 
     def __init__(self, socket: RawWebSocket, clock: Clock) -> None:
         self.session: Session | None = None
@@ -44,14 +44,14 @@ class ClientSocket:
         self.last_received = clock.monotonic()
         self.socket = socket
         self._closed = False
-        self.is_recording = False  # a chunk is on its way: not to be cancelled
+        self.is_recording = False  # a chunk is being recorded, which must not be cancelled
         self.is_unresponsive = False
         self._handler = cast("asyncio.Task[None]", asyncio.current_task())
         self._received = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def reporting_errors(self) -> AsyncIterator[None]:
-        """Send every error that is raised inside to the client, then close with its code."""
+        """Send an error raised in the context to the client, then close with its code."""
         try:
             yield
         except asyncio.CancelledError:
@@ -59,7 +59,8 @@ class ClientSocket:
                 raise
         except Exception as error:
             if to_wire_error(error) is INTERNAL:
-                logger.exception("a connection failed")
+                session_id = "no session" if self.session is None else self.session.session_id
+                logger.exception("%s: connection failed", session_id)
             await self.end(error)
         finally:
             self._received.set()
@@ -67,18 +68,19 @@ class ClientSocket:
     async def send(self, message: ServerMessage) -> None:
         """Send ``message`` unless the connection is closing.
 
-        A peer that is gone is no error here: what it had sent before is still to be received.
+        If the client has disconnected, this is not an error, because messages that it sent before
+        must still be received.
         """
         if self._closed:
             return
         try:
             text = encode(message).decode()
             await self.socket.send({"type": "websocket.send", "bytes": None, "text": text})
-        except OSError:  # what ASGI servers raise for a connection that is lost
+        except OSError:  # ASGI servers raise it after a disconnect
             self._closed = True
 
     async def send_bytes(self, data: bytes) -> None:
-        """Send audio. Returns when the peer is not too far behind; raises ``OSError``."""
+        """Send ``data``; wait while the send buffer is full. Raises ``OSError``."""
         await self.socket.send({"type": "websocket.send", "bytes": data, "text": None})
 
     async def end(self, error: Exception) -> None:
@@ -111,7 +113,8 @@ class ClientSocket:
                     self._closed = True
                     await self.socket.close(code, reason)
         except TimeoutError:
-            # It reads nothing, so its handler waits, too. What it had sent is not acknowledged.
+            # The client does not read, so its handler is blocked in `send` too. Chunks that are
+            # still in the queue are not acknowledged.
             self._closed = self.is_unresponsive = True
             if not self.is_recording and self._handler is not asyncio.current_task():
                 self._handler.cancel()
@@ -120,6 +123,6 @@ class ClientSocket:
 
 
 async def accept(socket: RawWebSocket) -> None:
-    """Accept every client: an error is sent as a message, which needs a connection."""
+    """Accept the handshake before any check, because errors are sent as messages."""
     offered = socket.scope["subprotocols"]
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)

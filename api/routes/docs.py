@@ -1,7 +1,7 @@
-"""The documents that describe the service, and the pages that show them.
+"""The OpenAPI and AsyncAPI documents, and the pages that show them.
 
-The pages load scripts of other projects: from the copies that ``make assets`` makes, or, where
-there are none, from the framework's CDN.
+The pages load third-party scripts: from ``web/vendor`` (see `web_files`), or, if the copies are
+missing, from Litestar's CDN.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ async def redoc(request: HttpRequest) -> bytes:
 
 
 def swagger() -> SwaggerRenderPlugin:
-    """Return Swagger UI, which Litestar serves at ``/docs``."""
+    """Return the plugin of Swagger UI, which Litestar serves at ``/docs``."""
     return SwaggerRenderPlugin(
         path="/",
         js_url=vendored("swagger-ui-bundle.js"),
@@ -44,7 +44,10 @@ def swagger() -> SwaggerRenderPlugin:
 
 
 def content_policies() -> dict[str, str]:
-    """Return the content policy of each page, by its path: itself and the source of its scripts."""
+    """Return the content policy by the path of each page.
+
+    It allows the service's own host and the host of the page's scripts.
+    """
     pages = {"/docs": swagger().js_url, "/redoc": _redoc().js_url}
     return {
         path: (

@@ -1,4 +1,4 @@
-"""Health, for load balancers and supervisors."""
+"""Health checks for load balancers and supervisors."""
 
 from litestar import get
 
@@ -15,8 +15,8 @@ from storage.errors import StorageUnavailableError
     "/health",
     tags=["system"],
     operation_id="getHealth",
-    response_description="The process answers",
-    summary="Whether the process answers",
+    response_description="The process is running",
+    summary="Check that the process is running",
 )
 async def health(registry: Injected[Registry]) -> Health:
     unpersisted = registry.unpersisted()
@@ -33,8 +33,8 @@ async def health(registry: Injected[Registry]) -> Health:
     "/health/ready",
     tags=["system"],
     operation_id="getReadiness",
-    response_description="A session could be recorded",
-    summary="Whether a session could be recorded: writes to the storage and removes it again",
+    response_description="Storage is writable",
+    summary="Check that storage is writable: writes an object and removes it",
     responses=errors(StorageUnavailableError()),
 )
 async def ready(storage: Injected[Storage], registry: Injected[Registry]) -> Readiness:

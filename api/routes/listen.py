@@ -1,8 +1,8 @@
-"""Hearing a session while it is recorded: a WebSocket that gives its PCM, from any point on.
+"""The WebSocket endpoint that sends the PCM of a session, also while it is recorded.
 
-Every binary message begins with the position of its first frame (64 bits, little endian), and
-goes on with whole frames of 16-bit PCM. What is sent is read back from where it is recorded, at
-the pace of the listener: a slow one falls behind, and costs the recording nothing.
+Each binary message has the number of its first frame (64 bits, little endian), then whole frames of
+16-bit PCM. The handler reads the audio from storage at the speed of the listener, so a slow
+listener falls behind and does not slow down the recording.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from storage.wav import HEADER_BYTES
 
 _POSITION = struct.Struct("<Q")
 
-# A message holds a second and a half of 44.1 kHz mono at most, or what there is.
+# 1.5 seconds of 44.1 kHz mono.
 _MESSAGE_BYTES = 128 * 1024
 
-# Chunks that come within this time are given together.
+# Chunks recorded within this time are sent as one message.
 _BATCH_SECONDS = 0.02
 
 _FROM = ("start", "now")
@@ -47,17 +47,17 @@ async def listen(
     relay: Injected[SocketRelay],
     clock: Injected[Clock],
 ) -> None:
-    """Give a session's PCM as it is recorded, and what was before; then how it ended."""
+    """Send the recorded PCM from a point on, then new PCM, then the final message."""
     connection = ClientSocket(socket, clock)
     await accept(socket)
     async with connection.reporting_errors():
         await admit(socket, "read")
         begin = socket.query_params.get("from", _FROM[0])
         if begin not in _FROM and not _FRAME.fullmatch(begin):
-            raise InvalidParameterError("from", (*_FROM, "the number of a frame"))
+            raise InvalidParameterError("from", (*_FROM, "a frame number"))
         found = await find_session(socket)
         if (address := await found.owner()) is not None:
-            # An owner that does not answer has what is not persisted; the storage has the rest.
+            # If the owner does not answer, send what is persisted.
             with contextlib.suppress(NodeUnreachableError):
                 await relay(socket, address)
                 return
@@ -75,7 +75,10 @@ async def listen(
 async def _send_audio(
     connection: ClientSocket, registry: Registry, found: Found, begin: str
 ) -> None:
-    """Send the audio from ``begin`` on; end the connection when there will be no more here."""
+    """Send the audio from ``begin`` on; end the connection after the last frame.
+
+    Raises `FencedError` if the session is still active but not live here any more.
+    """
     info, frame_bytes = await found.info(), found.manifest.pcm_format.frame_bytes
     frames = round(info.duration_seconds * info.sample_rate)
     frame = {"start": 0, "now": frames}.get(begin)
@@ -98,13 +101,14 @@ async def _send_audio(
         found = await registry.lookup(info.session_id)
     position = await _send_from(connection, await found.audio(), position, frame_bytes)
     if found.manifest.status == "active":
-        # Released, or without a living owner: a client that connects again finds the next one.
+        # The session was released, or has no live owner: a client that reconnects reaches the
+        # next owner.
         raise FencedError(info.session_id)
     await connection.end_completed(await found.info())
 
 
 async def _send_live(connection: ClientSocket, found: Live, position: int, frame_bytes: int) -> int:
-    """Send what is recorded until the session is gone; return the position behind it."""
+    """Send PCM until the session has ended; return the byte position after the last frame."""
     session = found.session
     with session.listening():
         while not session.gone.is_set():
@@ -117,7 +121,7 @@ async def _send_live(connection: ClientSocket, found: Live, position: int, frame
 async def _send_from(
     connection: ClientSocket, audio: Audio, position: int, frame_bytes: int
 ) -> int:
-    """Send ``audio`` from byte ``position`` of its PCM on; return where it ends."""
+    """Send ``audio`` from byte ``position`` of its PCM on; return the position of its end."""
     end = audio.size_bytes - HEADER_BYTES
     while position < end:
         stop = min(position + _MESSAGE_BYTES, end)
@@ -128,6 +132,6 @@ async def _send_from(
 
 
 async def _wait_disconnected(socket: RawWebSocket) -> None:
-    """Return when the client is gone. It has nothing to send."""
+    """Return after the client has disconnected; ignore its messages."""
     while (await socket.receive())["type"] == "websocket.receive":
         pass

@@ -1,4 +1,4 @@
-"""The answer to OPTIONS."""
+"""The response to OPTIONS."""
 
 from litestar import Response
 from litestar.routes import HTTPRoute
@@ -8,7 +8,10 @@ from api.routes.request import HttpRequest
 
 
 async def answer_options(request: HttpRequest) -> Response[None] | None:
-    """Answer with all methods of the path. Litestar knows one where a controller has several."""
+    """Return the response to OPTIONS with all methods of the path; None for other methods.
+
+    Litestar lists only one method if a controller has several handlers for a path.
+    """
     if request.method != "OPTIONS":
         return None
     path = request.scope["path_template"]

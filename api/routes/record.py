@@ -1,8 +1,8 @@
-"""The two WebSocket endpoints: they own the socket and nothing else.
+"""The two WebSocket endpoints that receive audio: for a new session and for an existing one.
 
-A message comes in, the session records it, an acknowledgement goes out. Whatever ends a
-connection sends its reason as a message first, then closes with the code of the table in
-`api.wire.errors`.
+A handler receives a message, the session records it, and the handler sends the acknowledgement.
+Before a connection is closed with an error, the client gets the error as a message; the close code
+comes from the table in `api.wire.errors`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -56,7 +56,7 @@ async def new_session(
     default_audio: Injected[AudioParameters],
     clock: Injected[Clock],
 ) -> None:
-    """Create a session and stream to it."""
+    """Create a session and record the audio that the client sends."""
     connection = ClientSocket(socket, clock)
     await accept(socket)
     async with connection.reporting_errors():
@@ -78,7 +78,7 @@ async def existing_session(
     settings: Injected[Settings],
     clock: Injected[Clock],
 ) -> None:
-    """Stream to a session that exists."""
+    """Record the audio that the client sends in an existing session."""
     connection = ClientSocket(socket, clock)
     await accept(socket)
     async with connection.reporting_errors():
@@ -103,7 +103,7 @@ async def _stream(
     greeting: str,
     settings: Settings,
 ) -> None:
-    """Join the session, greet, then receive until the connection ends, whoever ends it."""
+    """Join the session, send the greeting, then receive until the connection ends."""
     manifest = session.recording.manifest
     try:
         await join(connection)
@@ -123,9 +123,9 @@ async def _stream(
 
 
 async def _receive(connection: ClientSocket, session: Session, limit_bytes: int) -> None:
-    """The loop that everything goes through: a message in, an answer out."""
+    """Receive messages and answer each of them, until the connection ends. This is the hot path."""
     receive, clock = connection.socket.receive, connection.clock
-    # One acknowledgement, with new counts each time: nothing but numbers changes.
+    # One object for all acknowledgements, because only the counts change.
     ack = ChunkMessage(message=_PROCESSED, status="active", **session.counts()._asdict())
     while (event := await receive())["type"] == "websocket.receive":
         connection.last_received = clock.monotonic()
@@ -143,7 +143,7 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
             await connection.send(connection.error_message(error))
             continue
         except SessionCompletedError:
-            continue  # it came too late; whatever ended the session is telling the client
+            continue  # the session is ending; its final message or an error is the answer
         finally:
             connection.is_recording = False
         if connection.is_unresponsive:

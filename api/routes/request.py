@@ -1,4 +1,4 @@
-"""What the handlers of all endpoints take: requests, and components of the application."""
+"""Types and helpers of all handlers: requests, and injected components of the application."""
 
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 HttpRequest = Request[Caller, Any, Any]
 
-# ``registry: Injected[Registry]`` asks for a component of the composition root. Checking its
-# type at every request would find nothing, and protocols cannot be checked that way.
+# ``registry: Injected[Registry]`` injects a component of the composition root. Litestar's type
+# check is off: it costs time per request and does not support protocols.
 Injected: TypeAlias = NamedDependency[SkipValidation[T]]
 
 
 def identity_of(request: HttpRequest) -> Identity:
-    """Return the identity that the guard has admitted."""
+    """Return the identity of the caller, which the guard has checked."""
     assert request.user.identity is not None
     return request.user.identity
 
 
 def base_url(request: HttpRequest, settings: Settings) -> str:
-    """Return the address under which clients reach the service, without a slash at its end."""
+    """Return the URL under which clients reach the service, without a trailing slash."""
     return (settings.public_url or str(request.base_url)).rstrip("/")

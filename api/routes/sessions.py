@@ -1,4 +1,4 @@
-"""The HTTP endpoints of sessions: create, list, look at, close, hear, delete."""
+"""The HTTP endpoints of sessions: create, list, get, close, delete, create a token."""
 
 from typing import Annotated
 
@@ -38,30 +38,30 @@ from api.wire.openapi import COMMON_ERRORS, SESSION_ERRORS, errors
 from storage.manifest import Status
 
 NewToken = Annotated[
-    CreateToken | None, BodyKwarg(description="What the token is for; without a body, to record")
+    CreateToken | None, BodyKwarg(description="Scope of the token; without a body: record")
 ]
 NewSession = Annotated[
-    CreateSession | None, BodyKwarg(description="All parameters are optional, and so is the body")
+    CreateSession | None, BodyKwarg(description="All parameters and the body are optional")
 ]
 UserId = Annotated[
-    str | None, QueryParameter(name="user_id", description="Only this user's sessions")
+    str | None, QueryParameter(name="user_id", description="Only sessions of this user")
 ]
 StatusFilter = Annotated[
-    Status | None, QueryParameter(name="status", description="Only sessions in this state")
+    Status | None, QueryParameter(name="status", description="Only sessions with this status")
 ]
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Sessions per page")]
 Cursor = Annotated[
     str | None,
     QueryParameter(
         name="cursor",
-        description="next_cursor of the page before",
+        description="next_cursor of the previous page",
         schema_extra={"format": "uuid"},
     ),
 ]
 
 
 class SessionsController(Controller):
-    """Everything under ``/api/audio/sessions``."""
+    """The endpoints at and below ``/api/audio/sessions`` that are about sessions."""
 
     path = "/api/audio/sessions"
     tags = ["sessions"]  # noqa: RUF012 - the framework's own attribute
@@ -76,8 +76,8 @@ class SessionsController(Controller):
             *COMMON_ERRORS,
         ),
         operation_id="createSession",
-        response_description="The new session, and the address to stream to",
-        summary="Create a session to stream to later",
+        response_description="The new session and its WebSocket URL",
+        summary="Create a session",
     )
     async def create(
         self,
@@ -111,9 +111,9 @@ class SessionsController(Controller):
         guards=[requires("record", "read")],
         responses=errors(InvalidParameterError("body"), *SESSION_ERRORS),
         operation_id="createSessionToken",
-        response_description="The token, and the address that it opens",
-        summary="A token for one session, for a browser that must not hold a key",
-        description="It is checked when a connection is made, and each time it is made again.",
+        response_description="The token and the WebSocket URL of the session",
+        summary="Create a token for one session, for a browser without an API key",
+        description="The service checks a token when a client connects and reconnects.",
     )
     async def token(
         self,
@@ -126,7 +126,7 @@ class SessionsController(Controller):
     ) -> SessionTokenInfo:
         identity, scope = identity_of(request), (data or CreateToken()).scope
         if identity.session_id is not None or not identity.has_scope(scope):
-            raise NotAllowedError(f"a token to {scope} is made with a key that may")
+            raise NotAllowedError(f"creating a {scope} token requires a key with that scope")
         user = (await find_session(request)).manifest.user_id
         token = tokens.make(session_id.lower(), user, scope, clock.now())
         audit("token", request.user, session_id, reason=scope)
@@ -162,11 +162,11 @@ class SessionsController(Controller):
         guards=[requires("record", "read")],
         responses=errors(*SESSION_ERRORS),
         operation_id="getSession",
-        response_description="The session as it is now",
-        summary="Look at a session",
+        response_description="The current state of the session",
+        summary="Get a session",
     )
     async def info(self, request: HttpRequest, session_id: FromPath[str]) -> SessionInfo:
-        del session_id  # it is in the request, too
+        del session_id  # `find_session` takes it from the request
         return await (await session_to_read(request)).info()
 
     @post(
@@ -177,12 +177,12 @@ class SessionsController(Controller):
         operation_id="closeSession",
         response_description="The session is completed",
         summary="Complete a session",
-        description="Whoever is connected gets the final message. Closing again changes nothing.",
+        description="Connected clients get the final message. Closing again changes nothing.",
     )
     async def close(
         self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionResult:
-        del session_id  # it is in the request, too
+        del session_id  # `find_session` takes it from the request
         info = await registry.close(await session_to_change(request))
         audit("closed", request.user, info.session_id)
         return SessionResult(
@@ -196,13 +196,13 @@ class SessionsController(Controller):
         responses=errors(*SESSION_ERRORS),
         operation_id="deleteSession",
         response_description="The session is deleted",
-        summary="Delete a session and every trace of it",
+        summary="Delete a session and its audio",
     )
     async def remove(
         self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionResult:
         if identity_of(request).session_id is not None:
-            raise NotAllowedError("a session's token does not delete it")
+            raise NotAllowedError("a session token cannot delete the session")
         await registry.delete(await session_to_change(request))
         audit("deleted", request.user, session_id)
         return SessionResult(success=True, message="Session deleted", session_id=session_id)

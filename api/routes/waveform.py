@@ -1,4 +1,4 @@
-"""The HTTP endpoint of waveforms: as data that other tools read, and as pictures."""
+"""The HTTP endpoint of waveforms: as data for audiowaveform tools, and as pictures."""
 
 import asyncio
 import math
@@ -27,7 +27,7 @@ from storage.waveform.peaks import Peaks
 
 Format = Literal["json", "dat", "svg", "png"]
 
-_PICTURE_WIDTH = 1000  # unless it is said
+_DEFAULT_PICTURE_WIDTH = 1000
 _BLOCK_BYTES = 64 * 1024
 _MAX_SECONDS = 1e9
 _MEDIA_TYPES: dict[Format, str] = {
@@ -38,18 +38,20 @@ _MEDIA_TYPES: dict[Format, str] = {
 }
 _PICTURES: dict[Format, Callable[[Peaks, ImageStyle], bytes]] = {"svg": svg, "png": png}
 
-FormatOf = Annotated[Format, QueryParameter(name="format", description="Data, or a picture")]
+FormatOf = Annotated[
+    Format, QueryParameter(name="format", description="Data (json, dat) or picture")
+]
 Width = Annotated[
     int | None,
     QueryParameter(
-        name="width", ge=1, le=20_000, description="Pixels: of data at most, of a picture exactly"
+        name="width", ge=1, le=20_000, description="Pixels: a maximum for data, exact for a picture"
     ),
 ]
 Height = Annotated[
-    int, QueryParameter(name="height", ge=16, le=1000, description="Of a picture, in pixels")
+    int, QueryParameter(name="height", ge=16, le=1000, description="Height of a picture in pixels")
 ]
 Start = Annotated[
-    float, QueryParameter(name="start", ge=0, le=_MAX_SECONDS, description="First second wanted")
+    float, QueryParameter(name="start", ge=0, le=_MAX_SECONDS, description="Start in seconds")
 ]
 End = Annotated[
     float | None,
@@ -57,8 +59,8 @@ End = Annotated[
         name="end",
         ge=0,
         le=_MAX_SECONDS,
-        description="Where to stop, in seconds",
-        schema_extra={"minimum": 0},  # the generator leaves a zero out
+        description="End in seconds",
+        schema_extra={"minimum": 0},  # Litestar's generator omits a minimum of zero
     ),
 ]
 InColor = Annotated[
@@ -77,12 +79,12 @@ OnColor = Annotated[
         HTTP_200_OK: ResponseSpec(
             data_container=Waveform,
             generate_examples=False,
-            description="The waveform, in the form that was asked for",
+            description="The waveform in the requested format",
         ),
         **errors(InvalidParameterError("width"), *SESSION_ERRORS),
     },
     operation_id="getWaveform",
-    summary="The lowest and highest samples, live too, as audiowaveform's data or as a picture",
+    summary="Get the waveform, also of an active session, as data of audiowaveform or a picture",
     description="Honours If-None-Match.",
 )
 async def waveform(
@@ -102,7 +104,9 @@ async def waveform(
         if math.isnan(end):
             raise InvalidParameterError("end")
         end = max(start, end)
-    style = ImageStyle(width or _PICTURE_WIDTH, height, Color.parse(color), Color.parse(background))
+    style = ImageStyle(
+        width or _DEFAULT_PICTURE_WIDTH, height, Color.parse(color), Color.parse(background)
+    )
     audio = await (await session_to_read(request)).audio()
     headers = {
         "ETag": audio.etag,
@@ -128,7 +132,7 @@ async def _dat(peaks: Peaks) -> AsyncIterator[bytes]:
 
 
 async def _json(peaks: Peaks) -> AsyncIterator[bytes]:
-    """Of a day there are millions of numbers, so they are written out some at a time."""
+    """Yield the JSON in blocks: the waveform of a day has millions of numbers."""
     described = Waveform(
         version=stored.VERSION,
         channels=peaks.pcm_format.channels,

@@ -1,7 +1,7 @@
-"""The files that browsers load: those of the page, of the JavaScript client, of other projects.
+"""The files that browsers load: of the page, of the JavaScript client, and third-party files.
 
-They lie in ``web`` and ``clients/js`` as they are served; ``make assets`` and the image's build
-put pinned copies of other projects' files into ``web/vendor``.
+They are in ``web`` and ``clients/js`` and are served unchanged. ``make assets`` and the build of
+the image copy pinned third-party files to ``web/vendor``.
 """
 
 import functools
@@ -21,7 +21,7 @@ _MEDIA_TYPES = {
 
 
 class File(NamedTuple):
-    """A file as it is served."""
+    """The content of a file and the headers it is served with."""
 
     content: bytes
     media_type: str
@@ -30,7 +30,7 @@ class File(NamedTuple):
 
 @functools.cache
 def files() -> dict[str, File]:
-    """Return all files, by the path that each is served at."""
+    """Return all files by the path at which each is served."""
     found = {
         "/client.js": _CLIENT / "sercuescribe.js",
         "/microphone-worklet.js": _CLIENT / "microphone-worklet.js",
@@ -49,7 +49,7 @@ def files() -> dict[str, File]:
 
 
 def vendored(name: str) -> str | None:
-    """Return the path at which a copy of another project's file is served; None without a copy."""
+    """Return the path of a third-party file; None if it is not in ``web/vendor``."""
     path = f"/vendor/{name}"
     return path if path in files() else None
 
@@ -61,5 +61,5 @@ def _file(path: Path) -> File:
 
 @functools.cache
 def index() -> bytes:
-    """Return the page, with ``{nonce}`` where its nonce goes."""
+    """Return the HTML of the page, with the placeholder ``{nonce}``."""
     return (_WEB / "index.html").read_bytes()

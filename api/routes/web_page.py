@@ -1,4 +1,4 @@
-"""The page to record with, and the files that it and other pages load."""
+"""The web page for recording and playback, and the files that pages load."""
 
 import secrets
 
@@ -10,7 +10,7 @@ from api.routes.request import HttpRequest
 from api.routes.web_files import files, index
 from api.wire.byte_ranges import is_match
 
-# wavesurfer.js puts a style element into the page, which only this page's nonce allows.
+# wavesurfer.js adds a style element to the page; the nonce allows it.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self'; "
     "connect-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -44,11 +44,11 @@ def page() -> Response[bytes]:
     sync_to_thread=False,
 )
 def file(request: HttpRequest) -> Response[bytes]:
-    """Serve one of the files that pages name."""
+    """Serve a file that pages load."""
     found = files().get(request.url.path)
     if found is None:
         raise NotFoundException
-    # An address without a version may mean another text after each deployment.
+    # The URL has no version, and the content may change with each deployment.
     headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
     if is_match(request.headers.get("If-None-Match"), found.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)

@@ -1,4 +1,4 @@
-"""The WebSocket protocol as an AsyncAPI 3.1 document, made from the structs that are sent."""
+"""The AsyncAPI 3.1 document of the WebSocket protocol, generated from the message structs."""
 
 import functools
 from typing import Any
@@ -33,49 +33,47 @@ _REF = "#/components/schemas/{name}"
 
 @functools.cache
 def asyncapi_document() -> dict[str, Any]:
-    """The document, as JSON types (AsyncAPI 3.1.0)."""
+    """Return the document as JSON types (AsyncAPI 3.1.0)."""
     _, schemas = msgspec.json.schema_components(_MESSAGES, ref_template=_REF)
     return {
         "asyncapi": "3.1.0",
         "info": {
             "title": "SercueScribe",
             "version": __version__,
-            "description": "Stream audio to a session. " + _close_codes(),
+            "description": "Send audio to a session, or listen to it. " + _close_codes(),
         },
         "defaultContentType": "application/json",
         "channels": {
             "newSession": _channel(
                 "/api/ws/audio",
-                "Create a session and stream to it.",
+                "Create a session and send audio to it.",
                 {
-                    "user_id": _query("string", "What the client calls its user"),
+                    "user_id": _query("string", "User that the session belongs to"),
                     "sample_rate": _query(
                         "integer", "Sample rate of the recording in Hz", SAMPLE_RATES
                     ),
                     "channels": _query("integer", "Channels of the recording", CHANNELS),
                     "format": _query(
-                        "string", "What is sent, where its bytes do not tell", INPUT_KINDS
+                        "string", "Input format, if its first bytes do not show it", INPUT_KINDS
                     ),
                 },
             ),
             "existingSession": _channel(
                 "/api/ws/audio/{session_id}",
-                "Stream to a session that exists.",
+                "Send audio to an existing session.",
                 {
-                    "user_id": _query("string", "What the client calls its user"),
+                    "user_id": _query("string", "User that the session belongs to"),
                     "resume": _query(
-                        "boolean", "Continue the input stream of the connection that dropped"
+                        "boolean", "Continue the input stream of the dropped connection"
                     ),
                 },
             )
             | _OF_ONE_SESSION,
             "listen": {
                 "address": "/api/ws/audio/{session_id}/listen",
-                "description": "Hear a session while it is recorded.",
+                "description": "Receive the PCM of a session while it is recorded.",
                 "messages": _references("AudioFrames", *_ANSWERS_TO_LISTENERS),
-                "bindings": _binding(
-                    {"from": _query("string", "start, now, or the number of a frame")}
-                ),
+                "bindings": _binding({"from": _query("string", "start, now, or a frame number")}),
             }
             | _OF_ONE_SESSION,
         },
@@ -105,12 +103,12 @@ def asyncapi_document() -> dict[str, Any]:
             "schemas": schemas,
             "messages": {
                 "AudioFrames": {
-                    "title": "Position of the first frame, 64 bits little endian; then PCM",
+                    "title": "Number of the first frame, 64 bits little endian, then whole frames",
                     "contentType": "application/octet-stream",
                     "payload": {"type": "string", "format": "binary"},
                 },
                 "AudioChunk": {
-                    "title": "One chunk of audio, cut anywhere",
+                    "title": "One chunk of the input, cut anywhere",
                     "contentType": "application/octet-stream",
                     "payload": {"type": "string", "format": "binary"},
                 },
@@ -160,4 +158,4 @@ def _close_codes() -> str:
         if row.code not in known:
             known.append(row.code)
     listed = "; ".join(f"{code} after {', '.join(names)}" for code, names in sorted(codes.items()))
-    return f"Close codes: 1000 after close_session; 1012 when the node goes away; {listed}."
+    return f"Close codes: 1000 after close_session; 1012 when the node shuts down; {listed}."

@@ -1,4 +1,4 @@
-"""Byte ranges and validators of a file, as RFC 9110 has them (sections 13 and 14)."""
+"""Byte ranges and ETags of a file (RFC 9110, sections 13 and 14)."""
 
 import re
 from typing import NamedTuple
@@ -9,20 +9,21 @@ _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class ByteRange(NamedTuple):
-    """Bytes ``start`` to ``stop``, exclusive."""
+    """The bytes from ``start`` to ``stop``, exclusive."""
 
     start: int
     stop: int
 
     def content_range(self, size_bytes: int) -> str:
+        """Return the value of the Content-Range header for a file of ``size_bytes``."""
         return f"bytes {self.start}-{self.stop - 1}/{size_bytes}"
 
 
 def parse_range(header: str | None, size_bytes: int) -> ByteRange | None:
-    """The one range asked for, or None for the whole file.
+    """Return the requested range; None for the whole file.
 
-    A header that is malformed, of another unit, or of several ranges is ignored, as the RFC
-    allows. Raises :class:`RangeNotSatisfiableError` for one that begins after the end.
+    A header that is malformed, has another unit, or has several ranges is ignored, as the RFC
+    allows. Raises :class:`RangeNotSatisfiableError` if the range begins after the end.
     """
     match = _ONE_RANGE.fullmatch(header.replace(" ", "")) if header else None
     if match is None or not any(match.groups()):
@@ -41,7 +42,7 @@ def parse_range(header: str | None, size_bytes: int) -> ByteRange | None:
 
 
 def is_match(header: str | None, etag: str) -> bool:
-    """Whether an If-None-Match ``header`` names ``etag`` (weak comparison, section 13.1.2)."""
+    """Return whether If-None-Match names ``etag`` (weak comparison, section 13.1.2)."""
     if header is None:
         return False
     named = [name.strip().removeprefix("W/") for name in header.split(",")]

@@ -1,6 +1,6 @@
-"""Every body that tells a client of an error: over HTTP, on a WebSocket, and before a handler runs.
+"""Error bodies and messages: over HTTP, on a WebSocket, and for requests refused by middleware.
 
-The texts and codes are those of the table in `api.wire.errors`.
+The texts and codes come from the table in `api.wire.errors`.
 """
 
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def error_body(error: Exception) -> ErrorBody:
-    """Return the body of the HTTP answer to ``error``."""
+    """Return the body of the HTTP response for ``error``."""
     row = to_wire_error(error)
     return ErrorBody(
         error=row.error,
@@ -37,7 +37,7 @@ def error_body(error: Exception) -> ErrorBody:
 
 
 def error_message(error: Exception, counts: SessionCounts | None) -> ErrorMessage:
-    """Return the WebSocket message about ``error``, with the counts of its session if known."""
+    """Return the WebSocket message for ``error``, with the counts of the session if given."""
     row = to_wire_error(error)
     message = ErrorMessage(
         message="Failed to process chunk" if isinstance(error, DecodeError) else row.error,
@@ -54,7 +54,10 @@ def error_message(error: Exception, counts: SessionCounts | None) -> ErrorMessag
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-    """Answer an HTTP request with the error that its handler, or the framework, raised."""
+    """Return the HTTP response for an error of a handler or of the framework.
+
+    The framework's errors for bad parameters and bodies become `InvalidParameterError`.
+    """
     if isinstance(error, ValidationException):
         error = InvalidParameterError(_refused_parameter(error))
     elif isinstance(error, RecursionError) or (
@@ -67,7 +70,12 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         return Response(body, status_code=error.status_code, headers=error.headers)
     row = to_wire_error(error)
     if row is INTERNAL:
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        logger.error(
+            "Request failed: method=%s path=%s",
+            request.method,
+            request.url.path,
+            exc_info=error,
+        )
     return Response(
         error_body(error),
         status_code=row.http_status,
@@ -77,7 +85,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 
 async def refuse(scope: Scope, send: Send, error: Exception) -> None:
-    """Answer a request, or a WebSocket handshake, that must not reach its handler."""
+    """Send the error response to a request or a WebSocket handshake, without its handler."""
     body = encode(error_body(error))
     headers = {
         "content-type": "application/json",

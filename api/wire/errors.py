@@ -1,8 +1,8 @@
-"""Every error a client can meet, and the one table from exception to wire.
+"""All errors that a client can get, and the table of their codes, HTTP statuses and close codes.
 
-A client program goes by ``code``, which never changes; ``error`` is for people.
-Over HTTP the status code, on a WebSocket the close code go with it. An exception
-that is not in the table is a defect and becomes ``internal_error``.
+Client programs use ``code``, which never changes; ``error`` is text for people. The text is also
+the reason in the close frame, so it has at most 123 bytes. An exception that is not in the table is
+a defect and becomes ``internal_error``.
 """
 
 from typing import NamedTuple
@@ -17,14 +17,14 @@ from storage.errors import (
 
 
 class ServiceError(Exception):
-    """An error with something to say to the client beyond its text."""
+    """An error with details for the client: a session id, valid values."""
 
     session_id: str | None = None
     valid_values: tuple[int | str, ...] | None = None
 
 
 class InvalidParameterError(ServiceError):
-    """A parameter of a request has a value it cannot have."""
+    """The value of a request parameter is not valid."""
 
     def __init__(self, parameter: str, valid_values: tuple[int | str, ...] | None = None) -> None:
         super().__init__(f"Invalid {parameter.replace('_', ' ')}")
@@ -39,7 +39,7 @@ class SessionNotFoundError(ServiceError):
 
 
 class SessionCompletedError(ServiceError):
-    """The session has ended: nothing can be added to it."""
+    """The session is completed or ending and accepts no more chunks."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__("Session is completed")
@@ -54,17 +54,17 @@ class SessionDeletedError(ServiceError):
 
 class TooManySessionsError(ServiceError):
     def __init__(self, limit: int) -> None:
-        super().__init__(f"All {limit} sessions are in use, try again later")
+        super().__init__(f"All {limit} sessions are active, try again later")
 
 
 class TooManyConnectionsError(ServiceError):
     def __init__(self, limit: int) -> None:
-        super().__init__(f"All {limit} connections of this session are in use, try again later")
+        super().__init__(f"The session has {limit} connections, close one or try again later")
 
 
 class ConnectionIdleError(ServiceError):
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"Nothing was received for {seconds:g} seconds")
+        super().__init__(f"No message was received for {seconds:g} seconds")
 
 
 class ConnectionReplacedError(ServiceError):
@@ -74,7 +74,7 @@ class ConnectionReplacedError(ServiceError):
 
 class ChunkTooLargeError(ServiceError):
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(f"A chunk of {size_bytes} bytes is larger than {limit_bytes}")
+        super().__init__(f"The chunk has {size_bytes} bytes, the maximum is {limit_bytes}")
 
 
 class InvalidMessageError(ServiceError):
@@ -85,25 +85,25 @@ class InvalidMessageError(ServiceError):
 
 class UrlExpiredError(ServiceError):
     def __init__(self) -> None:
-        super().__init__("This link has expired")
+        super().__init__("The link has expired, request a new one")
 
 
 class InvalidSignatureError(ServiceError):
     def __init__(self) -> None:
-        super().__init__("This link was not made by this service")
+        super().__init__("The signature of the link is not valid, request a new link")
 
 
 class RangeNotSatisfiableError(ServiceError):
     def __init__(self, size_bytes: int) -> None:
-        super().__init__(f"No such range in {size_bytes} bytes")
+        super().__init__(f"The range is outside the {size_bytes} bytes of the file")
         self.size_bytes = size_bytes
 
 
 class NodeUnreachableError(ServiceError):
-    """The node that has the session does not answer; another takes over when its lease ends."""
+    """The owner of the session does not answer; another node takes over after its lease expires."""
 
     def __init__(self) -> None:
-        super().__init__("The node that has this session does not answer: try again")
+        super().__init__("The node that owns the session does not answer, try again")
 
 
 class AuthenticationRequiredError(ServiceError):
@@ -112,22 +112,22 @@ class AuthenticationRequiredError(ServiceError):
 
 
 class InvalidCredentialsError(ServiceError):
-    """A key or token that is unknown, or was bent, or is meant for somebody else."""
+    """The key or token is unknown, malformed or altered, or has another issuer or audience."""
 
     def __init__(self) -> None:
-        super().__init__("These credentials are not valid")
+        super().__init__("The credentials are not valid")
 
 
 class CredentialsExpiredError(ServiceError):
     def __init__(self) -> None:
-        super().__init__("These credentials have expired")
+        super().__init__("The credentials have expired, request new ones")
 
 
 class AuthenticationUnavailableError(ServiceError):
-    """The keys of the identity provider cannot be had."""
+    """The keys of the identity provider (JWKS) cannot be read."""
 
     def __init__(self) -> None:
-        super().__init__("Credentials cannot be checked now: try again")
+        super().__init__("Credentials cannot be checked now, try again later")
 
 
 class NotAllowedError(ServiceError):
@@ -137,12 +137,12 @@ class NotAllowedError(ServiceError):
 
 class OriginNotAllowedError(ServiceError):
     def __init__(self) -> None:
-        super().__init__("Pages of this origin may not use the service (ALLOWED_ORIGINS)")
+        super().__init__("Pages of this origin are not allowed (ALLOWED_ORIGINS)")
 
 
 class HostNotAllowedError(ServiceError):
     def __init__(self) -> None:
-        super().__init__("An open service answers on loopback only (AUTH_MODE)")
+        super().__init__("Without AUTH_MODE the service accepts loopback host names only")
 
 
 class RateLimitedError(ServiceError):
@@ -152,7 +152,7 @@ class RateLimitedError(ServiceError):
 
 
 class WireError(NamedTuple):
-    """How an error reaches the client. An empty ``error`` stands for the exception's own text."""
+    """What a client gets for an error. If ``error`` is empty, it gets the exception's text."""
 
     code: str
     http_status: int
@@ -162,7 +162,7 @@ class WireError(NamedTuple):
 
 INTERNAL = WireError("internal_error", 500, 1011, "Internal server error")
 
-_MOVED = WireError("session_moved", 503, 1012, "Another node has this session: connect again")
+_MOVED = WireError("session_moved", 503, 1012, "Another node owns this session, connect again")
 
 TABLE: dict[type[Exception], WireError] = {
     InvalidParameterError: WireError("invalid_{parameter}", 422, 1008),
@@ -192,13 +192,13 @@ TABLE: dict[type[Exception], WireError] = {
     OwnedElsewhereError: _MOVED,
     NodeUnreachableError: WireError("node_unreachable", 503, 1012),
     StorageUnavailableError: WireError(
-        "storage_unavailable", 503, 1011, "The storage does not answer"
+        "storage_unavailable", 503, 1011, "Storage is not available, try again later"
     ),
 }
 
 
 def to_wire_error(error: Exception) -> WireError:
-    """Return the row of the table for ``error``, with its text filled in."""
+    """Return the row for ``error`` or its base class, with its text; else `INTERNAL`."""
     row = next((TABLE[each] for each in type(error).__mro__ if each in TABLE), INTERNAL)
     if isinstance(error, InvalidParameterError):
         row = row._replace(code=row.code.format(parameter=error.parameter))

@@ -1,7 +1,7 @@
-"""The messages of the wire, one struct each.
+"""The messages and bodies of the protocol, one struct each.
 
-The server encodes these, the AsyncAPI document is generated from them, and the
-HTTP endpoints answer with them: what is written here is the protocol.
+The server encodes these structs, and the OpenAPI and AsyncAPI documents are generated from them,
+with their docstrings and descriptions.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from msgspec import Meta
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
 
-# A message's own state: `error` tells that something failed, not how the session is.
+# `error` is the status of an error message, not of the session.
 MessageStatus = Literal["active", "completed", "error"]
 
 Action = Literal["close_session", "flush", "keep_alive", "status"]
@@ -27,31 +27,33 @@ SessionId = Annotated[
         extra_json_schema={"format": "uuid"},
     ),
 ]
-ChunkCount = Annotated[int, Meta(description="Chunks the server has: send on from the next", ge=0)]
+ChunkCount = Annotated[
+    int, Meta(description="Chunks that the server has received; resume with the next one", ge=0)
+]
 PersistedChunkCount = Annotated[
-    int, Meta(description="Chunks that are in storage and survive the loss of the node", ge=0)
+    int, Meta(description="Chunks that are persisted and survive the loss of the node", ge=0)
 ]
 DurationSeconds = Annotated[float, Meta(description="Audio recorded so far", ge=0)]
 
-# Of what cannot be printed, the part that every dialect of regular expressions can name.
+# Control characters only: regular expressions in JSON schemas have no class for "printable".
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 def _documented(**schema: object) -> Meta:
-    """What is said of a field and checked elsewhere: `api.session.parameters` has better errors."""
+    """Return a schema for the documents only; `api.session.parameters` checks the value."""
     return Meta(extra_json_schema={"extra": schema})
 
 
 class ControlRequest(msgspec.Struct, tag_field="type", tag="control"):
-    """What a client says beside its audio, as a text message."""
+    """A control message of the client, sent as text."""
 
     action: Action
 
 
 class ServerMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
-    """What every message of the server carries."""
+    """The fields of every message of the server."""
 
-    message: Annotated[str, Meta(description="For people")]
+    message: Annotated[str, Meta(description="Text for people")]
     session_id: SessionId | None = None
     chunk_count: ChunkCount = 0
     status: MessageStatus
@@ -60,7 +62,7 @@ class ServerMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
 
 
 class SessionCounts(NamedTuple):
-    """How far a session got: what every message says of it."""
+    """The counts of a session, which are in every message about it."""
 
     session_id: str
     chunk_count: int
@@ -68,7 +70,7 @@ class SessionCounts(NamedTuple):
     duration_seconds: float
 
     def apply_to(self, message: ServerMessage) -> None:
-        """Set the fields of ``message`` that have these names."""
+        """Set the fields of the same names in ``message``."""
         message.session_id = self.session_id
         message.chunk_count = self.chunk_count
         message.persisted_chunk_count = self.persisted_chunk_count
@@ -84,17 +86,17 @@ class SessionMessage(ServerMessage, tag="session"):
 
 
 class ChunkMessage(ServerMessage, tag="chunk"):
-    """One chunk was received: it survives the death of the server process."""
+    """The acknowledgement of one chunk, which survives a crash of the server process."""
 
 
 class ControlMessage(ServerMessage, tag="control"):
-    """The answer to a control message, and the last message of a session."""
+    """The answer to a control message, and the final message of a session."""
 
     action: Action
 
 
 class ErrorMessage(ServerMessage, tag="error"):
-    """Something could not be done. Programs go by ``code``."""
+    """An error. Programs use ``code``, which never changes."""
 
     error: str
     code: str
@@ -102,16 +104,16 @@ class ErrorMessage(ServerMessage, tag="error"):
 
 
 class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Every HTTP error."""
+    """The body of every HTTP error."""
 
-    error: Annotated[str, Meta(description="For people")]
-    code: Annotated[str, Meta(description="For programs; never changes")]
+    error: Annotated[str, Meta(description="Text for people")]
+    code: Annotated[str, Meta(description="Code for programs; never changes")]
     session_id: str | None = None
     valid_values: list[int | str] | None = None
 
 
 class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Parameters of a new session; what is left out has the configured default."""
+    """The parameters of a new session; omitted ones have the configured defaults."""
 
     user_id: Annotated[
         str | None, _documented(description="Printable text", maxLength=256, pattern=_NO_CONTROLS)
@@ -122,7 +124,7 @@ class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class SessionInfo(msgspec.Struct, kw_only=True):
-    """A session as it is at this moment."""
+    """The current state of a session."""
 
     session_id: SessionId
     status: Status
@@ -133,44 +135,45 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     total_chunks: ChunkCount
     persisted_chunk_count: PersistedChunkCount
     duration_seconds: DurationSeconds
-    file_path: Annotated[str, Meta(description="Where the WAV is")]
+    file_path: Annotated[str, Meta(description="Path or URL of the WAV in storage")]
     size_bytes: int
     unpersisted_bytes: Annotated[
-        int, Meta(description="Audio that the loss of the node would cost, in bytes")
+        int, Meta(description="Audio that is not yet persisted, in bytes")
     ] = 0
     unpersisted_seconds: Annotated[
-        float, Meta(description="How long the oldest of it has been waiting")
+        float, Meta(description="Age of the oldest unpersisted audio")
     ] = 0.0
-    connections: Annotated[int, Meta(description="Clients connected to it")]
+    connections: Annotated[int, Meta(description="Clients that are connected and send audio")]
     created_at: datetime
     completed_at: datetime | None = None
-    error: Annotated[
-        str | None, Meta(description="What could not be decoded last, if anything")
-    ] = None
+    error: Annotated[str | None, Meta(description="Last decode error; null if there was none")] = (
+        None
+    )
 
 
 class CreatedSession(msgspec.Struct, kw_only=True):
-    """A new session and where to stream to."""
+    """A new session and its WebSocket URL."""
 
     session_id: SessionId
     ws_url: Annotated[
-        str, Meta(description="WebSocket URL to send audio to, with the token if there is one")
+        str, Meta(description="WebSocket URL for sending audio, with the token if there is one")
     ]
     token: Annotated[
-        str | None, Meta(description="Opens this session alone; null on a service that is open")
+        str | None,
+        Meta(description="Token for this session only; null if authentication is off"),
     ] = None
     token_expires_at: datetime | None = None
     session: SessionInfo
 
 
 class CreateToken(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the token is for: to record to the session and hear it, or only to hear it."""
+    """The scope of the token: ``record`` to record and read the session, ``read`` to read it."""
 
     scope: Literal["record", "read"] = "record"
 
 
 class SessionTokenInfo(msgspec.Struct, kw_only=True):
-    """A token that opens one session until it expires, and nothing else."""
+    """A token that is valid for one session only, until it expires."""
 
     token: str
     scope: Literal["record", "read"]
@@ -188,49 +191,47 @@ class SessionResult(msgspec.Struct, kw_only=True):
 
 
 class SessionPage(msgspec.Struct, kw_only=True):
-    """Sessions, newest first."""
+    """A page of sessions, newest first."""
 
     sessions: list[SessionInfo]
-    next_cursor: Annotated[str | None, Meta(description="Pass as cursor for the next page")] = None
+    next_cursor: Annotated[str | None, Meta(description="The cursor of the next page")] = None
 
 
 class DownloadLink(msgspec.Struct, kw_only=True):
-    """A URL that needs no further authorization until it expires."""
+    """A URL that is valid without credentials until it expires."""
 
     url: str
     expires_at: datetime
 
 
 class Waveform(msgspec.Struct, kw_only=True):
-    """The lowest and highest sample of each pixel, as audiowaveform has it in JSON."""
+    """The minimum and maximum sample of each pixel, in the JSON format of audiowaveform."""
 
     version: int
     channels: int
     sample_rate: int
     samples_per_pixel: int
     bits: int
-    length: Annotated[int, Meta(description="Pixels")]
+    length: Annotated[int, Meta(description="Number of pixels")]
     data: Annotated[
-        list[int], Meta(description="For each pixel, for each channel: the lowest, the highest")
+        list[int], Meta(description="Minimum and maximum, for each pixel and each channel")
     ]
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """The process answers."""
+    """The process is running."""
 
     status: Literal["ok"]
     version: str
     active_sessions: Annotated[int, Meta(description="Sessions that are live in this process")]
     unpersisted_bytes: Annotated[
-        int, Meta(description="Audio of all of them that the loss of the node would cost, in bytes")
+        int, Meta(description="Audio of these sessions that is not yet persisted, in bytes")
     ]
-    unpersisted_seconds: Annotated[
-        float, Meta(description="How long the oldest of it has been waiting")
-    ]
+    unpersisted_seconds: Annotated[float, Meta(description="Age of the oldest unpersisted audio")]
 
 
 class Readiness(msgspec.Struct, kw_only=True):
-    """Storage can be written."""
+    """Storage is writable."""
 
     status: Literal["ready"]
     active_sessions: int

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the handlers: its frame, and every error."""
+"""The parts of the OpenAPI document that the handlers do not define: title, tags, errors."""
 
 from collections import defaultdict
 
@@ -37,28 +37,30 @@ EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 AUDIO_RESPONSES = {
     HTTP_206_PARTIAL_CONTENT: ResponseSpec(
-        data_container=bytes, media_type="audio/wav", description="The range asked for"
+        data_container=bytes, media_type="audio/wav", description="The requested range"
     ),
     HTTP_304_NOT_MODIFIED: ResponseSpec(None, description="If-None-Match names the current ETag"),
-    HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(None, description="The store has the audio"),
+    HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(
+        None, description="Redirect to the audio in the bucket"
+    ),
 }
 
 _OTHER_FORMATS = ("audio/mpeg", "audio/flac", "audio/ogg")
 
 _DESCRIPTION = """
-Live audio in over a WebSocket, one WAV per session out.
+Records live audio from WebSockets, one WAV per session.
 
-The HTTP endpoints are described here. The WebSocket protocol is described by the
-[AsyncAPI document](/asyncapi.json). The same pages to read rather than to try: [ReDoc](/redoc).
+This document describes the HTTP endpoints. The [AsyncAPI document](/asyncapi.json) describes the
+WebSocket protocol. [ReDoc](/redoc) shows this document without forms to send requests.
 """
 
 
-# Errors that any endpoint may answer with, and those of an endpoint of one session.
+# The errors of every endpoint, and of every endpoint of one session.
 COMMON_ERRORS = (
     AuthenticationRequiredError(),
     InvalidCredentialsError(),
     CredentialsExpiredError(),
-    NotAllowedError("this takes the scope read"),
+    NotAllowedError("the scope read is required"),
     AuthenticationUnavailableError(),
     StorageUnavailableError(),
 )
@@ -66,7 +68,7 @@ SESSION_ERRORS = (SessionNotFoundError(EXAMPLE_ID), *COMMON_ERRORS)
 
 
 def openapi_config(page: OpenAPIRenderPlugin) -> OpenAPIConfig:
-    """Return the frame of the document; ``page`` shows it at ``/docs``."""
+    """Return Litestar's configuration of the document; ``page`` renders it at ``/docs``."""
     return OpenAPIConfig(
         title="SercueScribe",
         version=__version__,
@@ -74,8 +76,8 @@ def openapi_config(page: OpenAPIRenderPlugin) -> OpenAPIConfig:
         path="/docs",
         render_plugins=[page],
         tags=[
-            Tag(name="sessions", description="Recordings, live and finished"),
-            Tag(name="recordings", description="What they hold"),
+            Tag(name="sessions", description="Sessions, active and completed"),
+            Tag(name="recordings", description="The audio of sessions"),
             Tag(name="system", description="For operators"),
         ],
         components=Components(
@@ -86,12 +88,12 @@ def openapi_config(page: OpenAPIRenderPlugin) -> OpenAPIConfig:
                 ),
             }
         ),
-        security=[{"bearer": []}, {"api_key": []}, {}],  # or none, where the service is open
+        security=[{"bearer": []}, {"api_key": []}, {}],  # {}: none, if authentication is off
     )
 
 
 def errors(*examples: Exception) -> dict[int, ResponseSpec]:
-    """The ``responses`` of a handler that may answer with any of these errors."""
+    """Return the ``responses`` of a handler that may raise any of these errors."""
     by_status: dict[int, list[Example]] = defaultdict(list)
     for error in (*examples, RuntimeError()):
         row = to_wire_error(error)

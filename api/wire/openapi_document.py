@@ -1,4 +1,4 @@
-"""What the OpenAPI document needs beyond what Litestar generates: types of formats, examples."""
+"""Corrections of the OpenAPI document that Litestar generates: types, media types, examples."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -47,13 +47,14 @@ _WAVEFORM_TYPES = ("application/octet-stream", "image/svg+xml", "image/png")
 
 
 def complete_document(document: OpenAPI) -> None:
-    """Correct the document where Litestar's generator cannot know better.
+    """Correct the generated document in place.
 
-    - Bad parameters are answered with 422; the generator adds a 400 to every operation.
-    - The ids of examples are their keys, and no property of OpenAPI's examples.
-    - Request bodies are optional.
-    - A value that may be null has a schema of which a generated client makes one class.
-    - Audio and waveforms have several media types.
+    - Remove the 400 that the generator adds to every operation: bad parameters get 422.
+    - Remove the ids of examples: OpenAPI does not define such a property.
+    - Mark request bodies as optional.
+    - Write nullable values in the form from which client generators make one class.
+    - Add the media types of audio and waveforms.
+    - Set realistic examples.
     """
     for operation in _operations(document):
         operation.responses = operation.responses or {}
@@ -87,7 +88,11 @@ def _operations(document: OpenAPI) -> Iterator[Operation]:
 
 
 def _complete_properties(schema: Schema, *, has_session_id: bool) -> None:
-    """``has_session_id``: the field of that name is one, not what a client sent for one."""
+    """Correct the schemas of the properties.
+
+    If ``has_session_id``, the field ``session_id`` is a UUID; in an error it is any text that the
+    client sent.
+    """
     properties = schema.properties or {}
     for name, field in properties.items():
         properties[name] = complete = _nullable(field)
@@ -107,9 +112,9 @@ def _complete_parameter(parameter: Parameter | Reference) -> None:
 
 
 def _nullable(schema: Schema | Reference) -> Schema | Reference:
-    """Return a schema that allows null in the form that generators make one class of.
+    """Return a nullable schema in the form from which client generators make one class.
 
-    That is an enumeration beside null, and for simple types a list of two types.
+    An enumeration becomes ``oneOf`` with null; a simple type becomes a list of two types.
     """
     if not isinstance(schema, Schema):
         return schema
@@ -167,7 +172,7 @@ _SESSION = SessionInfo(
     completed_at=None,
     error=None,
 )
-_TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.e30.c2lnbmF0dXJl"  # noqa: S105 - it opens nothing
+_TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.e30.c2lnbmF0dXJl"  # noqa: S105 - an example
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     _SESSION,
     CreateSession(user_id="user123", sample_rate=48000, channels=2, format="wav"),

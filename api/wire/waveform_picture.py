@@ -1,7 +1,7 @@
-"""Pictures of waveforms: SVG, and PNG of two colours, both drawn here.
+"""Pictures of waveforms as SVG and as PNG with two colors.
 
-A picture has a band for each channel, one above the other. In each column of a band there is one
-upright line from the highest to the lowest sample, at least a pixel long.
+A picture has one band per channel, one above the other. Each column of a band has one vertical line
+from the maximum to the minimum sample, at least one pixel long.
 """
 
 import re
@@ -21,21 +21,22 @@ _HIGHEST = (1 << 15) - 1
 
 
 class Color(NamedTuple):
-    """As in CSS; an ``alpha`` of 0 cannot be seen, 255 hides what lies behind."""
+    """A color: ``rgb`` as six hex digits, ``alpha`` from 0 (transparent) to 255 (opaque)."""
 
     rgb: str
     alpha: int
 
     @classmethod
     def parse(cls, text: str) -> "Color":
+        """Return the color in ``text``, RRGGBB or RRGGBBAA. Raises ``ValueError``."""
         found = re.match(COLOR, text)
         if found is None:
-            raise ValueError(f"not a color: {text}")
+            raise ValueError(f"not a color: {text!r}, expected RRGGBB or RRGGBBAA")
         return cls(found[1].lower(), int(found[2] or "ff", 16))
 
 
 class ImageStyle(msgspec.Struct, frozen=True):
-    """How large, and in which colors."""
+    """The size of a picture in pixels, and its colors."""
 
     width: int
     height: int
@@ -44,14 +45,14 @@ class ImageStyle(msgspec.Struct, frozen=True):
 
 
 class Column(NamedTuple):
-    """From row ``top`` to row ``bottom``, both included."""
+    """A vertical line from row ``top`` to row ``bottom``, both included."""
 
     top: int
     bottom: int
 
 
 def bands(peaks: Peaks, style: ImageStyle) -> list[list[Column]]:
-    """The lines of each channel's band; none where there is no audio."""
+    """Return the lines of each channel's band; no lines if there is no audio."""
     channels, length = peaks.pcm_format.channels, peaks.length
     rows = style.height // channels
     lines: list[list[Column]] = [[] for _ in range(channels)]
@@ -73,6 +74,7 @@ def _row(value: int, rows: int) -> int:
 
 
 def svg(peaks: Peaks, style: ImageStyle) -> bytes:
+    """Return the waveform as an SVG file."""
     size = f'width="{style.width}" height="{style.height}"'
     paths = "".join(f'<path d="{_outline(band)}"/>' for band in bands(peaks, style) if band)
     return (
@@ -89,14 +91,17 @@ def _fill(color: Color) -> str:
 
 
 def _outline(band: list[Column]) -> str:
-    """Along the upper ends to the right, and along the lower ones back."""
+    """Return the SVG path of a band: along the tops to the right, along the bottoms back."""
     forth = "".join(f"V{line.top}h1" for line in band)
     back = "".join(f"V{line.bottom + 1}h-1" for line in reversed(band))
     return f"M0 {band[0].top}{forth}{back}Z"
 
 
 def png(peaks: Peaks, style: ImageStyle) -> bytes:
-    """One bit for each pixel (PNG, third edition, section 11.2.1: color type 3)."""
+    """Return the waveform as a PNG file with one bit per pixel.
+
+    PNG, third edition, section 11.2.1: color type 3 (indexed).
+    """
     head = struct.pack(">IIBBBBB", style.width, style.height, 1, 3, 0, 0, 0)
     colors = (style.background, style.color)
     packer = zlib.compressobj(level=6)
@@ -115,7 +120,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _rows(bands: Iterable[list[Column]], style: ImageStyle) -> Iterator[bytes]:
-    """Each row is the one above it, but for the lines that begin or end there."""
+    """Yield the rows of pixels: each row is the previous one with the starts and ends of lines."""
     changes: list[list[int]] = [[] for _ in range(style.height + 1)]
     for band in bands:
         for column, line in enumerate(band):

@@ -21,7 +21,7 @@ async def test_the_documentation_loads_from_the_service_only(
 ) -> None:
     service = start_service()
     async with browser.open_page(service.url + path) as tab:
-        operation = tab.page.get_by_text("Look at a session")
+        operation = tab.page.get_by_text("Get a session")
         await expect(operation.last).to_be_visible()
         # ReDoc requests the logo of its vendor, which the page's policy blocks.
         tab.page_errors = [text for text in tab.page_errors if "logo-mini.svg" not in text]

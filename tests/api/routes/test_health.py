@@ -30,5 +30,8 @@ def test_ready_fails_if_storage_is_not_writable(start_service: Callable[..., Ser
     shutil.rmtree(service.folder)
     answer = service.get("/health/ready")
     assert answer.status_code == 503
-    assert answer.json() == {"error": "The storage does not answer", "code": "storage_unavailable"}
+    assert answer.json() == {
+        "error": "Storage is not available, try again later",
+        "code": "storage_unavailable",
+    }
     assert service.get("/health").status_code == 200
