@@ -26,7 +26,7 @@ help: ## Show what there is to make
 
 install: .venv/.dev ## Make .venv with everything, for working on the project
 
-assets: node_modules/.assets ## Put what others wrote for browsers into web/vendor
+assets: node_modules/.assets ## Copy third-party files for browsers into web/vendor
 
 serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
@@ -37,9 +37,10 @@ test: .venv/.dev .venv/.chromium node_modules/.assets ## Run every test
 soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
 	$(BIN)/python -m bench crashes $(SECONDS) $(SEED)
 
-lint: .venv/.dev node_modules/.installed ## Check style, types and import rules
+lint: .venv/.dev node_modules/.installed ## Check style, spelling, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell
 	$(BIN)/mypy
 	PYTHONPATH=.:clients/python/src $(BIN)/lint-imports --no-cache
 	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 clients/js web/page tests *.mjs
@@ -55,7 +56,7 @@ bench: .venv/.dev ## Measure what the claims in docs/operations.md rest on
 audit: .venv/.dev ## Look the pinned packages up in the database of known vulnerabilities
 	$(BIN)/uv tool run pip-audit --strict --disable-pip -r requirements.lock
 
-lock: .venv/.dev ## Pin the newest versions that fit both pyproject.toml, and package.json
+lock: .venv/.dev ## Pin the newest versions that fit; rewrite the three lock files
 	$(LOCK) $(PROJECTS) -o requirements.lock
 	$(LOCK) $(PROJECTS) --group dev -c requirements.lock -o requirements-dev.lock
 	$(NPM) install --package-lock-only
