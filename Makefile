@@ -71,6 +71,7 @@ clean: ## Remove what was made here, but no recordings
 
 # The client comes last: pip removes the script with a version of the service that had it.
 .venv/.runtime: .venv/.python requirements.lock $(PROJECTS)
+	@echo 'Installing the packages of the service into .venv. The first time, this takes a minute.'
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
 	$(PIP) --no-deps --editable clients/python
@@ -93,5 +94,6 @@ node_modules/.assets: node_modules/.installed
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock
+	@echo 'Installing the packages for development into .venv. The first time, this takes a minute.'
 	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
