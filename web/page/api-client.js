@@ -113,7 +113,7 @@ export class ApiClient {
   async #getReadToken(id) {
     if (!this.#key) return null;
     const known = this.#tokens.get(id);
-    const isFresh = known && new Date(known.expires_at) - Date.now() > MIN_TOKEN_LIFETIME_MS;
+    const isFresh = known && Date.parse(known.expires_at) - Date.now() > MIN_TOKEN_LIFETIME_MS;
     if (isFresh) return known.token;
     const body = JSON.stringify({ scope: 'read' });
     const created = await this.#requestJson(`${SESSIONS}/${id}/tokens`, { method: 'POST', body });
@@ -121,6 +121,10 @@ export class ApiClient {
     return created.token;
   }
 
+  /**
+   * @param {string} path
+   * @param {{ method?: string, body?: string }} options
+   */
   async #requestJson(path, options = {}) {
     const usedKey = this.#key;
     const response = await this.#fetch(path, options);
@@ -134,7 +138,7 @@ export class ApiClient {
     return body;
   }
 
-  async #fetch(path, { method = 'GET', body }) {
+  async #fetch(path, { method = 'GET', body = undefined }) {
     const headers = body ? { 'Content-Type': 'application/json' } : {};
     if (this.#key) headers.Authorization = `Bearer ${this.#key}`;
     try {

@@ -13,7 +13,8 @@ export async function confirmAction({ title, text, yes }) {
 /** Ask for a key or a token; return null if the user cancels. */
 export async function promptForKey(text) {
   const dialog = document.getElementById('sign-in');
-  const { key } = dialog.querySelector('form').elements;
+  const { elements } = dialog.querySelector('form');
+  const key = /** @type {HTMLInputElement} */ (elements.namedItem('key'));
   findParts(dialog).text.textContent = text;
   key.value = '';
   const answer = await showDialog(dialog);

@@ -19,11 +19,13 @@ export function formatClock(seconds, { tenths = false } = {}) {
 /** Return seconds in words, for screen readers: `1 minute 2 seconds`. */
 export function formatSpokenDuration(seconds) {
   const whole = Math.round(seconds);
-  const parts = [
+  /** @type {[number, string][]} */
+  const all = [
     [Math.floor(whole / 3600), 'hour'],
     [Math.floor(whole / 60) % 60, 'minute'],
     [whole % 60, 'second'],
-  ].filter(([count]) => count > 0);
+  ];
+  const parts = all.filter(([count]) => count > 0);
   if (parts.length === 0) return '0 seconds';
   return parts.map(([count, unit]) => `${count} ${unit}${count === 1 ? '' : 's'}`).join(' ');
 }

@@ -15,6 +15,7 @@ export class LiveMonitor {
   #socket = null;
   #format = null;
   #lastError = null; // of the last error message; it gives the reason of the close code
+  /** @type {number | 'now'} */
   #nextFrame = 'now'; // where the next connection continues
   #isStopped = false;
   #timer = null;

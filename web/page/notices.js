@@ -5,7 +5,8 @@ export const DISMISS_ACTION = { Dismiss: () => {} };
 export function showNotice(text, { actions = {}, kind = 'info' } = {}) {
   const notices = document.getElementById('notices');
   // A failure that repeats is shown once.
-  const shown = [...notices.children].find((other) => other.dataset.text === text);
+  const children = /** @type {HTMLCollectionOf<HTMLElement>} */ (notices.children);
+  const shown = [...children].find((other) => other.dataset.text === text);
   if (shown) return () => shown.remove();
   const notice = document.createElement('p');
   notice.dataset.text = text;

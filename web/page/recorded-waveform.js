@@ -1,5 +1,5 @@
-/** wavesurfer.js; null if `make assets` has not copied it, then a canvas shows the waveform. */
-const waveSurferModule = import(new URL('../vendor/wavesurfer.js', import.meta.url)).then(
+/** wavesurfer.js, or null if `make assets` has not copied it: then a canvas shows the waveform. */
+const waveSurferModule = import(new URL('../vendor/wavesurfer.js', import.meta.url).href).then(
   (module) => module.default,
   () => null,
 );

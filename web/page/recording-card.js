@@ -27,8 +27,9 @@ export class RecordingCard {
   constructor(api, onDeleted) {
     this.#api = api;
     this.#onDeleted = onDeleted;
-    const { content } = document.getElementById('recording');
-    this.element = content.cloneNode(true).firstElementChild;
+    const template = /** @type {HTMLTemplateElement} */ (document.getElementById('recording'));
+    const content = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+    this.element = /** @type {HTMLElement} */ (content.firstElementChild);
     this.#parts = findParts(this.element);
     this.#addEventListeners();
   }

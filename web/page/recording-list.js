@@ -28,7 +28,9 @@ export class RecordingList {
     this.#filter.addEventListener('change', () => this.#reload());
     this.#more.addEventListener('click', () => this.#loadNextPage().catch(showError));
     document.addEventListener('visibilitychange', () => this.refresh());
-    document.addEventListener('click', ({ target }) => closeMenus(target.closest('.menu')));
+    document.addEventListener('click', ({ target }) => {
+      closeMenus(/** @type {Element} */ (target).closest('.menu'));
+    });
     document.addEventListener('keydown', ({ key }) => key === 'Escape' && closeMenus(null));
   }
 
@@ -151,7 +153,9 @@ export class RecordingList {
 }
 
 function closeMenus(except) {
-  for (const menu of document.querySelectorAll('.menu[open]')) {
+  /** @type {NodeListOf<HTMLDetailsElement>} */
+  const open = document.querySelectorAll('.menu[open]');
+  for (const menu of open) {
     if (menu !== except) menu.open = false;
   }
 }

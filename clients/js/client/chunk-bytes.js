@@ -1,6 +1,13 @@
+/** @import { Chunk } from '../sercuescribe.js' */
+
 const MAX_CHUNK_BYTES = 64 * 1024; // far below the limits of the service; audio may be cut anywhere
 
-/** Copy the bytes of `chunk` before returning, so that the caller may reuse the buffer. */
+/**
+ * Copy the bytes of `chunk` before returning, so that the caller may reuse the buffer.
+ *
+ * @param {Chunk} chunk
+ * @returns {Uint8Array | Promise<Uint8Array>}
+ */
 export function copyBytes(chunk) {
   if (chunk instanceof Blob) return chunk.arrayBuffer().then((bytes) => new Uint8Array(bytes));
   if (chunk instanceof Uint8Array) return chunk.slice();
@@ -11,7 +18,11 @@ export function copyBytes(chunk) {
   throw new TypeError('a chunk is an ArrayBuffer, a view of one, or a Blob');
 }
 
-/** Split `bytes` into chunks of at most 64 KiB. An empty chunk stays one chunk. */
+/**
+ * Split `bytes` into chunks of at most 64 KiB. An empty chunk stays one chunk.
+ *
+ * @param {Uint8Array} bytes
+ */
 export function* splitChunk(bytes) {
   if (bytes.byteLength <= MAX_CHUNK_BYTES) {
     yield bytes;

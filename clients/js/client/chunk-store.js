@@ -9,6 +9,7 @@ import { StoredSession } from './stored-session.js';
  */
 export class ChunkStore {
   buffer;
+  /** @type {StoredSession | null} */
   #storedSession = null;
   #isStoreComplete = true; // false after a failed chunk: chunks after a gap cannot be used
   #reportError;

@@ -1,3 +1,5 @@
+/** @import { SessionError } from './errors.js' */
+
 import { errorFromMessage } from './errors.js';
 
 const GREETING_TIMEOUT_MS = 10_000;
@@ -17,6 +19,7 @@ const ABNORMAL_CLOSURE = 1006; // RFC 6455, 7.4.1: the connection ended without 
 export class Connection {
   #socket;
   #owner;
+  /** @type {SessionError | null} */
   #lastError = null; // of the last error message; it gives the reason of the close code after it
   #sentAt = Date.now();
   #unansweredSince = null;

@@ -1,3 +1,7 @@
+/** @import { FinalMessage } from '../sercuescribe.js' */
+/** @import { Connection } from './connection.js' */
+/** @import { ReplayBuffer } from './replay-buffer.js' */
+
 import { SessionError } from './errors.js';
 
 const MAX_SOCKET_BUFFER_BYTES = 1024 * 1024; // of the browser's own send buffer
@@ -9,6 +13,7 @@ const MAX_SOCKET_BUFFER_BYTES = 1024 * 1024; // of the browser's own send buffer
  * `acked` the number that the service has, `sent` the number sent on this connection.
  */
 export class Delivery {
+  /** @type {number | null} */
   offset = null; // the session's chunk_count when this client first connected
   sent = 0;
   acked = 0;
@@ -19,6 +24,10 @@ export class Delivery {
   #flushSent = 0;
   #isCloseSent = false; // on this connection
 
+  /**
+   * @param {ReplayBuffer} buffer
+   * @param {number} maxUnacked
+   */
   constructor(buffer, maxUnacked) {
     this.#buffer = buffer;
     this.#maxUnacked = maxUnacked;
@@ -80,7 +89,11 @@ export class Delivery {
     return this.isInputEnded && this.#buffer.firstNumber >= this.#buffer.nextNumber;
   }
 
-  /** The final message of a completed session whose own final message was lost. */
+  /**
+   * The final message of a completed session whose own final message was lost.
+   *
+   * @returns {FinalMessage}
+   */
   finalMessage(sessionId, durationSeconds) {
     const count = this.offset + this.#buffer.nextNumber;
     return {
@@ -95,7 +108,11 @@ export class Delivery {
     };
   }
 
-  /** Send the next chunks and controls, as far as the connection allows. */
+  /**
+   * Send the next chunks and controls, as far as the connection allows.
+   *
+   * @param {Connection} connection
+   */
   sendNext(connection) {
     while (this.sent < this.#buffer.nextNumber && this.#canSend(connection)) {
       connection.send(this.#buffer.at(this.sent++));

@@ -1,5 +1,10 @@
 /** An error: `code` for programs, `message` for people, `details` of the service or browser. */
 export class SessionError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {unknown} details
+   */
   constructor(code, message = code, details = null) {
     super(message);
     this.name = 'SessionError';

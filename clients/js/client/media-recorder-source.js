@@ -1,3 +1,5 @@
+/** @import { Format, MediaRecorderOptions, Parameters, Sink, Source } from '../sercuescribe.js' */
+
 import { deferred } from './deferred.js';
 import { SessionError } from './errors.js';
 
@@ -6,19 +8,31 @@ const MIME_TYPES = ['audio/webm;codecs=opus', 'audio/mp4', 'audio/ogg;codecs=opu
 const TIMESLICE_MS = 250;
 const SAMPLE_RATE = 48000; // the only rate of Opus
 
-/** A MediaRecorder as a source: compressed, with a delay of `timesliceMs`. It never restarts. */
+/**
+ * A MediaRecorder as a source: compressed, with a delay of `timesliceMs`. It never restarts.
+ *
+ * @implements {Source}
+ */
 export class MediaRecorderSource {
   #options;
+  /** @type {MediaStream | null} */
   #stream = null;
+  /** @type {MediaRecorder | null} */
   #recorder = null;
   #lastRead = Promise.resolve();
   #stopped = deferred();
 
+  /** @param {MediaRecorderOptions} options */
   constructor(options = {}) {
     this.#options = { timesliceMs: TIMESLICE_MS, ...options };
   }
 
-  /** Open the microphone; return the parameters of the recording. */
+  /**
+   * Open the microphone; return the parameters of the recording.
+   *
+   * @param {Parameters} wanted
+   * @returns {Promise<Parameters>}
+   */
   async open({ sampleRate, channels }) {
     const { stream, constraints: audio = true, bitsPerSecond } = this.#options;
     const mimeType =
@@ -26,13 +40,15 @@ export class MediaRecorderSource {
     this.#stream = stream ?? (await navigator.mediaDevices.getUserMedia({ audio }));
     const settings = bitsPerSecond ? { mimeType, audioBitsPerSecond: bitsPerSecond } : { mimeType };
     this.#recorder = new MediaRecorder(this.#stream, settings);
+    const format = /\/(\w+)/.exec(this.#recorder.mimeType || mimeType)[1];
     return {
-      format: /\/(\w+)/.exec(this.#recorder.mimeType || mimeType)[1],
+      format: /** @type {Format} */ (format),
       sampleRate: sampleRate ?? SAMPLE_RATE,
       channels: channels ?? 1,
     };
   }
 
+  /** @param {Sink} sink */
   async start(sink) {
     this.#recorder.ondataavailable = ({ data }) => this.#readBlob(data, sink);
     this.#recorder.onstop = () => this.#stopped.resolve();

@@ -1,3 +1,5 @@
+/** @import { MicrophoneOptions, Parameters, Sink, Source } from '../sercuescribe.js' */
+
 import { deferred } from './deferred.js';
 import { SessionError } from './errors.js';
 
@@ -7,22 +9,35 @@ const SUPPORTED_SAMPLE_RATES = [8000, 16000, 22050, 44100, 48000, 96000]; // by 
 const DEFAULT_SAMPLE_RATE = 48000;
 const STOP_TIMEOUT_MS = 2_000;
 
-/** The microphone, or any MediaStream, as a source of raw PCM. */
+/**
+ * The microphone, or any MediaStream, as a source of raw PCM.
+ *
+ * @implements {Source}
+ */
 export class MicrophoneSource {
   /** Frames that the worklet has delivered; final when `stop` has settled. */
   frames = 0;
   #options;
+  /** @type {MediaStream | null} */
   #stream = null;
+  /** @type {AudioContext | null} */
   #context = null;
+  /** @type {AudioWorkletNode | null} */
   #node = null;
   #channels = 1;
   #stopped = deferred();
 
+  /** @param {MicrophoneOptions} options */
   constructor(options = {}) {
     this.#options = { chunkFrames: CHUNK_FRAMES, workletUrl: WORKLET_URL, ...options };
   }
 
-  /** Open the microphone; return the parameters of the recording. */
+  /**
+   * Open the microphone; return the parameters of the recording.
+   *
+   * @param {Parameters} wanted
+   * @returns {Promise<Parameters>}
+   */
   async open({ sampleRate, channels }) {
     this.#channels = this.#options.channels ?? channels ?? 1;
     this.#stream = this.#options.stream ?? (await this.#requestMicrophone());
@@ -37,6 +52,7 @@ export class MicrophoneSource {
     return { format: 'pcm_s16le', sampleRate: rate, channels: this.#channels };
   }
 
+  /** @param {Sink} sink */
   async start(sink) {
     this.#node = this.#createWorkletNode();
     this.#node.port.onmessage = ({ data }) => this.#receive(data, sink);

@@ -18,6 +18,7 @@ const ERROR_CODE_BY_FINAL_CLOSE_CODE = {
  * `onError(error)` and `hasUnpersisted()`.
  */
 export class ReconnectingSocket {
+  /** @type {Connection | null} */
   connection = null;
   #getUrl;
   #token;

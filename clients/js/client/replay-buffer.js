@@ -4,6 +4,7 @@ import { deferred } from './deferred.js';
 export class ReplayBuffer {
   firstNumber = 0; // the number of the first unpersisted chunk
   bytes = 0;
+  /** @type {Uint8Array[]} */
   #chunks = [];
   #changed = deferred();
 

@@ -1,3 +1,5 @@
+/** @import { Chunk, FinalMessage, SessionOptions, Sink, Source } from '../sercuescribe.js' */
+
 import { copyBytes, splitChunk } from './chunk-bytes.js';
 import { ChunkStore } from './chunk-store.js';
 import { deferred } from './deferred.js';
@@ -20,6 +22,7 @@ export class SessionClient extends StatefulEventTarget {
   sessionId;
   #options;
   #parameters; // of the recording
+  /** @type {Source | null} */
   #source = null;
   #chunkStore;
   #buffer; // of the chunk store
@@ -33,6 +36,7 @@ export class SessionClient extends StatefulEventTarget {
   #stopResult = null; // the promise of the first call of `stop`
   #result = deferred();
 
+  /** @param {SessionOptions} options */
   constructor(options) {
     super();
     this.#options = { ...DEFAULTS, ...options };
@@ -92,6 +96,8 @@ export class SessionClient extends StatefulEventTarget {
   /**
    * Add a chunk, in the order of the calls. Settles when it is in the buffer, and in IndexedDB if
    * there is a store. If the buffer is full, `send` waits until the service has persisted enough.
+   *
+   * @param {Chunk} chunk
    */
   async send(chunk) {
     const bytes = copyBytes(chunk);
@@ -110,7 +116,11 @@ export class SessionClient extends StatefulEventTarget {
     await this.#buffer.waitForRelease(target);
   }
 
-  /** Deliver all chunks and close the session; return the final message. */
+  /**
+   * Deliver all chunks and close the session; return the final message.
+   *
+   * @returns {Promise<FinalMessage>}
+   */
   stop() {
     this.#stopResult ??= this.#finish();
     return this.#stopResult;
@@ -155,6 +165,7 @@ export class SessionClient extends StatefulEventTarget {
     this.#parameters.channels = greeting.channels;
   }
 
+  /** @returns {Sink} */
   #createSink() {
     return {
       chunk: (chunk) => this.send(chunk),

@@ -1,11 +1,18 @@
+/** @import { Chunk, Sink, Source } from '../sercuescribe.js' */
+
 import { asSessionError, SessionError } from './errors.js';
 import { MicrophoneSource } from './microphone-source.js';
 
-/** An async iterable or a ReadableStream of chunks as a source. */
+/**
+ * An async iterable or a ReadableStream of chunks as a source.
+ *
+ * @implements {Source}
+ */
 class ChunkSource {
   #chunks;
   #ended = null;
 
+  /** @param {AsyncIterator<Chunk>} chunks */
   constructor(chunks) {
     this.#chunks = chunks;
   }
@@ -14,6 +21,7 @@ class ChunkSource {
     return {};
   }
 
+  /** @param {Sink} sink */
   async start(sink) {
     this.#ended = this.#pump(sink).catch((error) => sink.failed(error));
   }
@@ -27,6 +35,7 @@ class ChunkSource {
     await this.#chunks.return?.();
   }
 
+  /** @param {Sink} sink */
   async #pump(sink) {
     let part = await this.#chunks.next();
     for (; !part.done; part = await this.#chunks.next()) await sink.chunk(part.value);
@@ -43,7 +52,11 @@ async function* iterateStream(stream) {
   }
 }
 
-/** Return the argument of `SessionClient.start` as a source. */
+/**
+ * Return the argument of `SessionClient.start` as a source.
+ *
+ * @returns {Source}
+ */
 export function toSource(given) {
   if (typeof given.open === 'function' && typeof given.stop === 'function') return given;
   if (globalThis.MediaStream && given instanceof MediaStream) {

@@ -1,5 +1,8 @@
+/** @import { State } from '../sercuescribe.js' */
+
 /** An EventTarget with a state: it dispatches a `state` event for each change. */
 export class StatefulEventTarget extends EventTarget {
+  /** @type {State | null} */
   state = null;
 
   setState(state) {

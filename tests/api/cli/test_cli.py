@@ -63,6 +63,21 @@ def test_a_server_on_a_port_in_use_exits_with_the_reason(tmp_path: Path) -> None
     assert "Address already in use" in refused.stderr
 
 
+def test_the_start_ends_with_the_url_of_the_page(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.cli", "serve", "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "AUDIO_STORAGE_PATH": str(tmp_path)},
+    ) as process:
+        assert process.stderr is not None
+        running = next(line for line in process.stderr if "Uvicorn running on" in line)
+        opened = process.stderr.readline()
+        process.terminate()
+    (url,) = re.findall(r"http://127\.0\.0\.1:\d+", running)
+    assert opened.endswith(f": Open {url}/\n")
+
+
 def test_the_server_exits_with_0_after_sigterm(start_service: Callable[..., Service]) -> None:
     assert start_service().stop() == 0
 
