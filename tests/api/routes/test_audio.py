@@ -86,7 +86,8 @@ async def test_a_client_that_disconnects_ends_its_conversion(service: Service) -
         await client.close_session()
     url = f"{SESSIONS}/{client.session_id}/audio?format=flac"
     with service.get(url, stream=True) as answer:
-        next(answer.iter_content(10_000))
+        content = answer.iter_content(10_000)  # an iterator that is dropped closes the connection
+        next(content)
         assert await children_of(psutil.Process(service.pid))
     async with asyncio.timeout(10):
         while psutil.Process(service.pid).children():
