@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from api.app import provision
+from api.backend import provision
 from api.cli.environment import settings_or_exit
 from storage.errors import StorageUnavailableError
 

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from api.app import examine
+from api.backend import examine
 from api.cli.environment import settings_or_exit
 from api.settings import Settings
 from storage.errors import StorageUnavailableError

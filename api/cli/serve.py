@@ -12,7 +12,8 @@ import click
 import msgspec
 from litestar import Litestar
 
-from api.app import create_app, preflight
+from api.app import create_app
+from api.backend import preflight
 from api.cli.environment import settings_or_exit
 from api.observe.logs import set_up_logging
 from api.server.process import Server, server_config

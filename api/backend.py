@@ -1,0 +1,92 @@
+"""The storage backend that the settings select: to record with, to check, to prepare.
+
+With `api.app` this is the composition root: no other module names a backend.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from api.audio.ffmpeg import command as ffmpeg
+from api.clock import Clock, SystemClock
+from api.settings import Settings
+from storage import local as storage_local
+from storage import s3 as storage_s3
+from storage.base import Finding, Storage
+from storage.local import LocalStorage
+from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
+
+logger = logging.getLogger(__name__)
+
+
+def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool = False) -> Storage:
+    """Return the storage backend that the settings select."""
+    if settings.storage_backend == "s3":
+        return S3Storage(
+            bucket_settings(settings),
+            settings.storage_folder,
+            UploadSettings(
+                segment_seconds=settings.segment_seconds,
+                part_bytes=settings.part_bytes,
+                spool_max_bytes=settings.spool_max_bytes,
+                keep_segments=settings.keep_segments,
+            ),
+            LeaseSettings(
+                address=settings.node_url, lease_seconds=settings.lease_seconds, now=clock.now
+            ),
+            is_store_checked=is_store_checked,
+        )
+    return LocalStorage(
+        settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
+    )
+
+
+def bucket_settings(settings: Settings) -> BucketSettings:
+    """Return the settings of the bucket."""
+    return BucketSettings(
+        bucket=settings.s3_bucket,
+        prefix=settings.s3_prefix,
+        endpoint_url=settings.s3_endpoint_url or None,
+        public_endpoint_url=settings.s3_public_endpoint_url or None,
+        region=settings.s3_region or None,
+        path_style=settings.s3_path_style,
+        encryption=settings.s3_encryption,
+        encryption_key_id=settings.s3_kms_key_id,
+    )
+
+
+def provision(settings: Settings, origins: list[str]) -> AsyncIterator[str]:
+    """Create and configure the bucket; yield one line of text per step."""
+    return storage_s3.provision(bucket_settings(settings), origins)
+
+
+async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
+    """Check ffmpeg, the storage, and access to it from a page of ``origin``; yield the findings.
+
+    Safe while the service runs on the same storage.
+    """
+    try:
+        yield Finding("ffmpeg", "pass", await asyncio.to_thread(ffmpeg.binary))
+    except RuntimeError as error:
+        yield Finding("ffmpeg", "fail", str(error), "install ffmpeg")
+    if settings.storage_backend == "s3":
+        findings = storage_s3.examine(bucket_settings(settings), settings.part_bytes, origin)
+    else:
+        findings = storage_local.examine(settings.storage_folder)
+    async for finding in findings:
+        yield finding
+
+
+async def preflight(settings: Settings) -> None:
+    """Check that ffmpeg and the storage work.
+
+    Raises `StorageUnavailableError` or ``RuntimeError`` with a text for the operator.
+    """
+    logger.info("ffmpeg found: path=%s", await asyncio.to_thread(ffmpeg.binary))
+    if missing := (await asyncio.to_thread(ffmpeg.sandbox)).missing:
+        logger.warning("ffmpeg runs without these protections: %s", ", ".join(missing))
+    storage = create_storage(settings, SystemClock())
+    try:
+        await storage.start()
+    finally:
+        await storage.stop()
