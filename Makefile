@@ -60,6 +60,7 @@ lock: .venv/.dev ## Pin the newest versions that fit; rewrite the three lock fil
 	$(LOCK) $(PROJECTS) -o requirements.lock
 	$(LOCK) $(PROJECTS) --group dev -c requirements.lock -o requirements-dev.lock
 	$(NPM) install --package-lock-only
+	$(NPM) install --package-lock-only --prefix tests/generated_clients
 	$(BIN)/python .ci/clean_package_lock.py
 
 clean: ## Remove what was made here, but no recordings

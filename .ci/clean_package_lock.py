@@ -1,11 +1,12 @@
-"""Reduce package-lock.json to what `npm ci` needs: npm also writes where to send donations."""
+"""Reduce every package-lock.json to what `npm ci` needs: npm also writes funding addresses."""
 
 import json
 from pathlib import Path
 
-_LOCK = Path(__file__).parents[1] / "package-lock.json"
+_ROOT = Path(__file__).parents[1]
 
-lock = json.loads(_LOCK.read_text())
-for package in lock["packages"].values():
-    package.pop("funding", None)
-_LOCK.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")
+for path in (_ROOT / "package-lock.json", _ROOT / "tests/generated_clients/package-lock.json"):
+    lock = json.loads(path.read_text())
+    for package in lock["packages"].values():
+        package.pop("funding", None)
+    path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")

@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.clients.js.runtimes import CLIENT, NODE
 
 _ROOT = Path(__file__).parents[2]
@@ -68,8 +70,9 @@ def test_every_package_has_the_same_version() -> None:
     assert {*python, *npm, lock["version"], lock["packages"][""]["version"]} == {python[0]}
 
 
-def test_the_lock_has_hashes_and_no_addresses() -> None:
-    text = (_ROOT / "package-lock.json").read_text()
+@pytest.mark.parametrize("folder", [".", "tests/generated_clients"])
+def test_a_lock_has_hashes_and_no_addresses(folder: str) -> None:
+    text = (_ROOT / folder / "package-lock.json").read_text()
     assert "://" not in text, "run `make lock`"
     packages = json.loads(text)["packages"]
     assert all("integrity" in package for path, package in packages.items() if path)
