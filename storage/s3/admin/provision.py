@@ -76,7 +76,7 @@ async def _set_lifecycle(bucket: Bucket, _: list[str]) -> str:
     await client.put_bucket_lifecycle_configuration(
         Bucket=name, LifecycleConfiguration={"Rules": [*kept, *ours]}
     )
-    return f"uploads that nobody completes are aborted after {_UPLOAD_DAYS} days"
+    return f"unfinished uploads are aborted after {_UPLOAD_DAYS} days"
 
 
 async def _allow_origins(bucket: Bucket, origins: list[str]) -> str:

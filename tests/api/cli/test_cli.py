@@ -108,7 +108,7 @@ def test_bucket_init_prepares_a_bucket_that_doctor_accepts(moto_url: str) -> Non
     assert (prepared.returncode, prepared.stderr) == (0, "")
     assert prepared.stdout.splitlines() == [
         "bucket by-hand created",
-        "uploads that nobody completes are aborted after 7 days",
+        "unfinished uploads are aborted after 7 days",
         "pages of https://page.example may read",
     ]
     assert run("doctor", **settings).returncode == 0
