@@ -270,6 +270,7 @@ async def test_a_stored_session_without_an_id_is_created_on_resume(
     await page.send([data])
     await page.wait_for("client.bufferedBytes > 0")
     await page.evaluate("await client.send(new Uint8Array(0))")  # settles after the first chunk
+    await page.open(f"{site.origin}/")  # before the client, which reconnects, reaches a service
     await asyncio.to_thread(service.start)
     await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
