@@ -47,8 +47,10 @@ async def session_to_read(connection: Connection) -> Found:
     Raises `OwnerAnswered` if another node owns the session and has answered the request.
     """
     found = await find_session(connection)
+    if HOP_HEADER in connection.headers:
+        return found  # relayed already: asking the store for the owner would change nothing
     address = await found.owner()
-    if address is None or HOP_HEADER in connection.headers:
+    if address is None:
         return found
     try:
         async with asyncio.timeout(_READ_SECONDS):
