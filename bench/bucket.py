@@ -27,6 +27,7 @@ from storage.manifest import Manifest
 from storage.pcm import SAMPLE_BYTES
 from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from tests import engines
+from tests.ports import reserve_ports
 
 _SEGMENT_SECONDS = (1, 5, 15)
 _RATE = 48000
@@ -66,7 +67,7 @@ def main(hours: int = 24, rate: int = 44100) -> None:
 
 @contextmanager
 def _store() -> Iterator[Store]:
-    (port,) = engines.free_ports(1)
+    (port,) = reserve_ports(1)
     with (
         tempfile.TemporaryDirectory() as folder,
         engines.seaweedfs(Path(folder), volume_megabytes=1024, metrics_port=port) as url,

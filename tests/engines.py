@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from typing import Any
 
 import boto3
 import requests
+
+from tests.ports import reserve_ports
 
 ACCESS_KEY, SECRET_KEY, REGION = "engine-user", "engine-secret", "us-east-1"
 BUCKET = "recordings"
@@ -33,7 +34,7 @@ def moto(folder: Path) -> Iterator[str]:
 
     Small parts are allowed and pages of listings are small, so that tests are fast.
     """
-    (port,) = free_ports(1)
+    (port,) = reserve_ports(1)
     command = [str(_BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     probe_url = f"http://127.0.0.1:{port}/moto-api/"
     small = {
@@ -48,7 +49,7 @@ def moto(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def seaweedfs(folder: Path, *, volume_megabytes: int = 64, metrics_port: int = 0) -> Iterator[str]:
     """Run SeaweedFS (master, volume server, filer, S3 gateway) and yield the gateway's URL."""
-    ports = iter(free_ports(9))
+    ports = iter(reserve_ports(9))
     s3_port = next(ports)
     identity = {
         "name": "tests",
@@ -146,11 +147,3 @@ def _wait_for(works: Any, process: subprocess.Popen[bytes] | None) -> None:
         if process is not None and process.poll() is not None:
             raise RuntimeError(f"the engine exited with code {process.returncode}")
         time.sleep(0.1)
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from tests.ports import reserve_ports
 from tests.s3_requests import Match, Request
 
 
@@ -79,7 +80,7 @@ class FaultyStore:
         self._threads: list[threading.Thread] = []
         self._is_up, self._closed = threading.Event(), False
         self._lock = threading.Lock()
-        self._address = ("127.0.0.1", _free_port())
+        self._address = ("127.0.0.1", reserve_ports(1)[0])
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(self._address)
@@ -249,9 +250,3 @@ def _reset(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,7 +16,9 @@ import psutil
 import requests
 from websockets.asyncio.client import ClientConnection, connect
 
-_RUNNING = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
+from tests.ports import reserve_ports
+
+_RUNNING = "Uvicorn running on "
 
 # All tests connect from one address, and would reach the rate limits.
 _NO_RATES = {"MAX_HANDSHAKES_PER_MINUTE": "0", "MAX_NEW_SESSIONS_PER_MINUTE": "0"}
@@ -30,7 +31,7 @@ class Service:
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
-        self.port = 0
+        (self.port,) = reserve_ports(1)
         self.log: list[str] = []
         self._settings = _NO_RATES | {name.upper(): str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[str] | None = None
@@ -58,8 +59,7 @@ class Service:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             self.log.append(line)
-            if match := _RUNNING.search(line):
-                self.port = int(match[1])
+            if _RUNNING in line:
                 break
         else:
             raise RuntimeError("the service did not start:\n" + "".join(self.log))

@@ -1,10 +1,9 @@
 """The example clients of the public document, extracted from its text and run unchanged."""
 
 import re
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +25,6 @@ def block(language: str, marker: str) -> str:
     found = [text for text in blocks if marker in text]
     assert len(found) == 1
     return str(found[0])
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service on the port that the document uses, if it is free."""
-    service = Service(tmp_path_factory.mktemp("recordings"))
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", 8000)):
-            service.port = 8000
-    yield service.start()
-    assert service.stop() == 0
 
 
 @pytest.fixture
