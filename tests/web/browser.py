@@ -17,29 +17,8 @@ CHROMIUM = shutil.which("chromium")
 DESKTOP = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
-# Collect what the browser delivers to the client, to compare it with the recording.
-_RECORDING_WRAPPERS = """
-globalThis.AudioWorkletNode = class extends AudioWorkletNode {
-    constructor(...given) {
-        super(...given);
-        this.port.addEventListener('message', ({ data }) => {
-            if (data.chunk) deliver(data.chunk.slice(0));
-        });
-    }
-};
-globalThis.MediaRecorder = class extends MediaRecorder {
-    constructor(...given) {
-        super(...given);
-        this.addEventListener('dataavailable', async ({ data }) => {
-            deliver(await data.arrayBuffer());
-        });
-    }
-};
-function deliver(buffer) {
-    const characters = Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte));
-    collectChunk(btoa(characters.join('')));
-}
-"""
+# Collects what the browser delivers to the client, to compare it with the recording.
+_DELIVERED_CHUNKS = (Path(__file__).parent / "delivered_chunks.js").read_text()
 
 
 class PageTab:
@@ -57,7 +36,7 @@ class PageTab:
 
         page = self.page
         await page.expose_function("collectChunk", collect_chunk)
-        await page.add_init_script(_RECORDING_WRAPPERS)
+        await page.add_init_script(_DELIVERED_CHUNKS)
         page.on("response", lambda answer: self.hosts.add(urlsplit(answer.url).netloc))
         page.on("websocket", lambda socket: self.hosts.add(urlsplit(socket.url).netloc))
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))

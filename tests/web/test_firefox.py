@@ -1,0 +1,61 @@
+"""Recording with the page in Firefox, with its fake microphone and a sound server of the test."""
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.audio import decode
+from tests.clients.js.runtimes import NODE
+from tests.service import Service
+
+pytestmark = pytest.mark.long
+
+PROGRAM = Path(__file__).parent / "firefox.mjs"
+CHUNKS = 20
+
+
+@pytest.fixture(scope="module")
+def sound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PulseAudio with a null sink: without an output, Firefox never starts an AudioContext."""
+    folder = tmp_path_factory.mktemp("pulse")
+    address = folder / "native"
+    command = [
+        "pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1",
+        "--log-target=stderr", "--load=module-null-sink",
+        f"--load=module-native-protocol-unix socket={address} auth-anonymous=1",
+    ]  # fmt: skip
+    folders = {"XDG_RUNTIME_DIR": str(folder), "HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=os.environ | folders, stderr=log)
+    yield f"unix:{address}"
+    process.terminate()
+    process.wait()
+
+
+@pytest.mark.parametrize("quality", ["pcm", "opus"])
+def test_firefox_records_all_audio_that_it_delivers(
+    service: Service, sound_server: str, quality: str
+) -> None:
+    printed = subprocess.run(
+        [NODE, PROGRAM, f"{service.url}/", quality, str(CHUNKS)],
+        env={**os.environ, "PULSE_SERVER": sound_server},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=110,
+    )
+    page = json.loads(printed.stdout)
+    assert page["errors"] == []
+    delivered = b"".join(map(base64.b64decode, page["delivered"]))
+    assert len(page["delivered"]) >= CHUNKS
+    session = service.get("/api/audio/sessions").json()["sessions"][0]
+    assert session["status"] == "completed"
+    assert session["error"] is None
+    expected = delivered if quality == "pcm" else decode(delivered, sample_rate=48000)
+    assert service.pcm(session["session_id"]) == expected
+    assert max(expected) > 0
