@@ -18,11 +18,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-emit-find-links --no-header --no-emit-package sercuescribe-client
 
+# One worker per core, at most eight: each starts its own S3 engines. A file's tests stay together.
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadfile
+
 .DEFAULT_GOAL := help
-.PHONY: help install assets serve test soak lint format bench audit lock clean
+.PHONY: help install assets serve check test test-long coverage soak lint format bench audit lock clean
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.dev ## Make .venv with everything, for working on the project
 
@@ -31,8 +35,18 @@ assets: node_modules/.assets ## Copy third-party files for browsers into web/ven
 serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
 
-test: .venv/.dev .venv/.chromium node_modules/.assets ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+check: lint ## Lint, and run the fast tests of the packages
+	$(PYTEST) $(PARALLEL) -m "not engine and not long" $(or $(ARGS),tests/api tests/storage)
+
+test: .venv/.dev .venv/.chromium node_modules/.assets ## Run the tests, without the long ones
+	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
+
+test-long: .venv/.dev .venv/.chromium .venv/.browsers node_modules/.assets ## Run the long tests
+	$(PYTEST) $(PARALLEL) -m "long and not load" $(ARGS)
+	$(PYTEST) -m load $(ARGS)
+
+coverage: .venv/.dev .venv/.chromium node_modules/.assets ## Run `make test` and show what it covers
+	$(PYTEST) $(PARALLEL) -m "not long" --cov --cov-report=term:skip-covered $(ARGS)
 
 soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
 	$(BIN)/python -m bench crashes $(SECONDS) $(SEED)
@@ -92,6 +106,12 @@ node_modules/.assets: node_modules/.installed
 .venv/.chromium: .venv/.python
 	@command -v chromium >/dev/null \
 		|| { apt-get update && apt-get install -y --no-install-recommends chromium; }
+	@touch $@
+
+# The browsers of the long tests, and a sound server: Firefox needs an output to record.
+.venv/.browsers: .venv/.python
+	@{ command -v firefox-esr && command -v pulseaudio; } >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends firefox-esr pulseaudio; }
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock

@@ -9,6 +9,15 @@ import pytest
 from tests import engines
 from tests.service import Service
 
+# A test that uses one of these is not fast. Others may share one service.
+_ENGINES = {"start_service", "moto_url", "seaweedfs_url", "browser"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _ENGINES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.engine)
+
 
 @pytest.fixture
 def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:

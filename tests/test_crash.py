@@ -67,6 +67,7 @@ async def test_a_recording_survives_five_crashes(
     assert left == {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_six_concurrent_sessions_survive_crashes_at_any_moment(
     start_service: Callable[..., Service], seed: int

@@ -12,6 +12,8 @@ from tests.bad_clients import BadClient, NeverReads
 from tests.bad_handshakes import InvalidRequests, StalledHandshakes
 from tests.service import Service
 
+pytestmark = [pytest.mark.long, pytest.mark.load]
+
 _WEBM = encode(
     speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100"
 )

@@ -218,6 +218,7 @@ async def test_a_stale_spool_does_not_overwrite_the_audio_of_another_node(
     assert audio_of(objects(), session_id) == pcm(60_000)
 
 
+@pytest.mark.long
 async def test_a_rolling_restart_under_load_loses_no_audio(
     on_bucket: Start, objects: Objects
 ) -> None:
@@ -259,6 +260,7 @@ async def test_a_rolling_restart_under_load_loses_no_audio(
         assert audio_of(objects(), session_id) == b"".join(pieces[:count])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_six_sessions_survive_crashes_of_two_nodes(
     on_bucket: Start, objects: Objects, seed: int

@@ -9,7 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.service import Service
+
+pytestmark = pytest.mark.long
 
 _EXAMPLES = 40
 _PROGRAM = Path(__file__).with_name("openapi_fuzz.py")

@@ -11,6 +11,8 @@ from tests.background_load import TIMEOUT_SECONDS, ResourceMonitor, record_until
 from tests.bad_clients import BadClient, LargestChunks, NeverReads, ReconnectLoop
 from tests.service import Service
 
+pytestmark = [pytest.mark.long, pytest.mark.load]
+
 _WEBM = encode(
     speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100"
 )

@@ -19,6 +19,8 @@ from tests.protocol_fuzz.properties import (
 from tests.protocol_fuzz.steps import Step
 from tests.service import Service
 
+pytestmark = pytest.mark.long
+
 _REPEATABLE = settings(derandomize=True, deadline=None, database=None)
 
 

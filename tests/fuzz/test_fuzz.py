@@ -13,6 +13,8 @@ from tests.fuzz.properties import PROPERTIES, assert_stable
 from tests.fuzz.random_wav import check_against_ffmpeg, random_wav
 from tests.fuzz.seeds import seeds
 
+pytestmark = pytest.mark.long
+
 REPEATABLE = settings(derandomize=True, deadline=None, database=None)
 
 

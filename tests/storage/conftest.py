@@ -50,7 +50,12 @@ def bucket_settings(url: str, *, prefix: str) -> BucketSettings:
     )
 
 
-@pytest.fixture(params=BACKENDS)
+_PARAMS = [
+    name if name == "local" else pytest.param(name, marks=pytest.mark.engine) for name in BACKENDS
+]
+
+
+@pytest.fixture(params=_PARAMS)
 def open_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Storage]:
     """Return a function that opens the same storage again, as a later process would."""
     backend = BACKENDS[request.param]

@@ -441,6 +441,7 @@ async def test_the_location_names_the_session(storage: Storage) -> None:
     assert storage.location(id_of(recording)).endswith(f"{id_of(recording)}.wav")
 
 
+@pytest.mark.engine
 def test_every_backend_was_tested() -> None:
     assert _ran == set(BACKENDS)
 

@@ -21,6 +21,8 @@ from tests.storage.conftest import new_manifest
 from tests.storage.s3.conftest import LEASE_SECONDS, PART_BYTES, OpenS3
 from tests.storage.test_conformance import LATER, content
 
+pytestmark = pytest.mark.long
+
 AUDIO = pcm(4 * PART_BYTES // 2 + 1000)
 INPUT = pcm(700, seed=9)
 _CUTS = (0, 0, 9000, 20000, 28000, len(AUDIO))

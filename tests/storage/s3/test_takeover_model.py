@@ -268,7 +268,7 @@ class Takeovers(RuleBasedStateMachine):
         self.history.must_be_complete()
 
 
-TestTakeovers = pytest.mark.timeout(300)(Takeovers.TestCase)
+TestTakeovers = pytest.mark.long(pytest.mark.timeout(300)(Takeovers.TestCase))
 Takeovers.TestCase.settings = settings(
     max_examples=150,
     stateful_step_count=12,
