@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from tests.storage.conftest import bucket_settings
 PART_BYTES = 8192
 LEASE_SECONDS = 60
 
-OpenS3 = Callable[[Path], S3Storage]
+OpenS3 = Callable[..., S3Storage]
 
 
 @pytest.fixture
@@ -56,8 +57,8 @@ async def open_s3(
 ) -> AsyncIterator[OpenS3]:
     """Return a function that opens a storage with its spool in the given folder.
 
-    Only a call of the test persists anything. The bucket stays usable after the storage has
-    stopped.
+    It takes other `UploadSettings` by name. Only a call of the test persists anything. The bucket
+    stays usable after the storage has stopped.
     """
     bucket = KeptBucket(settings)
 
@@ -69,9 +70,12 @@ async def open_s3(
         now=clock.now,
         monotonic=clock.monotonic,
     )
-    yield lambda folder: S3Storage(
-        settings, folder, upload_settings, lease_settings, is_store_checked=True
-    )
+
+    def open_storage(folder: Path, **others: Any) -> S3Storage:
+        uploading = msgspec.structs.replace(upload_settings, **others)
+        return S3Storage(settings, folder, uploading, lease_settings, is_store_checked=True)
+
+    yield open_storage
     await bucket.end()
 
 

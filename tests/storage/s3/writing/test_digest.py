@@ -15,6 +15,7 @@ from storage.waveform.growing_file import GrowingWaveform
 from tests import engines
 from tests.audio import dat, pcm
 from tests.conftest import ManualClock
+from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
 from tests.storage.s3.conftest import LEASE_SECONDS, OpenS3
 from tests.storage.test_conformance import LATER, append
@@ -75,17 +76,18 @@ async def test_audio_not_measured_at_completion_is_measured_in_the_background(
     tmp_path: Path,
     moto_url: str,
     prefix: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("storage.s3.writing.recording._DIGEST_STEP_BYTES", 1000)
     session_id = await abandoned_session(open_s3, tmp_path / "one", clock)
-    storage = open_s3(tmp_path / "other")
+    storage = open_s3(tmp_path / "other", digest_step_bytes=1000)
     await storage.start()
     recording = await storage.open(await storage.manifest(session_id))
     append(recording, DATA[20_000:])
     assert (await recording.complete(LATER)).sha256 is None
-    while (await storage.manifest(session_id)).sha256 is None:
-        await asyncio.sleep(0.01)
+    await eventually(
+        lambda: storage.manifest(session_id),
+        lambda manifest: manifest.sha256 is not None,
+        awaiting="the digest in the manifest",
+    )
     kept = engines.objects(moto_url, prefix)
     assert kept[f"{session_id}.dat"] == dat(DATA, sample_rate=RATE)
     await storage.stop()
