@@ -9,9 +9,7 @@ import pytest
 
 from storage.checkpoint import Checkpoint
 from storage.local import LocalStorage
-from storage.local.waveform_file import WaveformFile
 from storage.pcm import PcmFormat
-from storage.volume.paths import SessionPaths
 from storage.volume.recording import VolumeRecording
 from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits, boot_id
 from tests.audio import dat, pcm
@@ -179,20 +177,6 @@ async def test_a_full_disk_stops_the_waveform_and_not_the_recording(
 
 def _no_room(*_: object) -> None:
     raise OSError(28, "No space left on device")
-
-
-async def test_a_late_measurement_does_not_restore_a_deleted_session(
-    volume: LocalStorage, tmp_path: Path
-) -> None:
-    recording = await volume.create(new_manifest())
-    append(recording, DATA)
-    manifest = await recording.complete(LATER)
-    audio = await volume.audio(manifest)
-    found = await audio.peaks()
-    await volume.delete(manifest)
-    paths = SessionPaths(tmp_path, UUID(manifest.session_id))
-    await WaveformFile(paths).keep(found.encode())
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_after_a_failed_write_the_same_audio_can_be_added_again(tmp_path: Path) -> None:
