@@ -27,12 +27,14 @@ class Kind(enum.Enum):
     CUT = "cut"  # the connection is reset in the middle of the body, on both sides
     ERROR = "error"  # 500
     SLOW_DOWN = "slow down"  # 503
+    CONFLICT = "conflict"  # 409, the answer to one of two conditional writes at the same time
     LOST_ANSWER = "lost answer"  # the engine executes it, and the answer is lost
 
 
 _ANSWERS = {
     Kind.ERROR: (500, "InternalError", "We encountered an internal error."),
     Kind.SLOW_DOWN: (503, "SlowDown", "Please reduce your request rate."),
+    Kind.CONFLICT: (409, "ConditionalRequestConflict", "Two conditional writes met."),
 }
 
 

@@ -16,6 +16,7 @@ import psutil
 import requests
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.eventually import eventually
 from tests.ports import reserve_ports
 
 _RUNNING = "Uvicorn running on "
@@ -114,12 +115,14 @@ class Service:
 
     async def live(self, sessions: int) -> None:
         """Return when ``sessions`` sessions are live in the process: created or taken over."""
-        async with asyncio.timeout(30):
-            while True:
-                health = await asyncio.to_thread(self.get, "/health")
-                if health.json()["active_sessions"] == sessions:
-                    return
-                await asyncio.sleep(0.02)
+
+        async def live_sessions() -> int:
+            health = await asyncio.to_thread(self.get, "/health")
+            return int(health.json()["active_sessions"])
+
+        await eventually(
+            live_sessions, lambda found: found == sessions, awaiting=f"{sessions} live sessions"
+        )
 
     async def record(self, audio: bytes, **query: Any) -> str:
         """Record ``audio`` as one chunk, complete the session, and return its id."""
@@ -144,12 +147,10 @@ class Service:
 
 async def children_of(process: psutil.Process) -> list[psutil.Process]:
     """Wait for decoders of ``process``, which start after the first chunk, and return them."""
-    async with asyncio.timeout(30):
-        while True:
-            decoders = [child for child in process.children() if "ffmpeg" in child.name()]
-            if decoders:
-                return decoders
-            await asyncio.sleep(0.01)
+    return await eventually(
+        lambda: [child for child in process.children() if "ffmpeg" in child.name()],
+        awaiting="a decoder",
+    )
 
 
 class Client:

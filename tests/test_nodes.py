@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import operator
 import os
 import shutil
 import signal
@@ -14,10 +15,13 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.audio import cut, dat, decode, encode, pcm, speech
 from tests.crashes import CrashInjector, assert_recorded, record_through_crashes
+from tests.eventually import eventually
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
 LEASE_SECONDS = 2.0
+_CHUNK_SECONDS = 0.02  # the pace of a live recorder
+_RECONNECT_SECONDS = 0.1
 
 Start = Callable[..., Service]
 Objects = Callable[[], dict[str, bytes]]
@@ -27,6 +31,15 @@ async def send_missing(client: Client, pieces: list[bytes]) -> None:
     """Send the ``pieces`` that the server does not have yet."""
     for piece in pieces[client.greeting["chunk_count"] :]:
         assert (await client.send(piece))["type"] == "chunk"
+
+
+async def reach(counts: list[int], wanted: list[int]) -> None:
+    """Return when each count is at least the wanted one."""
+    await eventually(
+        lambda: counts,
+        lambda found: all(map(operator.ge, found, wanted)),
+        awaiting=f"at least {wanted} acknowledged chunks",
+    )
 
 
 def audio_of(objects: dict[str, bytes], session_id: str) -> bytes:
@@ -225,6 +238,7 @@ async def test_a_rolling_restart_under_load_loses_no_audio(
     nodes = [on_bucket(segment_seconds=0.3, lease_seconds=LEASE_SECONDS) for _ in range(3)]
     restarted = asyncio.Event()
     pieces = list(cut(pcm(400_000), 1778))
+    acked = [0] * 6
 
     async def record(number: int) -> tuple[str, int]:
         """Send to any node that answers until all nodes were restarted; return id and count."""
@@ -240,15 +254,17 @@ async def test_a_rolling_restart_under_load_loses_no_audio(
                     while not restarted.is_set() and sent < len(pieces):
                         assert (await client.send(pieces[sent]))["type"] == "chunk"
                         sent += 1
-                        await asyncio.sleep(0.02)  # live pace
+                        acked[number] = sent
+                        await asyncio.sleep(_CHUNK_SECONDS)
                     await client.close_session()
                     return client.session_id, sent
             except (ConnectionClosed, OSError, AssertionError):
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_RECONNECT_SECONDS)
 
-    recording = [asyncio.create_task(record(number)) for number in range(6)]
+    recording = [asyncio.create_task(record(number)) for number in range(len(acked))]
     for node in nodes:
-        await asyncio.sleep(0.5)  # under load
+        wanted = [min(count + 10, len(pieces)) for count in acked]
+        await reach(acked, wanted)
         assert await asyncio.to_thread(node.stop) == 0
         await asyncio.to_thread(node.start)
     restarted.set()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.audio import cut_anywhere, decode, encode, pcm, speech
+from tests.eventually import eventually
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -28,14 +29,16 @@ def recorder(url: str) -> Any:
 
 async def must_receive(service: Service, client: Any, more_than: int) -> int:
     """Wait until the service has more than ``more_than`` chunks, and return the count."""
-    async with asyncio.timeout(30):
-        while True:
-            if client.session_id is not None:
-                path = f"/api/audio/sessions/{client.session_id}"
-                count = (await asyncio.to_thread(service.get, path)).json()["total_chunks"]
-                if count > more_than:
-                    return int(count)
-            await asyncio.sleep(0.01)
+
+    async def received() -> int:
+        if client.session_id is None:
+            return 0
+        path = f"/api/audio/sessions/{client.session_id}"
+        return int((await asyncio.to_thread(service.get, path)).json()["total_chunks"])
+
+    return await eventually(
+        received, lambda count: count > more_than, awaiting=f"more than {more_than} chunks"
+    )
 
 
 @pytest.mark.parametrize("kind", INPUTS)

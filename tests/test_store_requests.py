@@ -4,14 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
+from uuid import UUID
 
 import pytest
+import pytest_asyncio
 import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from storage.s3.keys import SessionKeys
 from tests import engines
 from tests.audio import pcm
+from tests.eventually import eventually
 from tests.faults import FaultyStore, faulty_store
 from tests.s3_requests import Request
 from tests.service import Service
@@ -78,8 +82,28 @@ def service(store: FaultyStore, tmp_path_factory: pytest.TempPathFactory) -> Ite
     assert service.stop() == 0
 
 
-def record(service: Service, *, complete: bool) -> str:
-    """Record a session of which everything is persisted."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def other_id(service: Service, moto_url: str) -> str:
+    """A completed session that no test reads for its own sake."""
+    return await record(service, moto_url, complete=True)
+
+
+async def record(service: Service, store_url: str, *, complete: bool) -> str:
+    """Record a session, and return when everything is persisted and nothing is left to clean up."""
+    session_id = await asyncio.to_thread(_record, service, complete=complete)
+    if complete:
+        marker = f"counted/{SessionKeys(UUID(session_id)).active}"
+        await eventually(
+            lambda: engines.client(store_url).list_objects_v2(Bucket=engines.BUCKET, Prefix=marker)[
+                "KeyCount"
+            ],
+            lambda count: count == 0,
+            awaiting="the clean-up of the session, whose last step removes its marker",
+        )
+    return session_id
+
+
+def _record(service: Service, *, complete: bool) -> str:
     with connect(service.ws_url, additional_headers=USER) as socket:
         socket.recv()
         socket.send(pcm(4000))
@@ -105,22 +129,26 @@ def kind_of(request: Request, session_id: str) -> str:
     return {".json": "manifest", ".wav": "audio", ".dat": "waveform"}.get(key, "other")
 
 
-async def settled(store: FaultyStore) -> int:
-    """Wait until background requests have ended, and return the number of requests."""
-    count = -1
-    while count != len(store.requests):
-        count = len(store.requests)
-        await asyncio.sleep(0.2)
-    return count
+def requests_since(
+    count: int, store: FaultyStore, service: Service, other_id: str
+) -> list[Request]:
+    """Return the requests after the first ``count``, with those of tasks in the background.
+
+    A later call reads the manifest of another session. When it is answered, tasks that an earlier
+    call has started have sent their requests.
+    """
+    url = f"{service.url}/api/audio/sessions/{other_id}"
+    assert requests.get(url, headers=USER, timeout=30).status_code == 200
+    return [request for request in store.requests[count:] if other_id not in request.path]
 
 
 @pytest.mark.parametrize("status", ["completed", "active"])
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
 async def test_an_endpoint_sends_only_the_requests_that_it_needs(
-    service: Service, store: FaultyStore, call: Call, status: str
+    service: Service, store: FaultyStore, moto_url: str, other_id: str, call: Call, status: str
 ) -> None:
-    session_id = record(service, complete=status == "completed")
-    since = await settled(store)
+    session_id = await record(service, moto_url, complete=status == "completed")
+    since = len(store.requests)
     if (call.path, status) == ("/close", "active"):
         return  # it writes; other tests count the writes
     url = f"{service.url}/api/audio/sessions/{session_id}{call.path}"
@@ -130,15 +158,14 @@ async def test_an_endpoint_sends_only_the_requests_that_it_needs(
     expected = call.completed if status == "completed" else call.active
     if (call.status, status) == (307, "active"):
         expected = {"segments": 1}
-    await settled(store)
-    found = Counter(kind_of(request, session_id) for request in store.requests[since:])
-    assert found == expected
+    sent = requests_since(since, store, service, other_id)
+    assert Counter(kind_of(request, session_id) for request in sent) == expected
 
 
 async def test_a_recording_whose_object_is_missing_gets_404(
-    service: Service, store: FaultyStore
+    service: Service, store: FaultyStore, moto_url: str
 ) -> None:
-    session_id = record(service, complete=True)
+    session_id = await record(service, moto_url, complete=True)
     engines.client(store.url).delete_object(Bucket=engines.BUCKET, Key=f"counted/{session_id}.wav")
     url = f"{service.url}/api/audio/sessions/{session_id}/audio?redirect=false"
     answer = requests.get(url, headers=USER, timeout=30)
@@ -146,41 +173,42 @@ async def test_a_recording_whose_object_is_missing_gets_404(
 
 
 async def test_listening_to_a_completed_session_reads_its_manifest_and_its_audio(
-    service: Service, store: FaultyStore
+    service: Service, store: FaultyStore, moto_url: str, other_id: str
 ) -> None:
-    session_id = record(service, complete=True)
-    since = await settled(store)
+    session_id = await record(service, moto_url, complete=True)
+    since = len(store.requests)
     with connect(f"{service.ws_url}/{session_id}/listen", additional_headers=USER) as socket:
         socket.recv()
         assert socket.recv() == bytes(8) + pcm(4000)
-    found = Counter(kind_of(request, session_id) for request in store.requests[since:])
+    sent = requests_since(since, store, service, other_id)
+    found = Counter(kind_of(request, session_id) for request in sent)
     assert found == MANIFEST | {"audio": 1}
 
 
 async def test_a_page_of_the_session_list_reads_each_manifest_once(
-    service: Service, store: FaultyStore
+    service: Service, store: FaultyStore, moto_url: str, other_id: str
 ) -> None:
     for complete in (True, False, True):
-        record(service, complete=complete)
-    since = await settled(store)
+        await record(service, moto_url, complete=complete)
+    since = len(store.requests)
     url = f"{service.url}/api/audio/sessions?limit=3"
     sessions = requests.get(url, headers=USER, timeout=30).json()["sessions"]
     assert [session["status"] for session in sessions] == ["completed", "active", "completed"]
-    operations = Counter(request.operation for request in store.requests[since:])
-    assert operations["List"] == 1
+    sent = requests_since(since, store, service, other_id)
+    assert Counter(request.operation for request in sent)["List"] == 1
     for session in sessions:
-        reads = [r for r in store.requests[since:] if session["session_id"] in r.path]
+        reads = [request for request in sent if session["session_id"] in request.path]
         assert [kind_of(read, session["session_id"]) for read in reads] == ["manifest"]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_a_request_for_a_foreign_session_reads_one_manifest(
-    service: Service, store: FaultyStore, method: str
+    service: Service, store: FaultyStore, moto_url: str, other_id: str, method: str
 ) -> None:
-    session_id = record(service, complete=True)
-    since = await settled(store)
+    session_id = await record(service, moto_url, complete=True)
+    since = len(store.requests)
     other = {"Authorization": f"Bearer {token('mallory', 'record read')}"}
     url = f"{service.url}/api/audio/sessions/{session_id}"
     assert requests.request(method, url, headers=other, timeout=30).status_code == 404
-    found = Counter(kind_of(request, session_id) for request in store.requests[since:])
-    assert found == MANIFEST
+    sent = requests_since(since, store, service, other_id)
+    assert Counter(kind_of(request, session_id) for request in sent) == MANIFEST

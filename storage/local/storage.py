@@ -21,7 +21,7 @@ from storage.volume import paths
 from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
 from storage.volume.paths import SessionPaths
 from storage.volume.recording import VolumeRecording, read_checkpoint
-from storage.waveform.growing_file import GrowingWaveform, boot_id
+from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits, boot_id
 from storage.waveform.kept import KeptWaveform
 
 logger = logging.getLogger(__name__)
@@ -30,9 +30,16 @@ logger = logging.getLogger(__name__)
 class LocalStorage:
     """See `storage.base.Storage`; the package says what lies where."""
 
-    def __init__(self, folder: Path, *, sync_interval_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync_interval_seconds: float = 1.0,
+        measuring_limits: MeasuringLimits | None = None,
+    ) -> None:
         self._folder = folder.absolute()
         self._sync_interval_seconds = sync_interval_seconds
+        self._measuring_limits = measuring_limits
         self._unsynced: set[VolumeRecording] = set()
         self._sync_task: asyncio.Task[None] | None = None
         self._lock: int | None = None
@@ -197,7 +204,9 @@ class LocalStorage:
             manifest,
             on_changed=self._unsynced.add,
             on_released=self._unsynced.discard,
-            peaks=GrowingWaveform(session.growing_peaks(boot_id()), manifest.pcm_format),
+            peaks=GrowingWaveform(
+                session.growing_peaks(boot_id()), manifest.pcm_format, self._measuring_limits
+            ),
         )
 
     def _manifest(self, session_id: UUID) -> Manifest:

@@ -29,7 +29,6 @@ _WRITTEN_AT = 0
 _PERSISTED_AT = _SLOT_BYTES
 
 _INPUT_BLOCK_BYTES = 256 * 1024
-_MAX_CLOSING_MEASURE_BYTES = 32 * 1024 * 1024  # most of audio that is measured while completing
 
 
 class VolumeRecording:
@@ -232,7 +231,7 @@ class VolumeRecording:
         if self.peaks is None or self.peaks.is_stopped:
             return
         try:
-            self.peaks.measure_next(self._paths.audio, pcm_bytes, _MAX_CLOSING_MEASURE_BYTES)
+            self.peaks.measure_at_completion(self._paths.audio, pcm_bytes)
             if self.peaks.pcm_bytes == pcm_bytes:
                 self.peaks.finish(self._paths.peaks)
         except OSError as error:

@@ -12,13 +12,14 @@ import threading
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
+
 from storage import files, wav
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
 
 _BLOCK_BYTES = 256 * 1024
-_STEP_BYTES = 8 * 1024 * 1024  # most that is measured before the lock is released
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -39,11 +40,21 @@ def read_pixels(path: Path) -> bytes:
         return b""
 
 
+class MeasuringLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much audio is measured in one call."""
+
+    step_bytes: int = 8 * 1024 * 1024  # while the recording grows; the lock is then released
+    completion_bytes: int = 32 * 1024 * 1024  # while the recording is completed
+
+
 class GrowingWaveform:
     """The waveform of one recording. Thread-safe; blocks and raises ``OSError``."""
 
-    def __init__(self, path: Path, pcm_format: PcmFormat) -> None:
+    def __init__(
+        self, path: Path, pcm_format: PcmFormat, limits: MeasuringLimits | None = None
+    ) -> None:
         self._path = path
+        self._limits = limits or MeasuringLimits()
         self._pcm_format = pcm_format
         self._pixel_bytes = peaks.pixel_bytes(pcm_format)
         self._length = 0  # of whole pixels, all in the file
@@ -70,13 +81,17 @@ class GrowingWaveform:
             if not self.is_stopped:
                 self._add(pcm)
 
-    def measure_next(self, audio: Path, until: int, most_bytes: int = 0) -> None:
-        """Measure the next audio of the WAV, which has ``until`` bytes of PCM.
+    def measure_next(self, audio: Path, until: int) -> None:
+        """Measure the next step of the WAV, which has ``until`` bytes of PCM."""
+        self._measure(audio, until, self._limits.step_bytes)
 
-        Reads ``most_bytes`` at most, or 8 MiB if it is 0.
-        """
+    def measure_at_completion(self, audio: Path, until: int) -> None:
+        """Measure as much of the rest as completion may wait for."""
+        self._measure(audio, until, self._limits.completion_bytes)
+
+    def _measure(self, audio: Path, until: int, most_bytes: int) -> None:
         with self._lock:
-            stop = min(until, self.pcm_bytes + (most_bytes or _STEP_BYTES))
+            stop = min(until, self.pcm_bytes + most_bytes)
             if self.is_stopped or self.pcm_bytes >= stop:
                 return
             with audio.open("rb", buffering=0) as file:

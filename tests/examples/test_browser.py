@@ -1,6 +1,5 @@
 """The example page in Chromium."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from api.access.api_keys import key_line, new_key
 from tests.audio import pcm, wav
 from tests.clients.js.page_server import PageServer, page_server
 from tests.clients.js.runtimes import Page, chromium
+from tests.eventually import eventually
 from tests.examples.program import EXAMPLES
 from tests.service import Service
 
@@ -42,11 +42,10 @@ async def open_example(page: Page, site: PageServer, service: Service, fragment:
 
 
 async def wait_until(page: Page, condition: str) -> None:
-    async with asyncio.timeout(60):
-        while not await page.evaluate_expression(
-            f"Boolean((($) => {condition})((id) => document.getElementById(id)))"
-        ):
-            await asyncio.sleep(0.02)
+    expression = f"Boolean((($) => {condition})((id) => document.getElementById(id)))"
+    await eventually(
+        lambda: page.evaluate_expression(expression), awaiting=condition, timeout_seconds=60
+    )
 
 
 async def element_text(page: Page, element: str) -> str:

@@ -1,6 +1,5 @@
 """The page of a service in a real Chromium whose microphone plays a WAV file."""
 
-import asyncio
 import base64
 import contextlib
 import re
@@ -11,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.eventually import eventually
 
 CHROMIUM = shutil.which("chromium")
 
@@ -58,9 +59,7 @@ class PageTab:
 
     async def wait_until(self, expression: str) -> None:
         """Return when an expression is true; poll from here, as the page's policy forbids it."""
-        async with asyncio.timeout(30):
-            while not await self.page.evaluate(expression):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: self.page.evaluate(expression), awaiting=expression)
 
     def _console(self, message: Any) -> None:
         # Failed requests to a killed service are expected; the page shows a notice.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.audio import decode, speech, wav
+from tests.eventually import eventually
 from tests.proxy import CuttingProxy, cutting_proxy
 from tests.service import Service
 from tests.web.browser import PageBrowser, PageTab
@@ -34,9 +35,11 @@ def only_session(service: Service) -> str:
 async def wait_for_chunks(tab: PageTab, chunks: int) -> None:
     """Return when ``chunks`` more chunks were delivered to the client."""
     target = len(tab.delivered_chunks) + chunks
-    async with asyncio.timeout(30):
-        while len(tab.delivered_chunks) < target:
-            await asyncio.sleep(0.02)
+    await eventually(
+        lambda: len(tab.delivered_chunks),
+        lambda delivered: delivered >= target,
+        awaiting=f"{target} chunks at the client",
+    )
 
 
 async def interrupt_recording(tab: PageTab, service: Service, proxy: CuttingProxy) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.audio import decode, pcm, speech
+from tests.eventually import eventually
 from tests.service import Service
 from tests.web.browser import PageBrowser
 
@@ -57,9 +58,16 @@ async def test_a_recording_can_be_played_and_sought(browser: PageBrowser, servic
 
 
 async def until_value(slider: Locator, is_right: Callable[[float], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not is_right(float(await slider.input_value())):
-            await asyncio.sleep(0.02)
+    await eventually(
+        slider.input_value,
+        lambda value: is_right(float(value)),
+        awaiting="another value of the slider",
+    )
+
+
+async def changed(element: Locator, before: bytes) -> bool:
+    """Return whether an element looks different from an earlier picture of it."""
+    return await element.screenshot() != before
 
 
 async def test_a_click_into_the_waveform_seeks_to_that_position(
@@ -161,9 +169,11 @@ async def test_a_long_list_is_shown_in_pages_and_can_be_filtered(
         await expect(cards).to_have_count(20)
         await card(page).get_by_text("Download").click()
         await card(page).get_by_role("button", name="Copy").click()
-        async with asyncio.timeout(10):
-            while await page.evaluate("navigator.clipboard.readText()") != made[-1]:
-                await asyncio.sleep(0.02)
+        await eventually(
+            lambda: page.evaluate("navigator.clipboard.readText()"),
+            lambda text: text == made[-1],
+            awaiting="the session id in the clipboard",
+        )
 
 
 async def test_sessions_below_the_first_page_can_be_finished_and_deleted(
@@ -225,9 +235,9 @@ async def test_a_session_of_another_client_can_be_watched_and_finished(
             before = await live.screenshot()
             await client.socket.send(speech())
             await client.receive()
-            async with asyncio.timeout(20):
-                while await live.screenshot() == before:
-                    await asyncio.sleep(0.05)
+            await eventually(
+                lambda: changed(live, before), awaiting="another picture of the waveform"
+            )
             hear = card(page).get_by_role("button", name="Listen")
             await hear.click()
             await expect(hear).to_have_attribute("aria-pressed", "true")

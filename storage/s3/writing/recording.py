@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 _MAX_RETRY_SECONDS = 30.0
 _RELEASE_SECONDS = 5.0
 _MAX_INPUT_OBJECT_BYTES = 8 * 1024 * 1024  # most of kept input in one object
-_DIGEST_STEP_BYTES = 32 * 1024 * 1024  # most that is read again for the digest between segments
 
 
 class UploadSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +40,7 @@ class UploadSettings(msgspec.Struct, frozen=True, kw_only=True):
     part_bytes: int = 8 * 1024 * 1024
     spool_max_bytes: int = 256 * 1024 * 1024
     keep_segments: bool = False
+    digest_step_bytes: int = 32 * 1024 * 1024  # most that is read again between two segments
 
 
 class S3Recording:
@@ -314,7 +314,7 @@ class S3Recording:
     async def _digest_next(self) -> None:
         """Read the next piece of what an earlier writer persisted, for the digest."""
         start = self._digest.pcm_bytes
-        stop = min(self.persisted.pcm_bytes, start + _DIGEST_STEP_BYTES)
+        stop = min(self.persisted.pcm_bytes, start + self._settings.digest_step_bytes)
         async for block in self.segments.read(start, stop):
             await asyncio.to_thread(self._digest.add, start, block)
             start += len(block)

@@ -1,13 +1,12 @@
 """A signed link is valid for one file until it expires."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from api.access.signed_links import LinkSigner
-from api.access.signing import SigningKeys, stored_secret
+from api.access.signing import SigningKeys
 from api.wire.errors import InvalidSignatureError, UrlExpiredError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -56,11 +55,3 @@ def test_text_that_is_not_a_signature_is_refused(signer: LinkSigner, signature: 
     path, expires, _ = parts(signer)
     with pytest.raises(InvalidSignatureError):
         signer.check(path, expires, signature, NOW)
-
-
-def test_a_stored_secret_is_stable_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "secret"
-    assert stored_secret(path) == stored_secret(path)
-    assert len(stored_secret(path)) == 64
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(path.parent.iterdir()) == [path]

@@ -11,6 +11,7 @@ from api.audio.formats import DecodeError
 from api.audio.stream_decoder import StreamDecoder
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, cut_anywhere, decode, encode, encode_silence, pcm, speech, wav
+from tests.eventually import eventually
 
 
 class Recorder:
@@ -180,14 +181,21 @@ async def test_a_wav_with_a_low_sample_rate_is_cut_off_at_the_limit() -> None:
     assert len(recorder.out) == 60 * 44100
 
 
+async def emitted(recorder: Recorder, least_bytes: int) -> None:
+    """Return when ffmpeg has emitted this much audio."""
+    await eventually(
+        lambda: len(recorder.out),
+        lambda count: count >= least_bytes,
+        awaiting=f"{least_bytes} bytes of audio",
+    )
+
+
 async def test_the_duration_limit_applies_to_each_chunk_alone() -> None:
     recorder = Recorder("pcm_f32le", max_chunk_seconds=1)
     floats = encode(speech(), "-c:a", "pcm_f32le", "-f", "f32le")
     for number, piece in enumerate(cut(floats, 4 * 11025)):
         await recorder.feed(piece)
-        async with asyncio.timeout(10):
-            while len(recorder.out) < number * 2 * 11025:  # ffmpeg is half a second behind
-                await asyncio.sleep(0.01)
+        await emitted(recorder, number * 2 * 11025)  # ffmpeg is half a second behind
     assert await recorder.finish() == speech()[44:]
 
 

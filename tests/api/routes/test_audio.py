@@ -1,13 +1,12 @@
 """The audio endpoint: excerpts and other formats, over HTTP."""
 
-import asyncio
-
 import psutil
 import pytest
 
 from storage import wav
 from storage.pcm import PcmFormat
 from tests.audio import decode, pcm
+from tests.eventually import eventually
 from tests.service import Service, children_of
 
 SESSIONS = "/api/audio/sessions"
@@ -89,6 +88,6 @@ async def test_a_client_that_disconnects_ends_its_conversion(service: Service) -
         content = answer.iter_content(10_000)  # an iterator that is dropped closes the connection
         next(content)
         assert await children_of(psutil.Process(service.pid))
-    async with asyncio.timeout(10):
-        while psutil.Process(service.pid).children():
-            await asyncio.sleep(0.05)
+    await eventually(
+        psutil.Process(service.pid).children, lambda found: not found, awaiting="no child process"
+    )

@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.audio import cut, decode, encode, pcm, speech, wav
+from tests.eventually import eventually
 from tests.service import Service
 
 UNKNOWN = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
@@ -104,9 +105,11 @@ async def test_a_session_is_completed_if_its_client_disconnects_after_closing(
     async with service.session() as client:
         await client.socket.send(pcm(10))
         await client.socket.send(json.dumps({"type": "control", "action": "close_session"}))
-    async with asyncio.timeout(10):
-        while service.manifest(client.session_id)["status"] != "completed":
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: service.manifest(client.session_id)["status"],
+        lambda status: status == "completed",
+        awaiting="a completed session",
+    )
     assert service.pcm(client.session_id) == pcm(10)
 
 
@@ -303,9 +306,11 @@ async def test_an_abandoned_session_is_completed_after_its_timeout(
     service = start_service(session_idle_timeout_seconds=0.5)
     async with service.session() as client:
         await client.send(pcm(100))
-    async with asyncio.timeout(10):
-        while service.manifest(client.session_id)["status"] != "completed":
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: service.manifest(client.session_id)["status"],
+        lambda status: status == "completed",
+        awaiting="a completed session",
+    )
     assert service.pcm(client.session_id) == pcm(100)
 
 

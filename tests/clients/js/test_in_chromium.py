@@ -15,6 +15,7 @@ import pytest
 from tests.audio import cut_anywhere, decode, pcm, wav
 from tests.clients.js.page_server import PageServer, page_server
 from tests.clients.js.runtimes import CLIENT, JavaScriptError, Page, chromium
+from tests.eventually import eventually
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -332,6 +333,4 @@ async def click(page: Page, button: str) -> None:
 
 
 async def until(page: Page, condition: str) -> None:
-    async with asyncio.timeout(30):
-        while not await page.evaluate_expression(f"Boolean({condition})"):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: page.evaluate_expression(f"Boolean({condition})"), awaiting=condition)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
 from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node, node
+from tests.eventually import eventually
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -35,12 +36,13 @@ async def wait_until_received(service: Service, runtime: Node, more_than: int) -
     """Wait until the service has more than ``more_than`` chunks, and return the count."""
     await runtime.wait_for("client.sessionId")
     path = f"/api/audio/sessions/{await runtime.evaluate('return client.sessionId')}"
-    async with asyncio.timeout(30):
-        while True:
-            count = (await asyncio.to_thread(service.get, path)).json()["total_chunks"]
-            if count > more_than:
-                return int(count)
-            await asyncio.sleep(0.01)
+
+    async def received() -> int:
+        return int((await asyncio.to_thread(service.get, path)).json()["total_chunks"])
+
+    return await eventually(
+        received, lambda count: count > more_than, awaiting=f"more than {more_than} chunks"
+    )
 
 
 async def stop_client(runtime: Node) -> dict[str, Any]:
@@ -158,10 +160,11 @@ async def test_a_lost_final_message_is_not_a_failure(service: Service, runtime: 
         session_id = await runtime.evaluate("return client.sessionId")
         proxy.drops_answers = True
         stopping = asyncio.create_task(stop_client(runtime))
-        async with asyncio.timeout(30):
-            path = f"/api/audio/sessions/{session_id}"
-            while service.get(path).json()["status"] != "completed":
-                await asyncio.sleep(0.01)
+        await eventually(
+            lambda: service.get(f"/api/audio/sessions/{session_id}").json()["status"],
+            lambda status: status == "completed",
+            awaiting="a completed session",
+        )
         proxy.drops_answers = False
         proxy.cut()
         final = await stopping
@@ -280,7 +283,7 @@ createClient(SessionClient, {{
 async def expire(created: dict[str, Any]) -> None:
     """Wait until the session's token has expired."""
     end = datetime.fromisoformat(created["token_expires_at"])
-    await asyncio.sleep(max(0, (end - datetime.now(UTC)).total_seconds()) + 0.1)
+    await eventually(lambda: datetime.now(UTC) > end, awaiting="the end of the token's validity")
 
 
 async def test_an_expired_token_is_refreshed(jwt_service: Service, runtime: Node) -> None:

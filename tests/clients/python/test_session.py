@@ -24,6 +24,7 @@ from sercuescribe_client import (
     UnreachableError,
 )
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
+from tests.eventually import eventually
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -116,8 +117,11 @@ async def test_send_waits_for_a_paused_service(
                 assert session.progress.unpersisted_bytes <= limit
 
         sending = asyncio.create_task(send_all())
-        while session.progress.unpersisted_bytes < limit - 11_000:
-            await asyncio.sleep(0.01)
+        await eventually(
+            lambda: session.progress.unpersisted_bytes,
+            lambda count: count >= limit - 11_000,
+            awaiting="unpersisted audio up to the limit",
+        )
         assert not sending.done()
         os.kill(service.pid, signal.SIGCONT)
         await sending
@@ -132,7 +136,7 @@ async def test_a_slow_reader_of_the_progress_gets_the_newest_without_delay(
     async def watch(session: Session) -> None:
         async for progress in session:
             seen.append(progress)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # a reader slower than the acknowledgements
 
     async with client.create() as session:
         watching = asyncio.create_task(watch(session))

@@ -1,22 +1,33 @@
 """Fixtures: a storage in a bucket whose requests can be made to fail."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
+from storage.manifest import Manifest
 from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from storage.s3.client.bucket import Bucket
 from storage.s3.ownership.node import LeaseSettings
+from storage.s3.writing.recording import S3Recording
+from tests.audio import pcm
 from tests.conftest import ManualClock
 from tests.faults import FaultyStore, faulty_store
-from tests.storage.conftest import bucket_settings
+from tests.storage.conftest import bucket_settings, new_manifest
+from tests.storage.test_conformance import append
 
 PART_BYTES = 8192
 LEASE_SECONDS = 60
 
-OpenS3 = Callable[[Path], S3Storage]
+RATE = 16000  # that of `new_manifest`
+AUDIO = pcm(1000)
+LONG_AUDIO = pcm(20_000)  # several parts, the last one incomplete
+
+OpenS3 = Callable[..., S3Storage]
 
 
 @pytest.fixture
@@ -56,8 +67,8 @@ async def open_s3(
 ) -> AsyncIterator[OpenS3]:
     """Return a function that opens a storage with its spool in the given folder.
 
-    Only a call of the test persists anything. The bucket stays usable after the storage has
-    stopped.
+    It takes other `UploadSettings` by name. Only a call of the test persists anything. The bucket
+    stays usable after the storage has stopped.
     """
     bucket = KeptBucket(settings)
 
@@ -69,9 +80,12 @@ async def open_s3(
         now=clock.now,
         monotonic=clock.monotonic,
     )
-    yield lambda folder: S3Storage(
-        settings, folder, upload_settings, lease_settings, is_store_checked=True
-    )
+
+    def open_storage(folder: Path, **others: Any) -> S3Storage:
+        uploading = msgspec.structs.replace(upload_settings, **others)
+        return S3Storage(settings, folder, uploading, lease_settings, is_store_checked=True)
+
+    yield open_storage
     await bucket.end()
 
 
@@ -82,3 +96,57 @@ async def bucket(settings: BucketSettings) -> AsyncIterator[Bucket]:
     await bucket.start()
     yield bucket
     await bucket.stop()
+
+
+@pytest.fixture
+async def writer(open_s3: OpenS3, tmp_path: Path) -> AsyncIterator[S3Storage]:
+    storage = open_s3(tmp_path / "writer")
+    await storage.start()
+    yield storage
+    await storage.stop()
+
+
+@pytest.fixture
+async def reader(open_s3: OpenS3, tmp_path: Path) -> AsyncIterator[S3Storage]:
+    """The storage of another node."""
+    storage = open_s3(tmp_path / "reader")
+    await storage.start()
+    yield storage
+    await storage.stop()
+
+
+@pytest.fixture
+async def recording(writer: S3Storage) -> S3Recording:
+    """An active recording with persisted and unpersisted audio."""
+    recording = await writer.create(new_manifest())
+    append(recording, AUDIO[:1200])
+    await recording.flush()
+    append(recording, AUDIO[1200:])
+    return recording
+
+
+async def abandoned_session(open_s3: OpenS3, folder: Path, clock: ManualClock) -> UUID:
+    """Return a session with half of `LONG_AUDIO`, in several segments, whose node has died."""
+    storage = open_s3(folder)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    for start in range(0, 20_000, 2500):
+        append(recording, LONG_AUDIO[start : start + 2500])
+        await recording.upload()
+    recording.abandon()
+    await storage.stop()
+    clock.seconds += LEASE_SECONDS + 1
+    return UUID(recording.manifest.session_id)
+
+
+async def manifest_of(storage: S3Storage, recording: S3Recording) -> Manifest:
+    return await storage.manifest(UUID(recording.manifest.session_id))
+
+
+async def peaks_of(storage: S3Storage, session_id: UUID) -> bytes:
+    return (await (await storage.audio(await storage.manifest(session_id))).peaks()).encode()
+
+
+def operations(store: FaultyStore, since: int) -> Counter[str]:
+    """Count the requests after the first ``since``."""
+    return Counter(request.operation for request in store.requests[since:])

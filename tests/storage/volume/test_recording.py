@@ -1,6 +1,5 @@
 """Recordings on a volume after a crash, a power loss or a manual change."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.local import LocalStorage
 from storage.volume.recording import VolumeRecording
 from tests.audio import pcm
+from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
 
 
@@ -106,9 +106,11 @@ async def test_background_syncs_persist_without_a_flush(tmp_path: Path) -> None:
     await storage.start()
     recording = await storage.create(new_manifest())
     recording.append(pcm(100), Checkpoint(1, 200))
-    async with asyncio.timeout(10):
-        while recording.persisted != Checkpoint(1, 200):
-            await asyncio.sleep(0)
+    await eventually(
+        lambda: recording.persisted,
+        lambda persisted: persisted == Checkpoint(1, 200),
+        awaiting="a persisted chunk",
+    )
     await recording.release()
     await storage.stop()
 

@@ -9,12 +9,11 @@ import pytest
 
 from storage.checkpoint import Checkpoint
 from storage.local import LocalStorage
-from storage.local.waveform_file import WaveformFile
 from storage.pcm import PcmFormat
-from storage.volume.paths import SessionPaths
 from storage.volume.recording import VolumeRecording
-from storage.waveform.growing_file import GrowingWaveform, boot_id
+from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits, boot_id
 from tests.audio import dat, pcm
+from tests.eventually import eventually
 from tests.storage.conftest import file_size_limit, new_manifest
 from tests.storage.test_conformance import LATER, append
 
@@ -124,33 +123,38 @@ async def test_a_missing_or_invalid_waveform_is_measured_on_request(
     assert set(answers) == {path.read_bytes()} == {dat(DATA, sample_rate=RATE)}
 
 
-async def test_a_large_backlog_is_measured_over_several_syncs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.waveform.growing_file._STEP_BYTES", 4000)
-    volume = LocalStorage(tmp_path, sync_interval_seconds=0.01)
+async def test_a_large_backlog_is_measured_over_several_syncs(tmp_path: Path) -> None:
+    volume = LocalStorage(
+        tmp_path, sync_interval_seconds=0.01, measuring_limits=MeasuringLimits(step_bytes=4000)
+    )
     await volume.start()
     recording = await volume.create(new_manifest())
     append(recording, DATA)
-    assert recording.peaks is not None
-    while recording.peaks.pcm_bytes < len(DATA):
-        await asyncio.sleep(0.01)
+    peaks = recording.peaks
+    assert peaks is not None
+    await eventually(
+        lambda: peaks.pcm_bytes, lambda count: count == len(DATA), awaiting="a measured backlog"
+    )
     assert not recording.has_unmeasured_audio
     await recording.complete(LATER)
     await volume.stop()
     assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
 
 
-async def test_completing_does_not_wait_for_a_large_backlog(
-    volume: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.volume.recording._MAX_CLOSING_MEASURE_BYTES", 4000)
+async def test_completing_does_not_wait_for_a_large_backlog(tmp_path: Path) -> None:
+    volume = LocalStorage(
+        tmp_path,
+        sync_interval_seconds=3600,
+        measuring_limits=MeasuringLimits(completion_bytes=4000),
+    )
+    await volume.start()
     recording = await volume.create(new_manifest())
     append(recording, DATA)
     await recording.complete(LATER)
     assert not file_of(recording, tmp_path).exists()
     assert await peaks_of(volume, recording) == dat(DATA, sample_rate=RATE)
     assert file_of(recording, tmp_path).exists()
+    await volume.stop()
 
 
 async def test_a_full_disk_stops_the_waveform_and_not_the_recording(
@@ -173,20 +177,6 @@ async def test_a_full_disk_stops_the_waveform_and_not_the_recording(
 
 def _no_room(*_: object) -> None:
     raise OSError(28, "No space left on device")
-
-
-async def test_a_late_measurement_does_not_restore_a_deleted_session(
-    volume: LocalStorage, tmp_path: Path
-) -> None:
-    recording = await volume.create(new_manifest())
-    append(recording, DATA)
-    manifest = await recording.complete(LATER)
-    audio = await volume.audio(manifest)
-    found = await audio.peaks()
-    await volume.delete(manifest)
-    paths = SessionPaths(tmp_path, UUID(manifest.session_id))
-    await WaveformFile(paths).keep(found.encode())
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_after_a_failed_write_the_same_audio_can_be_added_again(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, decode, encode, pcm, speech, wav
+from tests.eventually import eventually
 
 MONO = PcmFormat(16000, 1)
 
@@ -72,9 +73,9 @@ async def test_the_decoder_emits_audio_before_the_input_ends() -> None:
     sink = Sink()
     decoder = await start(sink)
     await decoder.feed(wav(pcm(48000), sample_rate=16000, data_bytes=0))
-    async with asyncio.timeout(10):
-        while len(sink.data) < 80_000:
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: len(sink.data), lambda count: count >= 80_000, awaiting="80,000 bytes of audio"
+    )
     await decoder.kill()
     assert children() == []
 

@@ -10,6 +10,7 @@ from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.ffmpeg.sandbox import Sandbox
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import pcm
+from tests.eventually import eventually
 
 MONO = PcmFormat(44100, 1)
 RAW = "s16le"
@@ -58,8 +59,7 @@ async def test_a_decoder_survives_signals_to_the_process_group() -> None:
 
     decoder = await DecoderLauncher().start(RAW, MONO, emit)
     await decoder.feed(pcm(16000))
-    while not out:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: out, awaiting="audio of the decoder")
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         os.kill(decoder.pid, number)
     await decoder.feed(pcm(16000, seed=1))

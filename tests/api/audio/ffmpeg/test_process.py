@@ -12,6 +12,7 @@ import uvloop
 
 from api.audio.ffmpeg import process as processes
 from api.audio.ffmpeg.process import Process
+from tests.eventually import start_task
 
 TRUE = (sys.executable, "-c", "")
 ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read().upper())")
@@ -43,8 +44,7 @@ async def test_a_child_inherits_only_its_pipes_and_the_signal_mask() -> None:
 async def test_wait_returns_the_exit_status_of_a_killed_child() -> None:
     process = await Process.start(WAIT)
     assert await process.stdout.readline() == b"here\n"
-    waiting = asyncio.create_task(process.wait())
-    await asyncio.sleep(0)
+    waiting = await start_task(process.wait())
     process.kill()
     assert await waiting == -9
     assert process.returncode == await process.wait() == -9
@@ -90,8 +90,7 @@ async def test_a_missing_program_raises_file_not_found() -> None:
 
 async def test_a_cancelled_start_leaves_no_process_and_no_descriptor() -> None:
     descriptors, children = psutil.Process().num_fds(), psutil.Process().children()
-    starting = asyncio.create_task(Process.start(WAIT))
-    await asyncio.sleep(0)
+    starting = await start_task(Process.start(WAIT))
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting

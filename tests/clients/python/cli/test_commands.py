@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from sercuescribe_client.cli.commands import main
+from tests.api.cli.command import run
 
 _ROOT = Path(__file__).parents[4]
 _PROJECTS = [_ROOT, _ROOT / "clients" / "python"]
@@ -71,3 +73,9 @@ def test_recording_does_not_import_the_service() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_version_names_the_service_and_the_client() -> None:
+    printed = run("--version").stdout
+    number = r"version \d+\.\d+\.\d+\n"
+    assert re.fullmatch(f"sercuescribe, {number}sercuescribe-client, {number}", printed)

@@ -71,29 +71,6 @@ async def test_an_initialised_bucket_passes_every_check(
     assert "Contents" not in left
 
 
-async def test_preparing_a_bucket_again_keeps_foreign_rules(moto_url: str) -> None:
-    settings = BucketSettings(bucket="shared", prefix="a/", endpoint_url=moto_url)
-    await prepare(settings, "https://old.example")
-    s3 = engines.client(moto_url)
-    theirs = {"ID": "theirs", "AllowedMethods": ["PUT"], "AllowedOrigins": ["https://b.example"]}
-    rules = s3.get_bucket_cors(Bucket="shared")["CORSRules"]
-    s3.put_bucket_cors(Bucket="shared", CORSConfiguration={"CORSRules": [*rules, theirs]})
-    expiry = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "b/"},
-              "Expiration": {"Days": 3}}  # fmt: skip
-    rules = s3.get_bucket_lifecycle_configuration(Bucket="shared")["Rules"]
-    s3.put_bucket_lifecycle_configuration(
-        Bucket="shared", LifecycleConfiguration={"Rules": [*rules, expiry]}
-    )
-    assert (await prepare(settings, PAGE))[0] == "bucket shared is there"
-    origins = [rule["AllowedOrigins"] for rule in s3.get_bucket_cors(Bucket="shared")["CORSRules"]]
-    assert origins == [["https://b.example"], [PAGE]]
-    rules = s3.get_bucket_lifecycle_configuration(Bucket="shared")["Rules"]
-    assert [rule["ID"] for rule in rules] == [
-        "theirs", "sercuescribe-uploads-a/", "sercuescribe-probes-a/",
-    ]  # fmt: skip
-    assert rules[1]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
-
-
 async def test_missing_bucket_settings_are_noted(moto_url: str) -> None:
     engines.client(moto_url).create_bucket(Bucket="bare", ACL="public-read")
     found = await outcomes(BucketSettings(bucket="bare", endpoint_url=moto_url))

@@ -5,7 +5,7 @@ import pytest
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.s3.client.bucket import Bucket, KeyExistsError
-from tests import engines, faults
+from tests import engines
 from tests.faults import FaultyStore, Kind
 from tests.s3_requests import is_a
 
@@ -58,11 +58,9 @@ async def test_a_caller_that_retries_with_its_write_id_recognises_its_own_write(
 
 
 async def test_a_conflict_of_conditional_writes_is_retried(
-    bucket: Bucket, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, store: FaultyStore
 ) -> None:
-    conflict = (409, "ConditionalRequestConflict", "Two conditional writes met.")
-    monkeypatch.setitem(faults._ANSWERS, Kind.ERROR, conflict)
-    fault = store.fail(Kind.ERROR, is_put, times=2)
+    fault = store.fail(Kind.CONFLICT, is_put, times=2)
     await bucket.create("key", b"mine")
     assert len(fault.hits) == 2
     assert await bucket.get("key") == b"mine"

@@ -5,6 +5,7 @@ import pytest
 
 from storage.s3.client.bucket import Bucket
 from storage.s3.ownership.node import NODES, LeaseSettings, Node
+from tests.eventually import start_task
 
 
 @pytest.fixture
@@ -24,16 +25,18 @@ async def test_a_stopped_node_leaves_no_lease(bucket: Bucket, node: Node) -> Non
 async def test_a_renewal_in_flight_does_not_restore_a_released_lease(
     bucket: Bucket, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, began = bucket.put, asyncio.Event()
+    put, began, may_continue = bucket.put, asyncio.Event(), asyncio.Event()
 
     async def late(key: str, body: bytes, content_type: str = "") -> None:
         began.set()
-        await asyncio.sleep(0.3)
+        await may_continue.wait()
         await put(key, body, content_type)
 
     monkeypatch.setattr(bucket, "put", late)
     await began.wait()
-    await node.stop()
+    stopping = await start_task(node.stop())
+    may_continue.set()
+    await stopping
     assert await bucket.keys(NODES) == []
 
 

@@ -1,4 +1,4 @@
-"""The operator's command line."""
+"""The command ``sercuescribe serve``."""
 
 import os
 import re
@@ -10,37 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.cli.command import run
 from tests.service import Service
-
-
-def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environ},
-        check=False,
-        timeout=30,
-    )
-
-
-def test_settings_prints_each_variable_with_its_value_and_meaning() -> None:
-    printed = run("settings", MAX_CONCURRENT_SESSIONS="7")
-    assert printed.returncode == 0
-    assert (
-        "MAX_CONCURRENT_SESSIONS=7 (default: 100)\n    Maximum number of active sessions"
-        in printed.stdout
-    )
-    assert "DEFAULT_FORMAT=wav\n" in printed.stdout
-
-
-@pytest.mark.parametrize("command", ["settings", "serve"])
-def test_an_invalid_setting_ends_the_command_with_a_message(command: str) -> None:
-    refused = run(command, DEFAULT_CHANNELS="5")
-    assert refused.returncode == 1
-    assert refused.stderr == (
-        "sercuescribe: DEFAULT_CHANNELS='5' is not valid: expected one of 1, 2\n"
-    )
 
 
 def test_a_second_server_on_the_same_folder_exits_with_the_reason(
@@ -80,38 +51,6 @@ def test_the_start_ends_with_the_url_of_the_page(tmp_path: Path) -> None:
 
 def test_the_server_exits_with_0_after_sigterm(start_service: Callable[..., Service]) -> None:
     assert start_service().stop() == 0
-
-
-def test_version_names_the_service_and_the_client() -> None:
-    printed = run("--version").stdout
-    number = r"version \d+\.\d+\.\d+\n"
-    assert re.fullmatch(f"sercuescribe, {number}sercuescribe-client, {number}", printed)
-
-
-def test_doctor_accepts_a_usable_folder_and_names_the_fault_of_another(tmp_path: Path) -> None:
-    fit = run("doctor", AUDIO_STORAGE_PATH=str(tmp_path / "recordings"))
-    assert fit.returncode == 0
-    assert f"pass  folder                       {tmp_path / 'recordings'}" in fit.stdout
-    assert list((tmp_path / "recordings").iterdir()) == []
-    (tmp_path / "file").touch()
-    unfit = run("doctor", AUDIO_STORAGE_PATH=str(tmp_path / "file"))
-    assert unfit.returncode == 1
-    assert f"fail  folder                       {tmp_path / 'file'}: " in unfit.stdout
-
-
-def test_bucket_init_prepares_a_bucket_that_doctor_accepts(moto_url: str) -> None:
-    settings = {"STORAGE_BACKEND": "s3", "S3_BUCKET": "by-hand", "S3_ENDPOINT_URL": moto_url}
-    missing = run("doctor", **settings)
-    assert missing.returncode == 1
-    assert "sercuescribe bucket init" in missing.stdout
-    prepared = run("bucket", "init", "--origin", "https://page.example", **settings)
-    assert (prepared.returncode, prepared.stderr) == (0, "")
-    assert prepared.stdout.splitlines() == [
-        "bucket by-hand created",
-        "unfinished uploads are aborted after 7 days",
-        "pages of https://page.example may read",
-    ]
-    assert run("doctor", **settings).returncode == 0
 
 
 def test_the_s3_backend_requires_a_bucket_name() -> None:

@@ -71,9 +71,3 @@ def test_damage_in_the_middle_costs_at_most_two_seconds(
 @pytest.mark.parametrize("kind", FRAMERS)
 def test_a_framer_accepts_random_bytes_without_an_error(kind: str, junk: bytes) -> None:
     framed(FRAMERS[kind][0](), junk, 1)
-
-
-def test_bytes_before_the_first_adts_frame_are_skipped_and_counted() -> None:
-    framer = AdtsFramer()
-    assert framed(framer, b"\xff junk \xff\xf1 junk" + encoded("aac"), 1) == encoded("aac")
-    assert framer.skipped_bytes == 14

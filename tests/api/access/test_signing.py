@@ -1,0 +1,38 @@
+"""The signing secret and the keys derived from it."""
+
+from pathlib import Path
+
+from api.access.signing import SigningKeys, stored_secret
+
+
+def keys(*secrets: bytes) -> SigningKeys:
+    return SigningKeys(lambda: secrets)
+
+
+def test_a_stored_secret_is_stable_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "secret"
+    assert stored_secret(path) == stored_secret(path)
+    assert len(stored_secret(path)) == 64
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_each_purpose_has_keys_of_its_own_and_the_signing_one_comes_first() -> None:
+    both, current = keys(b"new", b"old"), keys(b"new")
+    assert both.for_purpose("links")[0] == current.for_purpose("links")[0]
+    assert both.for_purpose("links")[1] == keys(b"old").for_purpose("links")[0]
+    assert not set(both.for_purpose("links")) & set(both.for_purpose("tokens"))
+
+
+def test_the_secret_is_read_once_and_when_it_is_needed() -> None:
+    calls: list[int] = []
+
+    def secrets() -> tuple[bytes, ...]:
+        calls.append(1)
+        return (b"secret",)
+
+    lazy = SigningKeys(secrets)
+    assert calls == []
+    lazy.for_purpose("links")
+    lazy.for_purpose("tokens")
+    assert calls == [1]

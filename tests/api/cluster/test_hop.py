@@ -1,0 +1,22 @@
+"""A relayed request carries the address of its client."""
+
+from typing import Any, cast
+
+import pytest
+from litestar.types import Scope
+
+from api.cluster.hop import forwarded_for
+
+
+@pytest.mark.parametrize(
+    ("scope", "headers"),
+    [
+        ({"client": ("192.0.2.1", 5000)}, {"x-forwarded-for": "192.0.2.1"}),
+        ({"client": ("2001:db8::1", 5000, 0, 0)}, {"x-forwarded-for": "2001:db8::1"}),
+        ({"client": None}, {}),
+    ],
+)
+def test_the_address_of_the_client_is_passed_on(
+    scope: dict[str, Any], headers: dict[str, str]
+) -> None:
+    assert forwarded_for(cast("Scope", scope)) == headers

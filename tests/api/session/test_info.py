@@ -1,0 +1,48 @@
+"""The information about a session has the fields of its manifest and of its progress."""
+
+import msgspec
+
+from api.session.info import session_info
+from storage.checkpoint import Checkpoint
+from storage.watermark import Unpersisted
+from tests.storage.conftest import new_manifest
+
+MANIFEST = new_manifest(user_id="alice").advanced_to(Checkpoint(7, 32_000, (), "damaged"))
+
+
+def test_an_active_session_shows_its_own_counts() -> None:
+    info = session_info(
+        MANIFEST,
+        location="/recordings/x.wav",
+        persisted_chunk_count=5,
+        unpersisted=Unpersisted(800, 0.25),
+        connections=2,
+    )
+    shown = msgspec.to_builtins(info)
+    assert shown == {
+        "session_id": MANIFEST.session_id,
+        "status": "active",
+        "user_id": "alice",
+        "sample_rate": 16000,
+        "channels": 1,
+        "format": "wav",
+        "total_chunks": 7,
+        "persisted_chunk_count": 5,
+        "duration_seconds": 1.0,
+        "file_path": "/recordings/x.wav",
+        "size_bytes": 32_080,
+        "unpersisted_bytes": 800,
+        "unpersisted_seconds": 0.25,
+        "connections": 2,
+        "created_at": "2026-01-01T00:00:00Z",
+        "completed_at": None,
+        "error": "damaged",
+    }
+
+
+def test_all_chunks_of_a_completed_session_are_persisted() -> None:
+    done = MANIFEST.completed(Checkpoint(9, 32_000), MANIFEST.created_at)
+    info = session_info(done, location="")
+    assert (info.status, info.total_chunks, info.persisted_chunk_count) == ("completed", 9, 9)
+    assert (info.unpersisted_bytes, info.connections) == (0, 0)
+    assert info.completed_at == MANIFEST.created_at

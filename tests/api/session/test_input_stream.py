@@ -1,0 +1,130 @@
+"""One input stream decodes its chunks in order, from its first byte to its end."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import DecodeError
+from api.session.input_stream import InputStream
+from api.session.ledger import Ledger
+from api.wire.errors import SessionCompletedError
+from storage.checkpoint import Checkpoint
+from storage.errors import StorageUnavailableError
+from storage.local import LocalStorage
+from storage.volume.recording import VolumeRecording
+from tests.audio import cut, decode, encode, pcm, speech, wav
+from tests.storage.conftest import new_manifest
+
+RATE = 22050
+FLAC = encode(speech(), "-c:a", "flac", "-f", "flac")
+
+
+@pytest.fixture
+async def recording(storage: LocalStorage) -> AsyncIterator[VolumeRecording]:
+    recording = await storage.create(new_manifest(sample_rate=RATE))
+    yield recording
+    recording.abandon()
+
+
+@pytest.fixture
+async def stream(recording: VolumeRecording) -> AsyncIterator[InputStream]:
+    stream = new_stream(recording)
+    yield stream
+    await stream.abort()
+
+
+def new_stream(recording: VolumeRecording) -> InputStream:
+    def fail(error: StorageUnavailableError) -> None:
+        pytest.fail(str(error))
+
+    ledger = Ledger(recording, gave_up=fail, appended=lambda: None)
+    return InputStream(
+        1, "wav", recording.manifest.pcm_format, launcher=DecoderLauncher(), ledger=ledger
+    )
+
+
+def audio_of(recording: VolumeRecording, folder: Path) -> bytes:
+    path = folder / f"{recording.manifest.session_id}.wav"
+    return path.read_bytes()[80:][: recording.checkpoint.pcm_bytes]
+
+
+async def test_raw_pcm_is_recorded_at_once_after_its_first_chunk(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path
+) -> None:
+    pieces = list(cut(pcm(1000), 300))
+    assert not stream.has_input
+    assert not stream.receive_now(pieces[0])  # its format is not known
+    await stream.receive(pieces[0])
+    assert all(stream.receive_now(piece) for piece in pieces[1:])
+    await stream.end()
+    assert audio_of(recording, tmp_path) == pcm(1000)
+    assert recording.checkpoint == Checkpoint(len(pieces), 2000)
+
+
+async def test_a_chunk_that_begins_a_file_is_not_recorded_at_once(stream: InputStream) -> None:
+    assert stream.new_file(FLAC[:100]) is None  # the first file of the stream
+    await stream.receive(pcm(100))
+    assert not stream.receive_now(FLAC[:100])
+    assert stream.new_file(FLAC[:100]) == FLAC[:100]
+
+
+async def test_a_container_is_decoded_to_its_last_frame(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path
+) -> None:
+    for piece in cut(FLAC, 5000):
+        assert not stream.receive_now(piece)
+        await stream.receive(piece)
+    await stream.end()
+    await stream.end()
+    assert audio_of(recording, tmp_path) == decode(FLAC, sample_rate=RATE)
+    assert recording.checkpoint.streams == ()
+
+
+async def test_nothing_is_recorded_after_the_end(
+    stream: InputStream, recording: VolumeRecording
+) -> None:
+    await stream.receive(pcm(100))
+    await stream.end()
+    with pytest.raises(SessionCompletedError):
+        await stream.receive(pcm(100))
+    assert recording.checkpoint.chunk_count == 1
+
+
+async def test_a_chunk_that_cannot_be_decoded_is_counted_and_reported(
+    stream: InputStream, recording: VolumeRecording
+) -> None:
+    broken = b"RIFF\0\0\0\0WAVEdata\1\0\0\0"
+    for count in (1, 2):
+        with pytest.raises(DecodeError):
+            await stream.receive(broken)
+        assert recording.checkpoint.chunk_count == count
+    assert recording.checkpoint.error
+
+
+async def test_a_restored_stream_continues_without_a_gap_or_a_repetition(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path
+) -> None:
+    pieces = list(cut(FLAC, 5000))
+    for piece in pieces[:10]:
+        await stream.receive(piece)
+    await stream.abort()
+    (saved,) = recording.checkpoint.streams
+    successor = new_stream(recording)
+    await successor.restore(saved, recording.read_input(1))
+    for piece in pieces[10:]:
+        await successor.receive(piece)
+    await successor.end()
+    assert audio_of(recording, tmp_path) == decode(FLAC, sample_rate=RATE)
+    assert recording.checkpoint.chunk_count == len(pieces)
+
+
+async def test_a_wav_with_a_signature_in_pieces_is_recorded(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path
+) -> None:
+    data = wav(pcm(500), sample_rate=RATE)
+    for piece in (data[:1], data[1:3], data[3:40], data[40:]):
+        await stream.receive(piece)
+    await stream.end()
+    assert audio_of(recording, tmp_path) == pcm(500)

@@ -1,0 +1,130 @@
+"""The ledger writes audio and its counts together, and tries again while the storage fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from api.session.ledger import Ledger
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.errors import StorageUnavailableError
+from storage.local import LocalStorage
+from storage.retry import Backoff
+from storage.volume.recording import VolumeRecording
+from tests.audio import pcm
+from tests.eventually import eventually
+from tests.storage.conftest import file_size_limit, new_manifest
+
+LARGE = pcm(200_000)  # written in a thread
+
+
+@pytest.fixture
+async def recording(storage: LocalStorage) -> AsyncIterator[VolumeRecording]:
+    recording = await storage.create(new_manifest())
+    yield recording
+    recording.abandon()
+
+
+class Events:
+    """What a ledger tells its session."""
+
+    def __init__(self) -> None:
+        self.failures: list[StorageUnavailableError] = []
+        self.appended = 0
+
+    def count(self) -> None:
+        self.appended += 1
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+def new_ledger(recording: VolumeRecording, events: Events, retries: int) -> Ledger:
+    return Ledger(
+        recording,
+        gave_up=events.failures.append,
+        appended=events.count,
+        backoff=Backoff(first_seconds=0.01, max_seconds=0.01, retries=retries),
+    )
+
+
+@pytest.fixture
+def ledger(recording: VolumeRecording, events: Events) -> Ledger:
+    return new_ledger(recording, events, retries=3)
+
+
+def audio_of(recording: VolumeRecording, folder: Path) -> bytes:
+    return (folder / f"{recording.manifest.session_id}.wav").read_bytes()[80:]
+
+
+async def test_audio_and_counts_of_several_streams_advance_together(
+    ledger: Ledger, recording: VolumeRecording, events: Events, tmp_path: Path
+) -> None:
+    ledger.append(1, pcm(100), b"state", chunks=1)
+    await ledger.append_persistently(2, LARGE, b"other", chunks=1)
+    assert recording.checkpoint == Checkpoint(
+        2,
+        200 + len(LARGE),
+        (StreamCheckpoint(1, 0, 0, b"state"), StreamCheckpoint(2, 0, 0, b"other")),
+    )
+    counts = ledger.counts()
+    assert (counts.chunk_count, counts.persisted_chunk_count) == (2, 0)
+    assert counts.duration_seconds == (200 + len(LARGE)) / 32_000
+    assert ledger.last_stream_number == 2
+    assert events.appended == 2
+    assert audio_of(recording, tmp_path) == pcm(100) + LARGE
+
+
+async def test_kept_input_counts_until_its_stream_has_ended(
+    ledger: Ledger, recording: VolumeRecording
+) -> None:
+    await ledger.keep_input(1, b"first")
+    await ledger.keep_input(1, b"second")
+    ledger.append(1, pcm(50), b"")
+    assert recording.checkpoint == Checkpoint(2, 100, (StreamCheckpoint(1, 11, 100, b""),))
+    assert [block async for block in recording.read_input(1)] == [b"firstsecond"]
+    await ledger.remove_stream(1, None)
+    assert recording.checkpoint == Checkpoint(2, 100)
+
+
+async def test_a_decode_error_is_recorded_with_at_most_200_bytes_of_text(
+    ledger: Ledger, recording: VolumeRecording
+) -> None:
+    await ledger.keep_input(1, b"first")
+    await ledger.fail(1, b"\x01", ValueError("é" * 500))
+    assert recording.checkpoint.error == "é" * 100
+    await ledger.remove_stream(1, ValueError("the end is damaged"))
+    assert recording.checkpoint == Checkpoint(1, 0, (), "the end is damaged")
+
+
+async def test_a_write_succeeds_when_the_disk_has_room_again(
+    recording: VolumeRecording, events: Events, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = new_ledger(recording, events, retries=1000)
+    # The limit leaves no room for the audio, as a full disk does.
+    with file_size_limit(4096):
+        writing = asyncio.create_task(ledger.append_persistently(1, LARGE, b"", chunks=1))
+        await eventually(lambda: "retrying" in caplog.text, awaiting="a write that failed")
+        assert not ledger.takes_at_once(1)
+    await writing
+    assert audio_of(recording, tmp_path) == LARGE
+    assert events.failures == []
+
+
+async def test_after_the_last_retry_nothing_more_is_written(
+    ledger: Ledger, recording: VolumeRecording, events: Events
+) -> None:
+    recording.abandon()  # from now on every write fails
+    for _ in range(2):
+        with pytest.raises(StorageUnavailableError):
+            await ledger.append_persistently(1, pcm(10), b"", chunks=1)
+    assert len(events.failures) == 1
+    assert recording.checkpoint == Checkpoint()
+
+
+def test_a_large_chunk_is_not_written_at_once(ledger: Ledger) -> None:
+    assert ledger.takes_at_once(256 * 1024)
+    assert not ledger.takes_at_once(256 * 1024 + 1)

@@ -1,0 +1,87 @@
+"""Ctrl-C: the first one finishes the session, the second one ends the command at once."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from tests.audio import pcm, wav
+from tests.clients.python.cli.command import events, start
+from tests.eventually import eventually
+from tests.service import Service
+
+
+def recorded_pcm(service: Service, session_id: str) -> bytes:
+    return service.pcm(session_id)
+
+
+def next_event(stdout: IO[str] | None, name: str) -> dict[str, Any]:
+    assert stdout is not None
+    while True:
+        (event,) = events(stdout.readline())
+        if event["event"] == name:
+            return event
+
+
+def server_environ(service: Service) -> dict[str, str]:
+    return {"SERCUESCRIBE_SERVER": service.url}
+
+
+def test_ctrl_c_finishes_the_session(service: Service) -> None:
+    with start(
+        "record", "-", "--json", stdin=subprocess.PIPE, environ=server_environ(service)
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write("four")
+        process.stdin.flush()
+        session_id = next_event(process.stdout, "session")["session_id"]
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert events(out)[-1]["event"] == "completed"
+    assert service.manifest(session_id)["status"] == "completed"
+    assert recorded_pcm(service, session_id) == b"four"
+
+
+async def test_ctrl_c_before_any_input_quits_at_once(service: Service) -> None:
+    with start("record", "-", stdin=subprocess.PIPE, environ=server_environ(service)) as process:
+        waiting = psutil.Process(process.pid)
+        await eventually(
+            lambda: waiting.status() == psutil.STATUS_SLEEPING and handles_sigint(process.pid),
+            awaiting="a process that waits for input",
+        )
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        assert (process.returncode, process.communicate()) == (130, ("", ""))
+
+
+def handles_sigint(pid: int) -> bool:
+    """Return whether the process handles SIGINT on its event loop, which also catches SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)  # type: ignore[index]
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_second_ctrl_c_quits_at_once_and_keeps_the_session_active(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    service = start_service()
+    path = tmp_path / "long.wav"
+    path.write_bytes(wav(pcm(44100 * 60)))
+    with start("record", path, "--realtime", "--json", environ=server_environ(service)) as process:
+        session_id = next_event(process.stdout, "session")["session_id"]
+        while next_event(process.stdout, "progress")["acked"] < 2:
+            pass
+        service.kill()
+        process.send_signal(signal.SIGINT)
+        next_event(process.stdout, "progress")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == f"sercuescribe: session {session_id} is not finished\n"
+    service.start()
+    assert service.get(f"/api/audio/sessions/{session_id}").json()["status"] == "active"

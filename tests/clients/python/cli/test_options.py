@@ -1,0 +1,25 @@
+"""The options that every command has."""
+
+from tests.clients.python.cli.command import run
+from tests.service import Service
+
+
+def test_an_invalid_address_is_exit_code_2() -> None:
+    assert run("sessions", "list", "--server", "ftp://x").returncode == 2
+
+
+def test_the_server_and_the_key_may_be_variables(service: Service) -> None:
+    environ = {"SERCUESCRIBE_SERVER": service.url, "SERCUESCRIBE_KEY": "ignored"}
+    assert run("sessions", "list", environ=environ).returncode == 0
+    assert "SERCUESCRIBE_KEY" in run("sessions", "list", "--help").stdout
+
+
+def test_an_option_counts_more_than_its_variable(service: Service) -> None:
+    environ = {"SERCUESCRIBE_SERVER": "http://127.0.0.1:1"}
+    assert run("sessions", "list", "--server", service.url, environ=environ).returncode == 0
+
+
+def test_a_negative_time_of_retries_is_refused() -> None:
+    refused = run("download", "x", "--retry-timeout", "-1")
+    assert refused.returncode == 2
+    assert "--retry-timeout" in refused.stderr

@@ -1,0 +1,41 @@
+"""The right to write one session."""
+
+import pytest
+
+from storage.errors import OwnedElsewhereError
+from storage.s3 import S3Storage
+from storage.s3.writing.recording import S3Recording
+from tests.conftest import ManualClock
+from tests.faults import FaultyStore
+from tests.storage.s3.conftest import (
+    LEASE_SECONDS,
+    manifest_of,
+)
+from tests.storage.test_conformance import LATER
+
+
+async def test_other_nodes_know_the_owner_of_a_session_while_its_lease_lasts(
+    writer: S3Storage, reader: S3Storage, recording: S3Recording, clock: ManualClock
+) -> None:
+    manifest = await manifest_of(reader, recording)
+    assert await reader.owner(manifest) == "http://node.example"
+    assert await writer.owner(manifest) is None
+    with pytest.raises(OwnedElsewhereError):
+        await reader.open(manifest)
+    with pytest.raises(OwnedElsewhereError):
+        await reader.delete(manifest)
+    clock.seconds += LEASE_SECONDS + 1
+    assert await reader.owner(manifest) is None
+    await writer._node._renew()
+    assert await reader.owner(manifest) is not None
+    await recording.release()
+    assert await reader.owner(manifest) is None
+
+
+async def test_the_owner_of_a_completed_session_is_none_without_a_request(
+    store: FaultyStore, reader: S3Storage, recording: S3Recording
+) -> None:
+    completed = await recording.complete(LATER)
+    since = len(store.requests)
+    assert await reader.owner(completed) is None
+    assert not [r for r in store.requests[since:] if "_nodes/" in r.path]

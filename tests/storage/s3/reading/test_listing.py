@@ -1,0 +1,61 @@
+"""Pages of the session list are read with the index, newest first."""
+
+from uuid import UUID
+
+import pytest
+
+from storage.errors import RecordingNotFoundError
+from storage.s3 import S3Storage
+from storage.s3.reading.listing import read_manifest, read_page
+from tests.storage.conftest import new_manifest
+from tests.storage.test_conformance import LATER
+
+
+async def created(storage: S3Storage, *users: str | None) -> list[str]:
+    """Create a completed session for each user; return the ids, newest first."""
+    ids = []
+    for user in users:
+        recording = await storage.create(new_manifest(user_id=user))
+        await recording.complete(LATER)
+        ids.append(recording.manifest.session_id)
+    return ids[::-1]
+
+
+async def listed(
+    storage: S3Storage, cursor: str | None = None, user: str | None = None
+) -> list[str]:
+    page = await read_page(storage._bucket, status=None, user_id=user, limit=2, cursor=cursor)
+    return [manifest.session_id for manifest in page.manifests]
+
+
+async def test_pages_follow_each_other_without_a_gap(writer: S3Storage) -> None:
+    ids = await created(writer, None, "alice", None)
+    first = await read_page(writer._bucket, status=None, user_id=None, limit=2, cursor=None)
+    assert [manifest.session_id for manifest in first.manifests] == ids[:2]
+    assert first.next_cursor == ids[1]
+    assert await listed(writer, cursor=ids[1]) == ids[2:]
+
+
+async def test_a_user_has_pages_of_its_own(writer: S3Storage) -> None:
+    ids = await created(writer, "alice", "bob", "alice", "alice")
+    alice = [ids[0], ids[1], ids[3]]
+    assert await listed(writer, user="alice") == alice[:2]
+    assert await listed(writer, user="alice", cursor=alice[1]) == alice[2:]
+    assert await listed(writer, user="mallory") == []
+
+
+async def test_a_damaged_manifest_hides_its_own_session_only(
+    writer: S3Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = await created(writer, None, None)
+    await writer._bucket.put(f"{ids[0]}.json", b"{")
+    assert await listed(writer) == ids[1:]
+    assert f"left out of the list: {ids[0]}" in caplog.text
+
+
+async def test_an_entry_of_the_index_without_a_manifest_is_skipped(writer: S3Storage) -> None:
+    ids = await created(writer, None, None)
+    await writer._bucket.delete([f"{ids[0]}.json"])
+    assert await listed(writer) == ids[1:]
+    with pytest.raises(RecordingNotFoundError):
+        await read_manifest(writer._bucket, UUID(ids[0]))

@@ -1,0 +1,74 @@
+"""A node without a spool restores what the final file and the open streams still need."""
+
+from pathlib import Path
+
+import pytest
+
+from storage import wav
+from storage.checkpoint import StreamCheckpoint
+from storage.errors import StorageUnavailableError
+from storage.s3 import S3Storage
+from storage.s3.keys import SessionKeys
+from tests.audio import pcm
+from tests.conftest import ManualClock
+from tests.storage.conftest import new_manifest
+from tests.storage.s3.conftest import (
+    LEASE_SECONDS,
+    LONG_AUDIO,
+    PART_BYTES,
+    OpenS3,
+    abandoned_session,
+)
+from tests.storage.test_conformance import LATER, append
+
+INPUT = b"input of an open stream"
+
+
+async def test_audio_that_is_in_parts_already_is_not_fetched(
+    open_s3: OpenS3, clock: ManualClock, tmp_path: Path
+) -> None:
+    session_id = await abandoned_session(open_s3, tmp_path / "one", clock)
+    storage = open_s3(tmp_path / "other")
+    await storage.start()
+    recording = await storage.open(await storage.manifest(session_id))
+    first = PART_BYTES - wav.HEADER_BYTES
+    assert recording.spool.read(0, first) == LONG_AUDIO[:first]
+    assert not recording.spool.holds(first, first + 2)
+    assert recording.spool.holds(20_000 - 20_000 % PART_BYTES, 20_000)
+    append(recording, LONG_AUDIO[20_000:])
+    await recording.complete(LATER)
+    whole = await storage._bucket.get(SessionKeys(session_id).audio)
+    assert whole[wav.HEADER_BYTES :] == LONG_AUDIO
+    await storage.stop()
+
+
+@pytest.fixture
+async def open_stream(writer: S3Storage, clock: ManualClock) -> SessionKeys:
+    """A session of a dead node, with kept input of one stream."""
+    recording = await writer.create(new_manifest())
+    recording.keep_input(1, 0, INPUT)
+    append(recording, pcm(100), StreamCheckpoint(1, len(INPUT), 200, b""))
+    await recording.flush()
+    recording.abandon()
+    clock.seconds += LEASE_SECONDS + 1
+    return SessionKeys.of(recording.manifest)
+
+
+async def test_kept_input_of_an_open_stream_is_restored(
+    open_stream: SessionKeys, reader: S3Storage
+) -> None:
+    await reader._node._renew()
+    recording = await reader.open(await reader.manifest(open_stream.session_id))
+    assert b"".join([block async for block in recording.read_input(1)]) == INPUT
+    assert recording.spool.read(0, 200) == pcm(100)
+    await recording.release()
+
+
+async def test_a_session_whose_input_is_not_whole_is_not_continued(
+    open_stream: SessionKeys, reader: S3Storage
+) -> None:
+    await reader._node._renew()
+    (key,) = await reader._bucket.keys(open_stream.inputs)
+    await reader._bucket.put(key, INPUT[:-1])
+    with pytest.raises(StorageUnavailableError, match="is not whole"):
+        await reader.open(await reader.manifest(open_stream.session_id))
