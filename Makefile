@@ -59,6 +59,7 @@ lint: .venv/.dev node_modules/.installed ## Check style, spelling, types and imp
 	PYTHONPATH=.:clients/python/src $(BIN)/lint-imports --no-cache
 	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 clients/js web/page tests *.mjs
 	$(NODE) node_modules/typescript/bin/tsc
+	$(NODE) node_modules/typescript/bin/tsc -p tests/clients/js
 
 format: .venv/.dev ## Put the code into its one format
 	$(BIN)/ruff check --fix

@@ -9,8 +9,5 @@ export default [
     files: ['clients/js/microphone-worklet.js'],
     languageOptions: { globals: globals.audioWorklet },
   },
-  {
-    files: ['tests/**/*.mjs'],
-    languageOptions: { globals: { ...globals.node, client: 'readonly', clientEvents: 'readonly' } },
-  },
+  { files: ['tests/**/*.mjs'], languageOptions: { globals: globals.node } },
 ];

@@ -80,12 +80,17 @@ def _listen(host: str, port: int) -> socket.socket:
 def _with_node_url(settings: Settings, host: str, port: int) -> Settings:
     """Return ``settings`` with NODE_URL filled in.
 
-    If the service listens on all addresses, it is the address of this machine's host name.
+    If the service listens on all addresses, it is the address of this machine's host name. With
+    the local backend there are no other nodes, and NODE_URL stays empty.
     """
-    if settings.node_url:
+    if settings.node_url or settings.storage_backend == "local":
         return settings
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound to
-        host = socket.gethostbyname(socket.gethostname())
+        try:
+            host = socket.gethostbyname(socket.gethostname())
+        except OSError as error:
+            name = socket.gethostname()
+            sys.exit(f"sercuescribe: the host name {name} has no address ({error}): set NODE_URL")
     return msgspec.structs.replace(settings, node_url=f"http://{host}:{port}")
 
 

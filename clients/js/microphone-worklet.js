@@ -5,21 +5,23 @@
 class MicrophoneProcessor extends AudioWorkletProcessor {
   #channels;
   #chunkFrames;
-  #samples;
+  #samples; // of the next chunk
   #filledFrames = 0; // frames in #samples
   #totalFrames = 0; // of all chunks
   #peak = 0;
   #sumOfSquares = 0;
   #isStopped = false;
 
+  /** @param {{ processorOptions: { channels: number, chunkFrames: number } }} options */
   constructor({ processorOptions }) {
     super();
     this.#channels = processorOptions.channels;
     this.#chunkFrames = processorOptions.chunkFrames;
-    this.#startChunk();
+    this.#samples = this.#createSamples();
     this.port.onmessage = () => this.#stop();
   }
 
+  /** @param {Float32Array[][]} inputs */
   process([input]) {
     // An input without a connected source has no channels; it is not silence, and adds no frames.
     if (this.#isStopped || input.length === 0) return !this.#isStopped;
@@ -33,6 +35,10 @@ class MicrophoneProcessor extends AudioWorkletProcessor {
     return true;
   }
 
+  /**
+   * @param {number} channel
+   * @param {number} sample
+   */
   #write(channel, sample) {
     const place = 2 * (this.#filledFrames * this.#channels + channel);
     const value = Math.max(-32768, Math.min(32767, Math.round(sample * 32768)));
@@ -45,14 +51,14 @@ class MicrophoneProcessor extends AudioWorkletProcessor {
     const chunk = this.#samples.buffer.slice(0, 2 * this.#filledFrames * this.#channels);
     const rms = Math.sqrt(this.#sumOfSquares / (this.#filledFrames * this.#channels));
     this.port.postMessage({ chunk, level: { peak: this.#peak, rms } }, [chunk]);
-    this.#startChunk();
-  }
-
-  #startChunk() {
-    this.#samples = new DataView(new ArrayBuffer(2 * this.#channels * this.#chunkFrames));
+    this.#samples = this.#createSamples();
     this.#filledFrames = 0;
     this.#peak = 0;
     this.#sumOfSquares = 0;
+  }
+
+  #createSamples() {
+    return new DataView(new ArrayBuffer(2 * this.#channels * this.#chunkFrames));
   }
 
   #stop() {

@@ -84,7 +84,7 @@ export interface Sink {
   failed(error: unknown): void;
 }
 
-/** A source of chunks for `SessionClient.start`. */
+/** A source of chunks. */
 export interface Source {
   open(wanted: Parameters): Promise<Parameters>;
   start(sink: Sink): Promise<void>;
@@ -93,6 +93,9 @@ export interface Source {
   /** End at once. If it is missing, the client calls `stop`. */
   cancel?(): Promise<void>;
 }
+
+/** The argument of `SessionClient.start`. */
+export type AudioInput = MediaStream | Source | AsyncIterable<Chunk> | ReadableStream<Chunk>;
 
 export declare class SessionError extends Error {
   /** A code of the service, or one of the client. */
@@ -121,9 +124,7 @@ export declare class SessionClient extends EventTarget {
   static resume(id: string, options?: Partial<SessionOptions>): Promise<FinalMessage>;
   static discard(id: string): Promise<void>;
 
-  start(
-    source?: MediaStream | Source | AsyncIterable<Chunk> | ReadableStream<Chunk> | null,
-  ): Promise<void>;
+  start(source?: AudioInput | null): Promise<void>;
   send(chunk: Chunk): Promise<void>;
   flush(): Promise<void>;
   stop(): Promise<FinalMessage>;

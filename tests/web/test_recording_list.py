@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.audio import decode, pcm, speech
 from tests.eventually import eventually
@@ -150,6 +150,27 @@ async def test_a_recording_is_deleted_only_after_confirmation(
         await page.get_by_text("No recordings yet").wait_for()
     assert service.get(f"/api/audio/sessions/{session_id}").status_code == 404
     assert not service.wav(session_id).exists()
+
+
+async def test_a_recording_that_leaves_the_list_before_its_deletion_is_answered_is_no_error(
+    browser: PageBrowser, service: Service
+) -> None:
+    await service.record(pcm(10))
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+
+        async def delay_deletion(route: Route) -> None:
+            answer = await route.fetch()
+            if route.request.method == "DELETE":
+                await page.get_by_text("No recordings yet").wait_for()
+            await route.fulfill(response=answer)
+
+        await page.route("**/api/audio/sessions/*", delay_deletion)
+        await card(page).get_by_role("button", name="Delete").click()
+        async with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+            await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await page.evaluate("fetch('health')")  # answered after the page has seen the deletion
+        await expect(page.locator("#notices")).to_be_empty()
 
 
 async def test_a_long_list_is_shown_in_pages_and_can_be_filtered(

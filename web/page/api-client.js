@@ -1,3 +1,5 @@
+/** @import { ErrorBody, Session, SessionPage, SessionToken, Waveform } from './types.js' */
+
 /** The URL of the service that served this module. */
 export const SERVICE_URL = new URL('..', import.meta.url);
 
@@ -9,7 +11,11 @@ const DECLINED_PROMPT_INTERVAL_MS = 30_000; // no prompt for this time after the
 
 /** An error response of the service. */
 export class ApiError extends Error {
-  constructor(status,{ error = `The service answered with status ${status}.`, code = null } = {}) {
+  /**
+   * @param {number} status 0 if there was no response
+   * @param {ErrorBody} body
+   */
+  constructor(status, { error = `The service answered with status ${status}.`, code = null } = {}) {
     super(error);
     this.status = status;
     this.code = code;
@@ -18,19 +24,22 @@ export class ApiError extends Error {
 
 /** Send requests to the service with one key. */
 export class ApiClient {
-  #promptForKey; // (text) => Promise<string | null>
+  #promptForKey;
+  /** @type {Promise<string> | null} */
   #keyPrompt = null;
   #declinedAt = -Infinity;
   #key = sessionStorage.getItem(KEY_STORAGE_NAME);
-  #tokens = new Map();
+  /** @type {Map<string, SessionToken>} */
+  #tokens = new Map(); // by session id
 
+  /** @param {(text: string) => Promise<string | null>} promptForKey */
   constructor(promptForKey) {
     this.#promptForKey = promptForKey;
   }
 
   /** The options of a `SessionClient` with the same key. */
   get credentials() {
-    return { token: this.#key, refreshToken: this.#key && (() => this.renewKey()) };
+    return { token: this.#key, refreshToken: this.#key ? () => this.renewKey() : undefined };
   }
 
   /** Ask the user for another key and return it, unless the user has just cancelled. */
@@ -46,35 +55,67 @@ export class ApiClient {
     return await this.#keyPrompt;
   }
 
+  /**
+   * Return a page of sessions.
+   *
+   * @param {{ status: string, cursor?: string | null, limit: number }} query status: '' for all
+   * @returns {Promise<SessionPage>}
+   */
   list({ status, cursor, limit }) {
     const filters = { ...(status && { status }), ...(cursor && { cursor }) };
-    return this.#requestJson(`${SESSIONS}?${new URLSearchParams({ limit, ...filters })}`);
+    const query = new URLSearchParams({ limit: String(limit), ...filters });
+    return this.#requestJson(`${SESSIONS}?${query}`);
   }
 
+  /**
+   * @param {string} id
+   * @returns {Promise<Session>}
+   */
   info(id) {
     return this.#requestJson(`${SESSIONS}/${id}`);
   }
 
+  /**
+   * @param {string} id
+   * @returns {Promise<{ session: Session }>}
+   */
   close(id) {
     return this.#requestJson(`${SESSIONS}/${id}/close`, { method: 'POST' });
   }
 
+  /** @param {string} id */
   async delete(id) {
     await this.#requestJson(`${SESSIONS}/${id}`, { method: 'DELETE' });
     this.#tokens.delete(id);
   }
 
-  /** Return the lowest and highest samples of at most `width` pixels. */
+  /**
+   * Return the lowest and highest samples of at most `width` pixels.
+   *
+   * @param {string} id
+   * @param {number} width
+   * @returns {Promise<Waveform>}
+   */
   waveform(id, width) {
     return this.#requestJson(`${SESSIONS}/${id}/waveform?width=${width}`);
   }
 
-  /** Return a URL of the completed file. With a bucket, it is a presigned URL of the store. */
-  async downloadUrl(id) {
-    return (await this.#requestJson(`${SESSIONS}/${id}/download`)).url;
+  /**
+   * Return a URL of the completed file. With a bucket, it is a presigned URL of the store.
+   *
+   * @param {string} id
+   * @returns {Promise<{ url: string }>}
+   */
+  downloadLink(id) {
+    return this.#requestJson(`${SESSIONS}/${id}/download`);
   }
 
-  /** Return a URL of the audio with a token, for elements and links, which send no headers. */
+  /**
+   * Return a URL of the audio with a token, for elements and links, which send no headers.
+   *
+   * @param {string} id
+   * @param {Record<string, string>} query
+   */
   async audioUrl(id, query) {
     const url = new URL(`${SESSIONS}/${id}/audio?${new URLSearchParams(query)}`, SERVICE_URL);
     const token = await this.#getReadToken(id);
@@ -82,12 +123,21 @@ export class ApiClient {
     return url.href;
   }
 
-  /** Forget the session's read token, so that the next request gets another one. */
+  /**
+   * Forget the session's read token, so that the next request gets another one.
+   *
+   * @param {string} id
+   */
   forgetToken(id) {
     this.#tokens.delete(id);
   }
 
-  /** Open a WebSocket that sends the session's PCM from a frame on, or from `now`. */
+  /**
+   * Open a WebSocket that sends the session's PCM from a frame on, or from `now`.
+   *
+   * @param {string} id
+   * @param {number | 'now'} from
+   */
   async listen(id, from) {
     const url = new URL(`api/ws/audio/${id}/listen?from=${from}`, SERVICE_URL);
     url.protocol = url.protocol.replace('http', 'ws');
@@ -109,21 +159,28 @@ export class ApiClient {
     return key;
   }
 
-  /** Return a token that may read one session; null without authentication. */
+  /**
+   * Return a token that may read one session; null without authentication.
+   *
+   * @param {string} id
+   */
   async #getReadToken(id) {
     if (!this.#key) return null;
     const known = this.#tokens.get(id);
     const isFresh = known && Date.parse(known.expires_at) - Date.now() > MIN_TOKEN_LIFETIME_MS;
     if (isFresh) return known.token;
     const body = JSON.stringify({ scope: 'read' });
+    /** @type {SessionToken} */
     const created = await this.#requestJson(`${SESSIONS}/${id}/tokens`, { method: 'POST', body });
     this.#tokens.set(id, created);
     return created.token;
   }
 
   /**
+   * @template Body
    * @param {string} path
    * @param {{ method?: string, body?: string }} options
+   * @returns {Promise<Body>} the body, as the endpoint promises it
    */
   async #requestJson(path, options = {}) {
     const usedKey = this.#key;
@@ -138,9 +195,14 @@ export class ApiClient {
     return body;
   }
 
-  async #fetch(path, { method = 'GET', body = undefined }) {
-    const headers = body ? { 'Content-Type': 'application/json' } : {};
-    if (this.#key) headers.Authorization = `Bearer ${this.#key}`;
+  /**
+   * @param {string} path
+   * @param {{ method?: string, body?: string }} options
+   */
+  async #fetch(path, { method = 'GET', body }) {
+    const headers = new Headers();
+    if (body) headers.set('Content-Type', 'application/json');
+    if (this.#key) headers.set('Authorization', `Bearer ${this.#key}`);
     try {
       const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
       return await fetch(new URL(path, SERVICE_URL), { method, body, headers, signal });

@@ -6,7 +6,11 @@ const DATE_TIME_FORMAT = new Intl.DateTimeFormat(undefined, {
 });
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** Return seconds as `1:02:03`, optionally with tenths. */
+/**
+ * Return seconds as `1:02:03`, optionally with tenths.
+ *
+ * @param {number} seconds
+ */
 export function formatClock(seconds, { tenths = false } = {}) {
   const wholeTenths = Math.floor(Math.max(0, seconds) * 10 + 1e-6);
   const whole = Math.floor(wholeTenths / 10);
@@ -16,7 +20,11 @@ export function formatClock(seconds, { tenths = false } = {}) {
   return parts.join(':') + (tenths ? `.${wholeTenths % 10}` : '');
 }
 
-/** Return seconds in words, for screen readers: `1 minute 2 seconds`. */
+/**
+ * Return seconds in words, for screen readers: `1 minute 2 seconds`.
+ *
+ * @param {number} seconds
+ */
 export function formatSpokenDuration(seconds) {
   const whole = Math.round(seconds);
   /** @type {[number, string][]} */
@@ -30,7 +38,11 @@ export function formatSpokenDuration(seconds) {
   return parts.map(([count, unit]) => `${count} ${unit}${count === 1 ? '' : 's'}`).join(' ');
 }
 
-/** Return bytes with a unit, in powers of ten. */
+/**
+ * Return bytes with a unit, in powers of ten.
+ *
+ * @param {number} bytes
+ */
 export function formatBytes(bytes) {
   let power = 0;
   while (bytes >= 1000 ** (power + 1) && power < UNITS.length - 1) power++;
@@ -38,16 +50,25 @@ export function formatBytes(bytes) {
   return `${power > 1 && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[power]}`;
 }
 
-/** Return an ISO 8601 date in the user's time zone and language. */
-export function formatDateTime(text) {
-  return DATE_TIME_FORMAT.format(new Date(text));
+/**
+ * Return a date, in ISO 8601 if it is a text, in the user's time zone and language.
+ *
+ * @param {string | Date} date
+ */
+export function formatDateTime(date) {
+  return DATE_TIME_FORMAT.format(new Date(date));
 }
 
-/** Convert a peak from 0 to 1 to decibels below full scale. */
+/**
+ * Convert a peak from 0 to 1 to decibels below full scale.
+ *
+ * @param {number} peak
+ */
 export function toDecibels(peak) {
   return 20 * Math.log10(peak);
 }
 
+/** @param {number} number */
 function padTwoDigits(number) {
   return String(number).padStart(2, '0');
 }

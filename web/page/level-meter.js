@@ -8,7 +8,12 @@ const ANNOUNCE_INTERVAL_MS = 1000;
 const MEASURE_INTERVAL_MS = 50;
 const WINDOW_FRAMES = 2048;
 
-/** Call `onPeak` with the peaks of a MediaStream; return a function that stops it. */
+/**
+ * Call `onPeak` with the peaks of a MediaStream; return a function that stops it.
+ *
+ * @param {MediaStream} stream
+ * @param {(peak: number) => void} onPeak
+ */
 export function measurePeaks(stream, onPeak) {
   const context = new AudioContext();
   const analyser = new AnalyserNode(context, { fftSize: WINDOW_FRAMES });
@@ -30,16 +35,18 @@ export class LevelMeter {
   #heldDecibels = FLOOR_DECIBELS;
   #announcedAt = 0;
 
+  /** @param {Record<'meter' | 'decibels' | 'clip', HTMLElement>} parts */
   constructor({ meter, decibels: text, clip }) {
     this.#parts = { meter, text, clip };
   }
 
+  /** @param {number} peak from 0 to 1 */
   show(peak) {
     const level = Math.max(FLOOR_DECIBELS, toDecibels(peak));
     this.#heldDecibels = Math.max(level, this.#heldDecibels - HELD_PEAK_FALL_DECIBELS);
     const { meter, text, clip } = this.#parts;
-    meter.style.setProperty('--level', toFraction(level));
-    meter.style.setProperty('--held', toFraction(this.#heldDecibels));
+    meter.style.setProperty('--level', String(toFraction(level)));
+    meter.style.setProperty('--held', String(toFraction(this.#heldDecibels)));
     const isSilent = this.#heldDecibels === FLOOR_DECIBELS;
     setText(text, isSilent ? '−∞ dB' : `${Math.round(this.#heldDecibels)} dB`);
     if (peak >= CLIPPING_PEAK) clip.hidden = false;
@@ -58,15 +65,17 @@ export class LevelMeter {
     this.#parts.clip.hidden = true;
   }
 
+  /** @param {number} level in decibels */
   #announce(level) {
     this.#announcedAt = performance.now();
     const { meter } = this.#parts;
-    meter.setAttribute('aria-valuenow', Math.round(level));
+    meter.setAttribute('aria-valuenow', String(Math.round(level)));
     const isSilent = level === FLOOR_DECIBELS;
     meter.setAttribute('aria-valuetext', isSilent ? 'silence' : `${Math.round(level)} decibels`);
   }
 }
 
+/** @param {number} level in decibels */
 function toFraction(level) {
   return 1 - level / FLOOR_DECIBELS;
 }

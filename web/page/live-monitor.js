@@ -1,3 +1,8 @@
+/** @import { ApiClient } from './api-client.js' */
+/** @import { ErrorBody } from './types.js' */
+
+import { ApiError } from './api-client.js';
+
 const COLUMN_SECONDS = 0.05;
 const POSITION_BYTES = 8; // before the samples of each message
 const PLAYBACK_DELAY_SECONDS = 0.2; // a buffer against jitter
@@ -12,18 +17,27 @@ export class LiveMonitor {
   #api;
   #id;
   #listener;
+  /** @type {WebSocket | null} */
   #socket = null;
-  #format = null;
+  #format = { rate: 0, channels: 0 }; // of the session; known before the first samples
+  /** @type {ErrorBody | null} */
   #lastError = null; // of the last error message; it gives the reason of the close code
   /** @type {number | 'now'} */
   #nextFrame = 'now'; // where the next connection continues
   #isStopped = false;
-  #timer = null;
+  /** @type {number | undefined} */
+  #timer;
   #column = { frames: 0, peak: 0 };
-  #context = null;
+  /** @type {AudioContext | null} */
+  #context = null; // null: muted
   #playedUntilSeconds = 0;
 
-  /** `listener` has `onPeak(value)`, for each column of the waveform, and `onState(text)`. */
+  /**
+   * @param {ApiClient} api
+   * @param {string} id of the session
+   * @param {{ onPeak: (peak: number) => void, onState: (text: string) => void }} listener
+   *   `onPeak` is called for each column of the waveform, `onState` with a text for the user.
+   */
   constructor(api, id, listener) {
     this.#api = api;
     this.#id = id;
@@ -32,17 +46,12 @@ export class LiveMonitor {
 
   async start() {
     try {
-      this.#socket = await this.#api.listen(this.#id, this.#nextFrame);
+      this.#connect(await this.#api.listen(this.#id, this.#nextFrame));
     } catch (error) {
-      if (FINAL_HTTP_STATUSES.has(error.status)) this.#finish(error.message);
+      const isFinal = error instanceof ApiError && FINAL_HTTP_STATUSES.has(error.status);
+      if (isFinal) this.#finish(error.message);
       else this.#scheduleRetry();
-      return;
     }
-    this.#lastError = null;
-    if (this.#isStopped) return this.#socket.close();
-    this.#socket.binaryType = 'arraybuffer';
-    this.#socket.onmessage = ({ data }) => this.#receive(data);
-    this.#socket.onclose = ({ code }) => this.#handleClose(code);
   }
 
   stop() {
@@ -64,6 +73,17 @@ export class LiveMonitor {
     this.#context = null;
   }
 
+  /** @param {WebSocket} socket */
+  #connect(socket) {
+    this.#socket = socket;
+    this.#lastError = null;
+    if (this.#isStopped) return socket.close();
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = ({ code }) => this.#handleClose(code);
+  }
+
+  /** @param {string | ArrayBuffer} data */
   #receive(data) {
     if (typeof data === 'string') {
       const message = JSON.parse(data);
@@ -78,9 +98,10 @@ export class LiveMonitor {
     const samples = new Int16Array(data, POSITION_BYTES);
     this.#nextFrame = position + samples.length / this.#format.channels;
     this.#measurePeaks(samples);
-    if (this.#context) this.#play(samples);
+    if (this.#context) this.#play(samples, this.#context);
   }
 
+  /** @param {Int16Array} samples */
   #measurePeaks(samples) {
     const { rate, channels } = this.#format;
     const columnFrames = rate * COLUMN_SECONDS;
@@ -95,24 +116,29 @@ export class LiveMonitor {
     }
   }
 
-  #play(samples) {
+  /**
+   * @param {Int16Array} samples
+   * @param {AudioContext} context
+   */
+  #play(samples, context) {
     const { rate, channels } = this.#format;
-    const now = this.#context.currentTime;
+    const now = context.currentTime;
     if (this.#playedUntilSeconds < now) this.#playedUntilSeconds = now + PLAYBACK_DELAY_SECONDS;
     if (this.#playedUntilSeconds > now + MAX_PLAYBACK_DELAY_SECONDS) return;
-    const buffer = this.#context.createBuffer(channels, samples.length / channels, rate);
+    const buffer = context.createBuffer(channels, samples.length / channels, rate);
     for (let channel = 0; channel < channels; channel++) {
       const plane = buffer.getChannelData(channel);
       for (let frame = 0; frame < plane.length; frame++) {
         plane[frame] = samples[frame * channels + channel] / FULL_SCALE;
       }
     }
-    const player = new AudioBufferSourceNode(this.#context, { buffer });
-    player.connect(this.#context.destination);
+    const player = new AudioBufferSourceNode(context, { buffer });
+    player.connect(context.destination);
     player.start(this.#playedUntilSeconds);
     this.#playedUntilSeconds += buffer.duration;
   }
 
+  /** @param {number} code */
   #handleClose(code) {
     if (this.#isStopped) return;
     if (code === NORMAL_CLOSURE) this.#finish('The recording is finished.');
@@ -126,6 +152,7 @@ export class LiveMonitor {
     this.#scheduleRetry();
   }
 
+  /** @param {string} text */
   #finish(text) {
     this.#listener.onState(text);
     this.stop();

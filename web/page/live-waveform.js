@@ -1,3 +1,5 @@
+import { get2dContext } from './elements.js';
+
 const BAR_PIXELS = 2; // CSS pixels, like the gap
 const GAP_PIXELS = 1;
 const MAX_COLUMNS = 4096; // no screen is wider; hidden tabs do not draw and trim the list
@@ -5,15 +7,21 @@ const MAX_COLUMNS = 4096; // no screen is wider; hidden tabs do not draw and tri
 /** A scrolling waveform with the newest column on the right. */
 export class LiveWaveform {
   #canvas;
+  /** @type {number[]} */
   #peaks = []; // from 0 to 1, one per column
   #isDrawScheduled = false;
 
+  /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.#canvas = canvas;
     new ResizeObserver(() => this.#scheduleDraw()).observe(canvas);
   }
 
-  /** Add a column: the peak of its samples, from 0 to 1. */
+  /**
+   * Add a column.
+   *
+   * @param {number} peak of its samples, from 0 to 1
+   */
   push(peak) {
     this.#peaks.push(Math.min(1, peak));
     if (this.#peaks.length > 2 * MAX_COLUMNS) this.#peaks.splice(0, MAX_COLUMNS);
@@ -41,7 +49,7 @@ export class LiveWaveform {
     this.#canvas.height = height * scale;
     const columns = Math.ceil(width / (BAR_PIXELS + GAP_PIXELS));
     this.#peaks.splice(0, this.#peaks.length - columns);
-    const context = this.#canvas.getContext('2d');
+    const context = get2dContext(this.#canvas);
     context.scale(scale, scale);
     context.fillStyle = getComputedStyle(this.#canvas).color;
     const left = width - this.#peaks.length * (BAR_PIXELS + GAP_PIXELS);

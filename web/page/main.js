@@ -1,5 +1,6 @@
 import { ApiClient } from './api-client.js';
 import { promptForKey } from './dialogs.js';
+import { findElement } from './elements.js';
 import { showError } from './notices.js';
 import { RecorderCard } from './recorder-card.js';
 import { RecordingList } from './recording-list.js';
@@ -9,7 +10,7 @@ const api = new ApiClient(promptForKey);
 const recordings = new RecordingList(api);
 const refresh = () => recordings.refresh();
 const resumeUnfinished = () => resumeUnfinishedSessions(api, refresh).catch(showError);
-new RecorderCard(document.getElementById('recorder'), api, {
+new RecorderCard(findElement(document, '#recorder', HTMLElement), api, {
   onSessionsChanged: refresh,
   onFailed: resumeUnfinished,
 });

@@ -1,4 +1,12 @@
-/** List the microphones in a `select`. Browsers reveal names only after the user allowed access. */
+import { messageOf, nameOf } from './errors.js';
+
+/** @import { RecorderSettings } from './types.js' */
+
+/**
+ * List the microphones in a `select`. Browsers reveal names only after the user allowed access.
+ *
+ * @param {HTMLSelectElement} select
+ */
 export async function listMicrophones(select) {
   const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
   const { value } = select;
@@ -10,7 +18,11 @@ export async function listMicrophones(select) {
   select.value = known.some(({ deviceId }) => deviceId === value) ? value : '';
 }
 
-/** Open a microphone. By default, browsers process its sound. */
+/**
+ * Open a microphone. By default, browsers process its sound.
+ *
+ * @param {Pick<RecorderSettings, 'device' | 'channels' | 'isProcessed'>} settings
+ */
 export async function openMicrophone({ device, channels, isProcessed }) {
   if (!navigator.mediaDevices) {
     throw new Error('The microphone needs a secure page: use https, or localhost.');
@@ -25,11 +37,12 @@ export async function openMicrophone({ device, channels, isProcessed }) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
-    const otherMessage = `The microphone failed: ${error.message}`;
-    throw new Error(MESSAGE_BY_ERROR_NAME[error.name] ?? otherMessage, { cause: error });
+    const otherMessage = `The microphone failed: ${messageOf(error)}`;
+    throw new Error(MESSAGE_BY_ERROR_NAME[nameOf(error)] ?? otherMessage, { cause: error });
   }
 }
 
+/** @type {Record<string, string>} */
 const MESSAGE_BY_ERROR_NAME = {
   NotAllowedError: 'The browser blocks the microphone. Allow it in the settings of this page.',
   NotFoundError: 'No microphone was found. Connect one and try again.',
@@ -37,7 +50,11 @@ const MESSAGE_BY_ERROR_NAME = {
   OverconstrainedError: 'This microphone is not connected. Choose another one.',
 };
 
-/** Chromium lists the system's default devices a second time under these ids. */
+/**
+ * Chromium lists the system's default devices a second time under these ids.
+ *
+ * @param {string} deviceId
+ */
 function isAlias(deviceId) {
   return deviceId === 'default' || deviceId === 'communications';
 }

@@ -1,9 +1,17 @@
+import { findElement } from './elements.js';
+import { messageOf } from './errors.js';
+
 /** The action of a notice that the user only reads. */
 export const DISMISS_ACTION = { Dismiss: () => {} };
 
-/** Show a notice at the top of the page; return a function that removes it. */
+/**
+ * Show a notice at the top of the page; return a function that removes it.
+ *
+ * @param {string} text
+ * @param {{ actions?: Record<string, () => unknown>, kind?: 'info' | 'error' }} options
+ */
 export function showNotice(text, { actions = {}, kind = 'info' } = {}) {
-  const notices = document.getElementById('notices');
+  const notices = findElement(document, '#notices', HTMLElement);
   // A failure that repeats is shown once.
   const children = /** @type {HTMLCollectionOf<HTMLElement>} */ (notices.children);
   const shown = [...children].find((other) => other.dataset.text === text);
@@ -25,16 +33,24 @@ export function showNotice(text, { actions = {}, kind = 'info' } = {}) {
   return () => notice.remove();
 }
 
-/** Show an error as a notice that can be dismissed. */
+/**
+ * Show an error as a notice that can be dismissed.
+ *
+ * @param {unknown} error
+ */
 export function showError(error) {
-  showNotice(error.message || String(error), { kind: 'error', actions: DISMISS_ACTION });
+  showNotice(messageOf(error), { kind: 'error', actions: DISMISS_ACTION });
 }
 
-/** Return an event handler that shows the error of `action`. */
+/**
+ * Return an event handler that shows the error of `action`.
+ *
+ * @param {() => Promise<void>} action
+ */
 export function withErrorNotice(action) {
-  return async (...args) => {
+  return async () => {
     try {
-      await action(...args);
+      await action();
     } catch (error) {
       showError(error);
     }

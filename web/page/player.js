@@ -1,13 +1,21 @@
+import { nameOf } from './errors.js';
+
+/** @type {Player | null} */
 let playingPlayer = null; // only one recording plays at a time
 
 /** Plays one recording of the service. */
 export class Player {
   audio = new Audio();
-  #getUrl; // () => Promise<string>: called again when a URL has expired
+  #getUrl;
   #onError;
+  /** @type {Promise<void> | null} */
   #loaded = null;
   #isUrlRenewed = false;
 
+  /**
+   * @param {() => Promise<string>} getUrl called again when a URL has expired
+   * @param {(error: unknown) => void} onError
+   */
   constructor(getUrl, onError) {
     this.#getUrl = getUrl;
     this.#onError = onError;
@@ -29,6 +37,7 @@ export class Player {
     await this.#play();
   }
 
+  /** @param {number} seconds */
   async seek(seconds) {
     await this.#load();
     this.audio.currentTime = seconds;
@@ -61,7 +70,7 @@ export class Player {
       await this.audio.play();
     } catch (error) {
       // AbortError: paused before it started. NotSupportedError: the `error` event handles it.
-      if (error.name !== 'AbortError' && error.name !== 'NotSupportedError') throw error;
+      if (!['AbortError', 'NotSupportedError'].includes(nameOf(error))) throw error;
     }
   }
 

@@ -1,4 +1,13 @@
-/** wavesurfer.js, or null if `make assets` has not copied it: then a canvas shows the waveform. */
+/** @import WaveSurfer from 'wavesurfer.js' */
+/** @import { Waveform } from './types.js' */
+
+import { findElement, get2dContext } from './elements.js';
+
+/**
+ * wavesurfer.js, or null if `make assets` has not copied it: then a canvas shows the waveform.
+ *
+ * @type {Promise<typeof WaveSurfer | null>}
+ */
 const waveSurferModule = import(new URL('../vendor/wavesurfer.js', import.meta.url).href).then(
   (module) => module.default,
   () => null,
@@ -11,24 +20,38 @@ export class RecordedWaveform {
   #container;
   #audio;
   #durationSeconds;
+  /** @type {WaveSurfer | null} */
   #waveSurfer = null;
 
-  constructor(container, audio, seconds) {
+  /**
+   * @param {HTMLElement} container
+   * @param {HTMLMediaElement} audio
+   * @param {number} durationSeconds
+   */
+  constructor(container, audio, durationSeconds) {
     this.#container = container;
     this.#audio = audio;
-    this.#durationSeconds = seconds;
+    this.#durationSeconds = durationSeconds;
   }
 
-  /** Draw the service's waveform; return whether it also shows the position. */
-  async show({ channels, length, data }) {
-    const { tops, bottoms } = combineChannels(channels, length, data);
-    const WaveSurfer = await waveSurferModule;
-    if (WaveSurfer) this.#waveSurfer = this.#createWaveSurfer(WaveSurfer, [tops, bottoms]);
+  /**
+   * Draw the service's waveform; return whether it also shows the position.
+   *
+   * @param {Waveform} waveform
+   */
+  async show(waveform) {
+    const { tops, bottoms } = combineChannels(waveform);
+    const library = await waveSurferModule;
+    if (library) this.#waveSurfer = this.#createWaveSurfer(library, [tops, bottoms]);
     else this.#drawCanvas(tops, bottoms);
     return this.#waveSurfer !== null;
   }
 
-  /** Show a position before the player has reached it. */
+  /**
+   * Show a position before the player has reached it.
+   *
+   * @param {number} seconds
+   */
   setPosition(seconds) {
     this.#waveSurfer?.setTime(seconds);
   }
@@ -37,9 +60,13 @@ export class RecordedWaveform {
     this.#waveSurfer?.destroy();
   }
 
-  #createWaveSurfer(WaveSurfer, peaks) {
+  /**
+   * @param {typeof WaveSurfer} library
+   * @param {Float32Array[]} peaks
+   */
+  #createWaveSurfer(library, peaks) {
     const style = getComputedStyle(this.#container);
-    return WaveSurfer.create({
+    return library.create({
       container: this.#container,
       media: this.#audio,
       peaks,
@@ -52,16 +79,20 @@ export class RecordedWaveform {
       progressColor: style.getPropertyValue('--accent'),
       cursorWidth: 2,
       interact: false, // the slider above it handles mouse, touch and keys
-      cspNonce: document.getElementById('main').nonce,
+      cspNonce: findElement(document, '#main', HTMLScriptElement).nonce,
     });
   }
 
+  /**
+   * @param {Float32Array} tops
+   * @param {Float32Array} bottoms
+   */
   #drawCanvas(tops, bottoms) {
     const canvas = document.createElement('canvas');
     canvas.width = tops.length;
     canvas.height = HEIGHT_PIXELS;
     this.#container.append(canvas);
-    const context = canvas.getContext('2d');
+    const context = get2dContext(canvas);
     context.fillStyle = getComputedStyle(this.#container).getPropertyValue('--wave');
     const middle = HEIGHT_PIXELS / 2;
     tops.forEach((top, x) => {
@@ -72,8 +103,12 @@ export class RecordedWaveform {
   }
 }
 
-/** Return the highest and lowest samples of all channels together, from -1 to 1. */
-function combineChannels(channels, length, data) {
+/**
+ * Return the highest and lowest samples of all channels together, from -1 to 1.
+ *
+ * @param {Waveform} waveform
+ */
+function combineChannels({ channels, length, data }) {
   const [tops, bottoms] = [new Float32Array(length), new Float32Array(length)];
   for (let pixel = 0; pixel < length; pixel++) {
     const values = data.slice(pixel * channels * 2, (pixel + 1) * channels * 2);

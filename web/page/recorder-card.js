@@ -1,6 +1,10 @@
+/** @import { SessionError, State } from '../client.js' */
+/** @import { ApiClient } from './api-client.js' */
+/** @import { RecorderSettings } from './types.js' */
+
 import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
 import { SERVICE_URL } from './api-client.js';
-import { findParts, setText } from './elements.js';
+import { findElement, findParts, setText } from './elements.js';
 import { formatBytes, formatClock } from './format.js';
 import { LevelMeter, measurePeaks } from './level-meter.js';
 import { LiveWaveform } from './live-waveform.js';
@@ -9,11 +13,26 @@ import { DISMISS_ACTION, showError, showNotice } from './notices.js';
 import { RecordingProgress } from './recording-progress.js';
 
 const UPDATE_INTERVAL_MS = 100;
+const PART_TYPES = {
+  button: HTMLButtonElement,
+  label: HTMLElement,
+  clock: HTMLElement,
+  state: HTMLElement,
+  received: HTMLElement,
+  safe: HTMLElement,
+  waiting: HTMLElement,
+  wave: HTMLCanvasElement,
+  meter: HTMLElement,
+  decibels: HTMLElement,
+  clip: HTMLElement,
+  settings: HTMLFormElement,
+};
 const STATE_TEXTS = {
   idle: 'Ready',
   asking: 'Waiting for the microphone…',
   connecting: 'Connecting…',
   live: 'Recording',
+  reconnecting: 'Connection lost. Recording continues in this browser.',
   finishing: 'Sending the remaining audio…',
   completed: 'Saved',
   failed: 'Stopped',
@@ -24,36 +43,45 @@ const BUSY_STATES = new Set(['asking', 'connecting', 'live', 'reconnecting', 'fi
 export class RecorderCard {
   #root;
   #parts;
+  #fields;
   #api;
   #onSessionsChanged;
   #waveform;
   #meter;
+  /** @type {keyof typeof STATE_TEXTS} */
+  #state = 'idle';
+  /** @type {SessionClient | null} */
   #client = null;
+  /** @type {MediaStream | null} */
   #stream = null;
-  #progress = null;
-  #stopMeasuring = null;
-  #timer = null;
+  #progress = new RecordingProgress();
+  #stopMeasuring = () => {};
+  /** @type {number | undefined} */
+  #timer;
+  /** @type {WakeLockSentinel | null} */
   #wakeLock = null;
   #isStopping = false;
   #onFailed;
 
   /**
-   * `onSessionsChanged()` is called when the list of recordings has changed, `onFailed()` when a
-   * recording failed and may be unfinished.
+   * @param {HTMLElement} root
+   * @param {ApiClient} api
+   * @param {{ onSessionsChanged: () => void, onFailed: () => void }} listener
+   *   `onSessionsChanged` is called when the list of recordings has changed, `onFailed` when a
+   *   recording failed and may be unfinished.
    */
   constructor(root, api, { onSessionsChanged, onFailed }) {
     this.#root = root;
-    this.#parts = findParts(root);
+    this.#parts = findParts(root, PART_TYPES);
+    this.#fields = findFields(this.#parts.settings);
     this.#api = api;
     this.#onSessionsChanged = onSessionsChanged;
     this.#onFailed = onFailed;
     this.#waveform = new LiveWaveform(this.#parts.wave);
     this.#meter = new LevelMeter(this.#parts);
     this.#parts.button.addEventListener('click', () => this.#toggle());
-    const { device } = this.#parts.settings.elements;
-    const list = () => listMicrophones(device).catch(showError);
-    navigator.mediaDevices?.addEventListener('devicechange', list);
-    list();
+    navigator.mediaDevices?.addEventListener('devicechange', () => this.#listMicrophones());
+    this.#listMicrophones();
     addEventListener('beforeunload', (event) => {
       if (this.isBusy) event.preventDefault();
     });
@@ -63,7 +91,11 @@ export class RecorderCard {
   }
 
   get isBusy() {
-    return BUSY_STATES.has(this.#root.dataset.state);
+    return BUSY_STATES.has(this.#state);
+  }
+
+  #listMicrophones() {
+    listMicrophones(this.#fields.device).catch(showError);
   }
 
   async #toggle() {
@@ -83,18 +115,20 @@ export class RecorderCard {
     this.#client = null;
     this.#isStopping = false;
     const settings = this.#readSettings();
-    this.#stream = await openMicrophone(settings);
-    listMicrophones(this.#parts.settings.elements.device).catch(showError);
-    this.#client = this.#createClient(settings.channels);
+    const stream = await openMicrophone(settings);
+    this.#stream = stream;
+    this.#listMicrophones();
+    const client = this.#createClient(settings.channels);
+    this.#client = client;
     this.#timer = setInterval(() => this.#showProgress(), UPDATE_INTERVAL_MS);
     this.#requestWakeLock();
-    await this.#client.start(this.#createSource(settings));
+    await client.start(this.#createSource(stream, settings));
     this.#progress.start();
   }
 
   /** Keep the screen on: a sleeping phone does not record. A hidden page loses the lock. */
   async #requestWakeLock() {
-    const lock = await navigator.wakeLock?.request('screen').catch(() => null);
+    const lock = (await navigator.wakeLock?.request('screen').catch(() => null)) ?? null;
     this.#wakeLock?.release();
     this.#wakeLock = lock;
     if (!this.isBusy) this.#releaseWakeLock();
@@ -106,7 +140,7 @@ export class RecorderCard {
   }
 
   async #stop() {
-    if (['asking', 'finishing'].includes(this.#root.dataset.state)) return;
+    if (this.#client === null || this.#state === 'finishing') return;
     this.#isStopping = true;
     this.#progress.stop();
     const final = await this.#client.stop();
@@ -120,8 +154,9 @@ export class RecorderCard {
     this.#onSessionsChanged();
   }
 
+  /** @returns {RecorderSettings} */
   #readSettings() {
-    const { device, quality, channels, processed } = this.#parts.settings.elements;
+    const { device, quality, channels, processed } = this.#fields;
     return {
       device: device.value,
       isCompressed: quality.value === 'opus',
@@ -130,13 +165,17 @@ export class RecorderCard {
     };
   }
 
-  #createSource({ isCompressed }) {
-    const stream = this.#stream;
+  /**
+   * @param {MediaStream} stream
+   * @param {RecorderSettings} settings
+   */
+  #createSource(stream, { isCompressed }) {
     if (!isCompressed) return new MicrophoneSource({ stream });
     this.#stopMeasuring = measurePeaks(stream, (peak) => this.#showLevel(peak));
     return new MediaRecorderSource({ stream });
   }
 
+  /** @param {number} channels */
   #createClient(channels) {
     const client = new SessionClient({
       url: SERVICE_URL.href,
@@ -152,12 +191,14 @@ export class RecorderCard {
     return client;
   }
 
+  /** @param {number} peak */
   #showLevel(peak) {
-    if (this.#root.dataset.state === 'finishing') return;
+    if (this.#state === 'finishing') return;
     this.#waveform.push(peak);
     this.#meter.show(peak);
   }
 
+  /** @param {State} state */
   #handleState(state) {
     if (state === 'completed') {
       if (!this.#isStopping) this.#handleForeignClose();
@@ -179,19 +220,23 @@ export class RecorderCard {
     });
   }
 
+  /** @param {SessionError} error */
   #handleError(error) {
     showError(error);
     // Complete the session with what was recorded.
     if (error.code === 'microphone_ended' && !this.#isStopping) this.#toggle();
   }
 
+  /** @param {keyof typeof STATE_TEXTS} state */
   #setState(state) {
+    this.#state = state;
     this.#root.dataset.state = state;
     setText(this.#parts.label, this.isBusy ? 'Stop recording' : 'Start recording');
     // Not `disabled`, which would move the keyboard focus.
-    this.#parts.button.setAttribute('aria-disabled', state === 'asking' || state === 'finishing');
-    for (const field of this.#parts.settings.elements) field.disabled = this.isBusy;
-    this.#showState();
+    const isDisabled = state === 'asking' || state === 'finishing';
+    this.#parts.button.setAttribute('aria-disabled', String(isDisabled));
+    for (const field of Object.values(this.#fields)) field.disabled = this.isBusy;
+    setText(this.#parts.state, STATE_TEXTS[state]);
   }
 
   #showProgress() {
@@ -199,27 +244,28 @@ export class RecorderCard {
     setText(time, formatClock(this.#progress.elapsedSeconds, { tenths: true }));
     setText(received, formatClock(this.#progress.receivedSeconds, { tenths: true }));
     setText(safe, formatClock(this.#progress.persistedSeconds, { tenths: true }));
-    setText(waiting, formatBytes(this.#client.bufferedBytes));
-    this.#showState();
+    setText(waiting, formatBytes(this.#client?.bufferedBytes ?? 0));
   }
 
-  #showState() {
-    const { state } = this.#root.dataset;
-    if (state === 'reconnecting') {
-      setText(this.#parts.state, 'Connection lost. Recording continues in this browser.');
-    } else {
-      setText(this.#parts.state, STATE_TEXTS[state]);
-    }
-  }
-
+  /** @param {'completed' | 'failed'} state */
   #end(state) {
     clearInterval(this.#timer);
-    this.#stopMeasuring?.();
-    this.#stopMeasuring = null;
+    this.#stopMeasuring();
+    this.#stopMeasuring = () => {};
     this.#releaseWakeLock();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#meter.showSilence();
     this.#setState(state);
   }
+}
+
+/** @param {HTMLFormElement} form */
+function findFields(form) {
+  return {
+    device: findElement(form, '[name=device]', HTMLSelectElement),
+    quality: findElement(form, '[name=quality]', HTMLSelectElement),
+    channels: findElement(form, '[name=channels]', HTMLSelectElement),
+    processed: findElement(form, '[name=processed]', HTMLInputElement),
+  };
 }

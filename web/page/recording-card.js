@@ -1,5 +1,8 @@
+/** @import { ApiClient } from './api-client.js' */
+/** @import { Session } from './types.js' */
+
 import { confirmAction } from './dialogs.js';
-import { findParts, setText } from './elements.js';
+import { findElement, findParts, setText } from './elements.js';
 import { formatBytes, formatClock, formatDateTime, formatSpokenDuration } from './format.js';
 import { LiveMonitor } from './live-monitor.js';
 import { LiveWaveform } from './live-waveform.js';
@@ -8,6 +11,28 @@ import { Player } from './player.js';
 import { RecordedWaveform } from './recorded-waveform.js';
 
 const WAVEFORM_PIXELS = 1200;
+const FORMATS = ['wav', 'flac', 'mp3', 'opus'];
+const PART_TYPES = {
+  play: HTMLButtonElement,
+  title: HTMLElement,
+  status: HTMLElement,
+  facts: HTMLElement,
+  watch: HTMLButtonElement,
+  finish: HTMLButtonElement,
+  downloads: HTMLDetailsElement,
+  copy: HTMLButtonElement,
+  delete: HTMLButtonElement,
+  warning: HTMLElement,
+  player: HTMLElement,
+  wave: HTMLElement,
+  seek: HTMLInputElement,
+  position: HTMLElement,
+  duration: HTMLElement,
+  watcher: HTMLElement,
+  live: HTMLCanvasElement,
+  hear: HTMLButtonElement,
+  watching: HTMLElement,
+};
 const STATUS_TEXTS = { active: 'Being recorded', completed: 'Finished', error: 'Damaged' };
 
 /** The card of one session in the list. */
@@ -16,34 +41,61 @@ export class RecordingCard {
   #parts;
   #api;
   #onDeleted;
-  #session = {};
-  #player = null;
+  #session;
+  /** @type {Player | null} */
+  #player = null; // null: active, or empty
+  /** @type {RecordedWaveform | null} */
   #waveform = null;
-  #monitor = null;
+  /** @type {LiveMonitor | null} */
+  #monitor = null; // null: not watched
+  /** @type {LiveWaveform | null} */
   #liveWaveform = null;
+  /** @type {IntersectionObserver | null} */
   #observer = null;
 
-  /** `onDeleted()` is called after the user deleted the session with this card. */
-  constructor(api, onDeleted) {
+  /**
+   * @param {ApiClient} api
+   * @param {Session} session
+   * @param {() => void} onDeleted called after the user deleted the session with this card
+   */
+  constructor(api, session, onDeleted) {
     this.#api = api;
+    this.#session = session;
     this.#onDeleted = onDeleted;
-    const template = /** @type {HTMLTemplateElement} */ (document.getElementById('recording'));
-    const content = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
-    this.element = /** @type {HTMLElement} */ (content.firstElementChild);
-    this.#parts = findParts(this.element);
+    const template = findElement(document, '#recording', HTMLTemplateElement);
+    const content = document.importNode(template.content, true);
+    this.element = findElement(content, '.recording', HTMLElement);
+    this.#parts = findParts(this.element, PART_TYPES);
     this.#addEventListeners();
+    this.#showSession();
+    this.#showStatus();
   }
 
   get isActive() {
     return this.#session.status === 'active';
   }
 
-  /** Show the session's new state. */
+  /**
+   * Show the session's new state.
+   *
+   * @param {Session} session
+   */
   update(session) {
-    const before = this.#session;
+    const { status } = this.#session;
     this.#session = session;
     const { activeElement: focused } = document;
-    const isActive = session.status === 'active';
+    this.#showSession();
+    if (status === session.status) return;
+    this.#showStatus();
+    // If the focused button is hidden now, focus another one.
+    if (focused && this.element.contains(focused) && !focused.checkVisibility()) {
+      (this.#parts.play.hidden ? this.#parts.delete : this.#parts.play).focus();
+    }
+  }
+
+  #showSession() {
+    const { isActive } = this;
+    const session = this.#session;
     const { title, status, facts, warning, watch, finish, downloads } = this.#parts;
     this.element.dataset.status = session.status;
     setText(title, formatDateTime(session.created_at));
@@ -55,14 +107,13 @@ export class RecordingCard {
     watch.hidden = !isActive;
     finish.hidden = !isActive;
     downloads.hidden = isActive;
-    if (before.status === session.status) return;
+  }
+
+  /** Show the controls for the session's status. */
+  #showStatus() {
     this.#setAccessibleNames();
-    this.#parts.play.hidden = isActive || session.duration_seconds === 0;
-    if (!isActive) this.#showPlayer();
-    // If the focused button is hidden now, focus another one.
-    if (this.element.contains(focused) && !focused.checkVisibility()) {
-      (this.#parts.play.hidden ? this.#parts.delete : this.#parts.play).focus();
-    }
+    this.#parts.play.hidden = this.isActive || this.#session.duration_seconds === 0;
+    if (!this.isActive) this.#showPlayer();
   }
 
   /** Stop playing and monitoring, and remove the card. */
@@ -76,15 +127,15 @@ export class RecordingCard {
 
   #addEventListeners() {
     const { play, seek, watch, hear, finish, copy, downloads } = this.#parts;
-    play.addEventListener('click', withErrorNotice(() => this.#player.toggle()));
+    play.addEventListener('click', withErrorNotice(async () => this.#player?.toggle()));
     seek.addEventListener('input', withErrorNotice(() => this.#seek(seek.valueAsNumber)));
     watch.addEventListener('click', () => this.#toggleMonitor());
     hear.addEventListener('click', withErrorNotice(() => this.#toggleSound()));
     finish.addEventListener('click', withErrorNotice(() => this.#finish()));
     this.#parts.delete.addEventListener('click', withErrorNotice(() => this.#delete()));
     copy.addEventListener('click', withErrorNotice(() => this.#copy()));
-    for (const button of downloads.querySelectorAll('[data-format]')) {
-      const { format } = button.dataset;
+    for (const format of FORMATS) {
+      const button = findElement(downloads, `[data-format=${format}]`, HTMLButtonElement);
       button.addEventListener('click', withErrorNotice(() => this.#download(format)));
     }
   }
@@ -96,7 +147,8 @@ export class RecordingCard {
     watch.setAttribute('aria-label', `${watch.textContent} ${name}`);
     finish.setAttribute('aria-label', `Finish ${name}`);
     this.#parts.delete.setAttribute('aria-label', `Delete ${name}`);
-    downloads.firstElementChild.setAttribute('aria-label', `Download ${name}`);
+    const menu = findElement(downloads, 'summary', HTMLElement);
+    menu.setAttribute('aria-label', `Download ${name}`);
     seek.setAttribute('aria-label', `Position in ${name}`);
     this.#showPlaying();
   }
@@ -109,28 +161,31 @@ export class RecordingCard {
     if (seconds === 0) return;
     const { player, seek, duration } = this.#parts;
     player.hidden = false;
-    seek.max = seconds;
+    seek.max = String(seconds);
     setText(duration, formatClock(seconds));
-    this.#player = new Player(() => this.#getAudioUrl({ redirect: false }), showError);
+    this.#player = new Player(() => this.#getAudioUrl({ redirect: 'false' }), showError);
+    const { audio } = this.#player;
     for (const event of ['play', 'pause', 'ended']) {
-      this.#player.audio.addEventListener(event, () => this.#showPlaying());
+      audio.addEventListener(event, () => this.#showPlaying());
     }
-    this.#player.audio.addEventListener('timeupdate', () => this.#showPosition());
-    this.#showPosition();
+    audio.addEventListener('timeupdate', () => this.#showPosition(audio.currentTime));
+    this.#showPosition(0);
     // Request the waveform only when the card is visible.
-    this.#observer = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) this.#drawWaveform();
+    this.#observer = new IntersectionObserver((entries, observer) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      this.#drawWaveform(audio);
     });
     this.#observer.observe(this.element);
   }
 
-  async #drawWaveform() {
-    this.#observer.disconnect();
+  /** @param {HTMLAudioElement} audio */
+  async #drawWaveform(audio) {
     const { session_id: id, duration_seconds: seconds } = this.#session;
     try {
       const waveform = await this.#api.waveform(id, WAVEFORM_PIXELS);
       if (!this.element.isConnected) return; // removed from the list meanwhile
-      this.#waveform = new RecordedWaveform(this.#parts.wave, this.#player.audio, seconds);
+      this.#waveform = new RecordedWaveform(this.#parts.wave, audio, seconds);
       const hasPosition = await this.#waveform.show(waveform);
       this.element.classList.toggle('shows-position', hasPosition);
     } catch {
@@ -138,10 +193,11 @@ export class RecordingCard {
     }
   }
 
+  /** @param {number} seconds */
   async #seek(seconds) {
     this.#showPosition(seconds);
     this.#waveform?.setPosition(seconds);
-    await this.#player.seek(seconds);
+    await this.#player?.seek(seconds);
   }
 
   #showPlaying() {
@@ -151,19 +207,23 @@ export class RecordingCard {
     this.#parts.play.setAttribute('aria-label', `${isPlaying ? 'Pause' : 'Play'} ${name}`);
   }
 
-  #showPosition(seconds = this.#player.audio.currentTime) {
+  /** @param {number} seconds */
+  #showPosition(seconds) {
     const { seek, position } = this.#parts;
-    seek.value = seconds;
+    seek.value = String(seconds);
     seek.setAttribute('aria-valuetext', formatSpokenDuration(seconds));
     setText(position, formatClock(seconds));
   }
 
+  /** @param {string} format */
   async #download(format) {
     this.#parts.downloads.open = false;
     const { session_id: id, created_at: createdAt } = this.#session;
     const link = document.createElement('a');
-    link.href =
-      format === 'wav' ? await this.#api.downloadUrl(id) : await this.#getAudioUrl({ format });
+    const isConverted = format !== 'wav';
+    link.href = isConverted
+      ? await this.#getAudioUrl({ format })
+      : (await this.#api.downloadLink(id)).url;
     link.download = `${createdAt.slice(0, 19).replaceAll(':', '-')} ${id}.${format}`;
     // While it records, this page would ask for confirmation before a link to the store opens.
     if (link.origin !== location.origin) link.target = '_blank';
@@ -175,6 +235,7 @@ export class RecordingCard {
     await navigator.clipboard.writeText(this.#session.session_id);
   }
 
+  /** @param {Record<string, string>} query */
   #getAudioUrl(query) {
     return this.#api.audioUrl(this.#session.session_id, query);
   }
@@ -182,36 +243,40 @@ export class RecordingCard {
   // --- an active session
 
   #toggleMonitor() {
-    const { watch, watcher, live, watching } = this.#parts;
+    const { watch, watcher } = this.#parts;
     const isWatching = this.#monitor === null;
     watcher.hidden = !isWatching;
-    watch.setAttribute('aria-expanded', isWatching);
+    watch.setAttribute('aria-expanded', String(isWatching));
     setText(watch, isWatching ? 'Stop watching' : 'Watch');
     this.#setAccessibleNames();
-    if (!isWatching) {
-      this.#monitor.stop();
-      this.#monitor = null;
-      this.#showSound(false);
-      return;
-    }
+    this.#showSound(false);
+    this.#monitor?.stop();
+    this.#monitor = isWatching ? this.#startMonitor() : null;
+  }
+
+  #startMonitor() {
+    const { live, watching } = this.#parts;
     this.#liveWaveform ??= new LiveWaveform(live);
-    this.#liveWaveform.clear();
-    this.#monitor = new LiveMonitor(this.#api, this.#session.session_id, {
-      onPeak: (peak) => this.#liveWaveform.push(peak),
+    const waveform = this.#liveWaveform;
+    waveform.clear();
+    const monitor = new LiveMonitor(this.#api, this.#session.session_id, {
+      onPeak: (peak) => waveform.push(peak),
       onState: (text) => setText(watching, text),
     });
-    this.#monitor.start();
+    monitor.start();
+    return monitor;
   }
 
   async #toggleSound() {
     const isHeard = this.#parts.hear.getAttribute('aria-pressed') !== 'true';
     this.#showSound(isHeard);
-    if (isHeard) await this.#monitor.unmute();
-    else this.#monitor.mute();
+    if (isHeard) await this.#monitor?.unmute();
+    else this.#monitor?.mute();
   }
 
+  /** @param {boolean} isHeard */
   #showSound(isHeard) {
-    this.#parts.hear.setAttribute('aria-pressed', isHeard);
+    this.#parts.hear.setAttribute('aria-pressed', String(isHeard));
   }
 
   async #finish() {
@@ -237,6 +302,7 @@ export class RecordingCard {
   }
 }
 
+/** @param {Session} session */
 function formatFacts(session) {
   const { duration_seconds: seconds, size_bytes: bytes, user_id: user } = session;
   const kind = `${session.sample_rate / 1000} kHz ${session.channels === 1 ? 'mono' : 'stereo'}`;

@@ -1,3 +1,9 @@
+/** @import { ApiClient } from './api-client.js' */
+/** @import { Session, SessionPage } from './types.js' */
+
+import { ApiError } from './api-client.js';
+import { findElement } from './elements.js';
+import { messageOf } from './errors.js';
 import { showError, showNotice } from './notices.js';
 import { RecordingCard } from './recording-card.js';
 
@@ -13,23 +19,27 @@ export class RecordingList {
   #stale;
   #more;
   #filter;
+  /** @type {Map<string, RecordingCard>} */
   #cards = new Map(); // by session id
+  /** @type {string | null} */
   #cursor = null; // of the next page
-  #timer = null;
+  /** @type {number | undefined} */
+  #timer;
   #lastPoll = Promise.resolve();
 
+  /** @param {ApiClient} api */
   constructor(api) {
     this.#api = api;
-    this.#list = document.getElementById('list');
-    this.#empty = document.getElementById('empty');
-    this.#stale = document.getElementById('stale');
-    this.#more = document.getElementById('more');
-    this.#filter = document.getElementById('filter');
+    this.#list = findElement(document, '#list', HTMLElement);
+    this.#empty = findElement(document, '#empty', HTMLElement);
+    this.#stale = findElement(document, '#stale', HTMLElement);
+    this.#more = findElement(document, '#more', HTMLButtonElement);
+    this.#filter = findElement(document, '#filter', HTMLSelectElement);
     this.#filter.addEventListener('change', () => this.#reload());
     this.#more.addEventListener('click', () => this.#loadNextPage().catch(showError));
     document.addEventListener('visibilitychange', () => this.refresh());
     document.addEventListener('click', ({ target }) => {
-      closeMenus(/** @type {Element} */ (target).closest('.menu'));
+      if (target instanceof Element) closeMenus(target.closest('.menu'));
     });
     document.addEventListener('keydown', ({ key }) => key === 'Escape' && closeMenus(null));
   }
@@ -48,10 +58,11 @@ export class RecordingList {
       isBusy = await this.#loadFirstPage();
       this.#stale.hidden = true;
     } catch (error) {
-      if (error.status === 401) this.#offerSignIn(error);
-      else if (error.status > 0 && error.status < 500) showError(error);
+      const status = error instanceof ApiError ? error.status : 0;
+      if (status === 401) this.#offerSignIn(messageOf(error));
+      else if (status > 0 && status < 500) showError(error);
       else this.#stale.hidden = false;
-      if (error.status === 401 || error.status === 403) return;
+      if (status === 401 || status === 403) return;
     }
     const intervalMs = isBusy ? ACTIVE_POLL_INTERVAL_MS : IDLE_POLL_INTERVAL_MS;
     this.#timer = setTimeout(() => this.refresh(), intervalMs);
@@ -72,7 +83,11 @@ export class RecordingList {
     return [...this.#cards.values()].some(({ isActive }) => isActive);
   }
 
-  /** Update the active sessions below the first page; completed ones do not change. */
+  /**
+   * Update the active sessions below the first page; completed ones do not change.
+   *
+   * @param {SessionPage} firstPage
+   */
   async #updateOlderActive({ sessions }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
     for (const [id, card] of this.#cards) {
@@ -80,7 +95,7 @@ export class RecordingList {
       try {
         card.update(await this.#api.info(id));
       } catch (error) {
-        if (error.status !== 404) throw error;
+        if (!(error instanceof ApiError && error.status === 404)) throw error;
         this.#remove(id);
       }
     }
@@ -100,38 +115,57 @@ export class RecordingList {
     this.#updateListState();
   }
 
+  /**
+   * @param {Session} session
+   * @param {'prepend' | 'append'} insert where a new one is inserted
+   */
   #showSession(session, insert) {
     const { session_id: id } = session;
-    let card = this.#cards.get(id);
-    if (!card) {
-      card = new RecordingCard(this.#api, () => this.#remove(id));
-      this.#cards.set(id, card);
-      this.#list[insert](card.element);
+    const known = this.#cards.get(id);
+    if (known) {
+      known.update(session);
+      return;
     }
-    card.update(session);
+    const card = new RecordingCard(this.#api, session, () => this.#remove(id));
+    this.#cards.set(id, card);
+    this.#list[insert](card.element);
   }
 
-  /** Remove the sessions that are in the range of the first page, but no longer on it. */
+  /**
+   * Remove the sessions that are in the range of the first page, but no longer on it.
+   *
+   * @param {SessionPage} firstPage
+   */
   #removeMissing({ sessions, next_cursor: next }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
-    const oldest = next === null ? '' : sessions.at(-1).session_id;
+    const oldest = next === null ? '' : (sessions.at(-1)?.session_id ?? '');
     for (const id of this.#cards.keys()) {
       if (id >= oldest && !listed.has(id)) this.#remove(id);
     }
   }
 
-  /** Clear the list if no known session is on the page: sessions in between would be missing. */
+  /**
+   * Clear the list if no known session is on the page: sessions in between would be missing.
+   *
+   * @param {SessionPage} firstPage
+   */
   #clearAfterGap({ sessions, next_cursor: next }) {
     const isKnown = sessions.some(({ session_id: id }) => this.#cards.has(id));
     if (next !== null && !isKnown) this.#clear();
   }
 
+  /**
+   * Remove the card of a session, unless a poll has removed it already.
+   *
+   * @param {string} id
+   */
   #remove(id) {
     const card = this.#cards.get(id);
+    if (!card) return;
     const isFocused = card.element.contains(document.activeElement);
     card.dispose();
     this.#cards.delete(id);
-    if (isFocused) document.getElementById('recordings').focus();
+    if (isFocused) findElement(document, '#recordings', HTMLElement).focus();
     this.#updateListState();
   }
 
@@ -146,12 +180,14 @@ export class RecordingList {
     this.refresh();
   }
 
-  #offerSignIn(error) {
+  /** @param {string} text */
+  #offerSignIn(text) {
     const signIn = () => this.#api.signIn().then(() => this.refresh(), showError);
-    showNotice(error.message, { kind: 'error', actions: { 'Enter a key': signIn } });
+    showNotice(text, { kind: 'error', actions: { 'Enter a key': signIn } });
   }
 }
 
+/** @param {Element | null} except */
 function closeMenus(except) {
   /** @type {NodeListOf<HTMLDetailsElement>} */
   const open = document.querySelectorAll('.menu[open]');

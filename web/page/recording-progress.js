@@ -1,9 +1,14 @@
+/** @import { Progress } from '../client.js' */
+
 /** The elapsed, acknowledged and persisted durations of a recording. */
 export class RecordingProgress {
   receivedSeconds = 0; // by the service
   persistedSeconds = 0;
-  #acks = []; // acknowledged and not persisted: [chunk count, seconds]
+  /** @type {Progress[]} */
+  #acks = []; // not persisted
+  /** @type {number | null} */
   #startedAt = null;
+  /** @type {number | null} */
   #stoppedAt = null;
 
   start() {
@@ -20,17 +25,21 @@ export class RecordingProgress {
     return ((this.#stoppedAt ?? performance.now()) - this.#startedAt) / 1000;
   }
 
-  ack({ chunkCount, durationSeconds }) {
-    this.receivedSeconds = durationSeconds;
-    this.#acks.push([chunkCount, durationSeconds]);
+  /** @param {Progress} progress */
+  ack(progress) {
+    this.receivedSeconds = progress.durationSeconds;
+    this.#acks.push(progress);
   }
 
+  /** @param {Pick<Progress, 'chunkCount'>} progress */
   persist({ chunkCount }) {
-    while (this.#acks.length > 0 && this.#acks[0][0] <= chunkCount) {
-      [, this.persistedSeconds] = this.#acks.shift();
+    while (this.#acks.length > 0 && this.#acks[0].chunkCount <= chunkCount) {
+      this.persistedSeconds = this.#acks[0].durationSeconds;
+      this.#acks.shift();
     }
   }
 
+  /** @param {number} seconds */
   complete(seconds) {
     this.receivedSeconds = seconds;
     this.persistedSeconds = seconds;

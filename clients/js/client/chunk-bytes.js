@@ -1,4 +1,5 @@
 /** @import { Chunk } from '../sercuescribe.js' */
+/** @import { ChunkBytes } from './types.js' */
 
 const MAX_CHUNK_BYTES = 64 * 1024; // far below the limits of the service; audio may be cut anywhere
 
@@ -6,7 +7,7 @@ const MAX_CHUNK_BYTES = 64 * 1024; // far below the limits of the service; audio
  * Copy the bytes of `chunk` before returning, so that the caller may reuse the buffer.
  *
  * @param {Chunk} chunk
- * @returns {Uint8Array | Promise<Uint8Array>}
+ * @returns {ChunkBytes | Promise<ChunkBytes>}
  */
 export function copyBytes(chunk) {
   if (chunk instanceof Blob) return chunk.arrayBuffer().then((bytes) => new Uint8Array(bytes));
@@ -21,7 +22,7 @@ export function copyBytes(chunk) {
 /**
  * Split `bytes` into chunks of at most 64 KiB. An empty chunk stays one chunk.
  *
- * @param {Uint8Array} bytes
+ * @param {ChunkBytes} bytes
  */
 export function* splitChunk(bytes) {
   if (bytes.byteLength <= MAX_CHUNK_BYTES) {

@@ -1,4 +1,5 @@
 /** @import { SessionError } from './errors.js' */
+/** @import { Action, ConnectionOwner, ServerMessage } from './types.js' */
 
 import { errorFromMessage } from './errors.js';
 
@@ -12,9 +13,8 @@ const ABNORMAL_CLOSURE = 1006; // RFC 6455, 7.4.1: the connection ended without 
  * One WebSocket to the service, with timeouts, keep-alives and status requests.
  *
  * A lost network sends nothing, and a browser waits for minutes: after `answerTimeoutMs` without an
- * answer, the connection counts as lost. `owner` has `onMessage(message)`, `onClose(code, error)`
- * and `hasUnpersisted()`: whether a sent chunk is not persisted yet. After `onClose` or
- * `disconnect()`, the owner is not called again.
+ * answer, the connection counts as lost. After `onClose` or `disconnect()`, the owner is not called
+ * again.
  */
 export class Connection {
   #socket;
@@ -22,11 +22,17 @@ export class Connection {
   /** @type {SessionError | null} */
   #lastError = null; // of the last error message; it gives the reason of the close code after it
   #sentAt = Date.now();
+  /** @type {number | null} */
   #unansweredSince = null;
   #answerTimeoutMs;
   #checkTimer;
   #greetingTimer;
 
+  /**
+   * @param {URL} url
+   * @param {{ token: string | null, answerTimeoutMs: number }} options
+   * @param {ConnectionOwner} owner
+   */
   constructor(url, { token, answerTimeoutMs }, owner) {
     this.#answerTimeoutMs = answerTimeoutMs;
     this.#owner = owner;
@@ -43,12 +49,14 @@ export class Connection {
     return this.#socket.bufferedAmount;
   }
 
+  /** @param {string | Uint8Array<ArrayBuffer>} data */
   send(data) {
     this.#sentAt = Date.now();
     this.#unansweredSince ??= this.#sentAt;
     this.#socket.send(data);
   }
 
+  /** @param {Action} action */
   sendControl(action) {
     this.send(JSON.stringify({ type: 'control', action }));
   }
@@ -62,6 +70,7 @@ export class Connection {
     this.#socket.close();
   }
 
+  /** @param {ServerMessage} message */
   #receive(message) {
     clearTimeout(this.#greetingTimer);
     this.#unansweredSince = null;
@@ -81,6 +90,7 @@ export class Connection {
     }
   }
 
+  /** @param {number} code */
   #handleClose(code) {
     this.disconnect();
     this.#owner.onClose(code, this.#lastError);

@@ -1,6 +1,7 @@
 /** @import { FinalMessage } from '../sercuescribe.js' */
 /** @import { Connection } from './connection.js' */
 /** @import { ReplayBuffer } from './replay-buffer.js' */
+/** @import { Counts } from './types.js' */
 
 import { SessionError } from './errors.js';
 
@@ -33,10 +34,15 @@ export class Delivery {
     this.#maxUnacked = maxUnacked;
   }
 
-  /** Begin a connection at the chunk that the greeting names. Throw if that chunk is impossible. */
+  /**
+   * Begin a connection at the chunk that the greeting names. Throw if that chunk is impossible.
+   *
+   * @param {Counts} greeting
+   * @param {boolean} isRestored whether an earlier page has begun the session
+   */
   beginConnection({ chunk_count: count }, isRestored) {
     this.offset ??= count;
-    const received = count - this.offset;
+    const received = this.#ownCount(count);
     if (received < this.#buffer.firstNumber) {
       throw new SessionError('chunks_lost', 'the service lost persisted chunks');
     }
@@ -52,11 +58,16 @@ export class Delivery {
     this.#isCloseSent = false;
   }
 
-  /** Take the counts of a message; return the names of the counts that have grown. */
+  /**
+   * Take the counts of a message; return the names of the counts that have grown.
+   *
+   * @param {Counts} message
+   */
   updateCounts({ chunk_count: chunkCount, persisted_chunk_count: persistedCount }) {
+    /** @type {('ack' | 'persisted')[]} */
     const grown = [];
-    const received = chunkCount - this.offset;
-    const persisted = Math.min(persistedCount - this.offset, this.#buffer.nextNumber);
+    const received = this.#ownCount(chunkCount);
+    const persisted = Math.min(this.#ownCount(persistedCount), this.#buffer.nextNumber);
     if (received > this.acked) {
       this.acked = received;
       grown.push('ack');
@@ -68,7 +79,11 @@ export class Delivery {
     return grown;
   }
 
-  /** Request that the service persists all chunks before `number` after they are sent. */
+  /**
+   * Request that the service persists all chunks before `number` after they are sent.
+   *
+   * @param {number} number
+   */
   flush(number) {
     this.#flushTarget = Math.max(this.#flushTarget, number);
   }
@@ -77,6 +92,15 @@ export class Delivery {
   endInput() {
     this.isInputEnded = true;
     this.flush(this.#buffer.nextNumber);
+  }
+
+  /**
+   * Whether the service has every chunk, if the session's count is `count`.
+   *
+   * @param {number} count
+   */
+  isComplete(count) {
+    return this.#ownCount(count) >= this.#buffer.nextNumber;
   }
 
   /** Whether a sent chunk is not persisted yet. */
@@ -90,11 +114,15 @@ export class Delivery {
   }
 
   /**
-   * The final message of a completed session whose own final message was lost.
+   * The final message of a completed session whose own final message was lost. Null if a chunk is
+   * not persisted, or if this client has never connected and cannot know the count.
    *
-   * @returns {FinalMessage}
+   * @param {string | null} sessionId
+   * @param {number} durationSeconds
+   * @returns {FinalMessage | null}
    */
   finalMessage(sessionId, durationSeconds) {
+    if (sessionId === null || this.offset === null || !this.isAllPersisted) return null;
     const count = this.offset + this.#buffer.nextNumber;
     return {
       type: 'control',
@@ -127,7 +155,20 @@ export class Delivery {
     }
   }
 
-  /** Every sent chunk is answered, and each answer calls `sendNext` again. */
+  /**
+   * Return a count of the session without the chunks of earlier clients.
+   *
+   * @param {number} count
+   */
+  #ownCount(count) {
+    return count - (this.offset ?? 0);
+  }
+
+  /**
+   * Every sent chunk is answered, and each answer calls `sendNext` again.
+   *
+   * @param {Connection} connection
+   */
   #canSend({ bufferedAmount }) {
     return this.sent - this.acked < this.#maxUnacked && bufferedAmount < MAX_SOCKET_BUFFER_BYTES;
   }

@@ -1,6 +1,6 @@
 /** @import { Format, MediaRecorderOptions, Parameters, Sink, Source } from '../sercuescribe.js' */
 
-import { deferred } from './deferred.js';
+import { Deferred } from './deferred.js';
 import { SessionError } from './errors.js';
 
 // In order of preference: most browsers, Safari, Firefox.
@@ -20,11 +20,11 @@ export class MediaRecorderSource {
   /** @type {MediaRecorder | null} */
   #recorder = null;
   #lastRead = Promise.resolve();
-  #stopped = deferred();
+  #stopped = new Deferred();
 
   /** @param {MediaRecorderOptions} options */
-  constructor(options = {}) {
-    this.#options = { timesliceMs: TIMESLICE_MS, ...options };
+  constructor({ timesliceMs = TIMESLICE_MS, ...options } = {}) {
+    this.#options = { timesliceMs, ...options };
   }
 
   /**
@@ -40,9 +40,10 @@ export class MediaRecorderSource {
     this.#stream = stream ?? (await navigator.mediaDevices.getUserMedia({ audio }));
     const settings = bitsPerSecond ? { mimeType, audioBitsPerSecond: bitsPerSecond } : { mimeType };
     this.#recorder = new MediaRecorder(this.#stream, settings);
-    const format = /\/(\w+)/.exec(this.#recorder.mimeType || mimeType)[1];
+    // Without one of these names, the service recognises the format by its first bytes.
+    const format = /\/(webm|mp4|ogg)\b/.exec(this.#recorder.mimeType || (mimeType ?? ''))?.[1];
     return {
-      format: /** @type {Format} */ (format),
+      format: /** @type {Format | undefined} */ (format),
       sampleRate: sampleRate ?? SAMPLE_RATE,
       channels: channels ?? 1,
     };
@@ -50,15 +51,17 @@ export class MediaRecorderSource {
 
   /** @param {Sink} sink */
   async start(sink) {
-    this.#recorder.ondataavailable = ({ data }) => this.#readBlob(data, sink);
-    this.#recorder.onstop = () => this.#stopped.resolve();
-    this.#recorder.onerror = ({ error }) => {
+    const recorder = this.#recorder;
+    if (!recorder) throw new SessionError('source_failed', 'the recorder is not open');
+    recorder.ondataavailable = ({ data }) => this.#readBlob(data, sink);
+    recorder.onstop = () => this.#stopped.resolve();
+    recorder.onerror = ({ error }) => {
       sink.failed(new SessionError('recorder_failed', String(error), error));
     };
-    for (const track of this.#stream.getAudioTracks()) {
+    for (const track of recorder.stream.getAudioTracks()) {
       track.addEventListener('ended', () => sink.failed(new SessionError('microphone_ended')));
     }
-    this.#recorder.start(this.#options.timesliceMs);
+    recorder.start(this.#options.timesliceMs);
   }
 
   /** Settles when the last blob was handed over. */
@@ -72,7 +75,12 @@ export class MediaRecorderSource {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
   }
 
-  /** Read blobs one after another: a later, smaller one could be read faster. */
+  /**
+   * Read blobs one after another: a later, smaller one could be read faster.
+   *
+   * @param {Blob} blob
+   * @param {Sink} sink
+   */
   #readBlob(blob, sink) {
     this.#lastRead = this.#lastRead
       .then(() => blob.arrayBuffer())

@@ -1,6 +1,7 @@
 /** @import { MicrophoneOptions, Parameters, Sink, Source } from '../sercuescribe.js' */
+/** @import { WorkletMessage } from './types.js' */
 
-import { deferred } from './deferred.js';
+import { Deferred } from './deferred.js';
 import { SessionError } from './errors.js';
 
 const WORKLET_URL = new URL('../microphone-worklet.js', import.meta.url);
@@ -25,11 +26,11 @@ export class MicrophoneSource {
   /** @type {AudioWorkletNode | null} */
   #node = null;
   #channels = 1;
-  #stopped = deferred();
+  #stopped = new Deferred();
 
   /** @param {MicrophoneOptions} options */
-  constructor(options = {}) {
-    this.#options = { chunkFrames: CHUNK_FRAMES, workletUrl: WORKLET_URL, ...options };
+  constructor({ chunkFrames = CHUNK_FRAMES, workletUrl = WORKLET_URL, ...options } = {}) {
+    this.#options = { chunkFrames, workletUrl, ...options };
   }
 
   /**
@@ -54,16 +55,18 @@ export class MicrophoneSource {
 
   /** @param {Sink} sink */
   async start(sink) {
-    this.#node = this.#createWorkletNode();
+    const [context, stream] = [this.#context, this.#stream];
+    if (!context || !stream) throw new SessionError('source_failed', 'the microphone is not open');
+    this.#node = this.#createWorkletNode(context);
     this.#node.port.onmessage = ({ data }) => this.#receive(data, sink);
     this.#node.onprocessorerror = () => sink.failed(new SessionError('worklet_failed'));
-    for (const track of this.#stream.getAudioTracks()) {
+    for (const track of stream.getAudioTracks()) {
       track.addEventListener('ended', () => sink.failed(new SessionError('microphone_ended')));
     }
-    this.#context.createMediaStreamSource(this.#stream).connect(this.#node);
+    context.createMediaStreamSource(stream).connect(this.#node);
     // Some browsers do not run a node without an output. The output of the worklet is silence.
-    this.#node.connect(this.#context.destination);
-    await this.#context.resume();
+    this.#node.connect(context.destination);
+    await context.resume();
   }
 
   /** Settles when the worklet has delivered every sample. */
@@ -83,8 +86,9 @@ export class MicrophoneSource {
     return await navigator.mediaDevices.getUserMedia({ audio });
   }
 
-  #createWorkletNode() {
-    return new AudioWorkletNode(this.#context, 'sercuescribe-microphone', {
+  /** @param {AudioContext} context */
+  #createWorkletNode(context) {
+    return new AudioWorkletNode(context, 'sercuescribe-microphone', {
       numberOfInputs: 1,
       numberOfOutputs: 1,
       channelCount: this.#channels,
@@ -93,14 +97,18 @@ export class MicrophoneSource {
     });
   }
 
-  #receive({ chunk, level, frames }, sink) {
-    if (chunk === undefined) {
-      this.frames = frames;
+  /**
+   * @param {WorkletMessage} message
+   * @param {Sink} sink
+   */
+  #receive(message, sink) {
+    if ('frames' in message) {
+      this.frames = message.frames;
       this.#stopped.resolve();
       return;
     }
-    sink.level(level);
-    sink.chunk(chunk).catch((error) => sink.failed(error));
+    sink.level(message.level);
+    sink.chunk(message.chunk).catch((error) => sink.failed(error));
   }
 
   #close() {
@@ -111,7 +119,11 @@ export class MicrophoneSource {
   }
 }
 
-/** Create a context of that rate, or of the device's rate if the service supports it. */
+/**
+ * Create a context of that rate, or of the device's rate if the service supports it.
+ *
+ * @param {number | undefined} sampleRate
+ */
 function createAudioContext(sampleRate) {
   if (sampleRate) return new AudioContext({ sampleRate });
   const context = new AudioContext();

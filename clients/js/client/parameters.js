@@ -1,13 +1,16 @@
+/** @import { Parameters } from '../sercuescribe.js' */
+/** @import { Greeting } from './types.js' */
+
 import { SessionError } from './errors.js';
 
-const OPTION_BY_QUERY_PARAMETER = {
-  user_id: 'userId',
-  sample_rate: 'sampleRate',
-  channels: 'channels',
-  format: 'format',
-};
-
-/** Return the WebSocket URL of an existing session, or of a new one with these parameters. */
+/**
+ * Return the WebSocket URL of an existing session, or of a new one with these parameters.
+ *
+ * @param {string} service
+ * @param {string | null} sessionId
+ * @param {boolean} isResuming
+ * @param {Parameters & { userId?: string }} parameters
+ */
 export function socketUrl(service, sessionId, isResuming, parameters) {
   const url = new URL(service, globalThis.location?.href);
   url.protocol = url.protocol.replace('http', 'ws');
@@ -17,20 +20,29 @@ export function socketUrl(service, sessionId, isResuming, parameters) {
     if (isResuming) url.searchParams.set('resume', 'true');
     return url;
   }
-  for (const [name, option] of Object.entries(OPTION_BY_QUERY_PARAMETER)) {
-    const value = parameters[option] ?? null;
-    if (value !== null) url.searchParams.set(name, value);
+  const { userId: user_id, sampleRate: sample_rate, channels, format } = parameters;
+  for (const [name, value] of Object.entries({ user_id, sample_rate, channels, format })) {
+    if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
   }
   return url;
 }
 
-/** Throw if raw audio has another rate or number of channels: it would play at another speed. */
+/**
+ * Throw if raw audio has another rate or number of channels: it would play at another speed.
+ *
+ * @param {Parameters} parameters
+ * @param {Greeting} greeting
+ */
 export function checkParameters({ format, sampleRate, channels }, greeting) {
   if (!format?.startsWith('pcm_')) return;
   if (sampleRate && sampleRate !== greeting.sample_rate) throw differError('sampleRate', greeting);
   if (channels && channels !== greeting.channels) throw differError('channels', greeting);
 }
 
+/**
+ * @param {keyof Parameters} parameter
+ * @param {Greeting} greeting
+ */
 function differError(parameter, greeting) {
   return new SessionError('parameters_differ', `the session has another ${parameter}`, greeting);
 }

@@ -1,8 +1,13 @@
+/** @import {
+  ReconnectingSocketOptions, ReconnectingSocketOwner, ServerMessage
+} from './types.js' */
+
 import { Connection } from './connection.js';
 import { asSessionError, SessionError } from './errors.js';
 import { RetryTimer } from './retry-timer.js';
 
 // After these close codes, another attempt would end the same way.
+/** @type {Record<number, string>} */
 const ERROR_CODE_BY_FINAL_CLOSE_CODE = {
   1000: 'closed',
   1008: 'refused',
@@ -10,13 +15,7 @@ const ERROR_CODE_BY_FINAL_CLOSE_CODE = {
   4103: 'connection_replaced',
 };
 
-/**
- * A WebSocket that connects again, with backoff, until it is closed or refused for good.
- *
- * `owner` has `onMessage(message)`, `onDisconnect()` (another attempt follows),
- * `onFailed(error, isReported)` (no attempt follows; `isReported`: `error` came as a message),
- * `onError(error)` and `hasUnpersisted()`.
- */
+/** A WebSocket that connects again, with backoff, until it is closed or refused for good. */
 export class ReconnectingSocket {
   /** @type {Connection | null} */
   connection = null;
@@ -29,7 +28,10 @@ export class ReconnectingSocket {
   #isStarted = false;
   #isClosed = false;
 
-  /** `getUrl()` returns the URL of the next connection, `refreshToken()` a new token. */
+  /**
+   * @param {ReconnectingSocketOptions} options
+   * @param {ReconnectingSocketOwner} owner
+   */
   constructor({ getUrl, token, refreshToken, answerTimeoutMs }, owner) {
     this.#getUrl = getUrl;
     this.#token = token;
@@ -76,12 +78,17 @@ export class ReconnectingSocket {
     }
   }
 
+  /** @param {ServerMessage} message */
   #receive(message) {
     // A greeting does not reset the backoff: a service with failing storage still sends one.
     if (message.type === 'chunk' || message.type === 'control') this.#retryTimer.reset();
     this.#owner.onMessage(message);
   }
 
+  /**
+   * @param {number} code
+   * @param {SessionError | null} messageError
+   */
   #handleClose(code, messageError) {
     this.connection = null;
     const isExpired = messageError?.code === 'credentials_expired' && this.#refreshToken;

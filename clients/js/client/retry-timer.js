@@ -7,10 +7,15 @@ const MAX_DELAY_MS = 5_000;
  */
 export class RetryTimer {
   #attempts = 0;
-  #timer = null;
-  #action = null;
+  /** @type {number | undefined} */
+  #timer;
+  #action = () => {};
 
-  /** Call `action` after a random delay, or when the browser reports that it is online. */
+  /**
+   * Call `action` after a random delay, or when the browser reports that it is online.
+   *
+   * @param {() => void} action
+   */
   schedule(action) {
     const maxDelayMs = Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** this.#attempts++);
     this.#action = action;

@@ -1,8 +1,11 @@
-/** @import { Chunk, FinalMessage, SessionOptions, Sink, Source } from '../sercuescribe.js' */
+/** @import {
+  AudioInput, Chunk, FinalMessage, Parameters, SessionOptions, Sink, Source
+} from '../sercuescribe.js' */
+/** @import { ChunkBytes, Counts, Greeting, ServerMessage } from './types.js' */
 
 import { copyBytes, splitChunk } from './chunk-bytes.js';
 import { ChunkStore } from './chunk-store.js';
-import { deferred } from './deferred.js';
+import { Deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
 import { asSessionError, errorFromMessage, SessionError } from './errors.js';
 import { checkParameters, socketUrl } from './parameters.js';
@@ -11,16 +14,16 @@ import { cancelSource, toSource } from './sources.js';
 import { StatefulEventTarget } from './stateful-event-target.js';
 import { StoredSession } from './stored-session.js';
 
-const DEFAULTS = {
-  maxBufferedBytes: 64 * 1024 * 1024,
-  maxUnackedChunks: 64,
-  answerTimeoutMs: 20_000,
-};
+const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
+const MAX_UNACKED_CHUNKS = 64;
+const ANSWER_TIMEOUT_MS = 20_000;
 
 /** Record one session; reconnect when a connection is lost. */
 export class SessionClient extends StatefulEventTarget {
+  /** @type {string | null} */
   sessionId;
   #options;
+  /** @type {Parameters} */
   #parameters; // of the recording
   /** @type {Source | null} */
   #source = null;
@@ -30,24 +33,28 @@ export class SessionClient extends StatefulEventTarget {
   #socket;
   #isRestored = false;
   #isGreeted = false; // on this connection
-  #firstGreeting = deferred();
+  /** @type {Deferred<Greeting>} */
+  #firstGreeting = new Deferred();
+  /** @type {Promise<unknown>} */
   #lastAccepted = Promise.resolve(); // settles when all chunks so far are in the chunk store
   #durationSeconds = 0;
+  /** @type {Promise<FinalMessage> | null} */
   #stopResult = null; // the promise of the first call of `stop`
-  #result = deferred();
+  /** @type {Deferred<FinalMessage>} */
+  #result = new Deferred();
 
   /** @param {SessionOptions} options */
   constructor(options) {
     super();
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...options };
     const { sessionId = null, sampleRate, channels, format } = options;
+    const { maxBufferedBytes = MAX_BUFFERED_BYTES, maxUnackedChunks = MAX_UNACKED_CHUNKS } = options;
     this.sessionId = sessionId;
     this.#parameters = { sampleRate, channels, format };
-    const emitError = (error) => this.emitError(error);
-    this.#chunkStore = new ChunkStore(this.#options.maxBufferedBytes, emitError);
+    this.#chunkStore = new ChunkStore(maxBufferedBytes, (error) => this.emitError(error));
     this.#buffer = this.#chunkStore.buffer;
-    this.#delivery = new Delivery(this.#buffer, this.#options.maxUnackedChunks);
-    this.#socket = this.#createSocket(this.#options);
+    this.#delivery = new Delivery(this.#buffer, maxUnackedChunks);
+    this.#socket = this.#createSocket(options);
   }
 
   /** Return the unfinished sessions that pages of this origin have stored. */
@@ -55,18 +62,28 @@ export class SessionClient extends StatefulEventTarget {
     return await StoredSession.listUnclaimed();
   }
 
-  /** Send the rest of an unfinished session and close it; return the final message. */
+  /**
+   * Send the rest of an unfinished session and close it; return the final message.
+   *
+   * @param {string} id
+   * @param {Partial<SessionOptions>} options
+   */
   static async resume(id, options = {}) {
     const storedSession = await StoredSession.claim(id);
     if (!storedSession) {
       throw new SessionError('not_unfinished', 'it does not exist, or another page records it');
     }
-    const client = new SessionClient({ ...storedSession.fields, ...options });
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    const client = new SessionClient({ ...storedSession.fields, ...Object.fromEntries(given) });
     await client.#restore(storedSession);
     return await client.stop();
   }
 
-  /** Delete an unfinished session with its unsent chunks from the browser. */
+  /**
+   * Delete an unfinished session with its unsent chunks from the browser.
+   *
+   * @param {string} id
+   */
   static async discard(id) {
     await (await StoredSession.claim(id))?.delete();
   }
@@ -76,7 +93,11 @@ export class SessionClient extends StatefulEventTarget {
     return this.#buffer.bytes;
   }
 
-  /** Start recording. Settles when the source has started; without a source, call `send`. */
+  /**
+   * Start recording. Settles when the source has started; without a source, call `send`.
+   *
+   * @param {AudioInput | null} source
+   */
   async start(source = null) {
     if (this.state !== null) throw new SessionError('already_started');
     this.setState('connecting');
@@ -135,6 +156,7 @@ export class SessionClient extends StatefulEventTarget {
 
   // --- chunks and their source
 
+  /** @param {StoredSession} storedSession */
   async #restore(storedSession) {
     this.#isRestored = true;
     this.#delivery.offset = storedSession.fields.offset;
@@ -143,6 +165,7 @@ export class SessionClient extends StatefulEventTarget {
     this.#socket.start();
   }
 
+  /** @param {Source | null} source */
   async #open(source) {
     // An existing session has a sample rate, and the source must use it.
     const needsSampleRate = this.sessionId !== null && !this.#parameters.sampleRate;
@@ -161,6 +184,7 @@ export class SessionClient extends StatefulEventTarget {
   async #waitForGreeting() {
     this.#socket.start();
     const greeting = await Promise.race([this.#firstGreeting.promise, this.#result.promise]);
+    if (greeting.type !== 'session') return; // another client closed the session
     this.#parameters.sampleRate = greeting.sample_rate;
     this.#parameters.channels = greeting.channels;
   }
@@ -174,6 +198,7 @@ export class SessionClient extends StatefulEventTarget {
     };
   }
 
+  /** @param {ChunkBytes} bytes */
   async #acceptChunk(bytes) {
     const stored = [];
     for (const chunk of splitChunk(bytes)) {
@@ -185,6 +210,7 @@ export class SessionClient extends StatefulEventTarget {
     return stored;
   }
 
+  /** @param {number} sizeBytes */
   async #waitForRoom(sizeBytes) {
     if (!this.#buffer.hasRoomFor(sizeBytes)) {
       // Without a flush, the service persists the chunks a second later.
@@ -209,13 +235,14 @@ export class SessionClient extends StatefulEventTarget {
 
   // --- the connection
 
+  /** @param {SessionOptions} options */
   #createSocket({ url, userId, token = null, refreshToken, answerTimeoutMs }) {
     const isResuming = () => this.#delivery.offset !== null;
     const options = {
       getUrl: () => socketUrl(url, this.sessionId, isResuming(), { userId, ...this.#parameters }),
       token,
       refreshToken: refreshToken && (() => refreshToken(this.sessionId)),
-      answerTimeoutMs,
+      answerTimeoutMs: answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
     };
     return new ReconnectingSocket(options, {
       onMessage: (message) => this.#receive(message),
@@ -226,6 +253,7 @@ export class SessionClient extends StatefulEventTarget {
     });
   }
 
+  /** @param {ServerMessage} message */
   #receive(message) {
     if (message.status === 'completed') this.#complete(message);
     else if (message.type === 'session') this.#receiveGreeting(message);
@@ -236,6 +264,7 @@ export class SessionClient extends StatefulEventTarget {
     }
   }
 
+  /** @param {Greeting} greeting */
   async #receiveGreeting(greeting) {
     const { connection } = this.#socket;
     this.sessionId = greeting.session_id;
@@ -243,7 +272,7 @@ export class SessionClient extends StatefulEventTarget {
       checkParameters(this.#parameters, greeting);
       this.#delivery.beginConnection(greeting, this.#isRestored);
     } catch (error) {
-      this.#fail(error);
+      this.#fail(asSessionError(error, 'refused'));
       return;
     }
     // Store the session id before sending chunks, so that a later page resumes the same session.
@@ -257,6 +286,7 @@ export class SessionClient extends StatefulEventTarget {
     this.#sendNext();
   }
 
+  /** @param {Counts & { duration_seconds: number }} message */
   #updateCounts(message) {
     const grown = this.#delivery.updateCounts(message);
     this.#durationSeconds = Math.max(this.#durationSeconds, message.duration_seconds);
@@ -270,7 +300,8 @@ export class SessionClient extends StatefulEventTarget {
   }
 
   #sendNext() {
-    if (this.#isGreeted) this.#delivery.sendNext(this.#socket.connection);
+    const { connection } = this.#socket;
+    if (connection && this.#isGreeted) this.#delivery.sendNext(connection);
   }
 
   #handleDisconnect() {
@@ -278,39 +309,47 @@ export class SessionClient extends StatefulEventTarget {
     if (this.state !== 'finishing') this.setState('reconnecting');
   }
 
+  /**
+   * @param {SessionError} error
+   * @param {boolean} isReported
+   */
   #handleFailure(error, isReported) {
     // The answer to close_session was lost, or the service completed an idle session.
-    if (error.code === 'session_completed' && this.#delivery.isAllPersisted) {
-      this.#complete(this.#delivery.finalMessage(this.sessionId, this.#durationSeconds));
-    } else {
-      this.#fail(error, isReported);
-    }
+    const final = this.#delivery.finalMessage(this.sessionId, this.#durationSeconds);
+    if (error.code === 'session_completed' && final) this.#complete(final);
+    else this.#fail(error, isReported);
   }
 
+  /** @param {FinalMessage} final */
   async #complete(final) {
     this.#socket.close();
-    if (final.chunk_count - this.#delivery.offset < this.#buffer.nextNumber) {
+    if (!this.#delivery.isComplete(final.chunk_count)) {
       const text = 'the session was closed before all chunks were sent';
       this.#fail(new SessionError('session_completed', text, final));
       return;
     }
     await this.#chunkStore.delete();
-    this.#end('completed', null, final);
+    this.#result.resolve(final);
+    this.#end('completed');
   }
 
+  /** @param {SessionError} error */
   #fail(error, isReported = false) {
     if (!isReported) this.emitError(error);
     this.#end('failed', error);
   }
 
-  #end(state, error, final) {
+  /**
+   * @param {'completed' | 'failed'} state
+   * @param {SessionError | null} error
+   */
+  #end(state, error = null) {
     if (this.isFinished) return;
     this.#isGreeted = false;
     this.#socket.close();
     this.#chunkStore.close(error ?? endedError());
     if (this.#stopResult === null) cancelSource(this.#source, (problem) => this.emitError(problem));
     if (error) this.#result.reject(error);
-    else this.#result.resolve(final);
     this.setState(state);
   }
 }

@@ -1,4 +1,4 @@
-/** @import { Chunk, Sink, Source } from '../sercuescribe.js' */
+/** @import { AudioInput, Chunk, Sink, Source } from '../sercuescribe.js' */
 
 import { asSessionError, SessionError } from './errors.js';
 import { MicrophoneSource } from './microphone-source.js';
@@ -10,6 +10,7 @@ import { MicrophoneSource } from './microphone-source.js';
  */
 class ChunkSource {
   #chunks;
+  /** @type {Promise<void> | null} */
   #ended = null;
 
   /** @param {AsyncIterator<Chunk>} chunks */
@@ -42,7 +43,11 @@ class ChunkSource {
   }
 }
 
-/** Iterate over a stream. Not all browsers have `ReadableStream[Symbol.asyncIterator]`. */
+/**
+ * Iterate over a stream. Not all browsers have `ReadableStream[Symbol.asyncIterator]`.
+ *
+ * @param {ReadableStream<Chunk>} stream
+ */
 async function* iterateStream(stream) {
   const reader = stream.getReader();
   try {
@@ -55,23 +60,36 @@ async function* iterateStream(stream) {
 /**
  * Return the argument of `SessionClient.start` as a source.
  *
+ * @param {AudioInput} given
  * @returns {Source}
  */
 export function toSource(given) {
-  if (typeof given.open === 'function' && typeof given.stop === 'function') return given;
+  if (Object(given) !== given) throw invalidSourceError();
+  if ('open' in given && 'stop' in given) return given;
   if (globalThis.MediaStream && given instanceof MediaStream) {
     return new MicrophoneSource({ stream: given });
   }
-  if (typeof given.getReader === 'function') return new ChunkSource(iterateStream(given));
-  if (given[Symbol.asyncIterator]) return new ChunkSource(given[Symbol.asyncIterator]());
-  throw new SessionError('invalid_source', 'expected a source, MediaStream, or stream of chunks');
+  if ('getReader' in given) return new ChunkSource(iterateStream(given));
+  if (Symbol.asyncIterator in given) return new ChunkSource(given[Symbol.asyncIterator]());
+  throw invalidSourceError();
 }
 
-/** Cancel a source whose chunks are not needed any more. */
+/**
+ * Cancel a source whose chunks are not needed any more.
+ *
+ * @param {Source | null} source
+ * @param {(error: SessionError) => void} reportError
+ */
 export async function cancelSource(source, reportError) {
   try {
-    await (source?.cancel ?? source?.stop)?.call(source);
+    if (source?.cancel) await source.cancel();
+    else await source?.stop();
   } catch (error) {
     reportError(asSessionError(error, 'source_failed'));
   }
+}
+
+function invalidSourceError() {
+  const text = 'expected a source, MediaStream, or stream of chunks';
+  return new SessionError('invalid_source', text);
 }

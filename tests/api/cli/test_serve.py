@@ -49,6 +49,45 @@ def test_the_start_ends_with_the_url_of_the_page(tmp_path: Path) -> None:
     assert opened.endswith(f": Open {url}/\n")
 
 
+# Give the process a host name that no resolver knows, as in a container without a network.
+_WITHOUT_ADDRESS = [
+    *("unshare", "--user", "--map-root-user", "--uts"),
+    *("sh", "-c", 'hostname no-such-host.invalid && exec "$@"', "sh"),
+]
+
+
+def test_a_host_name_without_an_address_does_not_stop_a_server_on_a_volume(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [
+            *(*_WITHOUT_ADDRESS, sys.executable, "-m", "api.cli"),
+            *("serve", "--host", "0.0.0.0", "--port", "0"),
+        ],
+        env={**os.environ, "AUDIO_STORAGE_PATH": str(tmp_path), "AUTH_MODE": "none"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("running on http" in line for line in process.stderr)
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_host_name_without_an_address_needs_node_url_with_a_bucket(moto_url: str) -> None:
+    environ = {"S3_BUCKET": "audio", "S3_ENDPOINT_URL": moto_url, "STORAGE_BACKEND": "s3"}
+    assert run("bucket", "init", **environ).returncode == 0
+    command = [*_WITHOUT_ADDRESS, sys.executable, "-m", "api.cli"]
+    refused = subprocess.run(
+        [*command, "serve", "--host", "0.0.0.0", "--port", "0"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environ, "AUTH_MODE": "none"},
+        check=False,
+        timeout=30,
+    )
+    assert refused.returncode == 1
+    assert "set NODE_URL" in refused.stderr.splitlines()[-1]
+
+
 def test_the_server_exits_with_0_after_sigterm(start_service: Callable[..., Service]) -> None:
     assert start_service().stop() == 0
 

@@ -6,5 +6,7 @@ declare class AudioWorkletProcessor {
 
 declare function registerProcessor(
   name: string,
-  processor: new (options: { processorOptions: any }) => AudioWorkletProcessor,
+  processor: new (options: {
+    processorOptions: { channels: number; chunkFrames: number };
+  }) => AudioWorkletProcessor,
 ): void;

@@ -12,3 +12,31 @@ export const implementation: typeof declared = {
   MicrophoneSource,
   SessionClient,
 };
+
+// TypeScript lets a method take less than is declared. So the parameters are compared exactly.
+type Functions = (...given: never[]) => unknown;
+type Constructor = new (...given: never[]) => unknown;
+type MethodParameters<Class> = {
+  [Name in Exclude<keyof Class, keyof EventTarget>]: Class[Name] extends Functions
+    ? Parameters<Class[Name]>
+    : null;
+};
+type AllParameters<Class extends Constructor, Names> = [
+  ConstructorParameters<Class>,
+  MethodParameters<Pick<Class, keyof Class & Names>>,
+  MethodParameters<Pick<InstanceType<Class>, keyof InstanceType<Class> & Names>>,
+];
+type IsSame<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Names<Class extends Constructor> = keyof Class | keyof InstanceType<Class>;
+type HasSameParameters<Declared extends Constructor, Source extends Constructor> = IsSame<
+  AllParameters<Declared, Names<Declared>>,
+  AllParameters<Source, Names<Declared>>
+>;
+
+export const parameters: [
+  HasSameParameters<typeof declared.SessionError, typeof SessionError>,
+  HasSameParameters<typeof declared.MediaRecorderSource, typeof MediaRecorderSource>,
+  HasSameParameters<typeof declared.MicrophoneSource, typeof MicrophoneSource>,
+  HasSameParameters<typeof declared.SessionClient, typeof SessionClient>,
+] = [true, true, true, true];

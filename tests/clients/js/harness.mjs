@@ -1,27 +1,46 @@
 /** Functions for tests in Node and in pages: create a client that records its events. */
 
+/** @import * as api from '../../../clients/js/sercuescribe.js' */
+
+const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
+
+/** @type {(keyof api.SessionEvents)[]} */
+const EVENT_TYPES = ['state', 'ack', 'persisted', 'level', 'error'];
+
+/**
+ * @param {typeof api.SessionClient} SessionClient
+ * @param {api.SessionOptions} options
+ */
 export function createClient(SessionClient, options) {
-  globalThis.clientEvents = [];
-  globalThis.client = new SessionClient(options);
-  for (const type of ['state', 'ack', 'persisted', 'level', 'error']) {
-    client.addEventListener(type, ({ detail }) => clientEvents.push([type, toPlain(type, detail)]));
+  const client = new SessionClient(options);
+  /** @type {[string, unknown][]} */
+  const clientEvents = [];
+  for (const type of EVENT_TYPES) {
+    client.addEventListener(type, ({ detail }) => clientEvents.push([type, toPlain(detail)]));
   }
+  Object.assign(globalThis, { client, clientEvents });
 }
 
+/** @param {string} base64 */
 export function bytes(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** Run `code`; return its value or its error, both as JSON values. */
+/**
+ * Run `code`; return its value or its error, both as JSON values.
+ *
+ * @param {string} code
+ */
 export async function evaluate(code) {
   try {
-    const run = new (async () => {}).constructor(code);
-    return { value: (await run()) ?? null };
+    return { value: (await new AsyncFunction(code)()) ?? null };
   } catch (error) {
-    return { error: { code: error.code ?? null, message: `${error.stack}` } };
+    const { code = null, stack = String(error) } = Object(error);
+    return { error: { code, message: stack } };
   }
 }
 
-function toPlain(type, detail) {
-  return type === 'error' ? { code: detail.code, message: detail.message } : detail;
+/** @param {api.SessionEvents[keyof api.SessionEvents]['detail']} detail */
+function toPlain(detail) {
+  return detail instanceof Error ? { code: detail.code, message: detail.message } : detail;
 }

@@ -199,6 +199,17 @@ async def test_a_mediarecorder_file_continues_after_lost_connections(
     assert service.manifest(final["session_id"])["error"] is None
 
 
+async def test_a_mediarecorder_that_does_not_name_its_type_is_recorded(
+    page: Page, service: Service
+) -> None:
+    await page.create_client(url=service.url, sampleRate=SAMPLE_RATE)
+    await page.evaluate("await client.start(new MediaRecorderSource({ mimeType: '' }))")
+    await page.wait_for("deliveredBlobs.length > 2")
+    final = await stop_client(page)
+    expected = decode(await delivered_bytes(page), sample_rate=SAMPLE_RATE)
+    assert service.pcm(final["session_id"]) == expected
+
+
 async def test_a_reloaded_page_can_finish_a_stored_session(
     page: Page, service: Service, site: PageServer
 ) -> None:
@@ -220,7 +231,8 @@ async def test_a_reloaded_page_can_finish_a_stored_session(
     await asyncio.to_thread(service.start)
     await page.open_with_client(f"{site.origin}/", service.url)
     (left,) = await page.evaluate("return await SessionClient.unfinished()")
-    final = await page.evaluate(f"return await SessionClient.resume('{left['id']}')")
+    options = "{ url: undefined, sessionId: undefined }"
+    final = await page.evaluate(f"return await SessionClient.resume('{left['id']}', {options})")
     assert final["session_id"] == left["sessionId"]
     assert final["chunk_count"] == len(chunks)
     assert service.pcm(final["session_id"]) == data

@@ -224,6 +224,26 @@ async def test_a_session_closed_elsewhere_is_complete_if_all_chunks_were_sent(
     assert failure.value.code == "ended"
 
 
+async def test_a_client_that_never_connected_does_not_invent_a_final_message(
+    service: Service, runtime: Node
+) -> None:
+    session_id = await service.record(pcm(1000))
+    await runtime.create_client(url=service.url, sessionId=session_id, **RAW)
+    with pytest.raises(JavaScriptError) as failure:
+        await runtime.evaluate("client.start(); return await client.stop()")
+    assert failure.value.code == "session_completed"
+
+
+async def test_an_undefined_option_has_its_default(service: Service, runtime: Node) -> None:
+    names = ["sessionId", "maxBufferedBytes", "maxUnackedChunks", "answerTimeoutMs", "store"]
+    undefined = ", ".join(f"{name}: undefined" for name in names)
+    options = f"{{ ...{json.dumps({'url': service.url, **RAW})}, {undefined} }}"
+    await runtime.evaluate(f"createClient(SessionClient, {options})")
+    await runtime.evaluate("await client.start()")
+    await runtime.send([pcm(1000), pcm(1000, seed=1)])
+    assert (await stop_client(runtime))["chunk_count"] == 2
+
+
 async def test_abandoning_a_client_disconnects_at_once(service: Service, runtime: Node) -> None:
     await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")

@@ -1,0 +1,48 @@
+/** The types that the modules of the page share. */
+
+/** A session, as far as the page shows it. */
+export interface Session {
+  session_id: string;
+  status: 'active' | 'completed' | 'error';
+  user_id: string | null;
+  sample_rate: number;
+  channels: number;
+  duration_seconds: number;
+  size_bytes: number;
+  /** ISO 8601. */
+  created_at: string;
+  error: string | null;
+}
+
+export interface SessionPage {
+  sessions: Session[];
+  next_cursor: string | null;
+}
+
+/** For each pixel and channel, the lowest and the highest sample, from -32768 to 32767. */
+export interface Waveform {
+  channels: number;
+  length: number;
+  data: number[];
+}
+
+export interface SessionToken {
+  token: string;
+  /** ISO 8601. */
+  expires_at: string;
+}
+
+/** The body of an HTTP error, and the fields of an error message. */
+export interface ErrorBody {
+  error?: string;
+  code?: string | null;
+}
+
+/** What the user chose in the form of the recorder. */
+export interface RecorderSettings {
+  /** The id of the microphone, or '' for the system's default. */
+  device: string;
+  channels: number;
+  isCompressed: boolean;
+  isProcessed: boolean;
+}
