@@ -224,6 +224,21 @@ def test_a_read_token_may_read_audio_and_may_not_record(
     assert service.post(f"{path}/close", headers=shown).status_code == 403
 
 
+def test_a_caller_that_may_only_record_cannot_read_with_the_tokens_that_it_makes(
+    service: Service, created: dict[str, Any]
+) -> None:
+    recorder = bearer(token("alice", "record"))
+    path = f"/api/audio/sessions/{created['session_id']}"
+    made = service.post(f"{path}/tokens", headers=recorder).json()["token"]
+    own = service.post("/api/audio/sessions", headers=recorder).json()
+    for session_id, shown in ((created["session_id"], made), (own["session_id"], own["token"])):
+        path = f"/api/audio/sessions/{session_id}"
+        for reading in ("audio", "download", "waveform"):
+            assert service.get(f"{path}/{reading}", headers=bearer(shown)).status_code == 403
+        assert handshake(service, f"/api/ws/audio/{session_id}/listen", bearer(shown)) == "1008"
+        assert handshake(service, f"/api/ws/audio/{session_id}", bearer(shown)) == OPENS
+
+
 def test_a_signed_link_opens_its_file_without_other_credentials(
     service: Service, created: dict[str, Any]
 ) -> None:

@@ -12,18 +12,14 @@ import msgspec
 
 from api.access.identity import Identity, Scope
 from api.access.signing import SigningKeys
-from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError
+from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError, NotAllowedError
 
 TokenScope = Literal["record", "read"]
 
 _TYPE = "session+jwt"
 _ALGORITHM = "HS256"
 
-# A page that records also plays the recording.
-_GRANTED: dict[str, frozenset[Scope]] = {
-    "record": frozenset({"record", "read"}),
-    "read": frozenset({"read"}),
-}
+_ORDER: tuple[TokenScope, ...] = ("record", "read")  # a token has its scope and those after it
 
 
 class SessionToken(msgspec.Struct, frozen=True):
@@ -39,11 +35,24 @@ class SessionTokens:
         self._ttl = timedelta(seconds=ttl_seconds)
 
     def make(
-        self, session_id: str, user: str | None, scope: TokenScope, now: datetime
+        self, session_id: str, user: str | None, scope: TokenScope, maker: Identity, now: datetime
     ) -> SessionToken:
-        """Return a token for the session that expires ``ttl_seconds`` after ``now``."""
+        """Return a token for the session that expires ``ttl_seconds`` after ``now``.
+
+        It has no scope that ``maker`` does not have. A token to record may read too, because a page
+        that records also plays the recording. Raises :class:`NotAllowedError` if ``maker`` does not
+        have ``scope``.
+        """
+        if not maker.has_scope(scope):
+            raise NotAllowedError(f"creating a {scope} token requires a key with that scope")
+        scopes = [each for each in _ORDER[_ORDER.index(scope) :] if maker.has_scope(each)]
         expires_at = (now + self._ttl).replace(microsecond=0)
-        claims = {"sid": session_id, "sub": user or "", "scope": scope, "exp": expires_at}
+        claims = {
+            "sid": session_id,
+            "sub": user or "",
+            "scope": " ".join(scopes),
+            "exp": expires_at,
+        }
         token = jwt.encode(
             claims, self._keys.for_purpose(_TYPE)[0], _ALGORITHM, headers={"typ": _TYPE}
         )
@@ -62,7 +71,8 @@ class SessionTokens:
         claims = self._claims(credential)
         if claims["exp"] <= now.timestamp():
             raise CredentialsExpiredError
-        return Identity(claims["sub"] or None, _GRANTED[claims["scope"]], claims["sid"])
+        scopes = frozenset[Scope](claims["scope"].split())
+        return Identity(claims["sub"] or None, scopes, claims["sid"])
 
     def _claims(self, credential: str) -> dict[str, Any]:
         for key in self._keys.for_purpose(_TYPE):
