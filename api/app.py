@@ -15,7 +15,9 @@ from litestar.types import Middleware
 from api.access.api_keys import ApiKeysError
 from api.access.audit import SERVICE, audit
 from api.access.credentials import Authenticator, Provider
+from api.access.hosts import AllowedHosts
 from api.access.middleware import AuthMiddleware
+from api.access.origins import AllowedOrigins
 from api.access.providers import create_provider
 from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
 from api.access.session_tokens import SessionTokens
@@ -88,6 +90,7 @@ def create_app(
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),
     )
+    origins = AllowedOrigins(settings.listed_origins, settings.public_url)
     keys = SigningKeys(lambda: _secrets(settings))
     tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
     app = Litestar(
@@ -123,8 +126,10 @@ def create_app(
             signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
         ),
         state=State({"registry": registry, "lease_seconds": settings.lease_seconds}),
-        middleware=_middleware(settings, Authenticator(_provider(settings, clock), tokens, clock)),
-        cors_config=_cors(settings.origins),
+        middleware=_middleware(
+            settings, origins, Authenticator(_provider(settings, clock), tokens, clock)
+        ),
+        cors_config=_cors(origins) if settings.listed_origins else None,
         before_request=answer_options,
         exception_handlers={
             Exception: answer_error,
@@ -208,13 +213,16 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
         raise SettingsError(f"API_KEYS: {error}") from error
 
 
-def _middleware(settings: Settings, authenticator: Authenticator) -> list[Middleware]:
+def _middleware(
+    settings: Settings, origins: AllowedOrigins, authenticator: Authenticator
+) -> list[Middleware]:
     """Return the middleware of every request, outermost first."""
+    hosts = AllowedHosts(settings.listed_hosts, (settings.public_url, settings.node_url))
     layers: list[Middleware] = [
         AuthMiddleware(
             authenticator,
-            origins=settings.origins,
-            is_loopback_only=not settings.auth_mode,
+            origins=origins,
+            hosts=None if settings.requires_credentials else hosts,
             pages=docs.content_policies(),
         )
     ]
@@ -225,15 +233,14 @@ def _middleware(settings: Settings, authenticator: Authenticator) -> list[Middle
     return layers
 
 
-def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
-    """Return the CORS settings for ``origins``; None if there are none.
+def _cors(origins: AllowedOrigins) -> CORSConfig:
+    """Return the CORS settings for ``origins``.
 
     Pages send credentials in headers, never in cookies, so ``allow_credentials`` stays off.
     """
-    if not origins:
-        return None
     return CORSConfig(
-        allow_origins=list(origins),
+        allow_origins=["*"] if origins.allows_all else [],
+        allow_origin_regex=origins.pattern,
         allow_headers=["Authorization", "X-API-Key", "Content-Type", "Range", "If-Range"],
         expose_headers=["Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"],
     )

@@ -1,13 +1,10 @@
 """The middleware of every request and every WebSocket handshake: host, origin, caller.
 
-A page of another site can make its visitor's browser open WebSockets to the service; CORS does
-not apply to them (cross-site WebSocket hijacking). So the middleware checks the origin. Such a
-page can also have a name that resolves to loopback (DNS rebinding). So, if AUTH_MODE is not set,
-the middleware checks the host.
+`hosts` says which hosts a service without authentication answers to, `origins` which pages may
+open WebSockets and send requests that change something.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
@@ -15,11 +12,16 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.credentials import Authenticator
+from api.access.hosts import AllowedHosts
 from api.access.identity import Caller
+from api.access.origins import AllowedOrigins
 from api.wire.error_answers import refuse
 from api.wire.errors import HostNotAllowedError, OriginNotAllowedError, ServiceError
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# Supervisors and load balancers ask for these under any name. They tell nothing of a session.
+_ANY_HOST = {"/health", "/health/ready", "/metrics"}
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}  # RFC 9110, section 9.2.1
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -40,14 +42,17 @@ class AuthMiddleware(ASGIMiddleware):
         self,
         authenticator: Authenticator,
         *,
-        origins: tuple[str, ...],
-        is_loopback_only: bool,
+        origins: AllowedOrigins,
+        hosts: AllowedHosts | None,
         pages: Mapping[str, str],
     ) -> None:
-        """Create the middleware; ``pages`` maps the path of each page to its content policy."""
+        """Create the middleware; if ``hosts`` is None, the service answers to every host.
+
+        ``pages`` maps the path of each page to its content policy.
+        """
         self._authenticator = authenticator
         self._origins = origins
-        self._is_loopback_only = is_loopback_only
+        self._hosts = hosts
         self._pages = pages
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -71,14 +76,12 @@ class AuthMiddleware(ASGIMiddleware):
     def _check_host_and_origin(self, scope: Scope) -> None:
         headers = Headers.from_scope(scope)
         host = headers.get("host", "")
-        if self._is_loopback_only and _hostname(f"//{host}") not in _LOOPBACK:
-            raise HostNotAllowedError
-        origin = headers.get("origin")
-        if scope["type"] != ScopeType.WEBSOCKET or origin is None:
+        is_checked = self._hosts is not None and scope["path"] not in _ANY_HOST
+        if is_checked and not self._hosts.allows(host):
+            raise HostNotAllowedError(host)
+        if scope["type"] == ScopeType.HTTP and scope["method"] in _SAFE_METHODS:
             return
-        is_same_host = urlsplit(origin).netloc == host
-        are_loopback = _hostname(origin) in _LOOPBACK and _hostname(f"//{host}") in _LOOPBACK
-        if not (is_same_host or are_loopback or origin in self._origins or "*" in self._origins):
+        if not self._origins.permits(headers.get("origin"), headers.get("sec-fetch-site"), host):
             raise OriginNotAllowedError
 
 
@@ -92,10 +95,3 @@ def _with_security_headers(send: Send, content_policy: str) -> Send:
         await send(message)
 
     return sending
-
-
-def _hostname(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

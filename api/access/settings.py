@@ -1,9 +1,13 @@
 """The settings of authentication, rate limits and signatures; `api.settings` reads them."""
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from api.access.hosts import AllowedHosts
+from api.access.origins import AllowedOrigins
 
 # `sercuescribe settings` prints "(set)" instead of these values.
 SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"}
@@ -41,9 +45,17 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: Annotated[
         str,
         Meta(
-            pattern=r"^(\*|(https?://[^/?#,\s]+(,\s*https?://[^/?#,\s]+)*)?)$",
-            description="Other origins whose pages may use the service, separated by commas; * "
-            "for all",
+            description="Other origins whose pages and apps may use the service, separated by "
+            "commas, such as https://app.example, https://*.app.example or capacitor://localhost; "
+            "* for all",
+        ),
+    ] = ""
+    allowed_hosts: Annotated[
+        str,
+        Meta(
+            description="Host names under which clients reach a service without authentication, "
+            "besides addresses, names without a dot and the hosts of PUBLIC_URL and NODE_URL; "
+            "separated by commas, such as rec.example or *.example; * for all",
         ),
     ] = ""
     trusted_proxies: Annotated[
@@ -93,8 +105,24 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.auth_mode in {"api_key", "jwt"}
 
     @property
-    def origins(self) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.allowed_origins.split(",") if part.strip())
+    def listed_origins(self) -> list[str]:
+        return _entries(self.allowed_origins)
+
+    @property
+    def listed_hosts(self) -> list[str]:
+        return _entries(self.allowed_hosts)
+
+    def invalid_access_settings(self) -> Iterator[tuple[str, str]]:
+        """Yield each variable whose value is not valid, with the reason."""
+        checks: dict[str, Callable[[], object]] = {
+            "ALLOWED_ORIGINS": lambda: AllowedOrigins(self.listed_origins),
+            "ALLOWED_HOSTS": lambda: AllowedHosts(self.listed_hosts),
+        }
+        for variable, check in checks.items():
+            try:
+                check()
+            except ValueError as error:
+                yield variable, str(error)
 
     def missing_access_settings(self, *, is_shared: bool) -> str:
         """Return the variables that AUTH_MODE requires and that are not set, as text; or "".
@@ -113,3 +141,7 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
             # other nodes.
             return "SIGNING_SECRET with a bucket"
         return ""
+
+
+def _entries(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
