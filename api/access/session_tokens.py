@@ -4,6 +4,7 @@ A backend requests a token and passes it to a browser, so that the browser needs
 tokens are JSON Web Tokens with their own ``typ`` (RFC 8725, section 3.11), signed with HS256.
 """
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import msgspec
 
 from api.access.identity import Identity, Scope
 from api.access.signing import SigningKeys
+from api.access.web_tokens import claims_of, header_of
 from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError, NotAllowedError
 
 TokenScope = Literal["record", "read"]
@@ -64,9 +66,9 @@ class SessionTokens:
         Raises :class:`InvalidCredentialsError` or :class:`CredentialsExpiredError`.
         """
         try:
-            if jwt.get_unverified_header(credential).get("typ") != _TYPE:
+            if header_of(credential).get("typ") != _TYPE:
                 return None
-        except jwt.PyJWTError:
+        except InvalidCredentialsError:
             return None
         claims = self._claims(credential)
         if claims["exp"] <= now.timestamp():
@@ -76,11 +78,7 @@ class SessionTokens:
 
     def _claims(self, credential: str) -> dict[str, Any]:
         for key in self._keys.for_purpose(_TYPE):
-            try:
+            with contextlib.suppress(InvalidCredentialsError):
                 # `identify` checks the expiry, with the service's own clock.
-                return jwt.decode(
-                    credential, key, algorithms=[_ALGORITHM], options={"verify_exp": False}
-                )
-            except jwt.PyJWTError:
-                continue
+                return claims_of(credential, key, _ALGORITHM, options={"verify_exp": False})
         raise InvalidCredentialsError
