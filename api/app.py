@@ -123,7 +123,7 @@ def create_app(
                 silence_seconds=settings.lease_seconds,
             ),
             converter=Converter(),
-            signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
+            signer=LinkSigner(keys),
         ),
         state=State({"registry": registry, "lease_seconds": settings.lease_seconds}),
         middleware=_middleware(

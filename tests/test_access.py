@@ -239,6 +239,22 @@ def test_a_caller_that_may_only_record_cannot_read_with_the_tokens_that_it_makes
         assert handshake(service, f"/api/ws/audio/{session_id}", bearer(shown)) == OPENS
 
 
+@pytest.mark.parametrize("kind", ["session token", "token of the provider"])
+def test_a_link_ends_no_later_than_the_token_that_it_was_made_with(
+    service: Service, created: dict[str, Any], kind: str
+) -> None:
+    path = f"/api/audio/sessions/{created['session_id']}"
+    ends_at = datetime.now(UTC) + timedelta(seconds=600)
+    shown = token("alice", "read", lifetime_seconds=600)
+    if kind == "session token":
+        made = service.post(f"{path}/tokens", headers=bearer(ALICE)).json()
+        shown, ends_at = made["token"], datetime.fromisoformat(made["expires_at"])
+    link = service.get(f"{path}/download", headers=bearer(shown)).json()
+    assert datetime.fromisoformat(link["expires_at"]) <= ends_at
+    longer = service.get(f"{path}/download", headers=bearer(ALICE)).json()
+    assert datetime.fromisoformat(longer["expires_at"]) > ends_at
+
+
 def test_a_signed_link_opens_its_file_without_other_credentials(
     service: Service, created: dict[str, Any]
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -14,13 +15,14 @@ from tests.service import Service
 
 SESSIONS = "/api/audio/sessions"
 ALICE, BOB = new_key(), new_key()
+SIGNING_SECRET = "shared by all nodes of the service"
 
 
 @pytest.fixture
 def nodes(on_bucket: Callable[..., Service]) -> tuple[Service, Service]:
     """The owner of the session, and another node."""
     lines = [key_line(key, user, ["record", "read"]) for key, user in ((ALICE, "a"), (BOB, "b"))]
-    access = {"auth_mode": "api_key", "api_keys": ";".join(lines), "signing_secret": "shared"}
+    access = {"auth_mode": "api_key", "api_keys": ";".join(lines), "signing_secret": SIGNING_SECRET}
     return on_bucket(**access), on_bucket(**access)
 
 
@@ -69,3 +71,30 @@ def test_a_link_from_one_node_works_on_another(nodes: tuple[Service, Service]) -
     path = f"{SESSIONS}/{created['session_id']}"
     link = one.get(f"{path}/download", headers={"X-API-Key": ALICE}).json()["url"]
     assert other.get(link.removeprefix(one.url)).content[80:] == pcm(100)
+
+
+def test_a_redirect_to_the_bucket_ends_no_later_than_the_token_or_link_that_led_to_it(
+    on_bucket: Callable[..., Service],
+) -> None:
+    service = on_bucket(
+        auth_mode="api_key",
+        api_keys=key_line(ALICE, "a", ["record", "read"]),
+        signing_secret=SIGNING_SECRET,
+        session_token_ttl_seconds=100,
+    )
+    created = service.post(SESSIONS, headers={"X-API-Key": ALICE}).json()
+    greeting(created["ws_url"])
+    path = f"{SESSIONS}/{created['session_id']}"
+    shown = {"Authorization": f"Bearer {created['token']}"}
+    link = service.get(f"{path}/download", headers=shown).json()["url"]
+    service.post(f"{path}/close", headers={"X-API-Key": ALICE})
+    presigned = service.get(f"{path}/download", headers=shown).json()["url"]
+    for url in (f"{path}/audio?token={created['token']}", link.removeprefix(service.url)):
+        redirect = service.get(url, allow_redirects=False)
+        assert redirect.status_code == 307
+        assert lifetime(redirect.headers["Location"]) <= 100
+    assert lifetime(presigned) <= 100
+
+
+def lifetime(presigned_url: str) -> int:
+    return int(parse_qs(urlsplit(presigned_url).query)["X-Amz-Expires"][0])

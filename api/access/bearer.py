@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from api.access.identity import SCOPES, Identity, Scope
-from api.access.web_tokens import claims_of, header_of
+from api.access.web_tokens import claims_of, expiry_of, header_of
 from api.wire.errors import InvalidCredentialsError
 
 _DEFAULT_SCOPES: frozenset[Scope] = frozenset({"record", "read"})
@@ -47,7 +47,7 @@ class BearerTokens:
             leeway=_LEEWAY_SECONDS,
             options={"require": ["exp", "sub"]},
         )
-        return Identity(_user(claims), _scopes(claims))
+        return Identity(_user(claims), _scopes(claims), expires_at=expiry_of(claims))
 
 
 def shared_secret(secret: str) -> FindKey:

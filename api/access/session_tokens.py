@@ -13,7 +13,7 @@ import msgspec
 
 from api.access.identity import Identity, Scope
 from api.access.signing import SigningKeys
-from api.access.web_tokens import claims_of, header_of
+from api.access.web_tokens import claims_of, expiry_of, header_of
 from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError, NotAllowedError
 
 TokenScope = Literal["record", "read"]
@@ -71,10 +71,11 @@ class SessionTokens:
         except InvalidCredentialsError:
             return None
         claims = self._claims(credential)
-        if claims["exp"] <= now.timestamp():
+        expires_at = expiry_of(claims)
+        if expires_at <= now:
             raise CredentialsExpiredError
         scopes = frozenset[Scope](claims["scope"].split())
-        return Identity(claims["sub"] or None, scopes, claims["sid"])
+        return Identity(claims["sub"] or None, scopes, claims["sid"], expires_at)
 
     def _claims(self, credential: str) -> dict[str, Any]:
         for key in self._keys.for_purpose(_TYPE):

@@ -1,5 +1,6 @@
 """JSON Web Tokens (RFC 7519) that callers show: whatever is wrong with one, it is not valid."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -30,4 +31,12 @@ def claims_of(token: str, key: Any, algorithm: str, **checks: Any) -> dict[str, 
     except jwt.ExpiredSignatureError as error:
         raise CredentialsExpiredError from error
     except _MALFORMED as error:
+        raise InvalidCredentialsError from error
+
+
+def expiry_of(claims: dict[str, Any]) -> datetime:
+    """Return the time in the claim ``exp``. Raises :class:`InvalidCredentialsError`."""
+    try:
+        return datetime.fromtimestamp(int(claims["exp"]), UTC)
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         raise InvalidCredentialsError from error

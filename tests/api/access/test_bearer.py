@@ -1,6 +1,7 @@
 """Bearer tokens are valid only if the provider signed them, for this service, and in time."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import jwt
 import pytest
 
 from api.access.bearer import BearerTokens, shared_secret
-from api.access.identity import Identity
+from api.access.identity import Identity, Scope
 from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError
 
 SECRET = "a secret of thirty-two characters"
@@ -39,8 +40,10 @@ def by_secret() -> BearerTokens:
 async def test_the_subject_of_a_token_is_the_user_and_its_scope_limits_the_user(
     by_secret: BearerTokens,
 ) -> None:
-    identity = await by_secret.identify(hs256())
-    assert identity == Identity("alice", frozenset({"record", "read"}))
+    expires_at = datetime(2100, 1, 1, tzinfo=UTC)
+    identity = await by_secret.identify(hs256(exp=expires_at))
+    scopes: frozenset[Scope] = frozenset({"record", "read"})
+    assert identity == Identity("alice", scopes, expires_at=expires_at)
     named = await by_secret.identify(hs256(scope="openid read admin.not"))
     assert named.scopes == {"read"}
     assert (await by_secret.identify(hs256(scope=""))).scopes == frozenset()
@@ -95,6 +98,11 @@ def raw(header: str, payload: str, secret: str = SECRET) -> str:
     return b".".join(parts).decode()
 
 
+def complete(**changes: Any) -> str:
+    """Return all claims of a valid token as JSON, with ``changes``."""
+    return json.dumps(claims() | {"exp": 9999999999} | changes)
+
+
 HEADER = '{"alg": "HS256"}'
 NESTED = "[" * 1500 + "]" * 1500
 
@@ -115,6 +123,8 @@ NESTED = "[" * 1500 + "]" * 1500
         (HEADER, f'{{"a": {NESTED}}}'),
         (HEADER, "[]"),
         (HEADER, '{"exp": Infinity}'),
+        (HEADER, complete(exp=10**400)),
+        (HEADER, complete(exp=10**12)),
         (HEADER, '{"exp": NaN}'),
         (HEADER, '{"exp": 1e999}'),
         (HEADER, '{"exp": "soon"}'),

@@ -25,10 +25,10 @@ def test_a_token_identifies_its_session_user_and_scopes() -> None:
     made = tokens(b"secret").make(SESSION, "alice", "record", ALICE, NOW)
     assert made.expires_at == NOW + timedelta(seconds=60)
     identity = tokens(b"secret").identify(made.token, NOW)
-    assert identity == Identity("alice", frozenset({"record", "read"}), SESSION)
+    assert identity == Identity("alice", ALICE.scopes, SESSION, made.expires_at)
     reading = tokens(b"secret").make(SESSION, None, "read", ALICE, NOW)
     identity = tokens(b"secret").identify(reading.token, NOW)
-    assert identity == Identity(None, frozenset({"read"}), SESSION)
+    assert identity == Identity(None, frozenset({"read"}), SESSION, reading.expires_at)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_token_has_no_scope_that_its_maker_does_not_have(
         return
     made = tokens(b"secret").make(SESSION, "alice", asked, maker, NOW)
     identity = tokens(b"secret").identify(made.token, NOW)
-    assert identity == Identity("alice", frozenset(granted), SESSION)
+    assert identity == Identity("alice", frozenset(granted), SESSION, made.expires_at)
 
 
 def test_a_token_is_refused_from_its_expiry_on() -> None:
