@@ -22,7 +22,7 @@ from api.access.providers import create_provider
 from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
-from api.access.signing import SigningKeys, stored_secret
+from api.access.signing import SigningKeys, check_stored_secret, stored_secret
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.backend import create_storage
@@ -71,7 +71,7 @@ def create_app(
     """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
-    Raises `SettingsError` if the API keys cannot be read.
+    Raises `SettingsError` if the API keys cannot be read, or if the stored secret is too short.
     """
     clock = clock or SystemClock()
     storage = storage or create_storage(settings, clock, is_store_checked=is_preflighted)
@@ -91,6 +91,7 @@ def create_app(
         ),
     )
     origins = AllowedOrigins(settings.listed_origins, settings.public_url)
+    _check_stored_secret(settings)
     keys = SigningKeys(lambda: _secrets(settings))
     tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
     app = Litestar(
@@ -196,6 +197,14 @@ def _provide(**components: object) -> dict[str, Provide]:
         name: Provide(constant(component), sync_to_thread=False, use_cache=True)
         for name, component in components.items()
     }
+
+
+def _check_stored_secret(settings: Settings) -> None:
+    try:
+        if not settings.signing_secret:
+            check_stored_secret(settings.storage_folder / _SIGNING_FILE)
+    except (OSError, ValueError) as error:
+        raise SettingsError(str(error)) from error
 
 
 def _secrets(settings: Settings) -> tuple[bytes, ...]:

@@ -1,5 +1,6 @@
 """The settings of authentication, rate limits and signatures; `api.settings` reads them."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
@@ -8,6 +9,7 @@ from msgspec import Meta
 
 from api.access.hosts import AllowedHosts
 from api.access.origins import AllowedOrigins
+from api.access.signing import check_secret
 
 # `sercuescribe settings` prints "(set)" instead of these values.
 SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"}
@@ -33,7 +35,9 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
             "reloaded on change"
         ),
     ] = ""
-    jwt_secret: Annotated[str, Meta(description="Secret that signs HS256 tokens")] = ""
+    jwt_secret: Annotated[
+        str, Meta(description="Secret that signs HS256 tokens, at least 32 bytes")
+    ] = ""
     jwt_jwks: Annotated[
         str, Meta(description="File or URL of the JWKS with the keys of RS256 and ES256 tokens")
     ] = ""
@@ -88,8 +92,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     signing_secret: Annotated[
         str,
         Meta(
-            description="Secret that signs download links and session tokens; empty: generated "
-            "and stored beside the recordings"
+            description="Secret that signs download links and session tokens, at least 32 bytes; "
+            "empty: generated and stored beside the recordings"
         ),
     ] = ""
     signing_secret_previous: Annotated[
@@ -118,6 +122,9 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
             "ALLOWED_ORIGINS": lambda: AllowedOrigins(self.listed_origins),
             "ALLOWED_HOSTS": lambda: AllowedHosts(self.listed_hosts),
         }
+        for variable in ("JWT_SECRET", "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS"):
+            if secret := getattr(self, variable.lower()).encode():
+                checks[variable] = functools.partial(check_secret, secret)
         for variable, check in checks.items():
             try:
                 check()

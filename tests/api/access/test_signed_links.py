@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from api.access.signed_links import LinkSigner, lifetime_seconds
-from api.access.signing import SigningKeys, stored_secret
+from api.access.signing import SigningKeys, check_stored_secret, stored_secret
 from api.wire.errors import InvalidSignatureError, UrlExpiredError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -72,3 +72,14 @@ def test_a_stored_secret_is_stable_and_only_its_owner_can_read_it(tmp_path: Path
     assert len(stored_secret(path)) == 64
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_stored_secret_that_is_short_is_refused_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    check_stored_secret(path)
+    stored_secret(path)
+    check_stored_secret(path)
+    for short in (b"", b"s" * 31):
+        path.write_bytes(short)
+        with pytest.raises(ValueError, match=f"{path}: .*{len(short)} bytes"):
+            check_stored_secret(path)
