@@ -122,11 +122,18 @@ def create_app(
             relay=SocketRelay(
                 max_message_bytes=settings.max_message_size_bytes,
                 silence_seconds=settings.lease_seconds,
+                with_credentials=settings.requires_credentials,
             ),
             converter=Converter(),
             signer=LinkSigner(keys),
         ),
-        state=State({"registry": registry, "lease_seconds": settings.lease_seconds}),
+        state=State(
+            {
+                "registry": registry,
+                "lease_seconds": settings.lease_seconds,
+                "relays_credentials": settings.requires_credentials,
+            }
+        ),
         middleware=_middleware(
             settings, origins, Authenticator(_provider(settings, clock), tokens, clock)
         ),
@@ -209,10 +216,11 @@ def _check_stored_secret(settings: Settings) -> None:
 
 def _secrets(settings: Settings) -> tuple[bytes, ...]:
     """Return the secret that signs, then the previous secret if it is still accepted."""
-    signing = settings.signing_secret.encode()
+    if settings.signing_secrets:
+        return settings.signing_secrets
+    stored = stored_secret(settings.storage_folder / _SIGNING_FILE)
     previous = settings.signing_secret_previous.encode()
-    signing = signing or stored_secret(settings.storage_folder / _SIGNING_FILE)
-    return (signing, previous) if previous else (signing,)
+    return (stored, previous) if previous else (stored,)
 
 
 def _provider(settings: Settings, clock: Clock) -> Provider | None:

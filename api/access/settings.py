@@ -109,6 +109,14 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.auth_mode in {"api_key", "jwt"}
 
     @property
+    def signing_secrets(self) -> tuple[bytes, ...]:
+        """Return SIGNING_SECRET, then the previous one if it is still accepted; or nothing."""
+        if not self.signing_secret:
+            return ()
+        secrets = (self.signing_secret, self.signing_secret_previous)
+        return tuple(secret.encode() for secret in secrets if secret)
+
+    @property
     def listed_origins(self) -> list[str]:
         return _entries(self.allowed_origins)
 
