@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from api.access.hosts import AllowedHosts
 from api.access.origins import AllowedOrigins
+from api.access.proxies import TrustedProxies
 from api.access.signing import check_secret
 
 # `sercuescribe settings` prints "(set)" instead of these values.
@@ -65,8 +66,9 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         str,
         Meta(
-            description="Addresses or networks of proxies whose X-Forwarded-For header names "
-            "the client"
+            description="Addresses or networks of proxies, separated by commas, whose "
+            "X-Forwarded-For header names the client; * for every peer, then its last address "
+            "counts"
         ),
     ] = ""
     max_handshakes_per_minute: Annotated[
@@ -121,6 +123,10 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         return _entries(self.allowed_origins)
 
     @property
+    def listed_proxies(self) -> list[str]:
+        return _entries(self.trusted_proxies)
+
+    @property
     def listed_hosts(self) -> list[str]:
         return _entries(self.allowed_hosts)
 
@@ -129,6 +135,7 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         checks: dict[str, Callable[[], object]] = {
             "ALLOWED_ORIGINS": lambda: AllowedOrigins(self.listed_origins),
             "ALLOWED_HOSTS": lambda: AllowedHosts(self.listed_hosts),
+            "TRUSTED_PROXIES": lambda: TrustedProxies(self.listed_proxies),
         }
         for variable in ("JWT_SECRET", "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS"):
             if secret := getattr(self, variable.lower()).encode():

@@ -78,6 +78,7 @@ def test_a_secret_of_fewer_than_32_bytes_is_refused_and_not_printed(variable: st
         ("ALLOWED_ORIGINS", "https://app.example/path"),
         ("ALLOWED_ORIGINS", "app.example"),
         ("ALLOWED_HOSTS", "https://rec.example"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
         ("ALLOWED_HOSTS", "rec.example, rec.example:80"),
     ],
 )
