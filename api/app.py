@@ -20,6 +20,7 @@ from api.access.middleware import AuthMiddleware
 from api.access.origins import AllowedOrigins
 from api.access.providers import create_provider
 from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
+from api.access.refusals import answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
 from api.access.signing import SigningKeys, check_stored_secret, stored_secret
@@ -48,7 +49,6 @@ from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
-from api.wire.error_answers import answer_error
 from api.wire.openapi_document import complete_document
 from storage.base import Storage
 

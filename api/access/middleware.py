@@ -15,7 +15,8 @@ from api.access.credentials import Authenticator
 from api.access.hosts import AllowedHosts
 from api.access.identity import Caller
 from api.access.origins import AllowedOrigins
-from api.wire.error_answers import refuse
+from api.access.refusals import refuse
+from api.session.registry import canonical_id
 from api.wire.errors import HostNotAllowedError, OriginNotAllowedError, ServiceError
 
 # Supervisors and load balancers ask for these under any name. They tell nothing of a session.
@@ -33,7 +34,7 @@ _DENY_ALL = "default-src 'none'; frame-ancestors 'none'"
 
 
 class AuthMiddleware(ASGIMiddleware):
-    """Checks host and origin, and adds the caller to the ASGI scope.
+    """Checks host and origin, and adds the caller and the canonical session id to the scope.
 
     Each endpoint checks the caller's scopes itself: see `api.access.authorization`.
     """
@@ -56,6 +57,8 @@ class AuthMiddleware(ASGIMiddleware):
         self._pages = pages
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if "session_id" in scope["path_params"]:
+            scope["path_params"]["session_id"] = canonical_id(scope["path_params"]["session_id"])
         address = (scope.get("client") or ("",))[0]
         scope["user"] = Caller(address)
         try:
@@ -76,8 +79,8 @@ class AuthMiddleware(ASGIMiddleware):
     def _check_host_and_origin(self, scope: Scope) -> None:
         headers = Headers.from_scope(scope)
         host = headers.get("host", "")
-        is_checked = self._hosts is not None and scope["path"] not in _ANY_HOST
-        if is_checked and not self._hosts.allows(host):
+        hosts = None if scope["path"] in _ANY_HOST else self._hosts
+        if hosts is not None and not hosts.allows(host):
             raise HostNotAllowedError(host)
         if scope["type"] == ScopeType.HTTP and scope["method"] in _SAFE_METHODS:
             return

@@ -129,7 +129,7 @@ class SessionsController(Controller):
         if identity.session_id is not None:
             raise NotAllowedError("a session token cannot create tokens")
         user = (await find_session(request)).manifest.user_id
-        token = tokens.make(session_id.lower(), user, scope, identity, clock.now())
+        token = tokens.make(session_id, user, scope, identity, clock.now())
         audit("token", request.user, session_id, reason=scope)
         return SessionTokenInfo(
             token=token.token,
