@@ -78,3 +78,13 @@ def test_each_command_starts_services_that_are_ready(
         service = start_service(**environment)
         assert service.get("/health/ready").json()["status"] == "ready"
         assert service.get("/health").json()["status"] == "ok"
+
+
+def test_several_nodes_need_a_signing_secret() -> None:
+    (command,) = (command for command in COMMANDS if "compose.cluster.yml" in command)
+    without_file = command.replace("--env-file infra/s3.env ", "")
+    with pytest.raises(KeyError, match="SIGNING_SECRET: nodes sign their addresses with it"):
+        environments(without_file, {})
+    secret = "s" * 32
+    nodes = environments(without_file, {"SIGNING_SECRET": secret})
+    assert {nodes[name]["SIGNING_SECRET"] for name in ("app", "node-2", "node-3")} == {secret}
