@@ -10,8 +10,8 @@ and checks download links. `audit` writes one JSON line per event to the log
 ``sercuescribe.audit``; `refusals` does so for every request that is denied.
 
 Files: `signing` writes ``.signing-key`` in the storage folder (mode 0600) unless SIGNING_SECRET is
-set. API_KEYS_FILE and JWT_JWKS are only read, on each use (`watched_file`). The service never stores, logs or sends back a key or
-a token; it knows the SHA-256 of each API key. Not promised: revoking a key does not close its open
-connections. `settings` has the variables; docs/security.md has the table of
-endpoints and scopes, and the configuration of each mode.
+set. API_KEYS_FILE and JWT_JWKS are only read, on each use (`watched_file`). The service never
+stores, logs or sends back a key or a token; it knows the SHA-256 of each API key. Not promised:
+revoking a key does not close its open connections. `settings` has the variables; docs/security.md
+has the table of endpoints and scopes, and the configuration of each mode.
 """
