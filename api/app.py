@@ -15,12 +15,15 @@ from litestar.types import Middleware
 from api.access.api_keys import ApiKeysError
 from api.access.audit import SERVICE, audit
 from api.access.credentials import Authenticator, Provider
+from api.access.hosts import AllowedHosts
 from api.access.middleware import AuthMiddleware
+from api.access.origins import AllowedOrigins
 from api.access.providers import create_provider
 from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
+from api.access.refusals import answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
-from api.access.signing import SigningKeys, stored_secret
+from api.access.signing import SigningKeys, check_stored_secret, stored_secret
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.backend import create_storage
@@ -46,7 +49,6 @@ from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
-from api.wire.error_answers import answer_error
 from api.wire.openapi_document import complete_document
 from storage.base import Storage
 
@@ -69,7 +71,7 @@ def create_app(
     """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
-    Raises `SettingsError` if the API keys cannot be read.
+    Raises `SettingsError` if the API keys cannot be read, or if the stored secret is too short.
     """
     clock = clock or SystemClock()
     storage = storage or create_storage(settings, clock, is_store_checked=is_preflighted)
@@ -88,6 +90,8 @@ def create_app(
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),
     )
+    origins = AllowedOrigins(settings.listed_origins, settings.public_url)
+    _check_stored_secret(settings)
     keys = SigningKeys(lambda: _secrets(settings))
     tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
     app = Litestar(
@@ -118,13 +122,22 @@ def create_app(
             relay=SocketRelay(
                 max_message_bytes=settings.max_message_size_bytes,
                 silence_seconds=settings.lease_seconds,
+                with_credentials=settings.requires_credentials,
             ),
             converter=Converter(),
-            signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
+            signer=LinkSigner(keys),
         ),
-        state=State({"registry": registry, "lease_seconds": settings.lease_seconds}),
-        middleware=_middleware(settings, Authenticator(_provider(settings, clock), tokens, clock)),
-        cors_config=_cors(settings.origins),
+        state=State(
+            {
+                "registry": registry,
+                "lease_seconds": settings.lease_seconds,
+                "relays_credentials": settings.requires_credentials,
+            }
+        ),
+        middleware=_middleware(
+            settings, origins, Authenticator(_provider(settings, clock), tokens, clock)
+        ),
+        cors_config=_cors(origins) if settings.listed_origins else None,
         before_request=answer_options,
         exception_handlers={
             Exception: answer_error,
@@ -193,12 +206,21 @@ def _provide(**components: object) -> dict[str, Provide]:
     }
 
 
+def _check_stored_secret(settings: Settings) -> None:
+    try:
+        if not settings.signing_secret:
+            check_stored_secret(settings.storage_folder / _SIGNING_FILE)
+    except (OSError, ValueError) as error:
+        raise SettingsError(str(error)) from error
+
+
 def _secrets(settings: Settings) -> tuple[bytes, ...]:
     """Return the secret that signs, then the previous secret if it is still accepted."""
-    signing = settings.signing_secret.encode()
+    if settings.signing_secrets:
+        return settings.signing_secrets
+    stored = stored_secret(settings.storage_folder / _SIGNING_FILE)
     previous = settings.signing_secret_previous.encode()
-    signing = signing or stored_secret(settings.storage_folder / _SIGNING_FILE)
-    return (signing, previous) if previous else (signing,)
+    return (stored, previous) if previous else (stored,)
 
 
 def _provider(settings: Settings, clock: Clock) -> Provider | None:
@@ -208,13 +230,16 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
         raise SettingsError(f"API_KEYS: {error}") from error
 
 
-def _middleware(settings: Settings, authenticator: Authenticator) -> list[Middleware]:
+def _middleware(
+    settings: Settings, origins: AllowedOrigins, authenticator: Authenticator
+) -> list[Middleware]:
     """Return the middleware of every request, outermost first."""
+    hosts = AllowedHosts(settings.listed_hosts, (settings.public_url, settings.node_url))
     layers: list[Middleware] = [
         AuthMiddleware(
             authenticator,
-            origins=settings.origins,
-            is_loopback_only=not settings.auth_mode,
+            origins=origins,
+            hosts=None if settings.requires_credentials else hosts,
             pages=docs.content_policies(),
         )
     ]
@@ -225,15 +250,14 @@ def _middleware(settings: Settings, authenticator: Authenticator) -> list[Middle
     return layers
 
 
-def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
-    """Return the CORS settings for ``origins``; None if there are none.
+def _cors(origins: AllowedOrigins) -> CORSConfig:
+    """Return the CORS settings for ``origins``.
 
     Pages send credentials in headers, never in cookies, so ``allow_credentials`` stays off.
     """
-    if not origins:
-        return None
     return CORSConfig(
-        allow_origins=list(origins),
+        allow_origins=["*"] if origins.allows_all else [],
+        allow_origin_regex=origins.pattern,
         allow_headers=["Authorization", "X-API-Key", "Content-Type", "Range", "If-Range"],
         expose_headers=["Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"],
     )

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
+from api.access.signing import SigningKeys
 from api.audio.ffmpeg import command as ffmpeg
 from api.clock import Clock, SystemClock
 from api.settings import Settings
@@ -32,13 +33,21 @@ def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool =
                 keep_segments=settings.keep_segments,
             ),
             LeaseSettings(
-                address=settings.node_url, lease_seconds=settings.lease_seconds, now=clock.now
+                address=settings.node_url,
+                signing_keys=_presence_keys(settings),
+                lease_seconds=settings.lease_seconds,
+                now=clock.now,
             ),
             is_store_checked=is_store_checked,
         )
     return LocalStorage(
         settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
     )
+
+
+def _presence_keys(settings: Settings) -> tuple[bytes, ...]:
+    """Return the keys with which nodes sign what they say of themselves; none without a secret."""
+    return SigningKeys(lambda: settings.signing_secrets).for_purpose("node presence")
 
 
 def bucket_settings(settings: Settings) -> BucketSettings:

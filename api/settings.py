@@ -254,6 +254,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     if settings.storage_backend == "s3" and not settings.s3_bucket:
         raise SettingsError("S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket")
+    for variable, reason in settings.invalid_access_settings():
+        raise SettingsError(f"{variable} is not valid: {reason}")
     if needed := settings.missing_access_settings(is_shared=settings.storage_backend == "s3"):
         raise SettingsError(f"AUTH_MODE={settings.auth_mode} needs {needed}")
     return settings

@@ -220,8 +220,12 @@ class Storage(Protocol):
         """Return the address of another living node that writes the session. Change nothing.
 
         None if no other node writes it: its owner released it or died, it is completed, or it
-        is on a volume.
+        is on a volume. Empty if the node cannot be verified, so that its address must not be used.
         """
+        ...
+
+    def problems(self) -> list[str]:
+        """Return what an operator must change, one text for each problem."""
         ...
 
     async def active_sessions(self) -> list[UUID]:

@@ -224,6 +224,77 @@ def test_a_read_token_may_read_audio_and_may_not_record(
     assert service.post(f"{path}/close", headers=shown).status_code == 403
 
 
+def test_a_caller_that_may_only_record_cannot_read_with_the_tokens_that_it_makes(
+    service: Service, created: dict[str, Any]
+) -> None:
+    recorder = bearer(token("alice", "record"))
+    path = f"/api/audio/sessions/{created['session_id']}"
+    made = service.post(f"{path}/tokens", headers=recorder).json()["token"]
+    own = service.post("/api/audio/sessions", headers=recorder).json()
+    for session_id, shown in ((created["session_id"], made), (own["session_id"], own["token"])):
+        path = f"/api/audio/sessions/{session_id}"
+        for reading in ("audio", "download", "waveform"):
+            assert service.get(f"{path}/{reading}", headers=bearer(shown)).status_code == 403
+        assert handshake(service, f"/api/ws/audio/{session_id}/listen", bearer(shown)) == "1008"
+        assert handshake(service, f"/api/ws/audio/{session_id}", bearer(shown)) == OPENS
+
+
+@pytest.mark.parametrize("kind", ["session token", "token of the provider"])
+def test_a_link_ends_no_later_than_the_token_that_it_was_made_with(
+    service: Service, created: dict[str, Any], kind: str
+) -> None:
+    path = f"/api/audio/sessions/{created['session_id']}"
+    ends_at = datetime.now(UTC) + timedelta(seconds=600)
+    shown = token("alice", "read", lifetime_seconds=600)
+    if kind == "session token":
+        made = service.post(f"{path}/tokens", headers=bearer(ALICE)).json()
+        shown, ends_at = made["token"], datetime.fromisoformat(made["expires_at"])
+    link = service.get(f"{path}/download", headers=bearer(shown)).json()
+    assert datetime.fromisoformat(link["expires_at"]) <= ends_at
+    longer = service.get(f"{path}/download", headers=bearer(ALICE)).json()
+    assert datetime.fromisoformat(longer["expires_at"]) > ends_at
+
+
+def test_an_id_in_upper_case_gets_the_answers_of_the_same_id_in_lower_case(
+    service: Service, created: dict[str, Any]
+) -> None:
+    theirs, unknown = created["session_id"], "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+    bob = bearer(CREDENTIALS["other's"])
+    for method, path in (
+        ("GET", ""), ("GET", "/audio"), ("GET", "/waveform"), ("GET", "/download"),
+        ("POST", "/close"), ("POST", "/tokens"), ("DELETE", ""),
+    ):  # fmt: skip
+        for session_id in (theirs, unknown):
+            url = f"{service.url}/api/audio/sessions/{session_id.upper()}{path}"
+            answer = requests.request(method, url, headers=bob, timeout=30)
+            assert answer.status_code == 404
+            assert answer.json() == {
+                "error": "Session not found",
+                "code": "session_not_found",
+                "session_id": session_id,
+            }
+    own = service.get(f"/api/audio/sessions/{theirs.upper()}", headers=bearer(ALICE)).json()
+    assert own["session_id"] == theirs
+    service.post("/api/audio/sessions", headers=bearer(ALICE))
+    pages = [
+        service.get(f"/api/audio/sessions?cursor={cursor}", headers=bearer(ALICE)).json()
+        for cursor in (theirs, theirs.upper())
+    ]
+    lower, upper = ([each["session_id"] for each in page["sessions"]] for page in pages)
+    assert lower == upper
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [(["audio.v1"], "audio.v1"), (["b", "a"], "b"), (["bearer", ALICE], "bearer"), ([], None)],
+)
+def test_a_client_that_offers_subprotocols_gets_one_of_them(
+    service: Service, offered: list[str], chosen: str | None
+) -> None:
+    with connect(service.ws_url, subprotocols=offered or None) as socket:  # type: ignore[arg-type]
+        assert socket.subprotocol == chosen
+
+
 def test_a_signed_link_opens_its_file_without_other_credentials(
     service: Service, created: dict[str, Any]
 ) -> None:

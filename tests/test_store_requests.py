@@ -76,7 +76,7 @@ def service(store: FaultyStore, tmp_path_factory: pytest.TempPathFactory) -> Ite
         jwt_secret=SECRET,
         jwt_issuer="https://id.example",
         jwt_audience="recorder",
-        signing_secret="shared",
+        signing_secret="shared by all nodes of the service",
     ).start()
     yield service
     assert service.stop() == 0

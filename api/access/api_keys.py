@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from api.access.identity import SCOPES, Identity, Scope
+from api.access.watched_file import WatchedFile
 from api.wire.errors import InvalidCredentialsError
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def key_line(key: str, user: str, scopes: Iterable[Scope]) -> str:
 
 
 class ApiKeys:
-    """API keys from the settings and from a file; the file is reloaded when it changes."""
+    """API keys from the settings and from a file. A change of the file takes effect at once."""
 
     def __init__(self, listed: str, file: str) -> None:
         """Parse ``listed`` (lines separated by semicolons) and read ``file``, if it is not empty.
@@ -46,44 +47,61 @@ class ApiKeys:
         Raises :class:`ApiKeysError`.
         """
         self._listed = dict(_parse(listed.split(";")))
-        self._path = Path(file) if file else None
-        self._read_at: tuple[int, int] = (0, 0)
+        self._file = WatchedFile(Path(file)) if file else None
         self._from_file: dict[str, Identity] = {}
-        if self._path is not None:
-            self._from_file = self._read(self._path)
+        if self._file is not None:
+            self._from_file = _read_strictly(self._file)
 
     async def identify(self, credential: str) -> Identity:
         """Return the identity of the key. Raises :class:`InvalidCredentialsError`."""
-        if self._path is not None:
-            self._reload_if_changed(self._path)
+        if self._file is not None:
+            self._reload_if_changed(self._file)
         hashed = _hash(credential)
         identity = self._listed.get(hashed) or self._from_file.get(hashed)
         if identity is None:
             raise InvalidCredentialsError
         return identity
 
-    def _reload_if_changed(self, path: Path) -> None:
+    def _reload_if_changed(self, file: WatchedFile) -> None:
+        """Take the keys that the file lists now: a key that is not there any more is refused.
+
+        A line that is not valid does not count, and does not keep removed keys valid.
+        """
         try:
-            if _version(path) != self._read_at:
-                self._from_file = self._read(path)
-                logger.info("API keys reloaded: file=%s keys=%d", path, len(self._from_file))
-        except (OSError, ApiKeysError) as error:
-            # The file may be half written; refusing all callers until the next change is worse.
-            logger.warning("Failed to reload API keys, the old keys stay valid: %s", error)
+            content = file.changed()
+        except FileNotFoundError:
+            file.forget()
+            if self._from_file:
+                logger.warning(
+                    "The file of API keys is missing, its keys are refused: %s", file.path
+                )
+            self._from_file = {}
+            return
+        except OSError as error:  # such as too many open files
+            logger.warning("Failed to read API keys, the old keys stay valid: %s", error)
+            return
+        if content is not None:
+            self._from_file = _read_leniently(file.path, content)
+            logger.info("API keys reloaded: file=%s keys=%d", file.path, len(self._from_file))
 
-    def _read(self, path: Path) -> dict[str, Identity]:
+
+def _read_strictly(file: WatchedFile) -> dict[str, Identity]:
+    try:
+        content = file.changed() or b""
+        return dict(_parse(content.decode().splitlines()))
+    except (OSError, UnicodeDecodeError, ApiKeysError) as error:
+        raise ApiKeysError(f"{file.path}: {error}") from error
+
+
+def _read_leniently(path: Path, content: bytes) -> dict[str, Identity]:
+    keys: dict[str, Identity] = {}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), start=1):
         try:
-            version = _version(path)
-            keys = dict(_parse(path.read_text().splitlines()))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ApiKeysError(f"{path}: {error}") from error
-        self._read_at = version
-        return keys
-
-
-def _version(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_ino
+            keys.update(_parse([line]))
+        except ApiKeysError as error:
+            reason = str(error).partition(": ")[2]
+            logger.warning("API key ignored: file=%s line=%d: %s", path, number, reason)
+    return keys
 
 
 def _hash(key: str) -> str:

@@ -1,6 +1,6 @@
 """The audit log: one JSON line per event of a caller, in the log ``sercuescribe.audit``.
 
-Events: ``created``, ``connected``, ``closed``, ``read`` (the audio, or a link to it), ``token``
+Events: ``created``, ``connected``, ``closed``, ``read`` (audio, a waveform, or a link), ``token``
 (created), ``deleted``, ``denied``. No line contains a key, a token or a signature.
 """
 

@@ -35,15 +35,14 @@ async def admit(connection: Connection, *any_of: Scope) -> Identity:
     """Return the identity of the caller if it has one of the scopes and owns the session.
 
     Raises `AuthenticationRequiredError`, `NotAllowedError`, `SessionNotFoundError`, or what the
-    middleware noted as the caller's failure. Writes ``denied`` to the audit log.
+    middleware noted as the caller's failure. Writes ``denied`` to the audit log if the session is
+    unknown or another user's; `refusals` does so for the other errors.
     """
     caller: Caller = connection.scope["user"]
     try:
         return await _admit(connection, caller, any_of)
-    except Exception as error:
-        session_id = connection.path_params.get("session_id")
-        if not isinstance(error, SessionNotFoundError) or caller.identity is not None:
-            audit("denied", caller, session_id, reason=str(error))
+    except SessionNotFoundError as error:
+        audit("denied", caller, connection.path_params["session_id"], reason=str(error))
         raise
 
 

@@ -1,6 +1,7 @@
 """Identities, scopes and callers."""
 
 import ipaddress
+from datetime import datetime
 from typing import Literal, get_args
 
 import msgspec
@@ -13,12 +14,14 @@ class Identity(msgspec.Struct, frozen=True):
     """An authenticated user and its scopes.
 
     ``user`` is None if authentication is off; then all scopes are granted. ``session_id`` is set
-    for a session token, which is valid for that session only.
+    for a session token, which is valid for that session only. ``expires_at`` is the end of a
+    token; None for an API key.
     """
 
     user: str | None
     scopes: frozenset[Scope]
     session_id: str | None = None
+    expires_at: datetime | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -1,13 +1,10 @@
 """The middleware of every request and every WebSocket handshake: host, origin, caller.
 
-A page of another site can make its visitor's browser open WebSockets to the service; CORS does
-not apply to them (cross-site WebSocket hijacking). So the middleware checks the origin. Such a
-page can also have a name that resolves to loopback (DNS rebinding). So, if AUTH_MODE is not set,
-the middleware checks the host.
+`hosts` says which hosts a service without authentication answers to, `origins` which pages may
+open WebSockets and send requests that change something.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
@@ -15,11 +12,17 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.credentials import Authenticator
+from api.access.hosts import AllowedHosts
 from api.access.identity import Caller
-from api.wire.error_answers import refuse
+from api.access.origins import AllowedOrigins
+from api.access.refusals import refuse
+from api.session.registry import canonical_id
 from api.wire.errors import HostNotAllowedError, OriginNotAllowedError, ServiceError
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# Supervisors and load balancers ask for these under any name. They tell nothing of a session.
+_ANY_HOST = {"/health", "/health/ready", "/metrics"}
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}  # RFC 9110, section 9.2.1
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -31,7 +34,7 @@ _DENY_ALL = "default-src 'none'; frame-ancestors 'none'"
 
 
 class AuthMiddleware(ASGIMiddleware):
-    """Checks host and origin, and adds the caller to the ASGI scope.
+    """Checks host and origin, and adds the caller and the canonical session id to the scope.
 
     Each endpoint checks the caller's scopes itself: see `api.access.authorization`.
     """
@@ -40,17 +43,22 @@ class AuthMiddleware(ASGIMiddleware):
         self,
         authenticator: Authenticator,
         *,
-        origins: tuple[str, ...],
-        is_loopback_only: bool,
+        origins: AllowedOrigins,
+        hosts: AllowedHosts | None,
         pages: Mapping[str, str],
     ) -> None:
-        """Create the middleware; ``pages`` maps the path of each page to its content policy."""
+        """Create the middleware; if ``hosts`` is None, the service answers to every host.
+
+        ``pages`` maps the path of each page to its content policy.
+        """
         self._authenticator = authenticator
         self._origins = origins
-        self._is_loopback_only = is_loopback_only
+        self._hosts = hosts
         self._pages = pages
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if "session_id" in scope["path_params"]:
+            scope["path_params"]["session_id"] = canonical_id(scope["path_params"]["session_id"])
         address = (scope.get("client") or ("",))[0]
         scope["user"] = Caller(address)
         try:
@@ -71,14 +79,12 @@ class AuthMiddleware(ASGIMiddleware):
     def _check_host_and_origin(self, scope: Scope) -> None:
         headers = Headers.from_scope(scope)
         host = headers.get("host", "")
-        if self._is_loopback_only and _hostname(f"//{host}") not in _LOOPBACK:
-            raise HostNotAllowedError
-        origin = headers.get("origin")
-        if scope["type"] != ScopeType.WEBSOCKET or origin is None:
+        hosts = None if scope["path"] in _ANY_HOST else self._hosts
+        if hosts is not None and not hosts.allows(host):
+            raise HostNotAllowedError(host)
+        if scope["type"] == ScopeType.HTTP and scope["method"] in _SAFE_METHODS:
             return
-        is_same_host = urlsplit(origin).netloc == host
-        are_loopback = _hostname(origin) in _LOOPBACK and _hostname(f"//{host}") in _LOOPBACK
-        if not (is_same_host or are_loopback or origin in self._origins or "*" in self._origins):
+        if not self._origins.permits(headers.get("origin"), headers.get("sec-fetch-site"), host):
             raise OriginNotAllowedError
 
 
@@ -92,10 +98,3 @@ def _with_security_headers(send: Send, content_policy: str) -> Send:
         await send(message)
 
     return sending
-
-
-def _hostname(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

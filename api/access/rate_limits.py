@@ -11,7 +11,7 @@ from litestar.stores.memory import MemoryStore
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.access.identity import Caller, network_of
-from api.wire.error_answers import refuse
+from api.access.refusals import refuse
 from api.wire.errors import RateLimitedError
 
 _RATES = "rate_limit"  # the store of Litestar's middleware
@@ -33,14 +33,22 @@ class RateLimit(RateLimitMiddleware):
 
 
 def handshake_limit(per_minute: int) -> RateLimitConfig:
-    """Return the limit on the WebSocket handshakes of one client."""
+    """Return the limit on the WebSocket handshakes of one client.
+
+    Handshakes without valid credentials count apart, so that a stranger behind the same address
+    cannot lock out a client that has them.
+    """
 
     async def is_handshake(request: Request[Caller, Any, Any]) -> bool:
         return _type(request.scope) == ScopeType.WEBSOCKET
 
+    def client(request: Request[Caller, Any, Any]) -> str:
+        kind = "handshakes" if request.user.identity else "failed handshakes"
+        return f"{kind} {network_of(request.user.address)}"
+
     return RateLimitConfig(
         ("minute", per_minute),
-        identifier_for_request=lambda request: f"handshakes {network_of(request.user.address)}",
+        identifier_for_request=client,
         check_throttle_handler=is_handshake,
         middleware_class=RateLimit,
         set_rate_limit_headers=False,

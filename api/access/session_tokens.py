@@ -4,6 +4,7 @@ A backend requests a token and passes it to a browser, so that the browser needs
 tokens are JSON Web Tokens with their own ``typ`` (RFC 8725, section 3.11), signed with HS256.
 """
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -12,18 +13,15 @@ import msgspec
 
 from api.access.identity import Identity, Scope
 from api.access.signing import SigningKeys
-from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError
+from api.access.web_tokens import claims_of, expiry_of, header_of
+from api.wire.errors import CredentialsExpiredError, InvalidCredentialsError, NotAllowedError
 
 TokenScope = Literal["record", "read"]
 
 _TYPE = "session+jwt"
 _ALGORITHM = "HS256"
 
-# A page that records also plays the recording.
-_GRANTED: dict[str, frozenset[Scope]] = {
-    "record": frozenset({"record", "read"}),
-    "read": frozenset({"read"}),
-}
+_ORDER: tuple[TokenScope, ...] = ("record", "read")  # a token has its scope and those after it
 
 
 class SessionToken(msgspec.Struct, frozen=True):
@@ -39,11 +37,24 @@ class SessionTokens:
         self._ttl = timedelta(seconds=ttl_seconds)
 
     def make(
-        self, session_id: str, user: str | None, scope: TokenScope, now: datetime
+        self, session_id: str, user: str | None, scope: TokenScope, maker: Identity, now: datetime
     ) -> SessionToken:
-        """Return a token for the session that expires ``ttl_seconds`` after ``now``."""
+        """Return a token for the session that expires ``ttl_seconds`` after ``now``.
+
+        It has no scope that ``maker`` does not have. A token to record may read too, because a page
+        that records also plays the recording. Raises :class:`NotAllowedError` if ``maker`` does not
+        have ``scope``.
+        """
+        if not maker.has_scope(scope):
+            raise NotAllowedError(f"creating a {scope} token requires a key with that scope")
+        scopes = [each for each in _ORDER[_ORDER.index(scope) :] if maker.has_scope(each)]
         expires_at = (now + self._ttl).replace(microsecond=0)
-        claims = {"sid": session_id, "sub": user or "", "scope": scope, "exp": expires_at}
+        claims = {
+            "sid": session_id,
+            "sub": user or "",
+            "scope": " ".join(scopes),
+            "exp": expires_at,
+        }
         token = jwt.encode(
             claims, self._keys.for_purpose(_TYPE)[0], _ALGORITHM, headers={"typ": _TYPE}
         )
@@ -55,22 +66,20 @@ class SessionTokens:
         Raises :class:`InvalidCredentialsError` or :class:`CredentialsExpiredError`.
         """
         try:
-            if jwt.get_unverified_header(credential).get("typ") != _TYPE:
+            if header_of(credential).get("typ") != _TYPE:
                 return None
-        except jwt.PyJWTError:
+        except InvalidCredentialsError:
             return None
         claims = self._claims(credential)
-        if claims["exp"] <= now.timestamp():
+        expires_at = expiry_of(claims)
+        if expires_at <= now:
             raise CredentialsExpiredError
-        return Identity(claims["sub"] or None, _GRANTED[claims["scope"]], claims["sid"])
+        scopes = frozenset[Scope](claims["scope"].split())
+        return Identity(claims["sub"] or None, scopes, claims["sid"], expires_at)
 
     def _claims(self, credential: str) -> dict[str, Any]:
         for key in self._keys.for_purpose(_TYPE):
-            try:
+            with contextlib.suppress(InvalidCredentialsError):
                 # `identify` checks the expiry, with the service's own clock.
-                return jwt.decode(
-                    credential, key, algorithms=[_ALGORITHM], options={"verify_exp": False}
-                )
-            except jwt.PyJWTError:
-                continue
+                return claims_of(credential, key, _ALGORITHM, options={"verify_exp": False})
         raise InvalidCredentialsError

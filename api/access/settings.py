@@ -1,9 +1,16 @@
 """The settings of authentication, rate limits and signatures; `api.settings` reads them."""
 
+import functools
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from api.access.hosts import AllowedHosts
+from api.access.origins import AllowedOrigins
+from api.access.proxies import TrustedProxies
+from api.access.signing import check_secret
 
 # `sercuescribe settings` prints "(set)" instead of these values.
 SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"}
@@ -29,7 +36,9 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
             "reloaded on change"
         ),
     ] = ""
-    jwt_secret: Annotated[str, Meta(description="Secret that signs HS256 tokens")] = ""
+    jwt_secret: Annotated[
+        str, Meta(description="Secret that signs HS256 tokens, at least 32 bytes")
+    ] = ""
     jwt_jwks: Annotated[
         str, Meta(description="File or URL of the JWKS with the keys of RS256 and ES256 tokens")
     ] = ""
@@ -41,16 +50,25 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: Annotated[
         str,
         Meta(
-            pattern=r"^(\*|(https?://[^/?#,\s]+(,\s*https?://[^/?#,\s]+)*)?)$",
-            description="Other origins whose pages may use the service, separated by commas; * "
-            "for all",
+            description="Other origins whose pages and apps may use the service, separated by "
+            "commas, such as https://app.example, https://*.app.example or capacitor://localhost; "
+            "* for all",
+        ),
+    ] = ""
+    allowed_hosts: Annotated[
+        str,
+        Meta(
+            description="Host names under which clients reach a service without authentication, "
+            "besides addresses, names without a dot and the hosts of PUBLIC_URL and NODE_URL; "
+            "separated by commas, such as rec.example or *.example; * for all",
         ),
     ] = ""
     trusted_proxies: Annotated[
         str,
         Meta(
-            description="Addresses or networks of proxies whose X-Forwarded-For header names "
-            "the client"
+            description="Addresses or networks of proxies, separated by commas, whose "
+            "X-Forwarded-For header names the client; * for every peer, then its last address "
+            "counts"
         ),
     ] = ""
     max_handshakes_per_minute: Annotated[
@@ -76,8 +94,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     signing_secret: Annotated[
         str,
         Meta(
-            description="Secret that signs download links and session tokens; empty: generated "
-            "and stored beside the recordings"
+            description="Secret that signs download links and session tokens, at least 32 bytes; "
+            "empty: generated and stored beside the recordings"
         ),
     ] = ""
     signing_secret_previous: Annotated[
@@ -93,8 +111,40 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.auth_mode in {"api_key", "jwt"}
 
     @property
-    def origins(self) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.allowed_origins.split(",") if part.strip())
+    def signing_secrets(self) -> tuple[bytes, ...]:
+        """Return SIGNING_SECRET, then the previous one if it is still accepted; or nothing."""
+        if not self.signing_secret:
+            return ()
+        secrets = (self.signing_secret, self.signing_secret_previous)
+        return tuple(secret.encode() for secret in secrets if secret)
+
+    @property
+    def listed_origins(self) -> list[str]:
+        return _entries(self.allowed_origins)
+
+    @property
+    def listed_proxies(self) -> list[str]:
+        return _entries(self.trusted_proxies)
+
+    @property
+    def listed_hosts(self) -> list[str]:
+        return _entries(self.allowed_hosts)
+
+    def invalid_access_settings(self) -> Iterator[tuple[str, str]]:
+        """Yield each variable whose value is not valid, with the reason."""
+        checks: dict[str, Callable[[], object]] = {
+            "ALLOWED_ORIGINS": lambda: AllowedOrigins(self.listed_origins),
+            "ALLOWED_HOSTS": lambda: AllowedHosts(self.listed_hosts),
+            "TRUSTED_PROXIES": lambda: TrustedProxies(self.listed_proxies),
+        }
+        for variable in ("JWT_SECRET", "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS"):
+            if secret := getattr(self, variable.lower()).encode():
+                checks[variable] = functools.partial(check_secret, secret)
+        for variable, check in checks.items():
+            try:
+                check()
+            except ValueError as error:
+                yield variable, str(error)
 
     def missing_access_settings(self, *, is_shared: bool) -> str:
         """Return the variables that AUTH_MODE requires and that are not set, as text; or "".
@@ -113,3 +163,7 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
             # other nodes.
             return "SIGNING_SECRET with a bucket"
         return ""
+
+
+def _entries(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -19,13 +19,12 @@ _PURPOSE = "download link"
 class LinkSigner:
     """Creates and checks signed links."""
 
-    def __init__(self, keys: SigningKeys, *, ttl_seconds: int) -> None:
+    def __init__(self, keys: SigningKeys) -> None:
         self._keys = keys
-        self._ttl_seconds = ttl_seconds
 
-    def link(self, base_url: str, path: str, now: datetime) -> DownloadLink:
+    def link(self, base_url: str, path: str, ttl_seconds: int, now: datetime) -> DownloadLink:
         """Return a link to ``path`` that expires ``ttl_seconds`` after ``now``."""
-        expires_at = (now + timedelta(seconds=self._ttl_seconds)).replace(microsecond=0)
+        expires_at = (now + timedelta(seconds=ttl_seconds)).replace(microsecond=0)
         expires = str(int(expires_at.timestamp()))
         signature = _signature(self._keys.for_purpose(_PURPOSE)[0], path, expires)
         query = urlencode({"expires": expires, "signature": signature})
@@ -43,6 +42,15 @@ class LinkSigner:
             raise InvalidSignatureError
         if int(expires) <= now.timestamp():
             raise UrlExpiredError
+
+
+def lifetime_seconds(ttl_seconds: int, now: datetime, *ends_at: datetime | None) -> int:
+    """Return the lifetime of a link: at most ``ttl_seconds``, and not beyond any of ``ends_at``.
+
+    So what a caller makes with a credential ends with that credential. The least is a second.
+    """
+    left_seconds = [int((end - now).total_seconds()) for end in ends_at if end is not None]
+    return max(1, min([ttl_seconds, *left_seconds]))
 
 
 def _signature(key: bytes, path: str, expires: str) -> str:

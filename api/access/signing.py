@@ -13,6 +13,9 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+# As long as the output of SHA-256: RFC 7518, section 3.2, for tokens signed with HS256.
+MIN_SECRET_BYTES = 32
+
 
 class SigningKeys:
     """Derives one key per purpose, so that a signature for one purpose is not valid for another.
@@ -30,6 +33,27 @@ class SigningKeys:
             hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
             for secret in self._secrets()
         )
+
+
+def check_secret(secret: bytes) -> None:
+    """Raise ``ValueError`` if ``secret`` is so short that it can be guessed."""
+    if len(secret) < MIN_SECRET_BYTES:
+        raise ValueError(
+            f"the secret has {len(secret)} bytes, expected at least {MIN_SECRET_BYTES}; "
+            "create one with: openssl rand -hex 32"
+        )
+
+
+def check_stored_secret(path: Path) -> None:
+    """Raise ``ValueError`` if the file at ``path`` holds a short secret."""
+    if path.exists():
+        try:
+            check_secret(path.read_bytes())
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: {error}, or delete the file: the service creates another one, and "
+                "existing links and tokens become invalid"
+            ) from None
 
 
 def stored_secret(path: Path) -> bytes:

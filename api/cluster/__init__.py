@@ -5,6 +5,8 @@ owner of its session; `hop` limits a relay to one hop. `takeover` opens the sess
 and at the start the active sessions of this node.
 
 Nodes connect to each other at NODE_URL with the caller's credentials, which the owner checks again;
-nodes need no credentials of their own. The package writes nothing itself. Not promised: while an
+nodes need no credentials of their own. They relay only to addresses that are signed with
+SIGNING_SECRET. Without SIGNING_SECRET, which is possible only without authentication, they relay
+to any address and leave credentials out. The package writes nothing itself. Not promised: while an
 owner is dead and its lease has not expired, its sessions can be read but not recorded to.
 """

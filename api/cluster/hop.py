@@ -1,10 +1,14 @@
 """The single hop of a relayed request, from the node it reached to the owner of its session."""
 
+from urllib.parse import unquote_plus
+
 from litestar.types import Scope
 
 # Set on relayed requests. Otherwise two nodes that each consider the other one the owner would
 # relay in a loop.
 HOP_HEADER = "x-sercuescribe-relayed"
+
+CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key"})
 
 OPEN_SECONDS = 5.0  # timeout for connecting to the owner
 
@@ -16,3 +20,12 @@ def forwarded_for(scope: Scope) -> dict[str, str]:
     """
     client = scope.get("client")
     return {"x-forwarded-for": client[0]} if client else {}
+
+
+def query_for_owner(scope: Scope, *, with_credentials: bool) -> str:
+    """Return the query of the request; without credentials, without its token."""
+    query = scope["query_string"].decode("latin-1")
+    if with_credentials:
+        return query
+    pairs = query.split("&")
+    return "&".join(pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != "token")

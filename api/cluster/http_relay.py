@@ -16,7 +16,13 @@ from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from api.access.authorization import find_session
-from api.cluster.hop import HOP_HEADER, OPEN_SECONDS, forwarded_for
+from api.cluster.hop import (
+    CREDENTIAL_HEADERS,
+    HOP_HEADER,
+    OPEN_SECONDS,
+    forwarded_for,
+    query_for_owner,
+)
 from api.session.found import Found
 from api.wire.errors import NodeUnreachableError
 
@@ -26,6 +32,9 @@ _BLOCK_BYTES = 64 * 1024
 
 # A reading request does not wait longer for the owner, because storage can answer it too.
 _READ_SECONDS = 5.0
+
+# The owner gets its own host, which it accepts. This node has checked the client's host and origin.
+_CHECKED_HERE = {"host", "origin", "sec-fetch-site", "x-forwarded-for"}
 
 # RFC 9110, section 7.6.1; and "date", which each server sets itself.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "date"}
@@ -125,11 +134,17 @@ class _Forward(ASGIResponse):
 
 async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Response[None] | None:
     """Relay the request; return the answer after its headers arrived, None if there is none."""
-    url = f"{address}{scope['path']}?{scope['query_string'].decode()}"
+    if not address:
+        return None
+    with_credentials: bool = scope["litestar_app"].state.relays_credentials
+    url = f"{address}{scope['path']}?{query_for_owner(scope, with_credentials=with_credentials)}"
+    left_out = _HOP_BY_HOP | _CHECKED_HERE
+    if not with_credentials:
+        left_out |= CREDENTIAL_HEADERS
     headers = {HOP_HEADER: "1"} | forwarded_for(scope)
     for raw_name, value in scope["headers"]:
         name = raw_name.decode()
-        if name not in _HOP_BY_HOP | {"x-forwarded-for"}:
+        if name not in left_out:
             headers[name] = value.decode("latin-1")
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=OPEN_SECONDS, sock_read=silence_seconds

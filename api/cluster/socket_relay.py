@@ -13,12 +13,17 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from api.cluster.hop import HOP_HEADER, OPEN_SECONDS, forwarded_for
+from api.access.credentials import SUBPROTOCOL
+from api.cluster.hop import (
+    CREDENTIAL_HEADERS,
+    HOP_HEADER,
+    OPEN_SECONDS,
+    forwarded_for,
+    query_for_owner,
+)
 from api.wire.errors import NodeUnreachableError
 
 logger = logging.getLogger(__name__)
-
-_CREDENTIALS = ("authorization", "x-api-key")
 
 _QUEUED_MESSAGES = 4
 
@@ -26,11 +31,15 @@ _QUEUED_MESSAGES = 4
 class SocketRelay:
     """Relays a client's WebSocket to the owner of its session."""
 
-    def __init__(self, *, max_message_bytes: int, silence_seconds: float) -> None:
+    def __init__(
+        self, *, max_message_bytes: int, silence_seconds: float, with_credentials: bool
+    ) -> None:
         """Create the relay; it drops an owner that answers no ping for ``silence_seconds``.
 
         ``silence_seconds`` is the duration of a lease: after it the owner has lost the session.
+        ``with_credentials``: the owner gets the credentials of the client.
         """
+        self._with_credentials = with_credentials
         self._max_message_bytes = max_message_bytes
         self._silence_seconds = silence_seconds
 
@@ -52,14 +61,17 @@ class SocketRelay:
             await owner.close()
 
     async def _connect(self, socket: WebSocket[Any, Any, Any], address: str) -> ClientConnection:
-        if HOP_HEADER in socket.headers:
+        if HOP_HEADER in socket.headers or not address:
             raise NodeUnreachableError
-        query = f"?{socket.scope['query_string'].decode()}"
+        query = query_for_owner(socket.scope, with_credentials=self._with_credentials)
+        offered = socket.scope["subprotocols"]
+        if not self._with_credentials and SUBPROTOCOL in offered:
+            offered = [SUBPROTOCOL]
         try:
             return await connect(
-                f"ws{address.removeprefix('http')}{socket.scope['path']}{query}",
-                additional_headers={HOP_HEADER: "1", **_passed_on(socket)},
-                subprotocols=[Subprotocol(name) for name in socket.scope["subprotocols"]] or None,
+                f"ws{address.removeprefix('http')}{socket.scope['path']}?{query}",
+                additional_headers={HOP_HEADER: "1", **self._passed_on(socket)},
+                subprotocols=[Subprotocol(name) for name in offered] or None,
                 max_size=self._max_message_bytes,
                 max_queue=_QUEUED_MESSAGES,
                 open_timeout=OPEN_SECONDS,
@@ -77,14 +89,16 @@ class SocketRelay:
             )
             raise NodeUnreachableError from error
 
+    def _passed_on(self, socket: WebSocket[Any, Any, Any]) -> dict[str, str]:
+        """Return the headers for the owner: credentials and client address, without the origin.
 
-def _passed_on(socket: WebSocket[Any, Any, Any]) -> dict[str, str]:
-    """Return the headers for the owner: credentials and client address, without the origin.
-
-    This node has checked the origin already.
-    """
-    passed = {name: socket.headers[name] for name in _CREDENTIALS if name in socket.headers}
-    return passed | forwarded_for(socket.scope)
+        This node has checked the origin already.
+        """
+        passed = forwarded_for(socket.scope)
+        if self._with_credentials:
+            shown = CREDENTIAL_HEADERS & set(socket.headers)
+            passed |= {name: socket.headers[name] for name in shown}
+        return passed
 
 
 async def _to_owner(socket: WebSocket[Any, Any, Any], owner: ClientConnection) -> None:

@@ -1,6 +1,7 @@
 """The HTTP endpoints of the audio: the WAV, parts of it, other formats, download links."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,11 +20,11 @@ from litestar.status_codes import (
 
 from api.access.audit import audit
 from api.access.authorization import admit, find_session, requires
-from api.access.signed_links import LinkSigner
+from api.access.signed_links import LinkSigner, lifetime_seconds
 from api.audio.ffmpeg.encoder import TARGETS, Converter
 from api.clock import Clock
 from api.cluster.http_relay import session_to_read
-from api.routes.request import HttpRequest, Injected, base_url
+from api.routes.request import HttpRequest, Injected, base_url, identity_of
 from api.session.found import Found
 from api.settings import Settings
 from api.wire.byte_ranges import is_match, parse_range
@@ -110,10 +111,12 @@ class RecordingsController(Controller):
     ) -> DownloadLink:
         found = await find_session(request)
         audit("read", request.user, session_id, reason="link")
-        if link := await found.link(settings.download_url_ttl_seconds):
+        now, ends_at = clock.now(), identity_of(request).expires_at
+        ttl_seconds = lifetime_seconds(settings.download_url_ttl_seconds, now, ends_at)
+        if link := await found.link(ttl_seconds):
             return DownloadLink(url=link.url, expires_at=link.expires_at)
         path = f"/api/audio/sessions/{found.session_id}/audio"
-        return signer.link(base_url(request, settings), path, clock.now())
+        return signer.link(base_url(request, settings), path, ttl_seconds, now)
 
     @route(
         "/audio",
@@ -158,15 +161,18 @@ class RecordingsController(Controller):
     ) -> Response[Any]:
         if signature is not None or expires is not None:
             signer.check(request.url.path, str(expires), signature or "", clock.now())
+            ends_at: datetime | None = datetime.fromtimestamp(expires or 0, UTC)
         else:
-            await admit(request, "read")
+            ends_at = (await admit(request, "read")).expires_at
         found = await session_to_read(request)
         audit("read", request.user, session_id)
         if format or start is not None or end is not None:
             part = await _part(found, start or 0.0, end)
             return _converted(part, format or "wav", session_id, converter)
         if redirect and request.method == "GET":
-            link = await found.link(settings.download_url_ttl_seconds)
+            link = await found.link(
+                lifetime_seconds(settings.download_url_ttl_seconds, clock.now(), ends_at)
+            )
             if link is not None:
                 return Response(
                     b"",

@@ -10,6 +10,7 @@ from litestar import WebSocket
 from litestar.types import Receive, Send
 
 from api.access.credentials import SUBPROTOCOL
+from api.access.refusals import audit_denial
 from api.clock import Clock
 from api.session.session import Session
 from api.wire.error_answers import error_message
@@ -58,6 +59,7 @@ class ClientSocket:
             if not self.is_unresponsive:
                 raise
         except Exception as error:
+            audit_denial(self.socket.scope, error)
             if to_wire_error(error) is INTERNAL:
                 session_id = "no session" if self.session is None else self.session.session_id
                 logger.exception("%s: connection failed", session_id)
@@ -124,5 +126,7 @@ class ClientSocket:
 
 async def accept(socket: RawWebSocket) -> None:
     """Accept the handshake before any check, because errors are sent as messages."""
+    # A browser closes the connection if it has offered subprotocols and gets none of them.
     offered = socket.scope["subprotocols"]
-    await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    chosen = SUBPROTOCOL if SUBPROTOCOL in offered else next(iter(offered), None)
+    await socket.accept(subprotocols=chosen)

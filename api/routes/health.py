@@ -18,14 +18,15 @@ from storage.errors import StorageUnavailableError
     response_description="The process is running",
     summary="Check that the process is running",
 )
-async def health(registry: Injected[Registry]) -> Health:
-    unpersisted = registry.unpersisted()
+async def health(registry: Injected[Registry], storage: Injected[Storage]) -> Health:
+    unpersisted, problems = registry.unpersisted(), storage.problems()
     return Health(
-        status="ok",
+        status="degraded" if problems else "ok",
         version=__version__,
         active_sessions=len(registry.live),
         unpersisted_bytes=unpersisted.pcm_bytes,
         unpersisted_seconds=unpersisted.seconds,
+        problems=problems,
     )
 
 

@@ -90,14 +90,15 @@ class SessionsController(Controller):
         data: NewSession = None,
     ) -> CreatedSession:
         given = msgspec.to_builtins(data) if data else {}
-        user = effective_user(identity_of(request), user_id(given))
+        identity = identity_of(request)
+        user = effective_user(identity, user_id(given))
         session = await registry.create(audio_parameters(given, default_audio), user)
         info = session.info()
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)
         if not settings.requires_credentials:
             return CreatedSession(session_id=info.session_id, ws_url=ws_url, session=info)
-        token = tokens.make(info.session_id, user, "record", clock.now())
+        token = tokens.make(info.session_id, user, "record", identity, clock.now())
         return CreatedSession(
             session_id=info.session_id,
             ws_url=f"{ws_url}?token={token.token}",
@@ -125,10 +126,10 @@ class SessionsController(Controller):
         data: NewToken = None,
     ) -> SessionTokenInfo:
         identity, scope = identity_of(request), (data or CreateToken()).scope
-        if identity.session_id is not None or not identity.has_scope(scope):
-            raise NotAllowedError(f"creating a {scope} token requires a key with that scope")
+        if identity.session_id is not None:
+            raise NotAllowedError("a session token cannot create tokens")
         user = (await find_session(request)).manifest.user_id
-        token = tokens.make(session_id.lower(), user, scope, clock.now())
+        token = tokens.make(session_id, user, scope, identity, clock.now())
         audit("token", request.user, session_id, reason=scope)
         return SessionTokenInfo(
             token=token.token,

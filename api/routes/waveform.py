@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 
+from api.access.audit import audit
 from api.access.authorization import requires
 from api.cluster.http_relay import session_to_read
 from api.routes.request import HttpRequest
@@ -108,6 +109,7 @@ async def waveform(
         width or _DEFAULT_PICTURE_WIDTH, height, Color.parse(color), Color.parse(background)
     )
     audio = await (await session_to_read(request)).audio()
+    audit("read", request.user, session_id, reason="waveform")
     headers = {
         "ETag": audio.etag,
         "Content-Disposition": f'inline; filename="{session_id}.{format}"',

@@ -8,6 +8,8 @@ from typing import Any, cast
 import uvicorn
 from litestar import Litestar
 
+from api.access.proxies import TrustedProxies
+from api.server.forwarded import ForwardedHeaders
 from api.server.http_protocol import BoundedHttpProtocol, PendingRequests
 from api.server.websocket_protocol import FairWebSocketProtocol, RoundRobin
 from api.settings import Settings
@@ -38,8 +40,9 @@ def _page_url(host: str, port: int) -> str:
 
 def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uvicorn.Config:
     """Return the configuration of the server of ``app``; the log shows ``host`` and ``port``."""
+    proxies = TrustedProxies(settings.listed_proxies)
     return uvicorn.Config(
-        app,
+        cast("Any", ForwardedHeaders(app, proxies)) if settings.trusted_proxies else app,
         host=host,
         port=port,
         workers=1,  # overrides WEB_CONCURRENCY: a folder has one writer
@@ -57,9 +60,7 @@ def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uv
         ws_ping_interval=settings.ping_interval_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,
         ws_per_message_deflate=False,
-        # By default uvicorn trusts X-Forwarded-For from every client on the loopback address.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        proxy_headers=False,  # `ForwardedHeaders` does it
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         log_config=None,  # `api.observe.logs` configures logging
         log_level=settings.log_level,

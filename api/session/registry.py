@@ -132,7 +132,10 @@ class Registry:
         if cursor is not None and not is_session_id(cursor):
             raise InvalidParameterError("cursor")
         page = await self._storage.manifests(
-            status=status, user_id=user_id, limit=limit, cursor=cursor
+            status=status,
+            user_id=user_id,
+            limit=limit,
+            cursor=None if cursor is None else canonical_id(cursor),
         )
         at_once = asyncio.Semaphore(_INFOS_AT_ONCE)
 
@@ -244,6 +247,11 @@ def parse_session_id(session_id: str) -> UUID:
     if not is_session_id(session_id):
         raise SessionNotFoundError(session_id)
     return UUID(session_id)
+
+
+def canonical_id(text: str) -> str:
+    """Return a session id in lower case; return other text as it is."""
+    return text.lower() if is_session_id(text) else text
 
 
 def is_session_id(text: str) -> bool:

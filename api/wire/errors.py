@@ -141,8 +141,9 @@ class OriginNotAllowedError(ServiceError):
 
 
 class HostNotAllowedError(ServiceError):
-    def __init__(self) -> None:
-        super().__init__("Without AUTH_MODE the service accepts loopback host names only")
+    def __init__(self, host: str) -> None:
+        name = f"{host[:40]}…" if len(host) > 40 else host
+        super().__init__(f"Host {name!r} is not allowed: add it to ALLOWED_HOSTS, or set AUTH_MODE")
 
 
 class RateLimitedError(ServiceError):

@@ -72,6 +72,9 @@ class LocalStorage:
         del manifest
         return None
 
+    def problems(self) -> list[str]:
+        return []
+
     async def active_sessions(self) -> list[UUID]:
         names = await asyncio.to_thread(self._names)
         return sorted(found for name in names if (found := paths.session_of_state(name)))

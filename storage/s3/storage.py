@@ -139,6 +139,9 @@ class S3Storage:
             return None
         return await living_owner(self._bucket, SessionKeys.of(manifest), self._node)
 
+    def problems(self) -> list[str]:
+        return self._node.peers.problems()
+
     async def progress(self, manifest: Manifest) -> Progress:
         segments = SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format)
         persisted = await segments.load()

@@ -63,6 +63,32 @@ def test_an_invalid_value_is_refused_with_its_name_and_the_valid_values(
     assert valid in str(refused.value)
 
 
+@pytest.mark.parametrize("variable", ["JWT_SECRET", "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS"])
+def test_a_secret_of_fewer_than_32_bytes_is_refused_and_not_printed(variable: str) -> None:
+    read_settings({variable: "ö" * 16})
+    with pytest.raises(SettingsError) as refused:
+        read_settings({variable: "hunter2" + "x" * 24})
+    assert str(refused.value).startswith(f"{variable} is not valid: the secret has 31 bytes")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALLOWED_ORIGINS", "https://app.example/path"),
+        ("ALLOWED_ORIGINS", "app.example"),
+        ("ALLOWED_HOSTS", "https://rec.example"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
+        ("ALLOWED_HOSTS", "rec.example, rec.example:80"),
+    ],
+)
+def test_a_list_with_an_invalid_entry_is_refused_with_what_is_valid(
+    variable: str, value: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{variable} is not valid: .* expected"):
+        read_settings({variable: value})
+
+
 def test_every_variable_has_a_one_line_meaning() -> None:
     for setting in describe(Settings()):
         assert setting.meaning

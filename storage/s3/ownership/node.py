@@ -21,6 +21,7 @@ import uuid_utils.compat
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
+from storage.s3.ownership.peers import Peers
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,17 @@ class Presence(msgspec.Struct, frozen=True):
 
     address: str
     expires_at: datetime
+    signature: str = ""
+
+    def without_address(self) -> "Presence":
+        return Presence("", self.expires_at)
 
 
 class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How nodes know of each other. ``address`` is the URL at which others reach this node."""
 
     address: str = ""
+    signing_keys: tuple[bytes, ...] = ()  # see `Peers`
     lease_seconds: float = 15.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
@@ -58,6 +64,7 @@ class Node:
         self._renewal_lock = asyncio.Lock()
         self.lapse_count = 0  # how often it was overdue, up to the last renewal
         self.node_id = ""
+        self.peers = Peers(settings.signing_keys)
 
     async def start(self) -> None:
         """Raises `StorageUnavailableError`, also where another process has the folder."""
@@ -96,13 +103,26 @@ class Node:
         return age_seconds > self._settings.lease_seconds
 
     async def presence(self, node_id: str) -> Presence | None:
-        """Return what a living node says of itself, None if it is dead."""
+        """Return what a living node says of itself, None if it is dead.
+
+        The address is empty if signatures are required and that of the node is not valid.
+        """
         try:
             data = await self._bucket.get(NODES + node_id)
         except RecordingNotFoundError:
+            self.peers.forget(node_id)
             return None
         presence = msgspec.json.decode(data, type=Presence)
-        return presence if presence.expires_at > self._settings.now() else None
+        if presence.expires_at <= self._settings.now():
+            self.peers.forget(node_id)
+            return None
+        return presence if self._is_usable(node_id, presence) else presence.without_address()
+
+    def _is_usable(self, node_id: str, presence: Presence) -> bool:
+        is_verified = self.peers.verify(
+            node_id, presence.address, presence.expires_at, presence.signature
+        )
+        return is_verified or not self.peers.requires_signatures
 
     async def dead_nodes(self) -> list[str]:
         """Return the nodes whose lease has expired."""
@@ -129,7 +149,9 @@ class Node:
     async def _renew(self) -> None:
         asked_at = self._settings.monotonic()
         expires_at = self._settings.now() + timedelta(seconds=self._settings.lease_seconds)
-        presence = msgspec.json.encode(Presence(self._settings.address, expires_at))
+        address = self._settings.address
+        signature = self.peers.sign(self.node_id, address, expires_at)
+        presence = msgspec.json.encode(Presence(address, expires_at, signature))
         async with self._renewal_lock:
             await self._bucket.put(NODES + self.node_id, presence, "application/json")
         self.lapse_count += self.is_overdue

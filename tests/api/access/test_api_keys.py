@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,23 +65,73 @@ def test_the_service_reads_a_key_file_again_when_it_changes(tmp_path: Path) -> N
         identify(keys, one)
 
 
-def test_known_keys_stay_valid_if_the_key_file_is_broken_or_deleted(tmp_path: Path) -> None:
-    path, key = tmp_path / "keys", new_key()
-    write(path, key_line(key, "alice", ["record", "read"]))
-    keys = ApiKeys("", str(path))
-    write(path, "half a li")
-    assert identify(keys, key) == ALICE
-    path.unlink()
-    assert identify(keys, key) == ALICE
+def in_place(path: Path, text: str) -> None:
+    """Replace the text with one of the same length; keep the inode and the times of the file."""
+    before = path.stat()
+    assert len(text) == before.st_size
+    with path.open("r+") as file:
+        file.write(text)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_change_of_the_key_file_within_one_second_and_size_is_noticed(tmp_path: Path) -> None:
+def test_a_change_that_keeps_size_inode_and_time_takes_effect(tmp_path: Path) -> None:
     path, one, two = tmp_path / "keys", new_key(), new_key()
     path.write_text(key_line(one, "alice", ["record", "read"]))
     keys = ApiKeys("", str(path))
-    path.write_text(key_line(two, "alice", ["record", "read"]))
-    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1))
+    assert identify(keys, one) == ALICE
+    in_place(path, key_line(two, "alice", ["record", "read"]))
     assert identify(keys, two) == ALICE
+    with pytest.raises(InvalidCredentialsError):
+        identify(keys, one)
+
+
+def test_a_key_that_was_removed_is_refused_even_if_another_line_is_not_valid(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, one, two = tmp_path / "keys", new_key(), new_key()
+    lines = [key_line(each, "alice", ["record", "read"]) for each in (one, two)]
+    write(path, *lines)
+    keys = ApiKeys("", str(path))
+    write(path, "half a", lines[1])
+    assert identify(keys, two) == ALICE
+    with pytest.raises(InvalidCredentialsError):
+        identify(keys, one)
+    assert "line=1: expected <sha256>" in caplog.text
+
+
+def test_the_keys_of_a_file_that_was_deleted_are_refused_until_it_is_back(tmp_path: Path) -> None:
+    path, key, listed = tmp_path / "keys", new_key(), new_key()
+    line = key_line(key, "alice", ["record", "read"])
+    write(path, line)
+    keys = ApiKeys(key_line(listed, "alice", ["record", "read"]), str(path))
+    path.unlink()
+    with pytest.raises(InvalidCredentialsError):
+        identify(keys, key)
+    assert identify(keys, listed) == ALICE
+    write(path, line)
+    assert identify(keys, key) == ALICE
+
+
+def test_known_keys_stay_valid_while_the_file_cannot_be_read(tmp_path: Path) -> None:
+    path, key = tmp_path / "keys", new_key()
+    write(path, key_line(key, "alice", ["record", "read"]))
+    keys = ApiKeys("", str(path))
+    path.unlink()
+    path.symlink_to(path)  # ELOOP: no answer whether the file has the key
+    assert identify(keys, key) == ALICE
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    path, key = tmp_path / "pipe", new_key()
+    os.mkfifo(path)
+    line = key_line(key, "alice", ["record", "read"])
+    writer = threading.Thread(target=path.write_text, args=(line,))
+    writer.start()
+    keys = ApiKeys("", str(path))
+    writer.join()
+    assert identify(keys, key) == ALICE
+    assert identify(keys, key) == ALICE
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,30 @@
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from api.access.api_keys import key_line, new_key
 from tests.service import Service
 
 SESSIONS = "/api/audio/sessions"
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Service]]:
+    """A service for each way to run without authentication."""
+    allowed = {"allowed_hosts": "page.example", "allowed_origins": "https://page.example"}
+    started = {
+        mode: Service(tmp_path_factory.mktemp("recordings"), auth_mode=mode, **allowed).start()
+        for mode in ("", "none")
+    }
+    yield started
+    for service in started.values():
+        assert service.stop() == 0
 
 
 def handshake(service: Service, **headers: str) -> tuple[int, str]:
@@ -50,7 +65,7 @@ def test_only_pages_of_loopback_and_listed_origins_may_open_a_websocket(
 def test_a_page_of_the_services_own_host_may_connect_without_allowed_origins(
     start_service: Callable[..., Service],
 ) -> None:
-    service = start_service(auth_mode="none")
+    service = start_service(auth_mode="none", allowed_hosts="rec.example")
     ours = {"Host": "rec.example", "Origin": "http://rec.example"}
     theirs = {"Host": "rec.example", "Origin": "http://localhost"}
     assert raw_handshake(service, ours).startswith(b"HTTP/1.1 101")
@@ -62,12 +77,19 @@ def test_a_star_allows_every_origin(start_service: Callable[..., Service]) -> No
     assert handshake(service, Origin="https://anything.example") == (101, "")
 
 
+@pytest.mark.parametrize("mode", ["", "none"])
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example"])
 def test_a_service_without_authentication_refuses_foreign_host_names(
-    service: Service, host: str
+    services: dict[str, Service], mode: str, host: str
 ) -> None:
+    service = services[mode]
     answer = service.get(SESSIONS, headers={"Host": host})
     assert (answer.status_code, answer.json()["code"]) == (421, "host_not_allowed")
+    assert f"Host {host!r}" in answer.json()["error"]
+    assert "ALLOWED_HOSTS" in answer.json()["error"]
+    assert service.post(SESSIONS, headers={"Host": host}).status_code == 421
+    for path in ("/health", "/health/ready"):
+        assert service.get(path, headers={"Host": host}).status_code == 200
     headers = {"Host": host, "Origin": f"http://{host}"}
     assert raw_handshake(service, headers).startswith(b"HTTP/1.1 421")
 
@@ -85,11 +107,67 @@ def raw_handshake(service: Service, headers: dict[str, str]) -> bytes:
         return connection.recv(4096)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:8000"])
-def test_a_service_without_authentication_accepts_loopback_host_names(
-    service: Service, host: str
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:1", "[::1]:8000", "192.0.2.7", "recorder:80", "Page.Example"]
+)
+def test_a_service_without_authentication_answers_to_local_and_listed_hosts(
+    services: dict[str, Service], host: str
 ) -> None:
-    assert service.get(SESSIONS, headers={"Host": host}).status_code == 200
+    for service in services.values():
+        assert service.get(SESSIONS, headers={"Host": host}).status_code == 200
+
+
+def test_a_service_with_authentication_answers_to_every_host(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(auth_mode="api_key", api_keys=key_line(new_key(), "alice", ["read"]))
+    assert service.get(SESSIONS, headers={"Host": "any.example"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 201),
+        ({"Sec-Fetch-Site": "none"}, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 201),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:3000", "Sec-Fetch-Site": "cross-site"}, 201),
+        ({"Origin": "https://page.example", "Sec-Fetch-Site": "cross-site"}, 201),
+    ],
+)
+def test_pages_of_other_sites_cannot_send_requests_that_change_something(
+    services: dict[str, Service], headers: dict[str, str], status: int
+) -> None:
+    for service in services.values():
+        created = service.post(SESSIONS, headers=headers)
+        assert created.status_code == status
+        if status == 403:
+            assert created.json()["code"] == "origin_not_allowed"
+            assert service.delete(f"{SESSIONS}/x", headers=headers).status_code == 403
+            assert service.get(SESSIONS, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["capacitor://localhost", "tauri://localhost", "https://a.b.page.example"]
+)
+def test_apps_and_subdomains_that_are_listed_may_use_sockets_fetch_and_cors(
+    start_service: Callable[..., Service], origin: str
+) -> None:
+    listed = "Capacitor://localhost, TAURI://LocalHost, https://*.Page.example"
+    service = start_service(allowed_origins=listed)
+    headers = {"Origin": origin}
+    assert handshake(service, Origin=origin) == (101, "")
+    assert handshake(service, Origin="ionic://localhost")[0] == 403
+    assert service.post(SESSIONS, headers=headers).status_code == 201
+    read = service.get(SESSIONS, headers=headers)
+    assert read.headers["Access-Control-Allow-Origin"] == origin
+    asking = headers | {"Access-Control-Request-Method": "POST"}
+    allowed = requests.options(service.url + SESSIONS, headers=asking, timeout=30)
+    assert allowed.headers["Access-Control-Allow-Origin"] == origin
 
 
 @pytest.mark.parametrize("path", ["/health", SESSIONS, f"{SESSIONS}/x", "/docs", "/redoc"])

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from api.access.signed_links import LinkSigner
+from api.access.signed_links import LinkSigner, lifetime_seconds
 from api.access.signing import SigningKeys
 from api.wire.errors import InvalidSignatureError, UrlExpiredError
 
@@ -14,7 +14,7 @@ PATH = "/api/audio/sessions/x/audio"
 
 
 def parts(signer: LinkSigner) -> tuple[str, str, str]:
-    url = urlsplit(signer.link("https://rec.example.org", PATH, NOW).url)
+    url = urlsplit(signer.link("https://rec.example.org", PATH, 60, NOW).url)
     query = parse_qs(url.query)
     return url.path, query["expires"][0], query["signature"][0]
 
@@ -25,14 +25,22 @@ def keys(*secrets: bytes) -> SigningKeys:
 
 @pytest.fixture
 def signer() -> LinkSigner:
-    return LinkSigner(keys(b"secret"), ttl_seconds=60)
+    return LinkSigner(keys(b"secret"))
 
 
 def test_a_link_is_valid_until_it_expires(signer: LinkSigner) -> None:
-    assert signer.link("", PATH, NOW).expires_at == NOW + timedelta(seconds=60)
+    assert signer.link("", PATH, 60, NOW).expires_at == NOW + timedelta(seconds=60)
     signer.check(*parts(signer), NOW + timedelta(seconds=59))
     with pytest.raises(UrlExpiredError):
         signer.check(*parts(signer), NOW + timedelta(seconds=60))
+
+
+def test_a_link_ends_no_later_than_what_it_was_made_with() -> None:
+    assert lifetime_seconds(60, NOW) == 60
+    assert lifetime_seconds(60, NOW, None) == 60
+    assert lifetime_seconds(60, NOW, None, NOW + timedelta(seconds=59.9)) == 59
+    assert lifetime_seconds(60, NOW, NOW + timedelta(days=1)) == 60
+    assert lifetime_seconds(60, NOW, NOW - timedelta(seconds=5)) == 1
 
 
 @pytest.mark.parametrize("altered", [0, 1, 2])
@@ -47,7 +55,7 @@ def test_an_altered_link_is_refused(signer: LinkSigner, altered: int) -> None:
 
 def test_a_link_signed_with_another_secret_is_refused(signer: LinkSigner) -> None:
     with pytest.raises(InvalidSignatureError):
-        LinkSigner(keys(b"other"), ttl_seconds=60).check(*parts(signer), NOW)
+        LinkSigner(keys(b"other")).check(*parts(signer), NOW)
 
 
 @pytest.mark.parametrize("signature", ["", "é", "0" * 64])

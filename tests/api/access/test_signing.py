@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from api.access.signing import SigningKeys, stored_secret
+import pytest
+
+from api.access.signing import SigningKeys, check_stored_secret, stored_secret
 
 
 def keys(*secrets: bytes) -> SigningKeys:
@@ -15,6 +17,17 @@ def test_a_stored_secret_is_stable_and_only_its_owner_can_read_it(tmp_path: Path
     assert len(stored_secret(path)) == 64
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_stored_secret_that_is_short_is_refused_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    check_stored_secret(path)
+    stored_secret(path)
+    check_stored_secret(path)
+    for short in (b"", b"s" * 31):
+        path.write_bytes(short)
+        with pytest.raises(ValueError, match=f"{path}: .*{len(short)} bytes"):
+            check_stored_secret(path)
 
 
 def test_each_purpose_has_keys_of_its_own_and_the_signing_one_comes_first() -> None:

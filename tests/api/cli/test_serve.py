@@ -25,6 +25,13 @@ def test_a_second_server_on_the_same_folder_exits_with_the_reason(
     )
 
 
+def test_a_short_stored_secret_ends_the_server_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / ".signing-key").write_bytes(b"short")
+    refused = run("serve", "--port", "0", AUDIO_STORAGE_PATH=str(tmp_path))
+    assert refused.returncode == 1
+    assert f"{tmp_path / '.signing-key'}: the secret has 5 bytes" in refused.stderr
+
+
 def test_a_server_on_a_port_in_use_exits_with_the_reason(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -115,9 +122,10 @@ def test_without_auth_mode_the_service_listens_on_loopback_only(host: str) -> No
         ({"AUTH_MODE": "api_key", "API_KEYS": "x"}, "SHA-256|expected"),
         ({"AUTH_MODE": "api_key", "API_KEYS_FILE": "/nowhere"}, "/nowhere"),
         ({"AUTH_MODE": "jwt"}, "JWT_SECRET or JWT_JWKS"),
-        ({"AUTH_MODE": "jwt", "JWT_SECRET": "s", "JWT_JWKS": "u"}, "either"),
-        ({"AUTH_MODE": "jwt", "JWT_SECRET": "s"}, "JWT_ISSUER and JWT_AUDIENCE"),
+        ({"AUTH_MODE": "jwt", "JWT_SECRET": "s" * 32, "JWT_JWKS": "u"}, "either"),
+        ({"AUTH_MODE": "jwt", "JWT_SECRET": "s" * 32}, "JWT_ISSUER and JWT_AUDIENCE"),
         ({"AUTH_MODE": "anyone"}, "none, api_key, jwt"),
+        ({"AUTH_MODE": "jwt", "JWT_SECRET": "s"}, "JWT_SECRET .* 32"),
         ({"ALLOWED_ORIGINS": "page.example"}, "ALLOWED_ORIGINS"),
     ],
 )

@@ -241,7 +241,7 @@ async def test_a_download_link_needs_no_credentials_and_states_its_expiry(servic
 
 
 async def test_an_altered_or_expired_link_is_refused(start_service: Callable[..., Service]) -> None:
-    service = start_service(download_url_ttl_seconds=1, signing_secret="s")
+    service = start_service(download_url_ttl_seconds=1, signing_secret="s" * 32)
     session_id = await recording(service, pcm(100))
     url = service.get(f"{SESSIONS}/{session_id}/download").json()["url"]
     altered = requests.get(url[:-1] + ("0" if url[-1] != "0" else "1"), timeout=10)

@@ -1,0 +1,52 @@
+"""A trusted proxy names the client and the scheme; other peers do not."""
+
+from typing import Any
+
+import pytest
+
+from api.access.proxies import TrustedProxies
+from api.server.forwarded import ForwardedHeaders
+
+
+async def forwarded(peer: str, kind: str, *headers: tuple[bytes, bytes]) -> tuple[str, str]:
+    """Return the address of the client and the scheme that the application sees."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, *_: Any) -> None:
+        seen.append(scope)
+
+    scope: Any = {
+        "type": kind,
+        "client": (peer, 4711),
+        "scheme": "ws" if kind == "websocket" else "http",
+        "headers": headers,
+    }
+    await ForwardedHeaders(app, TrustedProxies(["10.0.0.0/8"]))(scope, None, None)  # type: ignore[arg-type]
+    return seen[0]["client"][0], seen[0]["scheme"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "kind", "expected"),
+    [
+        ("10.0.0.1", "http", ("198.51.100.7", "https")),
+        ("10.0.0.1", "websocket", ("198.51.100.7", "wss")),
+        ("192.0.2.1", "http", ("192.0.2.1", "http")),
+    ],
+)
+async def test_headers_count_only_from_a_trusted_proxy(
+    peer: str, kind: str, expected: tuple[str, str]
+) -> None:
+    headers = (
+        (b"x-forwarded-for", b"203.0.113.9"),
+        (b"x-forwarded-for", b"198.51.100.7"),
+        (b"x-forwarded-proto", b"https"),
+    )
+    assert await forwarded(peer, kind, *headers) == expected
+
+
+@pytest.mark.parametrize("value", [b"", b"gopher", b"https, http"])
+async def test_a_scheme_that_is_not_known_does_not_count(value: bytes) -> None:
+    assert await forwarded("10.0.0.1", "http", (b"x-forwarded-proto", value)) == (
+        "10.0.0.1",
+        "http",
+    )
