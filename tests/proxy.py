@@ -1,8 +1,8 @@
-"""A TCP proxy that a test can make cut connections or drop answers."""
+"""A TCP proxy that a test can make cut or refuse connections, or drop answers."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import cast
 
 from tests.service import Service
@@ -15,6 +15,7 @@ class CuttingProxy:
         self.port = 0
         self.drops_answers = False
         self.service = service
+        self._is_down = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -26,6 +27,9 @@ class CuttingProxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._tasks.add(cast("asyncio.Task[None]", asyncio.current_task()))
+        if self._is_down:
+            writer.transport.abort()
+            return
         try:
             up = await asyncio.open_connection("127.0.0.1", self.service.port)
         except OSError:
@@ -56,6 +60,14 @@ class CuttingProxy:
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Cut all connections, and refuse new ones until the block ends."""
+        self._is_down = True
+        self.cut()
+        yield
+        self._is_down = False
 
     async def close(self) -> None:
         self.cut()

@@ -46,8 +46,8 @@ async def interrupt_recording(tab: PageTab, service: Service, proxy: CuttingProx
     """Cut the connection, then kill and restart the service; do both twice."""
     for _ in range(2):
         await wait_for_chunks(tab, 5)
-        proxy.cut()
-        await tab.wait_for_state("Connection lost")
+        with proxy.outage():
+            await tab.wait_for_state("Connection lost")
         await tab.wait_for_state("Recording")
         await wait_for_chunks(tab, 5)
         service.kill()

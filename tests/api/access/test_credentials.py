@@ -73,7 +73,8 @@ async def test_another_place_is_no_credential(request_scope: Scope) -> None:
 
 
 async def test_the_query_takes_session_tokens_only() -> None:
-    token = TOKENS.make(SESSION, "alice", "read", datetime.now(UTC)).token
+    maker = Identity("alice", frozenset({"read"}))
+    token = TOKENS.make(SESSION, "alice", "read", maker, datetime.now(UTC)).token
     identity = await authenticator().identify(scope(query=f"a=1&token={token}"))
     assert (identity.user, identity.session_id) == ("alice", SESSION)
     with pytest.raises(InvalidCredentialsError):

@@ -41,8 +41,8 @@ def test_the_variables_that_auth_mode_requires_are_named(
 
 def test_allowed_origins_are_separated_by_commas() -> None:
     settings = AccessSettings(allowed_origins="https://a.example, https://b.example")
-    assert settings.origins == ("https://a.example", "https://b.example")
-    assert AccessSettings().origins == ()
+    assert settings.listed_origins == ["https://a.example", "https://b.example"]
+    assert AccessSettings().listed_origins == []
 
 
 def test_every_secret_is_a_setting() -> None:
