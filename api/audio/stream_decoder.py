@@ -17,6 +17,7 @@ from api.audio.framing.framer import Framer
 from api.audio.framing.matroska import MatroskaFramer
 from api.audio.framing.mp4 import Mp4Framer
 from api.audio.framing.ogg import OggFramer
+from api.audio.framing.webm import WebmFramer
 from api.audio.pcm import PcmFramer
 from storage.pcm import Buffer, PcmFormat
 
@@ -27,6 +28,7 @@ _FRAMERS: dict[InputKind, Callable[[], Framer]] = {
     "aac": AdtsFramer,
     "mp4": Mp4Framer,
     "ogg": OggFramer,
+    "webm": WebmFramer,
 }
 
 
