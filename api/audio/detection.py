@@ -16,17 +16,11 @@ _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
     ("wav", ((0, b"RIFF"), (8, b"WAVE"))),
     ("wav", ((0, b"RF64"), (8, b"WAVE"))),
     ("wav", ((0, b"BW64"), (8, b"WAVE"))),
-    ("mp3", ((0, b"ID3"),)),  # the data after the tag decides, see `_after_tag`
     ("flac", ((0, b"fLaC"),)),
     ("ogg", ((0, b"OggS\x00"),)),
     ("webm", ((0, b"\x1a\x45\xdf\xa3"),)),
     ("mp4", ((0, b"\0\0"), (4, b"ftyp"))),
 )
-
-ID3_HEADER_BYTES = 10
-
-# Detection does not wait for the end of a longer tag, for example one with a picture.
-_MAX_TAG_BYTES = 64 * 1024
 
 # This many bytes decide whether a file begins.
 SIGNATURE_BYTES = 16
@@ -59,12 +53,12 @@ def detect(
 
     ``declared`` decides only where the bytes do not: ``wav`` then means raw PCM, signed 16-bit
     little endian. If ``at_end``, no more bytes follow, and the result is never None. Detection
-    needs at most 8 KiB, plus an ID3 tag of at most 64 KiB.
+    needs at most 8 KiB. `api.audio.tags` says where a leading tag ends.
     """
     matches = [(_compare(head, pattern), kind) for kind, pattern in _SIGNATURES]
     for is_match, kind in matches:
         if is_match:
-            return _after_tag(head, declared, at_end=at_end) if kind == "mp3" else kind
+            return kind
     waiting = any(is_match is None for is_match, _ in matches)
     if declared not in RAW_KINDS:
         for kind, frame_bytes in _FRAMED:
@@ -117,36 +111,6 @@ def may_begin_file(chunk: bytes) -> bool:
     if any(magic.startswith(chunk[:4]) for magic in _NEW_FILE_MAGIC):
         return True
     return chunk[:3] == bytes(min(3, len(chunk))) and b"ftyp".startswith(chunk[4:8])
-
-
-def _after_tag(head: bytes | bytearray, declared: InputKind, *, at_end: bool) -> InputKind | None:
-    """Return the kind of the data after an ID3 tag: MPEG audio, ADTS or FLAC; None if unknown."""
-    default: InputKind = "aac" if declared == "aac" else "mp3"
-    if len(head) < ID3_HEADER_BYTES:
-        return default if at_end else None
-    length = tag_bytes(head)
-    if length > _MAX_TAG_BYTES:
-        return default
-    data = head[length : length + 9000]
-    if data.startswith(b"fLaC"):
-        return "flac"
-    if b"fLaC".startswith(data) and not at_end:
-        return None
-    for kind, frame_bytes in _FRAMED:
-        match _synced(data, frame_bytes, is_declared=False):
-            case True:
-                return kind
-            case None if not at_end:
-                return None
-    return default
-
-
-def tag_bytes(head: bytes | bytearray) -> int:
-    """Return the length of the ID3v2 tag at the start of ``head`` (ID3v2.4.0, section 3.1)."""
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def _compare(head: bytes | bytearray, pattern: tuple[tuple[int, bytes], ...]) -> bool | None:

@@ -13,12 +13,13 @@ from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, InputKind
 from api.audio.framing.adts import AdtsFramer
+from api.audio.framing.bare_pcm import BarePcmFramer
 from api.audio.framing.framer import Framer
-from api.audio.framing.matroska import MatroskaFramer
 from api.audio.framing.mp4 import Mp4Framer
 from api.audio.framing.ogg import OggFramer
 from api.audio.framing.webm import WebmFramer
 from api.audio.pcm import PcmFramer
+from api.audio.tags import id3_bytes
 from storage.pcm import Buffer, PcmFormat
 
 # The saved state of a stream that cannot be decoded; no state of a `PcmFramer` starts with it.
@@ -33,11 +34,15 @@ _FRAMERS: dict[InputKind, Callable[[], Framer]] = {
 
 
 class Detection:
-    """The stage before the format is known: the bytes received so far."""
+    """The stage before the format is known: the bytes received so far, without leading ID3 tags."""
 
-    def __init__(self) -> None:
+    def __init__(self, declared: InputKind) -> None:
+        self.declared = declared
+        self.has_input = False
         self.head = bytearray()
         self._tried_bytes = 0
+        self._tag_left = 0
+        self._is_after_tags = False
 
     def add(self, data: Buffer) -> bool:
         """Add ``data``; return whether to run the detection again.
@@ -46,9 +51,32 @@ class Detection:
         its total time quadratic in the length of the header.
         """
         self.head += data
+        self.has_input = self.has_input or bool(data)
+        if not self._drop_tags():
+            return False
         if len(self.head) < self._tried_bytes + self._tried_bytes // 16:
             return False
         self._tried_bytes = len(self.head)
+        return True
+
+    def _drop_tags(self) -> bool:
+        """Drop tags, which may be longer than the head; return whether the head is behind them.
+
+        What follows a tag is no raw PCM.
+        """
+        while not self._is_after_tags:
+            if not self._tag_left:
+                length = id3_bytes(self.head) if b"ID3".startswith(self.head[:3]) else 0
+                if length is None:
+                    return False
+                self._tag_left, self._is_after_tags = length, length == 0
+                if length and self.declared not in {"aac", "flac"}:
+                    self.declared = "mp3"
+            dropped = min(self._tag_left, len(self.head))
+            del self.head[:dropped]
+            self._tag_left -= dropped
+            if self._tag_left:
+                return False
         return True
 
 
@@ -70,8 +98,7 @@ class StreamDecoder:
         launcher: DecoderLauncher,
         emit: Emit,
     ) -> None:
-        self.stage: Stage = Detection()
-        self._declared = declared
+        self.stage: Stage = Detection(declared)
         self._pcm_format = pcm_format
         self._launcher = launcher
         self._emit = emit
@@ -87,7 +114,7 @@ class StreamDecoder:
     @property
     def has_input(self) -> bool:
         """Return whether any byte of the stream has arrived."""
-        return not isinstance(self.stage, Detection) or bool(self.stage.head)
+        return not isinstance(self.stage, Detection) or self.stage.has_input
 
     @property
     def has_failed(self) -> bool:
@@ -132,7 +159,7 @@ class StreamDecoder:
         """
         pcm: Buffer = b""
         try:
-            if isinstance(self.stage, Detection) and self.stage.head:
+            if isinstance(self.stage, Detection) and self.stage.has_input:
                 pcm = self._choose(self.stage, at_end=True)
             if isinstance(self.stage, FfmpegFeed):
                 await self.stage.finish()
@@ -177,7 +204,7 @@ class StreamDecoder:
     def _choose(self, detection: Detection, *, at_end: bool) -> Buffer:
         """Enter the next stage if the head is long enough; return PCM that passes through."""
         head = bytes(detection.head)
-        choice = choose(head, self._declared, self._pcm_format, at_end=at_end)
+        choice = choose(head, detection.declared, self._pcm_format, at_end=at_end)
         if choice is None:
             return b""
         if choice.way == "passthrough":
@@ -235,5 +262,5 @@ class StreamDecoder:
 def _framer(choice: Choice) -> Framer | None:
     if choice.found is not None:
         found = choice.found
-        return MatroskaFramer(choice.samples, found.sample_rate, found.channels, choice.data_bytes)
+        return BarePcmFramer(choice.samples, found.sample_rate, found.channels, choice.data_bytes)
     return _FRAMERS[choice.kind]() if choice.kind in _FRAMERS else None

@@ -1,6 +1,7 @@
 """The path of one input stream into ffmpeg: buffered during the start, framed, written."""
 
 import asyncio
+from collections.abc import Iterator
 
 from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
@@ -9,6 +10,7 @@ from api.audio.framing.framer import Framer
 from storage.pcm import Buffer, PcmFormat
 
 _SLICE_BYTES = 64 * 1024
+_SLICE_SECONDS = 0.003
 
 # Input buffered while ffmpeg starts; at this size the socket is slowed down.
 _MAX_QUEUED_BYTES = 1024 * 1024
@@ -59,7 +61,7 @@ class FfmpegFeed:
         """
         decoder = await self._start
         if self._framer is not None:
-            await decoder.feed(self._framer.finish())
+            await self._pass_framed(decoder, self._framer.finish())
         await decoder.finish()
         if self._framer is not None and self._framer.skipped_bytes:
             raise DecodeError(f"{self._framer.skipped_bytes} damaged bytes were skipped")
@@ -87,6 +89,19 @@ class FfmpegFeed:
             await decoder.feed(data)
             return
         for start in range(0, len(data), _SLICE_BYTES):
-            # Hostile input can make the framer slow; other tasks run between two slices.
-            await asyncio.sleep(0)
-            await decoder.feed(self._framer.feed(data[start : start + _SLICE_BYTES]))
+            await self._pass_framed(decoder, self._framer.feed(data[start : start + _SLICE_BYTES]))
+
+    async def _pass_framed(self, decoder: FfmpegDecoder, pieces: Iterator[Buffer]) -> None:
+        """Pass the ``pieces`` on together; let other tasks run if they take long.
+
+        Hostile input can make a framer slow.
+        """
+        loop = asyncio.get_running_loop()
+        started, framed = loop.time(), bytearray()
+        for piece in pieces:
+            framed += piece
+            if loop.time() - started > _SLICE_SECONDS:
+                await asyncio.sleep(0)
+                started = loop.time()
+        if framed:
+            await decoder.feed(framed)

@@ -7,10 +7,9 @@ could be wrong: the framer finds the end of a cluster by the element that follow
 
 import re
 from collections.abc import Iterator
-from enum import Enum
 from typing import NamedTuple
 
-from storage.pcm import Buffer
+from api.audio.framing.framer import SearchingFramer, Step
 
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 _INFO, _TRACKS, _ATTACHMENTS = 0x1549A966, 0x1654AE6B, 0x1941A469
@@ -31,9 +30,8 @@ _CLUSTER_HEADER = b"\x1f\x43\xb6\x75\x01" + b"\xff" * 7
 _MAX_ELEMENT_BYTES = 4 * 1024 * 1024
 _MAX_UNKNOWN_BYTES = 64 * 1024  # of an element with an ID that RFC 9559 does not define
 _MAX_HEADER_BYTES = 12  # an ID of 4 bytes and a size of 8
-_MAX_PATTERN_BYTES = 27  # the longest match of a pattern
 _MIN_LARGEST_BYTES = 2048
-_CANDIDATES_PER_STEP = 1000
+_MAX_CHILDREN = 100  # of the tracks, and of each track
 
 _SIZE = (
     rb"(?:[\x80-\xff]|[\x40-\x7f].|[\x20-\x3f].{2}|[\x10-\x1f].{3}|[\x08-\x0f].{4}"
@@ -67,87 +65,37 @@ class _Header(NamedTuple):
     body_bytes: int | None
 
 
-class _Step(NamedTuple):
-    """What becomes of the first ``length`` bytes of the buffer."""
+class WebmFramer(SearchingFramer):
+    """Passes each block on when it is complete.
 
-    length: int
-    output: bytes = b""
-    is_damage: bool = False
-
-
-class _Search(Enum):
-    """Why a search for a sync point has no result."""
-
-    NOTHING = "no sync point"
-    MORE_BYTES = "more bytes are needed"
-    PAUSED = "the search continues in the next step"
-
-
-class WebmFramer:
-    """Implements `api.audio.framing.framer.Framer`: passes each block on when it is complete.
-
-    A cluster, or a block that is followed by another element, is a sync point. After damage, the
-    framer continues at the next one. An element that has one inside has a wrong size.
+    A cluster, or a block that is followed by another element, is a sync point. An
+    element that has one inside has a wrong size.
     """
 
+    _pattern_bytes = 27
+
     def __init__(self) -> None:
-        self.skipped_bytes = 0
-        self._buffer = bytearray()
-        self._searched = 0  # the search for a sync point continues here
-        self._is_lost = False
-        self._drop_left = 0  # bytes of attachments, which may be long
-        self._sync_point = _sync_point(frozenset())
+        super().__init__()
+        self._pattern = _sync_point(frozenset())
         self._largest_bytes = _MIN_LARGEST_BYTES  # of the blocks so far
 
-    def feed(self, data: Buffer) -> bytes:
-        self._buffer += data
-        return self._run(at_end=False)
-
-    def finish(self) -> bytes:
-        out = self._run(at_end=True)
-        header = _parse_header(self._buffer, 0, len(self._buffer))
-        is_passed = not self._is_lost and (header is None or header.element in _PASSED)
-        rest = bytes(self._buffer) if is_passed else b""
-        if self._is_lost:
-            self.skipped_bytes += len(self._buffer)
-        self._buffer.clear()
-        return out + rest
-
-    def _run(self, *, at_end: bool) -> bytes:
-        out = bytearray()
-        while self._buffer and (step := self._step(at_end=at_end)):
-            out += step.output
-            if step.is_damage:
-                self.skipped_bytes += step.length
-            if step.length:
-                del self._buffer[: step.length]
-                self._searched = 0
-        return bytes(out)
-
-    def _step(self, *, at_end: bool) -> _Step | None:
-        """Return what to do with the start of the buffer; None if it needs more bytes."""
-        if self._is_lost:
-            return self._resynchronize(at_end=at_end)
-        if self._drop_left:
-            dropped = min(self._drop_left, len(self._buffer))
-            self._drop_left -= dropped
-            return _Step(dropped)
+    def _element(self, *, at_end: bool) -> Step | None:
         header = _parse_header(self._buffer, 0, len(self._buffer))
         if header is None:
-            return self._lose() if len(self._buffer) >= _MAX_HEADER_BYTES else None
+            is_decided = at_end or len(self._buffer) >= _MAX_HEADER_BYTES
+            return self._foreign(at_end=at_end) if is_decided else None
         element, header_bytes, body_bytes = header
         if element == _SEGMENT:
-            return _Step(header_bytes)
+            return Step(header_bytes)
         if element == _CLUSTER:
-            return _Step(header_bytes, _CLUSTER_HEADER)
+            return Step(header_bytes, _CLUSTER_HEADER)
         if body_bytes is None:
             return self._lose()
         if element == _ATTACHMENTS:  # files of any kind, also of this one
-            self._drop_left = header_bytes + body_bytes
-            return _Step(0)
-        return self._step_whole(header, header_bytes + body_bytes, at_end=at_end)
+            return self._drop(header_bytes + body_bytes)
+        return self._whole_element(header, header_bytes + body_bytes, at_end=at_end)
 
-    def _step_whole(self, header: _Header, length: int, *, at_end: bool) -> _Step | None:
+    def _whole_element(self, header: _Header, length: int, *, at_end: bool) -> Step | None:
         """Return the step for an element when all its ``length`` bytes are here."""
         element, header_bytes, _ = header
         is_known = element in _PASSED or element in _NOT_NEEDED
@@ -155,78 +103,44 @@ class WebmFramer:
             return self._lose()
         is_block = element in {_SIMPLE_BLOCK, _BLOCK_GROUP}
         if is_block and not self._is_block(length):
-            is_decided = len(self._buffer) >= min(length, _MAX_PATTERN_BYTES)
+            is_decided = len(self._buffer) >= min(length, self._pattern_bytes)
             return self._lose() if is_decided else None
-        found = self._find_sync_point(1, length, at_end=at_end)
-        if found is _Search.MORE_BYTES or found is _Search.PAUSED:
-            return _Step(0) if found is _Search.PAUSED else None
-        is_followed = is_known or self._is_followed(
-            length, len(self._buffer), is_whole=at_end, at_end=at_end
-        )
-        if found is not _Search.NOTHING or is_followed is False:
-            return self._lose()
-        if len(self._buffer) < length or is_followed is None:
+        inside = self._find_sync_point(1, length, at_end=at_end)
+        if not inside.is_whole:
+            return self._not_whole(inside)
+        if len(self._buffer) < length:
             return None
+        if not is_known:
+            return self._unknown_element(length, at_end=at_end)
         whole = bytes(self._buffer[:length])
         if element == _TRACKS:
-            self._sync_point = _sync_point(_track_numbers(whole[header_bytes:]))
+            self._pattern = _sync_point(_track_numbers(whole[header_bytes:]))
         if is_block:
             self._largest_bytes = max(self._largest_bytes, length)
         if element == _EBML:
             whole += _SEGMENT_HEADER
-        return _Step(length, whole if element in _PASSED else b"")
+        return Step(length, whole if element in _PASSED else b"")
+
+    def _unknown_element(self, length: int, *, at_end: bool) -> Step | None:
+        """Drop an element that the standard does not define, if another one follows."""
+        match self._is_followed(length, len(self._buffer), is_whole=at_end, at_end=at_end):
+            case None:
+                return None
+            case is_followed:
+                return Step(length) if is_followed else self._lose()
+
+    def _rest(self) -> bytes:
+        header = _parse_header(self._buffer, 0, len(self._buffer))
+        is_passed = header is None or header.element in _PASSED
+        return bytes(self._buffer) if is_passed else b""
 
     def _is_block(self, length: int) -> bool:
-        patterns = (self._sync_point, _GROUP)
+        patterns = (self._pattern, _GROUP)
         return any(pattern.match(self._buffer, 0, length) for pattern in patterns)
-
-    def _lose(self) -> _Step:
-        """Give up the element at the start."""
-        self._is_lost = True
-        return _Step(1, is_damage=True)
-
-    def _resynchronize(self, *, at_end: bool) -> _Step | None:
-        """Skip to the next sync point, or all bytes that are before it."""
-        found = self._find_sync_point(0, None, at_end=at_end)
-        if isinstance(found, int):
-            self._is_lost = False
-            return _Step(found, is_damage=True)
-        if self._searched:
-            return _Step(self._searched, is_damage=True)
-        return _Step(0) if found is _Search.PAUSED else None
-
-    def _find_sync_point(self, start: int, length: int | None, *, at_end: bool) -> int | _Search:
-        """Return the offset of the first sync point from ``start`` on.
-
-        With ``length`` it must lie within the first ``length`` bytes of the buffer.
-        """
-        end = len(self._buffer) if length is None else min(length, len(self._buffer))
-        is_whole = at_end or end == length
-        position = max(start, self._searched)
-        for _ in range(_CANDIDATES_PER_STEP):
-            candidate = self._sync_point.search(self._buffer, position, end)
-            undecided = end if is_whole else max(position, end - _MAX_PATTERN_BYTES + 1)
-            if candidate is None or candidate.start() >= undecided:
-                self._searched = undecided
-                return _Search.NOTHING if is_whole else _Search.MORE_BYTES
-            position = candidate.start()
-            is_sync_point = self._is_sync_point(position, end, is_whole=is_whole, at_end=at_end)
-            if is_sync_point is None:
-                self._searched = position
-                return _Search.MORE_BYTES
-            if is_sync_point:
-                return position
-            position += 1
-        self._searched = position
-        return _Search.PAUSED
 
     def _is_sync_point(
         self, position: int, end: int, *, is_whole: bool, at_end: bool
     ) -> bool | None:
-        """Return whether the match of the pattern at ``position`` is a sync point.
-
-        None: that depends on bytes after ``end``.
-        """
         header = _parse_header(self._buffer, position, end)
         if header is None or header.element in {_CLUSTER, _TRACKS}:
             return header is not None
@@ -242,11 +156,11 @@ class WebmFramer:
 
         After the last element, the end of the stream is enough.
         """
-        if position + _MAX_PATTERN_BYTES > end and not is_whole:
+        if position + self._pattern_bytes > end and not is_whole:
             return None
         if at_end and position == len(self._buffer):
             return True
-        patterns = (self._sync_point, _FOLLOWING)
+        patterns = (self._pattern, _FOLLOWING)
         return any(pattern.match(self._buffer, position, end) for pattern in patterns)
 
 
@@ -273,9 +187,12 @@ def _track_numbers(tracks: bytes) -> frozenset[int]:
 
 
 def _children(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield ID and body of the elements in ``data``, as far as they are complete."""
+    """Yield ID and body of the complete elements in ``data``, at most `_MAX_CHILDREN`."""
     position = 0
-    while header := _parse_header(data, position, len(data)):
+    for _ in range(_MAX_CHILDREN):
+        header = _parse_header(data, position, len(data))
+        if header is None:
+            return
         start = position + header.header_bytes
         if header.body_bytes is None or start + header.body_bytes > len(data):
             return

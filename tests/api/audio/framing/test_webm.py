@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from api.audio.framing.webm import WebmFramer
 from tests.audio import cut_anywhere, decode, encode, speech, wav
 from tests.browser_recordings import RECORDINGS, read_recording
+from tests.framers import framed
 
 OPUS = ("-c:a", "libopus", "-b:a", "32k")
 ENCODINGS: dict[str, tuple[str, ...]] = {
@@ -37,25 +38,22 @@ def encoded(name: str) -> bytes:
     return encode(wav(speech()[44:] * 3, sample_rate=22050), *ENCODINGS[name])
 
 
-def framed(data: bytes, seed: int | None = None) -> tuple[bytes, int]:
-    """Return what the framer passes on, and how many bytes it skipped."""
-    framer = WebmFramer()
+def webm_framed(data: bytes, seed: int | None = None) -> tuple[bytes, int]:
     pieces = [data] if seed is None else cut_anywhere(data, seed=seed)
-    out = b"".join(framer.feed(piece) for piece in pieces)
-    return out + framer.finish(), framer.skipped_bytes
+    return framed(WebmFramer(), pieces)
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_an_undamaged_file_decodes_as_without_the_framer(name: str) -> None:
-    passed, skipped_bytes = framed(encoded(name))
+    passed, skipped_bytes = webm_framed(encoded(name))
     assert skipped_bytes == 0
     assert decode(passed, sample_rate=48000) == decode(encoded(name), sample_rate=48000)
-    assert all(framed(encoded(name), seed) == (passed, 0) for seed in range(3))
+    assert all(webm_framed(encoded(name), seed) == (passed, 0) for seed in range(3))
 
 
 @pytest.mark.parametrize("name", [name for name in RECORDINGS if name.endswith(".webm")])
 def test_recordings_of_browsers_decode_as_without_the_framer(name: str) -> None:
-    passed, skipped_bytes = framed(read_recording(name))
+    passed, skipped_bytes = webm_framed(read_recording(name))
     assert skipped_bytes == 0
     assert decode(passed, sample_rate=48000) == decode(read_recording(name), sample_rate=48000)
 
@@ -63,7 +61,7 @@ def test_recordings_of_browsers_decode_as_without_the_framer(name: str) -> None:
 @pytest.mark.parametrize("name", ["live webm", "opus in mkv"])
 def test_a_truncated_end_decodes_as_without_the_framer(name: str) -> None:
     data = encoded(name)[:-1500]
-    assert decode(framed(data)[0], sample_rate=48000) == decode(data, sample_rate=48000)
+    assert decode(webm_framed(data)[0], sample_rate=48000) == decode(data, sample_rate=48000)
 
 
 def test_each_block_passes_as_soon_as_it_is_complete() -> None:
@@ -74,9 +72,9 @@ def test_each_block_passes_as_soon_as_it_is_complete() -> None:
     size = int.from_bytes(first[1], "big") & (0x3FFF if len(first[1]) == 2 else 0x7F)
     end = first.end() - 4 + size
     framer = WebmFramer()
-    passed = framer.feed(data[:end])
+    passed = b"".join(framer.feed(data[:end]))
     assert passed.endswith(data[first.start() : end])
-    assert framer.feed(data[end : end + 5]) == b""
+    assert b"".join(framer.feed(data[end : end + 5])) == b""
 
 
 @pytest.mark.parametrize("name", DAMAGED)
@@ -92,11 +90,11 @@ def test_damage_costs_at_most_two_seconds_however_the_input_is_cut(
     data = encoded(name)
     middle = int(len(data) * where)
     damaged = data[:middle] + junk + data[middle + lost_bytes :]
-    passed, skipped_bytes = framed(damaged)
+    passed, skipped_bytes = webm_framed(damaged)
     whole = decode(data, sample_rate=8000)
     assert len(decode(passed, sample_rate=8000)) >= len(whole) - 2 * 2 * 8000
     for seed in range(3):
-        assert framed(damaged, seed) == (passed, skipped_bytes)
+        assert webm_framed(damaged, seed) == (passed, skipped_bytes)
 
 
 @pytest.mark.parametrize("name", DAMAGED)
@@ -112,25 +110,25 @@ def test_a_wrong_byte_in_a_header_costs_at_most_two_seconds(
         return
     data[header.start() + offset] = value
     whole = decode(encoded(name), sample_rate=8000)
-    passed, skipped_bytes = framed(bytes(data))
+    passed, skipped_bytes = webm_framed(bytes(data))
     assert len(decode(passed, sample_rate=8000)) >= len(whole) - 2 * 2 * 8000
-    assert framed(bytes(data), 1) == (passed, skipped_bytes)
+    assert webm_framed(bytes(data), 1) == (passed, skipped_bytes)
 
 
 def test_an_element_that_the_standard_does_not_define_is_skipped_by_its_size() -> None:
     data = encoded("live webm")
     cluster = data.index(b"\x1f\x43\xb6\x75", len(data) // 2)
     unknown = b"\x2a\x2b\x2c\x41\x00" + random.Random(1).randbytes(256)
-    assert framed(data[:cluster] + unknown + data[cluster:]) == framed(data)
+    assert webm_framed(data[:cluster] + unknown + data[cluster:]) == webm_framed(data)
 
 
 def test_a_file_in_an_attachment_is_not_taken_for_audio() -> None:
     data = encoded("live webm")
     cluster = data.index(b"\x1f\x43\xb6\x75")
     attachments = b"\x19\x41\xa4\x69\x10" + len(data).to_bytes(3, "big") + data
-    assert framed(data[:cluster] + attachments + data[cluster:]) == framed(data)
+    assert webm_framed(data[:cluster] + attachments + data[cluster:]) == webm_framed(data)
 
 
 @given(st.binary(max_size=3000), st.integers(0, 3))
 def test_random_bytes_give_the_same_however_they_are_cut(junk: bytes, seed: int) -> None:
-    assert framed(junk, seed) == framed(junk)
+    assert webm_framed(junk, seed) == webm_framed(junk)
