@@ -6,9 +6,18 @@ from api.audio.framing.framer import Framer
 
 
 def framed(framer: Framer, pieces: Iterable[bytes]) -> tuple[bytes, int]:
-    """Return what ``framer`` passes on of the whole input, and how many bytes it skipped."""
-    out = bytearray()
+    """Return what ``framer`` passes on of the first file, and how many bytes it skipped."""
+    return split(framer, pieces)[:2]
+
+
+def split(framer: Framer, pieces: Iterable[bytes]) -> tuple[bytes, int, bytes | None]:
+    """Return the same, and the bytes that belong to a new file; None if none begins."""
+    out, rest = bytearray(), bytearray()
     for piece in pieces:
-        out += b"".join(framer.feed(piece))
+        if framer.next_file is None:
+            out += b"".join(framer.feed(piece))
+        else:
+            rest += piece
     out += b"".join(framer.finish())
-    return bytes(out), framer.skipped_bytes
+    following = None if framer.next_file is None else framer.next_file + rest
+    return bytes(out), framer.skipped_bytes, following

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
 from api.audio.choice import Choice, choose
+from api.audio.detection import begins_container, begins_wav
 from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError, InputKind
+from api.audio.formats import RAW_KINDS, DecodeError, InputKind
 from api.audio.framing.adts import AdtsFramer
 from api.audio.framing.bare_pcm import BarePcmFramer
 from api.audio.framing.framer import Framer
@@ -110,6 +111,7 @@ class StreamDecoder:
             0  # PCM bytes that ffmpeg will output again and that are recorded already
         )
         self._is_replay = False
+        self._is_wav = False  # what ffmpeg gets is raw PCM, or a WAV
 
     @property
     def has_input(self) -> bool:
@@ -133,8 +135,33 @@ class StreamDecoder:
             return self.stage.state()
         return _STATE_OF_FAILED if self.has_failed else b""
 
+    @property
+    def next_file(self) -> bytes | None:
+        """Return the bytes that belong to a new file; None while none has begun."""
+        if isinstance(self.stage, (PcmFramer, FfmpegFeed)):
+            return self.stage.next_file
+        return None
+
+    def begins_file(self, chunk: Buffer) -> bool:
+        """Return whether ``chunk`` as a whole belongs to a new file.
+
+        Only the start of a chunk can show that where the end of the file is not known: in PCM
+        without a length, in formats without a framer, and after a failure.
+        """
+        match self.stage:
+            case Detection():
+                return False
+            case PcmFramer() as framer:
+                return framer.is_endless and begins_wav(chunk)
+            case DecodeError():
+                return begins_container(chunk)
+            case feed:
+                return not feed.finds_files and (
+                    begins_wav(chunk) if self._is_wav else begins_container(chunk)
+                )
+
     async def feed(self, chunk: Buffer) -> Buffer:
-        """Decode ``chunk``; return its PCM if it passes through.
+        """Decode ``chunk``, up to the beginning of a new file; return PCM that passes through.
 
         Raises :class:`DecodeError`, then again on every further call, and
         :class:`DecoderLostError`.
@@ -160,7 +187,7 @@ class StreamDecoder:
         pcm: Buffer = b""
         try:
             if isinstance(self.stage, Detection) and self.stage.has_input:
-                pcm = self._choose(self.stage, at_end=True)
+                pcm = await self._choose(self.stage, at_end=True)
             if isinstance(self.stage, FfmpegFeed):
                 await self.stage.finish()
         except DecoderLostError as error:
@@ -169,9 +196,9 @@ class StreamDecoder:
             await self._end_process()
         return pcm
 
-    async def abort(self) -> None:
+    async def abort(self, reason: str = "the stream was aborted") -> None:
         """End the stream without decoding the rest, and kill its process."""
-        await self._fail(DecodeError("the stream was aborted"))
+        await self._fail(DecodeError(reason))
 
     async def restore(
         self, state: bytes, kept_input: AsyncIterator[bytes], recorded_bytes: int
@@ -199,9 +226,9 @@ class StreamDecoder:
         if isinstance(stage, FfmpegFeed):
             await stage.feed(data)
             return b""
-        return self._choose(stage, at_end=False) if stage.add(data) else b""
+        return await self._choose(stage, at_end=False) if stage.add(data) else b""
 
-    def _choose(self, detection: Detection, *, at_end: bool) -> Buffer:
+    async def _choose(self, detection: Detection, *, at_end: bool) -> Buffer:
         """Enter the next stage if the head is long enough; return PCM that passes through."""
         head = bytes(detection.head)
         choice = choose(head, detection.declared, self._pcm_format, at_end=at_end)
@@ -216,8 +243,9 @@ class StreamDecoder:
             _framer(choice),
             self._pcm_format,
             self._emit_new,
-            head[choice.offset :],
         )
+        self._is_wav = choice.kind == "wav" or choice.kind in RAW_KINDS
+        await self.stage.feed(head[choice.offset :])
         return b""
 
     async def _emit_new(self, pcm: Buffer) -> None:

@@ -49,6 +49,14 @@ class BarePcmFramer:
         self._pcm = PcmFramer(self._frame_bytes, data_bytes)
         self._header = _header(codec, sample_rate, channels)
 
+    @property
+    def finds_files(self) -> bool:
+        return not self._pcm.is_endless
+
+    @property
+    def next_file(self) -> bytes | None:
+        return self._pcm.next_file
+
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         pcm = self._pcm.feed(data)
         if not pcm:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from api.audio.detection import begins_file
 from api.audio.tags import tag_bytes
 from storage.pcm import Buffer
 
@@ -22,6 +23,16 @@ class Framer(Protocol):
 
     skipped_bytes: int
 
+    @property
+    def finds_files(self) -> bool:
+        """Return whether it knows where the file ends."""
+        ...
+
+    @property
+    def next_file(self) -> bytes | None:
+        """Return the bytes that belong to a new file; None while none has begun."""
+        ...
+
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         """Yield the bytes for ffmpeg that ``data`` completes; also empty ones."""
         ...
@@ -37,6 +48,7 @@ class Step(NamedTuple):
     length: int
     output: Buffer = b""
     is_damage: bool = False
+    ends_file: bool = False  # a new file begins behind these bytes
 
 
 class ContainerFramer(ABC):
@@ -47,8 +59,11 @@ class ContainerFramer(ABC):
     not on how they are cut.
     """
 
+    finds_files = True
+
     def __init__(self) -> None:
         self.skipped_bytes = 0
+        self.next_file: bytes | None = None
         self._buffer = bytearray()
         self._start = 0  # of the buffer, as an offset in the stream
         self._passed_bytes = 0
@@ -87,6 +102,9 @@ class ContainerFramer(ABC):
                 self._consume(step.length)
             self._passed_bytes += len(step.output)
             yield step.output
+            if step.ends_file:
+                self.next_file = bytes(self._buffer)
+                self._buffer.clear()
 
     def _step(self, *, at_end: bool) -> Step | None:
         if self._drop_left:
@@ -110,11 +128,22 @@ class ContainerFramer(ABC):
         return Step(1, is_damage=True)
 
     def _foreign(self, *, at_end: bool) -> Step | None:
-        """Return what to do with bytes that are no element: a tag is dropped."""
+        """Return what to do with bytes that are no element: a tag is dropped, a file begins."""
+        if length := tag_bytes(self._buffer):
+            return self._drop(length)
+        match self._is_foreign(at_end=at_end):
+            case None:
+                return None
+            case is_file:
+                return Step(0, ends_file=True) if is_file else self._lose()
+
+    def _is_foreign(self, *, at_end: bool) -> bool | None:
+        """Return whether a tag or a file begins; None if that needs more bytes."""
         length = tag_bytes(self._buffer)
-        if length is None and not at_end:
-            return None
-        return self._drop(length) if length else self._lose()
+        is_file = begins_file(self._buffer, at_end=at_end)
+        if length or is_file:
+            return True
+        return None if (length is None or is_file is None) and not at_end else False
 
 
 class Search(NamedTuple):

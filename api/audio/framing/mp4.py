@@ -1,7 +1,9 @@
 """The framer of fragmented MP4 (ISO/IEC 14496-12): damage loses only the fragment it hits."""
 
 import re
+import struct
 
+from api.audio.detection import begins_file
 from api.audio.framing.framer import SearchingFramer, Step
 from api.audio.framing.mp4_fragment import Fragment, box_at, track_ids
 
@@ -17,14 +19,17 @@ class Mp4Framer(SearchingFramer):
     """Passes an index, then pairs of ``moof`` and ``mdat``, and other boxes by their size.
 
     It passes a fragment on when it is complete and the sample sizes in ``moof`` fit the size of
-    ``mdat``. A ``moof`` that begins with its usual header is a sync point. A box that has one
+    ``mdat``. A ``moof`` that begins with its usual header is a sync point, and so
+    is ``ftyp``. A box that has one
     inside has a wrong size.
 
     Some fragments state where they begin in the file. That is corrected after damage, because
     ffmpeg counts only what was passed on.
     """
 
-    _pattern = re.compile(rb".{4}moof\x00\x00\x00\x10mfhd", re.DOTALL)
+    _pattern = re.compile(
+        rb".{4}moof\x00\x00\x00\x10mfhd|\x00\x00\x00.ftyp[\x20-\x7e]{4}", re.DOTALL
+    )
     _pattern_bytes = 16
 
     def __init__(self) -> None:
@@ -44,7 +49,15 @@ class Mp4Framer(SearchingFramer):
             return self._foreign(at_end=at_end) if at_end and not self._held_bytes else None
         kind, header_bytes, size = box
         if not _TYPE.match(kind) or (size < header_bytes and not (size == 0 and kind == b"mdat")):
-            return self._lose() if self._held_bytes else self._foreign(at_end=at_end)
+            if not self._held_bytes:
+                return self._foreign(at_end=at_end)
+            match begins_file(self._buffer[self._held_bytes :], at_end=at_end):
+                case None:
+                    return None
+                case is_file:
+                    return self._end_file() if is_file else self._lose()
+        if kind == b"ftyp" and self._start + self._held_bytes > 0:
+            return self._end_file()
         match kind:
             case b"moof":
                 return self._step_moof(size, at_end=at_end)
@@ -116,6 +129,12 @@ class Mp4Framer(SearchingFramer):
             self._tracks = track_ids(box)
         return Step(length, box)
 
+    def _end_file(self) -> Step:
+        """Pass a moof on that has no audio; a new file begins behind it."""
+        held = bytes(self._buffer[: self._held_bytes])
+        self._release()
+        return Step(len(held), held, ends_file=True)
+
     def _pass(self, length: int) -> Step:
         """Pass ``length`` bytes on as they arrive; 0: all up to the end."""
         self._pass_left = length or _TO_THE_END
@@ -141,5 +160,7 @@ class Mp4Framer(SearchingFramer):
         self, position: int, end: int, *, is_whole: bool, at_end: bool
     ) -> bool | None:
         del end, is_whole, at_end
-        size = int.from_bytes(self._buffer[position : position + 4], "big")
-        return self._pattern_bytes < size <= _MAX_INDEX_BYTES
+        size, kind = struct.unpack_from(">I4s", self._buffer, position)
+        if kind == b"ftyp":
+            return bool(size >= self._pattern_bytes)
+        return bool(self._pattern_bytes < size <= _MAX_INDEX_BYTES)

@@ -12,6 +12,7 @@ from api.audio.framing.framer import ContainerFramer, Step
 _HEADER_BYTES = 27
 _START = re.compile(rb"OggS\x00[\x00-\x07].{8}(?P<serial>.{4})", re.DOTALL)
 _START_BYTES = 18
+_FIRST_PAGE = 0x02  # a flag of the first page of a logical stream
 _PAGES_PER_STEP = 1000
 
 
@@ -19,12 +20,14 @@ class OggFramer(ContainerFramer):
     """Passes each page on when it is complete.
 
     The beginning of a page is a sync point. A page that has the beginning of another page of the
-    same logical stream inside has a wrong length.
+    logical stream inside has a wrong length. All logical streams of a file begin before any of
+    them goes on (RFC 3533, section 4), so a first page after that begins a new file.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._index = _PageIndex()
+        self._has_data = False  # a page came that is not the first of its logical stream
 
     def _element(self, *, at_end: bool) -> Step | None:
         buffer = self._buffer
@@ -34,6 +37,9 @@ class OggFramer(ContainerFramer):
         if start is None:
             is_decided = at_end or len(buffer) >= _START_BYTES
             return self._foreign(at_end=at_end) if is_decided else None
+        is_first = buffer[5] & _FIRST_PAGE
+        if is_first and self._has_data:
+            return Step(0, ends_file=True)
         if len(buffer) < _HEADER_BYTES or len(buffer) < _HEADER_BYTES + buffer[26]:
             return None
         body = _HEADER_BYTES + buffer[26]
@@ -41,7 +47,10 @@ class OggFramer(ContainerFramer):
         following = self._index.following(start["serial"])
         if following is not None and following <= self._start + length - _START_BYTES:
             return self._lose()
-        return Step(length, bytes(buffer[:length])) if len(buffer) >= length else None
+        if len(buffer) < length:
+            return None
+        self._has_data = self._has_data or not is_first
+        return Step(length, bytes(buffer[:length]))
 
     def _resynchronize(self, *, at_end: bool) -> Step | None:
         if not self._index.extend(self._buffer, self._start):

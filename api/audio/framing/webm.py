@@ -24,6 +24,8 @@ _NOT_NEEDED = frozenset(
      0x5854, 0xA7, 0xAB, 0xAF)
 )  # fmt: skip
 
+_KNOWN = _PASSED | _NOT_NEEDED | {_SEGMENT, _CLUSTER}
+
 _SEGMENT_HEADER = b"\x18\x53\x80\x67\x01" + b"\xff" * 7  # of unknown size
 _CLUSTER_HEADER = b"\x1f\x43\xb6\x75\x01" + b"\xff" * 7
 
@@ -37,6 +39,8 @@ _SIZE = (
     rb"(?:[\x80-\xff]|[\x40-\x7f].|[\x20-\x3f].{2}|[\x10-\x1f].{3}|[\x08-\x0f].{4}"
     rb"|[\x04-\x07].{5}|[\x02\x03].{6}|\x01.{7})"
 )
+# An EBML header that begins with one of its fields, such as a version or the document type.
+_EBML_PATTERN = rb"\x1a\x45\xdf\xa3" + _SIZE + rb"\x42[\x82\x85-\x87\xf2\xf3\xf7]"
 _CRC = rb"(?:\xbf\x84.{4})?"
 _CLUSTER_PATTERN = rb"\x1f\x43\xb6\x75" + _SIZE + _CRC + rb"\xe7[\x81-\x88]"
 _TRACKS_PATTERN = rb"\x16\x54\xae\x6b" + _SIZE + _CRC + rb"\xae" + _SIZE
@@ -77,6 +81,7 @@ class WebmFramer(SearchingFramer):
     def __init__(self) -> None:
         super().__init__()
         self._pattern = _sync_point(frozenset())
+        self._has_begun = False
         self._largest_bytes = _MIN_LARGEST_BYTES  # of the blocks so far
 
     def _element(self, *, at_end: bool) -> Step | None:
@@ -85,6 +90,14 @@ class WebmFramer(SearchingFramer):
             is_decided = at_end or len(self._buffer) >= _MAX_HEADER_BYTES
             return self._foreign(at_end=at_end) if is_decided else None
         element, header_bytes, body_bytes = header
+        if element not in _KNOWN:
+            match self._is_foreign(at_end=at_end):
+                case None:
+                    return None
+                case True:
+                    return self._foreign(at_end=at_end)
+        if element == _EBML and self._has_begun:
+            return Step(0, ends_file=True)
         if element == _SEGMENT:
             return Step(header_bytes)
         if element == _CLUSTER:
@@ -98,7 +111,7 @@ class WebmFramer(SearchingFramer):
     def _whole_element(self, header: _Header, length: int, *, at_end: bool) -> Step | None:
         """Return the step for an element when all its ``length`` bytes are here."""
         element, header_bytes, _ = header
-        is_known = element in _PASSED or element in _NOT_NEEDED
+        is_known = element in _KNOWN
         if length > (_MAX_ELEMENT_BYTES if is_known else _MAX_UNKNOWN_BYTES):
             return self._lose()
         is_block = element in {_SIMPLE_BLOCK, _BLOCK_GROUP}
@@ -118,6 +131,7 @@ class WebmFramer(SearchingFramer):
         if is_block:
             self._largest_bytes = max(self._largest_bytes, length)
         if element == _EBML:
+            self._has_begun = True
             whole += _SEGMENT_HEADER
         return Step(length, whole if element in _PASSED else b"")
 
@@ -142,7 +156,7 @@ class WebmFramer(SearchingFramer):
         self, position: int, end: int, *, is_whole: bool, at_end: bool
     ) -> bool | None:
         header = _parse_header(self._buffer, position, end)
-        if header is None or header.element in {_CLUSTER, _TRACKS}:
+        if header is None or header.element in {_EBML, _CLUSTER, _TRACKS}:
             return header is not None
         if header.body_bytes is None:
             return False
@@ -171,7 +185,9 @@ def _sync_point(tracks: frozenset[int]) -> re.Pattern[bytes]:
     block = rb"(?:" + numbers + rb")..[\x00-\x0f\x80-\x8f]"
     simple = rb"\xa3" + _SIZE + block
     group = rb"\xa0" + _SIZE + rb"\xa1" + _SIZE + block
-    return re.compile(rb"|".join((_CLUSTER_PATTERN, _TRACKS_PATTERN, simple, group)), re.DOTALL)
+    return re.compile(
+        rb"|".join((_EBML_PATTERN, _CLUSTER_PATTERN, _TRACKS_PATTERN, simple, group)), re.DOTALL
+    )
 
 
 def _track_numbers(tracks: bytes) -> frozenset[int]:
