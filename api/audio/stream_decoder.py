@@ -146,11 +146,12 @@ class StreamDecoder:
         """Return whether ``chunk`` as a whole belongs to a new file.
 
         Only the start of a chunk can show that where the end of the file is not known: in PCM
-        without a length, in formats without a framer, and after a failure.
+        without a length, in formats without a framer, after a failure, and in an element that is
+        incomplete, because a file that was cut off may end anywhere.
         """
         match self.stage:
-            case Detection():
-                return False
+            case Detection(head=head):  # a tag without anything behind it is no file
+                return bool(head) and begins_container(chunk)
             case PcmFramer() as framer:
                 return framer.is_endless and begins_wav(chunk)
             case DecodeError():

@@ -41,7 +41,7 @@ class FfmpegFeed:
 
     @property
     def finds_files(self) -> bool:
-        """Return whether the framer knows where the file ends."""
+        """Return whether the framer would find a new file that begins now."""
         return self._framer is not None and self._framer.finds_files
 
     @property

@@ -25,7 +25,10 @@ class Framer(Protocol):
 
     @property
     def finds_files(self) -> bool:
-        """Return whether it knows where the file ends."""
+        """Return whether it would find a new file that begins now.
+
+        False in an element that is incomplete: its file may have been cut off.
+        """
         ...
 
     @property
@@ -59,8 +62,6 @@ class ContainerFramer(ABC):
     not on how they are cut.
     """
 
-    finds_files = True
-
     def __init__(self) -> None:
         self.skipped_bytes = 0
         self.next_file: bytes | None = None
@@ -69,6 +70,10 @@ class ContainerFramer(ABC):
         self._passed_bytes = 0
         self._is_lost = False
         self._drop_left = 0  # bytes that ffmpeg does not need and that are no damage
+
+    @property
+    def finds_files(self) -> bool:
+        return bool(self._drop_left) or not (self._buffer or self._is_lost)
 
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         self._buffer += data
