@@ -3,8 +3,8 @@
 `detection` identifies the container by its first bytes, `wav_header` reads WAV headers, and
 `choice` selects the decoder: PCM with matching parameters passes through in Python (`pcm`);
 everything else goes through a framer (`framing`) to one `ffmpeg` process per input stream.
-`stream_decoder` combines them for one input stream. `file_boundary` finds a new file that begins
-in the middle of a stream. `formats` lists the accepted formats, rates and channels.
+`stream_decoder` combines them for one file, and says where the next one begins. `formats` lists the
+accepted formats, rates and channels; `tags` measures tags, which are no audio.
 
 The package uses the ffmpeg on the PATH, else the one of the ``imageio-ffmpeg`` wheel. ffmpeg reads
 and writes only its three pipes; no file is written. The service must be allowed to start processes.

@@ -5,9 +5,11 @@ by chance in one of a few thousand streams of raw PCM. So, unless the client dec
 formats, a second frame header must follow where the first frame ends.
 """
 
+import re
 from collections.abc import Callable
 
 from api.audio.formats import RAW_KINDS, InputKind
+from storage.pcm import Buffer
 
 FrameBytes = Callable[[bytes], int | None]
 
@@ -16,25 +18,33 @@ _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
     ("wav", ((0, b"RIFF"), (8, b"WAVE"))),
     ("wav", ((0, b"RF64"), (8, b"WAVE"))),
     ("wav", ((0, b"BW64"), (8, b"WAVE"))),
-    ("mp3", ((0, b"ID3"),)),  # the data after the tag decides, see `_after_tag`
     ("flac", ((0, b"fLaC"),)),
     ("ogg", ((0, b"OggS\x00"),)),
     ("webm", ((0, b"\x1a\x45\xdf\xa3"),)),
     ("mp4", ((0, b"\0\0"), (4, b"ftyp"))),
 )
 
-ID3_HEADER_BYTES = 10
+_NEW_FILE_HEAD_BYTES = 9000  # two frames of MPEG audio or ADTS
 
-# Detection does not wait for the end of a longer tag, for example one with a picture.
-_MAX_TAG_BYTES = 64 * 1024
+# Where a container has ended, damage may follow, and any bytes. So a new file must match at least
+# eight fixed bytes, or two frame headers.
+_NEW_FILE = re.compile(
+    rb"(?:RIFF|RF64|BW64).{4}WAVE"
+    rb"|fLaC[\x00\x80]\x00\x00\x22"  # STREAMINFO, 34 bytes
+    # Version 0, "beginning of stream", granule position 0 (RFC 3533, section 6).
+    rb"|OggS\x00\x02\x00{8}"
+    rb"|\x1a\x45\xdf\xa3.{1,57}?\x42\x82"  # with a document type (RFC 8794)
+    rb"|\x00\x00.{2}ftyp[\x20-\x7e]{4}",
+    re.DOTALL,
+)
+# How many bytes decide whether a file begins that starts with these four.
+_NEW_FILE_BYTES = (
+    (b"RIFF", 12), (b"RF64", 12), (b"BW64", 12), (b"fLaC", 8), (b"OggS", 14),
+    (b"\x1a\x45\xdf\xa3", 64),
+)  # fmt: skip
 
-# This many bytes decide whether a file begins.
-SIGNATURE_BYTES = 16
-
-# PCM may contain any bytes, so a file that begins inside a running stream must match at least
-# eight fixed bytes; fewer would match by chance.
-_NEW_FILE_BYTES = 64
-_NEW_FILE_MAGIC = frozenset({b"RIFF", b"RF64", b"BW64", b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3"})
+# In raw PCM, only the start of a chunk may begin a new file, and only with these bytes.
+_WAV_START = re.compile(rb"RIFF.{4}WAVEfmt ", re.DOTALL)
 
 # ISO/IEC 11172-3 and 13818-3: bit rates in kbit/s by (is MPEG-1, layer) and index.
 _BIT_RATES = {
@@ -59,12 +69,12 @@ def detect(
 
     ``declared`` decides only where the bytes do not: ``wav`` then means raw PCM, signed 16-bit
     little endian. If ``at_end``, no more bytes follow, and the result is never None. Detection
-    needs at most 8 KiB, plus an ID3 tag of at most 64 KiB.
+    needs at most 8 KiB. `api.audio.tags` says where a leading tag ends.
     """
     matches = [(_compare(head, pattern), kind) for kind, pattern in _SIGNATURES]
     for is_match, kind in matches:
         if is_match:
-            return _after_tag(head, declared, at_end=at_end) if kind == "mp3" else kind
+            return kind
     waiting = any(is_match is None for is_match, _ in matches)
     if declared not in RAW_KINDS:
         for kind, frame_bytes in _FRAMED:
@@ -90,63 +100,46 @@ def find_start(head: bytes | bytearray, kind: InputKind) -> int:
     return 0
 
 
-def begins_file(chunk: bytes) -> bool:
-    """Return whether ``chunk``, received in the middle of a stream, begins a new file."""
-    if chunk[:4] not in _NEW_FILE_MAGIC and chunk[4:8] != b"ftyp":
-        return False
-    head = bytes(chunk[:_NEW_FILE_BYTES])
-    if head[8:12] == b"WAVE":
-        return head[:4] in {b"RIFF", b"RF64", b"BW64"}
-    if head.startswith(b"fLaC"):
-        return head[4:8] in {b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"}  # STREAMINFO, 34 bytes
-    if head.startswith(b"OggS"):
-        # Version 0, "beginning of stream", granule position 0 (RFC 3533, section 6).
-        return head[4:14] == b"\x00\x02" + bytes(8)
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return b"\x42\x82" in head  # the DocType element of an EBML header (RFC 8794)
-    return head[:2] == b"\x00\x00" and head[4:8] == b"ftyp"
+def begins_file(
+    head: bytes | bytearray, *, at_end: bool = False, one_frame: bool = False
+) -> bool | None:
+    """Return whether a file begins with ``head``, behind the end of another one.
 
-
-def may_begin_file(chunk: bytes) -> bool:
-    """Return whether ``chunk`` is a prefix of a signature, too short to decide.
-
-    Chromium's recorder delivers a first blob of one byte if its time slice is a few milliseconds.
+    None: it needs more bytes, at most 8 KiB; never if ``at_end``. If ``one_frame``, one header of
+    MPEG audio or ADTS is enough, not two, and 64 bytes are.
     """
-    if not 0 < len(chunk) < SIGNATURE_BYTES:
-        return False
-    if any(magic.startswith(chunk[:4]) for magic in _NEW_FILE_MAGIC):
+    head = bytes(head[:_NEW_FILE_HEAD_BYTES])
+    if _NEW_FILE.match(head):
         return True
-    return chunk[:3] == bytes(min(3, len(chunk))) and b"ftyp".startswith(chunk[4:8])
+    synced = [_synced(head, frame_bytes, is_declared=one_frame) for _, frame_bytes in _FRAMED]
+    if True in synced:
+        return True
+    if at_end or (None not in synced and not _may_begin_file(head)):
+        return False
+    return None if len(head) < _NEW_FILE_HEAD_BYTES else False
 
 
-def _after_tag(head: bytes | bytearray, declared: InputKind, *, at_end: bool) -> InputKind | None:
-    """Return the kind of the data after an ID3 tag: MPEG audio, ADTS or FLAC; None if unknown."""
-    default: InputKind = "aac" if declared == "aac" else "mp3"
-    if len(head) < ID3_HEADER_BYTES:
-        return default if at_end else None
-    length = tag_bytes(head)
-    if length > _MAX_TAG_BYTES:
-        return default
-    data = head[length : length + 9000]
-    if data.startswith(b"fLaC"):
-        return "flac"
-    if b"fLaC".startswith(data) and not at_end:
-        return None
-    for kind, frame_bytes in _FRAMED:
-        match _synced(data, frame_bytes, is_declared=False):
-            case True:
-                return kind
-            case None if not at_end:
-                return None
-    return default
+def begins_container(head: Buffer) -> bool:
+    """Return whether a container begins with ``head``; False also if it is too short."""
+    return _NEW_FILE.match(head) is not None
 
 
-def tag_bytes(head: bytes | bytearray) -> int:
-    """Return the length of the ID3v2 tag at the start of ``head`` (ID3v2.4.0, section 3.1)."""
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size + (10 if head[5] & 0x10 else 0)
+def begins_wav(chunk: Buffer) -> bool:
+    """Return whether a ``chunk`` of raw PCM begins a WAV.
+
+    PCM may contain any bytes: these twelve fixed ones begin a chunk of it by chance with a
+    probability of 2 ** -96.
+    """
+    return _WAV_START.match(chunk) is not None
+
+
+def _may_begin_file(head: bytes) -> bool:
+    """Return whether ``head`` is too short to decide that no container begins."""
+    if len(head) < 12 and head[:2] == bytes(len(head[:2])) and b"ftyp".startswith(head[4:8]):
+        return True
+    return any(
+        magic.startswith(head[:4]) and len(head) < needed for magic, needed in _NEW_FILE_BYTES
+    )
 
 
 def _compare(head: bytes | bytearray, pattern: tuple[tuple[int, bytes], ...]) -> bool | None:

@@ -3,13 +3,25 @@
 It runs in Python without a process, and does not copy data that starts and ends at frames.
 """
 
+import re
 import struct
 
 import msgspec
 
+from api.audio.detection import begins_file
+from api.audio.formats import DecodeError
+from api.audio.tags import id3_bytes
 from storage.pcm import Buffer
 
 _TO_THE_END = -1
+_CHUNK_HEADER_BYTES = 8
+_MAX_HEAD_BYTES = 64  # decide whether a file begins
+
+# A message could have a million empty chunks.
+_MAX_CHUNKS = 5000
+
+# The id of a RIFF chunk, if no file begins with it.
+_CHUNK_ID = re.compile(rb"(?!RIFF|RF64|BW64|fLaC|OggS|ID3)[\x20-\x7e]{4}")
 
 # One byte, because a checkpoint with the state is written after nearly every chunk.
 _STATE_OF_RAW_PCM = b"\0"
@@ -20,17 +32,33 @@ class PcmFramer:
 
     In a WAV, other chunks and further ``data`` chunks may follow ``data``: it skips the former and
     returns the audio of the latter. It drops an incomplete frame at the end of a ``data`` chunk,
-    as ffmpeg does.
+    as ffmpeg does. Where a chunk should begin, a new file may begin instead.
+
+    ``next_file`` has the bytes of that file.
     """
 
     def __init__(self, frame_bytes: int, data_bytes: int | None) -> None:
         self._frame_bytes = frame_bytes
         self._data_left = _TO_THE_END if data_bytes is None else data_bytes
         self._skip_left = 0
-        self._pending = b""  # part of a frame, or of a chunk's header
+        self._chunks = 0
+        self._pending = b""  # part of a frame, or the beginning of a chunk or of a file
+        self.next_file: bytes | None = None
+
+    @property
+    def is_endless(self) -> bool:
+        """Return whether all bytes up to the end of the stream are PCM."""
+        return self._data_left == _TO_THE_END
+
+    def is_inside(self, size_bytes: int) -> bool:
+        """Return whether the next ``size_bytes`` are PCM."""
+        return self._data_left == _TO_THE_END or size_bytes <= self._data_left
 
     def feed(self, data: Buffer) -> Buffer:
-        """Return the whole frames that ``data`` completes."""
+        """Return the whole frames that ``data`` completes.
+
+        Raises :class:`DecodeError` for more than `_MAX_CHUNKS` chunks.
+        """
         if self._data_left == _TO_THE_END:
             return self._whole_frames(data)
         pcm = bytearray()
@@ -47,27 +75,27 @@ class PcmFramer:
                 self._skip_left -= skipped
                 rest = rest[skipped:]
             else:
-                wanted = 8 - len(self._pending)
-                self._pending += bytes(rest[:wanted])
-                rest = rest[wanted:]
-                if len(self._pending) == 8:
-                    self._enter_chunk(*struct.unpack("<4sI", self._pending))
+                rest = self._begin_chunk(rest)
         return pcm
 
     def state(self) -> bytes:
         """Return the state from which :meth:`restored` continues the stream."""
         if self._data_left == _TO_THE_END and not self._pending:
             return _STATE_OF_RAW_PCM
-        return msgspec.msgpack.encode((self._data_left, self._skip_left, self._pending))
+        return msgspec.msgpack.encode(
+            (self._data_left, self._skip_left, self._pending, self._chunks)
+        )
 
     @classmethod
     def restored(cls, frame_bytes: int, state: bytes) -> "PcmFramer":
         """Return a framer in the ``state`` that :meth:`state` returned."""
         if state == _STATE_OF_RAW_PCM:
             return cls(frame_bytes, None)
-        data_left, skip_left, pending = msgspec.msgpack.decode(state, type=tuple[int, int, bytes])
+        data_left, skip_left, pending, chunks = msgspec.msgpack.decode(
+            state, type=tuple[int, int, bytes, int]
+        )
         framer = cls(frame_bytes, data_left)
-        framer._skip_left, framer._pending = skip_left, pending
+        framer._skip_left, framer._pending, framer._chunks = skip_left, pending, chunks
         return framer
 
     def _whole_frames(self, data: Buffer) -> Buffer:
@@ -80,9 +108,38 @@ class PcmFramer:
         self._pending = bytes(data[-rest:])
         return memoryview(data)[:-rest]
 
+    def _begin_chunk(self, data: memoryview) -> memoryview:
+        """Read the header of a chunk, or the beginning of a file; return the bytes after it."""
+        held = len(self._pending)
+        head = self._pending + bytes(data[: _MAX_HEAD_BYTES - held])
+        is_file = _begins_file(head)
+        if is_file:
+            self.next_file = self._pending + bytes(data)
+            return data[:0]
+        if is_file is None or len(head) < _CHUNK_HEADER_BYTES:
+            self._pending = head
+            return data[len(head) - held :]
+        self._enter_chunk(*struct.unpack_from("<4sI", head))
+        if held <= _CHUNK_HEADER_BYTES:
+            return data[_CHUNK_HEADER_BYTES - held :]
+        return memoryview(head[_CHUNK_HEADER_BYTES:held] + bytes(data))
+
     def _enter_chunk(self, tag: bytes, size: int) -> None:
         self._pending = b""
+        self._chunks += 1
+        if self._chunks > _MAX_CHUNKS:
+            raise DecodeError(f"WAV: more than {_MAX_CHUNKS} chunks")
         if tag == b"data":
             self._data_left = size
         else:
             self._skip_left = size + size % 2
+
+
+def _begins_file(head: bytes) -> bool | None:
+    """Return whether a file begins where a chunk should; None if it needs more bytes."""
+    if _CHUNK_ID.match(head):
+        return False
+    if head.startswith(b"ID3"):
+        length = id3_bytes(head)
+        return None if length is None else length > 0
+    return begins_file(head, at_end=len(head) >= _MAX_HEAD_BYTES, one_frame=True)

@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
 from api.audio.choice import Choice, choose
+from api.audio.detection import begins_container, begins_wav
 from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError, InputKind
+from api.audio.formats import RAW_KINDS, DecodeError, InputKind
 from api.audio.framing.adts import AdtsFramer
+from api.audio.framing.bare_pcm import BarePcmFramer
 from api.audio.framing.framer import Framer
-from api.audio.framing.matroska import MatroskaFramer
 from api.audio.framing.mp4 import Mp4Framer
 from api.audio.framing.ogg import OggFramer
+from api.audio.framing.webm import WebmFramer
 from api.audio.pcm import PcmFramer
+from api.audio.tags import id3_bytes
 from storage.pcm import Buffer, PcmFormat
 
 # The saved state of a stream that cannot be decoded; no state of a `PcmFramer` starts with it.
@@ -27,15 +30,20 @@ _FRAMERS: dict[InputKind, Callable[[], Framer]] = {
     "aac": AdtsFramer,
     "mp4": Mp4Framer,
     "ogg": OggFramer,
+    "webm": WebmFramer,
 }
 
 
 class Detection:
-    """The stage before the format is known: the bytes received so far."""
+    """The stage before the format is known: the bytes received so far, without leading ID3 tags."""
 
-    def __init__(self) -> None:
+    def __init__(self, declared: InputKind) -> None:
+        self.declared = declared
+        self.has_input = False
         self.head = bytearray()
         self._tried_bytes = 0
+        self._tag_left = 0
+        self._is_after_tags = False
 
     def add(self, data: Buffer) -> bool:
         """Add ``data``; return whether to run the detection again.
@@ -44,9 +52,32 @@ class Detection:
         its total time quadratic in the length of the header.
         """
         self.head += data
+        self.has_input = self.has_input or bool(data)
+        if not self._drop_tags():
+            return False
         if len(self.head) < self._tried_bytes + self._tried_bytes // 16:
             return False
         self._tried_bytes = len(self.head)
+        return True
+
+    def _drop_tags(self) -> bool:
+        """Drop tags, which may be longer than the head; return whether the head is behind them.
+
+        What follows a tag is no raw PCM.
+        """
+        while not self._is_after_tags:
+            if not self._tag_left:
+                length = id3_bytes(self.head) if b"ID3".startswith(self.head[:3]) else 0
+                if length is None:
+                    return False
+                self._tag_left, self._is_after_tags = length, length == 0
+                if length and self.declared not in {"aac", "flac"}:
+                    self.declared = "mp3"
+            dropped = min(self._tag_left, len(self.head))
+            del self.head[:dropped]
+            self._tag_left -= dropped
+            if self._tag_left:
+                return False
         return True
 
 
@@ -68,8 +99,7 @@ class StreamDecoder:
         launcher: DecoderLauncher,
         emit: Emit,
     ) -> None:
-        self.stage: Stage = Detection()
-        self._declared = declared
+        self.stage: Stage = Detection(declared)
         self._pcm_format = pcm_format
         self._launcher = launcher
         self._emit = emit
@@ -81,11 +111,12 @@ class StreamDecoder:
             0  # PCM bytes that ffmpeg will output again and that are recorded already
         )
         self._is_replay = False
+        self._is_wav = False  # what ffmpeg gets is raw PCM, or a WAV
 
     @property
     def has_input(self) -> bool:
         """Return whether any byte of the stream has arrived."""
-        return not isinstance(self.stage, Detection) or bool(self.stage.head)
+        return not isinstance(self.stage, Detection) or self.stage.has_input
 
     @property
     def has_failed(self) -> bool:
@@ -104,8 +135,34 @@ class StreamDecoder:
             return self.stage.state()
         return _STATE_OF_FAILED if self.has_failed else b""
 
+    @property
+    def next_file(self) -> bytes | None:
+        """Return the bytes that belong to a new file; None while none has begun."""
+        if isinstance(self.stage, (PcmFramer, FfmpegFeed)):
+            return self.stage.next_file
+        return None
+
+    def begins_file(self, chunk: Buffer) -> bool:
+        """Return whether ``chunk`` as a whole belongs to a new file.
+
+        Only the start of a chunk can show that where the end of the file is not known: in PCM
+        without a length, in formats without a framer, after a failure, and in an element that is
+        incomplete, because a file that was cut off may end anywhere.
+        """
+        match self.stage:
+            case Detection(head=head):  # a tag without anything behind it is no file
+                return bool(head) and begins_container(chunk)
+            case PcmFramer() as framer:
+                return framer.is_endless and begins_wav(chunk)
+            case DecodeError():
+                return begins_container(chunk)
+            case feed:
+                return not feed.finds_files and (
+                    begins_wav(chunk) if self._is_wav else begins_container(chunk)
+                )
+
     async def feed(self, chunk: Buffer) -> Buffer:
-        """Decode ``chunk``; return its PCM if it passes through.
+        """Decode ``chunk``, up to the beginning of a new file; return PCM that passes through.
 
         Raises :class:`DecodeError`, then again on every further call, and
         :class:`DecoderLostError`.
@@ -130,8 +187,8 @@ class StreamDecoder:
         """
         pcm: Buffer = b""
         try:
-            if isinstance(self.stage, Detection) and self.stage.head:
-                pcm = self._choose(self.stage, at_end=True)
+            if isinstance(self.stage, Detection) and self.stage.has_input:
+                pcm = await self._choose(self.stage, at_end=True)
             if isinstance(self.stage, FfmpegFeed):
                 await self.stage.finish()
         except DecoderLostError as error:
@@ -140,9 +197,9 @@ class StreamDecoder:
             await self._end_process()
         return pcm
 
-    async def abort(self) -> None:
+    async def abort(self, reason: str = "the stream was aborted") -> None:
         """End the stream without decoding the rest, and kill its process."""
-        await self._fail(DecodeError("the stream was aborted"))
+        await self._fail(DecodeError(reason))
 
     async def restore(
         self, state: bytes, kept_input: AsyncIterator[bytes], recorded_bytes: int
@@ -170,12 +227,12 @@ class StreamDecoder:
         if isinstance(stage, FfmpegFeed):
             await stage.feed(data)
             return b""
-        return self._choose(stage, at_end=False) if stage.add(data) else b""
+        return await self._choose(stage, at_end=False) if stage.add(data) else b""
 
-    def _choose(self, detection: Detection, *, at_end: bool) -> Buffer:
+    async def _choose(self, detection: Detection, *, at_end: bool) -> Buffer:
         """Enter the next stage if the head is long enough; return PCM that passes through."""
         head = bytes(detection.head)
-        choice = choose(head, self._declared, self._pcm_format, at_end=at_end)
+        choice = choose(head, detection.declared, self._pcm_format, at_end=at_end)
         if choice is None:
             return b""
         if choice.way == "passthrough":
@@ -187,8 +244,9 @@ class StreamDecoder:
             _framer(choice),
             self._pcm_format,
             self._emit_new,
-            head[choice.offset :],
         )
+        self._is_wav = choice.kind == "wav" or choice.kind in RAW_KINDS
+        await self.stage.feed(head[choice.offset :])
         return b""
 
     async def _emit_new(self, pcm: Buffer) -> None:
@@ -233,5 +291,5 @@ class StreamDecoder:
 def _framer(choice: Choice) -> Framer | None:
     if choice.found is not None:
         found = choice.found
-        return MatroskaFramer(choice.samples, found.sample_rate, found.channels, choice.data_bytes)
+        return BarePcmFramer(choice.samples, found.sample_rate, found.channels, choice.data_bytes)
     return _FRAMERS[choice.kind]() if choice.kind in _FRAMERS else None

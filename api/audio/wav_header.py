@@ -13,12 +13,14 @@ import msgspec
 from api.audio.formats import DecodeError
 
 _FORMAT_BYTES = 40  # of WAVEFORMATEXTENSIBLE, the longest format chunk
+_MAX_CHUNKS = 1000
 _UINT32_MAX = 0xFFFFFFFF
 _PCM, _FLOAT, _ALAW, _MULAW = 0x0001, 0x0003, 0x0006, 0x0007
 _EXTENSIBLE = 0xFFFE
-# KSDATAFORMAT_SUBTYPE_…: a format tag followed by these fixed bytes.
-_SUBFORMAT = bytes.fromhex("00000000001000800000aa00389b71")
 _USUAL_RATES = range(1000, 1_000_000)
+# The GUID of a subformat begins with a format tag. The rest is 0000-0010-8000-00AA00389B71
+# (KSDATAFORMAT_SUBTYPE_…), that of ambisonics, or whatever the maker thought fit.
+_SUBFORMAT_TAG = slice(24, 28)
 # The speaker masks (channels, mask) that mean plain mono or stereo.
 _USUAL_SPEAKERS = {(1, 0), (1, 0x4), (2, 0), (2, 0x3)}
 
@@ -44,9 +46,13 @@ class WavHeader(msgspec.Struct, frozen=True):
     def samples(self) -> str | None:
         """Return ffmpeg's name of the sample format; None if ffmpeg must read the header itself."""
         is_usual = self.channels <= 2 and self.sample_rate in _USUAL_RATES
-        if not is_usual or self.block_bytes * 8 != self.channels * self.sample_bits:
+        container_bytes, rest = divmod(self.block_bytes, self.channels)
+        if not is_usual or rest or not 0 < self.sample_bits <= container_bytes * 8:
             return None
-        return _SAMPLES.get((self.format_tag, self.sample_bits))
+        # Samples with fewer valid bits than their container are its most significant bits.
+        if self.format_tag != _PCM and self.sample_bits != container_bytes * 8:
+            return None
+        return _SAMPLES.get((self.format_tag, container_bytes * 8))
 
 
 def parse_header(head: bytes | bytearray) -> WavHeader | None:
@@ -55,8 +61,11 @@ def parse_header(head: bytes | bytearray) -> WavHeader | None:
     Raises :class:`DecodeError` if the header is not valid. The caller has checked the first 12
     bytes with `detect`.
     """
-    offset, ds64_data_bytes, fmt = 12, None, None
+    offset, ds64_data_bytes, fmt, chunks = 12, None, None, 0
     while len(head) >= offset + 8:
+        chunks += 1
+        if chunks > _MAX_CHUNKS:
+            raise DecodeError(f"WAV: more than {_MAX_CHUNKS} chunks before the audio")
         tag, size = struct.unpack_from("<4sI", head, offset)
         offset += 8
         body = bytes(head[offset : offset + min(size, _FORMAT_BYTES)])
@@ -84,8 +93,8 @@ def _parse_format(body: bytes) -> tuple[int, int, int, int, int]:
     sample_bits = struct.unpack_from("<H", body, 14)[0] if len(body) >= 16 else 8
     if not channels or not sample_rate:
         raise DecodeError(f"WAV: {channels} channels at {sample_rate} Hz are not valid")
-    if tag == _EXTENSIBLE and body[25:40] == _SUBFORMAT:
-        valid_bits, speakers = struct.unpack_from("<HI", body, 18)
-        if (channels, speakers) in _USUAL_SPEAKERS and valid_bits in {0, sample_bits}:
-            tag = body[24]
+    if tag == _EXTENSIBLE and len(body) == _FORMAT_BYTES:
+        (speakers,) = struct.unpack_from("<I", body, 20)
+        if (channels, speakers) in _USUAL_SPEAKERS:
+            tag = int.from_bytes(body[_SUBFORMAT_TAG], "little")
     return tag, channels, sample_rate, block_bytes, sample_bits

@@ -124,10 +124,10 @@ class SessionCore(Generic[C]):
         except KeyError:
             raise SessionCompletedError(self._session_id) from None
 
-    def begin_file(self, connection: C) -> list[Action[C]]:
-        """Start a new stream for ``connection``, which sent a new file; end its old stream."""
-        ended = self.stream_of(connection)
-        return [self._open_for(connection), EndStream(ended)]
+    def next_number(self) -> int:
+        """Return a number that no stream has had."""
+        self._last_stream += 1
+        return self._last_stream
 
     def restore(self, number: int) -> list[Action[C]]:
         """Let the stream ``number``, open at the last checkpoint, wait for resume.
@@ -195,8 +195,7 @@ class SessionCore(Generic[C]):
             raise SessionCompletedError(self._session_id)
 
     def _open_for(self, connection: C) -> OpenStream:
-        self._last_stream += 1
-        self.streams[connection] = self._last_stream
+        self.streams[connection] = self.next_number()
         return OpenStream(self._last_stream)
 
     def _check_room(self) -> None:

@@ -1,16 +1,16 @@
 """One input stream: the bytes of one recorder on the client's side.
 
 An input stream outlives a dropped connection if the client resumes. It decodes its chunks in order
-and writes the PCM and the counts through the ledger.
+and writes the PCM and the counts through the ledger. It may consist of several files, one after
+the other: a restarted recorder sends a new header.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
-from api.audio.detection import SIGNATURE_BYTES, begins_file
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.file_boundary import FileBoundary
 from api.audio.formats import DecodeError, InputKind
 from api.audio.stream_decoder import StreamDecoder
 from api.session.ledger import Ledger
@@ -20,6 +20,9 @@ from storage.errors import StorageUnavailableError
 from storage.pcm import Buffer, PcmFormat
 
 logger = logging.getLogger(__name__)
+
+# Each new file in a chunk stores the rest of the chunk once more.
+_MAX_FILES_PER_CHUNK = 100
 
 
 class InputStream:
@@ -33,12 +36,19 @@ class InputStream:
         *,
         launcher: DecoderLauncher,
         ledger: Ledger,
+        next_number: Callable[[], int],
     ) -> None:
-        """Create the stream; ``number`` identifies it in the checkpoints of the recording."""
+        """Create the stream; ``number`` identifies its file in the checkpoints of the recording.
+
+        ``next_number`` returns the number of its next file.
+        """
         self.number = number
         self._ledger = ledger
-        self._decoder = StreamDecoder(declared, pcm_format, launcher=launcher, emit=self._write)
-        self._boundary = FileBoundary()
+        self._next_number = next_number
+        self._new_decoder = partial(
+            StreamDecoder, declared, pcm_format, launcher=launcher, emit=self._write
+        )
+        self._decoder = self._new_decoder()
         self._lock = asyncio.Lock()  # held while a chunk is recorded or the stream ends
         self._has_ended = False
         self._failure: Exception | None = None  # raised by `end`
@@ -56,9 +66,8 @@ class InputStream:
         framer = self._decoder.passthrough
         if (
             framer is None
-            or len(chunk) < SIGNATURE_BYTES
-            or self._boundary.has_partial_signature
-            or begins_file(chunk)
+            or not framer.is_inside(len(chunk))
+            or self._decoder.begins_file(chunk)
             or self._lock.locked()
             or not self._ledger.takes_at_once(len(chunk))
         ):
@@ -71,10 +80,6 @@ class InputStream:
             self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
             return False
         return True
-
-    def new_file(self, chunk: bytes) -> bytes | None:
-        """Return the first bytes of the new file if ``chunk`` begins one, else None."""
-        return self._boundary.new_file(chunk) if self.has_input else None
 
     async def receive(self, chunk: bytes) -> None:
         """Record ``chunk``. After the return it survives a crash of the process.
@@ -120,40 +125,78 @@ class InputStream:
         try:
             async for pcm in self._decoder.restore(saved.state, kept_input, saved.pcm_bytes):
                 await self._write(pcm)
+                if (rest := self._decoder.next_file) is not None:
+                    rest += b"".join([block async for block in kept_input])
+                    await self._begin_file(b"", rest, chunks=0)
+                    await self._decode(rest)
+                    break
         except DecodeError as error:
             await self._ledger.fail(self.number, self._decoder.saved_state, error)
 
     async def _record(self, chunk: bytes) -> None:
-        passes_on = self._boundary.pass_on(chunk) if self.has_input else chunk
-        if self._decoder.passthrough is not None:
+        if self._decoder.begins_file(chunk):
+            await self._begin_file(b"", chunk, chunks=1)
+            await self._decode(chunk)
+        elif self._decoder.passthrough is not None:
             pcm = await self._decoder.feed(chunk)
-            await self._write(pcm, chunks=1)
+            if (rest := self._decoder.next_file) is None:
+                await self._write(pcm, chunks=1)
+            else:
+                await self._begin_file(pcm, rest, chunks=1)
+                await self._decode(rest)
         elif self._decoder.has_failed:
             await self._write(b"", chunks=1)
             await self._decoder.feed(chunk)  # raises the failure again
         else:
             await self._ledger.keep_input(self.number, chunk)
-            await self._write(await self._decoder.feed(passes_on))
+            await self._decode(chunk)
+
+    async def _decode(self, data: bytes) -> None:
+        """Decode ``data``, which is kept and counted: one file, or several."""
+        for _ in range(_MAX_FILES_PER_CHUNK):
+            pcm = await self._decoder.feed(data)
+            rest = self._decoder.next_file
+            if rest is None:
+                await self._write(pcm)
+                return
+            await self._begin_file(pcm, rest, chunks=0)
+            data = rest
+        await self._decoder.abort(f"more than {_MAX_FILES_PER_CHUNK} files begin in one chunk")
+        await self._decoder.feed(b"")  # raises the failure
+
+    async def _begin_file(self, pcm: Buffer, rest: bytes, *, chunks: int) -> None:
+        """End the current file, whose last PCM is ``pcm``, and begin the next one with ``rest``.
+
+        Its bytes are kept, and ``chunks`` more are counted.
+        """
+        damage: DecodeError | None = None
+        try:
+            pcm = bytes(pcm) + bytes(await self._decoder.finish())
+        except DecodeError as error:
+            damage = error
+            self._log_damage(error)
+        number, self.number = self.number, self._next_number()
+        await self._ledger.replace_stream(
+            number, pcm, damage, new_number=self.number, kept=rest, chunks=chunks
+        )
+        self._decoder = self._new_decoder()
 
     async def _end(self) -> None:
         damage: DecodeError | None = None
         try:
-            await self._write(await self._rest())
+            await self._write(await self._decoder.finish())
         except DecodeError as error:
-            logger.warning(
-                "%s: failed to decode the end of an input stream: stream=%d error=%s",
-                self._ledger.session_id,
-                self.number,
-                error,
-            )
             damage = error
+            self._log_damage(error)
         await self._ledger.remove_stream(self.number, damage)
 
-    async def _rest(self) -> Buffer:
-        kept_back = self._boundary.release()
-        if kept_back and self._decoder.passthrough is None and not self._decoder.has_failed:
-            await self._write(await self._decoder.feed(kept_back))
-        return await self._decoder.finish()
+    def _log_damage(self, error: DecodeError) -> None:
+        logger.warning(
+            "%s: failed to decode the end of an input stream: stream=%d error=%s",
+            self._ledger.session_id,
+            self.number,
+            error,
+        )
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
         if pcm or chunks:

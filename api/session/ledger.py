@@ -144,6 +144,41 @@ class Ledger:
 
         await self._retry(keep_input)
 
+    async def replace_stream(
+        self,
+        number: int,
+        pcm: Buffer,
+        error: Exception | None,
+        *,
+        new_number: int,
+        kept: bytes,
+        chunks: int,
+    ) -> None:
+        """Record the end of stream ``number``, with its last ``pcm``, and the beginning of another.
+
+        ``kept`` is the input of the new stream so far, which is stored. All of it is written at
+        once, so that a crash loses nothing of a chunk in which one file ends and another begins.
+        """
+        is_large = len(pcm) > _LARGE_BYTES
+        text = "" if error is None else _text(error)
+
+        async def replace_stream() -> None:
+            await _in_thread(self._recording.keep_input, new_number, 0, kept)
+            if is_large:
+                await _in_thread(self._recording.write_ahead, pcm)
+            self._recording.append(
+                b"" if is_large else pcm,
+                self._recording.checkpoint.without(number, error=text).advanced(
+                    StreamCheckpoint(new_number, len(kept), 0, b""),
+                    chunks=chunks,
+                    pcm_bytes=len(pcm),
+                ),
+            )
+            self._appended()
+
+        await self._retry(replace_stream)
+        self._recording.drop_input(number)
+
     async def fail(self, number: int, state: bytes, error: Exception) -> None:
         """Record that the stream cannot be decoded; its decoder stays in ``state``."""
         await self.append_persistently(number, b"", state, error=_text(error))

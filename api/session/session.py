@@ -135,9 +135,6 @@ class Session:
         :class:`SessionCompletedError` for a chunk after the end of the session.
         """
         stream = self._streams[self._core.stream_of(connection)]
-        if (first := stream.new_file(chunk)) is not None:
-            await self._run(self._core.begin_file(connection))
-            stream, chunk = self._streams[self._core.stream_of(connection)], first
         try:
             await stream.receive(chunk)
         except (DecodeError, SessionCompletedError):
@@ -228,6 +225,7 @@ class Session:
             manifest.pcm_format,
             launcher=self._launcher,
             ledger=self._ledger,
+            next_number=self._core.next_number,
         )
 
     async def _end_stream(self, number: int) -> None:

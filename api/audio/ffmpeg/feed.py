@@ -1,6 +1,7 @@
 """The path of one input stream into ffmpeg: buffered during the start, framed, written."""
 
 import asyncio
+from collections.abc import Iterator
 
 from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
@@ -9,6 +10,7 @@ from api.audio.framing.framer import Framer
 from storage.pcm import Buffer, PcmFormat
 
 _SLICE_BYTES = 64 * 1024
+_SLICE_SECONDS = 0.003
 
 # Input buffered while ffmpeg starts; at this size the socket is slowed down.
 _MAX_QUEUED_BYTES = 1024 * 1024
@@ -27,39 +29,48 @@ class FfmpegFeed:
         framer: Framer | None,
         pcm_format: PcmFormat,
         emit: Emit,
-        head: bytes,
     ) -> None:
-        """Start the decoder; ``head`` is the beginning of the stream.
-
-        ``emit`` receives the PCM in whole frames.
-        """
+        """Start the decoder. ``emit`` receives the PCM in whole frames."""
         self._framer = framer
-        self._queued = bytearray(head)  # for the decoder that is starting
+        self._next_file: bytes | None = None
+        self._queued = bytearray()  # for the decoder that is starting
         self._decoder: FfmpegDecoder | None = None
         self._start = asyncio.create_task(
             self._started(launcher, demuxer, pcm_format, emit), name="decoder-start"
         )
 
+    @property
+    def finds_files(self) -> bool:
+        """Return whether the framer would find a new file that begins now."""
+        return self._framer is not None and self._framer.finds_files
+
+    @property
+    def next_file(self) -> bytes | None:
+        """Return the bytes that belong to a new file; None while none has begun."""
+        return self._next_file
+
     async def feed(self, data: Buffer) -> None:
-        """Pass ``data`` to ffmpeg.
+        """Pass ``data`` to ffmpeg, up to the beginning of a new file.
 
         Raises what `FfmpegDecoder.feed` raises, and ``OSError`` if ffmpeg cannot be started.
         """
-        if not self._start.done():
-            self._queued += data
-            if len(self._queued) < _MAX_QUEUED_BYTES:
+        if self._framer is None:
+            await self._pass_on(data)
+            return
+        for start in range(0, len(data), _SLICE_BYTES):
+            await self._pass_framed(self._framer.feed(data[start : start + _SLICE_BYTES]))
+            if self._framer.next_file is not None:
+                self._next_file = self._framer.next_file + bytes(data[start + _SLICE_BYTES :])
                 return
-            data = b""
-        await self._pass_on(await asyncio.shield(self._start), data)
 
     async def finish(self) -> None:
         """End the input; return after all of its PCM was emitted.
 
         Raises :class:`DecodeError` for audio that was lost, and what :meth:`feed` raises.
         """
-        decoder = await self._start
         if self._framer is not None:
-            await decoder.feed(self._framer.finish())
+            await self._pass_framed(self._framer.finish())
+        decoder = await self._start
         await decoder.finish()
         if self._framer is not None and self._framer.skipped_bytes:
             raise DecodeError(f"{self._framer.skipped_bytes} damaged bytes were skipped")
@@ -79,14 +90,28 @@ class FfmpegFeed:
         while self._queued:
             data = bytes(self._queued)
             self._queued.clear()
-            await self._pass_on(decoder, data)
+            await decoder.feed(data)
         return decoder
 
-    async def _pass_on(self, decoder: FfmpegDecoder, data: Buffer) -> None:
-        if self._framer is None:
-            await decoder.feed(data)
-            return
-        for start in range(0, len(data), _SLICE_BYTES):
-            # Hostile input can make the framer slow; other tasks run between two slices.
-            await asyncio.sleep(0)
-            await decoder.feed(self._framer.feed(data[start : start + _SLICE_BYTES]))
+    async def _pass_framed(self, pieces: Iterator[Buffer]) -> None:
+        """Pass the ``pieces`` on together; let other tasks run if they take long.
+
+        Hostile input can make a framer slow.
+        """
+        loop = asyncio.get_running_loop()
+        started, framed = loop.time(), bytearray()
+        for piece in pieces:
+            framed += piece
+            if loop.time() - started > _SLICE_SECONDS:
+                await asyncio.sleep(0)
+                started = loop.time()
+        if framed:
+            await self._pass_on(framed)
+
+    async def _pass_on(self, data: Buffer) -> None:
+        if not self._start.done():
+            self._queued += data
+            if len(self._queued) < _MAX_QUEUED_BYTES:
+                return
+            data = b""
+        await (await asyncio.shield(self._start)).feed(data)

@@ -1,19 +1,231 @@
-"""The interface of the framers."""
+"""The interface of the framers, and what the framers of containers have in common."""
 
-from typing import Protocol
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
+from api.audio.detection import begins_file
+from api.audio.tags import tag_bytes
 from storage.pcm import Buffer
+
+# A search that examines this many candidates continues in the next step.
+_CANDIDATES_PER_STEP = 500
 
 
 class Framer(Protocol):
-    """Accepts bytes cut anywhere and returns the complete frames in them."""
+    """Accepts bytes cut anywhere and returns the complete frames in them.
+
+    The caller must exhaust the iterators. Between two items it may run something else: an item
+    takes at most a few milliseconds, whatever the input is, and all of them together take a time
+    that is linear in the length of the input.
+    """
 
     skipped_bytes: int
 
-    def feed(self, data: Buffer) -> Buffer:
-        """Return the bytes for ffmpeg that ``data`` completes."""
+    @property
+    def finds_files(self) -> bool:
+        """Return whether it would find a new file that begins now.
+
+        False in an element that is incomplete: its file may have been cut off.
+        """
         ...
 
-    def finish(self) -> Buffer:
-        """Return the rest unchanged: ffmpeg decides what an incomplete last frame is worth."""
+    @property
+    def next_file(self) -> bytes | None:
+        """Return the bytes that belong to a new file; None while none has begun."""
         ...
+
+    def feed(self, data: Buffer) -> Iterator[Buffer]:
+        """Yield the bytes for ffmpeg that ``data`` completes; also empty ones."""
+        ...
+
+    def finish(self) -> Iterator[Buffer]:
+        """Yield the rest: ffmpeg decides what an incomplete last frame is worth."""
+        ...
+
+
+class Step(NamedTuple):
+    """What becomes of the first ``length`` bytes of the buffer."""
+
+    length: int
+    output: Buffer = b""
+    is_damage: bool = False
+    ends_file: bool = False  # a new file begins behind these bytes
+
+
+class ContainerFramer(ABC):
+    """A framer that takes one element of a container after the other from a buffer.
+
+    After damage, it skips everything up to the next sync point: a place where an element begins
+    without doubt, whatever is before it. The output and `skipped_bytes` depend on the bytes alone,
+    not on how they are cut.
+    """
+
+    def __init__(self) -> None:
+        self.skipped_bytes = 0
+        self.next_file: bytes | None = None
+        self._buffer = bytearray()
+        self._start = 0  # of the buffer, as an offset in the stream
+        self._passed_bytes = 0
+        self._is_lost = False
+        self._drop_left = 0  # bytes that ffmpeg does not need and that are no damage
+
+    @property
+    def finds_files(self) -> bool:
+        return bool(self._drop_left) or not (self._buffer or self._is_lost)
+
+    def feed(self, data: Buffer) -> Iterator[Buffer]:
+        self._buffer += data
+        yield from self._steps(at_end=False)
+
+    def finish(self) -> Iterator[Buffer]:
+        yield from self._steps(at_end=True)
+        rest = b"" if self._is_lost or self._drop_left else self._rest()
+        if self._is_lost:
+            self.skipped_bytes += len(self._buffer)
+        self._buffer.clear()
+        yield rest
+
+    @abstractmethod
+    def _element(self, *, at_end: bool) -> Step | None:
+        """Return what to do with the element at the start; None if that needs more bytes."""
+
+    @abstractmethod
+    def _resynchronize(self, *, at_end: bool) -> Step | None:
+        """Skip to the next sync point, or all bytes that are before it."""
+
+    def _rest(self) -> bytes:
+        """Return what ffmpeg gets of an incomplete last element."""
+        return bytes(self._buffer)
+
+    def _steps(self, *, at_end: bool) -> Iterator[Buffer]:
+        while self._buffer and (step := self._step(at_end=at_end)):
+            if step.is_damage:
+                self.skipped_bytes += step.length
+            if step.length:
+                self._consume(step.length)
+            self._passed_bytes += len(step.output)
+            yield step.output
+            if step.ends_file:
+                self.next_file = bytes(self._buffer)
+                self._buffer.clear()
+
+    def _step(self, *, at_end: bool) -> Step | None:
+        if self._drop_left:
+            dropped = min(self._drop_left, len(self._buffer))
+            self._drop_left -= dropped
+            return Step(dropped)
+        return self._resynchronize(at_end=at_end) if self._is_lost else self._element(at_end=at_end)
+
+    def _consume(self, length: int) -> None:
+        del self._buffer[:length]
+        self._start += length
+
+    def _drop(self, length: int) -> Step:
+        """Drop ``length`` bytes that are no damage."""
+        self._drop_left = length
+        return Step(0)
+
+    def _lose(self) -> Step:
+        """Give up the element at the start: it is damaged."""
+        self._is_lost = True
+        return Step(1, is_damage=True)
+
+    def _foreign(self, *, at_end: bool) -> Step | None:
+        """Return what to do with bytes that are no element: a tag is dropped, a file begins."""
+        if length := tag_bytes(self._buffer):
+            return self._drop(length)
+        match self._is_foreign(at_end=at_end):
+            case None:
+                return None
+            case is_file:
+                return Step(0, ends_file=True) if is_file else self._lose()
+
+    def _is_foreign(self, *, at_end: bool) -> bool | None:
+        """Return whether a tag or a file begins; None if that needs more bytes."""
+        length = tag_bytes(self._buffer)
+        is_file = begins_file(self._buffer, at_end=at_end)
+        if length or is_file:
+            return True
+        return None if (length is None or is_file is None) and not at_end else False
+
+
+class Search(NamedTuple):
+    """The result of a search: where the sync point is, else why there is none.
+
+    ``is_whole``: there is none. ``is_paused``: the search continues in the next step. Neither: it
+    continues after more bytes have arrived.
+    """
+
+    position: int | None
+    is_whole: bool = False
+    is_paused: bool = False
+
+
+class SearchingFramer(ContainerFramer):
+    """A framer that finds sync points by a pattern.
+
+    `_pattern` matches the beginning of every sync point, at most `_pattern_bytes` bytes of it.
+    """
+
+    _pattern: re.Pattern[bytes]
+    _pattern_bytes: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._searched = 0  # the search continues at this offset of the buffer
+
+    @abstractmethod
+    def _is_sync_point(
+        self, position: int, end: int, *, is_whole: bool, at_end: bool
+    ) -> bool | None:
+        """Return whether the match of the pattern at ``position`` is a sync point.
+
+        What the decision needs must lie before ``end``. None: that is not known before more bytes
+        have arrived; never if ``is_whole``.
+        """
+
+    def _consume(self, length: int) -> None:
+        super()._consume(length)
+        self._searched = 0
+
+    def _not_whole(self, inside: Search) -> Step | None:
+        """Return the step for an element that has, or may have, a sync point ``inside``."""
+        if inside.position is not None:
+            return self._lose()
+        return Step(0) if inside.is_paused else None
+
+    def _resynchronize(self, *, at_end: bool) -> Step | None:
+        found = self._find_sync_point(0, None, at_end=at_end)
+        if found.position is not None:
+            self._is_lost = False
+            return Step(found.position, is_damage=True)
+        if self._searched:
+            return Step(self._searched, is_damage=True)
+        return Step(0) if found.is_paused else None
+
+    def _find_sync_point(self, start: int, length: int | None, *, at_end: bool) -> Search:
+        """Search for the first sync point from ``start`` on.
+
+        With ``length``, it must lie within the first ``length`` bytes of the buffer.
+        """
+        end = len(self._buffer) if length is None else min(length, len(self._buffer))
+        is_whole = at_end or end == length
+        position = max(start, self._searched)
+        for _ in range(_CANDIDATES_PER_STEP):
+            candidate = self._pattern.search(self._buffer, position, end)
+            undecided = end if is_whole else max(position, end - self._pattern_bytes + 1)
+            if candidate is None or candidate.start() >= undecided:
+                self._searched = undecided
+                return Search(None, is_whole=is_whole)
+            position = candidate.start()
+            is_sync_point = self._is_sync_point(position, end, is_whole=is_whole, at_end=at_end)
+            if is_sync_point is None:
+                self._searched = position
+                return Search(None)
+            if is_sync_point:
+                return Search(position)
+            position += 1
+        self._searched = position
+        return Search(None, is_paused=True)

@@ -4,74 +4,112 @@ If a page header states a length that is too large, ffmpeg cannot seek back on a
 page, and loses the rest. ffmpeg itself detects damaged content by the checksum of the page.
 """
 
-from storage.pcm import Buffer
+import re
+from collections import deque
 
-_CAPTURE = b"OggS\x00"
+from api.audio.framing.framer import ContainerFramer, Step
+
 _HEADER_BYTES = 27
-_SERIAL = slice(14, 18)
+_START = re.compile(rb"OggS\x00[\x00-\x07].{8}(?P<serial>.{4})", re.DOTALL)
+_START_BYTES = 18
+_FIRST_PAGE = 0x02  # a flag of the first page of a logical stream
+_PAGES_PER_STEP = 1000
 
 
-class OggFramer:
-    """Implements `api.audio.framing.framer.Framer`: passes each page on when it is complete."""
+class OggFramer(ContainerFramer):
+    """Passes each page on when it is complete.
+
+    The beginning of a page is a sync point. A page that has the beginning of another page of the
+    logical stream inside has a wrong length. All logical streams of a file begin before any of
+    them goes on (RFC 3533, section 4), so a first page after that begins a new file.
+    """
 
     def __init__(self) -> None:
-        self.skipped_bytes = 0
-        self._buffer = bytearray()
-        self._searched = 0  # no page of this stream begins before this offset, except at 0
+        super().__init__()
+        self._index = _PageIndex()
+        self._has_data = False  # a page came that is not the first of its logical stream
 
-    def feed(self, data: Buffer) -> bytes:
-        self._buffer += data
-        out = bytearray()
-        while True:
-            length = self._page_bytes()
-            if length is None:
-                return bytes(out)
-            if length:
-                out += self._buffer[:length]
-                del self._buffer[:length]
-                self._searched = 0
-            elif not self._skip():
-                return bytes(out)
-
-    def finish(self) -> bytes:
-        rest = bytes(self._buffer) if self._buffer.startswith(_CAPTURE) else b""
-        self.skipped_bytes += len(self._buffer) - len(rest)
-        self._buffer.clear()
-        return rest
-
-    def _page_bytes(self) -> int | None:
-        """Return the length of the page at the start; 0: no page; None: more bytes needed."""
+    def _element(self, *, at_end: bool) -> Step | None:
         buffer = self._buffer
-        if not buffer.startswith(_CAPTURE):
-            return None if len(buffer) < len(_CAPTURE) and _CAPTURE.startswith(buffer) else 0
+        if not self._index.extend(buffer, self._start):
+            return Step(0)
+        start = _START.match(buffer)
+        if start is None:
+            is_decided = at_end or len(buffer) >= _START_BYTES
+            return self._foreign(at_end=at_end) if is_decided else None
+        is_first = buffer[5] & _FIRST_PAGE
+        if is_first and self._has_data:
+            return Step(0, ends_file=True)
         if len(buffer) < _HEADER_BYTES or len(buffer) < _HEADER_BYTES + buffer[26]:
             return None
         body = _HEADER_BYTES + buffer[26]
         length = body + sum(buffer[_HEADER_BYTES:body])
-        if self._next_page(length):
-            return 0
-        return length if len(buffer) >= length else None
+        following = self._index.following(start["serial"])
+        if following is not None and following <= self._start + length - _START_BYTES:
+            return self._lose()
+        if len(buffer) < length:
+            return None
+        self._has_data = self._has_data or not is_first
+        return Step(length, bytes(buffer[:length]))
 
-    def _next_page(self, end: int) -> int:
-        """Return the offset of another page of the same stream before ``end``; 0: none."""
-        position = max(1, self._searched)
-        while (position := self._buffer.find(_CAPTURE, position, end)) >= 0:
-            page = self._buffer[position : position + _HEADER_BYTES]
-            if len(page) >= _SERIAL.stop and page[_SERIAL] == self._buffer[_SERIAL]:
-                return position
-            position += 1
-        self._searched = max(0, min(end, len(self._buffer)) - _HEADER_BYTES)
-        return 0
+    def _resynchronize(self, *, at_end: bool) -> Step | None:
+        if not self._index.extend(self._buffer, self._start):
+            return Step(0)
+        found = self._index.first
+        if found is not None:
+            self._is_lost = False
+            return Step(found - self._start, is_damage=True)
+        skipped = len(self._buffer) - (0 if at_end else _START_BYTES - 1)
+        return Step(skipped, is_damage=True) if skipped > 0 else None
 
-    def _skip(self) -> bool:
-        """Skip to the next page, or all bytes that cannot be the start of one.
+    def _consume(self, length: int) -> None:
+        super()._consume(length)
+        self._index.drop(self._start)
 
-        Returns whether a page was found.
+
+class _PageIndex:
+    """The offsets in the stream at which pages begin, by serial number.
+
+    Every page is found once: searching again for each page would be quadratic if a page had the
+    beginnings of many other pages inside.
+    """
+
+    def __init__(self) -> None:
+        self._pages: deque[tuple[int, bytes]] = deque()
+        self._by_serial: dict[bytes, deque[int]] = {}
+        self._searched = 0  # no other page begins before this offset
+
+    @property
+    def first(self) -> int | None:
+        return self._pages[0][0] if self._pages else None
+
+    def following(self, serial: bytes) -> int | None:
+        """Return the offset of the second page with this serial number."""
+        offsets = self._by_serial.get(serial)
+        return offsets[1] if offsets is not None and len(offsets) > 1 else None
+
+    def extend(self, buffer: bytearray, start: int) -> bool:
+        """Add the pages in ``buffer``, which begins at ``start`` of the stream.
+
+        Return whether all were added; else it has to be called again.
         """
-        found = self._buffer.find(_CAPTURE, 1)
-        skipped = found if found > 0 else max(1, len(self._buffer) - len(_CAPTURE) + 1)
-        skipped = min(skipped, len(self._buffer))
-        self.skipped_bytes += skipped
-        del self._buffer[:skipped]
-        self._searched = 0
-        return found > 0
+        for _ in range(_PAGES_PER_STEP):
+            found = _START.search(buffer, self._searched - start)
+            if found is None:
+                self._searched = max(self._searched, start + len(buffer) - _START_BYTES + 1)
+                return True
+            offset, serial = start + found.start(), found["serial"]
+            self._pages.append((offset, serial))
+            self._by_serial.setdefault(serial, deque()).append(offset)
+            self._searched = offset + 1
+        return False
+
+    def drop(self, before: int) -> None:
+        """Forget the pages before this offset."""
+        while self._pages and self._pages[0][0] < before:
+            _, serial = self._pages.popleft()
+            offsets = self._by_serial[serial]
+            offsets.popleft()
+            if not offsets:
+                del self._by_serial[serial]
+        self._searched = max(self._searched, before)

@@ -229,3 +229,36 @@ async def test_a_failed_stream_is_restored_as_failed() -> None:
         await first.feed(b"RIFF\0\0\0\0WAVEdata\1\0\0\0")
     await second.restore(first.decoder.saved_state)
     assert second.decoder.has_failed
+
+
+def id3(size: int) -> bytes:
+    """Return an ID3v2.4 tag with ``size`` bytes of content (at most 2 ** 28 - 1)."""
+    return b"ID3\x04\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) + bytes(size)
+
+
+@pytest.mark.parametrize("tags", [id3(256), id3(300_000), id3(500) + id3(1)])
+@pytest.mark.parametrize(
+    ("codec", "declared"), [("mp3", "wav"), ("adts", "wav"), ("adts", "aac"), ("flac", "flac")]
+)
+async def test_the_format_behind_tags_of_any_size_is_detected(
+    tags: bytes, codec: str, declared: str
+) -> None:
+    data = encode(speech(), "-f", codec)
+    recorder = Recorder(declared)
+    for piece in cut_anywhere(tags + data, seed=1):
+        await recorder.feed(piece)
+    assert await recorder.finish() == decode(data, sample_rate=22050)
+
+
+async def test_a_tag_without_audio_is_an_error() -> None:
+    recorder = Recorder()
+    await recorder.feed(id3(300))
+    with pytest.raises(DecodeError):
+        await recorder.finish()
+
+
+async def test_pcm_that_begins_like_a_tag_is_recorded() -> None:
+    data = b"ID3\x04\0\x0f" + pcm(1000)
+    recorder = Recorder()
+    await recorder.feed(data)
+    assert await recorder.finish() == data

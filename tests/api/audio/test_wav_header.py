@@ -89,3 +89,39 @@ def test_any_bytes_give_a_header_or_an_error_or_need_more_input(rest: bytes) -> 
     except DecodeError:
         return
     assert header is None or header.data_offset <= len(rest) + 12
+
+
+@pytest.mark.parametrize(
+    ("valid_bits", "sample_bits", "container_bits", "samples"),
+    [(24, 32, 32, "s32le"), (20, 24, 24, "s24le"), (16, 24, 24, "s24le"), (24, 24, 32, "s32le"),
+     (12, 16, 16, "s16le")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "tail", ["00000000001000800000aa00389b71", "0000002107d3118644c8c1ca000000"]
+)
+def test_samples_with_fewer_valid_bits_are_those_of_their_container(
+    valid_bits: int, sample_bits: int, container_bits: int, samples: str, tail: str
+) -> None:
+    block = container_bits // 8
+    fmt = struct.pack(
+        "<HHIIHHHHI", 0xFFFE, 1, 44100, 44100 * block, block, sample_bits, 22, valid_bits, 4
+    )
+    data = b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", fmt + b"\x01" + bytes.fromhex(tail))
+    header = parse_header(data + chunk(b"data", bytes(block)))
+    assert header is not None
+    assert header.samples == samples
+
+
+@pytest.mark.parametrize(("bits", "block", "samples"), [(24, 4, "s32le"), (20, 3, "s24le")])
+def test_a_plain_header_may_have_fewer_bits_than_the_block(
+    bits: int, block: int, samples: str
+) -> None:
+    fmt = struct.pack("<HHIIHH", 1, 1, 44100, 44100 * block, block, bits)
+    header = parse_header(b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", fmt) + chunk(b"data", bytes(block)))
+    assert header is not None
+    assert header.samples == samples
+
+
+def test_a_header_with_a_million_chunks_is_an_error_at_once() -> None:
+    with pytest.raises(DecodeError, match="chunks"):
+        parse_header(b"RIFF\0\0\0\0WAVE" + chunk(b"JUNK", b"") * 1_000_000)

@@ -79,11 +79,11 @@ def test_resuming_replaces_the_latest_connection() -> None:
     assert core.stream_of("c") == 2
 
 
-def test_a_new_file_ends_the_stream_and_starts_the_next() -> None:
+def test_a_number_is_given_to_one_stream_only() -> None:
     core = new_core()
     core.attach("a")
-    assert core.begin_file("a") == [OpenStream(2), EndStream(1)]
-    assert core.stream_of("a") == 2
+    assert core.next_number() == 2
+    assert core.attach("b") == [OpenStream(3)]
 
 
 def test_the_latest_of_several_open_streams_is_resumed() -> None:
@@ -117,7 +117,6 @@ EVENTS: list[Callable[[SessionCore[str]], object]] = [
     lambda core: core.attach("b"),
     lambda core: core.resume("b"),
     lambda core: core.stream_of("a"),
-    lambda core: core.begin_file("a"),
 ]
 
 
@@ -217,12 +216,10 @@ class SessionLife(RuleBasedStateMachine):
                 assert self.core.streams[self.connections] == waiting
 
     @precondition(lambda self: self.core.streams)
-    @rule(data=st.data(), new_file=st.booleans())
-    def send(self, data: st.DataObject, new_file: bool) -> None:
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
         connection = data.draw(st.sampled_from(list(self.core.streams)))
         if self.is_active:
-            if new_file:
-                self.run(self.core.begin_file(connection))
             self.with_input.add(self.core.stream_of(connection))
 
     @precondition(lambda self: self.core.streams)

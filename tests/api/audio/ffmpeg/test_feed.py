@@ -20,9 +20,9 @@ FORMAT = PcmFormat(22050, 1)
 class Feed(FfmpegFeed):
     """A feed that collects what ffmpeg emits."""
 
-    def __init__(self, demuxer: str, head: bytes = b"", framer: Framer | None = None) -> None:
+    def __init__(self, demuxer: str, framer: Framer | None = None) -> None:
         self.out = bytearray()
-        super().__init__(DecoderLauncher(), demuxer, framer, FORMAT, self._collect, head)
+        super().__init__(DecoderLauncher(), demuxer, framer, FORMAT, self._collect)
 
     async def _collect(self, data: Buffer) -> None:
         self.out += data
@@ -30,8 +30,8 @@ class Feed(FfmpegFeed):
 
 async def test_chunks_are_accepted_before_ffmpeg_has_started() -> None:
     data = encode(speech(), "-c:a", "flac", "-f", "flac")
-    feed = Feed("flac", data[:100])
-    await feed.feed(data[100:5000])
+    feed = Feed("flac")
+    await feed.feed(data[:5000])
     assert feed._decoder is None
     for piece in cut(data[5000:], 5000):
         await feed.feed(piece)
@@ -50,7 +50,8 @@ async def test_a_start_with_much_input_slows_the_sender_down() -> None:
 
 async def test_skipped_bytes_are_reported_after_all_audio_was_emitted() -> None:
     data = encode(wav(speech()[44:], sample_rate=22050), "-c:a", "aac", "-f", "adts")
-    feed = Feed("aac", b"no frame" + data, AdtsFramer())
+    feed = Feed("aac", AdtsFramer())
+    await feed.feed(b"no frame" + data)
     with pytest.raises(DecodeError, match="8 damaged bytes were skipped"):
         await feed.finish()
     assert bytes(feed.out) == decode(data, sample_rate=22050)

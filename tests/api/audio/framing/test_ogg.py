@@ -6,6 +6,7 @@ import pytest
 
 from api.audio.framing.ogg import OggFramer
 from tests.audio import cut_anywhere, encode, speech
+from tests.framers import framed
 
 DATA = encode(speech(), "-c:a", "libvorbis", "-page_duration", "200000", "-f", "ogg")
 STARTS = [found.start() for found in re.finditer(b"OggS\0", DATA)]
@@ -13,39 +14,37 @@ MIDDLE = STARTS[len(STARTS) // 2]
 BEHIND = STARTS[len(STARTS) // 2 + 1]
 
 
-def framed(data: bytes, seed: int) -> tuple[bytes, int]:
-    framer = OggFramer()
-    out = b"".join(framer.feed(piece) for piece in cut_anywhere(data, seed=seed))
-    return out + framer.finish(), framer.skipped_bytes
+def ogg_framed(data: bytes, seed: int) -> tuple[bytes, int]:
+    return framed(OggFramer(), cut_anywhere(data, seed=seed))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_framer_passes_undamaged_pages_unchanged(seed: int) -> None:
     assert len(STARTS) > 10
-    assert framed(DATA, seed) == (DATA, 0)
+    assert ogg_framed(DATA, seed) == (DATA, 0)
 
 
 def test_the_framer_passes_a_page_as_soon_as_it_is_complete() -> None:
     framer = OggFramer()
-    assert framer.feed(DATA[:BEHIND]) == DATA[:BEHIND]
+    assert b"".join(framer.feed(DATA[:BEHIND])) == DATA[:BEHIND]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_page_that_claims_to_be_longer_is_skipped(seed: int) -> None:
     lie = DATA[: MIDDLE + 26] + b"\xff" + DATA[MIDDLE + 27 :]
-    assert framed(lie, seed) == (DATA[:MIDDLE] + DATA[BEHIND:], BEHIND - MIDDLE)
+    assert ogg_framed(lie, seed) == (DATA[:MIDDLE] + DATA[BEHIND:], BEHIND - MIDDLE)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bytes_between_pages_are_skipped(seed: int) -> None:
-    assert framed(DATA[:MIDDLE] + b"OggS junk" + DATA[MIDDLE:], seed) == (DATA, 9)
+    assert ogg_framed(DATA[:MIDDLE] + b"OggS junk" + DATA[MIDDLE:], seed) == (DATA, 9)
 
 
 def test_the_framer_passes_a_truncated_end_to_ffmpeg() -> None:
-    assert framed(DATA[: BEHIND - 10], 1) == (DATA[: BEHIND - 10], 0)
+    assert ogg_framed(DATA[: BEHIND - 10], 1) == (DATA[: BEHIND - 10], 0)
 
 
 def test_audio_that_looks_like_a_page_header_is_passed_on() -> None:
     body = b"OggS\0\0" + bytes(40)
     page = b"OggS\0\x02" + bytes(8) + b"\1\0\0\0" + bytes(8) + bytes([1, len(body)]) + body
-    assert framed(page + page, 3) == (page + page, 0)
+    assert ogg_framed(page + page, 3) == (page + page, 0)

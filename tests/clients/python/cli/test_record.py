@@ -8,6 +8,8 @@ from typing import IO, Any
 import psutil
 import pytest
 
+from api.audio.formats import CHANNELS, SAMPLE_RATES
+from sercuescribe_client.cli import record
 from tests.audio import SPEECH, pcm, speech, wav
 from tests.clients.python.cli.command import events, run, start
 from tests.service import Service
@@ -23,6 +25,36 @@ def next_event(stdout: IO[str] | None, name: str) -> dict[str, Any]:
         (event,) = events(stdout.readline())
         if event["event"] == name:
             return event
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "expected"),
+    [
+        (11025, 1, (16000, 1)),
+        (24000, 1, (44100, 1)),
+        (192000, 1, (96000, 1)),
+        (44100, 6, (44100, 2)),
+    ],
+)
+def test_a_wav_of_another_rate_is_recorded_with_the_next_one(
+    service: Service,
+    tmp_path: Path,
+    rate: int,
+    channels: int,
+    expected: tuple[int, int],
+) -> None:
+    path = tmp_path / "other.wav"
+    path.write_bytes(wav(pcm(rate, channels=channels), sample_rate=rate, channels=channels))
+    done = run("record", path, "--json", environ=server_environ(service))
+    assert done.returncode == 0, done.stderr
+    (session,) = service.get("/api/audio/sessions?limit=1").json()["sessions"]
+    assert (session["sample_rate"], session["channels"]) == expected
+    assert session["duration_seconds"] == pytest.approx(1, abs=0.01)
+
+
+def test_the_command_knows_the_rates_and_channels_of_the_service() -> None:
+    assert record.SAMPLE_RATES == SAMPLE_RATES
+    assert max(CHANNELS) == record.MAX_CHANNELS
 
 
 def test_each_file_is_recorded_with_the_rate_and_channels_of_its_header(

@@ -28,6 +28,10 @@ from sercuescribe_client.cli.progress_display import ProgressDisplay, recording_
 from sercuescribe_client.client import Client
 from sercuescribe_client.session import Session
 
+# What the service records; a test compares it with the service.
+SAMPLE_RATES = (8000, 16000, 22050, 44100, 48000, 96000)
+MAX_CHANNELS = 2
+
 _DEFAULT_SAMPLE_RATE = 44100
 _DEFAULT_CHANNELS = 1
 
@@ -45,8 +49,8 @@ class RecordOptions:
     def session_parameters(self, source: AudioSource) -> dict[str, Any]:
         wav = source.wav
         return {
-            "sample_rate": self.sample_rate or (wav.sample_rate if wav else None),
-            "channels": self.channels or (wav.channels if wav else None),
+            "sample_rate": self.sample_rate or (recordable_rate(wav.sample_rate) if wav else None),
+            "channels": self.channels or (min(wav.channels, MAX_CHANNELS) if wav else None),
             "format": self.format,
             "user_id": self.user_id,
         }
@@ -66,6 +70,11 @@ class RecordOptions:
                 " is unknown"
             )
         return pace_to_realtime(source.chunks, per_second)
+
+
+def recordable_rate(sample_rate: int) -> int:
+    """Return the lowest rate of recordings that is not below ``sample_rate``, else the highest."""
+    return min((rate for rate in SAMPLE_RATES if rate >= sample_rate), default=SAMPLE_RATES[-1])
 
 
 @click.command(epilog=EXIT_CODES_HELP)
@@ -94,7 +103,8 @@ def record(
 ) -> None:
     """Record FILES, one session each; a hyphen is standard input.
 
-    Sample rate and channels of WAV files come from their headers. Ctrl-C finishes the session.
+    Sample rate and channels of WAV files come from their headers: the next higher rate that the
+    service records, and at most two channels. Ctrl-C finishes the session.
     A second Ctrl-C quits at once; the audio sent so far stays in the session.
     """
     if mic == bool(files):

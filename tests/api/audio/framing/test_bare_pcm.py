@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.framing.matroska import MatroskaFramer
+from api.audio.framing.bare_pcm import BarePcmFramer
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
 
@@ -19,7 +19,7 @@ def bare(samples: str, rate: int, channels: int) -> bytes:
     return encode(speech(), *output)
 
 
-async def decoded(pieces: list[bytes], framer: MatroskaFramer, pcm_format: PcmFormat) -> bytes:
+async def decoded(pieces: list[bytes], framer: BarePcmFramer, pcm_format: PcmFormat) -> bytes:
     out = bytearray()
 
     async def emit(data: Buffer) -> None:
@@ -27,8 +27,8 @@ async def decoded(pieces: list[bytes], framer: MatroskaFramer, pcm_format: PcmFo
 
     decoder = await DecoderLauncher().start("matroska", pcm_format, emit)
     for piece in pieces:
-        await decoder.feed(framer.feed(piece))
-    await decoder.feed(framer.finish())
+        await decoder.feed(b"".join(framer.feed(piece)))
+    await decoder.feed(b"".join(framer.finish()))
     await decoder.finish()
     return bytes(out)
 
@@ -42,7 +42,7 @@ async def test_framed_samples_are_decoded_like_headerless_samples(
     data = bare(samples, rate, channels)
     options = ("-f", samples, "-ar", str(rate), "-ac", str(channels))
     for target in (PcmFormat(rate, channels), PcmFormat(16000, 1)):
-        framer = MatroskaFramer(samples, rate, channels, None)
+        framer = BarePcmFramer(samples, rate, channels, None)
         pieces = list(cut_anywhere(data, seed=rate + channels))
         expected = decode(
             data, sample_rate=target.sample_rate, channels=target.channels, input_options=options
@@ -63,10 +63,10 @@ async def test_ffmpeg_emits_each_block_before_the_next_one_arrives(samples: str)
         out.extend(block)
         arrived.set()
 
-    framer = MatroskaFramer(samples, 8000, 1, None)
+    framer = BarePcmFramer(samples, 8000, 1, None)
     decoder = await DecoderLauncher().start("matroska", PcmFormat(8000, 1), emit)
     for number, piece in enumerate(cut(data[: 30 * 160 * frame_bytes], 160 * frame_bytes), 1):
-        await decoder.feed(framer.feed(piece))
+        await decoder.feed(b"".join(framer.feed(piece)))
         async with asyncio.timeout(10):
             while len(out) < 320 * number:
                 arrived.clear()
@@ -75,6 +75,6 @@ async def test_ffmpeg_emits_each_block_before_the_next_one_arrives(samples: str)
 
 
 async def test_only_the_data_chunks_of_a_wav_are_passed_on() -> None:
-    framer = MatroskaFramer("s16le", 44100, 1, 200)
+    framer = BarePcmFramer("s16le", 44100, 1, 200)
     pieces = list(cut(pcm(100) + b"LIST\x02\0\0\0ab" + b"data\x04\0\0\0" + pcm(2, seed=1), 3))
     assert await decoded(pieces, framer, PcmFormat(44100, 1)) == pcm(100) + pcm(2, seed=1)

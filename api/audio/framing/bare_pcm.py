@@ -6,6 +6,7 @@ for S/PDIF. ffmpeg reads one Matroska block (RFC 9559) as one packet of any size
 """
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from api.audio.pcm import PcmFramer
@@ -34,7 +35,7 @@ _CODECS = {
 }
 
 
-class MatroskaFramer:
+class BarePcmFramer:
     """Implements `api.audio.framing.framer.Framer` for raw samples, or a WAV without its header."""
 
     skipped_bytes = 0
@@ -48,24 +49,32 @@ class MatroskaFramer:
         self._pcm = PcmFramer(self._frame_bytes, data_bytes)
         self._header = _header(codec, sample_rate, channels)
 
-    def feed(self, data: Buffer) -> bytes:
+    @property
+    def finds_files(self) -> bool:
+        return not self._pcm.is_endless
+
+    @property
+    def next_file(self) -> bytes | None:
+        return self._pcm.next_file
+
+    def feed(self, data: Buffer) -> Iterator[Buffer]:
         pcm = self._pcm.feed(data)
         if not pcm:
-            return b""
+            return
         timestamp = _element(0xE7, self._frames.to_bytes(8, "big"))
         self._frames += len(pcm) // self._frame_bytes
         # Track 1, timestamp of the cluster, keyframe, no lacing (RFC 9559, section 10.2).
         block = _element(0xA3, b"\x81\x00\x00\x80" + pcm)
         header, self._header = self._header, b""
-        return header + _element(0x1F43B675, timestamp + block)
+        yield header + _element(0x1F43B675, timestamp + block)
 
-    def finish(self) -> bytes:
-        """Return the header if there was no audio, else nothing; drop an incomplete frame.
+    def finish(self) -> Iterator[Buffer]:
+        """Yield the header if there was no audio, else nothing; drop an incomplete frame.
 
         With the header alone, ffmpeg reports that there is no audio.
         """
         header, self._header = self._header, b""
-        return header
+        yield header
 
 
 def _header(codec: _Codec, sample_rate: int, channels: int) -> bytes:
