@@ -154,8 +154,8 @@ async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) 
     recording = await storage.create(new_manifest())
     append(recording, pcm(16000))
     append(recording, pcm(8000))
-    last = recording.checkpoint
-    recording.append(b"", msgspec.structs.replace(last, error="decode error"))
+    warned = recording.checkpoint.warned("decode_failed", "no frames", frame=24000)
+    recording.append(b"", warned)
     await recording.complete(LATER)
     manifest = await storage.manifest(id_of(recording))
     assert manifest.status == "completed"
@@ -165,7 +165,8 @@ async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) 
     assert manifest.duration_seconds == 1.5
     assert manifest.size_bytes == 80 + 48000
     assert manifest.container == "RIFF"
-    assert manifest.error == "decode error"
+    assert (manifest.error, manifest.warning_count) == ("no frames", 1)
+    assert manifest.warnings == warned.warnings
 
 
 async def test_completed_audio_equals_the_recorded_audio(storage: Storage) -> None:
@@ -217,6 +218,37 @@ async def test_appended_audio_survives_a_crash_of_the_writer(
     audio = await taken_over.audio()
     assert await content(audio, 80) == pcm(100)
     await successor.stop()
+
+
+async def test_warnings_survive_a_crash_of_the_writer(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    warned = recording.checkpoint.warned("decode_failed", "no frames", frame=100)
+    recording.append(b"", warned)
+    successor = await crash(storage, recording, open_storage)
+    taken_over = await opened(successor, recording)
+    assert taken_over.checkpoint.warnings == warned.warnings
+    assert (await taken_over.complete(LATER)).warning_count == 1
+    await successor.stop()
+
+
+async def test_a_persisted_warning_reaches_readers_and_the_next_writer(
+    storage: Storage,
+) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    await recording.flush()
+    warned = recording.checkpoint.warned("decode_failed", "no frames", frame=100)
+    recording.append(b"", warned)
+    await recording.flush()
+    progress = await storage.progress(recording.manifest)
+    assert progress.persisted.warnings == warned.warnings
+    await recording.release()
+    assert (await opened(storage, recording)).checkpoint.warnings == warned.warnings
 
 
 async def test_kept_input_is_read_back_up_to_the_checkpoint(

@@ -48,6 +48,8 @@ async def test_session_information_has_every_documented_field(service: Service) 
         "connections": 1,
         "completed_at": None,
         "error": None,
+        "warnings": [],
+        "warning_count": 0,
     }
 
 
