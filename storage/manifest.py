@@ -57,6 +57,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def pcm_bytes(self) -> int:
         return self.size_bytes - wav.HEADER_BYTES
 
+    @property
+    def has_warnings(self) -> bool:
+        """Return whether something was not recorded. Release 0.2.0 wrote only an ``error``."""
+        return self.warning_count > 0 or self.error is not None
+
+    def matches(
+        self, *, status: Status | None, user_id: str | None, has_warnings: bool | None
+    ) -> bool:
+        """Return whether the session passes the filters of a list; None: any."""
+        return (
+            status in {None, self.status}
+            and user_id in {None, self.user_id}
+            and has_warnings in {None, self.has_warnings}
+        )
+
     def advanced_to(self, checkpoint: Checkpoint) -> "Manifest":
         """Return the manifest with the counts of ``checkpoint``."""
         pcm_bytes = checkpoint.pcm_bytes

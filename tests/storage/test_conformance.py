@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -305,6 +306,26 @@ async def test_manifests_are_filtered_by_status_and_user(storage: Storage) -> No
     assert await found("completed", None) == [done.manifest.session_id]
     assert await found(None, "ours") == [done.manifest.session_id, ours.manifest.session_id]
     assert await found("active", "ours") == [ours.manifest.session_id]
+
+
+async def test_manifests_are_filtered_by_warnings_also_of_active_sessions(
+    storage: Storage,
+) -> None:
+    clean, warned, growing = [await storage.create(new_manifest()) for _ in range(3)]
+    for recording in (warned, growing):
+        recording.append(b"", recording.checkpoint.warned("decode_failed", "no frames", frame=0))
+    await growing.flush()
+    await warned.complete(LATER)
+
+    async def found(**filters: Any) -> list[str]:
+        page = await storage.manifests(limit=10, **filters)
+        return [manifest.session_id for manifest in page.manifests]
+
+    ids = [each.manifest.session_id for each in (clean, warned, growing)]
+    assert await found(has_warnings=True) == [ids[2], ids[1]]
+    assert await found(has_warnings=True, status="active") == [ids[2]]
+    assert await found(has_warnings=False) == [ids[0]]
+    assert await found() == ids[::-1]
 
 
 @pytest.mark.parametrize("channels", [1, 2])
