@@ -14,6 +14,10 @@ CHANNELS: tuple[int, ...] = get_args(Channels)
 INPUT_KINDS: tuple[str, ...] = get_args(InputKind)
 RAW_KINDS: tuple[str, ...] = get_args(RawKind)
 
+# For error messages: what to convert a file to that is not offered.
+OFFERED_FORMATS = "WAV, FLAC, MP3, AAC, Ogg, WebM or MP4"
+OFFERED_CODECS = "PCM, FLAC, MP3, AAC, ALAC, Opus or Vorbis"
+
 
 class DecodeError(Exception):
     """The input cannot be decoded; the text names the cause and the remedy.

@@ -38,6 +38,7 @@ class InputStream:
         self._boundary = FileBoundary()
         self._lock = asyncio.Lock()  # held while a chunk is recorded or the stream ends
         self._has_ended = False
+        self._told: DecodeError | None = None  # the damage that is a warning already
         self._failure: Exception | None = None  # raised by `end`
 
     @property
@@ -88,8 +89,9 @@ class InputStream:
                 await self._record(chunk)
             except DecodeError as error:
                 if not has_failed:
-                    await self._ledger.fail(self.number, self._decoder.saved_state, error)
+                    await self._fail(error)
                 raise
+            await self._warn_of_damage()
 
     async def end(self) -> None:
         """Record the rest of the stream, and its decode error if there is one. Idempotent.
@@ -120,7 +122,19 @@ class InputStream:
             async for pcm in self._decoder.restore(saved.state, kept_input, saved.pcm_bytes):
                 await self._write(pcm)
         except DecodeError as error:
-            await self._ledger.fail(self.number, self._decoder.saved_state, error)
+            await self._fail(error)
+
+    async def _fail(self, error: DecodeError) -> None:
+        """Record that the stream has failed, with a warning unless it has been given."""
+        new = None if error is self._told else error
+        await self._ledger.fail(self.number, self._decoder.saved_state, new)
+
+    async def _warn_of_damage(self) -> None:
+        """Warn of damage when it is noticed, not only at the end of the stream."""
+        damage = self._decoder.damage
+        if damage is not None and self._told is None:
+            self._told = damage
+            await self._ledger.warn(damage.code, str(damage))
 
     async def _record(self, chunk: bytes) -> None:
         passes_on = self._boundary.pass_on(chunk) if self.has_input else chunk
@@ -140,7 +154,8 @@ class InputStream:
             await self._write(await self._rest())
         except DecodeError as error:
             damage = error
-        await self._ledger.remove_stream(self.number, damage)
+        new = None if damage is self._told else damage
+        await self._ledger.remove_stream(self.number, new)
 
     async def _rest(self) -> Buffer:
         kept_back = self._boundary.release()

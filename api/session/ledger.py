@@ -146,50 +146,47 @@ class Ledger:
 
         await self._retry(keep_input)
 
-    async def fail(self, number: int, state: bytes, error: DecodeError) -> None:
-        """Record that the stream cannot be decoded; its decoder stays in ``state``."""
+    async def fail(self, number: int, state: bytes, error: DecodeError | None) -> None:
+        """Record that the stream cannot be decoded; its decoder stays in ``state``.
+
+        ``error`` is None if there is a warning of it already.
+        """
         failed = StreamCheckpoint(number, 0, 0, state)
-        await self._change(
-            lambda last: last.advanced(failed, chunks=0, pcm_bytes=0), error.code, str(error)
-        )
+        await self._change(lambda last: last.advanced(failed, chunks=0, pcm_bytes=0), error)
         self._recording.drop_input(number)
 
     async def remove_stream(self, number: int, error: DecodeError | None) -> None:
         """Record that the stream has ended, with ``error`` if some of it could not be decoded."""
         last = self._recording.checkpoint
-        if error is not None:
-            await self._change(lambda last: last.without(number), error.code, str(error))
-        elif last.without(number) != last:
-            await self._change(lambda last: last.without(number))
-        else:
-            return
-        self._recording.drop_input(number)
+        if error is not None or last.without(number) != last:
+            await self._change(lambda last: last.without(number), error)
+            self._recording.drop_input(number)
 
     async def warn(self, code: str, message: str) -> None:
         """Record what could not be recorded, and why.
 
         Raises `StorageUnavailableError` after the last retry.
         """
-        await self._change(lambda last: last, code, message)
+        await self._change(lambda last: last, DecodeError(message, code))
 
     async def complete(self, at: datetime) -> Manifest:
         """Complete the recording at time ``at``; retry while the storage fails."""
         return await self._retry(lambda: self._recording.complete(at))
 
     async def _change(
-        self, change: Callable[[Checkpoint], Checkpoint], code: str = "", message: str = ""
+        self, change: Callable[[Checkpoint], Checkpoint], lost: DecodeError | None
     ) -> None:
-        """Write what ``change`` makes of the last checkpoint, with a warning if it has a code."""
-        if code:
+        """Write what ``change`` makes of the last checkpoint; warn of what was ``lost``."""
+        if lost is not None:
             logger.warning(
-                "%s: audio was not recorded: code=%s reason=%s", self.session_id, code, message
+                "%s: audio was not recorded: code=%s reason=%s", self.session_id, lost.code, lost
             )
 
         async def write() -> None:
             checkpoint = change(self._recording.checkpoint)
-            if code:
+            if lost is not None:
                 frame = checkpoint.pcm_bytes // self._frame_bytes
-                checkpoint = checkpoint.warned(code, message, frame=frame)
+                checkpoint = checkpoint.warned(lost.code, str(lost), frame=frame)
             self._recording.append(b"", checkpoint)
             self._appended()
 

@@ -34,11 +34,21 @@ class FfmpegFeed:
         ``emit`` receives the PCM in whole frames.
         """
         self._framer = framer
+        self._skipped: DecodeError | None = None
         self._queued = bytearray(head)  # for the decoder that is starting
         self._decoder: FfmpegDecoder | None = None
         self._start = asyncio.create_task(
             self._started(launcher, demuxer, pcm_format, emit), name="decoder-start"
         )
+
+    @property
+    def damage(self) -> DecodeError | None:
+        """Return the first damage in the input, as soon as it is known; the same object always."""
+        if self._decoder is not None and self._decoder.damage is not None:
+            return self._decoder.damage
+        if self._skipped is None and self._framer is not None and self._framer.skipped_bytes:
+            self._skipped = DecodeError("damaged bytes were skipped; the audio in them is missing")
+        return self._skipped
 
     async def feed(self, data: Buffer) -> None:
         """Pass ``data`` to ffmpeg.
@@ -61,8 +71,8 @@ class FfmpegFeed:
         if self._framer is not None:
             await decoder.feed(self._framer.finish())
         await decoder.finish()
-        if self._framer is not None and self._framer.skipped_bytes:
-            raise DecodeError(f"{self._framer.skipped_bytes} damaged bytes were skipped")
+        if self.damage is not None:
+            raise self.damage
 
     async def abort(self) -> None:
         """Kill the process, also while it starts. Idempotent."""

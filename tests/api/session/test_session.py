@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.formats import DecodeError
 from api.session.core import SessionState
 from api.session.found import Live
+from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.errors import (
@@ -168,6 +170,38 @@ async def test_a_failed_stream_is_one_warning_after_the_session_was_opened_again
     info = await session.close()
     assert info is not None
     assert (info.warnings, info.warning_count) == (before, 1)
+
+
+async def test_damage_is_a_warning_once_while_the_stream_goes_on(
+    registry: Registry, connection: ConnectionProbe
+) -> None:
+    mp3 = AudioParameters(sample_rate=22050, channels=1, format="mp3")
+    session = await registry.create(mp3, None)
+    await session.attach(connection)
+    junk = b"\x01" + random.Random(1).randbytes(4095)
+    async with asyncio.timeout(60):
+        while not session.warnings.total:
+            await send(session, connection, junk)
+    (warning,) = session.warnings.first
+    assert warning.code == "decode_failed"
+    assert 0 < warning.chunk_count == session.counts().chunk_count
+    good = encode(speech(), "-f", "mp3")
+    await send(session, connection, *cut(good, 4096))
+    info = await session.close()
+    assert info is not None
+    assert (info.warnings, info.warning_count) == ((warning,), 1)
+    assert info.duration_seconds > 3
+
+
+async def test_a_file_that_is_not_offered_is_refused_in_the_answer_to_its_first_chunk(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    with pytest.raises(DecodeError, match="AIFF is not offered"):
+        await send(session, connection, encode(speech(), "-f", "aiff")[:4096])
+    (warning,) = session.warnings.first
+    assert (warning.code, warning.chunk_count) == ("unsupported_format", 1)
+    await send(session, connection, wav(pcm(10), sample_rate=22050))
+    assert recorded(session) == pcm(10)
 
 
 async def test_damage_that_the_end_of_a_stream_reveals_is_in_the_final_information(
