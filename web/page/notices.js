@@ -30,6 +30,14 @@ export function showError(error) {
   showNotice(error.message || String(error), { kind: 'error', actions: DISMISS_ACTION });
 }
 
+/** Show each warning of a session as a notice, once. */
+export function showWarnings(warnings) {
+  for (const { message } of warnings) {
+    const text = `Part of the audio was not recorded: ${message}`;
+    showNotice(text, { kind: 'error', actions: DISMISS_ACTION });
+  }
+}
+
 /** Return an event handler that shows the error of `action`. */
 export function withErrorNotice(action) {
   return async (...args) => {

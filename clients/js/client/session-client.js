@@ -1,4 +1,4 @@
-/** @import { Chunk, FinalMessage, SessionOptions, Sink, Source } from '../sercuescribe.js' */
+/** @import { Chunk, FinalMessage, SessionOptions, SessionWarning, Sink, Source } from '../sercuescribe.js' */
 
 import { copyBytes, splitChunk } from './chunk-bytes.js';
 import { ChunkStore } from './chunk-store.js';
@@ -20,6 +20,9 @@ const DEFAULTS = {
 /** Record one session; reconnect when a connection is lost. */
 export class SessionClient extends StatefulEventTarget {
   sessionId;
+  /** @type {SessionWarning[]} What could not be recorded, as far as the service has told it. */
+  warnings = [];
+  #warningCount = 0;
   #options;
   #parameters; // of the recording
   /** @type {Source | null} */
@@ -227,6 +230,7 @@ export class SessionClient extends StatefulEventTarget {
   }
 
   #receive(message) {
+    this.#updateWarnings(message);
     if (message.status === 'completed') this.#complete(message);
     else if (message.type === 'session') this.#receiveGreeting(message);
     else {
@@ -234,6 +238,13 @@ export class SessionClient extends StatefulEventTarget {
       if (this.#isGreeted) this.#updateCounts(message);
       this.#sendNext();
     }
+  }
+
+  #updateWarnings({ warnings, warning_count: warningCount }) {
+    if (!warnings || warningCount === this.#warningCount) return;
+    this.#warningCount = warningCount;
+    this.warnings = warnings;
+    this.emit('warnings', { warnings, warningCount });
   }
 
   async #receiveGreeting(greeting) {

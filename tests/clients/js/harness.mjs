@@ -3,7 +3,7 @@
 export function createClient(SessionClient, options) {
   globalThis.clientEvents = [];
   globalThis.client = new SessionClient(options);
-  for (const type of ['state', 'ack', 'persisted', 'level', 'error']) {
+  for (const type of ['state', 'ack', 'persisted', 'level', 'warnings', 'error']) {
     client.addEventListener(type, ({ detail }) => clientEvents.push([type, toPlain(type, detail)]));
   }
 }
