@@ -91,7 +91,14 @@ class InputStream:
                 if not has_failed:
                     await self._fail(error)
                 raise
-            await self._warn_of_damage()
+            await self.warn_of_damage()
+
+    async def warn_of_damage(self) -> None:
+        """Warn of damage when it is known, not only at the end of the stream. Idempotent."""
+        damage = self._decoder.damage
+        if damage is not None and self._told is None:
+            self._told = damage
+            await self._ledger.warn(damage.code, str(damage))
 
     async def end(self) -> None:
         """Record the rest of the stream, and its decode error if there is one. Idempotent.
@@ -128,13 +135,6 @@ class InputStream:
         """Record that the stream has failed, with a warning unless it has been given."""
         new = None if error is self._told else error
         await self._ledger.fail(self.number, self._decoder.saved_state, new)
-
-    async def _warn_of_damage(self) -> None:
-        """Warn of damage when it is noticed, not only at the end of the stream."""
-        damage = self._decoder.damage
-        if damage is not None and self._told is None:
-            self._told = damage
-            await self._ledger.warn(damage.code, str(damage))
 
     async def _record(self, chunk: bytes) -> None:
         passes_on = self._boundary.pass_on(chunk) if self.has_input else chunk

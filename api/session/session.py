@@ -159,6 +159,11 @@ class Session:
         """Return after all chunks received so far are persisted."""
         await self.recording.flush()
 
+    async def warn_of_damage(self) -> None:
+        """Warn of what the decoders have reported since the last chunk."""
+        for stream in list(self._streams.values()):
+            await stream.warn_of_damage()
+
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Count a listener while it is connected. Raises `TooManyConnectionsError`."""

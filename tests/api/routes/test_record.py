@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import resource
 from collections.abc import Callable
 from typing import Any
@@ -215,6 +216,18 @@ async def test_a_warning_is_in_the_next_answer_only_and_in_the_final_message(
     manifest = service.manifest(client.session_id)
     assert info["warnings"] == manifest["warnings"] == refused["warnings"]
     assert info["warning_count"] == manifest["warning_count"] == 1
+
+
+async def test_damage_is_told_to_a_client_that_only_asks_for_the_status(service: Service) -> None:
+    async with service.session(format="mp3") as client:
+        await client.send(b"\x01" + random.Random(1).randbytes(240_000))
+        answer = await client.control("status")
+        async with asyncio.timeout(30):
+            while "warnings" not in answer:
+                answer = await client.control("status")
+        assert [each["code"] for each in answer["warnings"]] == ["decode_failed"]
+        final = await client.close_session()
+    assert (final["duration_seconds"], final["warnings"]) == (0.0, answer["warnings"])
 
 
 async def test_every_connection_is_told_of_a_warning_in_its_next_answer(service: Service) -> None:
