@@ -133,7 +133,8 @@ async def test_a_decode_error_is_still_reported_after_a_crash(
 ) -> None:
     service = start_service()
     async with service.session(sample_rate=22050) as client:
-        assert (await client.send(b"RIFF\0\0\0\0WAVEdata\1\0\0\0"))["code"] == "decode_failed"
+        refused = await client.send(b"RIFF\0\0\0\0WAVEdata\1\0\0\0")
+        assert refused["code"] == "decode_failed"
         service.kill()
     service.start()
     info = service.get(f"/api/audio/sessions/{client.session_id}").json()
@@ -142,5 +143,7 @@ async def test_a_decode_error_is_still_reported_after_a_crash(
         assert (await client.send(pcm(10)))["code"] == "decode_failed"  # the same stream
         assert (await client.send(wav(pcm(10), sample_rate=22050)))["type"] == "chunk"
         final = await client.close_session()
+    assert client.greeting["warnings"] == final["warnings"] == refused["warnings"]
+    assert service.manifest(client.session_id)["warnings"] == refused["warnings"]
     assert service.pcm(client.session_id) == pcm(10)
     assert final["chunk_count"] == 3

@@ -2,13 +2,17 @@
 
 from typing import Literal, NamedTuple
 
+from api.audio import refused
 from api.audio.detection import detect, find_start
-from api.audio.formats import RAW_KINDS, InputKind
+from api.audio.formats import OFFERED_FORMATS, RAW_KINDS, DecodeError, InputKind
 from api.audio.wav_header import parse_header
 from storage.pcm import PcmFormat
 
 # ffmpeg reads a longer WAV header, for example one with a picture in an ID3 chunk.
 _MAX_WAV_HEADER_BYTES = 256 * 1024
+
+# More bytes than any check of a signature needs.
+_MAX_SIGNATURE_BYTES = 8 * 1024
 
 # A container that begins after more bytes of junk than this is an error.
 _MAX_JUNK_BYTES = 64 * 1024
@@ -46,8 +50,11 @@ def choose(
 ) -> Choice | None:
     """Return how to decode the stream that begins with ``head``; None if it needs more bytes.
 
-    Raises :class:`api.audio.formats.DecodeError` for a WAV that has no audio.
+    Raises :class:`api.audio.formats.DecodeError` for a file of a format that is not offered, and
+    for a WAV that has no audio. With ``pcm_s16le`` no format is refused.
     """
+    if declared != "pcm_s16le" and not _is_offered(head, at_end=at_end):
+        return None
     kind = detect(head, declared, at_end=at_end)
     if kind is None:
         return None
@@ -68,3 +75,15 @@ def choose(
     if start < 0 and len(head) < _MAX_JUNK_BYTES and not at_end:
         return None
     return Choice("ffmpeg", kind, max(0, start))
+
+
+def _is_offered(head: bytes | bytearray, *, at_end: bool) -> bool:
+    """Return whether ``head`` is long enough to see that it is no file of a refused format.
+
+    Raises `DecodeError` if it is one.
+    """
+    start = bytes(head[:_MAX_SIGNATURE_BYTES])
+    if (name := refused.find(start)) is not None:
+        text = f"{name} is not offered: convert it to {OFFERED_FORMATS}"
+        raise DecodeError(text, "unsupported_format")
+    return at_end or not refused.may_be_refused(start)

@@ -14,6 +14,17 @@ CHANNELS: tuple[int, ...] = get_args(Channels)
 INPUT_KINDS: tuple[str, ...] = get_args(InputKind)
 RAW_KINDS: tuple[str, ...] = get_args(RawKind)
 
+# For error messages: what to convert a file to that is not offered.
+OFFERED_FORMATS = "WAV, FLAC, MP3, AAC, Ogg, WebM or MP4"
+OFFERED_CODECS = "PCM, FLAC, MP3, AAC, ALAC, Opus or Vorbis"
+
 
 class DecodeError(Exception):
-    """The input cannot be decoded; the text says why."""
+    """The input cannot be decoded; the text names the cause and the remedy.
+
+    ``code`` is that of the session's warning (`docs/protocol.md` lists all).
+    """
+
+    def __init__(self, text: str, code: str = "decode_failed") -> None:
+        super().__init__(text)
+        self.code = code

@@ -124,6 +124,11 @@ class StreamDecoder:
         return isinstance(self.stage, DecodeError)
 
     @property
+    def damage(self) -> DecodeError | None:
+        """Return what ffmpeg or the framer found damaged; the same object always."""
+        return self.stage.damage if isinstance(self.stage, FfmpegFeed) else None
+
+    @property
     def passthrough(self) -> PcmFramer | None:
         """Return the framer if the stream passes through, else None."""
         return self.stage if isinstance(self.stage, PcmFramer) else None
@@ -171,7 +176,7 @@ class StreamDecoder:
         if isinstance(self.stage, PcmFramer):
             return self.stage.feed(chunk)
         if isinstance(self.stage, DecodeError):
-            raise DecodeError(str(self.stage))
+            raise DecodeError(str(self.stage), self.stage.code)
         try:
             return await self._feed(self.stage, chunk)
         except DecodeError as error:
@@ -210,7 +215,9 @@ class StreamDecoder:
         its PCM are dropped, because they are recorded already.
         """
         if state == _STATE_OF_FAILED:
-            self.stage = DecodeError("the stream could not be decoded")
+            self.stage = DecodeError(
+                "the stream cannot be decoded, as the session's warnings say; begin a new file"
+            )
         elif state:
             self.stage = PcmFramer.restored(self._pcm_format.frame_bytes, state)
         else:

@@ -162,6 +162,7 @@ async def _control(connection: ClientSocket, session: Session, text: str) -> Non
         audit("closed", connection.socket.user, str(session.session_id))
         await session.close()
         return
+    await session.warn_of_damage()
     if action == "flush":
         await session.flush()
     await connection.send(

@@ -6,7 +6,6 @@ the other: a restarted recorder sends a new header.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -18,8 +17,6 @@ from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.pcm import Buffer, PcmFormat
-
-logger = logging.getLogger(__name__)
 
 # Each new file in a chunk stores the rest of the chunk once more.
 _MAX_FILES_PER_CHUNK = 100
@@ -51,6 +48,7 @@ class InputStream:
         self._decoder = self._new_decoder()
         self._lock = asyncio.Lock()  # held while a chunk is recorded or the stream ends
         self._has_ended = False
+        self._told: DecodeError | None = None  # the damage that is a warning already
         self._failure: Exception | None = None  # raised by `end`
 
     @property
@@ -91,11 +89,21 @@ class InputStream:
         async with self._lock:
             if self._has_ended:
                 raise SessionCompletedError(self._ledger.session_id)
+            has_failed = self._decoder.has_failed
             try:
                 await self._record(chunk)
             except DecodeError as error:
-                await self._ledger.fail(self.number, self._decoder.saved_state, error)
+                if not has_failed:
+                    await self._fail(error)
                 raise
+            await self.warn_of_damage()
+
+    async def warn_of_damage(self) -> None:
+        """Warn of damage when it is known, not only at the end of the stream. Idempotent."""
+        damage = self._decoder.damage
+        if damage is not None and self._told is None:
+            self._told = damage
+            await self._ledger.warn(damage.code, str(damage))
 
     async def end(self) -> None:
         """Record the rest of the stream, and its decode error if there is one. Idempotent.
@@ -131,7 +139,11 @@ class InputStream:
                     await self._decode(rest)
                     break
         except DecodeError as error:
-            await self._ledger.fail(self.number, self._decoder.saved_state, error)
+            await self._fail(error)
+
+    async def _fail(self, error: DecodeError) -> None:
+        """Record that the stream has failed, with a warning unless it has been given."""
+        await self._ledger.fail(self.number, self._decoder.saved_state, self._untold(error))
 
     async def _record(self, chunk: bytes) -> None:
         if self._decoder.begins_file(chunk):
@@ -174,10 +186,9 @@ class InputStream:
             pcm = bytes(pcm) + bytes(await self._decoder.finish())
         except DecodeError as error:
             damage = error
-            self._log_damage(error)
         number, self.number = self.number, self._next_number()
         await self._ledger.replace_stream(
-            number, pcm, damage, new_number=self.number, kept=rest, chunks=chunks
+            number, pcm, self._untold(damage), new_number=self.number, kept=rest, chunks=chunks
         )
         self._decoder = self._new_decoder()
 
@@ -187,16 +198,11 @@ class InputStream:
             await self._write(await self._decoder.finish())
         except DecodeError as error:
             damage = error
-            self._log_damage(error)
-        await self._ledger.remove_stream(self.number, damage)
+        await self._ledger.remove_stream(self.number, self._untold(damage))
 
-    def _log_damage(self, error: DecodeError) -> None:
-        logger.warning(
-            "%s: failed to decode the end of an input stream: stream=%d error=%s",
-            self._ledger.session_id,
-            self.number,
-            error,
-        )
+    def _untold(self, damage: DecodeError | None) -> DecodeError | None:
+        """Return ``damage`` if there is no warning of it yet."""
+        return None if damage is self._told else damage
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
         if pcm or chunks:

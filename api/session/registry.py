@@ -123,7 +123,13 @@ class Registry:
         return await asyncio.shield(task)
 
     async def page(
-        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        status: Status | None = None,
+        user_id: str | None = None,
+        has_warnings: bool | None = None,
+        limit: int,
+        cursor: str | None = None,
     ) -> SessionPage:
         """Return one page of sessions, newest first.
 
@@ -134,6 +140,7 @@ class Registry:
         page = await self._storage.manifests(
             status=status,
             user_id=user_id,
+            has_warnings=has_warnings,
             limit=limit,
             cursor=None if cursor is None else canonical_id(cursor),
         )

@@ -35,7 +35,7 @@ from api.wire.errors import (
     SessionCompletedError,
     SessionDeletedError,
 )
-from api.wire.messages import SessionCounts, SessionInfo
+from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
 from storage.base import Recording
 from storage.errors import FencedError
 from storage.retry import Backoff
@@ -70,6 +70,7 @@ class Session:
             backoff=backoff,
         )
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
+        self.warn = self._ledger.warn
         self._core: SessionCore[Connection] = SessionCore(
             session_id,
             limits,
@@ -82,6 +83,7 @@ class Session:
         self._clock = clock
         self._on_gone = gone
         self._streams: dict[int, InputStream] = {}  # the streams that have not ended, by number
+        self._had_input = False  # a stream that has ended had any bytes
         self._end: asyncio.Task[SessionInfo | None] | None = None
         recording.watch(lambda: self._give_up(FencedError(session_id)))
 
@@ -92,6 +94,11 @@ class Session:
     @property
     def connections(self) -> list[Connection]:
         return list(self._core.streams)
+
+    @property
+    def warnings(self) -> SessionWarnings:
+        """Return what could not be recorded so far."""
+        return self._ledger.warnings
 
     def info(self) -> SessionInfo:
         """Return the current information about the session."""
@@ -148,6 +155,11 @@ class Session:
     async def flush(self) -> None:
         """Return after all chunks received so far are persisted."""
         await self.recording.flush()
+
+    async def warn_of_damage(self) -> None:
+        """Warn of what the decoders have reported since the last chunk."""
+        for stream in list(self._streams.values()):
+            await stream.warn_of_damage()
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -237,6 +249,7 @@ class Session:
         except Exception as error:
             self._give_up(error)
             raise
+        self._had_input |= stream.has_input
         self._streams.pop(number, None)
 
     async def _end_once(
@@ -251,6 +264,7 @@ class Session:
         try:
             while self._streams:  # a chunk that is being recorded may open one more
                 await self._end_stream(min(self._streams))
+            await self._warn_if_empty()
             manifest = await self._ledger.complete(self._clock.now())
         except Exception as error:
             await self._release(error)
@@ -259,6 +273,11 @@ class Session:
         await self._notify_connections(lambda connection: connection.end_completed(info))
         self._leave(SessionState.COMPLETED)
         return info
+
+    async def _warn_if_empty(self) -> None:
+        """Warn if there was input, nothing was recorded, and no other warning says so."""
+        if self._had_input and not self.recording.checkpoint.pcm_bytes and not self.warnings.total:
+            await self.warn("no_audio", "the input has no audio: less than one frame, or a header")
 
     async def _release(self, error: Exception | None) -> None:
         try:

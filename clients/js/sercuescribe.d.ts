@@ -44,6 +44,24 @@ export interface SessionOptions extends Parameters {
   store?: 'indexeddb';
 }
 
+/** Audio that could not be recorded, as the protocol defines it. */
+export interface SessionWarning {
+  code: string;
+  /** The cause and the remedy. */
+  message: string;
+  /** The chunks that the session had when the service noticed it. */
+  chunk_count: number;
+  /** The frames that the recording had then. */
+  frame: number;
+}
+
+export interface Warnings {
+  /** The first warnings of the session. */
+  warnings: SessionWarning[];
+  /** How many there are. */
+  warningCount: number;
+}
+
 /** The final message of a session, as the protocol defines it. */
 export interface FinalMessage {
   type: 'control';
@@ -54,6 +72,8 @@ export interface FinalMessage {
   status: 'completed';
   persisted_chunk_count: number;
   duration_seconds: number;
+  warnings?: SessionWarning[];
+  warning_count?: number;
 }
 
 export interface Progress {
@@ -110,6 +130,7 @@ export interface SessionEvents {
   ack: CustomEvent<Progress>;
   persisted: CustomEvent<Progress>;
   level: CustomEvent<Level>;
+  warnings: CustomEvent<Warnings>;
   error: CustomEvent<SessionError>;
 }
 
@@ -117,6 +138,7 @@ export declare class SessionClient extends EventTarget {
   readonly state: State | null;
   readonly sessionId: string | null;
   readonly bufferedBytes: number;
+  readonly warnings: SessionWarning[];
 
   constructor(options: SessionOptions);
 

@@ -301,4 +301,4 @@ async def test_a_recording_with_a_decode_error_shows_a_warning(
     session_id = await service.record(NO_MP3, format="mp3")
     assert service.manifest(session_id)["error"]
     async with browser.open_page(f"{service.url}/") as tab:
-        await card(tab.page).get_by_text("could not be decoded").wait_for()
+        await card(tab.page).get_by_text("Part of the audio was not recorded: ").wait_for()

@@ -1,3 +1,5 @@
+/** @import { SessionWarning } from '../client.js' */
+
 import { findElement } from './elements.js';
 import { messageOf } from './errors.js';
 
@@ -40,6 +42,18 @@ export function showNotice(text, { actions = {}, kind = 'info' } = {}) {
  */
 export function showError(error) {
   showNotice(messageOf(error), { kind: 'error', actions: DISMISS_ACTION });
+}
+
+/**
+ * Show each warning of a session as a notice, once.
+ *
+ * @param {SessionWarning[]} warnings
+ */
+export function showWarnings(warnings) {
+  for (const { message } of warnings) {
+    const text = `Part of the audio was not recorded: ${message}`;
+    showNotice(text, { kind: 'error', actions: DISMISS_ACTION });
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import { formatBytes, formatClock } from './format.js';
 import { LevelMeter, measurePeaks } from './level-meter.js';
 import { LiveWaveform } from './live-waveform.js';
 import { listMicrophones, openMicrophone } from './microphones.js';
-import { DISMISS_ACTION, showError, showNotice } from './notices.js';
+import { DISMISS_ACTION, showError, showNotice, showWarnings } from './notices.js';
 import { RecordingProgress } from './recording-progress.js';
 
 const UPDATE_INTERVAL_MS = 100;
@@ -187,6 +187,7 @@ export class RecorderCard {
     client.addEventListener('ack', ({ detail }) => this.#progress.ack(detail));
     client.addEventListener('persisted', ({ detail }) => this.#progress.persist(detail));
     client.addEventListener('level', ({ detail }) => this.#showLevel(detail.peak));
+    client.addEventListener('warnings', ({ detail }) => showWarnings(detail.warnings));
     client.addEventListener('error', ({ detail }) => this.#handleError(detail));
     return client;
   }

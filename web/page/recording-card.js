@@ -101,9 +101,9 @@ export class RecordingCard {
     setText(title, formatDateTime(session.created_at));
     setText(status, STATUS_TEXTS[session.status]);
     setText(facts, formatFacts(session));
-    const warningText = `Part of the audio could not be decoded: ${session.error}`;
-    setText(warning, session.error ? warningText : '');
-    warning.hidden = !session.error;
+    const warningText = formatWarnings(session);
+    setText(warning, warningText);
+    warning.hidden = !warningText;
     watch.hidden = !isActive;
     finish.hidden = !isActive;
     downloads.hidden = isActive;
@@ -307,4 +307,17 @@ function formatFacts(session) {
   const { duration_seconds: seconds, size_bytes: bytes, user_id: user } = session;
   const kind = `${session.sample_rate / 1000} kHz ${session.channels === 1 ? 'mono' : 'stereo'}`;
   return [formatClock(seconds), formatBytes(bytes), kind, user].filter(Boolean).join(' · ');
+}
+
+/**
+ * Say what of the session was not recorded; an empty text if everything was.
+ *
+ * @param {Session} session
+ */
+function formatWarnings({ warnings, warning_count: count }) {
+  if (!count) return '';
+  const messages = warnings.map(({ message }) => message);
+  const more = count - warnings.length;
+  if (more > 0) messages.push(`and ${more} more`);
+  return `Part of the audio was not recorded: ${messages.join('; ')}`;
 }

@@ -1,5 +1,7 @@
 /** The types that the modules of the page share. */
 
+import type { SessionWarning } from '../client.js';
+
 /** A session, as far as the page shows it. */
 export interface Session {
   session_id: string;
@@ -12,6 +14,8 @@ export interface Session {
   /** ISO 8601. */
   created_at: string;
   error: string | null;
+  warnings: SessionWarning[];
+  warning_count: number;
 }
 
 export interface SessionPage {

@@ -8,9 +8,9 @@ format is known), so it outputs audio after the first frame.
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import Awaitable, Callable
 
+from api.audio.ffmpeg.error_log import ErrorLog, no_audio
 from api.audio.ffmpeg.process import Process
 from api.audio.formats import DecodeError
 from storage.pcm import Buffer
@@ -20,12 +20,6 @@ logger = logging.getLogger(__name__)
 _READ_BYTES = 256 * 1024
 _STALL_SECONDS = 30.0
 
-# "[in#0/flac @ 0x5581e0c0b2c0] [error] invalid sync code": the component in front is dropped. A
-# codec that is not whitelisted is no damage if it is a video track or a picture; if it is the
-# audio, ffmpeg reports another error.
-_ERROR_LINE = re.compile(
-    r"(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (?!Codec \(\w+\) not on whitelist)(.*)"
-)
 _LINE_BYTES = 4096
 
 # Exit codes that the input does not cause: the command could not be executed (126, 127: see
@@ -44,13 +38,15 @@ class DecoderLostError(Exception):
 class FfmpegDecoder:
     """Writes input to ffmpeg and passes its PCM, in whole frames, to ``emit``."""
 
-    def __init__(self, process: Process, frame_bytes: int, emit: Emit) -> None:
+    def __init__(self, process: Process, what: str, frame_bytes: int, emit: Emit) -> None:
+        """Start reading; ``what`` is the name of the format, for error messages."""
+        self._what = what
+        self._errors = ErrorLog(what)
         self._process = process
         self._stdin = process.stdin
         self._frame_bytes = frame_bytes
         self._emit = emit
         self.started = asyncio.Event()  # it has output PCM, or has ended
-        self._first_error = ""
         self._lines_to_log = _MAX_LOGGED_LINES
         self._emitted_bytes = 0
         self._stdout_task = asyncio.create_task(self._read_stdout(), name="ffmpeg-pcm")
@@ -59,6 +55,11 @@ class FfmpegDecoder:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def damage(self) -> DecodeError | None:
+        """Return the first error that ffmpeg reported; it may have continued after it."""
+        return self._errors.first
 
     async def feed(self, data: Buffer) -> None:
         """Write ``data`` to ffmpeg; wait while the pipe is full.
@@ -90,10 +91,10 @@ class FfmpegDecoder:
                 raise await self._failure()
         finally:
             await self.kill()
-        if self._first_error:  # ffmpeg continued after the damage and exited with 0
-            raise DecodeError(self._first_error)
+        if self.damage is not None:  # ffmpeg continued after the damage and exited with 0
+            raise self.damage
         if not self._emitted_bytes:
-            raise DecodeError("ffmpeg found no audio")
+            raise no_audio(self._what)
 
     async def kill(self) -> None:
         """Kill the process if it still runs; end its tasks and close its pipes."""
@@ -136,10 +137,8 @@ class FfmpegDecoder:
         self._read_line(rest)
 
     def _read_line(self, line: bytes) -> None:
-        """Log the line; keep the first error, because later errors follow from it."""
         text = line.decode(errors="replace").strip()
-        if not self._first_error and (error_line := _ERROR_LINE.match(text)):
-            self._first_error = error_line[1]
+        self._errors.read(text)
         if text and self._lines_to_log:
             self._lines_to_log -= 1
             logger.info("ffmpeg pid=%d: %s", self._process.pid, text)
@@ -161,4 +160,4 @@ class FfmpegDecoder:
         if code is not None and (code < 0 or code in _EXTERNAL_EXIT_CODES):
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             return DecoderLostError(f"ffmpeg was terminated: {how}")
-        return DecodeError(self._first_error or "ffmpeg exited before the end of its input")
+        return self.damage or DecodeError(f"ffmpeg exited before the end of the {self._what}")

@@ -33,6 +33,7 @@ class FfmpegFeed:
         """Start the decoder. ``emit`` receives the PCM in whole frames."""
         self._framer = framer
         self._next_file: bytes | None = None
+        self._skipped: DecodeError | None = None
         self._queued = bytearray()  # for the decoder that is starting
         self._decoder: FfmpegDecoder | None = None
         self._start = asyncio.create_task(
@@ -48,6 +49,15 @@ class FfmpegFeed:
     def next_file(self) -> bytes | None:
         """Return the bytes that belong to a new file; None while none has begun."""
         return self._next_file
+
+    @property
+    def damage(self) -> DecodeError | None:
+        """Return the first damage in the input, as soon as it is known; the same object always."""
+        if self._decoder is not None and self._decoder.damage is not None:
+            return self._decoder.damage
+        if self._skipped is None and self._framer is not None and self._framer.skipped_bytes:
+            self._skipped = DecodeError("damaged bytes were skipped; the audio in them is missing")
+        return self._skipped
 
     async def feed(self, data: Buffer) -> None:
         """Pass ``data`` to ffmpeg, up to the beginning of a new file.
@@ -72,8 +82,8 @@ class FfmpegFeed:
             await self._pass_framed(self._framer.finish())
         decoder = await self._start
         await decoder.finish()
-        if self._framer is not None and self._framer.skipped_bytes:
-            raise DecodeError(f"{self._framer.skipped_bytes} damaged bytes were skipped")
+        if self.damage is not None:
+            raise self.damage
 
     async def abort(self) -> None:
         """Kill the process, also while it starts. Idempotent."""

@@ -10,6 +10,12 @@ from storage.pcm import PcmFormat
 
 _START_SECONDS = 0.25
 
+# For error messages, by ffmpeg's name of the demuxer.
+_NAMES = {
+    "aac": "AAC", "flac": "FLAC", "matroska": "WebM", "mp3": "MP3", "mp4": "MP4", "ogg": "Ogg",
+    "wav": "WAV",
+}  # fmt: skip
+
 
 class DecoderLauncher:
     """Starts decoders, ``starts_at_once`` of them at a time.
@@ -42,7 +48,7 @@ class DecoderLauncher:
         except BaseException:
             self._starting.release()
             raise
-        decoder = FfmpegDecoder(process, pcm_format.frame_bytes, emit)
+        decoder = FfmpegDecoder(process, _NAMES.get(demuxer, demuxer), pcm_format.frame_bytes, emit)
         waiting = asyncio.create_task(self._wait_started(decoder), name="ffmpeg-start")
         self._waiting.add(waiting)
         waiting.add_done_callback(self._waiting.discard)

@@ -1,5 +1,5 @@
 /** @import {
-  AudioInput, Chunk, FinalMessage, Parameters, SessionOptions, Sink, Source
+  AudioInput, Chunk, FinalMessage, Parameters, SessionOptions, SessionWarning, Sink, Source
 } from '../sercuescribe.js' */
 /** @import { ChunkBytes, Counts, Greeting, ServerMessage } from './types.js' */
 
@@ -22,6 +22,9 @@ const ANSWER_TIMEOUT_MS = 20_000;
 export class SessionClient extends StatefulEventTarget {
   /** @type {string | null} */
   sessionId;
+  /** @type {SessionWarning[]} What could not be recorded, as far as the service has told it. */
+  warnings = [];
+  #warningCount = 0;
   #options;
   /** @type {Parameters} */
   #parameters; // of the recording
@@ -255,6 +258,7 @@ export class SessionClient extends StatefulEventTarget {
 
   /** @param {ServerMessage} message */
   #receive(message) {
+    this.#updateWarnings(message);
     if (message.status === 'completed') this.#complete(message);
     else if (message.type === 'session') this.#receiveGreeting(message);
     else {
@@ -262,6 +266,14 @@ export class SessionClient extends StatefulEventTarget {
       if (this.#isGreeted) this.#updateCounts(message);
       this.#sendNext();
     }
+  }
+
+  /** @param {ServerMessage} message */
+  #updateWarnings({ warnings, warning_count: warningCount }) {
+    if (!warnings || warningCount === undefined || warningCount === this.#warningCount) return;
+    this.#warningCount = warningCount;
+    this.warnings = warnings;
+    this.emit('warnings', { warnings, warningCount });
   }
 
   /** @param {Greeting} greeting */

@@ -1,6 +1,8 @@
 /** The types that the modules of the client share. `sercuescribe.d.ts` has the public ones. */
 
-import type { FinalMessage, Level, Parameters, SessionError } from '../sercuescribe.js';
+import type {
+  FinalMessage, Level, Parameters, SessionError, SessionWarning,
+} from '../sercuescribe.js';
 
 /** A chunk as the client sends and stores it. */
 export type ChunkBytes = Uint8Array<ArrayBuffer>;
@@ -12,6 +14,8 @@ export interface Counts {
 }
 
 interface MessageFields extends Counts {
+  warnings?: SessionWarning[];
+  warning_count?: number;
   message: string;
   session_id: string | null;
   duration_seconds: number;

@@ -14,7 +14,7 @@ from datetime import datetime
 import uuid_utils.compat
 
 from storage import wav
-from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.checkpoint import MAX_RECORD_BYTES, Checkpoint, decode_record, encode_record
 from storage.errors import FencedError, RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket, KeyExistsError
@@ -22,8 +22,6 @@ from storage.s3.keys import SessionKeys, segment_sequence
 from storage.s3.ownership.lease import Lease
 from storage.s3.writing.segment import SEGMENT_HEADER_BYTES, Segment
 
-# S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
-_MAX_RECORD_BYTES = 1400
 _CHECKPOINT = "checkpoint"
 _EPOCH = "epoch"
 _COMPLETED_AT = "completed-at"
@@ -117,7 +115,7 @@ class SegmentLog:
         """
         key = self.keys.segment(self.count)
         record = encode_record(checkpoint)
-        if len(record) > _MAX_RECORD_BYTES:
+        if len(record) > MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         body = Segment(self._pcm_format, pcm).encode()
         metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.lease.epoch)}

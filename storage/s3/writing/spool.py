@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 from storage import files, wav
-from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.checkpoint import Checkpoint, decode_records, encode_record
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.volume.paths import SessionPaths, session_of_state
@@ -197,9 +197,7 @@ class Spool:
         return self._paths.state / "hole"
 
     def _read_marks(self) -> None:
-        data, offset = _marks_path(self._paths).read_bytes(), 0
-        while mark := decode_record(data[offset:]):
-            offset += len(encode_record(mark))
+        for mark in decode_records(_marks_path(self._paths).read_bytes()):
             if mark.pcm_bytes > self.checkpoint.pcm_bytes:
                 break
             self._marks.append(mark)

@@ -138,7 +138,7 @@ async def test_audio_in_a_codec_that_is_not_offered_is_refused(
     data = encode(speech(), "-c:a", codec, "-f", demuxer)
     assert decode(data, sample_rate=22050)
     decoder = await DecoderLauncher().start(demuxer, MONO, nothing)
-    with pytest.raises(DecodeError, match=r"^Error while opening decoder"):
+    with pytest.raises(DecodeError, match=r"^the codec of the audio is"):
         await decoder.feed(data)
         await decoder.finish()
     await decoder.kill()

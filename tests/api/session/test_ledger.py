@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.audio.formats import DecodeError
 from api.session.ledger import Ledger
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
@@ -90,14 +91,30 @@ async def test_kept_input_counts_until_its_stream_has_ended(
     assert recording.checkpoint == Checkpoint(2, 100)
 
 
-async def test_a_decode_error_is_recorded_with_at_most_200_bytes_of_text(
+async def test_a_failure_is_a_warning_and_a_failure_already_told_is_not(
     ledger: Ledger, recording: VolumeRecording
 ) -> None:
     await ledger.keep_input(1, b"first")
-    await ledger.fail(1, b"\x01", ValueError("é" * 500))
-    assert recording.checkpoint.error == "é" * 100
-    await ledger.remove_stream(1, ValueError("the end is damaged"))
-    assert recording.checkpoint == Checkpoint(1, 0, (), "the end is damaged")
+    await ledger.fail(1, b"\x01", DecodeError("no audio in it"))
+    await ledger.remove_stream(1, None)
+    checkpoint = recording.checkpoint
+    assert (checkpoint.streams, checkpoint.warning_count) == ((), 1)
+    (warning,) = checkpoint.warnings
+    assert (warning.code, warning.message) == ("decode_failed", "no audio in it")
+    assert (warning.chunk_count, warning.frame) == (1, 0)
+
+
+async def test_one_write_ends_a_file_with_its_damage_and_begins_the_next(
+    ledger: Ledger, recording: VolumeRecording
+) -> None:
+    await ledger.keep_input(1, b"first")
+    damage = DecodeError("its end is damaged")
+    await ledger.replace_stream(1, pcm(50), damage, new_number=2, kept=b"second", chunks=1)
+    checkpoint = recording.checkpoint
+    assert (checkpoint.chunk_count, checkpoint.pcm_bytes) == (2, 100)
+    assert checkpoint.streams == (StreamCheckpoint(2, 6, 0, b""),)
+    assert [warning.message for warning in checkpoint.warnings] == ["its end is damaged"]
+    assert [block async for block in recording.read_input(2)] == [b"second"]
 
 
 async def test_a_write_succeeds_when_the_disk_has_room_again(

@@ -186,6 +186,23 @@ async def test_a_connection_without_answers_is_replaced(service: Service, runtim
     assert service.pcm(final["session_id"]) == data
 
 
+async def test_warnings_are_an_event_a_property_and_in_the_final_message(
+    service: Service, runtime: Node
+) -> None:
+    await runtime.create_client(url=service.url, **RAW | {"format": "wav"})
+    await runtime.evaluate("await client.start()")
+    refused = base64.b64encode(b"FORM\0\0\0\0AIFF" + bytes(100)).decode()
+    for _ in range(2):
+        await runtime.evaluate(f"await client.send(bytes('{refused}'))")
+    await runtime.wait_for("client.warnings.length")
+    final = await stop_client(runtime)
+    (event,) = await runtime.events("warnings")
+    assert event["warningCount"] == 1
+    assert [each["code"] for each in event["warnings"]] == ["unsupported_format"]
+    assert final["warnings"] == event["warnings"]
+    assert await runtime.evaluate("return client.warnings") == event["warnings"]
+
+
 async def test_a_final_error_of_the_service_ends_the_client_with_its_code(
     service: Service, runtime: Node
 ) -> None:

@@ -167,6 +167,8 @@ def session_info_json(total_chunks: int) -> dict[str, Any]:
         "created_at": time,
         "completed_at": time,
         "error": None,
+        "warnings": [],
+        "warning_count": 0,
     }
 
 

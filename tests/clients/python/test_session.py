@@ -243,6 +243,15 @@ async def test_a_decode_error_is_reported_and_the_session_continues(client: Clie
         await until(session, lambda progress: progress.acked == 2)
         assert session.decode_error is not None
         assert session.decode_error.code == "decode_failed"
+        (warning,) = session.warnings
+        assert (warning.code, warning.chunk_count) == ("decode_failed", 1)
+    info = await client.info(session.session_id)
+    assert info.warnings == session.warnings
+    assert info.warning_count == 1
+    found = [each.session_id async for each in client.list(has_warnings=True)]
+    assert session.session_id in found
+    clean = [each.session_id async for each in client.list(has_warnings=False)]
+    assert session.session_id not in clean
 
 
 async def test_the_loss_of_a_node_with_its_disk_loses_nothing(

@@ -32,7 +32,7 @@ from sercuescribe_client.errors import (
     SessionSharedError,
     UnreachableError,
 )
-from sercuescribe_client.models import Progress, SessionInfo, Status
+from sercuescribe_client.models import Progress, SessionInfo, SessionWarning, Status
 from sercuescribe_client.session import Limits, Session
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "SessionInfo",
     "SessionNotFoundError",
     "SessionSharedError",
+    "SessionWarning",
     "Status",
     "UnreachableError",
 ]

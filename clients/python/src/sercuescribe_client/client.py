@@ -81,10 +81,20 @@ class Client:
         return SessionInfo.from_json(fields)
 
     async def list(
-        self, *, status: Status | None = None, user_id: str | None = None, page_size: int = 100
+        self,
+        *,
+        status: Status | None = None,
+        user_id: str | None = None,
+        has_warnings: bool | None = None,
+        page_size: int = 100,
     ) -> AsyncIterator[SessionInfo]:
         """Yield all sessions, newest first; fetch them in pages."""
-        filters = {"status": status, "user_id": user_id, "limit": str(page_size)}
+        filters = {
+            "status": status,
+            "user_id": user_id,
+            "has_warnings": None if has_warnings is None else str(has_warnings).lower(),
+            "limit": str(page_size),
+        }
         query = {name: value for name, value in filters.items() if value is not None}
         while True:
             page = await self._api.request_json("GET", "", params=query)

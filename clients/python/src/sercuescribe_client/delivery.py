@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sercuescribe_client.errors import ChunksLostError, SessionSharedError
+from sercuescribe_client.models import SessionInfo, SessionWarning
 
 FLUSH_MESSAGE = '{"type":"control","action":"flush"}'
 CLOSE_MESSAGE = '{"type":"control","action":"close_session"}'
@@ -28,6 +29,7 @@ class Delivery:
         self.acked = 0
         self.persisted = 0
         self.duration_seconds = 0.0
+        self.warnings: tuple[SessionWarning, ...] = ()
         self.unpersisted_bytes = 0
         self.is_closing = False
         self.is_completed = False
@@ -94,11 +96,11 @@ class Delivery:
         if message["status"] == "completed":
             self.is_completed = True
 
-    def mark_completed(self, chunk_count: int, persisted: int, duration_seconds: float) -> None:
+    def mark_completed(self, info: SessionInfo) -> None:
         """Take the counts of a session whose final message was lost."""
-        self._check_count(chunk_count, self.chunk_count)
-        self.acked, self.persisted = chunk_count, persisted
-        self.duration_seconds = duration_seconds
+        self._check_count(info.total_chunks, self.chunk_count)
+        self.acked, self.persisted = info.total_chunks, info.persisted_chunk_count
+        self.duration_seconds, self.warnings = info.duration_seconds, info.warnings
         self.is_completed = True
 
     def next_message(self) -> bytes | str | None:
@@ -154,6 +156,8 @@ class Delivery:
     def _update_counts(self, message: Mapping[str, Any]) -> None:
         self.duration_seconds = float(message["duration_seconds"])
         self.persisted = max(self.persisted, int(message["persisted_chunk_count"]))
+        if "warnings" in message:
+            self.warnings = tuple(map(SessionWarning.from_json, message["warnings"]))
         while self._first_unpersisted < min(self.persisted, self.chunk_count):
             chunk = self._unpersisted_chunks.pop(self._first_unpersisted)
             self.unpersisted_bytes -= len(chunk) + _CHUNK_OVERHEAD_BYTES

@@ -22,6 +22,23 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionWarning:
+    """Audio that could not be recorded: the cause and the remedy, and where in the input.
+
+    The service noticed it after ``chunk_count`` chunks, when the recording had ``frame`` frames.
+    """
+
+    code: str
+    message: str
+    chunk_count: int
+    frame: int
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        return cls(**{field.name: fields[field.name] for field in dataclasses.fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:
     """A session as the service describes it."""
 
@@ -42,6 +59,8 @@ class SessionInfo:
     created_at: datetime
     completed_at: datetime | None
     error: str | None
+    warnings: tuple[SessionWarning, ...]  # the first ones
+    warning_count: int
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
@@ -49,6 +68,7 @@ class SessionInfo:
         completed_at = known["completed_at"]
         known["created_at"] = datetime.fromisoformat(known["created_at"])
         known["completed_at"] = datetime.fromisoformat(completed_at) if completed_at else None
+        known["warnings"] = tuple(map(SessionWarning.from_json, known["warnings"]))
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:

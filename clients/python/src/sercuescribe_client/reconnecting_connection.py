@@ -178,10 +178,7 @@ class ReconnectingConnection:
     async def _complete_from_session_info(self) -> None:
         """Fetch the counts of a completed session whose final message was lost."""
         fields = await self._api.request_json("GET", f"/{self._delivery.session_id}")
-        info = SessionInfo.from_json(fields)
-        self._delivery.mark_completed(
-            info.total_chunks, info.persisted_chunk_count, info.duration_seconds
-        )
+        self._delivery.mark_completed(SessionInfo.from_json(fields))
 
 
 async def _run_until_main_ends(

@@ -10,7 +10,7 @@ from typing import Self
 from sercuescribe_client.condition import Condition
 from sercuescribe_client.delivery import Delivery
 from sercuescribe_client.errors import SercueScribeError, SessionCompletedError
-from sercuescribe_client.models import Progress
+from sercuescribe_client.models import Progress, SessionWarning
 from sercuescribe_client.reconnecting_connection import ReconnectingConnection, SessionEndpoint
 
 
@@ -103,6 +103,11 @@ class Session:
     def decode_error(self) -> SercueScribeError | None:
         """The last decode error. The session continues, and the chunk counts."""
         return self._connection.decode_error
+
+    @property
+    def warnings(self) -> tuple[SessionWarning, ...]:
+        """What of the session could not be recorded, as far as the service has told it."""
+        return self._delivery.warnings
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
         """Yield the progress after each change until the end; a slow reader gets the newest."""

@@ -10,7 +10,8 @@ import pytest
 
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from sercuescribe_client.cli import record
-from tests.audio import SPEECH, pcm, speech, wav
+from sercuescribe_client.cli.file_type import is_recognised
+from tests.audio import SPEECH, encode, pcm, speech, wav
 from tests.clients.python.cli.command import events, run, start
 from tests.service import Service
 
@@ -128,6 +129,76 @@ def test_a_decode_error_is_printed_and_fails_the_command(service: Service, tmp_p
     done = run("record", tmp_path / "bad.wav", environ=server_environ(service))
     assert done.returncode == 1
     assert "bad.wav: " in done.stderr
+
+
+def test_warnings_are_printed_and_audio_that_was_recorded_is_a_success(
+    service: Service, tmp_path: Path
+) -> None:
+    damaged = bytearray(encode(speech(), "-c:a", "flac", "-f", "flac"))
+    damaged[50_000:52_000] = pcm(1000)
+    (tmp_path / "speech.flac").write_bytes(damaged)
+    done = run("record", tmp_path / "speech.flac", environ=server_environ(service))
+    assert done.returncode == 0
+    _, line = done.stderr.splitlines()  # the first one names the session
+    assert line.startswith("sercuescribe: speech.flac: warning: invalid sync code: ")
+    assert "(decode_failed, noticed after chunk " in line
+    listed = run("sessions", "list", "--has-warnings", "--json", environ=server_environ(service))
+    session_id = done.stdout.split()[0]
+    (info,) = [each for each in events(listed.stdout) if each["session_id"] == session_id]
+    assert [each["code"] for each in info["warnings"]] == ["decode_failed"]
+    shown = run("sessions", "show", session_id, environ=server_environ(service))
+    assert "warning:                 invalid sync code" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "cause"),
+    [
+        ("junk.mp3", b"ID3\x04\0\0\0\0\0\0" + pcm(5000), "decode_failed"),
+        ("gsm.wav", wav(bytes(65 * 400), sample_rate=8000, format_tag=0x31), "GSM"),
+        ("empty.wav", wav(b""), "no_audio"),
+    ],
+)
+def test_a_file_of_which_nothing_was_recorded_fails_the_command_with_the_cause(
+    service: Service, tmp_path: Path, name: str, data: bytes, cause: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    done = run("record", "--json", tmp_path / name, environ=server_environ(service))
+    assert done.returncode == 1
+    *warnings, last = done.stderr.splitlines()
+    assert cause in warnings[0]
+    assert last == f"sercuescribe: {name}: nothing was recorded"
+    assert events(done.stdout)[-1]["warnings"]
+
+
+def test_a_file_that_is_not_recognised_is_refused_unless_a_raw_format_is_named(
+    service: Service, tmp_path: Path
+) -> None:
+    path = tmp_path / "take.bin"
+    path.write_bytes(b"\x01" + pcm(1000))
+    for options in ((), ("--format", "wav")):
+        done = run("record", path, *options, environ=server_environ(service))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "take.bin: not recognised as audio; for raw audio, name its format" in done.stderr
+    done = run("record", path, "--format", "pcm_s16le", environ=server_environ(service))
+    assert done.returncode == 0
+    assert recorded_pcm(service, done.stdout.split()[0]) == path.read_bytes()[:2000]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-f", "wav"),
+        ("-f", "flac"),
+        ("-f", "mp3"),
+        ("-f", "mp3", "-id3v2_version", "0", "-write_xing", "0"),
+        ("-f", "adts"),
+        ("-c:a", "libopus", "-f", "ogg"),
+        ("-c:a", "libopus", "-f", "webm"),
+        ("-c:a", "aac", "-movflags", "empty_moov", "-f", "mp4"),
+    ],
+)
+def test_every_offered_file_format_is_recognised(arguments: tuple[str, ...]) -> None:
+    assert is_recognised(encode(speech(), *arguments)[:64])
 
 
 @pytest.mark.parametrize("arguments", [(), ("--mic", str(SPEECH)), ("no such file",)])

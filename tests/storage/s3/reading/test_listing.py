@@ -24,13 +24,17 @@ async def created(storage: S3Storage, *users: str | None) -> list[str]:
 async def listed(
     storage: S3Storage, cursor: str | None = None, user: str | None = None
 ) -> list[str]:
-    page = await read_page(storage._bucket, status=None, user_id=user, limit=2, cursor=cursor)
+    page = await read_page(
+        storage._bucket, status=None, user_id=user, has_warnings=None, limit=2, cursor=cursor
+    )
     return [manifest.session_id for manifest in page.manifests]
 
 
 async def test_pages_follow_each_other_without_a_gap(writer: S3Storage) -> None:
     ids = await created(writer, None, "alice", None)
-    first = await read_page(writer._bucket, status=None, user_id=None, limit=2, cursor=None)
+    first = await read_page(
+        writer._bucket, status=None, user_id=None, has_warnings=None, limit=2, cursor=None
+    )
     assert [manifest.session_id for manifest in first.manifests] == ids[:2]
     assert first.next_cursor == ids[1]
     assert await listed(writer, cursor=ids[1]) == ids[2:]

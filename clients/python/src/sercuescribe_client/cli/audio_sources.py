@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sercuescribe_client.cli.file_type import is_recognised
 from sercuescribe_client.cli.wav_header import (
     MAX_HEADER_BYTES,
     WavFormat,
@@ -29,6 +30,7 @@ class AudioSource:
     size_bytes: int | None
     wav: WavFormat | None
     chunks: AsyncGenerator[bytes, None]
+    is_recognised: bool = False  # by its first bytes
 
 
 async def open_source(name: str) -> AudioSource:
@@ -42,6 +44,7 @@ async def open_source(name: str) -> AudioSource:
         name="standard input" if name == "-" else Path(name).name,
         size_bytes=status.st_size if is_file else None,
         wav=parse_wav_format(header),
+        is_recognised=is_recognised(header),
         chunks=_prepend(header, chunks),
     )
 

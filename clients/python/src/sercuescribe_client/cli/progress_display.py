@@ -1,6 +1,7 @@
 """The progress of a recording or download: a progress bar, or JSON lines for programs."""
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -95,9 +96,13 @@ class JsonLinesDisplay:
         _print_unfinished(session)
 
     def show_completed(self, session: Session, sent_bytes: int) -> None:
-        error = str(session.decode_error) if session.decode_error else None
-        counts = self._counts(session, sent_bytes)
-        fields = {"source": self._source_name, "url": session.url, **counts, "error": error}
+        fields = {
+            "source": self._source_name,
+            "url": session.url,
+            **self._counts(session, sent_bytes),
+            "error": str(session.decode_error) if session.decode_error else None,
+            "warnings": [dataclasses.asdict(each) for each in session.warnings],
+        }
         _print_event("completed", session, **fields)
 
     def _counts(self, session: Session, sent_bytes: int) -> dict[str, Any]:

@@ -21,11 +21,14 @@ from sercuescribe_client.cli.exit_codes import (
     OK,
     exit_on_error,
 )
+from sercuescribe_client.cli.file_type import RAW_FORMATS
 from sercuescribe_client.cli.interrupt_handler import InterruptHandler, handle_interrupts
 from sercuescribe_client.cli.microphone import open_microphone
 from sercuescribe_client.cli.options import CommonOptions, common_options, retry_timeout_option
 from sercuescribe_client.cli.progress_display import ProgressDisplay, recording_display
+from sercuescribe_client.cli.warning_text import warning_text
 from sercuescribe_client.client import Client
+from sercuescribe_client.errors import SercueScribeError
 from sercuescribe_client.session import Session
 
 # What the service records; a test compares it with the service.
@@ -103,6 +106,9 @@ def record(
 ) -> None:
     """Record FILES, one session each; a hyphen is standard input.
 
+    A file whose first bytes are those of no known format is refused, unless --format names the
+    format of raw audio. What could not be recorded is printed as a warning.
+
     Sample rate and channels of WAV files come from their headers: the next higher rate that the
     service records, and at most two channels. Ctrl-C finishes the session.
     A second Ctrl-C quits at once; the audio sent so far stays in the session.
@@ -137,8 +143,7 @@ async def _record_all(
                 session = await _record_one(client, source, options, display, interrupts)
                 if interrupts.is_interrupted:
                     return INTERRUPTED
-                if session.decode_error:
-                    click.echo(f"sercuescribe: {source.name}: {session.decode_error}", err=True)
+                if not _is_recorded(source, session):
                     code = FAILED
         except asyncio.CancelledError:
             if not interrupts.is_interrupted:
@@ -155,7 +160,25 @@ async def _open_sources(
             options.sample_rate or _DEFAULT_SAMPLE_RATE, options.channels or _DEFAULT_CHANNELS
         )
     for name in files:
-        yield await open_source(name)
+        source = await open_source(name)
+        if name != "-" and options.format in {None, "wav"} and not source.is_recognised:
+            await source.chunks.aclose()
+            raise SercueScribeError(
+                "unrecognised_file",
+                f"{source.name}: not recognised as audio; for raw audio, name its format with"
+                f" --format {'|'.join(RAW_FORMATS)}",
+            )
+        yield source
+
+
+def _is_recorded(source: AudioSource, session: Session) -> bool:
+    """Print what could not be recorded; return False if that was everything, or a whole stream."""
+    for warning in session.warnings:
+        click.echo(f"sercuescribe: {source.name}: warning: {warning_text(warning)}", err=True)
+    if not session.progress.duration_seconds:
+        click.echo(f"sercuescribe: {source.name}: nothing was recorded", err=True)
+        return False
+    return session.decode_error is None
 
 
 async def _record_one(

@@ -8,6 +8,7 @@ import click
 
 from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, exit_on_error
 from sercuescribe_client.cli.options import CommonOptions, common_options
+from sercuescribe_client.cli.warning_text import warning_text
 from sercuescribe_client.models import SessionInfo, Status
 
 
@@ -20,9 +21,17 @@ def sessions() -> None:
 @common_options
 @click.option("--status", type=click.Choice(get_args(Status)), help="Only sessions of this status.")
 @click.option("--user-id", help="Only sessions of this user.")
+@click.option(
+    "--has-warnings/--no-warnings", default=None, help="Only sessions with warnings, or without."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of sessions.")
 def list_sessions(
-    common: CommonOptions, status: Status | None, user_id: str | None, limit: int | None
+    common: CommonOptions,
+    *,
+    status: Status | None,
+    user_id: str | None,
+    has_warnings: bool | None,
+    limit: int | None,
 ) -> None:
     """List sessions, newest first."""
 
@@ -30,7 +39,10 @@ def list_sessions(
         left = limit
         page_size = min(limit or 100, 100)
         async with common.client() as client:
-            async for info in client.list(status=status, user_id=user_id, page_size=page_size):
+            found = client.list(
+                status=status, user_id=user_id, has_warnings=has_warnings, page_size=page_size
+            )
+            async for info in found:
                 click.echo(json.dumps(info.to_json()) if common.as_json else _session_line(info))
                 left = None if left is None else left - 1
                 if left == 0:
@@ -99,4 +111,7 @@ def _print_session(info: SessionInfo, *, as_json: bool) -> None:
         click.echo(json.dumps(info.to_json()))
         return
     for name, value in info.to_json().items():
-        click.echo(f"{name + ':':<24} {'' if value is None else value}".rstrip())
+        if name != "warnings":
+            click.echo(f"{name + ':':<24} {'' if value is None else value}".rstrip())
+    for warning in info.warnings:
+        click.echo(f"{'warning:':<24} {warning_text(warning)}")
