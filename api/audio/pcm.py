@@ -4,12 +4,22 @@ It runs in Python without a process, and does not copy data that starts and ends
 """
 
 import struct
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from api.audio.formats import DecodeError
 from storage.pcm import Buffer
 
 _TO_THE_END = -1
+
+_State = tuple[
+    Annotated[int, Meta(ge=_TO_THE_END)],  # bytes of audio left
+    Annotated[int, Meta(ge=0)],  # bytes to skip
+    Annotated[bytes, Meta(max_length=8)],  # pending
+]
+_decode_state = msgspec.msgpack.Decoder(_State).decode
 
 # One byte, because a checkpoint with the state is written after nearly every chunk.
 _STATE_OF_RAW_PCM = b"\0"
@@ -62,10 +72,16 @@ class PcmFramer:
 
     @classmethod
     def restored(cls, frame_bytes: int, state: bytes) -> "PcmFramer":
-        """Return a framer in the ``state`` that :meth:`state` returned."""
+        """Return a framer in the ``state`` that :meth:`state` returned.
+
+        Raises :class:`DecodeError` for any other state.
+        """
         if state == _STATE_OF_RAW_PCM:
             return cls(frame_bytes, None)
-        data_left, skip_left, pending = msgspec.msgpack.decode(state, type=tuple[int, int, bytes])
+        try:
+            data_left, skip_left, pending = _decode_state(state)
+        except msgspec.MsgspecError as error:
+            raise DecodeError("the saved state of the stream is damaged") from error
         framer = cls(frame_bytes, data_left)
         framer._skip_left, framer._pending = skip_left, pending
         return framer
