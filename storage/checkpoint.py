@@ -2,20 +2,22 @@
 
 A checkpoint says which bytes of the recording count, how many chunks they
 came from, and what is needed to go on decoding in the middle of each open
-input stream. It is stored as one self-checking record, so that a record torn
-by a power cut is noticed::
-
-    uint32  CRC-32 of the payload
-    uint32  payload length in bytes
-    …       the payload: the checkpoint as MessagePack
+input stream. It is stored as one record of `storage.record`, whose payload is the
+checkpoint as MessagePack.
 """
 
-import struct
-import zlib
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-_PREFIX = struct.Struct("<II")
+from storage import record
+from storage.errors import BadObjectError, decoding
+
+# The error of a session whose stream cannot be decoded again.
+KEPT_INPUT_LOST = "kept input is missing: what was not decoded yet is lost"
+
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -26,9 +28,9 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     needs neither: where there is a ``state``, it is all that its decoder needs.
     """
 
-    number: int
-    kept_bytes: int
-    pcm_bytes: int
+    number: _Count
+    kept_bytes: _Count
+    pcm_bytes: _Count
     state: bytes
 
 
@@ -38,8 +40,8 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ``error`` says what could not be decoded, if anything could not.
     """
 
-    chunk_count: int = 0
-    pcm_bytes: int = 0
+    chunk_count: _Count = 0
+    pcm_bytes: _Count = 0
     streams: tuple[StreamCheckpoint, ...] = ()
     error: str = ""
 
@@ -76,19 +78,16 @@ _decoder = msgspec.msgpack.Decoder(Checkpoint)
 
 
 def encode_record(checkpoint: Checkpoint) -> bytes:
-    payload = _encoder.encode(checkpoint)
-    return _PREFIX.pack(zlib.crc32(payload), len(payload)) + payload
+    return record.encode(_encoder.encode(checkpoint))
 
 
-def decode_record(record: bytes) -> Checkpoint | None:
-    """Return the checkpoint in ``record``, None if it is damaged. Ignore trailing bytes."""
-    if len(record) < _PREFIX.size:
-        return None
-    checksum, length = _PREFIX.unpack_from(record)
-    payload = record[_PREFIX.size : _PREFIX.size + length]
-    if len(payload) != length or zlib.crc32(payload) != checksum:
+def decode_record(data: bytes) -> Checkpoint | None:
+    """Return the checkpoint in the record, None if it is damaged. Ignore trailing bytes."""
+    payload = record.decode(data)
+    if payload is None:
         return None
     try:
-        return _decoder.decode(payload)
-    except msgspec.MsgspecError:
+        with decoding("checkpoint"):
+            return _decoder.decode(payload)
+    except BadObjectError:
         return None

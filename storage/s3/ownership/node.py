@@ -14,17 +14,25 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import uuid_utils.compat
+from msgspec import Meta
 
-from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.errors import (
+    BadObjectError,
+    RecordingNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+    decoding,
+)
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
+from storage.s3.keys import NODES, is_node_id, node_of
 
 logger = logging.getLogger(__name__)
 
-NODES = "_nodes/"
 _RENEWALS_PER_LEASE = 3
 _STOP_SECONDS = 1
 
@@ -33,7 +41,7 @@ class Presence(msgspec.Struct, frozen=True):
     """What a node's object says. ``address`` is the URL at which other nodes reach it."""
 
     address: str
-    expires_at: datetime
+    expires_at: Annotated[datetime, Meta(tz=True)]
 
 
 class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +64,8 @@ class Node:
         self._renewed_at = settings.monotonic()
         self._renewal_task: asyncio.Task[None] | None = None
         self._renewal_lock = asyncio.Lock()
+        # Objects that cannot be read: their bytes, and since when they have not changed.
+        self._unreadable: dict[str, tuple[bytes, float]] = {}
         self.lapse_count = 0  # how often it was overdue, up to the last renewal
         self.node_id = ""
 
@@ -96,21 +106,33 @@ class Node:
         return age_seconds > self._settings.lease_seconds
 
     async def presence(self, node_id: str) -> Presence | None:
-        """Return what a living node says of itself, None if it is dead."""
+        """Return what a living node says of itself, None if it is dead.
+
+        Raises `BadObjectError` while it is not known whether the node lives, because its object
+        cannot be read. A living node replaces it soon.
+        """
         try:
             data = await self._bucket.get(NODES + node_id)
         except RecordingNotFoundError:
+            self._unreadable.pop(node_id, None)
             return None
-        presence = msgspec.json.decode(data, type=Presence)
+        try:
+            presence = _decode(node_id, data)
+        except BadObjectError as error:
+            if self._is_stale(node_id, data):
+                return None
+            self._bucket.skipped.report(NODES + node_id, error)
+            raise
+        self._unreadable.pop(node_id, None)
         return presence if presence.expires_at > self._settings.now() else None
 
     async def dead_nodes(self) -> list[str]:
         """Return the nodes whose lease has expired."""
         found = []
-        for key in await self._bucket.keys(NODES):
-            node_id = key.removeprefix(NODES)
-            if node_id != self.node_id and await self.presence(node_id) is None:
-                found.append(node_id)
+        for node_id in self._bucket.skipped.parsed(await self._bucket.keys(NODES), node_of):
+            with contextlib.suppress(BadObjectError):
+                if node_id != self.node_id and await self.presence(node_id) is None:
+                    found.append(node_id)
         return found
 
     async def remove_node(self, node_id: str) -> None:
@@ -118,6 +140,15 @@ class Node:
         if await self.presence(node_id) is not None:
             return  # it was only slow
         await self._bucket.delete([NODES + node_id])
+
+    def _is_stale(self, node_id: str, data: bytes) -> bool:
+        """Return whether a living node would have replaced ``data`` by now."""
+        now = self._settings.monotonic()
+        last, since = self._unreadable.get(node_id, (None, now))
+        if last != data:
+            since = now
+        self._unreadable[node_id] = data, since
+        return now - since > self._settings.lease_seconds
 
     async def _renewal_loop(self) -> None:
         interval_seconds = self._settings.lease_seconds / _RENEWALS_PER_LEASE
@@ -140,8 +171,8 @@ class Node:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._folder / ".node", os.O_RDWR | os.O_CREAT, 0o666)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            node_id = os.pread(self._lock, 36, 0).decode()
-            if not node_id:
+            node_id = os.pread(self._lock, 36, 0).decode(errors="replace")
+            if not is_node_id(node_id):  # a new folder, or a damaged file
                 node_id = str(uuid_utils.compat.uuid7())
                 os.pwrite(self._lock, node_id.encode(), 0)
         except BlockingIOError as error:
@@ -151,6 +182,11 @@ class Node:
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         return node_id
+
+
+def _decode(node_id: str, data: bytes) -> Presence:
+    with decoding(f"{node_id} does not say until when the node lives"):
+        return msgspec.json.decode(data, type=Presence)
 
 
 def _log_failure(error: Exception, delay_seconds: float) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from storage.s3.client.bucket import Bucket
-from storage.s3.ownership.node import NODES, LeaseSettings, Node
+from storage.s3.keys import NODES
+from storage.s3.ownership.node import LeaseSettings, Node
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""What a recording needs of the machine: durable writes, and the id of its boot."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import msgspec
+
+from storage import files
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@functools.cache
+def boot_id() -> UUID:
+    """Return the id of this boot of the machine, or one of this process if there is none.
+
+    While it is the same, files read as they were written, synced or not.
+    """
+    try:
+        return UUID(_BOOT_ID.read_text().strip())
+    except (OSError, ValueError):
+        return uuid4()
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """How files become durable, and in which boot. Tests replace either.
+
+    ``sync`` makes the content of a descriptor durable, ``sync_folder`` the names in a folder.
+    Both raise ``OSError``.
+    """
+
+    sync: Callable[[int], None] = os.fdatasync
+    sync_folder: Callable[[Path], None] = files.sync_folder
+    boot_id: UUID = msgspec.field(default_factory=boot_id)
