@@ -244,9 +244,18 @@ class Storage(Protocol):
         ...
 
     async def manifests(
-        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        status: Status | None = None,
+        user_id: str | None = None,
+        has_warnings: bool | None = None,
+        limit: int,
+        cursor: str | None = None,
     ) -> Page:
-        """Return sessions that match, newest first, from after ``cursor`` on."""
+        """Return sessions that match, newest first, from after ``cursor`` on.
+
+        ``has_warnings`` goes by the warnings that `progress` knows of an active session.
+        """
         ...
 
     async def audio(self, manifest: Manifest) -> Audio:

@@ -6,16 +6,18 @@ input stream. It is stored as one record of `storage.record`, whose payload is t
 checkpoint as MessagePack.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from storage import record
+from storage import record, warning
 from storage.errors import BadObjectError, decoding
+from storage.warning import SessionWarning
 
-# The error of a session whose stream cannot be decoded again.
-KEPT_INPUT_LOST = "kept input is missing: what was not decoded yet is lost"
+# S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
+MAX_RECORD_BYTES = 1400
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -37,13 +39,16 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """``chunk_count`` chunks received, ``pcm_bytes`` of audio recorded.
 
-    ``error`` says what could not be decoded, if anything could not.
+    ``warnings`` are the first ones of ``warning_count``. ``error`` is what release 0.2.0 wrote in
+    their place; it is read as a warning and always empty otherwise.
     """
 
     chunk_count: _Count = 0
     pcm_bytes: _Count = 0
     streams: tuple[StreamCheckpoint, ...] = ()
     error: str = ""
+    warnings: tuple[SessionWarning, ...] = ()
+    warning_count: int = 0
 
     def stream(self, number: int) -> StreamCheckpoint:
         """Return the open stream of that number; one without anything if there is none."""
@@ -52,25 +57,37 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
                 return stream
         return StreamCheckpoint(number, 0, 0, b"")
 
-    def advanced(
-        self, stream: StreamCheckpoint, *, chunks: int, pcm_bytes: int, error: str = ""
-    ) -> "Checkpoint":
+    def advanced(self, stream: StreamCheckpoint, *, chunks: int, pcm_bytes: int) -> "Checkpoint":
         """Return the checkpoint after ``chunks`` and ``pcm_bytes`` more, all of ``stream``.
 
-        ``stream`` says what it is then. An empty ``error`` leaves the last one.
+        ``stream`` says what it is then.
         """
         if len(self.streams) == 1 and self.streams[0].number == stream.number:
             streams: tuple[StreamCheckpoint, ...] = (stream,)  # nearly every time
         else:
             streams = (*(s for s in self.streams if s.number != stream.number), stream)
         return Checkpoint(
-            self.chunk_count + chunks, self.pcm_bytes + pcm_bytes, streams, error or self.error
+            self.chunk_count + chunks,
+            self.pcm_bytes + pcm_bytes,
+            streams,
+            "",
+            self.warnings,
+            self.warning_count,
         )
 
-    def without(self, number: int, *, error: str = "") -> "Checkpoint":
+    def without(self, number: int) -> "Checkpoint":
         """Return the checkpoint after the stream of that number has ended."""
         streams = tuple(stream for stream in self.streams if stream.number != number)
-        return Checkpoint(self.chunk_count, self.pcm_bytes, streams, error or self.error)
+        return msgspec.structs.replace(self, streams=streams)
+
+    def warned(self, code: str, message: str, *, frame: int) -> "Checkpoint":
+        """Return the checkpoint with one warning more, noticed when there were ``frame`` frames."""
+        new = SessionWarning(code=code, message=message, chunk_count=self.chunk_count, frame=frame)
+        return msgspec.structs.replace(
+            self,
+            warnings=warning.added(self.warnings, new),
+            warning_count=self.warning_count + 1,
+        )
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -78,16 +95,39 @@ _decoder = msgspec.msgpack.Decoder(Checkpoint)
 
 
 def encode_record(checkpoint: Checkpoint) -> bytes:
-    return record.encode(_encoder.encode(checkpoint))
+    """Return the record.
+
+    If it would be longer than `MAX_RECORD_BYTES`, because many streams are open, it has fewer
+    warnings; their count stays.
+    """
+    payload = _encoder.encode(checkpoint)
+    while len(payload) > MAX_RECORD_BYTES - record.PREFIX_BYTES and checkpoint.warnings:
+        checkpoint = msgspec.structs.replace(checkpoint, warnings=checkpoint.warnings[:-1])
+        payload = _encoder.encode(checkpoint)
+    return record.encode(payload)
+
+
+def decode_records(data: bytes) -> Iterator[Checkpoint]:
+    """Yield the checkpoints of consecutive records, up to the first that is damaged."""
+    for payload in record.split(data):
+        if (checkpoint := _decode(payload)) is None:
+            return
+        yield checkpoint
 
 
 def decode_record(data: bytes) -> Checkpoint | None:
     """Return the checkpoint in the record, None if it is damaged. Ignore trailing bytes."""
     payload = record.decode(data)
-    if payload is None:
-        return None
+    return None if payload is None else _decode(payload)
+
+
+def _decode(payload: bytes) -> Checkpoint | None:
     try:
         with decoding("checkpoint"):
-            return _decoder.decode(payload)
+            checkpoint = _decoder.decode(payload)
     except BadObjectError:
         return None
+    if not checkpoint.error:
+        return checkpoint
+    warned = checkpoint.warned("decode_failed", checkpoint.error, frame=0)
+    return msgspec.structs.replace(warned, error="")

@@ -17,6 +17,7 @@ from storage import wav
 from storage.checkpoint import Checkpoint
 from storage.errors import BadObjectError, decoding
 from storage.pcm import PcmFormat
+from storage.warning import SessionWarning
 
 Status = Literal["active", "completed"]
 
@@ -32,7 +33,10 @@ _Count = Annotated[int, Meta(ge=0, le=2**60)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One session. Times are in UTC; ``user_id`` is the name that the client gave."""
+    """One session. Times are in UTC; ``user_id`` is the name that the client gave.
+
+    ``error`` is the message of the last of the ``warnings``.
+    """
 
     version: Annotated[int, Meta(ge=1)] = VERSION
     session_id: str
@@ -49,6 +53,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: _Count = wav.HEADER_BYTES
     container: wav.Container = "RIFF"
     error: str | None = None
+    warnings: tuple[SessionWarning, ...] = ()
+    warning_count: int = 0
     etag: str | None = None
     sha256: str | None = None
 
@@ -60,6 +66,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def pcm_bytes(self) -> int:
         return self.size_bytes - wav.HEADER_BYTES
 
+    @property
+    def has_warnings(self) -> bool:
+        """Return whether something was not recorded. Release 0.2.0 wrote only an ``error``."""
+        return self.warning_count > 0 or self.error is not None
+
+    def matches(
+        self, *, status: Status | None, user_id: str | None, has_warnings: bool | None
+    ) -> bool:
+        """Return whether the session passes the filters of a list; None: any."""
+        return (
+            status in {None, self.status}
+            and user_id in {None, self.user_id}
+            and has_warnings in {None, self.has_warnings}
+        )
+
     def advanced_to(self, checkpoint: Checkpoint) -> "Manifest":
         """Return the manifest with the counts of ``checkpoint``."""
         pcm_bytes = checkpoint.pcm_bytes
@@ -70,7 +91,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             duration_seconds=self.pcm_format.seconds(pcm_bytes),
             size_bytes=wav.HEADER_BYTES + pcm_bytes,
             container=wav.container(pcm_bytes),
-            error=checkpoint.error or None,
+            error=checkpoint.warnings[-1].message if checkpoint.warnings else None,
+            warnings=checkpoint.warnings,
+            warning_count=checkpoint.warning_count,
         )
 
     def completed(self, checkpoint: Checkpoint, at: datetime) -> "Manifest":

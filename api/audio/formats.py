@@ -16,4 +16,11 @@ RAW_KINDS: tuple[str, ...] = get_args(RawKind)
 
 
 class DecodeError(Exception):
-    """The input cannot be decoded; the text says why."""
+    """The input cannot be decoded; the text names the cause and the remedy.
+
+    ``code`` is that of the session's warning (`docs/protocol.md` lists all).
+    """
+
+    def __init__(self, text: str, code: str = "decode_failed") -> None:
+        super().__init__(text)
+        self.code = code

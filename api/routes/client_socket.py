@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import msgspec
 from litestar import WebSocket
 from litestar.types import Receive, Send
 
@@ -14,7 +15,14 @@ from api.clock import Clock
 from api.session.session import Session
 from api.wire.error_answers import error_message
 from api.wire.errors import INTERNAL, to_wire_error
-from api.wire.messages import ControlMessage, ErrorMessage, ServerMessage, SessionInfo, encode
+from api.wire.messages import (
+    ControlMessage,
+    ErrorMessage,
+    ServerMessage,
+    SessionInfo,
+    SessionWarnings,
+    encode,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +52,7 @@ class ClientSocket:
         self.last_received = clock.monotonic()
         self.socket = socket
         self._closed = False
+        self._told_warnings = 0  # how many the client has been told of
         self.is_recording = False  # a chunk is being recorded, which must not be cancelled
         self.is_unresponsive = False
         self._handler = cast("asyncio.Task[None]", asyncio.current_task())
@@ -66,7 +75,7 @@ class ClientSocket:
             self._received.set()
 
     async def send(self, message: ServerMessage) -> None:
-        """Send ``message`` unless the connection is closing.
+        """Send ``message``, with new warnings of the session, unless the connection is closing.
 
         If the client has disconnected, this is not an error, because messages that it sent before
         must still be received.
@@ -74,7 +83,7 @@ class ClientSocket:
         if self._closed:
             return
         try:
-            text = encode(message).decode()
+            text = self._encode(message).decode()
             await self.socket.send({"type": "websocket.send", "bytes": None, "text": text})
         except OSError:  # ASGI servers raise it after a disconnect
             self._closed = True
@@ -97,6 +106,7 @@ class ClientSocket:
             duration_seconds=info.duration_seconds,
             action="close_session",
         )
+        SessionWarnings(info.warnings, info.warning_count).apply_to(message)
         await self._end(message, 1000, message.message)
 
     async def wait_received(self) -> None:
@@ -104,6 +114,17 @@ class ClientSocket:
 
     def error_message(self, error: Exception) -> ErrorMessage:
         return error_message(error, None if self.session is None else self.session.counts())
+
+    def _encode(self, message: ServerMessage) -> bytes:
+        """Encode ``message``; add the session's warnings if the client does not know all."""
+        warnings = None if self.session is None else self.session.warnings
+        if warnings is None or warnings.total == self._told_warnings:
+            return encode(message)
+        self._told_warnings = warnings.total
+        warnings.apply_to(message)
+        encoded = encode(message)
+        message.warnings = message.warning_count = msgspec.UNSET  # the next one may know them
+        return encoded
 
     async def _end(self, message: ServerMessage, code: int, reason: str) -> None:
         try:

@@ -22,7 +22,7 @@ from api.routes.request import Injected
 from api.session.found import Found, Live
 from api.session.registry import Registry
 from api.wire.errors import InvalidParameterError, NodeUnreachableError
-from api.wire.messages import SessionMessage
+from api.wire.messages import SessionMessage, SessionWarnings
 from storage.base import Audio
 from storage.errors import FencedError
 from storage.wav import HEADER_BYTES
@@ -83,19 +83,19 @@ async def _send_audio(
     frames = round(info.duration_seconds * info.sample_rate)
     frame = {"start": 0, "now": frames}.get(begin)
     position = (int(begin) if frame is None else frame) * frame_bytes
-    await connection.send(
-        SessionMessage(
-            message="Listening to session",
-            status=info.status,
-            sample_rate=info.sample_rate,
-            channels=info.channels,
-            format="pcm_s16le",
-            session_id=info.session_id,
-            chunk_count=info.total_chunks,
-            persisted_chunk_count=info.persisted_chunk_count,
-            duration_seconds=info.duration_seconds,
-        )
+    greeting = SessionMessage(
+        message="Listening to session",
+        status=info.status,
+        sample_rate=info.sample_rate,
+        channels=info.channels,
+        format="pcm_s16le",
+        session_id=info.session_id,
+        chunk_count=info.total_chunks,
+        persisted_chunk_count=info.persisted_chunk_count,
+        duration_seconds=info.duration_seconds,
     )
+    SessionWarnings(info.warnings, info.warning_count).apply_to(greeting)
+    await connection.send(greeting)
     if isinstance(found, Live):
         position = await _send_live(connection, found, position, frame_bytes)
         found = await registry.lookup(info.session_id)

@@ -50,6 +50,12 @@ UserId = Annotated[
 StatusFilter = Annotated[
     Status | None, QueryParameter(name="status", description="Only sessions with this status")
 ]
+WarningsFilter = Annotated[
+    bool | None,
+    QueryParameter(
+        name="has_warnings", description="Only sessions with warnings, or only those without"
+    ),
+]
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Sessions per page")]
 Cursor = Annotated[
     str | None,
@@ -151,12 +157,15 @@ class SessionsController(Controller):
         registry: Injected[Registry],
         user_id: UserId = None,
         status: StatusFilter = None,
+        has_warnings: WarningsFilter = None,
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> SessionPage:
         identity = identity_of(request)
         user = user_id if identity.is_admin else effective_user(identity, user_id)
-        return await registry.page(status=status, user_id=user, limit=limit, cursor=cursor)
+        return await registry.page(
+            status=status, user_id=user, has_warnings=has_warnings, limit=limit, cursor=cursor
+        )
 
     @get(
         "/{session_id:str}",

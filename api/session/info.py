@@ -39,4 +39,6 @@ def session_info(
         created_at=manifest.created_at,
         completed_at=manifest.completed_at,
         error=manifest.error,
+        warnings=manifest.warnings,
+        warning_count=manifest.warning_count,
     )

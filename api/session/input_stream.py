@@ -5,7 +5,6 @@ and writes the PCM and the counts through the ledger.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 from api.audio.detection import SIGNATURE_BYTES, begins_file
@@ -18,8 +17,6 @@ from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.pcm import Buffer, PcmFormat
-
-logger = logging.getLogger(__name__)
 
 
 class InputStream:
@@ -86,10 +83,12 @@ class InputStream:
         async with self._lock:
             if self._has_ended:
                 raise SessionCompletedError(self._ledger.session_id)
+            has_failed = self._decoder.has_failed
             try:
                 await self._record(chunk)
             except DecodeError as error:
-                await self._ledger.fail(self.number, self._decoder.saved_state, error)
+                if not has_failed:
+                    await self._ledger.fail(self.number, self._decoder.saved_state, error)
                 raise
 
     async def end(self) -> None:
@@ -140,12 +139,6 @@ class InputStream:
         try:
             await self._write(await self._rest())
         except DecodeError as error:
-            logger.warning(
-                "%s: failed to decode the end of an input stream: stream=%d error=%s",
-                self._ledger.session_id,
-                self.number,
-                error,
-            )
             damage = error
         await self._ledger.remove_stream(self.number, damage)
 

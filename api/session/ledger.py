@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
-from api.wire.messages import SessionCounts
+from api.audio.formats import DecodeError
+from api.wire.messages import SessionCounts, SessionWarnings
 from storage.base import Recording
-from storage.checkpoint import StreamCheckpoint
+from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
@@ -25,9 +26,6 @@ WRITE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=4.0, retries=8)
 
 # Larger writes run in a thread: the kernel blocks a writer that is faster than the disk.
 _LARGE_BYTES = 256 * 1024
-
-# The error is text from ffmpeg of any length; a checkpoint has a fixed size.
-_MAX_ERROR_BYTES = 200
 
 T = TypeVar("T")
 
@@ -53,6 +51,7 @@ class Ledger:
         self._appended = appended
         self._backoff = backoff
         self._bytes_per_second = recording.manifest.pcm_format.bytes_per_second
+        self._frame_bytes = recording.manifest.pcm_format.frame_bytes
         self._failure: StorageUnavailableError | None = None
         self._writing = asyncio.Lock()  # held during writes with retries
 
@@ -65,6 +64,12 @@ class Ledger:
             self._recording.persisted.chunk_count,
             checkpoint.pcm_bytes / self._bytes_per_second,
         )
+
+    @property
+    def warnings(self) -> SessionWarnings:
+        """Return the warnings of the session."""
+        checkpoint = self._recording.checkpoint
+        return SessionWarnings(checkpoint.warnings, checkpoint.warning_count)
 
     @property
     def last_stream_number(self) -> int:
@@ -89,7 +94,6 @@ class Ledger:
         chunks: int = 0,
         kept_bytes: int = 0,
         ahead_bytes: int = 0,
-        error: str = "",
     ) -> None:
         """Append ``pcm`` of stream ``number`` and its counts, without retries.
 
@@ -105,13 +109,11 @@ class Ledger:
             before = last.stream(number)
             kept_bytes += before.kept_bytes
             stream = StreamCheckpoint(number, kept_bytes, before.pcm_bytes + pcm_bytes, b"")
-        self._recording.append(
-            pcm, last.advanced(stream, chunks=chunks, pcm_bytes=pcm_bytes, error=error)
-        )
+        self._recording.append(pcm, last.advanced(stream, chunks=chunks, pcm_bytes=pcm_bytes))
         self._appended()
 
     async def append_persistently(
-        self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0, error: str = ""
+        self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0
     ) -> None:
         """Append PCM of any size; retry while the storage fails.
 
@@ -122,9 +124,9 @@ class Ledger:
         async def append() -> None:
             if is_large:
                 await _in_thread(self._recording.write_ahead, pcm)
-                self.append(number, b"", state, chunks=chunks, ahead_bytes=len(pcm), error=error)
+                self.append(number, b"", state, chunks=chunks, ahead_bytes=len(pcm))
             else:
-                self.append(number, pcm, state, chunks=chunks, error=error)
+                self.append(number, pcm, state, chunks=chunks)
 
         await self._retry(append)
 
@@ -144,28 +146,54 @@ class Ledger:
 
         await self._retry(keep_input)
 
-    async def fail(self, number: int, state: bytes, error: Exception) -> None:
+    async def fail(self, number: int, state: bytes, error: DecodeError) -> None:
         """Record that the stream cannot be decoded; its decoder stays in ``state``."""
-        await self.append_persistently(number, b"", state, error=_text(error))
+        failed = StreamCheckpoint(number, 0, 0, state)
+        await self._change(
+            lambda last: last.advanced(failed, chunks=0, pcm_bytes=0), error.code, str(error)
+        )
         self._recording.drop_input(number)
 
-    async def remove_stream(self, number: int, error: Exception | None) -> None:
+    async def remove_stream(self, number: int, error: DecodeError | None) -> None:
         """Record that the stream has ended, with ``error`` if some of it could not be decoded."""
-        text = "" if error is None else _text(error)
         last = self._recording.checkpoint
-        if last.without(number, error=text) == last:
+        if error is not None:
+            await self._change(lambda last: last.without(number), error.code, str(error))
+        elif last.without(number) != last:
+            await self._change(lambda last: last.without(number))
+        else:
             return
-
-        async def remove_stream() -> None:
-            self._recording.append(b"", self._recording.checkpoint.without(number, error=text))
-            self._appended()
-
-        await self._retry(remove_stream)
         self._recording.drop_input(number)
+
+    async def warn(self, code: str, message: str) -> None:
+        """Record what could not be recorded, and why.
+
+        Raises `StorageUnavailableError` after the last retry.
+        """
+        await self._change(lambda last: last, code, message)
 
     async def complete(self, at: datetime) -> Manifest:
         """Complete the recording at time ``at``; retry while the storage fails."""
         return await self._retry(lambda: self._recording.complete(at))
+
+    async def _change(
+        self, change: Callable[[Checkpoint], Checkpoint], code: str = "", message: str = ""
+    ) -> None:
+        """Write what ``change`` makes of the last checkpoint, with a warning if it has a code."""
+        if code:
+            logger.warning(
+                "%s: audio was not recorded: code=%s reason=%s", self.session_id, code, message
+            )
+
+        async def write() -> None:
+            checkpoint = change(self._recording.checkpoint)
+            if code:
+                frame = checkpoint.pcm_bytes // self._frame_bytes
+                checkpoint = checkpoint.warned(code, message, frame=frame)
+            self._recording.append(b"", checkpoint)
+            self._appended()
+
+        await self._retry(write)
 
     async def _retry(self, action: Callable[[], Awaitable[T]]) -> T:
         async with self._writing:
@@ -192,10 +220,6 @@ class Ledger:
         logger.warning(
             "%s: storage failed, retrying in %.2f s: %s", self.session_id, delay_seconds, error
         )
-
-
-def _text(error: Exception) -> str:
-    return str(error).encode()[:_MAX_ERROR_BYTES].decode(errors="ignore")
 
 
 async def _in_thread(write: Callable[..., None], *arguments: object) -> None:

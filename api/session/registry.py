@@ -129,7 +129,13 @@ class Registry:
         return await asyncio.shield(task)
 
     async def page(
-        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        status: Status | None = None,
+        user_id: str | None = None,
+        has_warnings: bool | None = None,
+        limit: int,
+        cursor: str | None = None,
     ) -> SessionPage:
         """Return one page of sessions, newest first.
 
@@ -138,7 +144,11 @@ class Registry:
         if cursor is not None and not is_session_id(cursor):
             raise InvalidParameterError("cursor")
         page = await self._storage.manifests(
-            status=status, user_id=user_id, limit=limit, cursor=cursor
+            status=status,
+            user_id=user_id,
+            has_warnings=has_warnings,
+            limit=limit,
+            cursor=cursor,
         )
         at_once = asyncio.Semaphore(_INFOS_AT_ONCE)
 

@@ -35,7 +35,7 @@ from api.wire.errors import (
     SessionCompletedError,
     SessionDeletedError,
 )
-from api.wire.messages import SessionCounts, SessionInfo
+from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
 from storage.base import Recording
 from storage.retry import Backoff
 
@@ -69,6 +69,7 @@ class Session:
             backoff=backoff,
         )
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
+        self.warn = self._ledger.warn
         self._core: SessionCore[Connection] = SessionCore(
             session_id,
             limits,
@@ -81,6 +82,7 @@ class Session:
         self._clock = clock
         self._on_gone = gone
         self._streams: dict[int, InputStream] = {}  # the streams that have not ended, by number
+        self._had_input = False  # a stream that has ended had any bytes
         self._end: asyncio.Task[SessionInfo | None] | None = None
         recording.watch(self._give_up)
 
@@ -91,6 +93,11 @@ class Session:
     @property
     def connections(self) -> list[Connection]:
         return list(self._core.streams)
+
+    @property
+    def warnings(self) -> SessionWarnings:
+        """Return what could not be recorded so far."""
+        return self._ledger.warnings
 
     def info(self) -> SessionInfo:
         """Return the current information about the session."""
@@ -238,6 +245,7 @@ class Session:
         except Exception as error:
             self._give_up(error)
             raise
+        self._had_input |= stream.has_input
         self._streams.pop(number, None)
 
     async def _end_once(
@@ -252,6 +260,7 @@ class Session:
         try:
             while self._streams:  # a chunk that is being recorded may open one more
                 await self._end_stream(min(self._streams))
+            await self._warn_if_empty()
             manifest = await self._ledger.complete(self._clock.now())
         except Exception as error:
             await self._release(error)
@@ -260,6 +269,11 @@ class Session:
         await self._notify_connections(lambda connection: connection.end_completed(info))
         self._leave(SessionState.COMPLETED)
         return info
+
+    async def _warn_if_empty(self) -> None:
+        """Warn if there was input, nothing was recorded, and no other warning says so."""
+        if self._had_input and not self.recording.checkpoint.pcm_bytes and not self.warnings.total:
+            await self.warn("no_audio", "the input has no audio: less than one frame, or a header")
 
     async def _release(self, error: Exception | None) -> None:
         try:

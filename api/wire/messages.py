@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
+from storage.warning import SessionWarning
 
 # `error` is the status of an error message, not of the session.
 MessageStatus = Literal["active", "completed", "error"]
@@ -34,6 +35,10 @@ PersistedChunkCount = Annotated[
     int, Meta(description="Chunks that are persisted and survive the loss of the node", ge=0)
 ]
 DurationSeconds = Annotated[float, Meta(description="Audio recorded so far", ge=0)]
+
+WarningCount = Annotated[
+    int, Meta(description="Warnings of the session; `warnings` has the first ones", ge=0)
+]
 
 # Control characters only: regular expressions in JSON schemas have no class for "printable".
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -59,6 +64,11 @@ class ServerMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
     status: MessageStatus
     persisted_chunk_count: PersistedChunkCount = 0
     duration_seconds: DurationSeconds = 0.0
+    warnings: Annotated[
+        tuple[SessionWarning, ...] | msgspec.UnsetType,
+        Meta(description="What could not be recorded; only in messages after it has changed"),
+    ] = msgspec.UNSET
+    warning_count: WarningCount | msgspec.UnsetType = msgspec.UNSET
 
 
 class SessionCounts(NamedTuple):
@@ -75,6 +85,18 @@ class SessionCounts(NamedTuple):
         message.chunk_count = self.chunk_count
         message.persisted_chunk_count = self.persisted_chunk_count
         message.duration_seconds = self.duration_seconds
+
+
+class SessionWarnings(NamedTuple):
+    """The warnings of a session: the first ones, and how many there are."""
+
+    first: tuple[SessionWarning, ...]
+    total: int
+
+    def apply_to(self, message: ServerMessage) -> None:
+        """Set the fields in ``message``, if there are warnings."""
+        if self.total:
+            message.warnings, message.warning_count = self
 
 
 class SessionMessage(ServerMessage, tag="session"):
@@ -146,9 +168,13 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     connections: Annotated[int, Meta(description="Clients that are connected and send audio")]
     created_at: datetime
     completed_at: datetime | None = None
-    error: Annotated[str | None, Meta(description="Last decode error; null if there was none")] = (
-        None
-    )
+    error: Annotated[
+        str | None, Meta(description="Message of the last warning; null if there is none")
+    ] = None
+    warnings: Annotated[
+        tuple[SessionWarning, ...], Meta(description="What could not be recorded")
+    ] = ()
+    warning_count: WarningCount = 0
 
 
 class CreatedSession(msgspec.Struct, kw_only=True):

@@ -92,9 +92,17 @@ class LocalStorage:
         return await asyncio.to_thread(self._manifest, session_id)
 
     async def manifests(
-        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        status: Status | None = None,
+        user_id: str | None = None,
+        has_warnings: bool | None = None,
+        limit: int,
+        cursor: str | None = None,
     ) -> Page:
-        return await asyncio.to_thread(self._page, status, user_id, limit, cursor)
+        return await asyncio.to_thread(
+            self._page, status, user_id, limit, cursor, has_warnings=has_warnings
+        )
 
     async def audio(self, manifest: Manifest) -> VolumeAudio:
         return await asyncio.to_thread(self._audio, manifest)
@@ -239,7 +247,13 @@ class LocalStorage:
             raise
 
     def _page(
-        self, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+        self,
+        status: Status | None,
+        user_id: str | None,
+        limit: int,
+        cursor: str | None,
+        *,
+        has_warnings: bool | None,
     ) -> Page:
         # Ids are UUIDs of version 7: their order is the order of creation.
         found = sorted(
@@ -252,6 +266,8 @@ class LocalStorage:
                 continue
             try:
                 manifest = self._manifest(session_id)
+                if has_warnings is not None and manifest.status == "active":
+                    manifest = manifest.advanced_to(self._progress(manifest).checkpoint)
             except RecordingNotFoundError:
                 continue  # deleted meanwhile
             except BadObjectError as error:
@@ -260,7 +276,7 @@ class LocalStorage:
             except StorageUnavailableError:
                 logger.exception("left out of the list: %s", session_id)
                 continue
-            if status not in {None, manifest.status} or user_id not in {None, manifest.user_id}:
+            if not manifest.matches(status=status, user_id=user_id, has_warnings=has_warnings):
                 continue
             if len(page) == limit:
                 return Page(page, next_cursor=page[-1].session_id)

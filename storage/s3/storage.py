@@ -28,7 +28,7 @@ from storage.s3.ownership.lease import (
 )
 from storage.s3.ownership.node import LeaseSettings, Node
 from storage.s3.reading.audio import CompletedAudio
-from storage.s3.reading.listing import read_manifest, read_page
+from storage.s3.reading.listing import read_checkpoint, read_manifest, read_page
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.recording import S3Recording, UploadSettings
@@ -145,18 +145,28 @@ class S3Storage:
         return await living_owner(self._bucket, SessionKeys.of(manifest), self._node)
 
     async def progress(self, manifest: Manifest) -> Progress:
-        segments = SegmentLog(self._bucket, SessionKeys.of(manifest), manifest.pcm_format)
-        persisted = await segments.load()
+        persisted = await read_checkpoint(self._bucket, manifest)
         return Progress(persisted, persisted)
 
     async def manifest(self, session_id: UUID) -> Manifest:
         return await read_manifest(self._bucket, session_id)
 
     async def manifests(
-        self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        status: Status | None = None,
+        user_id: str | None = None,
+        has_warnings: bool | None = None,
+        limit: int,
+        cursor: str | None = None,
     ) -> Page:
         return await read_page(
-            self._bucket, status=status, user_id=user_id, limit=limit, cursor=cursor
+            self._bucket,
+            status=status,
+            user_id=user_id,
+            has_warnings=has_warnings,
+            limit=limit,
+            cursor=cursor,
         )
 
     async def audio(self, manifest: Manifest) -> CompletedAudio | GrowingAudio:

@@ -10,10 +10,17 @@ from uuid import UUID
 import msgspec
 
 from storage import wav
-from storage.checkpoint import KEPT_INPUT_LOST, Checkpoint
+from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest
 from storage.volume.checkpoint_file import SavedCheckpoints, read_checkpoints
 from storage.volume.paths import SessionPaths
+from storage.warning import (
+    CHECKPOINT_DAMAGED,
+    KEPT_INPUT_LOST,
+    KEPT_INPUT_MESSAGE,
+    PERSISTED_AUDIO_LOST,
+    UNPERSISTED_AUDIO_LOST,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +40,7 @@ def recover(paths: SessionPaths, manifest: Manifest, boot_id: UUID) -> Recovered
     """Return the last checkpoint that counts. Block.
 
     That is the last one written, if it was written in this boot of the machine. After a loss of
-    power or a failed sync it is the last one persisted. Its ``error`` says what is missing.
+    power or a failed sync it is the last one persisted. Its warnings say what is missing.
     """
     saved = read_checkpoints(paths.checkpoint)
     written, persisted = saved.written, saved.persisted
@@ -47,15 +54,22 @@ def recover(paths: SessionPaths, manifest: Manifest, boot_id: UUID) -> Recovered
     if not is_whole:
         persisted = _as_held(persisted, paths, manifest)
     elif _counted_more(saved, paths):
-        persisted = msgspec.structs.replace(persisted, error=_unpersisted_lost(persisted))
+        persisted = _with_warning(persisted, manifest, UNPERSISTED_AUDIO_LOST, _lost(persisted))
     return Recovered(persisted, persisted, is_whole)
 
 
-def _unpersisted_lost(persisted: Checkpoint) -> str:
+def _lost(persisted: Checkpoint) -> str:
     return (
         f"the machine lost power or its disk failed: chunks from number "
         f"{persisted.chunk_count + 1} on were not persisted and had to be sent again"
     )
+
+
+def _with_warning(
+    checkpoint: Checkpoint, manifest: Manifest, code: str, message: str
+) -> Checkpoint:
+    logger.error("%s: audio was not recorded: code=%s %s", manifest.session_id, code, message)
+    return checkpoint.warned(code, message, frame=manifest.pcm_format.frames(checkpoint.pcm_bytes))
 
 
 def _counted_more(saved: SavedCheckpoints, paths: SessionPaths) -> bool:
@@ -68,10 +82,11 @@ def _counted_more(saved: SavedCheckpoints, paths: SessionPaths) -> bool:
 
 def _by_length(paths: SessionPaths, manifest: Manifest) -> Recovered:
     """Keep all audio: the state was removed or damaged, or only the audio was restored."""
-    logger.error("%s: no checkpoint, going by the length of the audio", manifest.session_id)
     pcm_bytes = _held_pcm_bytes(paths, manifest)
-    error = "the checkpoint was damaged: the chunks of the audio up to there are not counted"
-    checkpoint = Checkpoint(0, pcm_bytes, error=error if pcm_bytes else "")
+    checkpoint = Checkpoint(0, pcm_bytes)
+    if pcm_bytes:
+        message = "the checkpoint was damaged: the chunks of the audio up to here are not counted"
+        checkpoint = _with_warning(checkpoint, manifest, CHECKPOINT_DAMAGED, message)
     return Recovered(checkpoint, checkpoint, is_whole=False)
 
 
@@ -87,20 +102,18 @@ def _is_held(checkpoint: Checkpoint, paths: SessionPaths, manifest: Manifest) ->
 
 def _as_held(checkpoint: Checkpoint, paths: SessionPaths, manifest: Manifest) -> Checkpoint:
     """Return the checkpoint of what is left of the audio and of the streams."""
-    errors = []
     held_bytes = manifest.pcm_format.whole_frames(checkpoint.pcm_bytes)
     held_bytes = min(held_bytes, _held_pcm_bytes(paths, manifest))
+    held = msgspec.structs.replace(checkpoint, pcm_bytes=held_bytes)
     if missing_bytes := checkpoint.pcm_bytes - held_bytes:
         seconds = manifest.pcm_format.seconds(missing_bytes)
-        errors.append(f"{seconds:.3f} s of persisted audio are missing before this point")
-    streams = []
+        message = f"{seconds:.3f} s of persisted audio in front of this point are missing"
+        held = _with_warning(held, manifest, PERSISTED_AUDIO_LOST, message)
     for stream in checkpoint.streams:
-        if _size_bytes(paths.input(stream.number)) >= stream.kept_bytes:
-            streams.append(stream)
-        else:
-            errors.append(KEPT_INPUT_LOST)
-    logger.error("%s: %s", manifest.session_id, "; ".join(errors))
-    return Checkpoint(checkpoint.chunk_count, held_bytes, tuple(streams), errors[0])
+        if _size_bytes(paths.input(stream.number)) < stream.kept_bytes:
+            held = held.without(stream.number)
+            held = _with_warning(held, manifest, KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE)
+    return held
 
 
 def _held_pcm_bytes(paths: SessionPaths, manifest: Manifest) -> int:

@@ -8,14 +8,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.checkpoint import Checkpoint, StreamCheckpoint, decode_record, encode_record
+from storage.checkpoint import (
+    MAX_RECORD_BYTES,
+    Checkpoint,
+    StreamCheckpoint,
+    decode_record,
+    decode_records,
+    encode_record,
+)
+from storage.warning import SessionWarning
 from tests.damage import bit_flips
 
 counts = st.integers(0, 2**63 - 1)
 streams = st.builds(StreamCheckpoint, counts, counts, counts, st.binary(max_size=40))
-checkpoints = st.builds(
-    Checkpoint, counts, counts, st.lists(streams, max_size=6).map(tuple), st.text(max_size=40)
+warnings = st.builds(
+    SessionWarning,
+    code=st.text(max_size=20),
+    message=st.text(max_size=40),
+    chunk_count=counts,
+    frame=counts,
 )
+checkpoints = st.builds(
+    Checkpoint,
+    counts,
+    counts,
+    st.lists(streams, max_size=6).map(tuple),
+    warnings=st.lists(warnings, max_size=3).map(tuple),
+    warning_count=counts,
+)
+
+
+def record_of(payload: bytes) -> bytes:
+    return zlib.crc32(payload).to_bytes(4, "little") + len(payload).to_bytes(4, "little") + payload
 
 
 @given(checkpoints, st.binary(max_size=100))
@@ -44,7 +68,9 @@ def test_zeros_are_not_a_record() -> None:
 
 def test_damaged_bytes_are_no_record() -> None:
     record = encode_record(
-        Checkpoint(3, 64000, (StreamCheckpoint(1, 5000, 64000, b""),), error="not decoded")
+        Checkpoint(3, 64000, (StreamCheckpoint(1, 5000, 64000, b""),)).warned(
+            "decode_failed", "no frames", frame=32000
+        )
     )
     assert not any(decode_record(data) for data in bit_flips(record))
     assert not any(decode_record(record[:length]) for length in range(len(record)))
@@ -64,3 +90,51 @@ def test_damaged_bytes_are_no_record() -> None:
 )
 def test_other_payloads_with_a_right_checksum_are_no_record(payload: bytes) -> None:
     assert decode_record(struct.pack("<II", zlib.crc32(payload), len(payload)) + payload) is None
+
+
+@given(st.lists(checkpoints, max_size=4))
+def test_consecutive_records_are_decoded_up_to_the_first_damaged_one(
+    written: list[Checkpoint],
+) -> None:
+    records = b"".join(map(encode_record, written))
+    assert list(decode_records(records)) == written
+    assert list(decode_records(records + encode_record(Checkpoint())[:-1])) == written
+
+
+def test_a_record_of_the_first_release_is_read_and_its_error_is_a_warning() -> None:
+    without = msgspec.msgpack.encode((3, 64000, ((1, 5, 0, b""),), ""))
+    stream = StreamCheckpoint(1, 5, 0, b"")
+    assert decode_record(record_of(without)) == Checkpoint(3, 64000, (stream,))
+    old = record_of(msgspec.msgpack.encode((3, 64000, (), "no frames")))
+    (checkpoint, following) = decode_records(old + encode_record(Checkpoint(4)))
+    assert (checkpoint.error, checkpoint.warning_count) == ("", 1)
+    assert [each.message for each in checkpoint.warnings] == ["no frames"]
+    assert following == Checkpoint(4)
+
+
+def test_a_release_without_warnings_can_read_a_record_with_them() -> None:
+    checkpoint = Checkpoint(3, 64000).warned("decode_failed", "no frames", frame=32000)
+    fields = msgspec.msgpack.decode(encode_record(checkpoint)[8:])
+    assert fields[:4] == [3, 64000, [], ""]
+
+
+def test_a_warning_has_its_place_in_the_input_and_in_the_recording() -> None:
+    checkpoint = Checkpoint(3, 64000).warned("decode_failed", "no frames", frame=32000)
+    (warning,) = checkpoint.warnings
+    assert (warning.chunk_count, warning.frame) == (3, 32000)
+    assert (warning.code, warning.message) == ("decode_failed", "no frames")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefg"), st.text(max_size=200)), max_size=40))
+def test_however_many_warnings_there_are_a_record_is_bounded_and_counts_them(
+    noticed: list[tuple[str, str]],
+) -> None:
+    many = tuple(StreamCheckpoint(n, 2**40, 2**40, bytes(24)) for n in range(20))
+    checkpoint = Checkpoint(2**40, 2**40, many)
+    for code, message in noticed:
+        checkpoint = checkpoint.warned(code, message, frame=2**40)
+    record = encode_record(checkpoint)
+    assert len(record) <= MAX_RECORD_BYTES
+    decoded = decode_record(record)
+    assert decoded is not None
+    assert (decoded.warning_count, decoded.streams) == (len(noticed), many)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -154,8 +155,8 @@ async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) 
     recording = await storage.create(new_manifest())
     append(recording, pcm(16000))
     append(recording, pcm(8000))
-    last = recording.checkpoint
-    recording.append(b"", msgspec.structs.replace(last, error="decode error"))
+    warned = recording.checkpoint.warned("decode_failed", "no frames", frame=24000)
+    recording.append(b"", warned)
     await recording.complete(LATER)
     manifest = await storage.manifest(id_of(recording))
     assert manifest.status == "completed"
@@ -165,7 +166,8 @@ async def test_completing_writes_the_counts_into_the_manifest(storage: Storage) 
     assert manifest.duration_seconds == 1.5
     assert manifest.size_bytes == 80 + 48000
     assert manifest.container == "RIFF"
-    assert manifest.error == "decode error"
+    assert (manifest.error, manifest.warning_count) == ("no frames", 1)
+    assert manifest.warnings == warned.warnings
 
 
 async def test_completed_audio_equals_the_recorded_audio(storage: Storage) -> None:
@@ -217,6 +219,37 @@ async def test_appended_audio_survives_a_crash_of_the_writer(
     audio = await taken_over.audio()
     assert await content(audio, 80) == pcm(100)
     await successor.stop()
+
+
+async def test_warnings_survive_a_crash_of_the_writer(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    warned = recording.checkpoint.warned("decode_failed", "no frames", frame=100)
+    recording.append(b"", warned)
+    successor = await crash(storage, recording, open_storage)
+    taken_over = await opened(successor, recording)
+    assert taken_over.checkpoint.warnings == warned.warnings
+    assert (await taken_over.complete(LATER)).warning_count == 1
+    await successor.stop()
+
+
+async def test_a_persisted_warning_reaches_readers_and_the_next_writer(
+    storage: Storage,
+) -> None:
+    recording = await storage.create(new_manifest())
+    append(recording, pcm(100))
+    await recording.flush()
+    warned = recording.checkpoint.warned("decode_failed", "no frames", frame=100)
+    recording.append(b"", warned)
+    await recording.flush()
+    progress = await storage.progress(recording.manifest)
+    assert progress.persisted.warnings == warned.warnings
+    await recording.release()
+    assert (await opened(storage, recording)).checkpoint.warnings == warned.warnings
 
 
 async def test_kept_input_is_read_back_up_to_the_checkpoint(
@@ -273,6 +306,26 @@ async def test_manifests_are_filtered_by_status_and_user(storage: Storage) -> No
     assert await found("completed", None) == [done.manifest.session_id]
     assert await found(None, "ours") == [done.manifest.session_id, ours.manifest.session_id]
     assert await found("active", "ours") == [ours.manifest.session_id]
+
+
+async def test_manifests_are_filtered_by_warnings_also_of_active_sessions(
+    storage: Storage,
+) -> None:
+    clean, warned, growing = [await storage.create(new_manifest()) for _ in range(3)]
+    for recording in (warned, growing):
+        recording.append(b"", recording.checkpoint.warned("decode_failed", "no frames", frame=0))
+    await growing.flush()
+    await warned.complete(LATER)
+
+    async def found(**filters: Any) -> list[str]:
+        page = await storage.manifests(limit=10, **filters)
+        return [manifest.session_id for manifest in page.manifests]
+
+    ids = [each.manifest.session_id for each in (clean, warned, growing)]
+    assert await found(has_warnings=True) == [ids[2], ids[1]]
+    assert await found(has_warnings=True, status="active") == [ids[2]]
+    assert await found(has_warnings=False) == [ids[0]]
+    assert await found() == ids[::-1]
 
 
 @pytest.mark.parametrize("channels", [1, 2])

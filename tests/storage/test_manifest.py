@@ -76,6 +76,28 @@ def test_a_manifest_without_a_version_is_of_the_first() -> None:
     assert manifests.decode(json.dumps(fields).encode(), SESSION).version == 1
 
 
+def test_a_manifest_without_warnings_reads_as_one_that_has_none() -> None:
+    fields = json.loads(manifests.encode(ACTIVE))
+    del fields["warnings"], fields["warning_count"]
+    manifest = manifests.decode(json.dumps(fields).encode(), SESSION)
+    assert (manifest.warnings, manifest.warning_count) == ((), 0)
+
+
+def test_a_manifest_has_the_warnings_of_the_checkpoint_and_the_last_one_as_its_error() -> None:
+    checkpoint = Checkpoint(3, 64000)
+    for message in ("no frames", "no audio"):
+        checkpoint = checkpoint.warned("decode_failed", message, frame=32000)
+    manifest = ACTIVE.completed(checkpoint, datetime(2026, 1, 2, tzinfo=UTC))
+    assert manifests.decode(manifests.encode(manifest), SESSION) == manifest
+    assert manifest.warnings == checkpoint.warnings
+    assert (manifest.error, manifest.warning_count) == ("no audio", 2)
+
+
+def test_a_manifest_with_only_an_error_as_the_first_release_wrote_it_has_warnings() -> None:
+    assert new_manifest(error="no frames").has_warnings
+    assert not new_manifest().has_warnings
+
+
 def test_a_manifest_of_a_newer_version_is_refused_whatever_else_it_has() -> None:
     newer = json.dumps({"version": manifests.VERSION + 1, "sessions": []}).encode()
     with pytest.raises(BadObjectError, match="version 2: this release reads up to 1"):

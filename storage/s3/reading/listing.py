@@ -2,20 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 from storage import manifest as manifests
 from storage.base import Page
+from storage.checkpoint import Checkpoint
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageError
 from storage.manifest import Manifest, Status
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
+from storage.s3.writing.segment_log import SegmentLog
 
 logger = logging.getLogger(__name__)
 
 _CONCURRENT_READS = 20
+
+Read = Callable[[Bucket, UUID], Awaitable[Manifest]]
 
 
 async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
@@ -23,13 +27,25 @@ async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
     return manifests.decode(await bucket.get(SessionKeys(session_id).manifest), session_id)
 
 
+async def read_checkpoint(bucket: Bucket, manifest: Manifest) -> Checkpoint:
+    """Return how far an active session got: the checkpoint of its last segment."""
+    return await SegmentLog(bucket, SessionKeys.of(manifest), manifest.pcm_format).load()
+
+
 async def read_page(
-    bucket: Bucket, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
+    bucket: Bucket,
+    *,
+    status: Status | None,
+    user_id: str | None,
+    has_warnings: bool | None,
+    limit: int,
+    cursor: str | None,
 ) -> Page:
     """Return sessions that match, newest first, from after ``cursor`` on."""
+    read = read_manifest if has_warnings is None else _read_advanced
     page: list[Manifest] = []
-    async for manifest in _candidates(bucket, status, user_id, cursor):
-        if status not in {None, manifest.status} or user_id not in {None, manifest.user_id}:
+    async for manifest in _candidates(bucket, read, status, user_id, cursor):
+        if not manifest.matches(status=status, user_id=user_id, has_warnings=has_warnings):
             continue
         if len(page) == limit:
             return Page(page, next_cursor=page[-1].session_id)
@@ -38,29 +54,37 @@ async def read_page(
 
 
 async def _candidates(
-    bucket: Bucket, status: Status | None, user_id: str | None, cursor: str | None
+    bucket: Bucket, read: Read, status: Status | None, user_id: str | None, cursor: str | None
 ) -> AsyncIterator[Manifest]:
     """Yield manifests from the shortest part of the index that has all matches."""
     if status == "active":
         listed = bucket.skipped.parsed(await bucket.keys(keys.ACTIVE), keys.session_of)
         found = sorted(listed, reverse=True)
         wanted = [key for key in found if cursor is None or str(key) < cursor]
-        async for manifest in _read_all(bucket, wanted):
+        async for manifest in _read_all(bucket, read, wanted):
             yield manifest
         return
     prefix = keys.BY_TIME if user_id is None else keys.by_user(user_id)
     after = "" if cursor is None else prefix + keys.index_entry(UUID(cursor))
     async for page in bucket.pages(prefix, start_after=after):
         found = bucket.skipped.parsed((entry.key for entry in page), keys.session_of)
-        async for manifest in _read_all(bucket, found):
+        async for manifest in _read_all(bucket, read, found):
             yield manifest
 
 
-async def _read_all(bucket: Bucket, session_ids: list[UUID]) -> AsyncIterator[Manifest]:
+async def _read_advanced(bucket: Bucket, session_id: UUID) -> Manifest:
+    """Read a manifest; that of an active session gets the warnings that it does not have yet."""
+    manifest = await read_manifest(bucket, session_id)
+    if manifest.status == "completed":
+        return manifest
+    return manifest.advanced_to(await read_checkpoint(bucket, manifest))
+
+
+async def _read_all(bucket: Bucket, read: Read, session_ids: list[UUID]) -> AsyncIterator[Manifest]:
     for start in range(0, len(session_ids), _CONCURRENT_READS):
         batch = session_ids[start : start + _CONCURRENT_READS]
         found = await asyncio.gather(
-            *(read_manifest(bucket, session_id) for session_id in batch), return_exceptions=True
+            *(read(bucket, session_id) for session_id in batch), return_exceptions=True
         )
         for session_id, manifest in zip(batch, found, strict=True):
             if isinstance(manifest, Manifest):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from storage.checkpoint import KEPT_INPUT_LOST, Checkpoint, StreamCheckpoint
+from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
@@ -11,6 +11,7 @@ from storage.s3.writing.final_file import uploaded_pcm
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
+from storage.warning import KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ async def restore_spool(
     for stream in persisted.streams:
         if not await _restore_input(bucket, spool, segments.keys, stream):
             logger.error("%s is not whole", segments.keys.input_of(stream.number))
-            checkpoint = checkpoint.without(stream.number, error=KEPT_INPUT_LOST)
+            frame = segments.pcm_format.frames(checkpoint.pcm_bytes)
+            checkpoint = checkpoint.without(stream.number)
+            checkpoint = checkpoint.warned(KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE, frame=frame)
     await asyncio.to_thread(spool.end_restore, checkpoint)
 
 

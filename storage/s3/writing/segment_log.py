@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import uuid_utils.compat
 
 from storage import wav
-from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.checkpoint import MAX_RECORD_BYTES, Checkpoint, decode_record, encode_record
 from storage.errors import (
     BadObjectError,
     FencedError,
@@ -27,8 +27,6 @@ from storage.s3.keys import SessionKeys, segment_sequence
 from storage.s3.ownership.lease import Lease
 from storage.s3.writing.segment import SEGMENT_HEADER_BYTES, Segment
 
-# S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
-_MAX_RECORD_BYTES = 1400
 _CHECKPOINT = "checkpoint"
 _EPOCH = "epoch"
 _COMPLETED_AT = "completed-at"
@@ -50,7 +48,7 @@ class SegmentLog:
         self._lease = lease  # None if it is only read
         self.last_epoch = 0  # of the writer of the last segment found; 0 if there is none
         self.completed_at: datetime | None = None  # set if the last segment completes the session
-        self._pcm_format = pcm_format
+        self.pcm_format = pcm_format
         self._segment_ends = array("Q")  # where each segment's PCM ends, in bytes of the recording
         self._write_id = str(uuid_utils.compat.uuid7())
 
@@ -65,7 +63,7 @@ class SegmentLog:
             pcm_bytes = sizes[key] - SEGMENT_HEADER_BYTES
             if sequence != expected:
                 raise BadObjectError(f"{self.keys.segment(expected)} is missing")
-            if pcm_bytes < 0 or pcm_bytes % self._pcm_format.frame_bytes:
+            if pcm_bytes < 0 or pcm_bytes % self.pcm_format.frame_bytes:
                 raise BadObjectError(f"{key} is not a segment: it has {sizes[key]} bytes")
             stops.append((stops[-1] if stops else 0) + pcm_bytes)
         self._segment_ends = stops
@@ -129,9 +127,9 @@ class SegmentLog:
         """
         key = self.keys.segment(self.count)
         record = encode_record(checkpoint)
-        if len(record) > _MAX_RECORD_BYTES:
+        if len(record) > MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
-        body = Segment(self._pcm_format, pcm).encode()
+        body = Segment(self.pcm_format, pcm).encode()
         metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.lease.epoch)}
         if completed_at is not None:
             metadata[_COMPLETED_AT] = completed_at.isoformat()

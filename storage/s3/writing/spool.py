@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 
 from storage import files, record, wav
-from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.checkpoint import Checkpoint, decode_records, encode_record
 from storage.errors import BadObjectError, StorageError, decoding
 from storage.manifest import Manifest
 from storage.pcm import Buffer
@@ -234,9 +234,7 @@ class Spool:
     def _read_marks(self) -> None:
         """Read the marks up to the checkpoint, and forget those that a loss of power cut off."""
         path = _marks_path(self._paths)
-        data, offset = path.read_bytes() if path.exists() else b"", 0
-        while mark := decode_record(data[offset:]):
-            offset += len(encode_record(mark))
+        for mark in decode_records(path.read_bytes() if path.exists() else b""):
             if _counts(mark) > _counts(self.checkpoint) or mark.pcm_bytes < self._last_mark_bytes:
                 self._save_marks(self._marks)
                 break

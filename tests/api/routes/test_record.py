@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.audio import cut, decode, encode, pcm, speech, wav
+from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
 from tests.service import Service
 
 UNKNOWN = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+BAD_WAV = b"RIFF\0\0\0\0WAVE" + chunk(b"data", bytes(8))
 
 
 async def test_the_first_message_announces_the_new_session(service: Service) -> None:
@@ -184,6 +186,47 @@ async def test_an_invalid_message_is_answered_and_the_connection_stays_open(
         assert (answer["type"], answer["code"]) == ("error", "invalid_message")
         assert answer["valid_values"] == ["close_session", "flush", "keep_alive", "status"]
         assert (await client.send(pcm(1)))["chunk_count"] == 1
+
+
+async def test_a_warning_is_in_the_next_answer_only_and_in_the_final_message(
+    service: Service,
+) -> None:
+    async with service.session(sample_rate=22050) as client:
+        await client.send(wav(pcm(22050), sample_rate=22050))
+        refused = await client.send(BAD_WAV)
+        good = await client.send(wav(pcm(10), sample_rate=22050))
+        again = await client.control("status")
+        async with service.session(f"/{client.session_id}") as other:
+            assert other.greeting["warnings"] == refused["warnings"]
+            acknowledged = await other.send(pcm(10))
+        final = await client.close_session()
+    (warning,) = refused["warnings"]
+    assert warning == {
+        "code": "decode_failed",
+        "message": refused["error"],
+        "chunk_count": 2,
+        "frame": 22050,
+    }
+    assert refused["warning_count"] == final["warning_count"] == 1
+    for answer in (good, again, acknowledged):
+        assert not {"warnings", "warning_count"} & set(answer)
+    assert final["warnings"] == refused["warnings"]
+    info = service.get(f"/api/audio/sessions/{client.session_id}").json()
+    manifest = service.manifest(client.session_id)
+    assert info["warnings"] == manifest["warnings"] == refused["warnings"]
+    assert info["warning_count"] == manifest["warning_count"] == 1
+
+
+async def test_every_connection_is_told_of_a_warning_in_its_next_answer(service: Service) -> None:
+    async with (
+        service.session(sample_rate=22050) as client,
+        service.session(f"/{client.session_id}") as other,
+    ):
+        refused = await client.send(BAD_WAV)
+        acknowledged = await other.send(pcm(10))
+        assert acknowledged["type"] == "chunk"
+        assert acknowledged["warnings"] == refused["warnings"]
+        assert "warnings" not in await other.send(pcm(10))
 
 
 async def test_a_chunk_that_is_not_audio_gets_the_documented_error(

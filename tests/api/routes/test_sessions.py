@@ -48,6 +48,8 @@ async def test_session_information_has_every_documented_field(service: Service) 
         "connections": 1,
         "completed_at": None,
         "error": None,
+        "warnings": [],
+        "warning_count": 0,
     }
 
 
@@ -132,6 +134,7 @@ def test_an_invalid_body_gets_422(
         ({"limit": "many"}, "invalid_limit"),
         ({"status": "asleep"}, "invalid_status"),
         ({"status": "error"}, "invalid_status"),
+        ({"has_warnings": "perhaps"}, "invalid_has_warnings"),
         ({"cursor": "junk"}, "invalid_cursor"),
     ],
 )
@@ -154,6 +157,8 @@ async def test_sessions_are_listed_newest_first_filtered_and_in_pages(
     assert listed() == [active, *reversed(done)]
     assert listed(status="completed") == list(reversed(done))
     assert listed(user_id="b") == [active]
+    assert listed(has_warnings="true") == []
+    assert listed(has_warnings="false") == [active, *reversed(done)]
     page = service.get(SESSIONS, params={"limit": 2}).json()
     assert len(page["sessions"]) == 2
     assert listed(limit=2, cursor=page["next_cursor"]) == [done[0]]

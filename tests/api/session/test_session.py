@@ -137,6 +137,81 @@ async def test_a_chunk_that_is_not_audio_counts_and_the_next_file_is_recorded(
     assert session.info().error is not None
 
 
+BAD_WAV = b"RIFF\0\0\0\0WAVE" + chunk(b"data", bytes(8))
+
+
+async def test_a_stream_that_fails_is_one_warning_however_many_chunks_follow(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, pcm(22050))
+    for piece in (BAD_WAV, pcm(10), pcm(10)):
+        with pytest.raises(DecodeError):
+            await send(session, connection, piece)
+    (warning,) = session.info().warnings
+    assert (warning.code, warning.chunk_count, warning.frame) == ("decode_failed", 2, 22050)
+    assert warning.message == session.info().error
+    assert session.info().warning_count == 1
+
+
+async def test_a_failed_stream_is_one_warning_after_the_session_was_opened_again(
+    registry: Registry, session: Session, connection: ConnectionProbe
+) -> None:
+    with pytest.raises(DecodeError):
+        await send(session, connection, BAD_WAV)
+    before = session.info().warnings
+    await session.release()
+    session = await reopened(registry, session)
+    successor = ConnectionProbe()
+    await session.resume(successor)
+    with pytest.raises(DecodeError):
+        await send(session, successor, pcm(10))
+    info = await session.close()
+    assert info is not None
+    assert (info.warnings, info.warning_count) == (before, 1)
+
+
+async def test_damage_that_the_end_of_a_stream_reveals_is_in_the_final_information(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, b"fLaC" + bytes(3000))
+    await session.close()
+    assert connection.final is not None
+    assert [each.code for each in connection.final.warnings] == ["decode_failed"]
+
+
+@pytest.mark.parametrize("piece", [b"\x01", wav(b"", sample_rate=22050)])
+async def test_input_without_a_frame_is_a_warning(
+    session: Session, connection: ConnectionProbe, piece: bytes
+) -> None:
+    await send(session, connection, piece)
+    info = await session.close()
+    assert info is not None
+    assert [each.code for each in info.warnings] == ["no_audio"]
+
+
+async def test_a_session_that_got_only_empty_chunks_has_no_warning(
+    session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, b"", b"")
+    info = await session.close()
+    assert info is not None
+    assert info.warning_count == 0
+
+
+async def test_a_warning_is_in_the_information_and_in_the_manifest(
+    registry: Registry, session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, pcm(10))
+    await session.warn("unpersisted_audio_lost", "chunks from number 7 on are missing")
+    info = await session.close()
+    assert info is not None
+    stored = (await registry.lookup(str(session.session_id))).manifest
+    assert info.warnings == stored.warnings == session.warnings.first
+    assert [(each.code, each.chunk_count) for each in stored.warnings] == [
+        ("unpersisted_audio_lost", 1)
+    ]
+
+
 async def test_a_dropped_stream_is_resumed_in_the_middle_of_a_frame(
     session: Session, connection: ConnectionProbe
 ) -> None:

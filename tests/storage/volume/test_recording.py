@@ -12,11 +12,17 @@ import pytest
 import soundfile
 
 from storage import files
-from storage.checkpoint import KEPT_INPUT_LOST, Checkpoint, StreamCheckpoint
+from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import SyncFailedError
 from storage.local import LocalStorage
 from storage.volume.disk import Disk
 from storage.volume.recording import VolumeRecording
+from storage.warning import (
+    CHECKPOINT_DAMAGED,
+    KEPT_INPUT_LOST,
+    PERSISTED_AUDIO_LOST,
+    UNPERSISTED_AUDIO_LOST,
+)
 from tests.audio import pcm
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import LATER
@@ -35,6 +41,10 @@ RAW = StreamCheckpoint(2, 0, 0, b"\0")
 
 def counts(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.chunk_count, checkpoint.pcm_bytes
+
+
+def codes(checkpoint: Checkpoint) -> list[str]:
+    return [warning.code for warning in checkpoint.warnings]
 
 
 def audio_of(recording: VolumeRecording, folder: Path) -> bytes:
@@ -74,7 +84,8 @@ async def test_after_a_power_loss_only_what_was_persisted_counts_and_the_rest_is
     recording = await volume.open(recording.manifest)
     assert counts(recording.checkpoint) == counts(recording.persisted) == (1, 200)
     assert progress.checkpoint == recording.checkpoint
-    assert "chunks from number 2 on were not persisted" in recording.checkpoint.error
+    assert codes(recording.checkpoint) == [UNPERSISTED_AUDIO_LOST]
+    assert "chunks from number 2 on" in recording.checkpoint.warnings[0].message
     assert audio_of(recording, tmp_path) == pcm(100)
     await volume.stop()
 
@@ -102,7 +113,7 @@ async def test_audio_that_is_shorter_than_its_checkpoint_ends_the_recording_ther
     os.truncate(tmp_path / f"{recording.manifest.session_id}.wav", 80 + 300)
     recording = await reopened(volume, recording)
     assert counts(recording.checkpoint) == counts(recording.persisted) == (1, 200)
-    assert recording.checkpoint.error
+    assert codes(recording.checkpoint) == [UNPERSISTED_AUDIO_LOST]
 
 
 @pytest.mark.parametrize("left", [0, 40, 80, 80 + 101])
@@ -118,11 +129,11 @@ async def test_persisted_audio_that_is_missing_is_told_and_never_becomes_zeros(
     else:
         audio.unlink()
     recording = await reopened(volume, recording)
-    assert "s of persisted audio are missing" in recording.checkpoint.error
+    assert codes(recording.checkpoint) == [PERSISTED_AUDIO_LOST]
     recording.append(pcm(10), recording.checkpoint.advanced(RAW, chunks=1, pcm_bytes=20))
     manifest = await recording.complete(LATER)
     assert audio_of(recording, tmp_path) == pcm(100)[: max(0, left - 80) // 2 * 2] + pcm(10)
-    assert manifest.error == recording.checkpoint.error
+    assert manifest.warnings == recording.checkpoint.warnings
 
 
 async def test_a_session_whose_kept_input_is_gone_keeps_its_audio_and_can_be_completed(
@@ -137,7 +148,7 @@ async def test_a_session_whose_kept_input_is_gone_keeps_its_audio_and_can_be_com
     assert recording.checkpoint.streams == ()
     manifest = await recording.complete(LATER)
     assert audio_of(recording, tmp_path) == pcm(100)
-    assert manifest.error == KEPT_INPUT_LOST
+    assert [each.code for each in manifest.warnings] == [KEPT_INPUT_LOST]
 
 
 class FaultyDisk:
@@ -221,7 +232,7 @@ async def test_after_a_failed_sync_no_later_success_counts(
     recording = await faulty_volume.open(recording.manifest)
     assert counts(recording.checkpoint) == counts(recording.persisted) == (1, 200)
     assert audio_of(recording, tmp_path) == pcm(100)
-    assert "chunks from number 2 on" in recording.checkpoint.error
+    assert codes(recording.checkpoint) == [UNPERSISTED_AUDIO_LOST]
 
 
 async def test_a_sync_that_fails_in_the_background_ends_the_recording(
@@ -273,7 +284,7 @@ async def test_without_its_state_a_recording_keeps_all_its_audio(
     shutil.rmtree(tmp_path / f"{recording.manifest.session_id}.state")
     recording = await reopened(volume, recording)
     assert counts(recording.checkpoint) == (0, 200)
-    assert "the checkpoint was damaged" in recording.checkpoint.error
+    assert codes(recording.checkpoint) == [CHECKPOINT_DAMAGED]
     assert (tmp_path / f"{recording.manifest.session_id}.wav").read_bytes()[80:] == pcm(100)
 
 

@@ -68,9 +68,10 @@ async def test_the_last_segment_holds_the_checkpoint(
 ) -> None:
     stream = StreamCheckpoint(1, 0, 0, bytes(range(256)))
     writer = SegmentLog(bucket, keys, FORMAT, lease)
-    await writer.append(AUDIO, Checkpoint(9, 3000, (stream,), "päng"))
+    checkpoint = Checkpoint(9, 3000, (stream,)).warned("decode_failed", "päng", frame=1500)
+    await writer.append(AUDIO, checkpoint)
     segments = SegmentLog(bucket, keys, FORMAT)
-    assert await segments.load() == Checkpoint(9, 3000, (stream,), "päng")
+    assert await segments.load() == checkpoint
     assert (segments.count, segments.pcm_bytes) == (1, 3000)
     assert await read(segments, 0, 3000) == AUDIO
 
