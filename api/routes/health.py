@@ -9,6 +9,7 @@ from api.wire.messages import Health, Readiness
 from api.wire.openapi import errors
 from storage.base import Storage
 from storage.errors import StorageUnavailableError
+from storage.supervisor import Supervisor
 
 
 @get(
@@ -18,10 +19,12 @@ from storage.errors import StorageUnavailableError
     response_description="The process is running",
     summary="Check that the process is running",
 )
-async def health(registry: Injected[Registry]) -> Health:
+async def health(registry: Injected[Registry], supervisor: Injected[Supervisor]) -> Health:
     unpersisted = registry.unpersisted()
+    failing = supervisor.failing
     return Health(
-        status="ok",
+        status="degraded" if failing else "ok",
+        problems=[f"background task {name} failed, see the log" for name in failing],
         version=__version__,
         active_sessions=len(registry.live),
         unpersisted_bytes=unpersisted.pcm_bytes,

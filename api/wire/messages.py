@@ -245,9 +245,10 @@ class Waveform(msgspec.Struct, kw_only=True):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """The process is running."""
+    """The process is running; ``degraded``: a part of it does not work, as ``problems`` says."""
 
-    status: Literal["ok"]
+    status: Literal["ok", "degraded"]
+    problems: Annotated[list[str], Meta(description="What does not work; empty if ok")]
     version: str
     active_sessions: Annotated[int, Meta(description="Sessions that are live in this process")]
     unpersisted_bytes: Annotated[

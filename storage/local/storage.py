@@ -23,6 +23,7 @@ from storage.errors import (
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
 from storage.skipped import SkippedObjects
+from storage.supervisor import Supervisor
 from storage.volume import paths
 from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
 from storage.volume.disk import Disk, boot_id
@@ -39,9 +40,15 @@ class LocalStorage:
     """See `storage.base.Storage`; the package says what lies where."""
 
     def __init__(
-        self, folder: Path, *, sync_interval_seconds: float = 1.0, disk: Disk | None = None
+        self,
+        folder: Path,
+        *,
+        sync_interval_seconds: float = 1.0,
+        disk: Disk | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._folder = folder.absolute()
+        self._supervisor = supervisor or Supervisor()
         self._disk = disk or Disk()
         self._sync_interval_seconds = sync_interval_seconds
         self._unsynced: set[VolumeRecording] = set()
@@ -52,7 +59,7 @@ class LocalStorage:
 
     async def start(self) -> None:
         await asyncio.to_thread(self._prepare)
-        self._sync_task = asyncio.create_task(self._sync_loop(), name="storage-sync")
+        self._sync_task = self._supervisor.start("storage-sync", self._sync_loop)
 
     async def stop(self) -> None:
         if self._sync_task is not None:

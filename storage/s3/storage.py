@@ -35,6 +35,7 @@ from storage.s3.writing.recording import S3Recording, UploadSettings
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload, abort_uploads
+from storage.supervisor import Supervisor
 from storage.volume.disk import Disk
 
 _RACERS = 4  # at start; more take seconds on some stores
@@ -52,6 +53,7 @@ class S3Storage:
         *,
         is_store_checked: bool = False,
         disk: Disk | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """``is_store_checked``: :meth:`start` does not try again whether the store is fit."""
         self._bucket = Bucket(settings)
@@ -62,7 +64,8 @@ class S3Storage:
         )
         lease_settings = lease_settings or LeaseSettings()
         self._is_store_checked = is_store_checked
-        self._node = Node(self._bucket, self._spools.path, lease_settings)
+        self._supervisor = supervisor or Supervisor()
+        self._node = Node(self._bucket, self._spools.path, lease_settings, self._supervisor)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaner = SessionCleaner(
             self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
@@ -248,6 +251,7 @@ class S3Storage:
             upload=upload,
             lease=segments.lease,
             on_released=self._released,
+            supervisor=self._supervisor,
         )
 
     def _released(self, recording: S3Recording) -> None:

@@ -30,6 +30,7 @@ from storage.errors import (
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import NODES, is_node_id, node_of
+from storage.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +57,17 @@ class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Node:
     """A process. Its id belongs to the spool folder and is the same after a crash."""
 
-    def __init__(self, bucket: Bucket, folder: Path, settings: LeaseSettings) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        folder: Path,
+        settings: LeaseSettings,
+        supervisor: Supervisor | None = None,
+    ) -> None:
         self._bucket = bucket
         self._folder = folder
         self._settings = settings
+        self._supervisor = supervisor or Supervisor()
         self._lock: int | None = None
         self._renewed_at = settings.monotonic()
         self._renewal_task: asyncio.Task[None] | None = None
@@ -74,7 +82,7 @@ class Node:
         self.node_id = await asyncio.to_thread(self._claim_folder)
         self._renewed_at = self._settings.monotonic()
         await self._renew()
-        self._renewal_task = asyncio.create_task(self._renewal_loop(), name="lease")
+        self._renewal_task = self._supervisor.start("lease", self._renewal_loop)
 
     async def stop(self) -> None:
         """Remove the node's object, so that others need not wait for its lease to expire."""

@@ -29,6 +29,7 @@ from storage.s3.writing.growing_audio import GrowingAudio, UnpersistedAudio
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
+from storage.supervisor import Supervisor
 from storage.watermark import Unpersisted, Watermark
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class S3Recording:
         upload: Upload | None,
         lease: Lease,
         on_released: Callable[["S3Recording"], None],
+        supervisor: Supervisor,
     ) -> None:
         self.manifest = manifest
         self.persisted = persisted
@@ -89,7 +91,7 @@ class S3Recording:
         self._watermark = Watermark()
         self._upload_lock = asyncio.Lock()
         self._upload_early = asyncio.Event()  # set if audio comes in faster than in real time
-        self._task = asyncio.create_task(self._upload_loop(), name=f"upload-{manifest.session_id}")
+        self._task = supervisor.start("upload", self._upload_loop)
 
     @property
     def checkpoint(self) -> Checkpoint:
