@@ -251,6 +251,8 @@ class LocalStorage:
         except StorageUnavailableError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise RecordingNotFoundError(str(session_id)) from error
+            if isinstance(error.__cause__, IsADirectoryError):
+                raise BadObjectError(f"{path} is a folder") from error
             raise
 
     def _page(

@@ -125,7 +125,7 @@ class Node:
             self._unreadable.pop(node_id, None)
             return None
         try:
-            presence = _decode(node_id, data)
+            presence = decode_presence(node_id, data)
         except BadObjectError as error:
             if self._is_stale(node_id, data):
                 return None
@@ -192,7 +192,8 @@ class Node:
         return node_id
 
 
-def _decode(node_id: str, data: bytes) -> Presence:
+def decode_presence(node_id: str, data: bytes) -> Presence:
+    """Return what the object of a node says. Raises `BadObjectError`."""
     with decoding(f"{node_id} does not say until when the node lives"):
         return msgspec.json.decode(data, type=Presence)
 
