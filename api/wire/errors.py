@@ -195,7 +195,7 @@ TABLE: dict[type[Exception], WireError] = {
     NodeUnreachableError: WireError("node_unreachable", 503, 1012),
     SyncFailedError: WireError("storage_failed", 503, 1011),
     BadObjectError: WireError(
-        "session_damaged", 503, 1011, "What is stored of the session is damaged, see the log"
+        "session_damaged", 503, 1008, "What is stored of the session is damaged, see the log"
     ),
     StorageUnavailableError: WireError(
         "storage_unavailable", 503, 1011, "Storage is not available, try again later"

@@ -76,10 +76,12 @@ class Prefix:
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     backend = request.node.callspec.params["open_storage"]
     if backend == "local":
         return Folder(tmp_path / "recordings")
+    # boto3 would wait for "100 Continue" before it sends an empty body; SeaweedFS sends none.
+    monkeypatch.setenv("BOTO_EXPERIMENTAL__NO_EMPTY_CONTINUE", "true")
     return Prefix(request.getfixturevalue(f"{backend}_url"), f"{request.node.name}/")
 
 
