@@ -100,7 +100,7 @@ async def _owner_of_epoch(bucket: Bucket, keys: SessionKeys, epoch: int) -> Owne
         return None
     key = keys.epoch(epoch)
     try:
-        owner = _decode(key, await bucket.get(key))
+        owner = decode_owner(key, await bucket.get(key))
     except RecordingNotFoundError:
         return None  # the session has ended meanwhile
     except BadObjectError as error:
@@ -109,7 +109,8 @@ async def _owner_of_epoch(bucket: Bucket, keys: SessionKeys, epoch: int) -> Owne
     return None if owner.is_released else owner
 
 
-def _decode(key: str, data: bytes) -> Owner:
+def decode_owner(key: str, data: bytes) -> Owner:
+    """Return the owner that the object of an epoch names. Raises `BadObjectError`."""
     with decoding(f"{key} does not name the owner of an epoch"):
         owner = msgspec.json.decode(data, type=Owner)
         if not is_node_id(owner.node_id):

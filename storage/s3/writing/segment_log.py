@@ -75,7 +75,7 @@ class SegmentLog:
             self.last_epoch = int(metadata.get(_EPOCH, 0))
             if _COMPLETED_AT in metadata:
                 self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT]).astimezone(UTC)
-            return _decode(metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
+            return decode_metadata(metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
 
     async def take_over(self, on_loaded: Callable[[Checkpoint], Awaitable[None]]) -> Checkpoint:
         """Load the segments and append an empty one, which stops the previous writer.
@@ -157,7 +157,7 @@ class SegmentLog:
                 sequence += 1
 
 
-def _decode(text: str, pcm_bytes: int) -> Checkpoint:
+def decode_metadata(text: str, pcm_bytes: int) -> Checkpoint:
     """Return the checkpoint in the metadata. Raises ``ValueError``."""
     checkpoint = decode_record(base64.b64decode(text, validate=True))
     if checkpoint is None or checkpoint.pcm_bytes != pcm_bytes:
