@@ -15,4 +15,4 @@ def damaged(data: bytes) -> Iterator[bytes]:
     """Yield every single-bit flip, every truncation, and other bytes."""
     yield from bit_flips(data)
     yield from (data[:length] for length in range(len(data)))
-    yield from (data + b"x", b"[" * 100_000, b"{" * 100_000, b"\xff" * 64, b"null", bytes(4096))
+    yield from (data + b"x", b"[" * 100_000, b'{"x":' * 100_000, b"\xff" * 64, b"null", bytes(4096))
