@@ -8,8 +8,6 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from storage import files
-
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -28,10 +26,10 @@ def boot_id() -> UUID:
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """How files become durable, and in which boot. Tests replace either.
 
-    ``sync`` makes the content of a descriptor durable, ``sync_folder`` the names in a folder.
-    Both raise ``OSError``.
+    ``sync`` makes the content of a file durable, ``sync_folder`` the names in a folder. Both take
+    a descriptor and raise ``OSError``.
     """
 
     sync: Callable[[int], None] = os.fdatasync
-    sync_folder: Callable[[Path], None] = files.sync_folder
+    sync_folder: Callable[[int], None] = os.fsync
     boot_id: UUID = msgspec.field(default_factory=boot_id)

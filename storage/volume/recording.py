@@ -225,12 +225,11 @@ class VolumeRecording:
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
         checkpoint, asked_at = self.checkpoint, time.monotonic()
         self._write_header(checkpoint)
+        if self._has_new_input:
+            self._sync_names()
         with self._failing_for_good():
             for fd in list(self._inputs.values()):
                 self._disk.sync(fd)
-            if self._has_new_input:
-                self._has_new_input = False
-                self._disk.sync_folder(self._paths.state)
             self._disk.sync(self._audio)
         # The persisted record must not reach the disk before the audio that it counts.
         self._checkpoints.persist(checkpoint)
@@ -243,6 +242,17 @@ class VolumeRecording:
             if stream in self._inputs:
                 os.close(self._inputs.pop(stream))
             self._paths.input(stream).unlink(missing_ok=True)
+
+    def _sync_names(self) -> None:
+        """Make the names of kept input durable."""
+        # If this fails, for want of descriptors, no sync has failed: it is tried again.
+        folder = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._has_new_input = False
+            with self._failing_for_good():
+                self._disk.sync_folder(folder)
+        finally:
+            os.close(folder)
 
     def _write_header(self, checkpoint: Checkpoint) -> None:
         files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
@@ -304,10 +314,14 @@ class VolumeRecording:
             self._close_files(RecordingState.CLOSED)
 
     def discard(self) -> None:
-        """Take back a recording that could not begin."""
+        """Take back a recording that could not begin.
+
+        It needs no descriptor, because it may have failed for want of them.
+        """
         self.close()
-        for path in (self._paths.manifest, self._paths.audio, self._paths.state):
-            files.remove(path)
+        for path in (self._paths.manifest, self._paths.audio, self._paths.checkpoint):
+            path.unlink(missing_ok=True)
+        self._paths.state.rmdir()
 
     def _close_files(self, final: RecordingState) -> None:
         if self.state.is_final:

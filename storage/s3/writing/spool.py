@@ -79,6 +79,8 @@ class Spool:
                 spool._set_hole((0, 0))
                 spool.note_epoch(epoch)
             except (OSError, StorageError):
+                spool._hole_path.unlink(missing_ok=True)
+                spool._epochs_path.unlink(missing_ok=True)
                 spool._recording.discard()
                 raise
         return spool

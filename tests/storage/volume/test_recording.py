@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import resource
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +12,8 @@ from uuid import uuid4
 import pytest
 import soundfile
 
-from storage import files
 from storage.checkpoint import Checkpoint, StreamCheckpoint
-from storage.errors import SyncFailedError
+from storage.errors import StorageUnavailableError, SyncFailedError
 from storage.local import LocalStorage
 from storage.volume.disk import Disk
 from storage.volume.recording import VolumeRecording
@@ -172,9 +172,9 @@ class FaultyDisk:
         """Let one sync fail, after ``successes`` more have succeeded."""
         self.successes, self.failures = successes, 1
 
-    def _sync_folder(self, folder: Path) -> None:
-        self.calls.append(folder.suffix)
-        files.sync_folder(folder)
+    def _sync_folder(self, fd: int) -> None:
+        self.calls.append(Path(f"/proc/self/fd/{fd}").readlink().suffix)
+        os.fsync(fd)
 
 
 @pytest.fixture
@@ -203,6 +203,22 @@ async def test_the_name_of_kept_input_is_durable_before_a_persisted_checkpoint_c
     faulty.calls.clear()
     await recording.flush()
     assert ".state" not in faulty.calls
+
+
+async def test_a_lack_of_descriptors_is_no_failed_sync(volume: LocalStorage) -> None:
+    recording = await volume.create(new_manifest())
+    recording.keep_input(1, 0, b"input")
+    checkpoint = Checkpoint(1, 0, (StreamCheckpoint(1, 5, 0, b""),))
+    recording.append(b"", checkpoint)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(StorageUnavailableError, match="Too many open files"):
+            recording.persist()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    recording.persist()
+    assert recording.persisted == checkpoint
 
 
 @pytest.mark.parametrize("good_syncs", [0, 1], ids=["audio", "checkpoint"])
