@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from litestar import Litestar
@@ -51,10 +51,9 @@ from api.settings import Settings, SettingsError
 from api.wire import openapi
 from api.wire.openapi_document import complete_document
 from storage.base import Storage
+from storage.supervisor import Run, Supervisor
 
 logger = logging.getLogger(__name__)
-
-BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 
 _MAX_BODY_BYTES = 1024 * 1024  # of an HTTP request; audio arrives in WebSocket messages
 
@@ -74,7 +73,10 @@ def create_app(
     Raises `SettingsError` if the API keys cannot be read, or if the stored secret is too short.
     """
     clock = clock or SystemClock()
-    storage = storage or create_storage(settings, clock, is_store_checked=is_preflighted)
+    supervisor = Supervisor()
+    storage = storage or create_storage(
+        settings, clock, is_store_checked=is_preflighted, supervisor=supervisor
+    )
     registry = Registry(
         storage,
         clock,
@@ -118,6 +120,7 @@ def create_app(
             clock=clock,
             registry=registry,
             storage=storage,
+            supervisor=supervisor,
             tokens=tokens,
             relay=SocketRelay(
                 max_message_bytes=settings.max_message_size_bytes,
@@ -148,7 +151,12 @@ def create_app(
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # `api.cli.serve` configures logging
         lifespan=[
-            _running(storage, registry, _background_tasks(settings, storage, registry, clock))
+            _running(
+                storage,
+                registry,
+                supervisor,
+                _background_tasks(settings, storage, registry, clock),
+            )
         ],
     )
     complete_document(app.openapi_schema)
@@ -157,12 +165,12 @@ def create_app(
 
 def _background_tasks(
     settings: Settings, storage: Storage, registry: Registry, clock: Clock
-) -> list[BackgroundTask]:
-    """Return the background tasks of the service."""
-    tasks: list[BackgroundTask] = [
-        Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
-        Expiry(registry).run,
-    ]
+) -> dict[str, Run]:
+    """Return the background tasks of the service, by name."""
+    tasks: dict[str, Run] = {
+        "takeover": Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
+        "expiry": Expiry(registry).run,
+    }
     if settings.retention_days:
         retention = Retention(
             registry,
@@ -172,18 +180,18 @@ def _background_tasks(
                 "deleted", SERVICE, session_id, reason="RETENTION_DAYS"
             ),
         )
-        tasks.append(retention.run)
+        tasks["retention"] = retention.run
     return tasks
 
 
 def _running(
-    storage: Storage, registry: Registry, tasks: list[BackgroundTask]
+    storage: Storage, registry: Registry, supervisor: Supervisor, tasks: dict[str, Run]
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await storage.start()
-        background = [asyncio.create_task(run()) for run in tasks]
-        background.append(asyncio.create_task(remove_expired_rates(app)))
+        background = [supervisor.start(name, run) for name, run in tasks.items()]
+        background.append(supervisor.start("rate-limits", lambda: remove_expired_rates(app)))
         try:
             yield
         finally:

@@ -16,11 +16,18 @@ from storage import s3 as storage_s3
 from storage.base import Finding, Storage
 from storage.local import LocalStorage
 from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
+from storage.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
 
-def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool = False) -> Storage:
+def create_storage(
+    settings: Settings,
+    clock: Clock,
+    *,
+    is_store_checked: bool = False,
+    supervisor: Supervisor | None = None,
+) -> Storage:
     """Return the storage backend that the settings select."""
     if settings.storage_backend == "s3":
         return S3Storage(
@@ -39,9 +46,12 @@ def create_storage(settings: Settings, clock: Clock, *, is_store_checked: bool =
                 now=clock.now,
             ),
             is_store_checked=is_store_checked,
+            supervisor=supervisor,
         )
     return LocalStorage(
-        settings.storage_folder, sync_interval_seconds=settings.sync_interval_seconds
+        settings.storage_folder,
+        sync_interval_seconds=settings.sync_interval_seconds,
+        supervisor=supervisor,
     )
 
 

@@ -22,6 +22,7 @@ from uuid import UUID
 import msgspec
 
 from storage.checkpoint import Checkpoint
+from storage.errors import FencedError, SyncFailedError
 from storage.manifest import Manifest, Status
 from storage.pcm import Buffer
 from storage.watermark import Unpersisted
@@ -58,10 +59,12 @@ class Recording(Protocol):
         """Return what :attr:`checkpoint` counts and :attr:`persisted` does not."""
         ...
 
-    def watch(self, fenced: Callable[[], None]) -> None:
-        """Call ``fenced`` once if another node takes the session over.
+    def watch(self, lost: Callable[[FencedError | SyncFailedError], None]) -> None:
+        """Call ``lost`` once if another node takes the session over, or if a sync fails.
 
-        From then on everything raises :class:`FencedError`; the recording is to be released.
+        From then on everything raises this error; the recording is to be released. After a
+        failed sync :attr:`persisted` stays as it is, and whatever opens the recording again
+        continues there.
         """
         ...
 
@@ -278,6 +281,13 @@ class Storage(Protocol):
 
     async def delete(self, manifest: Manifest) -> None:
         """Remove every object and file of a session that no node writes.
+
+        Raises :class:`OwnedElsewhereError` if another living node writes it.
+        """
+        ...
+
+    async def delete_damaged(self, session_id: UUID) -> None:
+        """Remove every object and file of a session whose manifest cannot be read.
 
         Raises :class:`OwnedElsewhereError` if another living node writes it.
         """

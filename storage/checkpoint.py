@@ -2,27 +2,24 @@
 
 A checkpoint says which bytes of the recording count, how many chunks they
 came from, and what is needed to go on decoding in the middle of each open
-input stream. It is stored as one self-checking record, so that a record torn
-by a power cut is noticed::
-
-    uint32  CRC-32 of the payload
-    uint32  payload length in bytes
-    …       the payload: the checkpoint as MessagePack
+input stream. It is stored as one record of `storage.record`, whose payload is the
+checkpoint as MessagePack.
 """
 
-import struct
-import zlib
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from storage import warning
+from storage import record, warning
+from storage.errors import BadObjectError, decoding
 from storage.warning import SessionWarning
 
 # S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
 MAX_RECORD_BYTES = 1400
 
-_PREFIX = struct.Struct("<II")
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -33,9 +30,9 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     needs neither: where there is a ``state``, it is all that its decoder needs.
     """
 
-    number: int
-    kept_bytes: int
-    pcm_bytes: int
+    number: _Count
+    kept_bytes: _Count
+    pcm_bytes: _Count
     state: bytes
 
 
@@ -46,8 +43,8 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     their place; it is read as a warning and always empty otherwise.
     """
 
-    chunk_count: int = 0
-    pcm_bytes: int = 0
+    chunk_count: _Count = 0
+    pcm_bytes: _Count = 0
     streams: tuple[StreamCheckpoint, ...] = ()
     error: str = ""
     warnings: tuple[SessionWarning, ...] = ()
@@ -104,31 +101,31 @@ def encode_record(checkpoint: Checkpoint) -> bytes:
     warnings; their count stays.
     """
     payload = _encoder.encode(checkpoint)
-    while len(payload) > MAX_RECORD_BYTES - _PREFIX.size and checkpoint.warnings:
+    while len(payload) > MAX_RECORD_BYTES - record.PREFIX_BYTES and checkpoint.warnings:
         checkpoint = msgspec.structs.replace(checkpoint, warnings=checkpoint.warnings[:-1])
         payload = _encoder.encode(checkpoint)
-    return _PREFIX.pack(zlib.crc32(payload), len(payload)) + payload
+    return record.encode(payload)
 
 
 def decode_records(data: bytes) -> Iterator[Checkpoint]:
     """Yield the checkpoints of consecutive records, up to the first that is damaged."""
-    offset = 0
-    while (checkpoint := decode_record(data[offset:])) is not None:
+    for payload in record.split(data):
+        if (checkpoint := _decode(payload)) is None:
+            return
         yield checkpoint
-        offset += _PREFIX.size + _PREFIX.unpack_from(data, offset)[1]
 
 
-def decode_record(record: bytes) -> Checkpoint | None:
-    """Return the checkpoint in ``record``, None if it is damaged. Ignore trailing bytes."""
-    if len(record) < _PREFIX.size:
-        return None
-    checksum, length = _PREFIX.unpack_from(record)
-    payload = record[_PREFIX.size : _PREFIX.size + length]
-    if len(payload) != length or zlib.crc32(payload) != checksum:
-        return None
+def decode_record(data: bytes) -> Checkpoint | None:
+    """Return the checkpoint in the record, None if it is damaged. Ignore trailing bytes."""
+    payload = record.decode(data)
+    return None if payload is None else _decode(payload)
+
+
+def _decode(payload: bytes) -> Checkpoint | None:
     try:
-        checkpoint = _decoder.decode(payload)
-    except msgspec.MsgspecError:
+        with decoding("checkpoint"):
+            checkpoint = _decoder.decode(payload)
+    except BadObjectError:
         return None
     if not checkpoint.error:
         return checkpoint

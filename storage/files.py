@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,14 +31,33 @@ def write_at(fd: int, data: Buffer, offset: int) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``: readers see the old content or the new, after a power cut too."""
+    """Put ``data`` at ``path``: readers see the old content or the new, after a power cut too.
+
+    Raises ``OSError``; then no temporary file is left.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
     sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove the file, or the folder with all that it contains, if it exists. Raises ``OSError``.
+
+    What has the name of one of our files can be a folder, and the other way round.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,14 +5,17 @@ ends. While a session is active its counts stand still here and grow in the
 recording's own checkpoint.
 """
 
-from datetime import datetime
-from typing import Literal
+import math
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from storage import wav
 from storage.checkpoint import Checkpoint
-from storage.errors import BadObjectError
+from storage.errors import BadObjectError, decoding
 from storage.pcm import PcmFormat
 from storage.warning import SessionWarning
 
@@ -22,6 +25,12 @@ Status = Literal["active", "completed"]
 # the versions up to its own and writes its own; it leaves sessions of a newer version alone.
 VERSION = 1
 
+# What the header of a WAV and a waveform can express. Which rates and channels are offered is
+# decided where a session is created.
+_SampleRate = Annotated[int, Meta(ge=1000, le=1_000_000)]
+_Channels = Annotated[int, Meta(ge=1, le=2)]
+_Count = Annotated[int, Meta(ge=0, le=2**60)]
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One session. Times are in UTC; ``user_id`` is the name that the client gave.
@@ -29,19 +38,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``error`` is the message of the last of the ``warnings``.
     """
 
-    version: int = VERSION
+    version: Annotated[int, Meta(ge=1)] = VERSION
     session_id: str
     status: Status = "active"
     user_id: str | None = None
-    sample_rate: int
-    channels: int
+    sample_rate: _SampleRate
+    channels: _Channels
     format: str
     created_at: datetime
     completed_at: datetime | None = None
-    chunk_count: int = 0
-    frames: int = 0
+    chunk_count: _Count = 0
+    frames: _Count = 0
     duration_seconds: float = 0.0
-    size_bytes: int = wav.HEADER_BYTES
+    size_bytes: _Count = wav.HEADER_BYTES
     container: wav.Container = "RIFF"
     error: str | None = None
     warnings: tuple[SessionWarning, ...] = ()
@@ -98,16 +107,39 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
-def decode(data: bytes) -> Manifest:
-    """Return the manifest. Raises `BadObjectError` for other bytes, and for a newer version."""
-    try:
+def decode(data: bytes, session_id: UUID) -> Manifest:
+    """Return the manifest of the session.
+
+    Raises `BadObjectError` for other bytes, the manifest of another session, one that contradicts
+    itself, and one of a newer version.
+    """
+    with decoding(f"{session_id}: not a manifest"):
         version = msgspec.json.decode(data, type=_Versioned).version
         if version <= VERSION:
-            return msgspec.json.decode(data, type=Manifest)
-    except msgspec.MsgspecError as error:
-        raise BadObjectError(f"not a manifest: {error}") from error
-    raise BadObjectError(f"a manifest of version {version}: this release reads up to {VERSION}")
+            manifest = msgspec.json.decode(data, type=Manifest)
+            _check(manifest, session_id)
+            return manifest
+    raise BadObjectError(
+        f"{session_id}: a manifest of version {version}: this release reads up to {VERSION}"
+    )
 
 
 class _Versioned(msgspec.Struct):
     version: int = VERSION
+
+
+def _check(manifest: Manifest, session_id: UUID) -> None:
+    """Raise ``ValueError`` if the manifest is of another session or contradicts itself."""
+    if manifest.session_id != str(session_id):
+        raise ValueError(f"it is of session {manifest.session_id}")
+    if (manifest.completed_at is not None) != (manifest.status == "completed"):
+        raise ValueError("status and completed_at differ")
+    times = [manifest.created_at, manifest.completed_at]
+    if any(time is not None and time.utcoffset() != timedelta(0) for time in times):
+        raise ValueError("a time is not in UTC")
+    pcm_bytes = manifest.frames * manifest.pcm_format.frame_bytes
+    if manifest.pcm_bytes != pcm_bytes or manifest.container != wav.container(pcm_bytes):
+        raise ValueError("the counts of frames and bytes differ")
+    seconds = manifest.pcm_format.seconds(pcm_bytes)
+    if not math.isclose(manifest.duration_seconds, seconds, abs_tol=0.001):
+        raise ValueError("the duration and the count of frames differ")

@@ -3,10 +3,12 @@
 ::
 
     OPEN ──► SEALED ──► COMPLETED
-     │         ├──────► CLOSED
-     │         └──────► FENCED
+     │         ├──────► CLOSED ◄── FAILED
+     │         ├──────► FENCED
+     │         └──────► FAILED
      ├────────────────► CLOSED
-     └────────────────► FENCED
+     ├────────────────► FENCED
+     └────────────────► FAILED
 """
 
 import enum
@@ -18,6 +20,7 @@ class RecordingState(enum.Enum):
     OPEN = "open"  # it takes audio
     SEALED = "sealed"  # completion or release has started; it takes no more audio
     COMPLETED = "completed"  # the manifest says so
+    FAILED = "failed"  # a sync failed: nothing that was not persisted counts any more
     CLOSED = "closed"  # released or abandoned; it can be opened again
     FENCED = "fenced"  # another node writes the session
 
@@ -49,12 +52,15 @@ _FOLLOWING = {
         RecordingState.SEALED,
         RecordingState.CLOSED,
         RecordingState.FENCED,
+        RecordingState.FAILED,
     },
     RecordingState.SEALED: {
         RecordingState.COMPLETED,
         RecordingState.CLOSED,
         RecordingState.FENCED,
+        RecordingState.FAILED,
     },
+    RecordingState.FAILED: {RecordingState.CLOSED},
     RecordingState.COMPLETED: frozenset[RecordingState](),
     RecordingState.CLOSED: frozenset[RecordingState](),
     RecordingState.FENCED: frozenset[RecordingState](),

@@ -6,6 +6,14 @@ import msgspec
 MAX_WARNINGS = 5
 _MAX_MESSAGE_BYTES = 160
 
+# The codes of what a storage notices.
+UNPERSISTED_AUDIO_LOST = "unpersisted_audio_lost"
+PERSISTED_AUDIO_LOST = "persisted_audio_lost"
+KEPT_INPUT_LOST = "kept_input_lost"
+CHECKPOINT_DAMAGED = "checkpoint_damaged"
+
+KEPT_INPUT_MESSAGE = "kept input is missing: what was not decoded yet is lost"
+
 
 class SessionWarning(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Audio that could not be recorded, or may have been lost.

@@ -5,8 +5,10 @@ It runs in Python without a process, and does not copy data that starts and ends
 
 import re
 import struct
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from api.audio.detection import begins_file
 from api.audio.formats import DecodeError
@@ -22,6 +24,14 @@ _MAX_CHUNKS = 5000
 
 # The id of a RIFF chunk, if no file begins with it.
 _CHUNK_ID = re.compile(rb"(?!RIFF|RF64|BW64|fLaC|OggS|ID3)[\x20-\x7e]{4}")
+
+_State = tuple[
+    Annotated[int, Meta(ge=_TO_THE_END)],  # bytes of audio left
+    Annotated[int, Meta(ge=0)],  # bytes to skip
+    Annotated[bytes, Meta(max_length=_MAX_HEAD_BYTES)],  # pending
+    Annotated[int, Meta(ge=0)],  # RIFF chunks so far
+]
+_decode_state = msgspec.msgpack.Decoder(_State).decode
 
 # One byte, because a checkpoint with the state is written after nearly every chunk.
 _STATE_OF_RAW_PCM = b"\0"
@@ -88,12 +98,16 @@ class PcmFramer:
 
     @classmethod
     def restored(cls, frame_bytes: int, state: bytes) -> "PcmFramer":
-        """Return a framer in the ``state`` that :meth:`state` returned."""
+        """Return a framer in the ``state`` that :meth:`state` returned.
+
+        Raises :class:`DecodeError` for any other state.
+        """
         if state == _STATE_OF_RAW_PCM:
             return cls(frame_bytes, None)
-        data_left, skip_left, pending, chunks = msgspec.msgpack.decode(
-            state, type=tuple[int, int, bytes, int]
-        )
+        try:
+            data_left, skip_left, pending, chunks = _decode_state(state)
+        except msgspec.MsgspecError as error:
+            raise DecodeError("the saved state of the stream is damaged") from error
         framer = cls(frame_bytes, data_left)
         framer._skip_left, framer._pending, framer._chunks = skip_left, pending, chunks
         return framer

@@ -212,14 +212,16 @@ class StreamDecoder:
         """Continue a stream from its :attr:`saved_state`; yield PCM that is not yet recorded.
 
         If ``state`` is empty, ``kept_input`` is decoded again, and the first ``recorded_bytes`` of
-        its PCM are dropped, because they are recorded already.
+        its PCM are dropped, because they are recorded already. Raises :class:`DecodeError`.
         """
         if state == _STATE_OF_FAILED:
             self.stage = DecodeError(
                 "the stream cannot be decoded, as the session's warnings say; begin a new file"
             )
         elif state:
-            self.stage = PcmFramer.restored(self._pcm_format.frame_bytes, state)
+            self.stage = self._restored(state)
+            if isinstance(self.stage, DecodeError):
+                raise self.stage
         else:
             self._is_replay = True
             self._replayed_bytes = recorded_bytes
@@ -229,6 +231,12 @@ class StreamDecoder:
     def restore_passthrough(self, state: bytes) -> None:
         """Return to an earlier state of a stream that passes through."""
         self.stage = PcmFramer.restored(self._pcm_format.frame_bytes, state)
+
+    def _restored(self, state: bytes) -> PcmFramer | DecodeError:
+        try:
+            return PcmFramer.restored(self._pcm_format.frame_bytes, state)
+        except DecodeError as error:
+            return error
 
     async def _feed(self, stage: Detection | FfmpegFeed, data: Buffer) -> Buffer:
         if isinstance(stage, FfmpegFeed):

@@ -51,7 +51,8 @@ class Takeover:
                 await self._registry.open(await self._registry.lookup(str(session_id)))
             except (SessionCompletedError, SessionNotFoundError, OwnedElsewhereError, FencedError):
                 continue  # it has ended, or another node has taken it over
-            except StorageError:
+            except Exception:
+                # One session must not keep the others from being taken over.
                 logger.exception(
                     "%s: failed to take over the session; the next client that connects retries",
                     session_id,

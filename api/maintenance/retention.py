@@ -60,11 +60,11 @@ class Retention:
             await self._registry.delete(await self._registry.lookup(session.session_id))
         except SessionNotFoundError:
             return  # another node or a client deleted it
-        except StorageError as error:
-            logger.warning(
-                "%s: failed to delete the expired session, retrying in an hour: %s",
+        except Exception:
+            # One session must not keep the others from being deleted.
+            logger.exception(
+                "%s: failed to delete the expired session, retrying in an hour",
                 session.session_id,
-                error,
             )
             return
         self._deleted(session.session_id)

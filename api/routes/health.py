@@ -9,6 +9,7 @@ from api.wire.messages import Health, Readiness
 from api.wire.openapi import errors
 from storage.base import Storage
 from storage.errors import StorageUnavailableError
+from storage.supervisor import Supervisor
 
 
 @get(
@@ -18,8 +19,12 @@ from storage.errors import StorageUnavailableError
     response_description="The process is running",
     summary="Check that the process is running",
 )
-async def health(registry: Injected[Registry], storage: Injected[Storage]) -> Health:
-    unpersisted, problems = registry.unpersisted(), storage.problems()
+async def health(
+    registry: Injected[Registry], storage: Injected[Storage], supervisor: Injected[Supervisor]
+) -> Health:
+    unpersisted = registry.unpersisted()
+    failing = [f"background task {name} failed, see the log" for name in supervisor.failing]
+    problems = [*storage.problems(), *failing]
     return Health(
         status="degraded" if problems else "ok",
         version=__version__,

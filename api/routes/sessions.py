@@ -35,6 +35,7 @@ from api.wire.messages import (
     SessionTokenInfo,
 )
 from api.wire.openapi import COMMON_ERRORS, SESSION_ERRORS, errors
+from storage.errors import BadObjectError
 from storage.manifest import Status
 
 NewToken = Annotated[
@@ -207,13 +208,18 @@ class SessionsController(Controller):
         operation_id="deleteSession",
         response_description="The session is deleted",
         summary="Delete a session and its audio",
+        description="A session whose manifest is damaged can be deleted by an admin only.",
     )
     async def remove(
         self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionResult:
         if identity_of(request).session_id is not None:
             raise NotAllowedError("a session token cannot delete the session")
-        await registry.delete(await session_to_change(request))
+        try:
+            await registry.delete(await session_to_change(request))
+        except BadObjectError:
+            # It cannot be known whose session it is, so only an admin gets here.
+            await registry.delete_damaged(session_id)
         audit("deleted", request.user, session_id)
         return SessionResult(success=True, message="Session deleted", session_id=session_id)
 

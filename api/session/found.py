@@ -9,7 +9,6 @@ from api.session.session import Session
 from api.wire.errors import SessionNotFoundError
 from api.wire.messages import SessionInfo
 from storage.base import Audio, Link, Progress, Storage
-from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
 
@@ -98,7 +97,7 @@ class Stored:
             if await self._is_completed():
                 return None
             raise
-        if progress.checkpoint == Checkpoint() and await self._is_completed():
+        if not progress.checkpoint.chunk_count and await self._is_completed():
             return None
         return progress
 

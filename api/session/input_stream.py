@@ -89,11 +89,11 @@ class InputStream:
         async with self._lock:
             if self._has_ended:
                 raise SessionCompletedError(self._ledger.session_id)
-            has_failed = self._decoder.has_failed
+            failed_before = self._decoder if self._decoder.has_failed else None
             try:
                 await self._record(chunk)
             except DecodeError as error:
-                if not has_failed:
+                if self._decoder is not failed_before:
                     await self._fail(error)
                 raise
             await self.warn_of_damage()
@@ -191,6 +191,7 @@ class InputStream:
             number, pcm, self._untold(damage), new_number=self.number, kept=rest, chunks=chunks
         )
         self._decoder = self._new_decoder()
+        self._told = None
 
     async def _end(self) -> None:
         damage: DecodeError | None = None

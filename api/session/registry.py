@@ -8,6 +8,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import INPUT_KINDS
 from api.clock import Clock
 from api.session.core import SessionLimits, SessionState
 from api.session.found import Found, Live, Stored
@@ -23,7 +24,12 @@ from api.wire.errors import (
 )
 from api.wire.messages import SessionInfo, SessionPage
 from storage.base import Recording, Storage
-from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.errors import (
+    BadObjectError,
+    RecordingNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+)
 from storage.manifest import Manifest, Status
 from storage.retry import Backoff
 from storage.watermark import Unpersisted
@@ -182,6 +188,10 @@ class Registry:
         finally:
             self._deleting.discard(key)
 
+    async def delete_damaged(self, session_id: str) -> None:
+        """Delete everything that is stored of a session whose manifest cannot be read."""
+        await self._storage.delete_damaged(parse_session_id(session_id))
+
     async def shutdown(self) -> None:
         """Persist and release every live session, so that another process can take it over."""
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
@@ -191,6 +201,8 @@ class Registry:
         manifest = manifest or await self._manifest(key)
         if manifest.status != "active":
             raise SessionCompletedError(str(key))
+        if manifest.format not in INPUT_KINDS:
+            raise BadObjectError(f"{key}: the manifest has the unknown format {manifest.format!r}")
         try:
             recording = await self._storage.open(manifest)
         except RecordingNotFoundError as error:

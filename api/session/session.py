@@ -37,7 +37,6 @@ from api.wire.errors import (
 )
 from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
 from storage.base import Recording
-from storage.errors import FencedError
 from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ class Session:
         self._streams: dict[int, InputStream] = {}  # the streams that have not ended, by number
         self._had_input = False  # a stream that has ended had any bytes
         self._end: asyncio.Task[SessionInfo | None] | None = None
-        recording.watch(lambda: self._give_up(FencedError(session_id)))
+        recording.watch(self._give_up)
 
     @property
     def state(self) -> SessionState:

@@ -21,6 +21,7 @@ from api.wire.errors import (
     to_wire_error,
 )
 from api.wire.messages import ErrorBody, ErrorMessage, SessionCounts, encode
+from storage.errors import BadObjectError
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,10 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
             request.method,
             request.url.path,
             exc_info=error,
+        )
+    elif isinstance(error, BadObjectError):
+        logger.error(
+            "Request failed: method=%s path=%s error=%s", request.method, request.url.path, error
         )
     return Response(
         error_body(error),

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from api.audio.formats import DecodeError
 from storage.errors import (
+    BadObjectError,
     FencedError,
     OwnedElsewhereError,
     RecordingNotFoundError,
     StorageUnavailableError,
+    SyncFailedError,
 )
 
 
@@ -192,6 +194,10 @@ TABLE: dict[type[Exception], WireError] = {
     FencedError: _MOVED,
     OwnedElsewhereError: _MOVED,
     NodeUnreachableError: WireError("node_unreachable", 503, 1012),
+    SyncFailedError: WireError("storage_failed", 503, 1011),
+    BadObjectError: WireError(
+        "session_damaged", 503, 1008, "What is stored of the session is damaged, see the log"
+    ),
     StorageUnavailableError: WireError(
         "storage_unavailable", 503, 1011, "Storage is not available, try again later"
     ),

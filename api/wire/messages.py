@@ -244,22 +244,17 @@ class Waveform(msgspec.Struct, kw_only=True):
     ]
 
 
-class Health(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The process is running."""
+class Health(msgspec.Struct, kw_only=True):
+    """The process is running; ``degraded``: a part of it does not work, as ``problems`` says."""
 
-    status: Annotated[
-        Literal["ok", "degraded"],
-        Meta(description="degraded: the process works, and an operator must change something"),
-    ]
+    status: Literal["ok", "degraded"]
+    problems: Annotated[list[str], Meta(description="What does not work; empty if ok")]
     version: str
     active_sessions: Annotated[int, Meta(description="Sessions that are live in this process")]
     unpersisted_bytes: Annotated[
         int, Meta(description="Audio of these sessions that is not yet persisted, in bytes")
     ]
     unpersisted_seconds: Annotated[float, Meta(description="Age of the oldest unpersisted audio")]
-    problems: Annotated[
-        list[str], Meta(description="What an operator must change; left out if there is nothing")
-    ] = []
 
 
 class Readiness(msgspec.Struct, kw_only=True):

@@ -206,6 +206,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
     ),
     Health(
         status="ok",
+        problems=[],
         version=__version__,
         active_sessions=3,
         unpersisted_bytes=264_600,

@@ -6,22 +6,31 @@ import errno
 import fcntl
 import logging
 import os
-import shutil
 from datetime import datetime
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from storage import files, wav
 from storage import manifest as manifests
 from storage.base import Link, Page, Progress
-from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.errors import (
+    BadObjectError,
+    RecordingNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+    SyncFailedError,
+)
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
+from storage.skipped import SkippedObjects
+from storage.supervisor import Supervisor
 from storage.volume import paths
 from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
+from storage.volume.disk import Disk, boot_id
 from storage.volume.paths import SessionPaths
-from storage.volume.recording import VolumeRecording, read_checkpoint
-from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits, boot_id
+from storage.volume.recording import VolumeRecording
+from storage.volume.recovery import recover
+from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits
 from storage.waveform.kept import KeptWaveform
 
 logger = logging.getLogger(__name__)
@@ -36,18 +45,23 @@ class LocalStorage:
         *,
         sync_interval_seconds: float = 1.0,
         measuring_limits: MeasuringLimits | None = None,
+        disk: Disk | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._folder = folder.absolute()
+        self._supervisor = supervisor or Supervisor()
+        self._disk = disk or Disk()
         self._sync_interval_seconds = sync_interval_seconds
         self._measuring_limits = measuring_limits
         self._unsynced: set[VolumeRecording] = set()
         self._sync_task: asyncio.Task[None] | None = None
         self._lock: int | None = None
+        self._skipped = SkippedObjects()
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
     async def start(self) -> None:
         await asyncio.to_thread(self._prepare)
-        self._sync_task = asyncio.create_task(self._sync_loop(), name="storage-sync")
+        self._sync_task = self._supervisor.start("storage-sync", self._sync_loop)
 
     async def stop(self) -> None:
         if self._sync_task is not None:
@@ -111,7 +125,10 @@ class LocalStorage:
         return None
 
     async def delete(self, manifest: Manifest) -> None:
-        await asyncio.to_thread(self._delete, manifest)
+        await asyncio.to_thread(self._delete, UUID(manifest.session_id))
+
+    async def delete_damaged(self, session_id: UUID) -> None:
+        await asyncio.to_thread(self._delete, session_id)
 
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
@@ -122,23 +139,29 @@ class LocalStorage:
             changed = list(self._unsynced)
             self._unsynced.clear()
             if changed:
-                await asyncio.to_thread(self._sync, changed)
+                for recording in await asyncio.to_thread(self._sync, changed):
+                    recording.report_failure()
 
-    def _sync(self, changed: list[VolumeRecording]) -> None:
+    def _sync(self, changed: list[VolumeRecording]) -> list[VolumeRecording]:
+        """Persist the recordings. Return those whose sync has failed, which ends them."""
+        failed = []
         for recording in changed:
             try:
                 recording.persist()
                 if recording.has_unmeasured_audio:
                     self._unsynced.add(recording)
+            except SyncFailedError:
+                failed.append(recording)
             except StorageUnavailableError:
                 # It stays behind, as persisted_chunk_count shows, and is tried again.
                 logger.exception("%s could not be persisted", recording.manifest.session_id)
                 self._unsynced.add(recording)
+        return failed
 
     def _prepare(self) -> None:
         with files.translated_errors():
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = _open_lock(self._folder / ".lock")
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -148,7 +171,10 @@ class LocalStorage:
                     f"{self._folder} is in use by another process; one folder has one writer"
                 ) from error
             for name in self._names():
-                self._remove_leftovers(name)
+                try:
+                    self._remove_leftovers(name)
+                except OSError as error:
+                    self._skipped.report(str(self._folder / name), error)
         self._check()
 
     def _remove_leftovers(self, name: str) -> None:
@@ -167,13 +193,13 @@ class LocalStorage:
                 logger.warning("%s holds audio and has no manifest: left alone", session.audio)
                 return
             session.audio.unlink(missing_ok=True)
-        except StorageUnavailableError:
-            logger.exception("%s cannot be read: left alone", session.manifest)
+        except StorageUnavailableError as error:
+            self._skipped.report(str(session.manifest), error)
             return
-        shutil.rmtree(session.state)
+        files.remove(session.state)
 
     def _check(self) -> None:
-        probe = self._folder / ".probe"
+        probe = self._folder / f".probe-{uuid4()}.tmp"  # a crash may leave it until the next start
         with files.translated_errors():
             files.replace(probe, b"written to see whether it can be\n")
             probe.unlink()
@@ -188,7 +214,7 @@ class LocalStorage:
                 files.sync_folder(session.state)
                 # The manifest comes last: with it, the session exists.
                 files.replace(session.manifest, manifests.encode(manifest))
-            except OSError:
+            except (OSError, StorageError):
                 recording.discard()
                 raise
         return recording
@@ -200,7 +226,9 @@ class LocalStorage:
             raise RecordingNotFoundError(manifest.session_id)
         session = self._paths(session_id)
         with files.translated_errors():
-            session.state.mkdir(exist_ok=True)
+            if not session.state.exists():
+                session.state.mkdir()
+                files.sync_folder(self._folder)
             recording = self._recording(session, manifest)
             try:
                 recording.recover()
@@ -218,6 +246,7 @@ class LocalStorage:
             peaks=GrowingWaveform(
                 session.growing_peaks(boot_id()), manifest.pcm_format, self._measuring_limits
             ),
+            disk=self._disk,
         )
 
     def _manifest(self, session_id: UUID) -> Manifest:
@@ -225,10 +254,12 @@ class LocalStorage:
         try:
             with files.translated_errors():
                 data = path.read_bytes()
-            return manifests.decode(data)
+            return manifests.decode(data, session_id)
         except StorageUnavailableError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise RecordingNotFoundError(str(session_id)) from error
+            if isinstance(error.__cause__, IsADirectoryError):
+                raise BadObjectError(f"{path} is a folder") from error
             raise
 
     def _page(
@@ -255,6 +286,9 @@ class LocalStorage:
                     manifest = manifest.advanced_to(self._progress(manifest).checkpoint)
             except RecordingNotFoundError:
                 continue  # deleted meanwhile
+            except BadObjectError as error:
+                self._skipped.report(str(session_id), f"left out of lists: {error}")
+                continue
             except StorageUnavailableError:
                 logger.exception("left out of the list: %s", session_id)
                 continue
@@ -266,8 +300,9 @@ class LocalStorage:
         return Page(page)
 
     def _progress(self, manifest: Manifest) -> Progress:
-        with files.translated_errors():
-            return Progress(*read_checkpoint(self._paths(UUID(manifest.session_id)), manifest))
+        session = self._paths(UUID(manifest.session_id))
+        found = recover(session, manifest, self._disk.boot_id)
+        return Progress(found.checkpoint, found.persisted)
 
     def _audio(self, manifest: Manifest) -> VolumeAudio:
         session = self._paths(UUID(manifest.session_id))
@@ -280,19 +315,16 @@ class LocalStorage:
                 WaveformFile(session), manifest.pcm_format, self._measuring
             )
         else:
-            with files.translated_errors():
-                pcm_bytes = read_checkpoint(session, manifest)[0].pcm_bytes
+            pcm_bytes = recover(session, manifest, self._disk.boot_id).checkpoint.pcm_bytes
             source = PartialWaveform(session, None)
         return open_audio(session, manifest.pcm_format, pcm_bytes, source)
 
-    def _delete(self, manifest: Manifest) -> None:
-        session = self._paths(UUID(manifest.session_id))
+    def _delete(self, session_id: UUID) -> None:
+        session = self._paths(session_id)
         with files.translated_errors():
-            session.audio.unlink(missing_ok=True)
-            session.peaks.unlink(missing_ok=True)
-            shutil.rmtree(session.state, ignore_errors=True)
-            # Last, so that a deletion that was interrupted can be repeated.
-            session.manifest.unlink(missing_ok=True)
+            # The manifest is last, so that a deletion that was interrupted can be repeated.
+            for path in (session.audio, session.peaks, session.state, session.manifest):
+                files.remove(path)
             files.sync_folder(self._folder)
 
     def _names(self) -> list[str]:
@@ -301,3 +333,11 @@ class LocalStorage:
 
     def _paths(self, session_id: UUID) -> SessionPaths:
         return SessionPaths(self._folder, session_id)
+
+
+def _open_lock(path: Path) -> int:
+    """Return a descriptor that can be locked. Raises ``OSError``."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except IsADirectoryError:  # a folder can be locked, too
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)

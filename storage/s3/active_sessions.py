@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from storage.errors import BadObjectError, RecordingNotFoundError
@@ -54,13 +54,14 @@ class ActiveSessions:
     async def all(self) -> list[UUID]:
         """Return the active sessions, oldest first."""
         found = []
-        for session_id in sorted(map(keys.session_of, await self._bucket.keys(keys.ACTIVE))):
+        listed = await self._bucket.keys(keys.ACTIVE)
+        for session_id in sorted(self._bucket.skipped.parsed(listed, keys.session_of)):
             try:
                 if await self._is_active(session_id):
                     found.append(session_id)
             except BadObjectError as error:
                 # Its spool stays: the release that wrote the session can read it.
-                logger.warning("%s: left alone: %s", session_id, error)
+                self._bucket.skipped.report(str(session_id), error)
                 self._left_spools.discard(session_id)
         for session_id in self._left_spools - set(found):
             logger.warning("%s has ended elsewhere; its spool is removed", session_id)
@@ -88,8 +89,8 @@ class ActiveSessions:
         try:
             manifest = await read_manifest(self._bucket, session_id)
         except RecordingNotFoundError:
-            age = self._now() - keys.created_at(session_id)
-            if age > timedelta(seconds=_CREATE_GRACE_SECONDS):
+            age_seconds = self._now().timestamp() - keys.created_at(session_id)
+            if age_seconds > _CREATE_GRACE_SECONDS:
                 self._cleaner.start(session_id)  # the process that created it has died
             return False
         if manifest.status != "active":

@@ -11,11 +11,12 @@ from uuid import UUID
 import msgspec
 
 from storage import manifest as manifests
-from storage.errors import RecordingNotFoundError, StorageError
+from storage.errors import RecordingNotFoundError
 from storage.manifest import Manifest
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.reading.audio import CompletedAudio
+from storage.s3.reading.listing import read_manifest
 from storage.s3.writing.digest import put_waveform
 from storage.s3.writing.spool import SpoolFolder
 from storage.s3.writing.upload import abort_uploads
@@ -77,7 +78,7 @@ class SessionCleaner:
             else:
                 await remove_folder(self._bucket, session)
             await self._bucket.delete([session.active])
-        except StorageError:
+        except Exception:
             logger.exception(
                 "%s is complete; its segments are removed at the next start", session_id
             )
@@ -85,7 +86,7 @@ class SessionCleaner:
     async def _has_ended(self, session: SessionKeys) -> bool:
         """Return whether the session is completed or deleted, not taken over by another node."""
         try:
-            manifest = manifests.decode(await self._bucket.get(session.manifest))
+            manifest = await read_manifest(self._bucket, session.session_id)
         except RecordingNotFoundError:
             await self._bucket.delete(session.index(None))
             return True

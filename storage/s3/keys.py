@@ -2,10 +2,12 @@
 
 Ids are UUIDs of version 7, whose order is the order of creation. Listings of a bucket run
 upwards only, so the index names each session by the complement of its id: newest first.
+
+A bucket may hold other keys: folder markers, copies, notes. What parses a key returns None for
+one that this module would not have built.
 """
 
 import hashlib
-from datetime import UTC, datetime
 from uuid import UUID
 
 from storage.manifest import Manifest
@@ -13,11 +15,13 @@ from storage.manifest import Manifest
 _SEGMENT_DIGITS = 8
 _OFFSET_DIGITS = 12
 _EPOCH_DIGITS = 8
+_MAX_DIGITS = 18
 _ALL_ONES = 2**128 - 1
 
 ACTIVE = "_index/active/"
 BY_TIME = "_index/time/"
 BY_USER = "_index/user/"
+NODES = "_nodes/"
 
 
 class SessionKeys:
@@ -65,32 +69,64 @@ def by_user(user_id: str) -> str:
     return f"{BY_USER}{hashlib.sha256(user_id.encode()).hexdigest()[:32]}/"
 
 
-def session_of(key: str) -> UUID:
-    """Return the session of an index entry."""
+def session_of(key: str) -> UUID | None:
+    """Return the session of an index entry, None if the key is none."""
     name = key.rpartition("/")[2]
-    return UUID(name) if key.startswith(ACTIVE) else UUID(int=_ALL_ONES - UUID(name).int)
+    try:
+        found = UUID(name)
+    except ValueError:
+        return None
+    if str(found) != name:
+        return None
+    return found if key.startswith(ACTIVE) else UUID(int=_ALL_ONES - found.int)
 
 
-def index_entry(session_id: str) -> str:
-    """Return the last part of the key of ``session_id`` in an index by time."""
-    return _complement(UUID(session_id))
+def index_entry(session_id: UUID) -> str:
+    """Return the last part of the key of a session in an index by time or by user."""
+    return _complement(session_id)
 
 
-def created_at(session_id: UUID) -> datetime:
-    """Return the time in a UUID of version 7 (RFC 9562, section 5.7)."""
-    return datetime.fromtimestamp((session_id.int >> 80) / 1000, UTC)
+def created_at(session_id: UUID) -> float:
+    """Return the Unix time in a UUID of version 7 (RFC 9562, section 5.7)."""
+    return (session_id.int >> 80) / 1000
 
 
-def segment_sequence(key: str) -> int:
-    return int(key.rpartition("/")[2].removesuffix(".wav"))
+def segment_sequence(key: str) -> int | None:
+    """Return the number of a segment, None if the key is none."""
+    name = key.rpartition("/")[2]
+    return _number(name.removesuffix(".wav"), _SEGMENT_DIGITS) if name.endswith(".wav") else None
 
 
-def input_offset(key: str) -> int:
-    return int(key.rpartition("/")[2].partition(".")[0])
+def input_offset(key: str) -> int | None:
+    """Return the offset of a piece of kept input, None if the key is none."""
+    offset, _, epoch = key.rpartition("/")[2].partition(".")
+    return None if _number(epoch, _EPOCH_DIGITS) is None else _number(offset, _OFFSET_DIGITS)
 
 
-def epoch_of(key: str) -> int:
-    return int(key.rpartition("/")[2])
+def epoch_of(key: str) -> int | None:
+    """Return the epoch, None if the key is none."""
+    return _number(key.rpartition("/")[2], _EPOCH_DIGITS)
+
+
+def node_of(key: str) -> str | None:
+    """Return the id of the node whose object has the key, None if the key is none."""
+    name = key.removeprefix(NODES)
+    return name if is_node_id(name) else None
+
+
+def is_node_id(text: str) -> bool:
+    """Return whether ``text`` is a UUID in canonical form."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _number(text: str, digits: int) -> int | None:
+    """Return the number that is written with at least so many digits, None for any other text."""
+    if len(text) < digits or len(text) > _MAX_DIGITS or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text) if f"{int(text):0{digits}}" == text else None
 
 
 def _complement(session_id: UUID) -> str:

@@ -14,6 +14,7 @@ from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
 from storage.recording_state import RecordingState
+from storage.s3 import keys
 from storage.s3.active_sessions import ActiveSessions
 from storage.s3.admin.doctor import PROBES, check_create_once
 from storage.s3.cleaning import SessionCleaner, remove_folder
@@ -34,6 +35,8 @@ from storage.s3.writing.recording import S3Recording, UploadSettings
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload, abort_uploads
+from storage.supervisor import Supervisor
+from storage.volume.disk import Disk
 
 _RACERS = 4  # at start; more take seconds on some stores
 
@@ -49,15 +52,20 @@ class S3Storage:
         lease_settings: LeaseSettings | None = None,
         *,
         is_store_checked: bool = False,
+        disk: Disk | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """``is_store_checked``: :meth:`start` does not try again whether the store is fit."""
         self._bucket = Bucket(settings)
         self._presigner = Presigner(settings)
         self._upload_settings = upload_settings or UploadSettings()
-        self._spools = SpoolFolder(spool_folder.absolute(), self._upload_settings.segment_seconds)
+        self._spools = SpoolFolder(
+            spool_folder.absolute(), self._upload_settings.segment_seconds, disk
+        )
         lease_settings = lease_settings or LeaseSettings()
         self._is_store_checked = is_store_checked
-        self._node = Node(self._bucket, self._spools.path, lease_settings)
+        self._supervisor = supervisor or Supervisor()
+        self._node = Node(self._bucket, self._spools.path, lease_settings, self._supervisor)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaner = SessionCleaner(
             self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
@@ -195,14 +203,30 @@ class S3Storage:
         return await asyncio.to_thread(self._presigner.link, key, ttl_seconds, now)
 
     async def delete(self, manifest: Manifest) -> None:
-        session_id, session = UUID(manifest.session_id), SessionKeys.of(manifest)
+        session = SessionKeys.of(manifest)
         if manifest.status == "active":
             await check_not_owned_elsewhere(self._bucket, session, self._node)
-        await self._cleaner.cancel(session_id)
-        await asyncio.to_thread(self._spools.remove, session_id)
+        await self._delete(session, session.index(manifest.user_id))
+
+    async def delete_damaged(self, session_id: UUID) -> None:
+        session = SessionKeys(session_id)
+        await check_not_owned_elsewhere(self._bucket, session, self._node)
+        # The user is in the manifest: look for the session in the index of every user.
+        place = keys.index_entry(session_id)
+        index = [
+            entry.key
+            async for page in self._bucket.pages(keys.BY_USER)
+            for entry in page
+            if entry.key.endswith(f"/{place}")
+        ]
+        await self._delete(session, [*session.index(None), *index])
+
+    async def _delete(self, session: SessionKeys, index: list[str]) -> None:
+        await self._cleaner.cancel(session.session_id)
+        await asyncio.to_thread(self._spools.remove, session.session_id)
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
-        await self._bucket.delete([session.audio, *session.index(manifest.user_id), session.active])
+        await self._bucket.delete([session.audio, *index, session.active])
         # After the audio: a request that makes the waveform meanwhile checks for the audio.
         await self._bucket.delete([session.peaks])
         # Last, so that a deletion that was interrupted can be repeated.
@@ -230,6 +254,7 @@ class S3Storage:
             upload=upload,
             lease=segments.lease,
             on_released=self._released,
+            supervisor=self._supervisor,
         )
 
     def _released(self, recording: S3Recording) -> None:

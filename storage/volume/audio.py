@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+import stat
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from storage import files, wav
-from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
+from storage.volume.disk import boot_id
 from storage.volume.paths import SessionPaths
-from storage.waveform.growing_file import GrowingWaveform, boot_id, read_pixels
+from storage.waveform.growing_file import GrowingWaveform, read_pixels
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
 
@@ -97,13 +99,16 @@ def open_audio(
 ) -> VolumeAudio:
     """Return a snapshot of the first ``pcm_bytes`` of PCM in the file. Block.
 
-    Raises `RecordingNotFoundError` if there is no file.
+    Raises `RecordingNotFoundError` if there is no file, `BadObjectError` if it is too short.
     """
     try:
         with files.translated_errors():
-            modified_at = datetime.fromtimestamp(paths.audio.stat().st_mtime, UTC)
+            found = paths.audio.stat()
     except StorageUnavailableError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise RecordingNotFoundError(paths.audio.stem) from error
         raise
+    if not stat.S_ISREG(found.st_mode) or found.st_size < wav.HEADER_BYTES + pcm_bytes:
+        raise BadObjectError(f"{paths.audio} is shorter than the session says, or no file")
+    modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
     return VolumeAudio(paths.audio, pcm_format, pcm_bytes, modified_at, source)

@@ -18,7 +18,7 @@ class SessionPaths:
         self.state = folder / f"{session_id}{_STATE}"
         self.checkpoint = self.state / "checkpoint"
 
-    def growing_peaks(self, boot_id: str) -> Path:
+    def growing_peaks(self, boot_id: UUID) -> Path:
         return self.state / f"peaks.{boot_id}"
 
     def input(self, stream: int) -> Path:

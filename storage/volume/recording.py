@@ -1,32 +1,31 @@
 """One growing WAV on a volume, with its checkpoint beside it."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 
 from storage import files, wav
 from storage import manifest as manifests
-from storage.checkpoint import Checkpoint, decode_record, encode_record
-from storage.errors import StorageUnavailableError
+from storage.checkpoint import Checkpoint
+from storage.errors import FencedError, StorageError, StorageUnavailableError, SyncFailedError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
 from storage.volume.audio import PartialWaveform, VolumeAudio, open_audio
+from storage.volume.checkpoint_file import CheckpointFile
+from storage.volume.disk import Disk
 from storage.volume.paths import SessionPaths
+from storage.volume.recovery import Recovered, recover
 from storage.watermark import Unpersisted, Watermark
 from storage.waveform.growing_file import GrowingWaveform
 
 logger = logging.getLogger(__name__)
-
-# The checkpoint file is one page: the last one written, then the last one persisted.
-_SLOT_BYTES = 2048
-_WRITTEN_AT = 0
-_PERSISTED_AT = _SLOT_BYTES
 
 _INPUT_BLOCK_BYTES = 256 * 1024
 
@@ -47,54 +46,68 @@ class VolumeRecording:
         on_changed: Callable[["VolumeRecording"], None],
         on_released: Callable[["VolumeRecording"], None],
         peaks: GrowingWaveform | None = None,
+        disk: Disk | None = None,
     ) -> None:
+        """Prepare the recording; :meth:`begin` or :meth:`recover` opens its files."""
         self.manifest = manifest
         self.peaks = peaks
         self.checkpoint = Checkpoint()
         self.persisted = Checkpoint()
         self._paths = paths
+        self._disk = disk or Disk()
         self._on_changed = on_changed
         self._on_released = on_released
         self._watermark = Watermark()
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
         self._dropped: list[int] = []
-        self._audio = os.open(paths.audio, os.O_RDWR | os.O_CREAT, 0o666)
-        self._state_file = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
+        self._lost: Callable[[SyncFailedError], None] = lambda _: None
+        self._has_new_input = False  # whose name is not durable
+        self._audio = -1
+        self._checkpoints: CheckpointFile | None = None
         self.state = RecordingState.OPEN
 
     def begin(self) -> None:
-        """Write the empty WAV and the first checkpoint."""
-        files.write_at(self._state_file, bytes(2 * _SLOT_BYTES), 0)
-        files.write_at(self._state_file, encode_record(self.checkpoint), _WRITTEN_AT)
+        """Write the empty WAV and the first checkpoint. Raises ``OSError``."""
+        self._open(os.O_TRUNC)
         self._persist()
 
-    def recover(self) -> None:
-        """Return to the last whole checkpoint and truncate the audio behind it."""
-        self.checkpoint, self.persisted = read_checkpoint(self._paths, self.manifest)
-        os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
-        files.write_at(self._state_file, encode_record(self.checkpoint), _WRITTEN_AT)
+    def recover(self) -> Recovered:
+        """Return to the last checkpoint that counts and cut off the audio behind it.
+
+        Return what was found. Raises ``OSError``.
+        """
+        found = recover(self._paths, self.manifest, self._disk.boot_id)
+        self.checkpoint, self.persisted = found.checkpoint, found.persisted
+        self._open(0)
+        self._has_new_input = bool(self.checkpoint.streams)
         if self.peaks is not None:
             self.peaks.resume(self.checkpoint.pcm_bytes)
         self._on_changed(self)
+        return found
+
+    def _open(self, flags: int) -> None:
+        """Open the files, as long as the checkpoint says."""
+        self._audio = os.open(self._paths.audio, os.O_RDWR | os.O_CREAT | flags, 0o666)
+        os.ftruncate(self._audio, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
+        self._write_header(self.checkpoint)
+        self._checkpoints = CheckpointFile(self._paths.checkpoint, self._disk)
+        self._checkpoints.begin(self.checkpoint, self.persisted)
 
     @property
     def unpersisted(self) -> Unpersisted:
         return self._watermark.level(self.checkpoint, self.persisted)
 
-    def watch(self, fenced: Callable[[], None]) -> None:
-        """Do nothing: one folder has one process, so no other writer can take over."""
+    def watch(self, lost: Callable[[FencedError | SyncFailedError], None]) -> None:
+        self._lost = lost
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
-        if self.state is not RecordingState.OPEN:
-            raise StorageUnavailableError(f"the recording is {self.state.value}")
-        record = encode_record(checkpoint)
-        if len(record) > _SLOT_BYTES:
-            raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
+        if self.state is not RecordingState.OPEN or self._checkpoints is None:
+            raise self._not_open()
         try:
             if pcm:
                 files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
-            os.pwrite(self._state_file, record, _WRITTEN_AT)
+            self._checkpoints.write(checkpoint)
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         self.checkpoint = checkpoint
@@ -103,18 +116,19 @@ class VolumeRecording:
 
     def write_ahead(self, pcm: Buffer) -> None:
         if self.state is not RecordingState.OPEN:
-            raise StorageUnavailableError(f"the recording is {self.state.value}")
+            raise self._not_open()
         with files.translated_errors():
             files.write_at(self._audio, pcm, wav.HEADER_BYTES + self.checkpoint.pcm_bytes)
 
     def keep_input(self, stream: int, offset: int, data: Buffer) -> None:
         if self.state is not RecordingState.OPEN:
-            raise StorageUnavailableError(f"the recording is {self.state.value}")
+            raise self._not_open()
         with files.translated_errors():
             fd = self._inputs.get(stream)
             if fd is None:
                 fd = os.open(self._paths.input(stream), os.O_RDWR | os.O_CREAT, 0o666)
                 self._inputs[stream] = fd
+                self._has_new_input = True
             files.write_at(fd, data, offset)
 
     async def read_input(self, stream: int) -> AsyncIterator[bytes]:
@@ -135,7 +149,16 @@ class VolumeRecording:
         self._dropped.append(stream)
 
     async def flush(self) -> None:
-        await asyncio.to_thread(self.persist)
+        try:
+            await asyncio.to_thread(self.persist)
+        except SyncFailedError:
+            self.report_failure()
+            raise
+
+    def report_failure(self) -> None:
+        """Tell the session, once, that a sync has failed. Call it on the event loop."""
+        lost, self._lost = self._lost, lambda _: None
+        lost(SyncFailedError(self.persisted.chunk_count))
 
     async def complete(self, at: datetime) -> Manifest:
         self.state = self.state.sealed()
@@ -147,7 +170,8 @@ class VolumeRecording:
     async def release(self) -> None:
         self.state = self.state.sealed()
         try:
-            await self.flush()
+            if self.state is not RecordingState.FAILED:
+                await self.flush()
         finally:
             await asyncio.to_thread(self.close)
             self._on_released(self)
@@ -176,7 +200,10 @@ class VolumeRecording:
         )
 
     def persist(self) -> None:
-        """Make everything appended so far durable. Blocks; raises `StorageUnavailableError`."""
+        """Make everything appended so far durable. Blocks.
+
+        Raises `StorageUnavailableError`, and `SyncFailedError` from the first failed sync on.
+        """
         with files.translated_errors(), self._persisting:
             if not self.state.is_final:
                 self._persist()
@@ -192,15 +219,21 @@ class VolumeRecording:
             logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
 
     def _persist(self) -> None:
+        if self.state is RecordingState.FAILED or self._checkpoints is None:
+            raise self._not_open()
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
         checkpoint, asked_at = self.checkpoint, time.monotonic()
-        files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
-        for fd in list(self._inputs.values()):
-            os.fdatasync(fd)
-        os.fdatasync(self._audio)
+        self._write_header(checkpoint)
+        if self._has_new_input:
+            self._sync_names()
+        with self._failing_for_good():
+            for fd in list(self._inputs.values()):
+                self._disk.sync(fd)
+            self._disk.sync(self._audio)
         # The persisted record must not reach the disk before the audio that it counts.
-        files.write_at(self._state_file, encode_record(checkpoint), _PERSISTED_AT)
-        os.fdatasync(self._state_file)
+        self._checkpoints.persist(checkpoint)
+        with self._failing_for_good():
+            self._checkpoints.sync()
         self.persisted = checkpoint
         self._watermark.persisted(until=asked_at, is_all=checkpoint == self.checkpoint)
         for stream in dropped:
@@ -209,12 +242,48 @@ class VolumeRecording:
                 os.close(self._inputs.pop(stream))
             self._paths.input(stream).unlink(missing_ok=True)
 
+    def _sync_names(self) -> None:
+        """Make the names of kept input durable."""
+        # If this fails, for want of descriptors, no sync has failed: it is tried again.
+        folder = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._has_new_input = False
+            with self._failing_for_good():
+                self._disk.sync_folder(folder)
+        finally:
+            os.close(folder)
+
+    def _write_header(self, checkpoint: Checkpoint) -> None:
+        files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
+
+    @contextlib.contextmanager
+    def _failing_for_good(self) -> Iterator[None]:
+        """Become FAILED at an ``OSError``, and raise `SyncFailedError` in its place.
+
+        What was written after the persisted checkpoint does not count any more, also when the
+        files are read again.
+        """
+        try:
+            yield
+        except OSError as error:
+            logger.error("%s: a sync failed: %s", self.manifest.session_id, error)  # noqa: TRY400
+            self.state = self.state.to(RecordingState.FAILED)
+            if self._checkpoints is not None:
+                with contextlib.suppress(OSError):  # then the disk takes nothing more
+                    self._checkpoints.revert(self.persisted)
+            raise SyncFailedError(self.persisted.chunk_count) from error
+
+    def _not_open(self) -> StorageError:
+        if self.state is RecordingState.FAILED:
+            return SyncFailedError(self.persisted.chunk_count)
+        return StorageUnavailableError(f"the recording is {self.state.value}")
+
     def _complete(self, manifest: Manifest) -> None:
         with files.translated_errors(), self._persisting:
             if self.state is RecordingState.COMPLETED:
                 return  # an earlier call failed to close the files, and that is all it failed to do
             if self.state is RecordingState.CLOSED:
-                raise StorageUnavailableError(f"the recording is {self.state.value}")
+                raise self._not_open()
             os.ftruncate(self._audio, manifest.size_bytes)
             self._persist()
             files.replace(self._paths.manifest, manifests.encode(manifest))
@@ -244,10 +313,14 @@ class VolumeRecording:
             self._close_files(RecordingState.CLOSED)
 
     def discard(self) -> None:
-        """Take back a recording that could not begin."""
+        """Take back a recording that could not begin.
+
+        It needs no descriptor, because it may have failed for want of them.
+        """
         self.close()
-        self._paths.audio.unlink(missing_ok=True)
-        shutil.rmtree(self._paths.state, ignore_errors=True)
+        for path in (self._paths.manifest, self._paths.audio, self._paths.checkpoint):
+            path.unlink(missing_ok=True)
+        self._paths.state.rmdir()
 
     def _close_files(self, final: RecordingState) -> None:
         if self.state.is_final:
@@ -255,36 +328,10 @@ class VolumeRecording:
         self.state = self.state.to(final)
         if self.peaks is not None:
             self.peaks.stop()
-        for fd in (self._audio, self._state_file, *self._inputs.values()):
-            os.close(fd)
-        self._audio = self._state_file = -1  # the kernel reuses descriptor numbers
+        for fd in (self._audio, *self._inputs.values()):
+            if fd >= 0:
+                os.close(fd)
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+        self._audio, self._checkpoints = -1, None  # the kernel reuses descriptor numbers
         self._inputs.clear()
-
-
-def read_checkpoint(paths: SessionPaths, manifest: Manifest) -> tuple[Checkpoint, Checkpoint]:
-    """Return the last written checkpoint that the files confirm, and the last persisted one.
-
-    After a power cut the last written checkpoint may count bytes that never reached the disk;
-    the persisted one is then returned in its place. Raises ``OSError``.
-    """
-    slots = paths.checkpoint.read_bytes()
-    written = decode_record(slots[_WRITTEN_AT:_PERSISTED_AT])
-    persisted = decode_record(slots[_PERSISTED_AT:])
-    if persisted is None:
-        # The state folder was removed, or only the audio was restored: keep all audio.
-        logger.error("%s: no checkpoint, going by the length of the audio", manifest.session_id)
-        audio_bytes = max(0, paths.audio.stat().st_size - wav.HEADER_BYTES)
-        persisted = Checkpoint(manifest.chunk_count, manifest.pcm_format.whole_frames(audio_bytes))
-    if written is None or not _is_backed_by_files(written, paths):
-        logger.warning("%s: back to the last persisted checkpoint", manifest.session_id)
-        written = persisted
-    return written, persisted
-
-
-def _is_backed_by_files(checkpoint: Checkpoint, paths: SessionPaths) -> bool:
-    kept = {paths.input(stream.number): stream.kept_bytes for stream in checkpoint.streams}
-    needed = {paths.audio: wav.HEADER_BYTES + checkpoint.pcm_bytes, **kept}
-    return all(
-        not size_bytes or (path.exists() and path.stat().st_size >= size_bytes)
-        for path, size_bytes in needed.items()
-    )

@@ -6,11 +6,9 @@ what the page cache may have lost is never read.
 """
 
 import errno
-import functools
 import os
 import threading
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 
@@ -20,16 +18,6 @@ from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
 
 _BLOCK_BYTES = 256 * 1024
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-@functools.cache
-def boot_id() -> str:
-    """Return the id of this boot of the machine, or one of this process if there is none."""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return str(uuid4())
 
 
 def read_pixels(path: Path) -> bytes:

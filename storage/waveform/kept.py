@@ -60,7 +60,11 @@ class KeptWaveform:
         return found
 
     async def _read(self, audio: Readable) -> Peaks | None:
-        data = await self._store.read()
+        try:
+            data = await self._store.read()
+        except StorageUnavailableError as error:
+            logger.warning("the waveform %s cannot be read: %s", self._store.name, error)
+            return None
         if data is None:
             return None
         return peaks.decode_whole(data, self._pcm_format, audio.size_bytes - wav.HEADER_BYTES)

@@ -1,8 +1,10 @@
 """Checkpoint records with a checksum that shows whether they are complete."""
 
+import struct
 import zlib
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from storage.checkpoint import (
     encode_record,
 )
 from storage.warning import SessionWarning
+from tests.damage import bit_flips
 
 counts = st.integers(0, 2**63 - 1)
 streams = st.builds(StreamCheckpoint, counts, counts, counts, st.binary(max_size=40))
@@ -61,6 +64,32 @@ def test_an_altered_record_is_detected(checkpoint: Checkpoint, data: st.DataObje
 
 def test_zeros_are_not_a_record() -> None:
     assert decode_record(bytes(4096)) is None
+
+
+def test_damaged_bytes_are_no_record() -> None:
+    record = encode_record(
+        Checkpoint(3, 64000, (StreamCheckpoint(1, 5000, 64000, b""),)).warned(
+            "decode_failed", "no frames", frame=32000
+        )
+    )
+    assert not any(decode_record(data) for data in bit_flips(record))
+    assert not any(decode_record(record[:length]) for length in range(len(record)))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        msgspec.msgpack.encode((-1, 0)),
+        msgspec.msgpack.encode((1, 2**64 - 1)),
+        msgspec.msgpack.encode((1, 0, ((-1, 0, 0, b""),))),
+        msgspec.msgpack.encode((1, 0, (), 5)),
+        b"\x94\x01\x00\x90\xa1\xff",  # the error is not UTF-8
+        b"\x91" * 100_000,
+        b"",
+    ],
+)
+def test_other_payloads_with_a_right_checksum_are_no_record(payload: bytes) -> None:
+    assert decode_record(struct.pack("<II", zlib.crc32(payload), len(payload)) + payload) is None
 
 
 @given(st.lists(checkpoints, max_size=4))

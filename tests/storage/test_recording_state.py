@@ -4,7 +4,7 @@ import pytest
 
 from storage.recording_state import RecordingState
 
-OPEN, SEALED, COMPLETED, CLOSED, FENCED = RecordingState
+OPEN, SEALED, COMPLETED, FAILED, CLOSED, FENCED = RecordingState
 
 
 def test_a_final_state_is_never_left() -> None:
@@ -27,7 +27,16 @@ def test_a_sealed_recording_cannot_be_opened_again() -> None:
         SEALED.to(OPEN)
 
 
+def test_after_a_failed_sync_a_recording_can_only_be_closed() -> None:
+    for following in {OPEN, SEALED, COMPLETED, FENCED}:
+        with pytest.raises(ValueError, match="failed cannot become"):
+            FAILED.to(following)
+    assert FAILED.sealed() is FAILED
+    assert FAILED.closed() is CLOSED
+
+
 @pytest.mark.parametrize("state", [OPEN, SEALED])
 def test_a_recording_can_be_closed_or_fenced_before_its_final_state(state: RecordingState) -> None:
     assert state.closed() is CLOSED
     assert state.to(FENCED) is FENCED
+    assert state.to(FAILED) is FAILED

@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.retry import Backoff, retry
+from storage.skipped import SkippedObjects
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -81,6 +82,7 @@ class Bucket:
 
     def __init__(self, settings: BucketSettings) -> None:
         self.settings = settings
+        self.skipped = SkippedObjects()
         self._requests = asyncio.Semaphore(settings.max_requests)
         self._exit = contextlib.AsyncExitStack()
         self._client: S3Client | None = None

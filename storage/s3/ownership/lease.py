@@ -9,9 +9,15 @@ distributed locking", on fencing).
 
 import msgspec
 
-from storage.errors import FencedError, OwnedElsewhereError, RecordingNotFoundError
+from storage.errors import (
+    BadObjectError,
+    FencedError,
+    OwnedElsewhereError,
+    RecordingNotFoundError,
+    decoding,
+)
 from storage.s3.client.bucket import Bucket, KeyExistsError
-from storage.s3.keys import SessionKeys, epoch_of
+from storage.s3.keys import SessionKeys, epoch_of, is_node_id
 from storage.s3.ownership.node import Node
 
 
@@ -86,13 +92,30 @@ async def check_not_owned_elsewhere(bucket: Bucket, keys: SessionKeys, node: Nod
 
 
 async def _owner_of_epoch(bucket: Bucket, keys: SessionKeys, epoch: int) -> Owner | None:
+    """Return the owner of an epoch; None if it was released.
+
+    An object that cannot be read counts as released: if its node lives, the next owner fences it.
+    """
     if not epoch:
         return None
+    key = keys.epoch(epoch)
     try:
-        owner = msgspec.json.decode(await bucket.get(keys.epoch(epoch)), type=Owner)
+        owner = decode_owner(key, await bucket.get(key))
     except RecordingNotFoundError:
         return None  # the session has ended meanwhile
+    except BadObjectError as error:
+        bucket.skipped.report(key, error)
+        return None
     return None if owner.is_released else owner
+
+
+def decode_owner(key: str, data: bytes) -> Owner:
+    """Return the owner that the object of an epoch names. Raises `BadObjectError`."""
+    with decoding(f"{key} does not name the owner of an epoch"):
+        owner = msgspec.json.decode(data, type=Owner)
+        if not is_node_id(owner.node_id):
+            raise ValueError("node_id is not a UUID")
+        return owner
 
 
 async def _living_owner_of_epoch(
@@ -115,4 +138,4 @@ async def _check_not_owned_elsewhere(
 
 async def _latest_epoch(bucket: Bucket, keys: SessionKeys) -> int:
     """Return the highest epoch, 0 if there is none."""
-    return max(map(epoch_of, await bucket.keys(keys.epochs)), default=0)
+    return max(bucket.skipped.parsed(await bucket.keys(keys.epochs), epoch_of), default=0)

@@ -14,18 +14,27 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import uuid_utils.compat
+from msgspec import Meta
 
-from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.errors import (
+    BadObjectError,
+    RecordingNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+    decoding,
+)
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
+from storage.s3.keys import NODES, is_node_id, node_of
 from storage.s3.ownership.peers import Peers
+from storage.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
-NODES = "_nodes/"
 _RENEWALS_PER_LEASE = 3
 _STOP_SECONDS = 1
 
@@ -34,7 +43,7 @@ class Presence(msgspec.Struct, frozen=True):
     """What a node's object says. ``address`` is the URL at which other nodes reach it."""
 
     address: str
-    expires_at: datetime
+    expires_at: Annotated[datetime, Meta(tz=True)]
     signature: str = ""
 
     def without_address(self) -> "Presence":
@@ -54,14 +63,23 @@ class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Node:
     """A process. Its id belongs to the spool folder and is the same after a crash."""
 
-    def __init__(self, bucket: Bucket, folder: Path, settings: LeaseSettings) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        folder: Path,
+        settings: LeaseSettings,
+        supervisor: Supervisor | None = None,
+    ) -> None:
         self._bucket = bucket
         self._folder = folder
         self._settings = settings
+        self._supervisor = supervisor or Supervisor()
         self._lock: int | None = None
         self._renewed_at = settings.monotonic()
         self._renewal_task: asyncio.Task[None] | None = None
         self._renewal_lock = asyncio.Lock()
+        # Objects that cannot be read: their bytes, and since when they have not changed.
+        self._unreadable: dict[str, tuple[bytes, float]] = {}
         self.lapse_count = 0  # how often it was overdue, up to the last renewal
         self.node_id = ""
         self.peers = Peers(settings.signing_keys)
@@ -71,7 +89,7 @@ class Node:
         self.node_id = await asyncio.to_thread(self._claim_folder)
         self._renewed_at = self._settings.monotonic()
         await self._renew()
-        self._renewal_task = asyncio.create_task(self._renewal_loop(), name="lease")
+        self._renewal_task = self._supervisor.start("lease", self._renewal_loop)
 
     async def stop(self) -> None:
         """Remove the node's object, so that others need not wait for its lease to expire."""
@@ -106,17 +124,31 @@ class Node:
         """Return what a living node says of itself, None if it is dead.
 
         The address is empty if signatures are required and that of the node is not valid.
+        Raises `BadObjectError` while it is not known whether the node lives, because its object
+        cannot be read. A living node replaces it soon.
         """
         try:
             data = await self._bucket.get(NODES + node_id)
         except RecordingNotFoundError:
-            self.peers.forget(node_id)
+            self._forget(node_id)
             return None
-        presence = msgspec.json.decode(data, type=Presence)
+        try:
+            presence = decode_presence(node_id, data)
+        except BadObjectError as error:
+            if self._is_stale(node_id, data):
+                self._forget(node_id)
+                return None
+            self._bucket.skipped.report(NODES + node_id, error)
+            raise
+        self._unreadable.pop(node_id, None)
         if presence.expires_at <= self._settings.now():
-            self.peers.forget(node_id)
+            self._forget(node_id)
             return None
         return presence if self._is_usable(node_id, presence) else presence.without_address()
+
+    def _forget(self, node_id: str) -> None:
+        self._unreadable.pop(node_id, None)
+        self.peers.forget(node_id)
 
     def _is_usable(self, node_id: str, presence: Presence) -> bool:
         is_verified = self.peers.verify(
@@ -127,10 +159,10 @@ class Node:
     async def dead_nodes(self) -> list[str]:
         """Return the nodes whose lease has expired."""
         found = []
-        for key in await self._bucket.keys(NODES):
-            node_id = key.removeprefix(NODES)
-            if node_id != self.node_id and await self.presence(node_id) is None:
-                found.append(node_id)
+        for node_id in self._bucket.skipped.parsed(await self._bucket.keys(NODES), node_of):
+            with contextlib.suppress(BadObjectError):
+                if node_id != self.node_id and await self.presence(node_id) is None:
+                    found.append(node_id)
         return found
 
     async def remove_node(self, node_id: str) -> None:
@@ -138,6 +170,15 @@ class Node:
         if await self.presence(node_id) is not None:
             return  # it was only slow
         await self._bucket.delete([NODES + node_id])
+
+    def _is_stale(self, node_id: str, data: bytes) -> bool:
+        """Return whether a living node would have replaced ``data`` by now."""
+        now = self._settings.monotonic()
+        last, since = self._unreadable.get(node_id, (None, now))
+        if last != data:
+            since = now
+        self._unreadable[node_id] = data, since
+        return now - since > self._settings.lease_seconds
 
     async def _renewal_loop(self) -> None:
         interval_seconds = self._settings.lease_seconds / _RENEWALS_PER_LEASE
@@ -162,8 +203,8 @@ class Node:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._folder / ".node", os.O_RDWR | os.O_CREAT, 0o666)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            node_id = os.pread(self._lock, 36, 0).decode()
-            if not node_id:
+            node_id = os.pread(self._lock, 36, 0).decode(errors="replace")
+            if not is_node_id(node_id):  # a new folder, or a damaged file
                 node_id = str(uuid_utils.compat.uuid7())
                 os.pwrite(self._lock, node_id.encode(), 0)
         except BlockingIOError as error:
@@ -173,6 +214,12 @@ class Node:
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         return node_id
+
+
+def decode_presence(node_id: str, data: bytes) -> Presence:
+    """Return what the object of a node says. Raises `BadObjectError`."""
+    with decoding(f"{node_id} does not say until when the node lives"):
+        return msgspec.json.decode(data, type=Presence)
 
 
 def _log_failure(error: Exception, delay_seconds: float) -> None:

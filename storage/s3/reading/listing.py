@@ -8,7 +8,7 @@ from uuid import UUID
 from storage import manifest as manifests
 from storage.base import Page
 from storage.checkpoint import Checkpoint
-from storage.errors import RecordingNotFoundError, StorageError
+from storage.errors import BadObjectError, RecordingNotFoundError, StorageError
 from storage.manifest import Manifest, Status
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
@@ -23,8 +23,8 @@ Read = Callable[[Bucket, UUID], Awaitable[Manifest]]
 
 
 async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
-    """Read one manifest. Raises `RecordingNotFoundError`."""
-    return manifests.decode(await bucket.get(SessionKeys(session_id).manifest))
+    """Read one manifest. Raises `RecordingNotFoundError` or `BadObjectError`."""
+    return manifests.decode(await bucket.get(SessionKeys(session_id).manifest), session_id)
 
 
 async def read_checkpoint(bucket: Bucket, manifest: Manifest) -> Checkpoint:
@@ -58,15 +58,16 @@ async def _candidates(
 ) -> AsyncIterator[Manifest]:
     """Yield manifests from the shortest part of the index that has all matches."""
     if status == "active":
-        found = sorted(map(keys.session_of, await bucket.keys(keys.ACTIVE)), reverse=True)
+        listed = bucket.skipped.parsed(await bucket.keys(keys.ACTIVE), keys.session_of)
+        found = sorted(listed, reverse=True)
         wanted = [key for key in found if cursor is None or str(key) < cursor]
         async for manifest in _read_all(bucket, read, wanted):
             yield manifest
         return
     prefix = keys.BY_TIME if user_id is None else keys.by_user(user_id)
-    after = "" if cursor is None else prefix + keys.index_entry(cursor)
+    after = "" if cursor is None else prefix + keys.index_entry(UUID(cursor))
     async for page in bucket.pages(prefix, start_after=after):
-        found = [keys.session_of(entry.key) for entry in page]
+        found = bucket.skipped.parsed((entry.key for entry in page), keys.session_of)
         async for manifest in _read_all(bucket, read, found):
             yield manifest
 
@@ -90,6 +91,8 @@ async def _read_all(bucket: Bucket, read: Read, session_ids: list[UUID]) -> Asyn
                 yield manifest
             elif isinstance(manifest, RecordingNotFoundError):
                 continue  # deleted meanwhile
+            elif isinstance(manifest, BadObjectError):
+                bucket.skipped.report(str(session_id), f"left out of lists: {manifest}")
             elif isinstance(manifest, StorageError):
                 logger.error("left out of the list: %s: %s", session_id, manifest)
             else:

@@ -11,7 +11,12 @@ import msgspec
 
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
-from storage.errors import FencedError, StorageError, StorageUnavailableError
+from storage.errors import (
+    FencedError,
+    StorageError,
+    StorageUnavailableError,
+    SyncFailedError,
+)
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
@@ -24,6 +29,7 @@ from storage.s3.writing.growing_audio import GrowingAudio, UnpersistedAudio
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
+from storage.supervisor import Supervisor
 from storage.watermark import Unpersisted, Watermark
 
 logger = logging.getLogger(__name__)
@@ -62,6 +68,7 @@ class S3Recording:
         upload: Upload | None,
         lease: Lease,
         on_released: Callable[["S3Recording"], None],
+        supervisor: Supervisor,
     ) -> None:
         self.manifest = manifest
         self.persisted = persisted
@@ -75,7 +82,7 @@ class S3Recording:
         self._settings = settings
         self._on_released = on_released
         self._lease = lease
-        self._fenced: Callable[[], None] = lambda: None
+        self._lost: Callable[[FencedError | SyncFailedError], None] = lambda _: None
         self.state = RecordingState.OPEN
         self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
         self._digest = Digest(spool.peaks)
@@ -84,7 +91,7 @@ class S3Recording:
         self._watermark = Watermark()
         self._upload_lock = asyncio.Lock()
         self._upload_early = asyncio.Event()  # set if audio comes in faster than in real time
-        self._task = asyncio.create_task(self._upload_loop(), name=f"upload-{manifest.session_id}")
+        self._task = supervisor.start("upload", self._upload_loop)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -94,8 +101,8 @@ class S3Recording:
     def unpersisted(self) -> Unpersisted:
         return self._watermark.level(self.checkpoint, self.persisted)
 
-    def watch(self, fenced: Callable[[], None]) -> None:
-        self._fenced = fenced
+    def watch(self, lost: Callable[[FencedError | SyncFailedError], None]) -> None:
+        self._lost = lost
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         self._check_space(len(pcm))
@@ -131,7 +138,6 @@ class S3Recording:
             await self._put_segments(wanted)
             await self._final_file.put_parts(self.persisted.pcm_bytes)
             await self._digest_next()
-        await asyncio.to_thread(self.spool.sync)
 
     async def pixels(self) -> bytes:
         """Return the whole pixels of the waveform of what is persisted."""
@@ -179,18 +185,22 @@ class S3Recording:
         except FencedError:
             lost = self.checkpoint.chunk_count - self.persisted.chunk_count
             logger.warning("%s: %d chunks are another node's", self.manifest.session_id, lost)
+        except SyncFailedError:
+            with contextlib.suppress(StorageError, TimeoutError):
+                async with asyncio.timeout(_RELEASE_SECONDS):
+                    await self._lease.release()
         except (StorageError, TimeoutError) as error:
             logger.warning("%s stays in its spool: %s", self.manifest.session_id, error)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        is_fenced = self.state is RecordingState.FENCED
-        is_done = is_fenced or self.persisted == self.checkpoint
+        is_lost = self.state in {RecordingState.FENCED, RecordingState.FAILED}
+        is_done = is_lost or self.persisted == self.checkpoint
         await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
         self.state = self.state.closed()
         self._on_released(self)
 
     async def audio(self) -> GrowingAudio:
-        self._check_not_fenced()
+        self._check_not_lost()
         return GrowingAudio(
             self.segments,
             self.manifest.pcm_format,
@@ -205,13 +215,15 @@ class S3Recording:
         self._task.cancel()
         self.spool.close()
 
-    def _check_not_fenced(self) -> None:
+    def _check_not_lost(self) -> None:
         if self.state is RecordingState.FENCED:
             raise FencedError(self.manifest.session_id)
+        if self.state is RecordingState.FAILED:
+            raise SyncFailedError(self.persisted.chunk_count)
 
     def _check_space(self, more_bytes: int) -> None:
         if self.state is not RecordingState.OPEN:
-            self._check_not_fenced()
+            self._check_not_lost()
             raise StorageUnavailableError(f"the recording is {self.state.value}")
         kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
@@ -234,11 +246,11 @@ class S3Recording:
                 await retry(
                     self._upload_now,
                     on=StorageError,
-                    unless=FencedError,
+                    unless=(FencedError, SyncFailedError),
                     delays=backoff.delays(),
                     failed=self._log_failure,
                 )
-            except FencedError:
+            except (FencedError, SyncFailedError):
                 return  # the caller of `watch` releases the recording
 
     async def _upload_now(self) -> None:
@@ -259,11 +271,26 @@ class S3Recording:
 
     async def _put_segments(self, wanted: Checkpoint) -> None:
         """Persist up to ``wanted`` at least, but not all that comes in meanwhile."""
-        self._check_not_fenced()
+        self._check_not_lost()
+        await self._sync_spool()
         while self.persisted not in {wanted, self.checkpoint} and _progress(
             self.persisted
         ) <= _progress(wanted):
             await self._put_segment()
+
+    async def _sync_spool(self) -> None:
+        """Make the spool durable before it is read, so that a failed write is noticed.
+
+        Raises `SyncFailedError`: what the bucket does not have must come from the client again.
+        """
+        try:
+            await asyncio.to_thread(self.spool.sync)
+        except SyncFailedError as error:
+            lost = SyncFailedError(self.persisted.chunk_count)
+            if not self.state.is_final:
+                self.state = self.state.to(RecordingState.FAILED)
+                self._lost(lost)
+            raise lost from error
 
     async def _put_segment(self) -> None:
         """Persist up to the next mark."""
@@ -297,7 +324,7 @@ class S3Recording:
         except (KeyExistsError, FencedError) as error:
             if not self.state.is_final:
                 self.state = self.state.to(RecordingState.FENCED)
-                self._fenced()
+                self._lost(FencedError(self.manifest.session_id))
             raise FencedError(self.manifest.session_id) from error
 
     async def _drop_inputs(self) -> None:

@@ -1,9 +1,9 @@
 """Restore a spool from the bucket, if the node that takes a session over has none."""
 
 import asyncio
+import logging
 
 from storage.checkpoint import Checkpoint, StreamCheckpoint
-from storage.errors import StorageUnavailableError
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
@@ -11,6 +11,9 @@ from storage.s3.writing.final_file import uploaded_pcm
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
+from storage.warning import KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE
+
+logger = logging.getLogger(__name__)
 
 
 async def restore_spool(
@@ -30,23 +33,28 @@ async def restore_spool(
         async for block in segments.read(start, stop):
             await asyncio.to_thread(spool.write, block, position)
             position += len(block)
+    checkpoint = persisted
     for stream in persisted.streams:
-        await _restore_input(bucket, spool, segments.keys, stream)
-    await asyncio.to_thread(spool.end_restore, persisted)
+        if not await _restore_input(bucket, spool, segments.keys, stream):
+            logger.error("%s is not whole", segments.keys.input_of(stream.number))
+            frame = segments.pcm_format.frames(checkpoint.pcm_bytes)
+            checkpoint = checkpoint.without(stream.number)
+            checkpoint = checkpoint.warned(KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE, frame=frame)
+    await asyncio.to_thread(spool.end_restore, checkpoint)
 
 
 async def _restore_input(
     bucket: Bucket, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
-) -> None:
+) -> bool:
+    """Return whether all of the stream's input was there."""
     # A writer that lost the session may have left input that no checkpoint counts. Its
     # successor began at or before that offset: of several at one offset, use the latest epoch.
-    stored = await bucket.keys(session.input_of(stream.number))
-    latest = {keys.input_offset(key): key for key in sorted(stored)}
+    stored = sorted(await bucket.keys(session.input_of(stream.number)))
+    latest = {offset: key for key in stored if (offset := keys.input_offset(key)) is not None}
     position = 0
-    for offset, key in latest.items():
+    for offset in sorted(latest):
         if offset == position < stream.kept_bytes:
-            data = await bucket.get(key)
+            data = await bucket.get(latest[offset])
             spool.keep_input(stream.number, position, data)
             position += len(data)
-    if position < stream.kept_bytes:
-        raise StorageUnavailableError(f"{session.input_of(stream.number)} is not whole")
+    return position >= stream.kept_bytes

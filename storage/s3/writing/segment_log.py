@@ -5,17 +5,22 @@ that it brings the recording to, so the last segment tells all there is to know.
 """
 
 import base64
-import binascii
 from array import array
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import uuid_utils.compat
 
 from storage import wav
 from storage.checkpoint import MAX_RECORD_BYTES, Checkpoint, decode_record, encode_record
-from storage.errors import FencedError, RecordingNotFoundError, StorageUnavailableError
+from storage.errors import (
+    BadObjectError,
+    FencedError,
+    RecordingNotFoundError,
+    StorageUnavailableError,
+    decoding,
+)
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.keys import SessionKeys, segment_sequence
@@ -43,27 +48,34 @@ class SegmentLog:
         self._lease = lease  # None if it is only read
         self.last_epoch = 0  # of the writer of the last segment found; 0 if there is none
         self.completed_at: datetime | None = None  # set if the last segment completes the session
-        self._pcm_format = pcm_format
+        self.pcm_format = pcm_format
         self._segment_ends = array("Q")  # where each segment's PCM ends, in bytes of the recording
         self._write_id = str(uuid_utils.compat.uuid7())
 
     async def load(self) -> Checkpoint:
         """List the segments. Return the checkpoint of the last one."""
-        listed = [entry async for page in self._bucket.pages(self.keys.segments) for entry in page]
-        listed.sort(key=lambda entry: segment_sequence(entry.key))
+        found = [entry async for page in self._bucket.pages(self.keys.segments) for entry in page]
+        sizes = {entry.key: entry.size_bytes for entry in found}
         stops = array("Q")
-        for sequence, entry in enumerate(listed):
-            if entry.key != self.keys.segment(sequence):
-                raise StorageUnavailableError(f"{self.keys.segment(sequence)} is missing")
-            stops.append((stops[-1] if stops else 0) + entry.size_bytes - SEGMENT_HEADER_BYTES)
+        numbers = self._bucket.skipped.parsed(sizes, segment_sequence)
+        for expected, sequence in enumerate(sorted(numbers)):
+            key = self.keys.segment(sequence)
+            pcm_bytes = sizes[key] - SEGMENT_HEADER_BYTES
+            if sequence != expected:
+                raise BadObjectError(f"{self.keys.segment(expected)} is missing")
+            if pcm_bytes < 0 or pcm_bytes % self.pcm_format.frame_bytes:
+                raise BadObjectError(f"{key} is not a segment: it has {sizes[key]} bytes")
+            stops.append((stops[-1] if stops else 0) + pcm_bytes)
         self._segment_ends = stops
-        if not listed:
+        if not numbers:
             return Checkpoint()
-        metadata = (await self._bucket.head(listed[-1].key)).metadata
-        self.last_epoch = int(metadata.get(_EPOCH, 0))
-        if _COMPLETED_AT in metadata:
-            self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT])
-        return _decode(listed[-1].key, metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
+        key = self.keys.segment(len(numbers) - 1)
+        metadata = (await self._bucket.head(key)).metadata
+        with decoding(f"{key} does not say how far its recording got"):
+            self.last_epoch = int(metadata.get(_EPOCH, 0))
+            if _COMPLETED_AT in metadata:
+                self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT]).astimezone(UTC)
+            return decode_metadata(metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
 
     async def take_over(self, on_loaded: Callable[[Checkpoint], Awaitable[None]]) -> Checkpoint:
         """Load the segments and append an empty one, which stops the previous writer.
@@ -117,7 +129,7 @@ class SegmentLog:
         record = encode_record(checkpoint)
         if len(record) > MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
-        body = Segment(self._pcm_format, pcm).encode()
+        body = Segment(self.pcm_format, pcm).encode()
         metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.lease.epoch)}
         if completed_at is not None:
             metadata[_COMPLETED_AT] = completed_at.isoformat()
@@ -145,11 +157,9 @@ class SegmentLog:
                 sequence += 1
 
 
-def _decode(key: str, text: str, pcm_bytes: int) -> Checkpoint:
-    try:
-        checkpoint = decode_record(base64.b64decode(text, validate=True))
-    except binascii.Error:
-        checkpoint = None
+def decode_metadata(text: str, pcm_bytes: int) -> Checkpoint:
+    """Return the checkpoint in the metadata. Raises ``ValueError``."""
+    checkpoint = decode_record(base64.b64decode(text, validate=True))
     if checkpoint is None or checkpoint.pcm_bytes != pcm_bytes:
-        raise StorageUnavailableError(f"{key} does not say how far its recording got")
+        raise ValueError("no checkpoint of its audio")
     return checkpoint

@@ -5,73 +5,115 @@ the bucket holds twice, in a segment and in a part of the final file, is freed.
 """
 
 import collections
+import contextlib
 import ctypes
 import errno
 import logging
 import os
-import shutil
-import struct
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
-from storage import files, wav
+import msgspec
+
+from storage import files, record, wav
 from storage.checkpoint import Checkpoint, decode_records, encode_record
+from storage.errors import BadObjectError, StorageError, decoding
 from storage.manifest import Manifest
 from storage.pcm import Buffer
+from storage.volume.disk import Disk, boot_id
 from storage.volume.paths import SessionPaths, session_of_state
 from storage.volume.recording import VolumeRecording
-from storage.waveform.growing_file import GrowingWaveform, boot_id
+from storage.waveform.growing_file import GrowingWaveform
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # fallocate(2): give the blocks back, keep the length.
 _PUNCH_HOLE = 0x02 | 0x01
+_FEW_MARKS = 2  # of a spool that is not behind
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Spool:
-    """One session's spool. Marks are the checkpoints at which segments end."""
+    """One session's spool. Marks are the checkpoints at which segments end.
 
-    def __init__(self, paths: SessionPaths, manifest: Manifest, mark_bytes: int) -> None:
+    Beside the recording's files are ``hole``, ``epochs`` and ``marks``, each replaced whole.
+    """
+
+    def __init__(
+        self, paths: SessionPaths, manifest: Manifest, mark_bytes: int, disk: Disk | None = None
+    ) -> None:
         self._paths = paths
         self._mark_bytes = mark_bytes
         self._marks: collections.deque[Checkpoint] = collections.deque()
         self._last_mark_bytes = 0
         self._hole = (0, 0)  # PCM that is not here, from byte to byte
-        self._recording = VolumeRecording(paths, manifest, on_changed=_ignore, on_released=_ignore)
+        self._epochs: list[int] = []
+        self._saved_mark: Checkpoint | None = None  # the last one in the file
+        self._recording = VolumeRecording(
+            paths, manifest, on_changed=_ignore, on_released=_ignore, disk=disk
+        )
         # The uploading task adds the PCM: the spool may have freed it already.
         self.peaks = GrowingWaveform(paths.growing_peaks(boot_id()), manifest.pcm_format)
-        self._marks_file = os.open(_marks_path(paths), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
 
     @classmethod
     def create(
-        cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int, epoch: int
+        cls,
+        paths: SessionPaths,
+        manifest: Manifest,
+        mark_bytes: int,
+        *,
+        epoch: int,
+        disk: Disk | None = None,
     ) -> "Spool":
         """Create an empty spool in place of an existing one. All methods but `append` block."""
+        remove(paths)
         with files.translated_errors():
-            shutil.rmtree(paths.state, ignore_errors=True)
             paths.state.mkdir(parents=True)
-            spool = cls(paths, manifest, mark_bytes)
-            spool._recording.begin()
-            spool.note_epoch(epoch)
+            spool = cls(paths, manifest, mark_bytes, disk)
+            try:
+                spool._recording.begin()
+                spool._set_hole((0, 0))
+                spool.note_epoch(epoch)
+            except (OSError, StorageError):
+                spool._hole_path.unlink(missing_ok=True)
+                spool._epochs_path.unlink(missing_ok=True)
+                spool._recording.discard()
+                raise
         return spool
 
     @classmethod
-    def recover(cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int) -> "Spool | None":
-        """Open the spool that a process of this node left. None if there is none that is whole."""
+    def recover(
+        cls, paths: SessionPaths, manifest: Manifest, mark_bytes: int, disk: Disk | None = None
+    ) -> "Spool | None":
+        """Open the spool that a process of this node left.
+
+        None if there is none that is whole: what the bucket has counts then.
+        """
         if not paths.checkpoint.exists():
             return None
-        with files.translated_errors():
-            spool = cls(paths, manifest, mark_bytes)
-            try:
-                spool._recording.recover()
-                spool._read_marks()
-                spool._read_hole()
-                spool.peaks.resume(0)
-            except OSError:
+        spool = cls(paths, manifest, mark_bytes, disk)
+        try:
+            with files.translated_errors():
+                spool._recover()
+        except StorageError as error:
+            logger.warning("%s: the spool does not count: %s", manifest.session_id, error)
+            with contextlib.suppress(StorageError):
                 spool.close()
-                raise
+            return None
         return spool
+
+    def _recover(self) -> None:
+        """Read all files. Raises `StorageError` or ``OSError``."""
+        self._hole = _read_record(self._hole_path, tuple[int, int])
+        self._epochs = _read_record(self._epochs_path, list[int])
+        if not self._recording.recover().is_whole:
+            raise BadObjectError("it is not whole")
+        self._read_marks()
+        self.peaks.resume(0)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -80,20 +122,17 @@ class Spool:
     @property
     def epochs(self) -> set[int]:
         """Return the epochs in which it was written, with no other node between them."""
-        with files.translated_errors():
-            noted = self._epochs_path.read_text() if self._epochs_path.exists() else ""
-        return {int(epoch) for epoch in noted.split()}
+        return set(self._epochs)
 
     def note_epoch(self, epoch: int) -> None:
-        with files.translated_errors(), self._epochs_path.open("a") as file:
-            file.write(f"{epoch}\n")
+        """Make durable that this node has the epoch."""
+        self._epochs.append(epoch)
+        _write_record(self._epochs_path, self._epochs)
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
         self._recording.append(pcm, checkpoint)
         if checkpoint.pcm_bytes - self._last_mark_bytes >= self._mark_bytes:
             self._last_mark_bytes = checkpoint.pcm_bytes
-            with files.translated_errors():
-                os.write(self._marks_file, encode_record(checkpoint))
             self._marks.append(checkpoint)
 
     def write_ahead(self, pcm: Buffer) -> None:
@@ -163,15 +202,18 @@ class Spool:
                     raise OSError(code, os.strerror(code))
 
     def sync(self) -> None:
-        """Make it durable and remove the input of streams that have ended."""
+        """Make it durable and remove the input of streams that have ended.
+
+        Raises `SyncFailedError`: what the bucket does not have must then not be read from here.
+        """
         self._recording.persist()
+        marks = self._marks.copy()
+        if len(marks) > _FEW_MARKS and marks[-1] != self._saved_mark:
+            self._save_marks(marks)
 
     def close(self) -> None:
         self.peaks.stop()
         self._recording.close()
-        if self._marks_file >= 0:
-            os.close(self._marks_file)
-            self._marks_file = -1
 
     def discard(self) -> None:
         """Close and remove the spool: the bucket has all of it."""
@@ -181,12 +223,7 @@ class Spool:
     def _set_hole(self, hole: tuple[int, int]) -> None:
         """Note the hole before it is made, so that zeros are never taken for audio."""
         self._hole = hole
-        with files.translated_errors():
-            self._hole_path.write_bytes(struct.pack("<QQ", *hole))
-
-    def _read_hole(self) -> None:
-        if self._hole_path.exists():
-            self._hole = struct.unpack("<QQ", self._hole_path.read_bytes())
+        _write_record(self._hole_path, hole)
 
     @property
     def _epochs_path(self) -> Path:
@@ -197,27 +234,39 @@ class Spool:
         return self._paths.state / "hole"
 
     def _read_marks(self) -> None:
-        for mark in decode_records(_marks_path(self._paths).read_bytes()):
-            if mark.pcm_bytes > self.checkpoint.pcm_bytes:
+        """Read the marks up to the checkpoint, and forget those that a loss of power cut off."""
+        path = _marks_path(self._paths)
+        for mark in decode_records(path.read_bytes() if path.exists() else b""):
+            if _counts(mark) > _counts(self.checkpoint) or mark.pcm_bytes < self._last_mark_bytes:
+                self._save_marks(self._marks)
                 break
             self._marks.append(mark)
             self._last_mark_bytes = mark.pcm_bytes
+
+    def _save_marks(self, marks: Iterable[Checkpoint]) -> None:
+        saved = list(marks)
+        with files.translated_errors():
+            files.replace(_marks_path(self._paths), b"".join(map(encode_record, saved)))
+        self._saved_mark = saved[-1] if saved else None
 
 
 class SpoolFolder:
     """All spools of this node. ``segment_seconds`` of audio lie between two marks."""
 
-    def __init__(self, path: Path, segment_seconds: float) -> None:
+    def __init__(self, path: Path, segment_seconds: float, disk: Disk | None = None) -> None:
         self.path = path
+        self._disk = disk or Disk()
         self._segment_seconds = segment_seconds
 
     def create(self, manifest: Manifest, epoch: int) -> Spool:
         """See `Spool.create`."""
-        return Spool.create(self._paths(manifest), manifest, self._mark_bytes(manifest), epoch)
+        paths, mark_bytes = self._paths(manifest), self._mark_bytes(manifest)
+        return Spool.create(paths, manifest, mark_bytes, epoch=epoch, disk=self._disk)
 
     def recover(self, manifest: Manifest) -> Spool | None:
         """See `Spool.recover`."""
-        return Spool.recover(self._paths(manifest), manifest, self._mark_bytes(manifest))
+        paths, mark_bytes = self._paths(manifest), self._mark_bytes(manifest)
+        return Spool.recover(paths, manifest, mark_bytes, self._disk)
 
     def sessions(self) -> set[UUID]:
         """Return the sessions that have a spool here."""
@@ -239,8 +288,27 @@ class SpoolFolder:
 def remove(paths: SessionPaths) -> None:
     """Remove a spool that is not open, if it is there."""
     with files.translated_errors():
-        paths.audio.unlink(missing_ok=True)
-        shutil.rmtree(paths.state, ignore_errors=True)
+        files.remove(paths.audio)
+        files.remove(paths.state)
+
+
+def _counts(checkpoint: Checkpoint) -> tuple[int, int]:
+    return checkpoint.chunk_count, checkpoint.pcm_bytes
+
+
+def _read_record(path: Path, kind: type[T]) -> T:
+    """Return the content of a file of :func:`_write_record`. Raises `BadObjectError`."""
+    with files.translated_errors():
+        payload = record.decode(path.read_bytes())
+    if payload is None:
+        raise BadObjectError(f"{path} is damaged")
+    with decoding(str(path)):
+        return msgspec.msgpack.decode(payload, type=kind)
+
+
+def _write_record(path: Path, content: object) -> None:
+    with files.translated_errors():
+        files.replace(path, record.encode(msgspec.msgpack.encode(content)))
 
 
 def _marks_path(paths: SessionPaths) -> Path:

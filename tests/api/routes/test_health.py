@@ -1,9 +1,13 @@
 """Health endpoints for load balancers and supervisors."""
 
+import asyncio
 import shutil
 from collections.abc import Callable
 
 from api import __version__
+from api.routes.health import health
+from api.session.registry import Registry
+from storage.supervisor import Supervisor
 from tests.service import Service
 
 
@@ -12,11 +16,27 @@ def test_health_reports_that_the_process_responds(service: Service) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ok",
+        "problems": [],
         "version": __version__,
         "active_sessions": 0,
         "unpersisted_bytes": 0,
         "unpersisted_seconds": 0.0,
     }
+
+
+async def test_health_names_a_background_task_that_failed(registry: Registry) -> None:
+    supervisor, failed = Supervisor(), asyncio.Event()
+
+    async def fail() -> None:
+        failed.set()
+        raise LookupError("a defect")
+
+    task = supervisor.start("retention", fail)
+    await failed.wait()
+    answer = await health.fn(registry=registry, supervisor=supervisor)
+    assert answer.status == "degraded"
+    assert answer.problems == ["background task retention failed, see the log"]
+    task.cancel()
 
 
 def test_ready_reports_that_storage_is_writable(service: Service) -> None:

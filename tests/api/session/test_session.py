@@ -1,7 +1,9 @@
 """Order, counts and states of one session."""
 
 import asyncio
+import errno
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -21,13 +23,19 @@ from api.wire.errors import (
     SessionCompletedError,
     SessionDeletedError,
     TooManyConnectionsError,
+    WireError,
+    to_wire_error,
 )
 from api.wire.messages import SessionInfo
-from storage.checkpoint import Checkpoint
-from storage.errors import StorageUnavailableError
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.errors import StorageUnavailableError, SyncFailedError
+from storage.local import LocalStorage
 from storage.pcm import Buffer
-from tests.api.conftest import ConnectionProbe
+from storage.volume.disk import Disk
+from storage.warning import UNPERSISTED_AUDIO_LOST
+from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
+from tests.conftest import ManualClock
 from tests.eventually import start_task
 from tests.service import children_of
 
@@ -545,3 +553,57 @@ def leaving(session: Session) -> ConnectionProbe:
     connection = ConnectionProbe()
     connection.end = ending(session, connection)  # type: ignore[method-assign]
     return connection
+
+
+async def test_after_a_failed_sync_the_client_learns_from_which_chunk_to_send_again(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    failing: list[bool] = []
+
+    def sync(fd: int) -> None:
+        if failing:
+            failing.pop()
+            raise OSError(errno.EIO, "Input/output error")
+        os.fdatasync(fd)
+
+    storage = LocalStorage(tmp_path, sync_interval_seconds=3600, disk=Disk(sync=sync))
+    await storage.start()
+    registry = new_registry(storage, clock)
+    session, connection = await registry.create(PARAMETERS, None), ConnectionProbe()
+    await session.attach(connection)
+    await send(session, connection, pcm(100, seed=1))
+    await session.flush()
+    await send(session, connection, pcm(100, seed=2), pcm(100, seed=3))
+    failing.append(True)
+    with pytest.raises(SyncFailedError):
+        await session.flush()
+    await session.gone.wait()
+    assert connection.ended is not None
+    assert to_wire_error(connection.ended) == WireError(
+        "storage_failed", 503, 1011, "The disk failed: send again from chunk 2 on"
+    )
+    assert session.counts().persisted_chunk_count == 1
+
+    session, connection = await reopened(registry, session), ConnectionProbe()
+    await session.resume(connection)
+    assert session.counts().chunk_count == session.counts().persisted_chunk_count == 1
+    await send(session, connection, pcm(100, seed=2), pcm(100, seed=3))
+    info = await session.close()
+    assert info is not None
+    assert [warning.code for warning in info.warnings] == [UNPERSISTED_AUDIO_LOST]
+    assert recorded_after(session) == b"".join(pcm(100, seed=seed) for seed in (1, 2, 3))
+    await storage.stop()
+
+
+async def test_a_session_with_a_damaged_decoder_state_can_be_completed(
+    registry: Registry, session: Session, connection: ConnectionProbe
+) -> None:
+    await send(session, connection, pcm(100))
+    last = session.recording.checkpoint
+    bent = StreamCheckpoint(1, 0, 0, b"\xc1\xc1")
+    session.recording.append(b"", last.advanced(bent, chunks=0, pcm_bytes=0))
+    await session.release()
+    info = await (await reopened(registry, session)).close()
+    assert info is not None
+    assert info.error == "the saved state of the stream is damaged"
+    assert recorded_after(session) == pcm(100)

@@ -1,5 +1,7 @@
 """Local storage: one writer per folder, and no stale files."""
 
+import os
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -158,6 +160,15 @@ async def test_a_failed_creation_leaves_no_file_and_no_descriptor(
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     with file_size_limit(100), pytest.raises(StorageUnavailableError):
         await storage.create(new_manifest())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(free := os.dup(0))
+    for left in range(3):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + left, hard))
+        try:
+            with pytest.raises(StorageUnavailableError, match="Too many open files"):
+                await storage.create(new_manifest())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     assert names(tmp_path) == {".lock"}
     await storage.stop()

@@ -67,7 +67,9 @@ class History:
     def stored(self) -> bytes:
         if self.keys.audio in self._objects.stored:
             return self._objects.stored[self.keys.audio][0][wav.HEADER_BYTES :]
-        segments = sorted(self._objects.list(self.keys.segments), key=segment_sequence)
+        segments = sorted(
+            self._objects.list(self.keys.segments), key=lambda key: segment_sequence(key) or 0
+        )
         bodies = [self._objects.stored[key][0] for key in segments]
         return b"".join(body[SEGMENT_HEADER_BYTES:] for body in bodies)
 

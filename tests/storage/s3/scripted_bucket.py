@@ -14,6 +14,7 @@ from typing import Any
 
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
 from storage.s3.client.bucket import BucketSettings, KeyExistsError, ListedObject, ObjectHead
+from storage.skipped import SkippedObjects
 from tests.storage.s3.scripted_uploads import UploadClient, Uploads
 
 _ids = itertools.count()
@@ -87,6 +88,7 @@ class ScriptedBucket:
 
     def __init__(self, objects: Objects, settings: BucketSettings) -> None:
         self.settings = settings
+        self.skipped = SkippedObjects()
         self.in_flight: list[Request] = []
         self.written: list[str] = []  # keys, in the order of the requests
         self.is_instant = True

@@ -6,8 +6,7 @@ from uuid import UUID
 import pytest
 
 from storage.s3 import S3Storage
-from storage.s3.keys import SessionKeys
-from storage.s3.ownership.node import NODES
+from storage.s3.keys import NODES, SessionKeys
 from storage.s3.writing.recording import S3Recording
 from tests.conftest import ManualClock
 from tests.eventually import eventually

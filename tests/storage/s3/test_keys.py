@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Callable
 
 import pytest
 import uuid_utils.compat
@@ -22,7 +23,7 @@ def test_the_index_sorts_the_newest_session_first() -> None:
 
 
 def test_a_cursor_is_the_index_entry_of_its_session() -> None:
-    assert SESSION.index(None) == [keys.BY_TIME + keys.index_entry(str(SESSION.session_id))]
+    assert SESSION.index(None) == [keys.BY_TIME + keys.index_entry(SESSION.session_id)]
 
 
 def test_each_user_has_a_separate_index_below_a_hashed_key() -> None:
@@ -43,6 +44,27 @@ def test_raw_input_sorts_by_its_offset() -> None:
     assert names == sorted(names)
     assert [keys.input_offset(name) for name in names] == offsets
     assert all(name.startswith(SESSION.input_of(3)) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("key", "parse"),
+    [
+        (SESSION.active, keys.session_of),
+        (SESSION.index(None)[0], keys.session_of),
+        (SESSION.segment(12), keys.segment_sequence),
+        (SESSION.input(1, 4096, 2), keys.input_offset),
+        (SESSION.epoch(3), keys.epoch_of),
+        (f"{keys.NODES}{SESSION.session_id}", keys.node_of),
+    ],
+)
+def test_keys_that_the_service_would_not_build_are_recognised_as_foreign(
+    key: str, parse: Callable[[str], object]
+) -> None:
+    folder, _, name = key.rpartition("/")
+    assert parse(key) is not None
+    foreign = {"", "README", f"{name}.bak", f"0{name}x", "-1", "+5", "١٢"}
+    foreign |= {name.upper(), name.replace("-", ""), f"{{{name}}}"} - {name}
+    assert [each for each in foreign if parse(f"{folder}/{each}") is not None] == []
 
 
 def test_one_stream_is_no_prefix_of_another() -> None:

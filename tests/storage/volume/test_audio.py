@@ -10,8 +10,9 @@ from storage import wav
 from storage.errors import RecordingNotFoundError
 from storage.pcm import PcmFormat
 from storage.volume.audio import PartialWaveform, VolumeAudio, open_audio
+from storage.volume.disk import boot_id
 from storage.volume.paths import SessionPaths
-from storage.waveform.growing_file import GrowingWaveform, boot_id
+from storage.waveform.growing_file import GrowingWaveform
 from tests.audio import dat, pcm
 from tests.storage.test_conformance import content
 

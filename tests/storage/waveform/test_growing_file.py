@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from storage.checkpoint import Checkpoint
 from storage.local import LocalStorage
 from storage.pcm import PcmFormat
+from storage.volume.disk import boot_id
 from storage.volume.recording import VolumeRecording
-from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits, boot_id
+from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits
 from tests.audio import dat, pcm
 from tests.eventually import eventually
 from tests.storage.conftest import file_size_limit, new_manifest
@@ -84,7 +84,7 @@ async def test_measurements_of_lost_audio_are_discarded(
         file.truncate(80 + 2000)  # by a power loss
     recording.abandon()
     recording = await volume.open(recording.manifest)
-    assert recording.checkpoint == Checkpoint(1, 1000)
+    assert recording.checkpoint.pcm_bytes == 1000
     other = pcm(3000, seed=7)
     append(recording, other)
     assert await peaks_of(volume, recording) == dat(DATA[:1000] + other, sample_rate=RATE)

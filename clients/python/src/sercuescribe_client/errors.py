@@ -139,6 +139,14 @@ class StorageUnavailableError(SercueScribeError, code="storage_unavailable", is_
     """The service cannot write to its storage now."""
 
 
+class StorageFailedError(SercueScribeError, code="storage_failed", is_final=False):
+    """The disk of the service failed: what is not persisted is sent again."""
+
+
+class SessionDamagedError(SercueScribeError, code="session_damaged"):
+    """What the service has stored of the session is damaged."""
+
+
 class InternalServerError(SercueScribeError, code="internal_error", is_final=False):
     """The service failed with an internal error."""
 

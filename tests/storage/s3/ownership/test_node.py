@@ -1,10 +1,18 @@
 import asyncio
+import contextlib
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
+from storage.errors import BadObjectError
 from storage.s3.client.bucket import Bucket
-from storage.s3.ownership.node import NODES, LeaseSettings, Node
+from storage.s3.keys import NODES
+from storage.s3.ownership.node import LeaseSettings, Node, Presence, decode_presence
+from tests.conftest import ManualClock
+from tests.damage import damaged
 from tests.eventually import start_task
 
 
@@ -53,3 +61,41 @@ async def test_a_renewal_between_attempts_does_not_keep_the_lease(
     await began.wait()
     await node.stop()
     assert await bucket.keys(NODES) == []
+
+
+async def test_a_node_with_damaged_presence_is_dead_only_if_it_does_not_replace_it_in_time(
+    bucket: Bucket, tmp_path: Path, clock: ManualClock
+) -> None:
+    other = f"{uuid4()}"
+    await bucket.put(NODES + other, b"\xff{")
+    node = Node(bucket, tmp_path, LeaseSettings(lease_seconds=60, monotonic=clock.monotonic))
+    await node.start()
+    for seconds, data in ((0, None), (59, None), (2, b"{}"), (59, None)):
+        clock.seconds += seconds
+        if data is not None:
+            await bucket.put(NODES + other, data)
+        assert await node.dead_nodes() == []
+        with pytest.raises(BadObjectError, match=other):
+            await node.presence(other)
+    clock.seconds += 2
+    assert await node.dead_nodes() == [other]
+    assert await node.presence(other) is None
+    await node.stop()
+
+
+async def test_every_damage_of_a_presence_is_a_value_or_one_error(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    for data in damaged(msgspec.json.encode(Presence("http://node", datetime.now(UTC)))):
+        with contextlib.suppress(BadObjectError):
+            decode_presence(f"{uuid4()}", data)
+
+
+async def test_a_node_whose_id_was_damaged_gets_a_new_one(bucket: Bucket, tmp_path: Path) -> None:
+    for content in (b"\xff" * 36, b"", b"not an id", b"019AA1B2"):
+        (tmp_path / ".node").write_bytes(content)
+        node = Node(bucket, tmp_path, LeaseSettings())
+        await node.start()
+        await node.stop()
+        assert (tmp_path / ".node").read_text()[:36] == node.node_id
+        assert str(UUID(node.node_id)) == node.node_id

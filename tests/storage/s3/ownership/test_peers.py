@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from storage.s3.client.bucket import Bucket
-from storage.s3.ownership.node import NODES, LeaseSettings, Node, Presence
+from storage.s3.keys import NODES
+from storage.s3.ownership.node import LeaseSettings, Node, Presence
 
 ADDRESS = "http://10.0.0.7:8000"
 ONE, TWO = b"1" * 32, b"2" * 32

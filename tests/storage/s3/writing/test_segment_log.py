@@ -1,3 +1,4 @@
+import base64
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from uuid import UUID
 import pytest
 import uuid_utils.compat
 
-from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.checkpoint import Checkpoint, StreamCheckpoint, encode_record
 from storage.errors import StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket, KeyExistsError
@@ -15,8 +16,9 @@ from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import Lease
 from storage.s3.ownership.node import LeaseSettings, Node
 from storage.s3.writing.segment import Segment
-from storage.s3.writing.segment_log import SegmentLog
+from storage.s3.writing.segment_log import SegmentLog, decode_metadata
 from tests.audio import pcm
+from tests.damage import damaged
 from tests.faults import FaultyStore, Kind
 from tests.s3_requests import is_a
 
@@ -125,3 +127,13 @@ async def test_a_segment_is_written_once_if_the_answers_are_lost(
     await segments.append(AUDIO, Checkpoint(1, 3000))
     assert segments.count == 1
     assert await read(segments, 0, 3000) == AUDIO
+
+
+def test_damaged_metadata_of_a_segment_is_its_checkpoint_or_no_checkpoint() -> None:
+    checkpoint = Checkpoint(3, 64000, (StreamCheckpoint(1, 5, 0, b""),))
+    text = base64.b64encode(encode_record(checkpoint))
+    for data in damaged(text):
+        try:
+            assert decode_metadata(data.decode("latin-1"), 64000) == checkpoint
+        except ValueError:
+            continue

@@ -10,6 +10,7 @@ from storage.errors import StorageUnavailableError
 from storage.s3.writing.spool import Spool, remove
 from storage.volume.paths import SessionPaths
 from tests.audio import pcm
+from tests.damage import damaged
 from tests.storage.conftest import new_manifest
 
 MANIFEST = new_manifest()
@@ -75,6 +76,7 @@ def test_a_backlog_is_uploaded_mark_by_mark_and_the_rest_as_one_segment(spools: 
 def test_marks_survive_the_process(spools: Spools) -> None:
     spool = spools.create()
     checkpoints = [append(spool, 600) for _ in range(9)]
+    spool.sync()
     spool = spools.recovered()
     assert targets(spool) == [checkpoints[each] for each in (1, 3, 5, 8)]
     assert spool.read(0, 3000) == AUDIO[:3000]
@@ -83,19 +85,74 @@ def test_marks_survive_the_process(spools: Spools) -> None:
 def test_a_torn_mark_is_skipped_and_no_audio_is_lost(spools: Spools) -> None:
     spool = spools.create()
     checkpoints = [append(spool, 1000) for _ in range(5)]
+    spool.sync()
     marks = spools.paths.state / "marks"
     os.truncate(marks, marks.stat().st_size // 2)
     assert targets(spools.recovered()) == [checkpoints[0], checkpoints[1], checkpoints[4]]
 
 
-def test_a_mark_ahead_of_the_checkpoint_is_ignored(spools: Spools) -> None:
+def test_a_mark_ahead_of_the_checkpoint_is_forgotten(spools: Spools) -> None:
     spool = spools.create()
     first = append(spool, 1000)
     state = spools.paths.checkpoint.read_bytes()
-    append(spool, 1000)
+    for _ in range(3):
+        append(spool, 1000)
+    spool.sync()
     spools.close()
     spools.paths.checkpoint.write_bytes(state)
-    assert targets(spools.recovered()) == [first]
+    spool = spools.recovered()
+    assert targets(spool) == [first]
+    again = [append(spool, 700) for _ in range(4)]
+    assert targets(spools.recovered())[-1] == again[-1]
+    assert set(targets(spools.recovered())) <= {first, *again}
+
+
+SPOOL_FILES = ["hole", "epochs", "marks", "checkpoint"]
+
+
+@pytest.mark.parametrize("name", SPOOL_FILES)
+def test_damaged_bytes_of_a_spool_file_never_change_what_the_spool_holds(
+    spools: Spools, name: str
+) -> None:
+    """The spool counts as none, or is exactly as it was."""
+    spool = spools.create()
+    for _ in range(10):
+        append(spool, 1000)
+    spool.free(3000, 5000)
+    spool.note_epoch(3)
+    spool.sync()
+    path = spools.paths.state / name
+    before = {each: (spools.paths.state / each).read_bytes() for each in SPOOL_FILES}
+    for data in damaged(before[name][:300]):
+        path.write_bytes(data + before[name][300:])
+        spool_or_none = spools.recover()
+        if spool_or_none is not None:
+            assert spool_or_none.checkpoint.chunk_count == 10
+            assert spool_or_none.epochs == {1, 3}
+            assert not spool_or_none.holds(3000, 5000)
+            assert spool_or_none.next_segment_end(Checkpoint()).pcm_bytes in {1000, 10_000}
+        spools.close()
+        for each, content in before.items():
+            (spools.paths.state / each).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["hole", "epochs", "checkpoint"])
+def test_a_spool_without_one_of_its_files_or_with_a_folder_in_its_place_counts_as_none(
+    spools: Spools, name: str
+) -> None:
+    append(spools.create(), 1000)
+    spools.close()
+    (spools.paths.state / name).unlink()
+    assert spools.recover() is None
+    (spools.paths.state / name).mkdir()
+    assert spools.recover() is None
+    assert spools.create().checkpoint == Checkpoint()
+
+
+def test_a_spool_file_in_the_place_of_the_folder_is_replaced(spools: Spools) -> None:
+    spools.paths.state.write_text("not a folder")
+    assert spools.recover() is None
+    assert spools.create().checkpoint == Checkpoint()
 
 
 def test_freed_audio_is_never_read_as_silence(spools: Spools) -> None:
