@@ -1,9 +1,8 @@
 """Checkpoints: how far a recording has got, written after every chunk.
 
-A checkpoint says which bytes of the recording count, how many chunks they
-came from, and what is needed to go on decoding in the middle of each open
-input stream. It is stored as one record of `storage.record`, whose payload is the
-checkpoint as MessagePack.
+A checkpoint says which bytes of the recording count, how many chunks they came from, and what is
+needed to go on decoding in the middle of each open input stream. It is stored as one record of
+`storage.record`, whose payload is the checkpoint as MessagePack.
 """
 
 from collections.abc import Iterator
@@ -39,14 +38,12 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """``chunk_count`` chunks received, ``pcm_bytes`` of audio recorded.
 
-    ``warnings`` are the first ones of ``warning_count``. ``error`` is what release 0.2.0 wrote in
-    their place; it is read as a warning and always empty otherwise.
+    ``warnings`` are the first ones of ``warning_count``.
     """
 
     chunk_count: _Count = 0
     pcm_bytes: _Count = 0
     streams: tuple[StreamCheckpoint, ...] = ()
-    error: str = ""
     warnings: tuple[SessionWarning, ...] = ()
     warning_count: int = 0
 
@@ -70,7 +67,6 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
             self.chunk_count + chunks,
             self.pcm_bytes + pcm_bytes,
             streams,
-            "",
             self.warnings,
             self.warning_count,
         )
@@ -124,10 +120,6 @@ def decode_record(data: bytes) -> Checkpoint | None:
 def _decode(payload: bytes) -> Checkpoint | None:
     try:
         with decoding("checkpoint"):
-            checkpoint = _decoder.decode(payload)
+            return _decoder.decode(payload)
     except BadObjectError:
         return None
-    if not checkpoint.error:
-        return checkpoint
-    warned = checkpoint.warned("decode_failed", checkpoint.error, frame=0)
-    return msgspec.structs.replace(warned, error="")

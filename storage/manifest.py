@@ -68,8 +68,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_warnings(self) -> bool:
-        """Return whether something was not recorded. Release 0.2.0 wrote only an ``error``."""
-        return self.warning_count > 0 or self.error is not None
+        """Return whether something was not recorded."""
+        return self.warning_count > 0
 
     def matches(
         self, *, status: Status | None, user_id: str | None, has_warnings: bool | None

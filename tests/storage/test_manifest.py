@@ -93,11 +93,6 @@ def test_a_manifest_has_the_warnings_of_the_checkpoint_and_the_last_one_as_its_e
     assert (manifest.error, manifest.warning_count) == ("no audio", 2)
 
 
-def test_a_manifest_with_only_an_error_as_the_first_release_wrote_it_has_warnings() -> None:
-    assert new_manifest(error="no frames").has_warnings
-    assert not new_manifest().has_warnings
-
-
 def test_a_manifest_of_a_newer_version_is_refused_whatever_else_it_has() -> None:
     newer = json.dumps({"version": manifests.VERSION + 1, "sessions": []}).encode()
     with pytest.raises(BadObjectError, match="version 2: this release reads up to 1"):

@@ -7,7 +7,9 @@ from storage.checkpoint import Checkpoint
 from storage.watermark import Unpersisted
 from tests.storage.conftest import new_manifest
 
-MANIFEST = new_manifest(user_id="alice").advanced_to(Checkpoint(7, 32_000, (), "damaged"))
+MANIFEST = new_manifest(user_id="alice").advanced_to(
+    Checkpoint(7, 32_000).warned("decode_failed", "damaged", frame=16_000)
+)
 
 
 def test_an_active_session_shows_its_own_counts() -> None:
@@ -37,6 +39,10 @@ def test_an_active_session_shows_its_own_counts() -> None:
         "created_at": "2026-01-01T00:00:00Z",
         "completed_at": None,
         "error": "damaged",
+        "warnings": (
+            {"code": "decode_failed", "message": "damaged", "chunk_count": 7, "frame": 16_000},
+        ),
+        "warning_count": 1,
     }
 
 
