@@ -46,7 +46,10 @@ test-long: .venv/.dev .venv/.chromium .venv/.browsers node_modules/.assets ## Ru
 	$(PYTEST) -m load $(ARGS)
 
 coverage: .venv/.dev .venv/.chromium node_modules/.assets ## Run `make test` and show what it covers
-	$(PYTEST) $(PARALLEL) -m "not long" --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not long" $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
 
 soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
 	$(BIN)/python -m bench crashes $(SECONDS) $(SEED)
