@@ -107,6 +107,14 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
             description="A connection that does not answer a ping is closed after this time", gt=0
         ),
     ] = 20.0
+    write_timeout_seconds: Annotated[
+        float,
+        Meta(
+            description="A client that reads nothing of an HTTP response for this time is "
+            "disconnected",
+            gt=0,
+        ),
+    ] = 60.0
     sync_interval_seconds: Annotated[
         float,
         Meta(
