@@ -41,6 +41,7 @@ class InputStream:
         self._boundary = FileBoundary()
         self._lock = asyncio.Lock()  # held while a chunk is recorded or the stream ends
         self._has_ended = False
+        self._is_aborted = False
         self._failure: Exception | None = None  # raised by `end`
 
     @property
@@ -89,7 +90,12 @@ class InputStream:
             try:
                 await self._record(chunk)
             except DecodeError as error:
+                self._check_not_aborted()
                 await self._ledger.fail(self.number, self._decoder.saved_state, error)
+                raise
+            except Exception as error:
+                self._check_not_aborted()
+                self._failure = error  # the state of the decoder is unknown
                 raise
 
     async def end(self) -> None:
@@ -111,8 +117,10 @@ class InputStream:
 
     async def abort(self) -> None:
         """Stop without recording the rest; the last checkpoint can be restored."""
+        self._has_ended = self._is_aborted = True
+        # Before the lock is free: its holder waits for the decoder, which may hang.
+        await self._decoder.abort()
         async with self._lock:
-            self._has_ended = True
             await self._decoder.abort()
 
     async def restore(self, saved: StreamCheckpoint, kept_input: AsyncIterator[bytes]) -> None:
@@ -122,6 +130,11 @@ class InputStream:
                 await self._write(pcm)
         except DecodeError as error:
             await self._ledger.fail(self.number, self._decoder.saved_state, error)
+
+    def _check_not_aborted(self) -> None:
+        """Raise :class:`SessionCompletedError` if `abort` has caused the current error."""
+        if self._is_aborted:
+            raise SessionCompletedError(self._ledger.session_id)
 
     async def _record(self, chunk: bytes) -> None:
         passes_on = self._boundary.pass_on(chunk) if self.has_input else chunk
@@ -140,6 +153,7 @@ class InputStream:
         try:
             await self._write(await self._rest())
         except DecodeError as error:
+            self._check_not_aborted()
             logger.warning(
                 "%s: failed to decode the end of an input stream: stream=%d error=%s",
                 self._ledger.session_id,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock
 from api.session.core import SessionLimits, SessionState
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 
 _INFOS_AT_ONCE = 16  # active sessions of a page that are read concurrently
+
+# A takeover that decodes much kept input takes longer; the next process starts it again.
+_OPENING_SECONDS = 2.0
 
 
 class Registry:
@@ -149,9 +153,11 @@ class Registry:
             return await found.info()
         with contextlib.suppress(SessionCompletedError):
             while True:
-                # None: the session was being released after a failure; open it again.
-                if (info := await (await self.open(found)).close()) is not None:
-                    return info
+                # None, or a lost decoder: the session was released; open it again. The kept input
+                # is then decoded once more, and a decoder that is lost again is the input's fault.
+                with contextlib.suppress(DecoderLostError):
+                    if (info := await (await self.open(found)).close()) is not None:
+                        return info
         return await (await self.lookup(str(found.session_id))).info()
 
     async def delete(self, found: Found) -> None:
@@ -174,7 +180,11 @@ class Registry:
 
     async def shutdown(self) -> None:
         """Persist and release every live session, so that another process can take it over."""
-        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        if opening := list(self._opening.values()):
+            await asyncio.wait(opening, timeout=_OPENING_SECONDS)
+            for task in opening:
+                task.cancel()
+            await asyncio.gather(*opening, return_exceptions=True)
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
 
     async def _take_over(self, key: UUID, manifest: Manifest | None) -> Session:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
+from api.audio.ffmpeg.decoder import DecoderLostError, Emit, FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
 from api.audio.framing.framer import Framer
@@ -50,14 +50,14 @@ class FfmpegFeed:
             if len(self._queued) < _MAX_QUEUED_BYTES:
                 return
             data = b""
-        await self._pass_on(await asyncio.shield(self._start), data)
+        await self._pass_on(await self._wait_started(), data)
 
     async def finish(self) -> None:
         """End the input; return after all of its PCM was emitted.
 
         Raises :class:`DecodeError` for audio that was lost, and what :meth:`feed` raises.
         """
-        decoder = await self._start
+        decoder = await self._wait_started()
         if self._framer is not None:
             await decoder.feed(self._framer.finish())
         await decoder.finish()
@@ -65,12 +65,18 @@ class FfmpegFeed:
             raise DecodeError(f"{self._framer.skipped_bytes} damaged bytes were skipped")
 
     async def abort(self) -> None:
-        """Kill the process, also while it starts. Idempotent."""
+        """Kill the process, also while it starts or is fed. Idempotent."""
         self._start.cancel()
         await asyncio.gather(self._start, return_exceptions=True)
         decoder, self._decoder = self._decoder, None
         if decoder is not None:
             await decoder.kill()
+
+    async def _wait_started(self) -> FfmpegDecoder:
+        await asyncio.wait([self._start])
+        if self._start.cancelled():
+            raise DecoderLostError("the decoder was aborted")
+        return self._start.result()
 
     async def _started(
         self, launcher: DecoderLauncher, demuxer: str, pcm_format: PcmFormat, emit: Emit
