@@ -39,6 +39,7 @@ from api.routes.listen import listen
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
+from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
 from api.session.core import SessionLimits
@@ -120,6 +121,7 @@ def create_app(
                 silence_seconds=settings.lease_seconds,
             ),
             converter=Converter(),
+            readers=Readers(settings.max_readers_per_caller),
             signer=LinkSigner(keys, ttl_seconds=settings.download_url_ttl_seconds),
         ),
         state=State({"registry": registry, "lease_seconds": settings.lease_seconds}),

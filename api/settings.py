@@ -107,6 +107,14 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
             description="A connection that does not answer a ping is closed after this time", gt=0
         ),
     ] = 20.0
+    max_readers_per_caller: Annotated[
+        int,
+        Meta(
+            description="Maximum number of downloads, conversions, waveforms and listeners of one "
+            "caller at the same time",
+            ge=1,
+        ),
+    ] = 32
     write_timeout_seconds: Annotated[
         float,
         Meta(

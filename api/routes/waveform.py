@@ -2,22 +2,23 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 
 from api.access.authorization import requires
 from api.cluster.http_relay import session_to_read
-from api.routes.request import HttpRequest
+from api.routes.request import HttpRequest, Injected
+from api.routes.streaming import Readers, StreamedResponse
 from api.wire.byte_ranges import is_match
 from api.wire.errors import (
     InvalidParameterError,
+    TooManyReadersError,
 )
 from api.wire.messages import Waveform
 from api.wire.openapi import SESSION_ERRORS, errors
@@ -81,7 +82,7 @@ OnColor = Annotated[
             generate_examples=False,
             description="The waveform in the requested format",
         ),
-        **errors(InvalidParameterError("width"), *SESSION_ERRORS),
+        **errors(InvalidParameterError("width"), TooManyReadersError(32), *SESSION_ERRORS),
     },
     operation_id="getWaveform",
     summary="Get the waveform, also of an active session, as data of audiowaveform or a picture",
@@ -97,6 +98,8 @@ async def waveform(
     end: End = None,
     color: InColor = "1f77b4",
     background: OnColor = "ffffff",
+    *,
+    readers: Injected[Readers],
 ) -> Response[Any]:
     if math.isnan(start):
         raise InvalidParameterError("start")
@@ -122,16 +125,16 @@ async def waveform(
     if width is not None:
         wanted = await asyncio.to_thread(wanted.fitted, width)
     body = _json(wanted) if format == "json" else _dat(wanted)
-    return Stream(body, media_type=media_type, headers=headers)
+    return StreamedResponse(request, readers, body, media_type=media_type, headers=headers)
 
 
-async def _dat(peaks: Peaks) -> AsyncIterator[bytes]:
+async def _dat(peaks: Peaks) -> AsyncGenerator[bytes, None]:
     yield peaks.header()
     for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
         yield peaks.pixels[at : at + _BLOCK_BYTES]
 
 
-async def _json(peaks: Peaks) -> AsyncIterator[bytes]:
+async def _json(peaks: Peaks) -> AsyncGenerator[bytes, None]:
     """Yield the JSON in blocks: the waveform of a day has millions of numbers."""
     described = Waveform(
         version=stored.VERSION,

@@ -62,6 +62,15 @@ class TooManyConnectionsError(ServiceError):
         super().__init__(f"The session has {limit} connections, close one or try again later")
 
 
+class TooManyReadersError(ServiceError):
+    """The caller has as many downloads, conversions, waveforms and listeners as it may have."""
+
+    retry_after_seconds = 5
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} downloads or listeners are running, end one or try again later")
+
+
 class ConnectionIdleError(ServiceError):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"No message was received for {seconds:g} seconds")
@@ -172,6 +181,7 @@ TABLE: dict[type[Exception], WireError] = {
     SessionDeletedError: WireError("session_deleted", 404, 1008),
     TooManySessionsError: WireError("too_many_sessions", 503, 1013),
     TooManyConnectionsError: WireError("too_many_connections", 503, 1013),
+    TooManyReadersError: WireError("too_many_readers", 429, 1013),
     ConnectionIdleError: WireError("connection_idle", 408, 1001),
     ConnectionReplacedError: WireError("connection_replaced", 409, 4103),
     ChunkTooLargeError: WireError("chunk_too_large", 413, 1009),

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -48,7 +49,7 @@ class VolumeAudio:
     async def peaks(self) -> Peaks:
         return await self._source.peaks_of(self)
 
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         head = self._header[start:stop]
         if head:
             yield head
@@ -56,9 +57,11 @@ class VolumeAudio:
         if offset >= stop:
             return
         with files.translated_errors(), self._path.open("rb", buffering=0) as file:
-            file.seek(offset)
             while offset < stop:
-                block = await asyncio.to_thread(file.read, min(stop - offset, _BLOCK_BYTES))
+                # `pread`: a reader that is cancelled closes the file while a thread reads it.
+                block = await asyncio.to_thread(
+                    os.pread, file.fileno(), min(stop - offset, _BLOCK_BYTES), offset
+                )
                 if not block:
                     raise EOFError(f"{self._path} ends at {offset}, before {stop}")
                 offset += len(block)

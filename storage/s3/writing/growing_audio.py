@@ -1,7 +1,7 @@
 """Read a recording that is not completed: from its segments, and from the spool of its writer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 
 import msgspec
@@ -51,7 +51,7 @@ class GrowingAudio:
         # Audio is only ever appended: the same length is the same content.
         self.etag = f'"{segments.keys.session_id}-{self.size_bytes}"'
 
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         if head := self._header[start:stop]:
             yield head
         position = max(start - wav.HEADER_BYTES, 0)
