@@ -32,11 +32,15 @@ def write_at(fd: int, data: Buffer, offset: int) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``: readers see the old content or the new, after a power cut too."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

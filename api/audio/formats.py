@@ -17,3 +17,7 @@ RAW_KINDS: tuple[str, ...] = get_args(RawKind)
 
 class DecodeError(Exception):
     """The input cannot be decoded; the text says why."""
+
+
+class DecoderLostError(Exception):
+    """ffmpeg was killed, crashed or hung. The input need not be the cause: decoding is retried."""

@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
 from api.audio.choice import Choice, choose
-from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError, InputKind
+from api.audio.formats import DecodeError, DecoderLostError, InputKind
 from api.audio.framing.adts import AdtsFramer
 from api.audio.framing.framer import Framer
 from api.audio.framing.matroska import MatroskaFramer

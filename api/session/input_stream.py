@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator
 from api.audio.detection import SIGNATURE_BYTES, begins_file
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.file_boundary import FileBoundary
-from api.audio.formats import DecodeError, InputKind
+from api.audio.formats import DecodeError, DecoderLostError, InputKind
 from api.audio.stream_decoder import StreamDecoder
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
-from storage.errors import StorageUnavailableError
+from storage.errors import FencedError, StorageUnavailableError
 from storage.pcm import Buffer, PcmFormat
 
 logger = logging.getLogger(__name__)
@@ -152,8 +152,12 @@ class InputStream:
         damage: DecodeError | None = None
         try:
             await self._write(await self._rest())
-        except DecodeError as error:
-            self._check_not_aborted()
+        except (DecodeError, DecoderLostError) as error:
+            if self._is_aborted:
+                # The session is released before it is completed; its next owner completes it.
+                raise FencedError(self._ledger.session_id) from error
+            if isinstance(error, DecoderLostError):
+                raise
             logger.warning(
                 "%s: failed to decode the end of an input stream: stream=%d error=%s",
                 self._ledger.session_id,

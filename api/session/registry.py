@@ -7,8 +7,8 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import DecoderLostError
 from api.clock import Clock
 from api.session.core import SessionLimits, SessionState
 from api.session.found import Found, Live, Stored
@@ -24,7 +24,12 @@ from api.wire.errors import (
 )
 from api.wire.messages import SessionInfo, SessionPage
 from storage.base import Recording, Storage
-from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.errors import (
+    FencedError,
+    RecordingNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+)
 from storage.manifest import Manifest, Status
 from storage.retry import Backoff
 from storage.watermark import Unpersisted
@@ -62,6 +67,7 @@ class Registry:
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
         self._creating = 0
+        self._is_stopping = False
 
     @property
     def live(self) -> list[Session]:
@@ -107,8 +113,8 @@ class Registry:
     async def open(self, found: Found) -> Session:
         """Return the active session; take it over from storage if it is not live here.
 
-        Raises :class:`SessionNotFoundError`, :class:`SessionCompletedError`, and
-        `OwnedElsewhereError` if another live node owns it.
+        Raises :class:`SessionNotFoundError`, :class:`SessionCompletedError`,
+        `OwnedElsewhereError` if another live node owns it, and `FencedError` after `shutdown`.
         """
         key = found.session_id
         manifest = found.manifest if isinstance(found, Stored) else None
@@ -119,6 +125,8 @@ class Registry:
             manifest = None  # it has changed; `_take_over` reads it again
         if key in self._deleting:
             raise SessionNotFoundError(str(key))
+        if self._is_stopping:
+            raise FencedError(str(key))
         task = self._opening.get(key)
         if task is None:
             task = asyncio.create_task(self._take_over(key, manifest), name=f"open-{key}")
@@ -180,6 +188,7 @@ class Registry:
 
     async def shutdown(self) -> None:
         """Persist and release every live session, so that another process can take it over."""
+        self._is_stopping = True
         if opening := list(self._opening.values()):
             await asyncio.wait(opening, timeout=_OPENING_SECONDS)
             for task in opening:

@@ -7,7 +7,7 @@ a defect and becomes ``internal_error``.
 
 from typing import NamedTuple
 
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from storage.errors import (
     FencedError,
     OwnedElsewhereError,
@@ -187,6 +187,9 @@ TABLE: dict[type[Exception], WireError] = {
     ChunkTooLargeError: WireError("chunk_too_large", 413, 1009),
     InvalidMessageError: WireError("invalid_message", 422, 1008),
     DecodeError: WireError("decode_failed", 422, 1008),
+    DecoderLostError: WireError(
+        "decoder_lost", 503, 1011, "The decoder ended unexpectedly, resume the session"
+    ),
     UrlExpiredError: WireError("url_expired", 403, 1008),
     InvalidSignatureError: WireError("invalid_signature", 403, 1008),
     AuthenticationRequiredError: WireError("authentication_required", 401, 1008),

@@ -164,15 +164,22 @@ class LocalStorage:
         session = self._paths(UUID(manifest.session_id))
         with files.translated_errors():
             session.state.mkdir()
-            recording = self._recording(session, manifest)
             try:
-                recording.begin()
-                files.sync_folder(session.state)
-                # The manifest comes last: with it, the session exists.
-                files.replace(session.manifest, manifests.encode(manifest))
+                return self._begin(session, manifest)
             except OSError:
-                recording.discard()
+                session.remove_created()
                 raise
+
+    def _begin(self, session: SessionPaths, manifest: Manifest) -> VolumeRecording:
+        recording = self._recording(session, manifest)
+        try:
+            recording.begin()
+            files.sync_folder(session.state)
+            # The manifest comes last: with it, the session exists.
+            files.replace(session.manifest, manifests.encode(manifest))
+        except OSError:
+            recording.close()
+            raise
         return recording
 
     def _recover(self, manifest: Manifest) -> VolumeRecording:

@@ -61,7 +61,11 @@ class VolumeRecording:
         self._inputs: dict[int, int] = {}
         self._dropped: list[int] = []
         self._audio = os.open(paths.audio, os.O_RDWR | os.O_CREAT, 0o666)
-        self._state_file = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self._state_file = os.open(paths.checkpoint, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:
+            os.close(self._audio)
+            raise
         self.state = RecordingState.OPEN
 
     def begin(self) -> None:
@@ -243,12 +247,6 @@ class VolumeRecording:
         """Close the files as they are."""
         with self._persisting:
             self._close_files(RecordingState.CLOSED)
-
-    def discard(self) -> None:
-        """Take back a recording that could not begin."""
-        self.close()
-        self._paths.audio.unlink(missing_ok=True)
-        shutil.rmtree(self._paths.state, ignore_errors=True)
 
     def _close_files(self, final: RecordingState) -> None:
         if self.state.is_final:

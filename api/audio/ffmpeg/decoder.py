@@ -13,7 +13,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 
 from api.audio.ffmpeg.process import Process
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from storage.pcm import Buffer
 
 logger = logging.getLogger(__name__)
@@ -39,10 +39,6 @@ _MAX_LOGGED_LINES = 20
 _LAST_LINES_SECONDS = 1.0
 
 Emit = Callable[[Buffer], Awaitable[None]]
-
-
-class DecoderLostError(Exception):
-    """ffmpeg was killed, crashed or hung. The input need not be the cause: decoding is retried."""
 
 
 class FfmpegDecoder:

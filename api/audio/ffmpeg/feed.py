@@ -2,9 +2,9 @@
 
 import asyncio
 
-from api.audio.ffmpeg.decoder import DecoderLostError, Emit, FfmpegDecoder
+from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from api.audio.framing.framer import Framer
 from storage.pcm import Buffer, PcmFormat
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from storage import files, wav
 from storage.checkpoint import Checkpoint, decode_record, encode_record
+from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.volume.paths import SessionPaths, session_of_state
@@ -41,7 +42,12 @@ class Spool:
         self._recording = VolumeRecording(paths, manifest, on_changed=_ignore, on_released=_ignore)
         # The uploading task adds the PCM: the spool may have freed it already.
         self.peaks = GrowingWaveform(paths.growing_peaks(boot_id()), manifest.pcm_format)
-        self._marks_file = os.open(_marks_path(paths), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            self._marks_file = os.open(_marks_path(paths), flags, 0o666)
+        except OSError:
+            self._recording.close()
+            raise
 
     @classmethod
     def create(
@@ -52,8 +58,12 @@ class Spool:
             shutil.rmtree(paths.state, ignore_errors=True)
             paths.state.mkdir(parents=True)
             spool = cls(paths, manifest, mark_bytes)
-            spool._recording.begin()
-            spool.note_epoch(epoch)
+            try:
+                spool._recording.begin()
+                spool.note_epoch(epoch)
+            except (OSError, StorageUnavailableError):
+                spool.discard()
+                raise
         return spool
 
     @classmethod

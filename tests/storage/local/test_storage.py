@@ -1,5 +1,6 @@
 """Local storage: one writer per folder, and no stale files."""
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +12,7 @@ from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local import LocalStorage
 from tests.audio import pcm
+from tests.descriptors import few_descriptors, open_descriptors
 from tests.storage.conftest import file_size_limit, new_manifest
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
@@ -177,4 +179,21 @@ async def test_after_a_crash_progress_and_audio_are_those_at_which_a_takeover_co
     assert progress == Progress(Checkpoint(2, 40), Checkpoint(1, 20))
     assert (await storage.audio(recording.manifest)).size_bytes == 80 + 40
     assert (await storage.open(recording.manifest)).checkpoint == progress.checkpoint
+    await storage.stop()
+
+
+@pytest.mark.parametrize("left", range(6))
+async def test_a_session_that_finds_no_descriptor_leaves_none_and_no_file(
+    tmp_path: Path, left: int
+) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    await storage.check()
+    descriptors, files = open_descriptors(), set(tmp_path.rglob("*"))
+    is_created = False
+    with few_descriptors(left), contextlib.suppress(StorageUnavailableError):
+        (await storage.create(new_manifest())).abandon()
+        is_created = True
+    assert open_descriptors() == descriptors
+    assert is_created or set(tmp_path.rglob("*")) == files
     await storage.stop()

@@ -6,9 +6,9 @@ import contextlib
 import psutil
 import pytest
 
-from api.audio.ffmpeg.decoder import DecoderLostError, FfmpegDecoder
+from api.audio.ffmpeg.decoder import FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, decode, encode, pcm, speech, wav
 

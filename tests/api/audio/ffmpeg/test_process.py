@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import anyio
 import psutil
@@ -16,6 +14,7 @@ import uvloop
 
 from api.audio.ffmpeg import process as processes
 from api.audio.ffmpeg.process import Process
+from tests.descriptors import few_descriptors, open_descriptors
 
 TRUE = (sys.executable, "-c", "")
 ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read().upper())")
@@ -107,21 +106,10 @@ async def test_a_cancelled_start_leaves_no_process_and_no_descriptor() -> None:
 @pytest.mark.parametrize("left", range(10))
 async def test_a_process_that_finds_no_descriptor_leaves_none_and_no_child(left: int) -> None:
     await (await Process.start(TRUE)).end()  # opens the loop's own descriptors
-    descriptors, children = set(psutil.Process().open_files()), psutil.Process().children()
-    number_before = psutil.Process().num_fds()
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(each.name) for each in Path("/proc/self/fd").iterdir())
-    fillers = [os.open(os.devnull, os.O_RDONLY) for _ in range(highest + 1 - number_before)]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + left, limits[1]))
-    try:
-        with contextlib.suppress(OSError):
-            await (await Process.start(TRUE)).end()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        for filler in fillers:
-            os.close(filler)
-    assert set(psutil.Process().open_files()) == descriptors
-    assert psutil.Process().num_fds() == number_before
+    descriptors, children = open_descriptors(), psutil.Process().children()
+    with few_descriptors(left), contextlib.suppress(OSError):
+        await (await Process.start(TRUE)).end()
+    assert open_descriptors() == descriptors
     assert psutil.Process().children() == children
 
 
