@@ -43,6 +43,7 @@ from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
 from api.session.core import SessionLimits
+from api.session.disk_reserve import DiskReserve
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
@@ -78,6 +79,8 @@ def create_app(
         storage,
         clock,
         max_sessions=settings.max_concurrent_sessions,
+        max_sessions_per_user=settings.max_sessions_per_user,
+        disk=DiskReserve(settings.storage_folder, settings.min_free_disk_mb),
         limits=SessionLimits(
             max_connections=settings.max_connections_per_session,
             connection_timeout_seconds=settings.connection_timeout_seconds,

@@ -74,6 +74,19 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         int, Meta(description="Maximum number of active sessions; creating one more fails", ge=1)
     ] = 100
 
+    max_sessions_per_user: Annotated[
+        int,
+        Meta(description="Maximum number of active sessions of one user; 0: no limit", ge=0),
+    ] = 0
+    min_free_disk_mb: Annotated[
+        int,
+        Meta(
+            description="New sessions are refused while the disk has less free space, in MiB; "
+            "0: no reserve",
+            ge=0,
+        ),
+    ] = 0
+
     max_connections_per_session: Annotated[
         int, Meta(description="Maximum number of connections to one session", ge=1, le=32)
     ] = 5

@@ -188,6 +188,11 @@ class Session:
             chunk_count=counts.chunk_count,
         )
 
+    def is_unused(self) -> bool:
+        """Return whether the session may give way to a new session of the same user."""
+        now, chunk_count = self._clock.monotonic(), self.counts().chunk_count
+        return self._core.is_unused(now, chunk_count=chunk_count)
+
     async def end_overdue(self) -> None:
         """End connections without a message, and the waiting stream, after the timeout."""
         last_received = {each: each.last_received for each in self._core.streams}

@@ -57,6 +57,18 @@ class TooManySessionsError(ServiceError):
         super().__init__(f"All {limit} sessions are active, try again later")
 
 
+class TooManyUserSessionsError(ServiceError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"All {limit} sessions of this user are active, close one")
+
+
+class DiskReserveError(ServiceError):
+    def __init__(self, free_mb: int, min_free_mb: int) -> None:
+        super().__init__(
+            f"The disk has {free_mb} MiB free, new sessions need {min_free_mb} (MIN_FREE_DISK_MB)"
+        )
+
+
 class TooManyConnectionsError(ServiceError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"The session has {limit} connections, close one or try again later")
@@ -180,6 +192,8 @@ TABLE: dict[type[Exception], WireError] = {
     SessionCompletedError: WireError("session_completed", 409, 1008),
     SessionDeletedError: WireError("session_deleted", 404, 1008),
     TooManySessionsError: WireError("too_many_sessions", 503, 1013),
+    TooManyUserSessionsError: WireError("too_many_user_sessions", 429, 1013),
+    DiskReserveError: WireError("disk_reserve", 503, 1013),
     TooManyConnectionsError: WireError("too_many_connections", 503, 1013),
     TooManyReadersError: WireError("too_many_readers", 429, 1013),
     ConnectionIdleError: WireError("connection_idle", 408, 1001),

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,7 @@ def new_registry(
     max_sessions: int = 10,
     limits: SessionLimits = LIMITS,
     launcher: DecoderLauncher | None = None,
+    **more: Any,
 ) -> Registry:
     return Registry(
         storage,
@@ -73,6 +75,7 @@ def new_registry(
         max_sessions=max_sessions,
         limits=limits,
         launcher=launcher or DecoderLauncher(),
+        **more,
         backoff=Backoff(first_seconds=0.001, max_seconds=0.001, retries=4),
     )
 
