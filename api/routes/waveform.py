@@ -1,6 +1,5 @@
 """The HTTP endpoint of waveforms: as data for audiowaveform tools, and as pictures."""
 
-import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any, Literal
@@ -23,6 +22,7 @@ from api.wire.errors import (
 from api.wire.messages import Waveform
 from api.wire.openapi import SESSION_ERRORS, errors
 from api.wire.waveform_picture import COLOR, Color, ImageStyle, png, svg
+from storage import threads
 from storage.waveform import peaks as stored
 from storage.waveform.peaks import Peaks
 
@@ -120,10 +120,10 @@ async def waveform(
     wanted = (await audio.peaks()).part(start, end)
     media_type = _MEDIA_TYPES[format]
     if format in _PICTURES:
-        picture = await asyncio.to_thread(_PICTURES[format], wanted, style)
+        picture = await threads.reading.run(_PICTURES[format], wanted, style)
         return Response(picture, media_type=media_type, headers=headers)
     if width is not None:
-        wanted = await asyncio.to_thread(wanted.fitted, width)
+        wanted = await threads.reading.run(wanted.fitted, width)
     body = _json(wanted) if format == "json" else _dat(wanted)
     return StreamedResponse(request, readers, body, media_type=media_type, headers=headers)
 
@@ -148,7 +148,7 @@ async def _json(peaks: Peaks) -> AsyncGenerator[bytes, None]:
     yield msgspec.json.encode(described).removesuffix(b"]}")
     for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
         comma = b"," if at else b""
-        yield comma + await asyncio.to_thread(_numbers, peaks.pixels[at : at + _BLOCK_BYTES])
+        yield comma + await threads.reading.run(_numbers, peaks.pixels[at : at + _BLOCK_BYTES])
     yield b"]}"
 
 

@@ -1,10 +1,10 @@
 """The free space on the volume that new sessions must leave to those that record."""
 
-import asyncio
 import shutil
 from pathlib import Path
 
 from api.wire.errors import DiskReserveError
+from storage import threads
 
 _MEBIBYTE = 1024 * 1024
 
@@ -21,7 +21,7 @@ class DiskReserve:
         if not self._min_free_mb:
             return
         try:
-            usage = await asyncio.to_thread(shutil.disk_usage, self._folder)
+            usage = await threads.recording.run(shutil.disk_usage, self._folder)
         except OSError:
             return  # the storage reports that its folder cannot be used
         if usage.free < self._min_free_mb * _MEBIBYTE:

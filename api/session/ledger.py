@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from api.wire.messages import SessionCounts
+from storage import threads
 from storage.base import Recording
 from storage.checkpoint import StreamCheckpoint
 from storage.errors import StorageUnavailableError
@@ -203,7 +204,7 @@ async def _in_thread(write: Callable[..., None], *arguments: object) -> None:
 
     Otherwise the caller could close the file during the write.
     """
-    writing = asyncio.ensure_future(asyncio.to_thread(write, *arguments))
+    writing = asyncio.ensure_future(threads.recording.run(write, *arguments))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:

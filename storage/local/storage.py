@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from storage import files, wav
+from storage import files, threads, wav
 from storage import manifest as manifests
 from storage.base import Link, Page, Progress
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
@@ -39,7 +39,7 @@ class LocalStorage:
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._prepare)
+        await threads.recording.run(self._prepare)
         self._sync_task = asyncio.create_task(self._sync_loop(), name="storage-sync")
 
     async def stop(self) -> None:
@@ -52,13 +52,13 @@ class LocalStorage:
             self._lock = None
 
     async def check(self) -> None:
-        await asyncio.to_thread(self._check)
+        await threads.reading.run(self._check)
 
     async def create(self, manifest: Manifest) -> VolumeRecording:
-        return await asyncio.to_thread(self._create, manifest)
+        return await threads.recording.run(self._create, manifest)
 
     async def open(self, manifest: Manifest) -> VolumeRecording:
-        return await asyncio.to_thread(self._recover, manifest)
+        return await threads.recording.run(self._recover, manifest)
 
     async def owner(self, manifest: Manifest) -> str | None:
         """Return None: a folder has one node."""
@@ -66,7 +66,7 @@ class LocalStorage:
         return None
 
     async def active_sessions(self) -> list[UUID]:
-        names = await asyncio.to_thread(self._names)
+        names = await threads.listing.run(self._names)
         return sorted(found for name in names if (found := paths.session_of_state(name)))
 
     async def orphans(self) -> list[UUID]:
@@ -74,18 +74,18 @@ class LocalStorage:
         return []
 
     async def progress(self, manifest: Manifest) -> Progress:
-        return await asyncio.to_thread(self._progress, manifest)
+        return await threads.reading.run(self._progress, manifest)
 
     async def manifest(self, session_id: UUID) -> Manifest:
-        return await asyncio.to_thread(self._manifest, session_id)
+        return await threads.recording.run(self._manifest, session_id)
 
     async def manifests(
         self, *, status: Status | None, user_id: str | None, limit: int, cursor: str | None
     ) -> Page:
-        return await asyncio.to_thread(self._page, status, user_id, limit, cursor)
+        return await threads.listing.run(self._page, status, user_id, limit, cursor)
 
     async def audio(self, manifest: Manifest) -> VolumeAudio:
-        return await asyncio.to_thread(self._audio, manifest)
+        return await threads.reading.run(self._audio, manifest)
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """Return None: a volume has no URLs."""
@@ -93,7 +93,7 @@ class LocalStorage:
         return None
 
     async def delete(self, manifest: Manifest) -> None:
-        await asyncio.to_thread(self._delete, manifest)
+        await threads.recording.run(self._delete, manifest)
 
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
@@ -104,7 +104,7 @@ class LocalStorage:
             changed = list(self._unsynced)
             self._unsynced.clear()
             if changed:
-                await asyncio.to_thread(self._sync, changed)
+                await threads.recording.run(self._sync, changed)
 
     def _sync(self, changed: list[VolumeRecording]) -> None:
         for recording in changed:

@@ -1,8 +1,6 @@
 """The file that keeps the waveform of a completed recording."""
 
-import asyncio
-
-from storage import files
+from storage import files, threads
 from storage.volume.paths import SessionPaths
 
 
@@ -17,10 +15,10 @@ class WaveformFile:
         return str(self._paths.peaks)
 
     async def read(self) -> bytes | None:
-        return await asyncio.to_thread(self._read)
+        return await threads.reading.run(self._read)
 
     async def keep(self, data: bytes) -> None:
-        await asyncio.to_thread(self._keep, data)
+        await threads.reading.run(self._keep, data)
 
     def _read(self) -> bytes | None:
         with files.translated_errors():

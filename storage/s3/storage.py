@@ -9,6 +9,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
+from storage import threads
 from storage.base import Link, Page, Progress
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
@@ -87,7 +88,7 @@ class S3Storage:
         session_id = UUID(manifest.session_id)
         session = SessionKeys(session_id)
         lease = Lease(self._bucket, session, self._node, epoch=1)
-        spool = await asyncio.to_thread(self._spools.create, manifest, lease.epoch)
+        spool = await threads.recording.run(self._spools.create, manifest, lease.epoch)
         try:
             # The manifest comes last: with it, the session exists.
             for key in (session.active, *session.index(manifest.user_id)):
@@ -179,14 +180,14 @@ class S3Storage:
         if manifest.status != "completed":
             return None
         key = SessionKeys.of(manifest).audio
-        return await asyncio.to_thread(self._presigner.link, key, ttl_seconds, now)
+        return await threads.reading.run(self._presigner.link, key, ttl_seconds, now)
 
     async def delete(self, manifest: Manifest) -> None:
         session_id, session = UUID(manifest.session_id), SessionKeys.of(manifest)
         if manifest.status == "active":
             await check_not_owned_elsewhere(self._bucket, session, self._node)
         await self._cleaner.cancel(session_id)
-        await asyncio.to_thread(self._spools.remove, session_id)
+        await threads.recording.run(self._spools.remove, session_id)
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
         await self._bucket.delete([session.audio, *session.index(manifest.user_id), session.active])

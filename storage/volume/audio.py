@@ -1,6 +1,5 @@
 """Read a recording on a volume and its waveform, completed or growing."""
 
-import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from storage import files, wav
+from storage import files, threads, wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.volume.paths import SessionPaths
@@ -59,7 +58,7 @@ class VolumeAudio:
         with files.translated_errors(), self._path.open("rb", buffering=0) as file:
             while offset < stop:
                 # `pread`: a reader that is cancelled closes the file while a thread reads it.
-                block = await asyncio.to_thread(
+                block = await threads.reading.run(
                     os.pread, file.fileno(), min(stop - offset, _BLOCK_BYTES), offset
                 )
                 if not block:
@@ -86,8 +85,10 @@ class PartialWaveform:
         with files.translated_errors():
             if self._growing is not None:
                 with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    await asyncio.to_thread(self._growing.measure_all, self._paths.audio, pcm_bytes)
-            known = await asyncio.to_thread(self._known)
+                    await threads.reading.run(
+                        self._growing.measure_all, self._paths.audio, pcm_bytes
+                    )
+            known = await threads.reading.run(self._known)
         return await measure(audio, audio.pcm_format, known)
 
     def _known(self) -> bytes:

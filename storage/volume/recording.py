@@ -1,6 +1,5 @@
 """One growing WAV on a volume, with its checkpoint beside it."""
 
-import asyncio
 import logging
 import os
 import shutil
@@ -9,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
-from storage import files, wav
+from storage import files, threads, wav
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.errors import StorageUnavailableError
@@ -128,7 +127,7 @@ class VolumeRecording:
             return
         with files.translated_errors(), self._paths.input(stream).open("rb") as file:
             while remaining:
-                block = await asyncio.to_thread(file.read, min(remaining, _INPUT_BLOCK_BYTES))
+                block = await threads.recording.run(file.read, min(remaining, _INPUT_BLOCK_BYTES))
                 if not block:
                     raise StorageUnavailableError(
                         f"{file.name} is shorter than its checkpoint says"
@@ -140,12 +139,12 @@ class VolumeRecording:
         self._dropped.append(stream)
 
     async def flush(self) -> None:
-        await asyncio.to_thread(self.persist)
+        await threads.recording.run(self.persist)
 
     async def complete(self, at: datetime) -> Manifest:
         self.state = self.state.sealed()
         manifest = self.manifest.completed(self.checkpoint, at)
-        await asyncio.to_thread(self._complete, manifest)
+        await threads.recording.run(self._complete, manifest)
         self._on_released(self)
         return manifest
 
@@ -154,11 +153,11 @@ class VolumeRecording:
         try:
             await self.flush()
         finally:
-            await asyncio.to_thread(self.close)
+            await threads.recording.run(self.close)
             self._on_released(self)
 
     async def audio(self) -> VolumeAudio:
-        return await asyncio.to_thread(
+        return await threads.reading.run(
             open_audio,
             self._paths,
             self.manifest.pcm_format,

@@ -1,10 +1,9 @@
 """Measure the waveform of audio."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from storage import wav
+from storage import threads, wav
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
@@ -34,9 +33,9 @@ async def measure(
     whole = min((audio.size_bytes - wav.HEADER_BYTES) // per_pixel, len(known_pixels) // one)
     pixels, rest = bytearray(), b""
     async for block in audio.read(wav.HEADER_BYTES + whole * per_pixel, audio.size_bytes):
-        more, rest = await asyncio.to_thread(peaks.whole_pixels, rest + block, pcm_format)
+        more, rest = await threads.reading.run(peaks.whole_pixels, rest + block, pcm_format)
         pixels += more
         if on_block is not None:
-            await asyncio.to_thread(on_block, block)
+            await threads.reading.run(on_block, block)
     pixels += peaks.measured(rest, pcm_format)
     return peaks.peaks_of(pcm_format, known_pixels[: whole * one] + pixels)

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import uuid_utils.compat
 
+from storage import threads
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
@@ -61,7 +62,7 @@ class Node:
 
     async def start(self) -> None:
         """Raises `StorageUnavailableError`, also where another process has the folder."""
-        self.node_id = await asyncio.to_thread(self._claim_folder)
+        self.node_id = await threads.recording.run(self._claim_folder)
         self._renewed_at = self._settings.monotonic()
         await self._renew()
         self._renewal_task = asyncio.create_task(self._renewal_loop(), name="lease")

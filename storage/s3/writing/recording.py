@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from storage import manifest as manifests
+from storage import threads
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, StorageError, StorageUnavailableError
 from storage.manifest import Manifest
@@ -114,7 +115,7 @@ class S3Recording:
         kept_bytes = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
         for start in range(0, kept_bytes, _MAX_INPUT_OBJECT_BYTES):
             stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
-            yield await asyncio.to_thread(self.spool.read_input, stream, start, stop)
+            yield await threads.recording.run(self.spool.read_input, stream, start, stop)
 
     def drop_input(self, stream: int) -> None:
         self._dropped.append((stream, self.checkpoint))
@@ -131,7 +132,7 @@ class S3Recording:
             await self._put_segments(wanted)
             await self._final_file.put_parts(self.persisted.pcm_bytes)
             await self._digest_next()
-        await asyncio.to_thread(self.spool.sync)
+        await threads.recording.run(self.spool.sync)
 
     async def pixels(self) -> bytes:
         """Return the whole pixels of the waveform of what is persisted."""
@@ -164,7 +165,7 @@ class S3Recording:
             await self._bucket.put(
                 self._keys.manifest, manifests.encode(manifest), "application/json"
             )
-            await asyncio.to_thread(self.spool.discard)
+            await threads.recording.run(self.spool.discard)
         self.state = self.state.to(RecordingState.COMPLETED)
         self._on_released(self)
         return manifest
@@ -185,7 +186,7 @@ class S3Recording:
         await asyncio.gather(self._task, return_exceptions=True)
         is_fenced = self.state is RecordingState.FENCED
         is_done = is_fenced or self.persisted == self.checkpoint
-        await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
+        await threads.recording.run(self.spool.discard if is_done else self.spool.close)
         self.state = self.state.closed()
         self._on_released(self)
 
@@ -272,20 +273,20 @@ class S3Recording:
         is_latest = target == self.checkpoint
         for stream in target.streams:
             await self._put_input(stream.number, stream.kept_bytes)
-        pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
+        pcm = await threads.recording.run(self.spool.read, before.pcm_bytes, target.pcm_bytes)
         with self._detect_fencing():
             await self.segments.append(pcm, target)
         self.persisted, self._target = target, None
         if is_latest:
             self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
-        await asyncio.to_thread(self._digest.add, before.pcm_bytes, pcm)
+        await threads.recording.run(self._digest.add, before.pcm_bytes, pcm)
         await self._drop_inputs()
 
     async def _put_input(self, number: int, kept_bytes: int) -> None:
         start = self._kept_bytes.get(number, 0)
         while start < kept_bytes:
             stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
-            data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
+            data = await threads.recording.run(self.spool.read_input, number, start, stop)
             await self._bucket.put(self._keys.input(number, start, self._lease.epoch), data)
             self._kept_bytes[number] = start = stop
 
@@ -316,7 +317,7 @@ class S3Recording:
         start = self._digest.pcm_bytes
         stop = min(self.persisted.pcm_bytes, start + _DIGEST_STEP_BYTES)
         async for block in self.segments.read(start, stop):
-            await asyncio.to_thread(self._digest.add, start, block)
+            await threads.recording.run(self._digest.add, start, block)
             start += len(block)
 
 

@@ -1,7 +1,6 @@
 """Restore a spool from the bucket, if the node that takes a session over has none."""
 
-import asyncio
-
+from storage import threads
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.s3 import keys
@@ -24,15 +23,15 @@ async def restore_spool(
 ) -> None:
     """Fetch the PCM that the final file still needs, and the input of open streams."""
     hole = uploaded_pcm(upload, part_bytes)
-    await asyncio.to_thread(spool.begin_restore, persisted.pcm_bytes, hole)
+    await threads.recording.run(spool.begin_restore, persisted.pcm_bytes, hole)
     for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
         position = start
         async for block in segments.read(start, stop):
-            await asyncio.to_thread(spool.write, block, position)
+            await threads.recording.run(spool.write, block, position)
             position += len(block)
     for stream in persisted.streams:
         await _restore_input(bucket, spool, segments.keys, stream)
-    await asyncio.to_thread(spool.end_restore, persisted)
+    await threads.recording.run(spool.end_restore, persisted)
 
 
 async def _restore_input(
