@@ -131,7 +131,7 @@ async def waveform(
 async def _dat(peaks: Peaks) -> AsyncGenerator[bytes, None]:
     yield peaks.header()
     for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
-        yield peaks.pixels[at : at + _BLOCK_BYTES]
+        yield await threads.reading.run(_block, peaks, at)
 
 
 async def _json(peaks: Peaks) -> AsyncGenerator[bytes, None]:
@@ -148,9 +148,13 @@ async def _json(peaks: Peaks) -> AsyncGenerator[bytes, None]:
     yield msgspec.json.encode(described).removesuffix(b"]}")
     for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
         comma = b"," if at else b""
-        yield comma + await threads.reading.run(_numbers, peaks.pixels[at : at + _BLOCK_BYTES])
+        yield comma + await threads.reading.run(_numbers, peaks, at)
     yield b"]}"
 
 
-def _numbers(pixels: bytes) -> bytes:
-    return msgspec.json.encode(memoryview(pixels).cast("h").tolist())[1:-1]
+def _block(peaks: Peaks, start: int) -> bytes:
+    return peaks.pixels[start : start + _BLOCK_BYTES]
+
+
+def _numbers(peaks: Peaks, start: int) -> bytes:
+    return msgspec.json.encode(memoryview(_block(peaks, start)).cast("h").tolist())[1:-1]

@@ -14,6 +14,7 @@ from storage.volume.paths import SessionPaths
 from storage.waveform.growing_file import GrowingWaveform, boot_id, read_pixels
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import Pixels
 
 _BLOCK_BYTES = 256 * 1024
 
@@ -91,7 +92,7 @@ class PartialWaveform:
             known = await threads.reading.run(self._known)
         return await measure(audio, audio.pcm_format, known)
 
-    def _known(self) -> bytes:
+    def _known(self) -> Pixels:
         growing = self._paths.growing_peaks(boot_id())
         return read_pixels(growing) or read_pixels(self._paths.peaks)
 

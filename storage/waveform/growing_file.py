@@ -16,6 +16,7 @@ from storage import files, wav
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import FilePixels, Pixels
 
 _BLOCK_BYTES = 256 * 1024
 _STEP_BYTES = 8 * 1024 * 1024  # most that is measured before the lock is released
@@ -31,12 +32,9 @@ def boot_id() -> str:
         return str(uuid4())
 
 
-def read_pixels(path: Path) -> bytes:
+def read_pixels(path: Path) -> Pixels:
     """Return the pixels in the file, empty if there is no file."""
-    try:
-        return path.read_bytes()[peaks.HEADER_BYTES :]
-    except FileNotFoundError:
-        return b""
+    return FilePixels.open(path, offset=peaks.HEADER_BYTES) or b""
 
 
 class GrowingWaveform:

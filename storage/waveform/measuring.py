@@ -7,6 +7,7 @@ from storage import threads, wav
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import Pixels, part_of
 
 
 class Readable(Protocol):
@@ -20,7 +21,7 @@ class Readable(Protocol):
 async def measure(
     audio: Readable,
     pcm_format: PcmFormat,
-    known_pixels: bytes = b"",
+    known_pixels: Pixels = b"",
     on_block: Callable[[bytes], object] | None = None,
 ) -> Peaks:
     """Return the waveform of all of ``audio``.
@@ -38,4 +39,4 @@ async def measure(
         if on_block is not None:
             await threads.reading.run(on_block, block)
     pixels += peaks.measured(rest, pcm_format)
-    return peaks.peaks_of(pcm_format, known_pixels[: whole * one] + pixels)
+    return peaks.peaks_of(pcm_format, part_of(known_pixels, 0, whole * one, bytes(pixels)))
