@@ -220,6 +220,7 @@ class S3Recording:
         if waiting_bytes > self._settings.part_bytes:
             self._upload_early.set()
         if waiting_bytes + more_bytes > self._settings.spool_max_bytes:
+            self._upload_early.set()  # the caller tries again
             raise StorageUnavailableError(
                 f"the bucket is {waiting_bytes} bytes behind and the spool is full"
             )
