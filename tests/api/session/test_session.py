@@ -11,8 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from api.audio.ffmpeg.decoder import DecoderLostError
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from api.session.core import SessionState
 from api.session.found import Live
 from api.session.parameters import AudioParameters
