@@ -18,7 +18,7 @@ from storage.local import LocalStorage
 from tests.api.conftest import ConnectionProbe, new_registry
 from tests.conftest import ManualClock
 
-# A decoder that starts has a buffer of 1 MiB in front of it: the second chunk waits for the decoder.
+# In front of a decoder that starts is a buffer of 1 MiB: the second chunk waits for the decoder.
 _FIRST_CHUNK = b"\xff" * 1_000_000
 _SECOND_CHUNK = b"\xff" * 1_500_000
 _MULAW = AudioParameters(sample_rate=8000, channels=1, format="mulaw")
