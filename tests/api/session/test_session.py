@@ -147,7 +147,7 @@ async def test_a_chunk_that_is_not_audio_counts_and_the_next_file_is_recorded(
     assert session.info().error is not None
 
 
-BAD_WAV = b"RIFF\0\0\0\0WAVE" + chunk(b"data", bytes(8))
+BAD_WAV = b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", bytes(16)) + chunk(b"data", bytes(8))
 
 
 async def test_a_stream_that_fails_is_one_warning_however_many_chunks_follow(

@@ -50,7 +50,7 @@ async def test_skipped_bytes_are_reported_after_all_audio_was_emitted() -> None:
     data = encode(wav(speech()[44:], sample_rate=22050), "-c:a", "aac", "-f", "adts")
     feed = Feed("aac", AdtsFramer())
     await feed.feed(b"no frame" + data)
-    with pytest.raises(DecodeError, match="8 damaged bytes were skipped"):
+    with pytest.raises(DecodeError, match="damaged bytes were skipped"):
         await feed.finish()
     assert bytes(feed.out) == decode(data, sample_rate=22050)
 
