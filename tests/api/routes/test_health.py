@@ -7,6 +7,7 @@ from collections.abc import Callable
 from api import __version__
 from api.routes.health import health
 from api.session.registry import Registry
+from storage.local import LocalStorage
 from storage.supervisor import Supervisor
 from tests.service import Service
 
@@ -24,7 +25,9 @@ def test_health_reports_that_the_process_responds(service: Service) -> None:
     }
 
 
-async def test_health_names_a_background_task_that_failed(registry: Registry) -> None:
+async def test_health_names_a_background_task_that_failed(
+    registry: Registry, storage: LocalStorage
+) -> None:
     supervisor, failed = Supervisor(), asyncio.Event()
 
     async def fail() -> None:
@@ -33,7 +36,7 @@ async def test_health_names_a_background_task_that_failed(registry: Registry) ->
 
     task = supervisor.start("retention", fail)
     await failed.wait()
-    answer = await health.fn(registry=registry, supervisor=supervisor)
+    answer = await health.fn(registry=registry, storage=storage, supervisor=supervisor)
     assert answer.status == "degraded"
     assert answer.problems == ["background task retention failed, see the log"]
     task.cancel()

@@ -251,7 +251,7 @@ async def test_a_chunk_that_is_not_audio_gets_the_documented_error(
 ) -> None:
     async with service.session() as client:
         await client.send(pcm(5))
-        answer = await client.send(b"RIFF\0\0\0\0WAVEdata\0\0\0\0")
+        answer = await client.send(b"RIFF\0\0\0\0WAVEfmt \0\0\0\0data\0\0\0\0")
         assert answer["message"] == "Failed to process chunk"
         assert (answer["status"], answer["chunk_count"]) == ("error", 2)
         assert answer["code"] == "decode_failed"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -164,6 +165,7 @@ async def test_readers_of_a_long_waveform_that_do_not_read_use_little_memory(
         "container": "RF64",
     }
     (service.folder / f"{session_id}.json").write_text(json.dumps(manifest))
+    os.truncate(service.folder / f"{session_id}.wav", manifest["size_bytes"])
     day = bytes(8 * 50 * seconds)
     (service.folder / f"{session_id}.dat").write_bytes(
         peaks.header(PcmFormat(16000, 2), len(day) // 8) + day
