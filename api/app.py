@@ -42,9 +42,11 @@ from api.routes.listen import listen
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
+from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
 from api.session.core import SessionLimits
+from api.session.disk_reserve import DiskReserve
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
@@ -81,6 +83,8 @@ def create_app(
         storage,
         clock,
         max_sessions=settings.max_concurrent_sessions,
+        max_sessions_per_user=settings.max_sessions_per_user,
+        disk=DiskReserve(settings.storage_folder, settings.min_free_disk_mb),
         limits=SessionLimits(
             max_connections=settings.max_connections_per_session,
             connection_timeout_seconds=settings.connection_timeout_seconds,
@@ -128,6 +132,7 @@ def create_app(
                 with_credentials=settings.requires_credentials,
             ),
             converter=Converter(),
+            readers=Readers(settings.max_readers_per_caller),
             signer=LinkSigner(keys),
         ),
         state=State(

@@ -74,6 +74,19 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         int, Meta(description="Maximum number of active sessions; creating one more fails", ge=1)
     ] = 100
 
+    max_sessions_per_user: Annotated[
+        int,
+        Meta(description="Maximum number of active sessions of one user; 0: no limit", ge=0),
+    ] = 0
+    min_free_disk_mb: Annotated[
+        int,
+        Meta(
+            description="New sessions are refused while the disk has less free space, in MiB; "
+            "0: no reserve",
+            ge=0,
+        ),
+    ] = 0
+
     max_connections_per_session: Annotated[
         int, Meta(description="Maximum number of connections to one session", ge=1, le=32)
     ] = 5
@@ -107,6 +120,22 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
             description="A connection that does not answer a ping is closed after this time", gt=0
         ),
     ] = 20.0
+    max_readers_per_caller: Annotated[
+        int,
+        Meta(
+            description="Maximum number of downloads, conversions, waveforms and listeners of one "
+            "caller at the same time",
+            ge=1,
+        ),
+    ] = 32
+    write_timeout_seconds: Annotated[
+        float,
+        Meta(
+            description="A client that reads nothing of an HTTP response for this time is "
+            "disconnected",
+            gt=0,
+        ),
+    ] = 60.0
     sync_interval_seconds: Annotated[
         float,
         Meta(

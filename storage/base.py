@@ -14,7 +14,7 @@ Two grades of safety, and the words for them:
     The bytes are in storage. They survive the loss of the node.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
@@ -139,7 +139,7 @@ class Audio(Protocol):
         """Return a strong validator (RFC 9110, section 8.8.3), quoted."""
         ...
 
-    def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Yield bytes ``start`` to ``stop`` (exclusive) of the file."""
         ...
 

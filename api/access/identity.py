@@ -27,6 +27,11 @@ class Identity(msgspec.Struct, frozen=True):
     def is_admin(self) -> bool:
         return "admin" in self.scopes
 
+    @property
+    def has_admin_reserve(self) -> bool:
+        """Return whether it may create sessions beyond the limit: an authenticated admin."""
+        return self.is_admin and self.user is not None
+
     def has_scope(self, *any_of: Scope) -> bool:
         return self.is_admin or not self.scopes.isdisjoint(any_of)
 

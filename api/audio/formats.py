@@ -28,3 +28,7 @@ class DecodeError(Exception):
     def __init__(self, text: str, code: str = "decode_failed") -> None:
         super().__init__(text)
         self.code = code
+
+
+class DecoderLostError(Exception):
+    """ffmpeg was killed, crashed or hung. The input need not be the cause: decoding is retried."""

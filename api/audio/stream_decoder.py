@@ -9,10 +9,9 @@ from typing import TypeAlias
 
 from api.audio.choice import Choice, choose
 from api.audio.detection import begins_container, begins_wav
-from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import RAW_KINDS, DecodeError, InputKind
+from api.audio.formats import RAW_KINDS, DecodeError, DecoderLostError, InputKind
 from api.audio.framing.adts import AdtsFramer
 from api.audio.framing.bare_pcm import BarePcmFramer
 from api.audio.framing.framer import Framer

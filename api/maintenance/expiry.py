@@ -8,13 +8,18 @@ import asyncio
 import logging
 
 from api.session.core import SessionState
+from api.session.found import Live
 from api.session.registry import Registry
 from api.session.session import Session
 
 logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
-_COMPLETED_AT_ONCE = 4  # so that many completions do not slow down sessions that record
+
+# So that many completions do not slow down sessions that record. One that takes long, because its
+# decoder hangs or the store is slow, does not hold up the others.
+_COMPLETED_AT_ONCE = 4
+_TURN_SECONDS = 2.0
 
 
 class Expiry:
@@ -40,12 +45,17 @@ class Expiry:
         if self._sweeping:
             await asyncio.wait(self._sweeping.values(), timeout=_SWEEP_SECONDS)
 
+    async def _complete(self, session: Session) -> None:
+        async with self._completing:
+            logger.info("%s: session reached a time limit", session.session_id)
+            closing = asyncio.create_task(self._registry.close(Live(session)))
+            await asyncio.wait([closing], timeout=_TURN_SECONDS)
+        await closing
+
     async def _sweep_session(self, session: Session) -> None:
         try:
             if session.is_over():
-                async with self._completing:
-                    logger.info("%s: session reached a time limit", session.session_id)
-                    await session.close()
+                await self._complete(session)
             else:
                 await session.end_overdue()
         except Exception:

@@ -1,16 +1,14 @@
 """The HTTP endpoints of the audio: the WAV, parts of it, other formats, download links."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 from litestar import Controller, Response, get, route
-from litestar.background_tasks import BackgroundTask
 from litestar.enums import HttpMethod
 from litestar.params import FromPath, HeaderParameter, QueryParameter
-from litestar.response import Stream
-from litestar.response.base import ASGIResponse
 from litestar.status_codes import (
     HTTP_200_OK,
     HTTP_206_PARTIAL_CONTENT,
@@ -25,6 +23,7 @@ from api.audio.ffmpeg.encoder import TARGETS, Converter
 from api.clock import Clock
 from api.cluster.http_relay import session_to_read
 from api.routes.request import HttpRequest, Injected, base_url, identity_of
+from api.routes.streaming import Readers, StreamedResponse, key_of
 from api.session.found import Found
 from api.settings import Settings
 from api.wire.byte_ranges import is_match, parse_range
@@ -32,6 +31,7 @@ from api.wire.errors import (
     InvalidParameterError,
     InvalidSignatureError,
     RangeNotSatisfiableError,
+    TooManyReadersError,
     UrlExpiredError,
 )
 from api.wire.messages import DownloadLink
@@ -129,6 +129,7 @@ class RecordingsController(Controller):
                 InvalidSignatureError(),
                 InvalidParameterError("expires"),
                 RangeNotSatisfiableError(80),
+                TooManyReadersError(32),
                 *SESSION_ERRORS,
             ),
         },
@@ -158,6 +159,7 @@ class RecordingsController(Controller):
         end: End = None,
         *,
         converter: Injected[Converter],
+        readers: Injected[Readers],
     ) -> Response[Any]:
         if signature is not None or expires is not None:
             signer.check(request.url.path, str(expires), signature or "", clock.now())
@@ -168,7 +170,7 @@ class RecordingsController(Controller):
         audit("read", request.user, session_id)
         if format or start is not None or end is not None:
             part = await _part(found, start or 0.0, end)
-            return _converted(part, format or "wav", session_id, converter)
+            return _converted(request, readers, part, format or "wav", session_id, converter)
         if redirect and request.method == "GET":
             link = await found.link(
                 lifetime_seconds(settings.download_url_ttl_seconds, clock.now(), ends_at)
@@ -180,14 +182,13 @@ class RecordingsController(Controller):
                     headers={"Location": link.url},
                 )
         audio = await found.audio()
-        return await _download(
-            audio, request.method, session_id, range_header, if_range, if_none_match
-        )
+        return _download(request, readers, audio, session_id, range_header, if_range, if_none_match)
 
 
-async def _download(
+def _download(
+    request: HttpRequest,
+    readers: Readers,
     audio: Audio,
-    method: str,
     session_id: str,
     range_header: str | None,
     if_range: str | None,
@@ -209,9 +210,10 @@ async def _download(
         status_code, (start, stop) = HTTP_206_PARTIAL_CONTENT, wanted
         headers["Content-Range"] = wanted.content_range(audio.size_bytes)
     headers["Content-Length"] = str(stop - start)
-    blocks = audio.read(start, stop)
-    return _Content(
-        blocks if method == "HEAD" else await _with_first_read(blocks),
+    return StreamedResponse(
+        request,
+        readers,
+        audio.read(start, stop),
         status_code=status_code,
         media_type="audio/wav",
         headers=headers,
@@ -219,7 +221,7 @@ async def _download(
 
 
 class _Part(NamedTuple):
-    pcm: AsyncIterator[bytes]
+    pcm: AsyncGenerator[bytes, None]
     pcm_bytes: int
     pcm_format: PcmFormat
 
@@ -238,50 +240,31 @@ async def _part(found: Found, start_seconds: float, end_seconds: float | None) -
     return _Part(audio.read(begin, stop), stop - begin, pcm_format)
 
 
-def _converted(part: _Part, name: str, session_id: str, converter: Converter) -> Response[Any]:
+def _converted(
+    request: HttpRequest,
+    readers: Readers,
+    part: _Part,
+    name: str,
+    session_id: str,
+    converter: Converter,
+) -> Response[Any]:
     if name == "wav":
         media_type, suffix, content = "audio/wav", "wav", _wav(part)
     else:
         target = TARGETS[name]
         media_type, suffix = target.media_type, target.suffix
-        content = converter.convert(part.pcm, part.pcm_format, target)
-    return _Content(
+        content = converter.convert(part.pcm, part.pcm_format, target, caller=key_of(request.user))
+    return StreamedResponse(
+        request,
+        readers,
         content,
         media_type=media_type,
         headers={"Content-Disposition": f'inline; filename="{session_id}.{suffix}"'},
-        background=BackgroundTask(content.aclose),  # also after the client has disconnected
     )
 
 
-class _Content(Stream):
-    """A stream with its own media type, which does not read the audio for HEAD.
-
-    Litestar supports neither for a handler with several media types or methods.
-    """
-
-    def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
-        request: HttpRequest = args[1] if len(args) > 1 else options["request"]
-        own = {"media_type": self.media_type, "is_head_response": request.method == "HEAD"}
-        self.headers["Content-Type"] = str(self.media_type)  # which it leaves out for HEAD
-        return super().to_asgi_response(*args, **options | own)
-
-
-async def _with_first_read(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Read the first block now; return all blocks.
-
-    So an error while reading is raised before the response starts, and gets an error status.
-    """
-    first = await anext(blocks, b"")
-
-    async def with_first() -> AsyncIterator[bytes]:
-        yield first
+async def _wav(part: _Part) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(part.pcm) as blocks:
+        yield header(part.pcm_format, part.pcm_bytes)
         async for block in blocks:
             yield block
-
-    return with_first()
-
-
-async def _wav(part: _Part) -> AsyncGenerator[bytes, None]:
-    yield header(part.pcm_format, part.pcm_bytes)
-    async for block in part.pcm:
-        yield block

@@ -132,17 +132,19 @@ class ClientSocket:
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.send(message)
-                if not self._closed:
-                    self._closed = True
-                    await self.socket.close(code, reason)
         except TimeoutError:
             # The client does not read, so its handler is blocked in `send` too. Chunks that are
             # still in the queue are not acknowledged.
-            self._closed = self.is_unresponsive = True
-            if not self.is_recording and self._handler is not asyncio.current_task():
-                self._handler.cancel()
-        except OSError:
+            self.is_unresponsive = True
+        if not self._closed:
             self._closed = True
+            with contextlib.suppress(OSError, TimeoutError):
+                # The service's own protocol class never waits here, but uvicorn's may.
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self.socket.close(code, reason)
+        is_waiting = self.is_unresponsive and not self.is_recording
+        if is_waiting and self._handler is not asyncio.current_task():
+            self._handler.cancel()
 
 
 async def accept(socket: RawWebSocket) -> None:

@@ -5,6 +5,7 @@ from litestar import get
 from api import __version__
 from api.routes.request import Injected
 from api.session.registry import Registry
+from api.wire.errors import DiskReserveError
 from api.wire.messages import Health, Readiness
 from api.wire.openapi import errors
 from storage.base import Storage
@@ -39,10 +40,11 @@ async def health(
     "/health/ready",
     tags=["system"],
     operation_id="getReadiness",
-    response_description="Storage is writable",
+    response_description="New sessions can be recorded",
     summary="Check that storage is writable: writes an object and removes it",
-    responses=errors(StorageUnavailableError()),
+    responses=errors(StorageUnavailableError(), DiskReserveError(50, 100)),
 )
 async def ready(storage: Injected[Storage], registry: Injected[Registry]) -> Readiness:
+    await registry.check_disk()
     await storage.check()
     return Readiness(status="ready", active_sessions=len(registry.live))

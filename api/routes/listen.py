@@ -19,6 +19,7 @@ from api.clock import Clock
 from api.cluster.socket_relay import SocketRelay
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
+from api.routes.streaming import Readers
 from api.session.found import Found, Live
 from api.session.registry import Registry
 from api.wire.errors import InvalidParameterError, NodeUnreachableError
@@ -46,6 +47,7 @@ async def listen(
     registry: Injected[Registry],
     relay: Injected[SocketRelay],
     clock: Injected[Clock],
+    readers: Injected[Readers],
 ) -> None:
     """Send the recorded PCM from a point on, then new PCM, then the final message."""
     connection = ClientSocket(socket, clock)
@@ -62,14 +64,19 @@ async def listen(
                 await relay(socket, address)
                 return
         audit("read", socket.user, session_id, reason="listen")
-        sending = asyncio.create_task(_send_audio(connection, registry, found, begin))
-        disconnecting = asyncio.create_task(_wait_disconnected(socket))
-        done, _ = await asyncio.wait([sending, disconnecting], return_when=asyncio.FIRST_COMPLETED)
-        for task in (sending, disconnecting):
-            task.cancel()
-        await asyncio.gather(sending, disconnecting, return_exceptions=True)
-        for task in done:
-            task.result()
+        async with readers.slot(socket.user):
+            sending = asyncio.create_task(_send_audio(connection, registry, found, begin))
+            disconnecting = asyncio.create_task(_wait_disconnected(socket))
+            try:
+                done, _ = await asyncio.wait(
+                    [sending, disconnecting], return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                for task in (sending, disconnecting):
+                    task.cancel()
+                await asyncio.gather(sending, disconnecting, return_exceptions=True)
+            for task in done:
+                task.result()
 
 
 async def _send_audio(

@@ -63,7 +63,7 @@ async def new_session(
         identity = await admit(socket, "record")
         parameters = audio_parameters(socket.query_params, default_audio)
         user = effective_user(identity, user_id(socket.query_params))
-        session = await registry.create(parameters, user)
+        session = await registry.create(parameters, user, is_admin=identity.has_admin_reserve)
         connection.session = session
         audit("created", socket.user, str(session.session_id))
         await _stream(connection, session, session.attach, "Session created", settings)

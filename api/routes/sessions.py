@@ -20,10 +20,12 @@ from api.session.parameters import AudioParameters, audio_parameters, user_id
 from api.session.registry import Registry
 from api.settings import Settings
 from api.wire.errors import (
+    DiskReserveError,
     InvalidParameterError,
     NotAllowedError,
     RateLimitedError,
     TooManySessionsError,
+    TooManyUserSessionsError,
 )
 from api.wire.messages import (
     CreatedSession,
@@ -79,6 +81,8 @@ class SessionsController(Controller):
             InvalidParameterError("sample_rate", SAMPLE_RATES),
             InvalidParameterError("channels", CHANNELS),
             TooManySessionsError(100),
+            TooManyUserSessionsError(10),
+            DiskReserveError(50, 100),
             RateLimitedError(),
             *COMMON_ERRORS,
         ),
@@ -99,7 +103,9 @@ class SessionsController(Controller):
         given = msgspec.to_builtins(data) if data else {}
         identity = identity_of(request)
         user = effective_user(identity, user_id(given))
-        session = await registry.create(audio_parameters(given, default_audio), user)
+        session = await registry.create(
+            audio_parameters(given, default_audio), user, is_admin=identity.has_admin_reserve
+        )
         info = session.info()
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)

@@ -1,28 +1,29 @@
 """The HTTP endpoint of waveforms: as data for audiowaveform tools, and as pictures."""
 
-import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 
 from api.access.audit import audit
 from api.access.authorization import requires
 from api.cluster.http_relay import session_to_read
-from api.routes.request import HttpRequest
+from api.routes.request import HttpRequest, Injected
+from api.routes.streaming import Readers, StreamedResponse
 from api.wire.byte_ranges import is_match
 from api.wire.errors import (
     InvalidParameterError,
+    TooManyReadersError,
 )
 from api.wire.messages import Waveform
 from api.wire.openapi import SESSION_ERRORS, errors
 from api.wire.waveform_picture import COLOR, Color, ImageStyle, png, svg
+from storage import threads
 from storage.waveform import peaks as stored
 from storage.waveform.peaks import Peaks
 
@@ -82,7 +83,7 @@ OnColor = Annotated[
             generate_examples=False,
             description="The waveform in the requested format",
         ),
-        **errors(InvalidParameterError("width"), *SESSION_ERRORS),
+        **errors(InvalidParameterError("width"), TooManyReadersError(32), *SESSION_ERRORS),
     },
     operation_id="getWaveform",
     summary="Get the waveform, also of an active session, as data of audiowaveform or a picture",
@@ -98,6 +99,8 @@ async def waveform(
     end: End = None,
     color: InColor = "1f77b4",
     background: OnColor = "ffffff",
+    *,
+    readers: Injected[Readers],
 ) -> Response[Any]:
     if math.isnan(start):
         raise InvalidParameterError("start")
@@ -119,21 +122,21 @@ async def waveform(
     wanted = (await audio.peaks()).part(start, end)
     media_type = _MEDIA_TYPES[format]
     if format in _PICTURES:
-        picture = await asyncio.to_thread(_PICTURES[format], wanted, style)
+        picture = await threads.reading.run(_PICTURES[format], wanted, style)
         return Response(picture, media_type=media_type, headers=headers)
     if width is not None:
-        wanted = await asyncio.to_thread(wanted.fitted, width)
+        wanted = await threads.reading.run(wanted.fitted, width)
     body = _json(wanted) if format == "json" else _dat(wanted)
-    return Stream(body, media_type=media_type, headers=headers)
+    return StreamedResponse(request, readers, body, media_type=media_type, headers=headers)
 
 
-async def _dat(peaks: Peaks) -> AsyncIterator[bytes]:
+async def _dat(peaks: Peaks) -> AsyncGenerator[bytes, None]:
     yield peaks.header()
     for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
-        yield peaks.pixels[at : at + _BLOCK_BYTES]
+        yield await threads.reading.run(_block, peaks, at)
 
 
-async def _json(peaks: Peaks) -> AsyncIterator[bytes]:
+async def _json(peaks: Peaks) -> AsyncGenerator[bytes, None]:
     """Yield the JSON in blocks: the waveform of a day has millions of numbers."""
     described = Waveform(
         version=stored.VERSION,
@@ -147,9 +150,13 @@ async def _json(peaks: Peaks) -> AsyncIterator[bytes]:
     yield msgspec.json.encode(described).removesuffix(b"]}")
     for at in range(0, len(peaks.pixels), _BLOCK_BYTES):
         comma = b"," if at else b""
-        yield comma + await asyncio.to_thread(_numbers, peaks.pixels[at : at + _BLOCK_BYTES])
+        yield comma + await threads.reading.run(_numbers, peaks, at)
     yield b"]}"
 
 
-def _numbers(pixels: bytes) -> bytes:
-    return msgspec.json.encode(memoryview(pixels).cast("h").tolist())[1:-1]
+def _block(peaks: Peaks, start: int) -> bytes:
+    return peaks.pixels[start : start + _BLOCK_BYTES]
+
+
+def _numbers(peaks: Peaks, start: int) -> bytes:
+    return msgspec.json.encode(memoryview(_block(peaks, start)).cast("h").tolist())[1:-1]

@@ -2,6 +2,7 @@
 
 Both limit what a connection can use before a handler runs. `http_protocol` limits the time and the
 size of a request and the number of incomplete requests; `websocket_protocol` serves connections
-with unparsed input by round-robin. `forwarded` takes client and scheme from trusted proxies.
+with unparsed input by round-robin and bounds what it sends by itself. `transport` aborts a
+connection whose peer stops reading. `forwarded` takes client and scheme from trusted proxies.
 `process` configures the server. They write no files.
 """

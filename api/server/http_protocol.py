@@ -2,7 +2,7 @@
 
 A WebSocket handshake is an HTTP request, so the limits apply to it too. A client that opens a
 connection and does not complete its request in time gets an error status, and the connection is
-closed.
+closed. If a client does not read a response, the connection is aborted.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ from typing import Any
 
 from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from api.server.transport import WatchedTransport
 
 # Limit for the request line with all headers, and for the framing between two pieces of a body.
 # The longest legitimate headers contain a token of a few kilobytes.
@@ -44,9 +46,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Responds with 408 to a late request, and with 431 to a request with too long a head."""
 
     def __init__(
-        self, *args: Any, request_seconds: float, pending: PendingRequests, **kwargs: Any
+        self,
+        *args: Any,
+        request_seconds: float,
+        write_seconds: float,
+        pending: PendingRequests,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._write_seconds = write_seconds
         self._request_seconds = request_seconds
         self._pending = pending
         self._deadline: asyncio.TimerHandle | None = None
@@ -56,8 +64,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._active_cycle: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        watched: Any = WatchedTransport(transport, stall_seconds=self._write_seconds)
+        super().connection_made(watched)
         self._expect_request()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.transport.watch()  # type: ignore[attr-defined]
+
+    def resume_writing(self) -> None:
+        self.transport.unwatch()  # type: ignore[attr-defined]
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
@@ -111,6 +128,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
+        self.transport.lost()  # type: ignore[attr-defined]
         if self._active_cycle is not None:  # uvicorn notifies only the last pipelined request
             self._active_cycle.disconnected = True
             self._active_cycle.message_event.set()

@@ -52,6 +52,7 @@ def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uv
             functools.partial(
                 BoundedHttpProtocol,
                 request_seconds=settings.handshake_timeout_seconds,
+                write_seconds=settings.write_timeout_seconds,
                 pending=PendingRequests(settings.max_pending_requests),
             ),
         ),

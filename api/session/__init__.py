@@ -5,7 +5,8 @@
 write to the recording through the `ledger`. `registry` has the sessions that are live in this
 process; it creates, opens, closes and deletes sessions. `found` is the result of a look-up.
 `connection` is the interface of a client's connection. `progress` wakes listeners. `parameters`
-checks the parameters of a new session; `info` builds the information about a session.
+checks the parameters of a new session, `disk_reserve` the free space for it; `info` builds the
+information about a session.
 
 All files and objects are written by the package `storage`. If storage fails for longer than the
 retries, the session is released: clients get an error, and the next client that connects opens the

@@ -34,6 +34,10 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_session_duration_seconds: float = 86400.0
 
 
+# A session that its client has created and not used for so long gives way to the next one.
+_UNUSED_SECONDS = 60.0
+
+
 class OpenStream(msgspec.Struct, frozen=True):
     """Open the input stream ``number``. The shell does it before it awaits anything."""
 
@@ -176,6 +180,10 @@ class SessionCore(Generic[C]):
         if not chunk_count:  # it has no audio, but counts against MAX_CONCURRENT_SESSIONS
             idle_timeout_seconds = min(idle_timeout_seconds, limits.connection_timeout_seconds)
         return not self.streams and now - self._idle_since > idle_timeout_seconds
+
+    def is_unused(self, now: float, *, chunk_count: int) -> bool:
+        """Return whether the session has no chunk, and has had no connection for a minute."""
+        return not self.streams and not chunk_count and now - self._idle_since > _UNUSED_SECONDS
 
     def overdue(self, now: float, last_received: Mapping[C, float]) -> list[Action[C]]:
         """End connections without a message, and the waiting stream, after the timeout."""

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError, InputKind
+from api.audio.formats import DecodeError, DecoderLostError, InputKind
 from api.audio.stream_decoder import StreamDecoder
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
-from storage.errors import StorageUnavailableError
+from storage.errors import FencedError, StorageUnavailableError
 from storage.pcm import Buffer, PcmFormat
 
 # Each new file in a chunk stores the rest of the chunk once more.
@@ -48,6 +48,7 @@ class InputStream:
         self._decoder = self._new_decoder()
         self._lock = asyncio.Lock()  # held while a chunk is recorded or the stream ends
         self._has_ended = False
+        self._is_aborted = False
         self._told: DecodeError | None = None  # the damage that is a warning already
         self._failure: Exception | None = None  # raised by `end`
 
@@ -93,8 +94,13 @@ class InputStream:
             try:
                 await self._record(chunk)
             except DecodeError as error:
+                self._check_not_aborted()
                 if self._decoder is not failed_before:
                     await self._fail(error)
+                raise
+            except Exception as error:
+                self._check_not_aborted()
+                self._failure = error  # the state of the decoder is unknown
                 raise
             await self.warn_of_damage()
 
@@ -124,8 +130,10 @@ class InputStream:
 
     async def abort(self) -> None:
         """Stop without recording the rest; the last checkpoint can be restored."""
+        self._has_ended = self._is_aborted = True
+        # Before the lock is free: its holder waits for the decoder, which may hang.
+        await self._decoder.abort()
         async with self._lock:
-            self._has_ended = True
             await self._decoder.abort()
 
     async def restore(self, saved: StreamCheckpoint, kept_input: AsyncIterator[bytes]) -> None:
@@ -144,6 +152,11 @@ class InputStream:
     async def _fail(self, error: DecodeError) -> None:
         """Record that the stream has failed, with a warning unless it has been given."""
         await self._ledger.fail(self.number, self._decoder.saved_state, self._untold(error))
+
+    def _check_not_aborted(self) -> None:
+        """Raise :class:`SessionCompletedError` if `abort` has caused the current error."""
+        if self._is_aborted:
+            raise SessionCompletedError(self._ledger.session_id)
 
     async def _record(self, chunk: bytes) -> None:
         if self._decoder.begins_file(chunk):
@@ -185,11 +198,13 @@ class InputStream:
         try:
             pcm = bytes(pcm) + bytes(await self._decoder.finish())
         except DecodeError as error:
+            self._check_not_aborted()
             damage = error
         number, self.number = self.number, self._next_number()
         await self._ledger.replace_stream(
             number, pcm, self._untold(damage), new_number=self.number, kept=rest, chunks=chunks
         )
+        self._check_not_aborted()  # `abort` ends the decoder of its time only
         self._decoder = self._new_decoder()
         self._told = None
 
@@ -197,7 +212,12 @@ class InputStream:
         damage: DecodeError | None = None
         try:
             await self._write(await self._decoder.finish())
-        except DecodeError as error:
+        except (DecodeError, DecoderLostError) as error:
+            if self._is_aborted:
+                # The session is released before it is completed; its next owner completes it.
+                raise FencedError(self._ledger.session_id) from error
+            if isinstance(error, DecoderLostError):
+                raise
             damage = error
         await self._ledger.remove_stream(self.number, self._untold(damage))
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from api.audio.formats import DecodeError
 from api.wire.messages import SessionCounts, SessionWarnings
+from storage import threads
 from storage.base import Recording
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
@@ -261,7 +262,7 @@ async def _in_thread(write: Callable[..., None], *arguments: object) -> None:
 
     Otherwise the caller could close the file during the write.
     """
-    writing = asyncio.ensure_future(asyncio.to_thread(write, *arguments))
+    writing = asyncio.ensure_future(threads.recording.run(write, *arguments))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from uuid import UUID
 
 import uuid_utils.compat
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import INPUT_KINDS
+from api.audio.formats import INPUT_KINDS, DecoderLostError
 from api.clock import Clock
 from api.session.core import SessionLimits, SessionState
+from api.session.disk_reserve import DiskReserve
 from api.session.found import Found, Live, Stored
 from api.session.info import session_info
 from api.session.ledger import WRITE_BACKOFF
@@ -21,11 +23,13 @@ from api.wire.errors import (
     SessionCompletedError,
     SessionNotFoundError,
     TooManySessionsError,
+    TooManyUserSessionsError,
 )
 from api.wire.messages import SessionInfo, SessionPage
 from storage.base import Recording, Storage
 from storage.errors import (
     BadObjectError,
+    FencedError,
     RecordingNotFoundError,
     StorageError,
     StorageUnavailableError,
@@ -37,7 +41,14 @@ from storage.watermark import Unpersisted
 logger = logging.getLogger(__name__)
 
 
+# Sessions that admins may create beyond MAX_CONCURRENT_SESSIONS, to record when all others are
+# taken.
+_ADMIN_RESERVE = 10
+
 _INFOS_AT_ONCE = 16  # active sessions of a page that are read concurrently
+
+# A takeover that decodes much kept input takes longer; the next process starts it again.
+_OPENING_SECONDS = 2.0
 
 
 class Registry:
@@ -51,19 +62,27 @@ class Registry:
         max_sessions: int,
         limits: SessionLimits,
         launcher: DecoderLauncher,
+        max_sessions_per_user: int = 0,
+        disk: DiskReserve | None = None,
         backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
-        """Create an empty registry; ``backoff`` determines the retries of failed writes."""
+        """Create an empty registry; ``backoff`` determines the retries of failed writes.
+
+        ``max_sessions_per_user`` 0: no limit.
+        """
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
+        self._max_sessions_per_user = max_sessions_per_user
+        self._disk = disk
         self._limits = limits
         self._launcher = launcher
         self._backoff = backoff
         self._live: dict[UUID, Session] = {}
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
-        self._creating = 0
+        self._creating: Counter[str | None] = Counter()  # by user
+        self._is_stopping = False
 
     @property
     def live(self) -> list[Session]:
@@ -77,10 +96,23 @@ class Registry:
             max((each.seconds for each in waiting), default=0.0),
         )
 
-    async def create(self, parameters: AudioParameters, user_id: str | None) -> Session:
-        """Create a session. Raises :class:`TooManySessionsError`."""
-        if len(self._live) + self._creating >= self._max_sessions:
-            raise TooManySessionsError(self._max_sessions)
+    async def create(
+        self, parameters: AudioParameters, user_id: str | None, *, is_admin: bool = False
+    ) -> Session:
+        """Create a session; an admin's may use the reserve.
+
+        At a limit, a session that the same user has created and not used is completed first.
+        Raises :class:`TooManySessionsError`, :class:`TooManyUserSessionsError`, and
+        :class:`DiskReserveError`.
+        """
+        await self.check_disk()
+        max_sessions = self._max_sessions + (_ADMIN_RESERVE if is_admin else 0)
+        while (limit := self._reached_limit(user_id, max_sessions)) is not None:
+            unused = self._unused_session(user_id)
+            if unused is None:
+                raise limit
+            logger.info("%s: unused session gives way to a new one", unused.session_id)
+            await self.close(Live(unused))
         manifest = Manifest(
             session_id=str(uuid_utils.compat.uuid7()),
             user_id=user_id,
@@ -89,12 +121,17 @@ class Registry:
             format=parameters.format,
             created_at=self._clock.now(),
         )
-        self._creating += 1
+        self._creating[user_id] += 1
         try:
             recording = await self._storage.create(manifest)
         finally:
-            self._creating -= 1
+            self._creating -= Counter([user_id])
         return self._enter(self._session(recording))
+
+    async def check_disk(self) -> None:
+        """Raise :class:`DiskReserveError` if the volume has no room for a new session."""
+        if self._disk is not None:
+            await self._disk.check()
 
     async def lookup(self, session_id: str) -> Found:
         """Return the session. Reads its manifest once, unless the session is live here.
@@ -109,8 +146,8 @@ class Registry:
     async def open(self, found: Found) -> Session:
         """Return the active session; take it over from storage if it is not live here.
 
-        Raises :class:`SessionNotFoundError`, :class:`SessionCompletedError`, and
-        `OwnedElsewhereError` if another live node owns it.
+        Raises :class:`SessionNotFoundError`, :class:`SessionCompletedError`,
+        `OwnedElsewhereError` if another live node owns it, and `FencedError` after `shutdown`.
         """
         key = found.session_id
         manifest = found.manifest if isinstance(found, Stored) else None
@@ -121,6 +158,8 @@ class Registry:
             manifest = None  # it has changed; `_take_over` reads it again
         if key in self._deleting:
             raise SessionNotFoundError(str(key))
+        if self._is_stopping:
+            raise FencedError(str(key))
         task = self._opening.get(key)
         if task is None:
             task = asyncio.create_task(self._take_over(key, manifest), name=f"open-{key}")
@@ -165,9 +204,11 @@ class Registry:
             return await found.info()
         with contextlib.suppress(SessionCompletedError):
             while True:
-                # None: the session was being released after a failure; open it again.
-                if (info := await (await self.open(found)).close()) is not None:
-                    return info
+                # None, or a lost decoder: the session was released; open it again. The kept input
+                # is then decoded once more, and a decoder that is lost again is the input's fault.
+                with contextlib.suppress(DecoderLostError):
+                    if (info := await (await self.open(found)).close()) is not None:
+                        return info
         return await (await self.lookup(str(found.session_id))).info()
 
     async def delete(self, found: Found) -> None:
@@ -194,8 +235,33 @@ class Registry:
 
     async def shutdown(self) -> None:
         """Persist and release every live session, so that another process can take it over."""
-        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        self._is_stopping = True
+        if opening := list(self._opening.values()):
+            await asyncio.wait(opening, timeout=_OPENING_SECONDS)
+            for task in opening:
+                task.cancel()
+            await asyncio.gather(*opening, return_exceptions=True)
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
+
+    def _reached_limit(self, user_id: str | None, max_sessions: int) -> Exception | None:
+        """Return the error for the limit that one more session of the user would exceed."""
+        if len(self._live) + self._creating.total() >= max_sessions:
+            return TooManySessionsError(max_sessions)
+        if self._max_sessions_per_user and user_id is not None:
+            count = self._creating[user_id] + len(self._sessions_of(user_id))
+            if count >= self._max_sessions_per_user:
+                return TooManyUserSessionsError(self._max_sessions_per_user)
+        return None
+
+    def _unused_session(self, user_id: str | None) -> Session | None:
+        """Return the oldest session that the user has created and not used."""
+        if user_id is None:
+            return None
+        unused = (each for each in self._sessions_of(user_id) if each.is_unused())
+        return min(unused, key=lambda each: each.session_id, default=None)
+
+    def _sessions_of(self, user_id: str) -> list[Session]:
+        return [each for each in self._live.values() if each.recording.manifest.user_id == user_id]
 
     async def _take_over(self, key: UUID, manifest: Manifest | None) -> Session:
         manifest = manifest or await self._manifest(key)

@@ -41,6 +41,9 @@ from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
+# A completion that takes longer waits for a decoder that may hang.
+_COMPLETION_SECONDS = 2.0
+
 
 class Session:
     """A live session. While it ends, its methods raise `SessionCompletedError`."""
@@ -193,6 +196,11 @@ class Session:
             chunk_count=counts.chunk_count,
         )
 
+    def is_unused(self) -> bool:
+        """Return whether the session may give way to a new session of the same user."""
+        now, chunk_count = self._clock.monotonic(), self.counts().chunk_count
+        return self._core.is_unused(now, chunk_count=chunk_count)
+
     async def end_overdue(self) -> None:
         """End connections without a message, and the waiting stream, after the timeout."""
         last_received = {each: each.last_received for each in self._core.streams}
@@ -208,11 +216,11 @@ class Session:
 
     async def delete(self) -> None:
         """Release the recording before it is deleted; clients get `SessionDeletedError`."""
-        await self._end_once(lambda: self._release(SessionDeletedError(str(self.session_id))))
+        await self._abandon(SessionDeletedError(str(self.session_id)))
 
     async def release(self) -> None:
         """Release the recording, so that this or another process can open it again."""
-        await self._end_once(lambda: self._release(None))
+        await self._abandon(None)
 
     async def _run(self, actions: Iterable[Action[Connection]]) -> None:
         for action in actions:
@@ -258,6 +266,16 @@ class Session:
             self._end = asyncio.create_task(end(), name=f"end-{self.session_id}")
         assert self._end is not None
         return await asyncio.shield(self._end)
+
+    async def _abandon(self, error: Exception | None) -> None:
+        """Release the recording. If it is being completed, abort that unless it ends soon."""
+        if self._end is None:
+            await self._end_once(lambda: self._release(error))
+            return
+        await asyncio.wait([self._end], timeout=_COMPLETION_SECONDS)
+        for stream in list(self._streams.values()):
+            await stream.abort()
+        await asyncio.wait([self._end])
 
     async def _complete(self) -> SessionInfo:
         try:

@@ -18,6 +18,7 @@ from api.wire.errors import (
     InvalidParameterError,
     RangeNotSatisfiableError,
     RateLimitedError,
+    TooManyReadersError,
     to_wire_error,
 )
 from api.wire.messages import ErrorBody, ErrorMessage, SessionCounts, encode
@@ -109,7 +110,7 @@ async def refuse(scope: Scope, send: Send, error: Exception) -> None:
 def _headers(error: Exception) -> dict[str, str]:
     if isinstance(error, RangeNotSatisfiableError):
         return {"Content-Range": f"bytes */{error.size_bytes}"}
-    if isinstance(error, RateLimitedError):
+    if isinstance(error, (RateLimitedError, TooManyReadersError)):
         return {"Retry-After": str(error.retry_after_seconds)}
     if to_wire_error(error).http_status == HTTP_401_UNAUTHORIZED:
         return {"WWW-Authenticate": "Bearer"}

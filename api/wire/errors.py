@@ -7,7 +7,7 @@ a defect and becomes ``internal_error``.
 
 from typing import NamedTuple
 
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from storage.errors import (
     BadObjectError,
     FencedError,
@@ -59,9 +59,30 @@ class TooManySessionsError(ServiceError):
         super().__init__(f"All {limit} sessions are active, try again later")
 
 
+class TooManyUserSessionsError(ServiceError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"All {limit} sessions of this user are active, close one")
+
+
+class DiskReserveError(ServiceError):
+    def __init__(self, free_mb: int, min_free_mb: int) -> None:
+        super().__init__(
+            f"The disk has {free_mb} MiB free, new sessions need {min_free_mb} (MIN_FREE_DISK_MB)"
+        )
+
+
 class TooManyConnectionsError(ServiceError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"The session has {limit} connections, close one or try again later")
+
+
+class TooManyReadersError(ServiceError):
+    """The caller has as many downloads, conversions, waveforms and listeners as it may have."""
+
+    retry_after_seconds = 5
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} downloads or listeners are running, end one or try again later")
 
 
 class ConnectionIdleError(ServiceError):
@@ -174,12 +195,18 @@ TABLE: dict[type[Exception], WireError] = {
     SessionCompletedError: WireError("session_completed", 409, 1008),
     SessionDeletedError: WireError("session_deleted", 404, 1008),
     TooManySessionsError: WireError("too_many_sessions", 503, 1013),
+    TooManyUserSessionsError: WireError("too_many_user_sessions", 429, 1013),
+    DiskReserveError: WireError("disk_reserve", 503, 1013),
     TooManyConnectionsError: WireError("too_many_connections", 503, 1013),
+    TooManyReadersError: WireError("too_many_readers", 429, 1013),
     ConnectionIdleError: WireError("connection_idle", 408, 1001),
     ConnectionReplacedError: WireError("connection_replaced", 409, 4103),
     ChunkTooLargeError: WireError("chunk_too_large", 413, 1009),
     InvalidMessageError: WireError("invalid_message", 422, 1008),
     DecodeError: WireError("decode_failed", 422, 1008),
+    DecoderLostError: WireError(
+        "decoder_lost", 503, 1011, "The decoder ended unexpectedly, resume the session"
+    ),
     UrlExpiredError: WireError("url_expired", 403, 1008),
     InvalidSignatureError: WireError("invalid_signature", 403, 1008),
     AuthenticationRequiredError: WireError("authentication_required", 401, 1008),

@@ -34,6 +34,7 @@ from api.wire.messages import (
     Waveform,
 )
 from api.wire.openapi import EXAMPLE_ID
+from storage.warning import SessionWarning
 
 _SIMPLE = {
     OpenAPIType.STRING,
@@ -213,4 +214,10 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         unpersisted_seconds=0.9,
     ),
     Readiness(status="ready", active_sessions=3),
+    SessionWarning(
+        code="no_audio",
+        message="there is no audio in the MP4: send a file with an audio track",
+        chunk_count=12,
+        frame=48_000,
+    ),
 )

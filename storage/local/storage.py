@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from storage import files, wav
+from storage import files, threads, wav
 from storage import manifest as manifests
 from storage.base import Link, Page, Progress
 from storage.errors import (
@@ -60,7 +60,7 @@ class LocalStorage:
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._prepare)
+        await threads.recording.run(self._prepare)
         self._sync_task = self._supervisor.start("storage-sync", self._sync_loop)
 
     async def stop(self) -> None:
@@ -73,13 +73,13 @@ class LocalStorage:
             self._lock = None
 
     async def check(self) -> None:
-        await asyncio.to_thread(self._check)
+        await threads.reading.run(self._check)
 
     async def create(self, manifest: Manifest) -> VolumeRecording:
-        return await asyncio.to_thread(self._create, manifest)
+        return await threads.recording.run(self._create, manifest)
 
     async def open(self, manifest: Manifest) -> VolumeRecording:
-        return await asyncio.to_thread(self._recover, manifest)
+        return await threads.recording.run(self._recover, manifest)
 
     async def owner(self, manifest: Manifest) -> str | None:
         """Return None: a folder has one node."""
@@ -90,7 +90,7 @@ class LocalStorage:
         return []
 
     async def active_sessions(self) -> list[UUID]:
-        names = await asyncio.to_thread(self._names)
+        names = await threads.listing.run(self._names)
         return sorted(found for name in names if (found := paths.session_of_state(name)))
 
     async def orphans(self) -> list[UUID]:
@@ -98,10 +98,10 @@ class LocalStorage:
         return []
 
     async def progress(self, manifest: Manifest) -> Progress:
-        return await asyncio.to_thread(self._progress, manifest)
+        return await threads.reading.run(self._progress, manifest)
 
     async def manifest(self, session_id: UUID) -> Manifest:
-        return await asyncio.to_thread(self._manifest, session_id)
+        return await threads.recording.run(self._manifest, session_id)
 
     async def manifests(
         self,
@@ -112,12 +112,12 @@ class LocalStorage:
         limit: int,
         cursor: str | None = None,
     ) -> Page:
-        return await asyncio.to_thread(
+        return await threads.listing.run(
             self._page, status, user_id, limit, cursor, has_warnings=has_warnings
         )
 
     async def audio(self, manifest: Manifest) -> VolumeAudio:
-        return await asyncio.to_thread(self._audio, manifest)
+        return await threads.reading.run(self._audio, manifest)
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """Return None: a volume has no URLs."""
@@ -125,10 +125,10 @@ class LocalStorage:
         return None
 
     async def delete(self, manifest: Manifest) -> None:
-        await asyncio.to_thread(self._delete, UUID(manifest.session_id))
+        await threads.recording.run(self._delete, UUID(manifest.session_id))
 
     async def delete_damaged(self, session_id: UUID) -> None:
-        await asyncio.to_thread(self._delete, session_id)
+        await threads.recording.run(self._delete, session_id)
 
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
@@ -139,7 +139,7 @@ class LocalStorage:
             changed = list(self._unsynced)
             self._unsynced.clear()
             if changed:
-                for recording in await asyncio.to_thread(self._sync, changed):
+                for recording in await threads.recording.run(self._sync, changed):
                     recording.report_failure()
 
     def _sync(self, changed: list[VolumeRecording]) -> list[VolumeRecording]:
@@ -208,15 +208,22 @@ class LocalStorage:
         session = self._paths(UUID(manifest.session_id))
         with files.translated_errors():
             session.state.mkdir()
-            recording = self._recording(session, manifest)
             try:
-                recording.begin()
-                files.sync_folder(session.state)
-                # The manifest comes last: with it, the session exists.
-                files.replace(session.manifest, manifests.encode(manifest))
+                return self._begin(session, manifest)
             except (OSError, StorageError):
-                recording.discard()
+                session.remove_created()
                 raise
+
+    def _begin(self, session: SessionPaths, manifest: Manifest) -> VolumeRecording:
+        recording = self._recording(session, manifest)
+        try:
+            recording.begin()
+            files.sync_folder(session.state)
+            # The manifest comes last: with it, the session exists.
+            files.replace(session.manifest, manifests.encode(manifest))
+        except (OSError, StorageError):
+            recording.close()
+            raise
         return recording
 
     def _recover(self, manifest: Manifest) -> VolumeRecording:

@@ -1,9 +1,8 @@
 """The file that keeps the waveform of a completed recording."""
 
-import asyncio
-
-from storage import files
+from storage import files, threads
 from storage.volume.paths import SessionPaths
+from storage.waveform.pixels import FilePixels, Pixels
 
 
 class WaveformFile:
@@ -16,15 +15,15 @@ class WaveformFile:
     def name(self) -> str:
         return str(self._paths.peaks)
 
-    async def read(self) -> bytes | None:
-        return await asyncio.to_thread(self._read)
+    async def read(self) -> Pixels | None:
+        return await threads.reading.run(self._read)
 
     async def keep(self, data: bytes) -> None:
-        await asyncio.to_thread(self._keep, data)
+        await threads.reading.run(self._keep, data)
 
-    def _read(self) -> bytes | None:
+    def _read(self) -> Pixels | None:
         with files.translated_errors():
-            return self._paths.peaks.read_bytes() if self._paths.peaks.exists() else None
+            return FilePixels.open(self._paths.peaks)
 
     def _keep(self, data: bytes) -> None:
         with files.translated_errors():

@@ -1,11 +1,11 @@
 """Find the active sessions of the bucket, and those whose node has died."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from storage import threads
 from storage.errors import BadObjectError, RecordingNotFoundError
 from storage.s3 import keys
 from storage.s3.cleaning import SessionCleaner
@@ -45,7 +45,7 @@ class ActiveSessions:
 
     async def start(self) -> None:
         """Note which spools the process before left."""
-        self._left_spools = await asyncio.to_thread(self._spools.sessions)
+        self._left_spools = await threads.recording.run(self._spools.sessions)
 
     def opened(self, session_id: UUID) -> None:
         """Leave the spool of a session to its recording, which keeps or removes it."""
@@ -65,7 +65,7 @@ class ActiveSessions:
                 self._left_spools.discard(session_id)
         for session_id in self._left_spools - set(found):
             logger.warning("%s has ended elsewhere; its spool is removed", session_id)
-            await asyncio.to_thread(self._spools.remove, session_id)
+            await threads.recording.run(self._spools.remove, session_id)
         self._left_spools.clear()
         return found
 

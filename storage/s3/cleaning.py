@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from storage import manifest as manifests
+from storage import threads
 from storage.errors import RecordingNotFoundError
 from storage.manifest import Manifest
 from storage.s3.client.bucket import Bucket
@@ -71,7 +72,7 @@ class SessionCleaner:
             if not await self._has_ended(session):
                 return
             # The spool is still here if the process died right after it put the manifest.
-            await asyncio.to_thread(self._spools.remove, session_id)
+            await threads.recording.run(self._spools.remove, session_id)
             await abort_uploads(self._bucket, session.audio)
             if self._keep_segments:
                 await self._bucket.delete(await self._bucket.keys(session.inputs))

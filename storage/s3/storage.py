@@ -9,6 +9,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
+from storage import threads
 from storage.base import Link, Page, Progress
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
@@ -95,7 +96,7 @@ class S3Storage:
         session_id = UUID(manifest.session_id)
         session = SessionKeys(session_id)
         lease = Lease(self._bucket, session, self._node, epoch=1)
-        spool = await asyncio.to_thread(self._spools.create, manifest, lease.epoch)
+        spool = await threads.recording.run(self._spools.create, manifest, lease.epoch)
         try:
             # The manifest comes last: with it, the session exists.
             for key in (session.active, *session.index(manifest.user_id)):
@@ -200,7 +201,7 @@ class S3Storage:
         if manifest.status != "completed":
             return None
         key = SessionKeys.of(manifest).audio
-        return await asyncio.to_thread(self._presigner.link, key, ttl_seconds, now)
+        return await threads.reading.run(self._presigner.link, key, ttl_seconds, now)
 
     async def delete(self, manifest: Manifest) -> None:
         session = SessionKeys.of(manifest)
@@ -223,7 +224,7 @@ class S3Storage:
 
     async def _delete(self, session: SessionKeys, index: list[str]) -> None:
         await self._cleaner.cancel(session.session_id)
-        await asyncio.to_thread(self._spools.remove, session.session_id)
+        await threads.recording.run(self._spools.remove, session.session_id)
         await abort_uploads(self._bucket, session.audio)
         await remove_folder(self._bucket, session)
         await self._bucket.delete([session.audio, *index, session.active])

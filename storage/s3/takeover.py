@@ -1,7 +1,6 @@
 """Take over a session whose writer is gone, step by step."""
 
-import asyncio
-
+from storage import threads
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError
 from storage.manifest import Manifest
@@ -61,7 +60,7 @@ class Takeover:
         self.segments = SegmentLog(self._bucket, self._keys, self.manifest.pcm_format, self.lease)
 
     async def _find_spool(self) -> None:
-        self.spool = await asyncio.to_thread(self._spools.recover, self.manifest)
+        self.spool = await threads.recording.run(self._spools.recover, self.manifest)
 
     async def _take_over_segments(self) -> None:
         self.persisted = await self.segments.take_over(self._check_spool)
@@ -76,9 +75,9 @@ class Takeover:
         if self.spool is None:
             return
         if _continues(self.spool, self.segments, persisted):
-            await asyncio.to_thread(self.spool.note_epoch, self.lease.epoch)
+            await threads.recording.run(self.spool.note_epoch, self.lease.epoch)
         else:
-            await asyncio.to_thread(self.spool.discard)
+            await threads.recording.run(self.spool.discard)
             self.spool = None
 
     async def _check_still_active(self) -> None:
@@ -92,7 +91,7 @@ class Takeover:
 
     async def _restore_spool(self) -> Spool:
         """Create the spool from what the bucket holds."""
-        spool = await asyncio.to_thread(self._spools.create, self.manifest, self.lease.epoch)
+        spool = await threads.recording.run(self._spools.create, self.manifest, self.lease.epoch)
         try:
             await restore_spool(
                 self._bucket,

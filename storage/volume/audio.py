@@ -1,14 +1,14 @@
 """Read a recording on a volume and its waveform, completed or growing."""
 
-import asyncio
 import contextlib
+import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from storage import files, wav
+from storage import files, threads, wav
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.volume.disk import boot_id
@@ -16,6 +16,7 @@ from storage.volume.paths import SessionPaths
 from storage.waveform.growing_file import GrowingWaveform, read_pixels
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import Pixels
 
 _BLOCK_BYTES = 256 * 1024
 
@@ -50,7 +51,7 @@ class VolumeAudio:
     async def peaks(self) -> Peaks:
         return await self._source.peaks_of(self)
 
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         head = self._header[start:stop]
         if head:
             yield head
@@ -58,9 +59,11 @@ class VolumeAudio:
         if offset >= stop:
             return
         with files.translated_errors(), self._path.open("rb", buffering=0) as file:
-            file.seek(offset)
             while offset < stop:
-                block = await asyncio.to_thread(file.read, min(stop - offset, _BLOCK_BYTES))
+                # `pread`: a reader that is cancelled closes the file while a thread reads it.
+                block = await threads.reading.run(
+                    os.pread, file.fileno(), min(stop - offset, _BLOCK_BYTES), offset
+                )
                 if not block:
                     raise EOFError(f"{self._path} ends at {offset}, before {stop}")
                 offset += len(block)
@@ -85,11 +88,13 @@ class PartialWaveform:
         with files.translated_errors():
             if self._growing is not None:
                 with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    await asyncio.to_thread(self._growing.measure_all, self._paths.audio, pcm_bytes)
-            known = await asyncio.to_thread(self._known)
+                    await threads.reading.run(
+                        self._growing.measure_all, self._paths.audio, pcm_bytes
+                    )
+            known = await threads.reading.run(self._known)
         return await measure(audio, audio.pcm_format, known)
 
-    def _known(self) -> bytes:
+    def _known(self) -> Pixels:
         growing = self._paths.growing_peaks(boot_id())
         return read_pixels(growing) or read_pixels(self._paths.peaks)
 

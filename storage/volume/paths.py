@@ -24,6 +24,15 @@ class SessionPaths:
     def input(self, stream: int) -> Path:
         return self.state / f"input.{stream}"
 
+    def remove_created(self) -> None:
+        """Remove what an interrupted creation of the session left.
+
+        It opens nothing, because too many open files may have been the reason. Raises ``OSError``.
+        """
+        for path in (self.manifest, self.audio, self.checkpoint):
+            path.unlink(missing_ok=True)
+        self.state.rmdir()
+
 
 def session_of_manifest(name: str) -> UUID | None:
     """Return the session whose manifest is called ``name``, None if it is no manifest."""

@@ -1,6 +1,5 @@
 """One growing WAV on a volume, with its checkpoint beside it."""
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -10,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 
-from storage import files, wav
+from storage import files, threads, wav
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, StorageError, StorageUnavailableError, SyncFailedError
@@ -137,7 +136,7 @@ class VolumeRecording:
             return
         with files.translated_errors(), self._paths.input(stream).open("rb") as file:
             while remaining:
-                block = await asyncio.to_thread(file.read, min(remaining, _INPUT_BLOCK_BYTES))
+                block = await threads.recording.run(file.read, min(remaining, _INPUT_BLOCK_BYTES))
                 if not block:
                     raise StorageUnavailableError(
                         f"{file.name} is shorter than its checkpoint says"
@@ -150,7 +149,7 @@ class VolumeRecording:
 
     async def flush(self) -> None:
         try:
-            await asyncio.to_thread(self.persist)
+            await threads.recording.run(self.persist)
         except SyncFailedError:
             self.report_failure()
             raise
@@ -163,7 +162,7 @@ class VolumeRecording:
     async def complete(self, at: datetime) -> Manifest:
         self.state = self.state.sealed()
         manifest = self.manifest.completed(self.checkpoint, at)
-        await asyncio.to_thread(self._complete, manifest)
+        await threads.recording.run(self._complete, manifest)
         self._on_released(self)
         return manifest
 
@@ -173,11 +172,11 @@ class VolumeRecording:
             if self.state is not RecordingState.FAILED:
                 await self.flush()
         finally:
-            await asyncio.to_thread(self.close)
+            await threads.recording.run(self.close)
             self._on_released(self)
 
     async def audio(self) -> VolumeAudio:
-        return await asyncio.to_thread(
+        return await threads.reading.run(
             open_audio,
             self._paths,
             self.manifest.pcm_format,
@@ -311,16 +310,6 @@ class VolumeRecording:
         """Close the files as they are."""
         with self._persisting:
             self._close_files(RecordingState.CLOSED)
-
-    def discard(self) -> None:
-        """Take back a recording that could not begin.
-
-        It needs no descriptor, because it may have failed for want of them.
-        """
-        self.close()
-        for path in (self._paths.manifest, self._paths.audio, self._paths.checkpoint):
-            path.unlink(missing_ok=True)
-        self._paths.state.rmdir()
 
     def _close_files(self, final: RecordingState) -> None:
         if self.state.is_final:

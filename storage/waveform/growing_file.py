@@ -16,16 +16,14 @@ from storage import files, wav
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import FilePixels, Pixels
 
 _BLOCK_BYTES = 256 * 1024
 
 
-def read_pixels(path: Path) -> bytes:
+def read_pixels(path: Path) -> Pixels:
     """Return the pixels in the file, empty if there is no file."""
-    try:
-        return path.read_bytes()[peaks.HEADER_BYTES :]
-    except FileNotFoundError:
-        return b""
+    return FilePixels.open(path, offset=peaks.HEADER_BYTES) or b""
 
 
 class MeasuringLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.measuring import Readable, measure
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import Pixels
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class WaveformStore(Protocol):
         """Name the file or object, for the log."""
         ...
 
-    async def read(self) -> bytes | None:
+    async def read(self) -> Pixels | None:
         """Return what is kept, None if there is nothing."""
         ...
 

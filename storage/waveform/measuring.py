@@ -1,13 +1,13 @@
 """Measure the waveform of audio."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from storage import wav
+from storage import threads, wav
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import Pixels, part_of
 
 
 class Readable(Protocol):
@@ -21,7 +21,7 @@ class Readable(Protocol):
 async def measure(
     audio: Readable,
     pcm_format: PcmFormat,
-    known_pixels: bytes = b"",
+    known_pixels: Pixels = b"",
     on_block: Callable[[bytes], object] | None = None,
 ) -> Peaks:
     """Return the waveform of all of ``audio``.
@@ -34,9 +34,9 @@ async def measure(
     whole = min((audio.size_bytes - wav.HEADER_BYTES) // per_pixel, len(known_pixels) // one)
     pixels, rest = bytearray(), b""
     async for block in audio.read(wav.HEADER_BYTES + whole * per_pixel, audio.size_bytes):
-        more, rest = await asyncio.to_thread(peaks.whole_pixels, rest + block, pcm_format)
+        more, rest = await threads.reading.run(peaks.whole_pixels, rest + block, pcm_format)
         pixels += more
         if on_block is not None:
-            await asyncio.to_thread(on_block, block)
+            await threads.reading.run(on_block, block)
     pixels += peaks.measured(rest, pcm_format)
-    return peaks.peaks_of(pcm_format, known_pixels[: whole * one] + pixels)
+    return peaks.peaks_of(pcm_format, part_of(known_pixels, 0, whole * one, bytes(pixels)))

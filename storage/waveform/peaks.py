@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from storage.pcm import SAMPLE_BYTES, PcmFormat
+from storage.waveform.pixels import Pixels, part_of
 
 with warnings.catch_warnings():
     # Deprecated in the standard library up to Python 3.12; from 3.13 on it is a package.
@@ -50,11 +51,11 @@ assert sys.byteorder == "little"
 
 
 class Peaks(msgspec.Struct, frozen=True):
-    """A waveform. ``pixels`` are the bytes of the file behind its header."""
+    """A waveform. ``pixels`` are the bytes of the file behind its header; a read may block."""
 
     pcm_format: PcmFormat
     samples_per_pixel: int
-    pixels: bytes
+    pixels: Pixels
 
     @property
     def length(self) -> int:
@@ -65,7 +66,7 @@ class Peaks(msgspec.Struct, frozen=True):
         return header(self.pcm_format, self.length, self.samples_per_pixel)
 
     def encode(self) -> bytes:
-        return self.header() + self.pixels
+        return self.header() + self.pixels[:]
 
     def part(self, start_seconds: float, stop_seconds: float | None) -> "Peaks":
         """Return the pixels that cover any of the time from start to stop."""
@@ -77,7 +78,7 @@ class Peaks(msgspec.Struct, frozen=True):
         stop = (
             self.length if stop_seconds is None else math.ceil(round(stop_seconds * rate, _DIGITS))
         )
-        return msgspec.structs.replace(self, pixels=self.pixels[start * one : stop * one])
+        return msgspec.structs.replace(self, pixels=part_of(self.pixels, start * one, stop * one))
 
     def fitted(self, width: int) -> "Peaks":
         """Return at most ``width`` pixels, each made of the same smallest number of these."""
@@ -91,10 +92,9 @@ class Peaks(msgspec.Struct, frozen=True):
 
     def extremes(self, bounds: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
         """Yield lowest and highest of each channel, for each pair of first and last pixel + 1."""
-        values = _VALUES * self.pcm_format.channels
-        samples = memoryview(self.pixels).cast("h")
+        values, one = _VALUES * self.pcm_format.channels, pixel_bytes(self.pcm_format)
         for start, stop in bounds:
-            some = array("h", samples[start * values : stop * values].tobytes())
+            some = array("h", self.pixels[start * one : stop * one])
             # Of the lowest values the lowest, of the highest the highest.
             yield [audioop.minmax(some[at::values], SAMPLE_BYTES)[at % 2] for at in range(values)]
 
@@ -164,25 +164,25 @@ def length(pcm_format: PcmFormat, pcm_bytes: int) -> int:
     return -(-pcm_bytes // pcm_bytes_per_pixel(pcm_format))
 
 
-def peaks_of(pcm_format: PcmFormat, pixels: bytes) -> Peaks:
+def peaks_of(pcm_format: PcmFormat, pixels: Pixels) -> Peaks:
     """Return the waveform of ``pixels`` of 20 ms each."""
     return Peaks(pcm_format, samples_per_pixel(pcm_format), pixels)
 
 
-def decode(data: bytes) -> Peaks:
+def decode(data: Pixels) -> Peaks:
     """Decode a file of 16-bit values. Raises ``ValueError`` for anything else or a part of one."""
     if len(data) < HEADER_BYTES:
         raise ValueError("no header of a waveform")
-    version, flags, sample_rate, per_pixel, pixels, channels = _HEADER.unpack_from(data)
+    version, flags, sample_rate, per_pixel, pixels, channels = _HEADER.unpack(data[:HEADER_BYTES])
     pcm_format = PcmFormat(sample_rate, channels)
     if (version, flags) != (VERSION, 0) or channels < 1:
         raise ValueError("not a waveform of 16 bits")
     if len(data) != HEADER_BYTES + pixels * pixel_bytes(pcm_format):
         raise ValueError(f"not a waveform of {pixels} pixels")
-    return Peaks(pcm_format, per_pixel, data[HEADER_BYTES:])
+    return Peaks(pcm_format, per_pixel, part_of(data, HEADER_BYTES, len(data)))
 
 
-def decode_whole(data: bytes, pcm_format: PcmFormat, pcm_bytes: int) -> Peaks | None:
+def decode_whole(data: Pixels, pcm_format: PcmFormat, pcm_bytes: int) -> Peaks | None:
     """Decode a file, None if it is not the waveform of ``pcm_bytes`` of that format."""
     try:
         peaks = decode(data)

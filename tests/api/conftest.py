@@ -1,7 +1,9 @@
 """Fixtures: sessions on a real volume, driven with bytes instead of a socket."""
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +39,17 @@ class ConnectionProbe:
 
 
 @pytest.fixture
+def hanging_ffmpeg() -> Iterator[str]:
+    """Return the path of a program that starts like ffmpeg, then neither reads nor writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the sandbox runs it as another user
+        program = Path(folder) / "ffmpeg"
+        program.write_text("#!/bin/sh\nexec /bin/sleep 1000\n")
+        program.chmod(0o755)
+        yield str(program)
+
+
+@pytest.fixture
 async def storage(tmp_path: Path) -> AsyncIterator[LocalStorage]:
     storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
     await storage.start()
@@ -53,13 +66,16 @@ def new_registry(
     *,
     max_sessions: int = 10,
     limits: SessionLimits = LIMITS,
+    launcher: DecoderLauncher | None = None,
+    **more: Any,
 ) -> Registry:
     return Registry(
         storage,
         clock,
         max_sessions=max_sessions,
         limits=limits,
-        launcher=DecoderLauncher(),
+        launcher=launcher or DecoderLauncher(),
+        **more,
         backoff=Backoff(first_seconds=0.001, max_seconds=0.001, retries=4),
     )
 

@@ -2,23 +2,26 @@
 
 The decoder writes the input to one pipe while a task reads the PCM from another. The writer waits
 if the pipe into ffmpeg is full, which slows down the socket. ffmpeg does not probe the input (the
-format is known), so it outputs audio after the first frame.
+format is known), so it outputs audio after the first frame. An ffmpeg that neither reads nor
+writes, while the decoder waits for it, hangs and is killed.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from api.audio.ffmpeg.error_log import ErrorLog, no_audio
 from api.audio.ffmpeg.process import Process
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from storage.pcm import Buffer
 
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 256 * 1024
-_STALL_SECONDS = 30.0
+
+# An ffmpeg at lower priority on an overloaded machine is slow, but not for so long.
+STALL_SECONDS = 15.0
 
 _LINE_BYTES = 4096
 
@@ -27,22 +30,34 @@ _LINE_BYTES = 4096
 _EXTERNAL_EXIT_CODES = {126, 127, 255}
 
 _MAX_LOGGED_LINES = 20
+_LAST_LINES_SECONDS = 1.0
 
 Emit = Callable[[Buffer], Awaitable[None]]
-
-
-class DecoderLostError(Exception):
-    """ffmpeg was killed or crashed. The input may not be the cause, so decoding is retried once."""
 
 
 class FfmpegDecoder:
     """Writes input to ffmpeg and passes its PCM, in whole frames, to ``emit``."""
 
-    def __init__(self, process: Process, what: str, frame_bytes: int, emit: Emit) -> None:
+    def __init__(
+        self,
+        process: Process,
+        what: str,
+        frame_bytes: int,
+        emit: Emit,
+        *,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
         """Start reading; ``what`` is the name of the format, for error messages."""
         self._what = what
         self._errors = ErrorLog(what)
         self._process = process
+        self._stall_seconds = stall_seconds
+        self._loop = asyncio.get_running_loop()
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._is_emitting = False  # ffmpeg waits for the storage, not the other way round
+        self._has_progressed = False  # since the timer was started
+        self._unread_bytes = 0  # of the input, when the timer was started
+        self._is_stalled = False
         self._stdin = process.stdin
         self._frame_bytes = frame_bytes
         self._emit = emit
@@ -70,8 +85,9 @@ class FfmpegDecoder:
         if self._stdout_task.done() or self._stdin.transport.is_closing():
             raise await self._end_reason()
         try:
-            self._stdin.write(data)
-            await self._stdin.drain()
+            with self._detect_stall():
+                self._stdin.write(data)
+                await self._stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
             raise await self._end_reason() from error
 
@@ -79,16 +95,13 @@ class FfmpegDecoder:
         """End the input; return after all PCM was emitted. Raises as :meth:`feed` does."""
         self._stdin.close()
         try:
-            emitted_bytes = -1
-            while not self._stdout_task.done():
-                if emitted_bytes == self._emitted_bytes:
-                    raise DecodeError(f"ffmpeg gave no output for {_STALL_SECONDS:g} seconds")
-                emitted_bytes = self._emitted_bytes
-                await asyncio.wait([self._stdout_task], timeout=_STALL_SECONDS)
-            self._stdout_task.result()
-            await self._process.wait()  # after the end of its output it exits
+            with self._detect_stall():
+                await asyncio.wait([self._stdout_task])
+                self._check_output()
+                await self._process.wait()  # after the end of its output it exits
             if self._process.returncode:
                 raise await self._failure()
+            await asyncio.wait([self._stderr_task], timeout=_LAST_LINES_SECONDS)
         finally:
             await self.kill()
         if self.damage is not None:  # ffmpeg continued after the damage and exited with 0
@@ -97,17 +110,41 @@ class FfmpegDecoder:
             raise no_audio(self._what)
 
     async def kill(self) -> None:
-        """Kill the process if it still runs; end its tasks and close its pipes."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-        self._stdout_task.cancel()
-        await asyncio.gather(self._stdout_task, return_exceptions=True)
-        while await self._process.stdout.read(_READ_BYTES):
-            pass  # wait() does not return while the pipe has unread data
-        await self._process.wait()
-        await self._stderr_task
-        await self._process.close()
+        """Kill the process if it still runs; end its tasks and close its pipes.
+
+        Nothing of it depends on an `await`, which the caller's cancellation would end.
+        """
+        for task in (self._stdout_task, self._stderr_task):
+            task.cancel()
+        self._process.terminate()
+        await asyncio.gather(self._stdout_task, self._stderr_task, return_exceptions=True)
+        await self._process.end()
+
+    @contextlib.contextmanager
+    def _detect_stall(self) -> Iterator[None]:
+        """Kill ffmpeg if it makes no progress for the time limit while the caller waits for it."""
+        self._start_stall_timer()
+        try:
+            yield
+        finally:
+            if self._stall_timer is not None:
+                self._stall_timer.cancel()
+                self._stall_timer = None
+
+    def _start_stall_timer(self) -> None:
+        self._has_progressed = False
+        self._unread_bytes = self._stdin.transport.get_write_buffer_size()
+        self._stall_timer = self._loop.call_later(self._stall_seconds, self._check_stall)
+
+    def _check_stall(self) -> None:
+        has_read = self._stdin.transport.get_write_buffer_size() < self._unread_bytes
+        if self._is_emitting or self._has_progressed or has_read:
+            self._start_stall_timer()
+            return
+        logger.warning("ffmpeg pid=%d: hangs, killed", self.pid)
+        self._stall_timer = None
+        self._is_stalled = True
+        self._process.kill()
 
     async def _read_stdout(self) -> None:
         pending = b""
@@ -117,12 +154,13 @@ class FfmpegDecoder:
                 rest = len(data) % self._frame_bytes
                 pending = data[len(data) - rest :]
                 self.started.set()
+                self._has_progressed = self._is_emitting = True
                 await self._emit(memoryview(data)[: len(data) - rest])
+                self._is_emitting = False
                 self._emitted_bytes += len(data) - rest
         except Exception:
             # No task reads the pipe any more, so a writer in `feed` would wait forever.
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
             raise
         finally:
             self.started.set()
@@ -145,17 +183,27 @@ class FfmpegDecoder:
 
     async def _end_reason(self) -> Exception:
         """Return why ffmpeg accepts no more input; raise the error of ``emit`` if that is why."""
-        await asyncio.wait([self._stdout_task], timeout=_STALL_SECONDS)
-        if self._stdout_task.done():
-            self._stdout_task.result()
+        with self._detect_stall():  # it may have closed its input only
+            await asyncio.wait([self._stdout_task])
+        self._check_output()
         return await self._failure()
+
+    def _check_output(self) -> None:
+        """Raise what ended the output early: an error of ``emit``, or `kill`."""
+        if self._stdout_task.cancelled():
+            raise DecoderLostError("the decoder was aborted")
+        self._stdout_task.result()
 
     async def _failure(self) -> Exception:
         """Return the error for a process that has failed: its fault, or the fault of the input."""
-        await asyncio.wait([self._stderr_task], timeout=1)
+        await asyncio.wait([self._stderr_task], timeout=_LAST_LINES_SECONDS)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(_LAST_LINES_SECONDS):
                 await self._process.wait()
+        if self._is_stalled:
+            return DecoderLostError(
+                f"ffmpeg neither read nor wrote for {self._stall_seconds:g} seconds"
+            )
         code = self._process.returncode
         if code is not None and (code < 0 or code in _EXTERNAL_EXIT_CODES):
             how = f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from api.audio.framing.framer import Framer
 from storage.pcm import Buffer, PcmFormat
 
@@ -80,18 +80,24 @@ class FfmpegFeed:
         """
         if self._framer is not None:
             await self._pass_framed(self._framer.finish())
-        decoder = await self._start
+        decoder = await self._wait_started()
         await decoder.finish()
         if self.damage is not None:
             raise self.damage
 
     async def abort(self) -> None:
-        """Kill the process, also while it starts. Idempotent."""
+        """Kill the process, also while it starts or is fed. Idempotent."""
         self._start.cancel()
         await asyncio.gather(self._start, return_exceptions=True)
         decoder, self._decoder = self._decoder, None
         if decoder is not None:
             await decoder.kill()
+
+    async def _wait_started(self) -> FfmpegDecoder:
+        await asyncio.wait([self._start])
+        if self._start.cancelled():
+            raise DecoderLostError("the decoder was aborted")
+        return self._start.result()
 
     async def _started(
         self, launcher: DecoderLauncher, demuxer: str, pcm_format: PcmFormat, emit: Emit
@@ -124,4 +130,4 @@ class FfmpegFeed:
             if len(self._queued) < _MAX_QUEUED_BYTES:
                 return
             data = b""
-        await (await asyncio.shield(self._start)).feed(data)
+        await (await self._wait_started()).feed(data)

@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from api.audio.ffmpeg.command import arguments, binary, sandbox
-from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
+from api.audio.ffmpeg.decoder import STALL_SECONDS, Emit, FfmpegDecoder
 from api.audio.ffmpeg.process import Process
 from storage.pcm import PcmFormat
 
@@ -21,7 +21,7 @@ class DecoderLauncher:
     """Starts decoders, ``starts_at_once`` of them at a time.
 
     ``max_chunk_seconds`` is the maximum audio that one chunk may decode to; `StreamDecoder`
-    applies it.
+    applies it. A decoder that makes no progress for ``stall_seconds`` is killed.
     """
 
     def __init__(
@@ -31,11 +31,13 @@ class DecoderLauncher:
         max_chunk_seconds: float = 3600,
         starts_at_once: int = 2 * (os.cpu_count() or 1),
         start_seconds: float = _START_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.max_chunk_seconds = max_chunk_seconds
         self._loglevel = loglevel
         self._starting = asyncio.Semaphore(starts_at_once)
         self._start_seconds = start_seconds
+        self._stall_seconds = stall_seconds
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def start(self, demuxer: str, pcm_format: PcmFormat, emit: Emit) -> FfmpegDecoder:
@@ -48,7 +50,10 @@ class DecoderLauncher:
         except BaseException:
             self._starting.release()
             raise
-        decoder = FfmpegDecoder(process, _NAMES.get(demuxer, demuxer), pcm_format.frame_bytes, emit)
+        what = _NAMES.get(demuxer, demuxer)
+        decoder = FfmpegDecoder(
+            process, what, pcm_format.frame_bytes, emit, stall_seconds=self._stall_seconds
+        )
         waiting = asyncio.create_task(self._wait_started(decoder), name="ffmpeg-start")
         self._waiting.add(waiting)
         waiting.add_done_callback(self._waiting.discard)

@@ -10,11 +10,12 @@ service ends it.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from typing import IO, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import uvloop
 
@@ -22,40 +23,48 @@ _READ_AHEAD_BYTES = 256 * 1024
 
 _STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
+# A killed process ends in milliseconds, unless it waits for a disk that does not answer.
+_EXIT_SECONDS = 1.0
+
 
 class Process:
-    """A child process and its pipes. Call :meth:`wait` in the end, or it stays a zombie."""
+    """A child process and its pipes. The event loop reaps it when it exits.
 
-    def __init__(
-        self,
-        popen: "subprocess.Popen[bytes]",
-        stdin: asyncio.StreamWriter,
-        stdout: "_Output",
-        stderr: "_Output",
-    ) -> None:
+    Call :meth:`terminate` or :meth:`end` in the end: both close the pipes.
+    """
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", pidfd: int) -> None:
+        self.stdin: asyncio.StreamWriter
+        self.stdout: asyncio.StreamReader
+        self.stderr: asyncio.StreamReader
         self._popen = popen
-        self.stdin = stdin
-        self.stdout, self.stderr = stdout.reader, stderr.reader
-        self._transports = (stdin.transport, stdout.transport, stderr.transport)
+        self._pidfd = pidfd
+        self._exited = asyncio.Event()
+        self._transports: list[asyncio.BaseTransport] = []
+        asyncio.get_running_loop().add_reader(pidfd, self._reap)
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "Process":
-        """Start ``command``. Raises ``OSError`` if it cannot be executed."""
+        """Start ``command``. Raises ``OSError`` if it cannot be executed.
+
+        If the caller is cancelled, the process is terminated.
+        """
         connecting = asyncio.ensure_future(cls._connected(_spawn(command)))
         try:
             return await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            process = await connecting
-            process.kill()
-            await process.wait()
-            await process.close()
+            # Without an `await`: in a cancelled scope every `await` is cancelled again.
+            connecting.add_done_callback(lambda done: done.result().terminate())
             raise
 
     @classmethod
-    async def _connected(cls, popen: "subprocess.Popen[bytes]") -> "Process":
-        files = cast("list[IO[bytes]]", [popen.stdin, popen.stdout, popen.stderr])
-        stdin, stdout, stderr = map(_Pipe, files)
-        return cls(popen, await _writer(stdin), await _output(stdout), await _output(stderr))
+    async def _connected(cls, spawned: "_Spawned") -> "Process":
+        process = cls(spawned.popen, spawned.pidfd)
+        process.stdin, writing = await _writer(_Pipe(spawned.stdin))
+        process.stdout, output = await _reader(_Pipe(spawned.stdout))
+        process.stderr, errors = await _reader(_Pipe(spawned.stderr))
+        process._transports = [writing, output, errors]
+        return process
 
     @property
     def pid(self) -> int:
@@ -63,45 +72,90 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """Return the exit code; None until :meth:`wait` has returned."""
+        """Return the exit code, or minus the number of the signal; None while it runs."""
         return self._popen.returncode
 
     def kill(self) -> None:
+        """Kill the process. Idempotent."""
         self._popen.kill()
 
-    async def close(self) -> None:
-        """Close the pipes."""
+    def terminate(self) -> None:
+        """Kill the process and close its pipes, without waiting for that. Idempotent."""
+        self.kill()
         for transport in self._transports:
             transport.close()
+
+    async def end(self) -> None:
+        """Terminate the process; wait until it is reaped, or for a second if it does not exit."""
+        self.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_EXIT_SECONDS):
+                await self.wait()
         await asyncio.sleep(0)  # the transports close in the next iteration of the loop
 
     async def wait(self) -> int:
         """Wait for the process; return its exit code, or minus the number of the signal."""
-        if self._popen.poll() is None:
-            loop, ended = asyncio.get_running_loop(), asyncio.Event()
-            pidfd = os.pidfd_open(self._popen.pid)
-            loop.add_reader(pidfd, ended.set)
-            try:
-                await ended.wait()
-            finally:
-                loop.remove_reader(pidfd)
-                os.close(pidfd)
+        await self._exited.wait()
         return self._popen.wait()
 
+    def _reap(self) -> None:
+        self._popen.wait()  # it has exited, so this does not block
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._exited.set()
 
-def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """Start ``command`` with the stop signals blocked: exec(3) keeps the mask (signal(7))."""
+
+class _Spawned(NamedTuple):
+    """A process with the descriptors of this end of its pipes."""
+
+    popen: "subprocess.Popen[bytes]"
+    pidfd: int
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+def _spawn(command: Sequence[str]) -> _Spawned:
+    """Start ``command``. Raises ``OSError``; then no descriptor is left open, and no process."""
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        child_stdin, stdin = _open_pipe(theirs, ours)
+        stdout, child_stdout = _open_pipe(ours, theirs)
+        stderr, child_stderr = _open_pipe(ours, theirs)
+        with _stop_signals_blocked():
+            popen = subprocess.Popen(  # noqa: S603 - no shell
+                command,
+                bufsize=0,
+                stdin=child_stdin,
+                stdout=child_stdout,
+                stderr=child_stderr,
+                env={},
+                start_new_session=True,
+            )
+        try:
+            # Now, so that no descriptor is needed to wait for its exit.
+            pidfd = os.pidfd_open(popen.pid)
+        except OSError:
+            popen.kill()
+            popen.wait()
+            raise
+        ours.pop_all()
+        return _Spawned(popen, pidfd, stdin, stdout, stderr)
+
+
+def _open_pipe(reading: contextlib.ExitStack, writing: contextlib.ExitStack) -> tuple[int, int]:
+    """Open a pipe, each end of which is closed with its stack."""
+    ends = os.pipe()
+    for end, stack in zip(ends, (reading, writing), strict=True):
+        stack.callback(os.close, end)
+    return ends
+
+
+@contextlib.contextmanager
+def _stop_signals_blocked() -> Iterator[None]:
+    """Block the stop signals: exec(3) keeps the mask (signal(7))."""
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
-        return subprocess.Popen(  # noqa: S603 - no shell
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={},
-            start_new_session=True,
-        )
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
@@ -113,9 +167,8 @@ class _Pipe:
     thread may open a file with the same descriptor number. So with uvloop ``close`` does nothing.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._fd = os.dup(file.fileno())
-        file.close()
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._is_closed_by_loop = isinstance(asyncio.get_running_loop(), uvloop.Loop)
 
     def fileno(self) -> int:
@@ -126,22 +179,17 @@ class _Pipe:
             os.close(self._fd)
 
 
-class _Output(NamedTuple):
-    reader: asyncio.StreamReader
-    transport: asyncio.ReadTransport
-
-
-async def _output(pipe: _Pipe) -> _Output:
+async def _reader(pipe: _Pipe) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
     reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), pipe
     )
-    return _Output(reader, transport)
+    return reader, transport
 
 
-async def _writer(pipe: _Pipe) -> asyncio.StreamWriter:
+async def _writer(pipe: _Pipe) -> tuple[asyncio.StreamWriter, asyncio.BaseTransport]:
     loop = asyncio.get_running_loop()
     # The protocol is needed for flow control only; the pipe is never read.
     protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
     transport, _ = await loop.connect_write_pipe(lambda: protocol, pipe)
-    return asyncio.StreamWriter(transport, protocol, None, loop)
+    return asyncio.StreamWriter(transport, protocol, None, loop), transport

@@ -20,6 +20,7 @@ import msgspec
 import uuid_utils.compat
 from msgspec import Meta
 
+from storage import threads
 from storage.errors import (
     BadObjectError,
     RecordingNotFoundError,
@@ -86,7 +87,7 @@ class Node:
 
     async def start(self) -> None:
         """Raises `StorageUnavailableError`, also where another process has the folder."""
-        self.node_id = await asyncio.to_thread(self._claim_folder)
+        self.node_id = await threads.recording.run(self._claim_folder)
         self._renewed_at = self._settings.monotonic()
         await self._renew()
         self._renewal_task = self._supervisor.start("lease", self._renewal_loop)

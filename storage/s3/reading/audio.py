@@ -1,7 +1,7 @@
 """Read a completed recording and its waveform from the bucket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from storage.errors import RecordingNotFoundError
@@ -36,7 +36,7 @@ class CompletedAudio:
             WaveformObject(bucket, keys), pcm_format, measuring or asyncio.Lock()
         )
 
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         while start < stop:
             until = min(start + _BLOCK_BYTES, stop)
             yield await self._bucket.get(self._keys.audio, start, until)

@@ -1,10 +1,9 @@
 """SHA-256 and waveform of the audio, made while it is uploaded."""
 
-import asyncio
 import hashlib
 import threading
 
-from storage import files
+from storage import files, threads
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.waveform import peaks
@@ -42,12 +41,12 @@ class Digest:
     async def pixels(self) -> bytes:
         """Return the whole pixels of the waveform."""
         with files.translated_errors():
-            return await asyncio.to_thread(self._waveform.pixels)
+            return await threads.recording.run(self._waveform.pixels)
 
     async def put_waveform(self, bucket: Bucket, session: SessionKeys) -> None:
         """Put the waveform. All the audio must have been added."""
         with files.translated_errors():
-            found = await asyncio.to_thread(self._waveform.to_peaks)
+            found = await threads.recording.run(self._waveform.to_peaks)
         # Not if this is done again after the spool was discarded: then it is put already.
         if found.length == peaks.length(found.pcm_format, self.pcm_bytes):
             await put_waveform(bucket, session, found.encode())

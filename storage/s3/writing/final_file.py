@@ -1,8 +1,6 @@
 """The final WAV: put part by part while it is recorded, made one object at the end."""
 
-import asyncio
-
-from storage import wav
+from storage import threads, wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket
@@ -37,7 +35,7 @@ class FinalFile:
             upload = await self._upload_or_create()
             start = _part_start(upload.next_number, self._part_bytes)
             await upload.put(upload.next_number, await self._read(start, start + self._part_bytes))
-            await asyncio.to_thread(self._spool.free, *uploaded_pcm(upload, self._part_bytes))
+            await threads.recording.run(self._spool.free, *uploaded_pcm(upload, self._part_bytes))
 
     async def complete(self, pcm_bytes: int) -> str:
         """Put the last part, then the first, and complete the object. Return its ETag."""
@@ -77,7 +75,7 @@ class FinalFile:
     async def _read(self, start: int, stop: int) -> bytes:
         """Return PCM from the spool, or from segments if the spool does not hold it."""
         if self._spool.holds(start, stop):
-            return await asyncio.to_thread(self._spool.read, start, stop)
+            return await threads.recording.run(self._spool.read, start, stop)
         return b"".join([block async for block in self._segments.read(start, stop)])
 
 

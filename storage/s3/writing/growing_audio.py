@@ -1,12 +1,11 @@
 """Read a recording that is not completed: from its segments, and from the spool of its writer."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 
 import msgspec
 
-from storage import wav
+from storage import threads, wav
 from storage.errors import StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.s3.writing.segment_log import SegmentLog
@@ -51,7 +50,7 @@ class GrowingAudio:
         # Audio is only ever appended: the same length is the same content.
         self.etag = f'"{segments.keys.session_id}-{self.size_bytes}"'
 
-    async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         if head := self._header[start:stop]:
             yield head
         position = max(start - wav.HEADER_BYTES, 0)
@@ -90,7 +89,7 @@ class GrowingAudio:
         """
         assert self._unpersisted is not None
         try:
-            pcm = await asyncio.to_thread(self._unpersisted.read, start, stop)
+            pcm = await threads.reading.run(self._unpersisted.read, start, stop)
         except StorageUnavailableError:
             if self._segments.pcm_bytes < stop:
                 raise

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from storage import manifest as manifests
+from storage import threads
 from storage.checkpoint import Checkpoint
 from storage.errors import (
     FencedError,
@@ -121,7 +122,7 @@ class S3Recording:
         kept_bytes = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
         for start in range(0, kept_bytes, _MAX_INPUT_OBJECT_BYTES):
             stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
-            yield await asyncio.to_thread(self.spool.read_input, stream, start, stop)
+            yield await threads.recording.run(self.spool.read_input, stream, start, stop)
 
     def drop_input(self, stream: int) -> None:
         self._dropped.append((stream, self.checkpoint))
@@ -170,7 +171,7 @@ class S3Recording:
             await self._bucket.put(
                 self._keys.manifest, manifests.encode(manifest), "application/json"
             )
-            await asyncio.to_thread(self.spool.discard)
+            await threads.recording.run(self.spool.discard)
         self.state = self.state.to(RecordingState.COMPLETED)
         self._on_released(self)
         return manifest
@@ -195,7 +196,7 @@ class S3Recording:
         await asyncio.gather(self._task, return_exceptions=True)
         is_lost = self.state in {RecordingState.FENCED, RecordingState.FAILED}
         is_done = is_lost or self.persisted == self.checkpoint
-        await asyncio.to_thread(self.spool.discard if is_done else self.spool.close)
+        await threads.recording.run(self.spool.discard if is_done else self.spool.close)
         self.state = self.state.closed()
         self._on_released(self)
 
@@ -231,6 +232,7 @@ class S3Recording:
         if waiting_bytes > self._settings.part_bytes:
             self._upload_early.set()
         if waiting_bytes + more_bytes > self._settings.spool_max_bytes:
+            self._upload_early.set()  # the caller tries again
             raise StorageUnavailableError(
                 f"the bucket is {waiting_bytes} bytes behind and the spool is full"
             )
@@ -284,7 +286,7 @@ class S3Recording:
         Raises `SyncFailedError`: what the bucket does not have must come from the client again.
         """
         try:
-            await asyncio.to_thread(self.spool.sync)
+            await threads.recording.run(self.spool.sync)
         except SyncFailedError as error:
             lost = SyncFailedError(self.persisted.chunk_count)
             if not self.state.is_final:
@@ -299,20 +301,20 @@ class S3Recording:
         is_latest = target == self.checkpoint
         for stream in target.streams:
             await self._put_input(stream.number, stream.kept_bytes)
-        pcm = await asyncio.to_thread(self.spool.read, before.pcm_bytes, target.pcm_bytes)
+        pcm = await threads.recording.run(self.spool.read, before.pcm_bytes, target.pcm_bytes)
         with self._detect_fencing():
             await self.segments.append(pcm, target)
         self.persisted, self._target = target, None
         if is_latest:
             self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
-        await asyncio.to_thread(self._digest.add, before.pcm_bytes, pcm)
+        await threads.recording.run(self._digest.add, before.pcm_bytes, pcm)
         await self._drop_inputs()
 
     async def _put_input(self, number: int, kept_bytes: int) -> None:
         start = self._kept_bytes.get(number, 0)
         while start < kept_bytes:
             stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
-            data = await asyncio.to_thread(self.spool.read_input, number, start, stop)
+            data = await threads.recording.run(self.spool.read_input, number, start, stop)
             await self._bucket.put(self._keys.input(number, start, self._lease.epoch), data)
             self._kept_bytes[number] = start = stop
 
@@ -343,7 +345,7 @@ class S3Recording:
         start = self._digest.pcm_bytes
         stop = min(self.persisted.pcm_bytes, start + self._settings.digest_step_bytes)
         async for block in self.segments.read(start, stop):
-            await asyncio.to_thread(self._digest.add, start, block)
+            await threads.recording.run(self._digest.add, start, block)
             start += len(block)
 
 

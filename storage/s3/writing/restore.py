@@ -1,8 +1,8 @@
 """Restore a spool from the bucket, if the node that takes a session over has none."""
 
-import asyncio
 import logging
 
+from storage import threads
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
@@ -27,11 +27,11 @@ async def restore_spool(
 ) -> None:
     """Fetch the PCM that the final file still needs, and the input of open streams."""
     hole = uploaded_pcm(upload, part_bytes)
-    await asyncio.to_thread(spool.begin_restore, persisted.pcm_bytes, hole)
+    await threads.recording.run(spool.begin_restore, persisted.pcm_bytes, hole)
     for start, stop in ((0, min(hole[0], persisted.pcm_bytes)), (hole[1], persisted.pcm_bytes)):
         position = start
         async for block in segments.read(start, stop):
-            await asyncio.to_thread(spool.write, block, position)
+            await threads.recording.run(spool.write, block, position)
             position += len(block)
     checkpoint = persisted
     for stream in persisted.streams:
@@ -40,7 +40,7 @@ async def restore_spool(
             frame = segments.pcm_format.frames(checkpoint.pcm_bytes)
             checkpoint = checkpoint.without(stream.number)
             checkpoint = checkpoint.warned(KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE, frame=frame)
-    await asyncio.to_thread(spool.end_restore, checkpoint)
+    await threads.recording.run(spool.end_restore, checkpoint)
 
 
 async def _restore_input(

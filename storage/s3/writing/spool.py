@@ -79,9 +79,10 @@ class Spool:
                 spool._set_hole((0, 0))
                 spool.note_epoch(epoch)
             except (OSError, StorageError):
+                spool.close()
                 spool._hole_path.unlink(missing_ok=True)
                 spool._epochs_path.unlink(missing_ok=True)
-                spool._recording.discard()
+                paths.remove_created()
                 raise
         return spool
 

@@ -11,10 +11,9 @@ import imageio_ffmpeg
 import pytest
 
 from api.audio.ffmpeg.command import arguments, binary
-from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.ffmpeg.sandbox import Sandbox
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from storage.pcm import Buffer, PcmFormat
 from tests import hostile_media
 from tests.audio import decode, encode, speech

@@ -58,3 +58,16 @@ def test_ready_fails_if_storage_is_not_writable(start_service: Callable[..., Ser
         "code": "storage_unavailable",
     }
     assert service.get("/health").status_code == 200
+
+
+async def test_below_the_disk_reserve_new_sessions_are_refused_and_ready_says_why(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(min_free_disk_mb=10**9)
+    for refused in (service.get("/health/ready"), service.post("/api/audio/sessions")):
+        assert (refused.status_code, refused.json()["code"]) == (503, "disk_reserve")
+        assert "new sessions need 1000000000 (MIN_FREE_DISK_MB)" in refused.json()["error"]
+    async with service.connect() as client:
+        assert (await client.receive())["code"] == "disk_reserve"
+        assert (await client.closed())[0] == 1013
+    assert service.get("/health").status_code == 200

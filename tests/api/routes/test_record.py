@@ -7,10 +7,11 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
+from tests.audio import chunk, cut, decode, encode, encode_silence, pcm, speech, wav
 from tests.eventually import eventually
 from tests.service import Service
 
@@ -250,7 +251,7 @@ async def test_a_chunk_that_is_not_audio_gets_the_documented_error(
 ) -> None:
     async with service.session() as client:
         await client.send(pcm(5))
-        answer = await client.send(b"RIFF\0\0\0\0WAVEdata\0\0\0\0")
+        answer = await client.send(b"RIFF\0\0\0\0WAVEfmt \0\0\0\0data\0\0\0\0")
         assert answer["message"] == "Failed to process chunk"
         assert (answer["status"], answer["chunk_count"]) == ("error", 2)
         assert answer["code"] == "decode_failed"
@@ -442,3 +443,25 @@ async def test_a_full_disk_is_reported_and_no_acknowledged_chunk_is_lost(
 async def test_the_service_does_not_negotiate_compression(service: Service) -> None:
     async with service.session() as client:
         assert "Sec-WebSocket-Extensions" not in client.socket.response.headers  # type: ignore[union-attr]
+
+
+async def test_hours_of_silence_in_one_chunk_are_recorded_in_bounded_memory(
+    service: Service,
+) -> None:
+    seconds = 3 * 3600
+    process = psutil.Process(service.pid)
+    async with service.session(sample_rate=8000) as client:
+        await client.send(encode(wav(pcm(100)), "-c:a", "flac", "-f", "flac"))  # starts all threads
+        before_bytes, peak_bytes = process.memory_info().rss, 0
+        sending = asyncio.create_task(
+            client.send(encode_silence(seconds, "-c:a", "flac", "-f", "flac"))
+        )
+        closing: asyncio.Task[Any] | None = None
+        while closing is None or not closing.done():
+            peak_bytes = max(peak_bytes, process.memory_info().rss)
+            if closing is None and sending.done():
+                closing = asyncio.create_task(client.close_session())
+            await asyncio.sleep(0.02)
+        final = closing.result()
+    assert final["duration_seconds"] == pytest.approx(seconds, abs=0.1)
+    assert peak_bytes - before_bytes < 40_000_000  # of 173 MB of PCM

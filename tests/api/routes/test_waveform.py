@@ -1,11 +1,19 @@
 """The waveform endpoint, for active and completed sessions."""
 
+import asyncio
+import contextlib
 import io
+import json
+import os
+import socket
+from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 import soundfile
 
+from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from tests.api.wire.test_waveform_picture import read_png
 from tests.audio import dat, pcm, pixels, speech
@@ -58,7 +66,7 @@ async def test_a_smaller_width_gives_more_samples_per_pixel(service: Service, wi
     assert found.pixels == pixels(data, per_pixel=found.samples_per_pixel)
     answer = service.get(f"{url}?width={width}").json()
     assert answer["length"] == found.length <= width
-    assert answer["data"] == list(memoryview(found.pixels).cast("h"))
+    assert answer["data"] == list(memoryview(found.pixels[:]).cast("h"))
 
 
 async def test_start_and_end_select_a_part_of_the_waveform(service: Service) -> None:
@@ -140,3 +148,40 @@ async def test_an_invalid_parameter_is_refused_by_name(
 ) -> None:
     answer = service.get(f"{SESSIONS}/{UNKNOWN}/waveform?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, f"invalid_{parameter}")
+
+
+@pytest.mark.parametrize("query", ["?format=dat", "?format=json"])
+async def test_readers_of_a_long_waveform_that_do_not_read_use_little_memory(
+    start_service: Callable[..., Service], query: str
+) -> None:
+    service = start_service()
+    session_id = await service.record(pcm(160), sample_rate=16000, channels=2)
+    # Make it a day long: the audio is not read.
+    seconds = 24 * 3600
+    manifest = service.manifest(session_id) | {
+        "size_bytes": 80 + seconds * 64_000,
+        "frames": seconds * 16_000,
+        "duration_seconds": seconds,
+        "container": "RF64",
+    }
+    (service.folder / f"{session_id}.json").write_text(json.dumps(manifest))
+    os.truncate(service.folder / f"{session_id}.wav", manifest["size_bytes"])
+    day = bytes(8 * 50 * seconds)
+    (service.folder / f"{session_id}.dat").write_bytes(
+        peaks.header(PcmFormat(16000, 2), len(day) // 8) + day
+    )
+    path = f"/api/audio/sessions/{session_id}/waveform"
+    assert len((await asyncio.to_thread(service.get, f"{path}?format=dat")).content) == 24 + len(
+        day
+    )
+    process = psutil.Process(service.pid)
+    before_bytes = process.memory_info().rss
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", service.port))
+            request = f"GET {path}{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            connection.sendall(request.encode())
+            connection.recv(1)
+        assert process.memory_info().rss - before_bytes < 40_000_000

@@ -36,6 +36,8 @@ _SIGNATURES: dict[Callable[..., Any], str] = {
     HttpToolsProtocol.__init__: "(self, config, server_state, app_state, _loop)",
     HttpToolsProtocol.connection_made: "(self, transport)",
     HttpToolsProtocol.connection_lost: "(self, exc)",
+    HttpToolsProtocol.pause_writing: "(self)",
+    HttpToolsProtocol.resume_writing: "(self)",
     HttpToolsProtocol.data_received: "(self, data)",
     HttpToolsProtocol.on_message_begin: "(self)",
     HttpToolsProtocol.on_headers_complete: "(self)",
@@ -44,11 +46,17 @@ _SIGNATURES: dict[Callable[..., Any], str] = {
     HttpToolsProtocol.handle_websocket_upgrade: "(self)",
     HttpToolsProtocol._start_asgi_task: "(self, cycle, app)",
     WebSocketsSansIOProtocol.__init__: "(self, config, server_state, app_state, _loop)",
+    WebSocketsSansIOProtocol.connection_made: "(self, transport)",
     WebSocketsSansIOProtocol.connection_lost: "(self, exc)",
     WebSocketsSansIOProtocol.data_received: "(self, data)",
     WebSocketsSansIOProtocol.start_keepalive: "(self)",
     WebSocketsSansIOProtocol.send_receive_event_to_app: "(self)",
     WebSocketsSansIOProtocol.handle_parser_exception: "(self)",
+    WebSocketsSansIOProtocol.handle_ping: "(self)",
+    WebSocketsSansIOProtocol.handle_cont: "(self, event)",
+    WebSocketsSansIOProtocol.resume_writing: "(self)",
+    WebSocketsSansIOProtocol.keepalive_timeout: "(self)",
+    WebSocketsSansIOProtocol.on_task_complete: "(self, task)",
     WebSocketsSansIOProtocol.send: "(self, message)",
     WebSocketsSansIOProtocol.receive: "(self)",
     Protocol.fail: "(self, code, reason)",
@@ -60,6 +68,10 @@ _CALLS = [
     (HttpToolsProtocol, "self._start_asgi_task(", 2),  # for each request that gets an answer
     (HttpToolsProtocol, "self.handle_websocket_upgrade()", 1),
     (WebSocketsSansIOProtocol, "self.start_keepalive()", 1),  # after the handshake only
+    (WebSocketsSansIOProtocol, "self.handle_ping()", 1),
+    (WebSocketsSansIOProtocol, "self.handle_cont(", 1),
+    (WebSocketsSansIOProtocol, "self.keepalive_timeout", 1),
+    (WebSocketsSansIOProtocol, "self.on_task_complete", 1),
     (WebSocketsSansIOProtocol, "self.send_receive_event_to_app()", 3),  # text, bytes, continuation
 ]
 

@@ -1,9 +1,13 @@
 """Connections that flood the service are served in turns, without loss or reordering."""
 
+import os
 import random
+import signal
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 from websockets.frames import Frame, Opcode
 
@@ -81,8 +85,11 @@ def test_a_protocol_violation_in_a_flood_closes_only_its_connection(
 def end_of(connection: socket.socket) -> bytes:
     """Return the bytes received until the service closes the connection."""
     received = bytearray()
-    while data := connection.recv(4096):
-        received += data
+    try:
+        while data := connection.recv(4096):
+            received += data
+    except ConnectionResetError:  # the service closed before it read everything
+        pass
     return bytes(received)
 
 
@@ -123,3 +130,76 @@ def test_an_oversized_handshake_is_answered_with_400(service: Service, handshake
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(handshake)
         assert end_of(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def receive_until(connection: socket.socket, wanted: bytes) -> bytes:
+    """Return the bytes received up to ``wanted``."""
+    received = bytearray()
+    while wanted not in received[-len(wanted) - 65536 :]:
+        piece = connection.recv(65536)
+        assert piece, "the service closed the connection"
+        received += piece
+    return bytes(received)
+
+
+def test_of_pongs_that_a_client_does_not_read_only_the_newest_is_kept(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(ping_interval_seconds=60)
+    process = psutil.Process(service.pid)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(30)
+        connection.connect(("127.0.0.1", service.port))
+        connection.sendall(HANDSHAKE)
+        connection.recv(1)
+        before_bytes = process.memory_info().rss
+        for number in range(400):  # 52 MB
+            connection.sendall(Frame(Opcode.PING, b"%125d" % number).serialize(mask=True) * 1000)
+        connection.sendall(Frame(Opcode.PING, b"the newest").serialize(mask=True))
+        assert process.memory_info().rss - before_bytes < 20_000_000
+        receive_until(connection, b"\x8a\x0athe newest")
+
+
+@pytest.mark.parametrize("payload", [b"", b"x"], ids=["empty", "one byte"])
+def test_a_message_of_too_many_fragments_closes_with_1009(
+    service: Service, connection: socket.socket, payload: bytes
+) -> None:
+    session_of(connection)
+    connection.sendall(Frame(Opcode.BINARY, payload, fin=False).serialize(mask=True))
+    try:
+        fragment = Frame(Opcode.CONT, payload, fin=False).serialize(mask=True)
+        for _ in range(100):
+            connection.sendall(fragment * 1000)
+    except ConnectionError:
+        pass  # closed already
+    assert (1009).to_bytes(2, "big") + b"more than 16384 fragments" in end_of(connection)
+
+
+def test_a_message_of_many_fragments_is_recorded(
+    service: Service, connection: socket.socket
+) -> None:
+    session_id, data = session_of(connection), pcm(8000)
+    sent = Frame(Opcode.BINARY, b"", fin=False).serialize(mask=True)
+    for byte in data[:-1]:
+        sent += Frame(Opcode.CONT, bytes([byte]), fin=False).serialize(mask=True)
+    connection.sendall(sent + Frame(Opcode.CONT, data[-1:]).serialize(mask=True))
+    assert b'"chunk_count":1' in receive_until(connection, b'"chunk_count":1')
+    assert service.pcm(session_id) == data
+
+
+def test_a_pong_that_arrived_while_the_process_was_stopped_counts(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(ping_interval_seconds=1, ping_timeout_seconds=1)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+        connection.sendall(HANDSHAKE)
+        for _ in range(2):
+            received = receive_until(connection, b"\x89\x04")
+            payload = received.split(b"\x89\x04")[1] or connection.recv(4)
+            os.kill(service.pid, signal.SIGSTOP)
+            connection.sendall(Frame(Opcode.PONG, payload[:4]).serialize(mask=True))
+            time.sleep(3)  # longer than the timeout
+            os.kill(service.pid, signal.SIGCONT)
+        connection.sendall(Frame(Opcode.BINARY, pcm(10)).serialize(mask=True))
+        receive_until(connection, b'"chunk_count":1')

@@ -2,12 +2,19 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from api.session.core import SessionState
 from api.session.found import Live
 from api.session.registry import Registry, parse_session_id
-from api.wire.errors import SessionCompletedError, SessionNotFoundError, TooManySessionsError
+from api.wire.errors import (
+    SessionCompletedError,
+    SessionNotFoundError,
+    TooManySessionsError,
+    TooManyUserSessionsError,
+)
 from storage.local import LocalStorage
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
@@ -142,3 +149,63 @@ async def test_a_session_completed_after_its_lookup_is_reported_as_completed(
     before = await registry.lookup(str(session.session_id))
     await registry.close(before)
     assert (await before.info()).status == "completed"
+
+
+async def test_a_user_at_the_limit_does_not_keep_others_from_creating(
+    storage: LocalStorage, clock: ManualClock
+) -> None:
+    registry = new_registry(storage, clock, max_sessions_per_user=2)
+    for _ in range(2):
+        await registry.create(PARAMETERS, "alice")
+    with pytest.raises(TooManyUserSessionsError):
+        await registry.create(PARAMETERS, "alice")
+    await registry.create(PARAMETERS, "bob")
+    for _ in range(3):
+        await registry.create(PARAMETERS, None)
+    await registry.shutdown()
+
+
+@pytest.mark.parametrize("limits", [{"max_sessions_per_user": 3}, {"max_sessions": 4}])
+async def test_at_a_limit_only_an_unused_session_of_the_same_user_gives_way(
+    storage: LocalStorage, clock: ManualClock, limits: dict[str, Any]
+) -> None:
+    registry = new_registry(storage, clock, **limits)
+    other = await registry.create(PARAMETERS, "bob")
+    with_audio, connected, unused = [await registry.create(PARAMETERS, "alice") for _ in range(3)]
+    connection = ConnectionProbe()
+    await with_audio.attach(connection)
+    await with_audio.receive(connection, pcm(10))
+    await with_audio.detach(connection)
+    await connected.attach(ConnectionProbe())
+    clock.seconds = 60
+    with pytest.raises((TooManySessionsError, TooManyUserSessionsError)):
+        await registry.create(PARAMETERS, "alice")
+    clock.seconds = 61
+    created = await registry.create(PARAMETERS, "alice")
+    assert unused.state is SessionState.COMPLETED
+    assert set(registry.live) == {other, with_audio, connected, created}
+    with pytest.raises((TooManySessionsError, TooManyUserSessionsError)):
+        await registry.create(PARAMETERS, "alice")
+    await registry.shutdown()
+
+
+async def test_admins_have_a_reserve_of_sessions(storage: LocalStorage, clock: ManualClock) -> None:
+    registry = new_registry(storage, clock, max_sessions=1)
+    await registry.create(PARAMETERS, "alice")
+    for _ in range(10):
+        await registry.create(PARAMETERS, "root", is_admin=True)
+    for is_admin in (False, True):
+        with pytest.raises(TooManySessionsError):
+            await registry.create(PARAMETERS, "root", is_admin=is_admin)
+    await registry.shutdown()
+
+
+async def test_sessions_that_are_being_created_count(
+    storage: LocalStorage, clock: ManualClock
+) -> None:
+    registry = new_registry(storage, clock, max_sessions_per_user=1)
+    creating = [registry.create(PARAMETERS, "alice") for _ in range(5)]
+    results = await asyncio.gather(*creating, return_exceptions=True)
+    assert sum(isinstance(each, TooManyUserSessionsError) for each in results) == 4
+    assert not registry._creating
+    await registry.shutdown()

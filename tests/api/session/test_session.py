@@ -11,8 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from api.audio.ffmpeg.decoder import DecoderLostError
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from api.session.core import SessionState
 from api.session.found import Live
 from api.session.parameters import AudioParameters
@@ -148,7 +147,7 @@ async def test_a_chunk_that_is_not_audio_counts_and_the_next_file_is_recorded(
     assert session.info().error is not None
 
 
-BAD_WAV = b"RIFF\0\0\0\0WAVE" + chunk(b"data", bytes(8))
+BAD_WAV = b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", bytes(16)) + chunk(b"data", bytes(8))
 
 
 async def test_a_stream_that_fails_is_one_warning_however_many_chunks_follow(

@@ -70,7 +70,7 @@ def test_each_column_spans_the_highest_to_the_lowest_sample(
     assert chunks[b"IHDR"] == struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)
     assert (pixels == drawn(svg(found, style(width, height)), width, height)).all()
     rows = height // channels
-    values = np.frombuffer(found.pixels, "<i2").reshape(-1, channels, 2).astype(int)
+    values = np.frombuffer(found.pixels[:], "<i2").reshape(-1, channels, 2).astype(int)
     cuts = [column * found.length / width for column in range(width + 1)]
     for channel in range(channels):
         band = pixels[channel * rows : (channel + 1) * rows]

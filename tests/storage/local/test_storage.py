@@ -1,7 +1,6 @@
 """Local storage: one writer per folder, and no stale files."""
 
-import os
-import resource
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,6 +12,7 @@ from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local import LocalStorage
 from tests.audio import pcm
+from tests.descriptors import few_descriptors, open_descriptors
 from tests.storage.conftest import file_size_limit, new_manifest
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
@@ -152,24 +152,15 @@ async def test_a_damaged_manifest_does_not_stop_the_start(
     assert names(tmp_path) == before
 
 
-async def test_a_failed_creation_leaves_no_file_and_no_descriptor(
+async def test_a_creation_that_fails_for_want_of_space_leaves_no_file_and_no_descriptor(
     tmp_path: Path,
 ) -> None:
     storage = LocalStorage(tmp_path)
     await storage.start()
-    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    descriptors = open_descriptors()
     with file_size_limit(100), pytest.raises(StorageUnavailableError):
         await storage.create(new_manifest())
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    os.close(free := os.dup(0))
-    for left in range(3):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (free + left, hard))
-        try:
-            with pytest.raises(StorageUnavailableError, match="Too many open files"):
-                await storage.create(new_manifest())
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert open_descriptors() == descriptors
     assert names(tmp_path) == {".lock"}
     await storage.stop()
 
@@ -188,4 +179,21 @@ async def test_after_a_crash_progress_and_audio_are_those_at_which_a_takeover_co
     assert progress == Progress(Checkpoint(2, 40), Checkpoint(1, 20))
     assert (await storage.audio(recording.manifest)).size_bytes == 80 + 40
     assert (await storage.open(recording.manifest)).checkpoint == progress.checkpoint
+    await storage.stop()
+
+
+@pytest.mark.parametrize("left", range(6))
+async def test_a_session_that_finds_no_descriptor_leaves_none_and_no_file(
+    tmp_path: Path, left: int
+) -> None:
+    storage = LocalStorage(tmp_path)
+    await storage.start()
+    await storage.check()
+    descriptors, files = open_descriptors(), set(tmp_path.rglob("*"))
+    is_created = False
+    with few_descriptors(left), contextlib.suppress(StorageUnavailableError):
+        (await storage.create(new_manifest())).abandon()
+        is_created = True
+    assert open_descriptors() == descriptors
+    assert is_created or set(tmp_path.rglob("*")) == files
     await storage.stop()

@@ -8,7 +8,7 @@ import pytest
 
 from api.audio.ffmpeg.decoder import FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.eventually import eventually
@@ -35,7 +35,7 @@ async def start(sink: Sink, demuxer: str = "wav") -> FfmpegDecoder:
 
 
 def children() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if "ffmpeg" in p.name()]
+    return [p for p in psutil.Process().children() if "ffmpeg" in p.name() or p.name() == "sleep"]
 
 
 async def test_decoding_in_pieces_equals_decoding_the_whole_file() -> None:
@@ -138,4 +138,57 @@ async def test_a_file_that_claims_huge_blocks_does_not_exhaust_memory() -> None:
     assert psutil.Process(decoder.pid).memory_info().rss < 150 * 2**20
     with pytest.raises(DecodeError):
         await decoder.finish()
+    assert children() == []
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch, hanging_ffmpeg: str) -> None:
+    monkeypatch.setattr("api.audio.ffmpeg.launcher.binary", lambda: hanging_ffmpeg)
+
+
+@pytest.mark.usefixtures("hanging")
+async def test_an_ffmpeg_that_hangs_is_killed_while_it_is_fed() -> None:
+    decoder = await DecoderLauncher(stall_seconds=0.3).start("wav", MONO, Sink().emit)
+    async with asyncio.timeout(10):
+        with pytest.raises(DecoderLostError, match="neither read nor wrote"):
+            await decoder.feed(bytes(4_000_000))
+        await decoder.kill()
+    assert children() == []
+
+
+@pytest.mark.usefixtures("hanging")
+async def test_an_ffmpeg_that_hangs_at_the_end_is_killed() -> None:
+    decoder = await DecoderLauncher(stall_seconds=0.3).start("wav", MONO, Sink().emit)
+    await decoder.feed(bytes(1000))
+    async with asyncio.timeout(10):
+        with pytest.raises(DecoderLostError, match="neither read nor wrote"):
+            await decoder.finish()
+    assert children() == []
+
+
+async def test_an_ffmpeg_that_waits_for_a_slow_storage_does_not_hang() -> None:
+    sink, data = Sink(), wav(pcm(1_000_000), sample_rate=16000)
+    sink.open.clear()
+    decoder = await DecoderLauncher(stall_seconds=0.2).start("wav", MONO, sink.emit)
+    feeding = asyncio.create_task(decoder.feed(data))
+    done, _ = await asyncio.wait([feeding], timeout=1)
+    assert not done
+    sink.open.set()
+    await feeding
+    await decoder.finish()
+    assert len(sink.data) == 2_000_000
+
+
+async def test_a_decoder_that_is_killed_ends_a_feed_and_a_finish_in_progress() -> None:
+    for use in (FfmpegDecoder.finish, lambda decoder: decoder.feed(bytes(4_000_000))):
+        sink = Sink()
+        sink.open.clear()
+        decoder = await start(sink)
+        await decoder.feed(wav(pcm(100_000), sample_rate=16000))
+        using = asyncio.create_task(use(decoder))
+        await asyncio.wait([using], timeout=0.2)
+        await decoder.kill()
+        async with asyncio.timeout(10):
+            with contextlib.suppress(DecoderLostError):
+                await using
     assert children() == []

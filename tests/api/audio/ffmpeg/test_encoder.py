@@ -1,7 +1,9 @@
 """The encoder converts recordings to other formats and leaves no process behind."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
 
+import anyio
 import numpy as np
 import psutil
 import pytest
@@ -11,7 +13,7 @@ from storage.pcm import PcmFormat
 from tests.audio import cut, decode, pcm, speech
 
 
-async def pieces(data: bytes) -> AsyncIterator[bytes]:
+async def pieces(data: bytes) -> AsyncGenerator[bytes, None]:
     for piece in cut(data, 10_007):
         yield piece
 
@@ -58,3 +60,32 @@ async def test_a_failed_conversion_raises_the_message_of_ffmpeg() -> None:
     with pytest.raises(OSError, match="no-such-codec"):
         async for _ in Converter().convert(pieces(pcm(1000)), PcmFormat(8000, 1), broken):
             pass
+
+
+async def test_a_conversion_in_a_cancelled_scope_leaves_no_process_and_no_descriptor() -> None:
+    assert await converted(
+        pcm(1000), PcmFormat(8000, 1), "flac"
+    )  # opens the loop's own descriptors
+    descriptors, children = psutil.Process().num_fds(), psutil.Process().children()
+    data = bytes(50_000_000)
+    for delay_seconds in (0.0, 0.0, 0.001, 0.01, 0.1, 0.3):
+        converting = Converter().convert(pieces(data), PcmFormat(8000, 1), TARGETS["mp3"])
+        with anyio.CancelScope() as scope:
+            asyncio.get_running_loop().call_later(delay_seconds, scope.cancel)
+            async for _ in converting:
+                pass
+    async with asyncio.timeout(10):
+        while psutil.Process().children() != children or psutil.Process().num_fds() != descriptors:
+            await asyncio.sleep(0.01)
+
+
+async def test_an_encoder_that_hangs_is_ended(
+    monkeypatch: pytest.MonkeyPatch, hanging_ffmpeg: str
+) -> None:
+    monkeypatch.setattr("api.audio.ffmpeg.command.binary", lambda: hanging_ffmpeg)
+    with pytest.raises(OSError, match="wrote nothing for"):
+        async for _ in Converter(stall_seconds=0.3).convert(
+            pieces(pcm(1000)), PcmFormat(8000, 1), TARGETS["mp3"]
+        ):
+            pass
+    assert not [child for child in psutil.Process().children() if child.name() == "sleep"]

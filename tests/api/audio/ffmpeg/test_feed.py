@@ -1,13 +1,11 @@
 """The way of one stream into ffmpeg: chunks wait for its start, and leave it in order."""
 
-import asyncio
-
 import psutil
 import pytest
 
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError
+from api.audio.formats import DecodeError, DecoderLostError
 from api.audio.framing.adts import AdtsFramer
 from api.audio.framing.framer import Framer
 from storage.pcm import Buffer, PcmFormat
@@ -52,7 +50,7 @@ async def test_skipped_bytes_are_reported_after_all_audio_was_emitted() -> None:
     data = encode(wav(speech()[44:], sample_rate=22050), "-c:a", "aac", "-f", "adts")
     feed = Feed("aac", AdtsFramer())
     await feed.feed(b"no frame" + data)
-    with pytest.raises(DecodeError, match="8 damaged bytes were skipped"):
+    with pytest.raises(DecodeError, match="damaged bytes were skipped"):
         await feed.finish()
     assert bytes(feed.out) == decode(data, sample_rate=22050)
 
@@ -66,5 +64,6 @@ async def test_abort_leaves_no_process_at_any_moment_of_the_start() -> None:
     await started.abort()
     left = [child for child in psutil.Process().children() if "ffmpeg" in child.name()]
     assert left == []
-    with pytest.raises(asyncio.CancelledError):
-        await at_once.feed(b"x")
+    for feed in (at_once, started):
+        with pytest.raises(DecoderLostError):
+            await feed.feed(b"x")

@@ -1,17 +1,20 @@
 """Child processes on the event loop: input, output, exit, and no leaked resources."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 
+import anyio
 import psutil
 import pytest
 import uvloop
 
 from api.audio.ffmpeg import process as processes
 from api.audio.ffmpeg.process import Process
+from tests.descriptors import few_descriptors, open_descriptors
 from tests.eventually import start_task
 
 TRUE = (sys.executable, "-c", "")
@@ -25,7 +28,7 @@ async def test_input_reaches_the_child_and_its_output_is_read() -> None:
     process.stdin.close()
     assert await process.stdout.read() == b"SOME TEXT"
     assert await process.wait() == 0
-    await process.close()
+    await process.end()
 
 
 async def test_a_child_inherits_only_its_pipes_and_the_signal_mask() -> None:
@@ -37,7 +40,7 @@ async def test_a_child_inherits_only_its_pipes_and_the_signal_mask() -> None:
     process = await Process.start((sys.executable, "-c", facts))
     assert await process.stdout.read() == b"True  ['0', '1', '2'] True\n"
     assert await process.wait() == 0
-    await process.close()
+    await process.end()
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
@@ -48,7 +51,7 @@ async def test_wait_returns_the_exit_status_of_a_killed_child() -> None:
     process.kill()
     assert await waiting == -9
     assert process.returncode == await process.wait() == -9
-    await process.close()
+    await process.end()
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -67,7 +70,7 @@ def test_a_pipe_closes_its_descriptor_exactly_once(
     async def start_and_close() -> None:
         process = await Process.start(TRUE)
         await process.wait()
-        await process.close()
+        await process.end()
 
     async def start_twice() -> None:
         await start_and_close()  # the first start opens the loop's own descriptors
@@ -94,5 +97,35 @@ async def test_a_cancelled_start_leaves_no_process_and_no_descriptor() -> None:
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
+    async with asyncio.timeout(10):
+        while psutil.Process().children() != children or psutil.Process().num_fds() != descriptors:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("left", range(10))
+async def test_a_process_that_finds_no_descriptor_leaves_none_and_no_child(left: int) -> None:
+    await (await Process.start(TRUE)).end()  # opens the loop's own descriptors
+    descriptors, children = open_descriptors(), psutil.Process().children()
+    with few_descriptors(left), contextlib.suppress(OSError):
+        await (await Process.start(TRUE)).end()
+    assert open_descriptors() == descriptors
     assert psutil.Process().children() == children
-    assert psutil.Process().num_fds() == descriptors
+
+
+async def test_a_process_is_reaped_and_its_pipes_close_in_a_cancelled_scope() -> None:
+    descriptors, children = psutil.Process().num_fds(), psutil.Process().children()
+
+    async def run() -> None:
+        process = await Process.start(WAIT)
+        try:
+            await process.wait()
+        finally:
+            await process.end()
+
+    with anyio.CancelScope() as scope:
+        running = asyncio.get_running_loop().call_later(0.2, scope.cancel)
+        await run()
+    running.cancel()
+    async with asyncio.timeout(10):
+        while psutil.Process().children() != children or psutil.Process().num_fds() != descriptors:
+            await asyncio.sleep(0.01)

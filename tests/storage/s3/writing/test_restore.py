@@ -6,9 +6,9 @@ import pytest
 
 from storage import wav
 from storage.checkpoint import StreamCheckpoint
-from storage.errors import StorageUnavailableError
 from storage.s3 import S3Storage
 from storage.s3.keys import SessionKeys
+from storage.warning import KEPT_INPUT_LOST
 from tests.audio import pcm
 from tests.conftest import ManualClock
 from tests.storage.conftest import new_manifest
@@ -64,11 +64,14 @@ async def test_kept_input_of_an_open_stream_is_restored(
     await recording.release()
 
 
-async def test_a_session_whose_input_is_not_whole_is_not_continued(
+async def test_a_session_whose_input_is_not_whole_continues_without_it_and_with_a_warning(
     open_stream: SessionKeys, reader: S3Storage
 ) -> None:
     await reader._node._renew()
     (key,) = await reader._bucket.keys(open_stream.inputs)
     await reader._bucket.put(key, INPUT[:-1])
-    with pytest.raises(StorageUnavailableError, match="is not whole"):
-        await reader.open(await reader.manifest(open_stream.session_id))
+    recording = await reader.open(await reader.manifest(open_stream.session_id))
+    assert recording.checkpoint.streams == ()
+    assert [warning.code for warning in recording.checkpoint.warnings] == [KEPT_INPUT_LOST]
+    assert recording.spool.read(0, 200) == pcm(100)
+    await recording.release()

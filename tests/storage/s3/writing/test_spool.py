@@ -1,3 +1,4 @@
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from storage.s3.writing.spool import Spool, remove
 from storage.volume.paths import SessionPaths
 from tests.audio import pcm
 from tests.damage import damaged
+from tests.descriptors import few_descriptors, open_descriptors
 from tests.storage.conftest import new_manifest
 
 MANIFEST = new_manifest()
@@ -247,3 +249,17 @@ def test_a_discarded_spool_leaves_no_files(
         remove(spools.paths)
     assert list(spools.paths.folder.iterdir()) == []
     assert spools.recover() is None
+
+
+@pytest.mark.parametrize("left", range(6))
+def test_a_spool_that_finds_no_descriptor_leaves_none_open(spools: Spools, left: int) -> None:
+    spools.create()
+    spools.close()
+    spools._opened.clear()
+    descriptors = open_descriptors()
+    for open_spool in (spools.create, spools.recover):
+        with few_descriptors(left), contextlib.suppress(StorageUnavailableError):
+            open_spool()
+        spools.close()
+        spools._opened.clear()
+        assert open_descriptors() == descriptors

@@ -1,0 +1,41 @@
+"""Threads for what blocks, in pools of their own for recording, reading and listing.
+
+A pool that is busy delays its own kind of work only: lists and downloads delay no session that is
+created, synced or completed.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ThreadPool:
+    """Runs functions in at most ``size`` threads; further ones wait."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.size = size
+        self._executor = ThreadPoolExecutor(size, thread_name_prefix=name)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return ``function(*args, **kwargs)``, called in a thread.
+
+        If the caller is cancelled, the call goes on unless it has not started.
+        """
+        call = functools.partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+
+# Writing, syncing, taking over; and reading one manifest, which a client that connects waits for.
+recording = ThreadPool("recording", 16)
+
+# Downloads and waveforms.
+reading = ThreadPool("reading", 8)
+
+# A list may read every manifest. Few threads, because they compete for the interpreter with the
+# event loop.
+listing = ThreadPool("listing", 2)
