@@ -137,7 +137,7 @@ class Node:
             presence = decode_presence(node_id, data)
         except BadObjectError as error:
             if self._is_stale(node_id, data):
-                self._forget(node_id)
+                self.peers.forget(node_id)
                 return None
             self._bucket.skipped.report(NODES + node_id, error)
             raise

@@ -26,6 +26,8 @@ FIELDS = {
     "created_at": "2026-01-01T00:00:00+00:00",
     "completed_at": None,
     "error": None,
+    "warnings": [],
+    "warning_count": 0,
 }
 
 

@@ -54,7 +54,7 @@ async def test_a_damaged_manifest_hides_its_own_session_only(
     ids = await created(writer, None, None)
     await writer._bucket.put(f"{ids[0]}.json", b"{")
     assert await listed(writer) == ids[1:]
-    assert f"left out of the list: {ids[0]}" in caplog.text
+    assert f"left out of lists: {ids[0]}" in caplog.text
 
 
 async def test_an_entry_of_the_index_without_a_manifest_is_skipped(writer: S3Storage) -> None:
