@@ -84,6 +84,28 @@ async def test_the_service_can_stop_while_a_decoder_hangs_and_no_audio_counts_as
     assert (info.status, info.total_chunks, info.error) == ("active", 2, None)
 
 
+async def test_a_stream_that_is_aborted_while_a_new_file_begins_loses_nothing(
+    registry: Registry,
+) -> None:
+    session, connection = await registry.create(_MULAW, None), ConnectionProbe()
+    await session.attach(connection)
+    await session.receive(connection, _FIRST_CHUNK[:20_000])
+    await session.release()
+    session = await registry.open(await registry.lookup(str(session.session_id)))
+    successor = ConnectionProbe()
+    await session.resume(successor)
+    # It waits for the end of the file before, which is decoded for the second time.
+    receiving = asyncio.create_task(session.receive(successor, b"RIFF\0\0\0\0WAVEfmt " + bytes(16)))
+    await asyncio.wait([receiving], timeout=0.5)
+    assert not receiving.done()
+    async with asyncio.timeout(10):
+        await session.release()
+        with pytest.raises(SessionCompletedError):
+            await receiving
+    info = await (await registry.lookup(str(session.session_id))).info()
+    assert (info.status, info.total_chunks, info.warnings) == ("active", 1, ())
+
+
 @pytest.mark.parametrize("stall_seconds", [2.0])
 async def test_a_session_whose_decoder_hangs_is_closed_with_an_error(registry: Registry) -> None:
     session, _, receiving = await hanging_session(registry)
