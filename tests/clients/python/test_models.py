@@ -26,7 +26,7 @@ FIELDS = {
     "created_at": "2026-01-01T00:00:00+00:00",
     "completed_at": None,
     "error": None,
-    "warnings": [],
+    "warnings": (),
     "warning_count": 0,
 }
 

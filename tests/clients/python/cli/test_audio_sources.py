@@ -1,13 +1,17 @@
 """Files and standard input as sources of audio."""
 
 import asyncio
+import fcntl
 import os
+import sys
+import termios
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from sercuescribe_client.cli.audio_sources import AudioSource, bytes_per_second, open_source
 from tests.audio import pcm, wav
 from tests.clients.python.cli.command import events, run
+from tests.eventually import eventually
 from tests.service import Service
 
 
@@ -46,15 +50,22 @@ async def test_a_file_is_read_whole_and_its_wav_format_is_known(tmp_path: Path) 
     assert b"".join([chunk async for chunk in source.chunks]) == data
 
 
+def unread_bytes(pipe: int) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 async def test_a_fifo_is_read_as_its_bytes_arrive(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    writing = asyncio.create_task(asyncio.to_thread((tmp_path / "fifo").write_bytes, b"raw" * 10))
-    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)  # so that no `open` blocks
-    opened = await open_source(str(tmp_path / "fifo"))
-    os.close(reader)
+    both_ends = os.open(tmp_path / "fifo", os.O_RDWR)  # so that no `open` blocks (fifo(7))
+    os.write(both_ends, b"f")
+    opening = asyncio.create_task(open_source(str(tmp_path / "fifo")))
+    await eventually(lambda: unread_bytes(both_ends) == 0, awaiting="the first byte is read")
+    os.write(both_ends, b"LaC" + b"raw" * 10)
+    opened = await opening
+    os.close(both_ends)
     assert opened.size_bytes is None
-    assert b"".join([chunk async for chunk in opened.chunks]) == b"raw" * 10
-    await writing
+    assert opened.is_recognised
+    assert b"".join([chunk async for chunk in opened.chunks]) == b"fLaC" + b"raw" * 10
 
 
 async def _no_chunks() -> AsyncGenerator[bytes, None]:

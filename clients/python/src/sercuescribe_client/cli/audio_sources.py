@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sercuescribe_client.cli.file_type import is_recognised
+from sercuescribe_client.cli.file_type import HEAD_BYTES, is_recognised
 from sercuescribe_client.cli.wav_header import (
     MAX_HEADER_BYTES,
     WavFormat,
@@ -71,12 +71,12 @@ async def pace_to_realtime(chunks: AsyncIterator[bytes], per_second: int) -> Asy
 
 
 async def _read_header(chunks: AsyncIterator[bytes]) -> bytes:
-    """Return the first bytes, enough to find the format of a WAV or that it is no WAV."""
+    """Return the first bytes: enough to recognise the file, and to find the format of a WAV."""
     header = b""
     async for chunk in chunks:
         header += chunk
         is_known = parse_wav_format(header) is not None or not may_be_wav(header)
-        if is_known or len(header) >= MAX_HEADER_BYTES:
+        if (is_known and len(header) >= HEAD_BYTES) or len(header) >= MAX_HEADER_BYTES:
             break
     return header
 
