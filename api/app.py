@@ -48,6 +48,7 @@ from api.settings import Settings, SettingsError
 from api.wire import openapi
 from api.wire.error_answers import answer_error
 from api.wire.openapi_document import complete_document
+from api.wire.routing import Routing
 from storage.base import Storage
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ def create_app(
         ],
     )
     complete_document(app.openapi_schema)
+    app.asgi_handler = Routing(app.asgi_handler)
     return app
 
 

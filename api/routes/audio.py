@@ -4,9 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from email.utils import format_datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from litestar import Controller, Response, get, route
+from litestar import Controller, Response, get
 from litestar.background_tasks import BackgroundTask
-from litestar.enums import HttpMethod
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
@@ -35,6 +34,7 @@ from api.wire.errors import (
 )
 from api.wire.messages import DownloadLink
 from api.wire.openapi import AUDIO_RESPONSES, SESSION_ERRORS, errors
+from api.wire.routing import sent_method
 from storage.base import Audio
 from storage.pcm import PcmFormat
 from storage.wav import HEADER_BYTES, header
@@ -80,12 +80,6 @@ End = Annotated[
 _LONGEST_SECONDS = 1e9
 
 
-def _audio_operation_id(handler: object, method: HttpMethod | str, path: object) -> str:
-    """Return the operation id: the handler has two methods, and each needs its own id."""
-    del handler, path
-    return f"{method.lower()}Audio"
-
-
 class RecordingsController(Controller):
     """The endpoints of a session's audio, active or completed."""
 
@@ -115,9 +109,8 @@ class RecordingsController(Controller):
         path = f"/api/audio/sessions/{found.session_id}/audio"
         return signer.link(base_url(request, settings), path, clock.now())
 
-    @route(
+    @get(
         "/audio",
-        http_method=["GET", "HEAD"],
         media_type="audio/wav",
         responses={
             **AUDIO_RESPONSES,
@@ -129,7 +122,7 @@ class RecordingsController(Controller):
                 *SESSION_ERRORS,
             ),
         },
-        operation_id=_audio_operation_id,
+        operation_id="getAudio",
         response_description="The recorded audio, or the requested part of it",
         summary="Get the WAV; of an active session, what is recorded so far",
         description=(
@@ -165,7 +158,8 @@ class RecordingsController(Controller):
         if format or start is not None or end is not None:
             part = await _part(found, start or 0.0, end)
             return _converted(part, format or "wav", session_id, converter)
-        if redirect and request.method == "GET":
+        method = sent_method(request.scope)
+        if redirect and method == "GET":
             link = await found.link(settings.download_url_ttl_seconds)
             if link is not None:
                 return Response(
@@ -174,9 +168,7 @@ class RecordingsController(Controller):
                     headers={"Location": link.url},
                 )
         audio = await found.audio()
-        return await _download(
-            audio, request.method, session_id, range_header, if_range, if_none_match
-        )
+        return await _download(audio, method, session_id, range_header, if_range, if_none_match)
 
 
 async def _download(
@@ -248,16 +240,10 @@ def _converted(part: _Part, name: str, session_id: str, converter: Converter) ->
 
 
 class _Content(Stream):
-    """A stream with its own media type, which does not read the audio for HEAD.
-
-    Litestar supports neither for a handler with several media types or methods.
-    """
+    """A stream with a media type of its own, which Litestar takes from the handler only."""
 
     def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
-        request: HttpRequest = args[1] if len(args) > 1 else options["request"]
-        own = {"media_type": self.media_type, "is_head_response": request.method == "HEAD"}
-        self.headers["Content-Type"] = str(self.media_type)  # which it leaves out for HEAD
-        return super().to_asgi_response(*args, **options | own)
+        return super().to_asgi_response(*args, **options | {"media_type": self.media_type})
 
 
 async def _with_first_read(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
