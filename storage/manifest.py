@@ -5,7 +5,7 @@ ends. While a session is active its counts stand still here and grow in the
 recording's own checkpoint.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -50,6 +50,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pcm_bytes(self) -> int:
         return self.size_bytes - wav.HEADER_BYTES
+
+    @property
+    def title(self) -> str:
+        """Return the name that the files of a download have: the time of recording."""
+        return f"recording-{self.created_at.astimezone(UTC):%Y-%m-%d-%H%M%SZ}"
 
     def advanced_to(self, checkpoint: Checkpoint) -> "Manifest":
         """Return the manifest with the counts of ``checkpoint``."""

@@ -127,7 +127,7 @@ class RecordingsController(Controller):
         summary="Get the WAV; of an active session, what is recorded so far",
         description=(
             "Honours Range, If-Range and If-None-Match. With format, start or end the audio is "
-            "converted while it is sent, without a length, and these headers have no effect."
+            "converted while it is sent, and these headers have no effect."
         ),
     )
     async def audio(
@@ -157,7 +157,7 @@ class RecordingsController(Controller):
         audit("read", request.user, session_id)
         if format or start is not None or end is not None:
             part = await _part(found, start or 0.0, end)
-            return _converted(part, format or "wav", session_id, converter)
+            return _converted(part, format or "wav", found.manifest.title, converter)
         method = sent_method(request.scope)
         if redirect and method == "GET":
             link = await found.link(settings.download_url_ttl_seconds)
@@ -168,13 +168,14 @@ class RecordingsController(Controller):
                     headers={"Location": link.url},
                 )
         audio = await found.audio()
-        return await _download(audio, method, session_id, range_header, if_range, if_none_match)
+        title = found.manifest.title
+        return await _download(audio, method, title, range_header, if_range, if_none_match)
 
 
 async def _download(
     audio: Audio,
     method: str,
-    session_id: str,
+    title: str,
     range_header: str | None,
     if_range: str | None,
     if_none_match: str | None,
@@ -183,7 +184,7 @@ async def _download(
         "Accept-Ranges": "bytes",
         "ETag": audio.etag,
         "Last-Modified": format_datetime(audio.modified_at, usegmt=True),
-        "Content-Disposition": f'inline; filename="{session_id}.wav"',
+        "Content-Disposition": f'inline; filename="{title}.wav"',
     }
     if is_match(if_none_match, audio.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
@@ -224,17 +225,22 @@ async def _part(found: Found, start_seconds: float, end_seconds: float | None) -
     return _Part(audio.read(begin, stop), stop - begin, pcm_format)
 
 
-def _converted(part: _Part, name: str, session_id: str, converter: Converter) -> Response[Any]:
+def _converted(part: _Part, name: str, title: str, converter: Converter) -> Response[Any]:
     if name == "wav":
         media_type, suffix, content = "audio/wav", "wav", _wav(part)
+        size_bytes: int | None = HEADER_BYTES + part.pcm_bytes
     else:
         target = TARGETS[name]
-        media_type, suffix = target.media_type, target.suffix
-        content = converter.convert(part.pcm, part.pcm_format, target)
+        encoding = target.encoding(part.pcm_format, part.pcm_format.frames(part.pcm_bytes))
+        media_type, suffix, size_bytes = target.media_type, target.suffix, encoding.size_bytes
+        content = converter.convert(part.pcm, part.pcm_format, encoding)
+    headers = {"Content-Disposition": f'inline; filename="{title}.{suffix}"'}
+    if size_bytes is not None:
+        headers["Content-Length"] = str(size_bytes)
     return _Content(
         content,
         media_type=media_type,
-        headers={"Content-Disposition": f'inline; filename="{session_id}.{suffix}"'},
+        headers=headers,
         background=BackgroundTask(content.aclose),  # also after the client has disconnected
     )
 

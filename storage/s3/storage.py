@@ -179,7 +179,8 @@ class S3Storage:
         if manifest.status != "completed":
             return None
         key = SessionKeys.of(manifest).audio
-        return await asyncio.to_thread(self._presigner.link, key, ttl_seconds, now)
+        name = f"{manifest.title}.wav"
+        return await asyncio.to_thread(self._presigner.link, key, name, ttl_seconds, now)
 
     async def delete(self, manifest: Manifest) -> None:
         session_id, session = UUID(manifest.session_id), SessionKeys.of(manifest)

@@ -1,14 +1,17 @@
 """The encoder converts recordings to other formats and leaves no process behind."""
 
+import math
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from api.audio.ffmpeg.encoder import TARGETS, Converter
+from api.audio.ffmpeg.encoder import TARGETS, Converter, Encoding
+from api.audio.formats import SAMPLE_RATES
 from storage.pcm import PcmFormat
-from tests.audio import cut, decode, pcm, speech
+from tests.audio import cut, decode, decode_file, pcm, speech
 
 
 async def pieces(data: bytes) -> AsyncIterator[bytes]:
@@ -24,9 +27,24 @@ def correlation(one: bytes, other: bytes) -> float:
     return float(np.fft.irfft(product, length).max() / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
+def encoding(data: bytes, pcm_format: PcmFormat, name: str) -> Encoding:
+    return TARGETS[name].encoding(pcm_format, pcm_format.frames(len(data)))
+
+
 async def converted(data: bytes, pcm_format: PcmFormat, name: str) -> bytes:
-    converting = Converter().convert(pieces(data), pcm_format, TARGETS[name])
+    converting = Converter().convert(pieces(data), pcm_format, encoding(data, pcm_format, name))
     return b"".join([block async for block in converting])
+
+
+def told_flac_frames(flac: bytes) -> int:
+    """Return the total samples in STREAMINFO (RFC 9639, section 8.2)."""
+    return int.from_bytes(flac[18:26]) % (1 << 36)
+
+
+def told_opus_frames(opus: bytes) -> int:
+    """Return the granule position of the last page, less the pre-skip (RFC 7845, section 4)."""
+    last = opus[opus.rindex(b"OggS") :]
+    return int.from_bytes(last[6:14], "little") - int.from_bytes(opus[38:40], "little")
 
 
 async def test_flac_holds_exactly_the_recorded_samples() -> None:
@@ -34,6 +52,32 @@ async def test_flac_holds_exactly_the_recorded_samples() -> None:
     made = await converted(data, PcmFormat(48000, 2), "flac")
     assert made.startswith(b"fLaC")
     assert decode(made, sample_rate=48000, channels=2) == data
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
+@pytest.mark.parametrize("frames", [1, 15, 575, 1153, 100_003])
+async def test_every_format_tells_its_exact_length(
+    sample_rate: int, channels: int, frames: int, tmp_path: Path
+) -> None:
+    data, pcm_format = pcm(frames, channels=channels), PcmFormat(sample_rate, channels)
+    flac = await converted(data, pcm_format, "flac")
+    assert told_flac_frames(flac) == frames
+    opus = await converted(data, pcm_format, "opus")
+    assert told_opus_frames(opus) == math.ceil(frames * 48_000 / sample_rate)
+    mp3 = await converted(data, pcm_format, "mp3")
+    rate = min(sample_rate, 48_000)
+    (tmp_path / "x.mp3").write_bytes(mp3)
+    decoded = decode_file(tmp_path / "x.mp3", sample_rate=rate, channels=channels)
+    assert len(decoded) == 2 * channels * math.ceil(frames * rate / sample_rate)
+    assert len(mp3) == encoding(data, pcm_format, "mp3").size_bytes
+
+
+@pytest.mark.parametrize("name", TARGETS)
+async def test_a_recording_without_audio_is_converted(name: str) -> None:
+    pcm_format = PcmFormat(44_100, 2)
+    made = await converted(b"", pcm_format, name)
+    assert encoding(b"", pcm_format, name).size_bytes in {None, len(made)}
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus"])
@@ -46,7 +90,9 @@ async def test_lossy_formats_correlate_with_the_recording(name: str) -> None:
 
 async def test_a_reader_that_stops_early_leaves_no_process() -> None:
     before = {child.pid for child in psutil.Process().children()}
-    converting = Converter().convert(pieces(bytes(50_000_000)), PcmFormat(8000, 1), TARGETS["flac"])
+    data, pcm_format = bytes(50_000_000), PcmFormat(8000, 1)
+    flac = encoding(data, pcm_format, "flac")
+    converting = Converter().convert(pieces(data), pcm_format, flac)
     async for _ in converting:
         break
     await converting.aclose()
@@ -54,7 +100,7 @@ async def test_a_reader_that_stops_early_leaves_no_process() -> None:
 
 
 async def test_a_failed_conversion_raises_the_message_of_ffmpeg() -> None:
-    broken = TARGETS["mp3"]._replace(arguments=("-c:a", "no-such-codec", "-f", "mp3"))
+    broken = Encoding(("-c:a", "no-such-codec", "-f", "mp3"))
     with pytest.raises(OSError, match="no-such-codec"):
         async for _ in Converter().convert(pieces(pcm(1000)), PcmFormat(8000, 1), broken):
             pass
