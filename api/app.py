@@ -131,7 +131,9 @@ def create_app(
             Exception: answer_error,
             OwnerAnswered: send_owners_answer,
         },
-        openapi_config=openapi.openapi_config(docs.swagger()),
+        openapi_config=openapi.openapi_config(
+            docs.swagger(settings.public_path), settings.public_path
+        ),
         websocket_class=RawWebSocket,
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # `api.cli.serve` configures logging
