@@ -157,6 +157,7 @@ def _background_tasks(
     if settings.retention_days:
         retention = Retention(
             registry,
+            storage,
             clock,
             days=settings.retention_days,
             deleted=lambda session_id: audit(

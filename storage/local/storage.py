@@ -7,13 +7,13 @@ import fcntl
 import logging
 import os
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from storage import files, wav
 from storage import manifest as manifests
-from storage.base import Link, Page, Progress
+from storage.base import Link, Page, Progress, StoredAt
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
@@ -93,6 +93,16 @@ class LocalStorage:
 
     async def audio(self, manifest: Manifest) -> VolumeAudio:
         return await asyncio.to_thread(self._audio, manifest)
+
+    async def stored_at(self, manifest: Manifest) -> StoredAt:
+        audio = self._paths(UUID(manifest.session_id)).audio
+        try:
+            status = await asyncio.to_thread(audio.stat)
+        except FileNotFoundError as error:
+            raise RecordingNotFoundError(manifest.session_id) from error
+        except OSError as error:
+            raise StorageUnavailableError(str(error)) from error
+        return StoredAt(datetime.fromtimestamp(status.st_mtime, UTC))
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """Return None: a volume has no URLs."""

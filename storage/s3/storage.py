@@ -9,7 +9,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
-from storage.base import Link, Page, Progress
+from storage.base import Link, Page, Progress, StoredAt
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
@@ -174,6 +174,10 @@ class S3Storage:
             manifest.completed_at or manifest.created_at,
             self._measuring,
         )
+
+    async def stored_at(self, manifest: Manifest) -> StoredAt:
+        head = await self._bucket.head(SessionKeys.of(manifest).audio)
+        return StoredAt(head.modified_at, head.answered_at)
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         if manifest.status != "completed":
