@@ -34,7 +34,7 @@ from api.routes import docs
 from api.routes.audio import RecordingsController
 from api.routes.client_socket import RawWebSocket
 from api.routes.docs import asyncapi_json, openapi_json, redoc
-from api.routes.health import health, ready
+from api.routes.health import StorageCheck, health, ready
 from api.routes.listen import listen
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
@@ -114,7 +114,7 @@ def create_app(
             ),
             clock=clock,
             registry=registry,
-            storage=storage,
+            check=StorageCheck(storage),
             tokens=tokens,
             relay=SocketRelay(
                 max_message_bytes=settings.max_message_size_bytes,
