@@ -1,7 +1,7 @@
 """Retention deletes old recordings and nothing else, with a manual clock."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,20 +22,6 @@ def today(clock: ManualClock) -> float:
     """Set the manual clock to the real time, because session ids hold the real time."""
     clock.seconds = (datetime.now(UTC) - clock.now()).total_seconds()
     return clock.seconds
-
-
-class SettableClock(ManualClock):
-    """A clock that the test also sets: then only the wall clock moves."""
-
-    set_by_seconds = 0.0
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.set_by_seconds)
-
-
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock()
 
 
 async def test_only_recordings_older_than_the_limit_are_deleted(
@@ -82,7 +68,7 @@ def write_at(audio: Path, clock: ManualClock) -> None:
 
 
 async def test_a_recording_whose_file_is_younger_than_its_manifest_says_is_kept(
-    registry: Registry, storage: LocalStorage, clock: SettableClock, today: float, tmp_path: Path
+    registry: Registry, storage: LocalStorage, clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
     """As of a machine whose clock was wrong until it asked the network."""
     await (await registry.create(PARAMETERS, None)).close()
@@ -98,13 +84,13 @@ async def test_a_recording_whose_file_is_younger_than_its_manifest_says_is_kept(
 
 
 async def test_a_session_that_was_completed_within_the_period_is_kept(
-    registry: Registry, storage: LocalStorage, clock: SettableClock, today: float, tmp_path: Path
+    registry: Registry, storage: LocalStorage, clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
     session = await registry.create(PARAMETERS, None)
     (audio,) = tmp_path.glob("*.wav")
     clock.seconds = today + 40 * DAY_SECONDS
     await session.close()
-    write_at(audio, SettableClock())
+    write_at(audio, ManualClock())
     await Retention(registry, storage, clock, days=30, deleted=print).sweep()
     assert audio.exists()
 
@@ -117,7 +103,7 @@ class RemoteStorage(LocalStorage):
 
 
 async def test_a_sweep_stops_if_the_store_has_another_time(
-    clock: SettableClock, today: float, tmp_path: Path
+    clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
     storage = RemoteStorage(tmp_path)
     await storage.start()
@@ -136,7 +122,7 @@ async def test_a_sweep_stops_if_the_store_has_another_time(
 async def test_a_sweep_stops_if_the_clock_was_set_and_keeps_what_was_recorded_before(
     registry: Registry,
     storage: LocalStorage,
-    clock: SettableClock,
+    clock: ManualClock,
     today: float,
     tmp_path: Path,
     days: int,

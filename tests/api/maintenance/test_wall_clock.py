@@ -1,6 +1,6 @@
 """Ages are right although the wall clock is set while the process runs."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from api.maintenance.wall_clock import WallClock
 from tests.conftest import ManualClock
@@ -8,15 +8,8 @@ from tests.conftest import ManualClock
 HOUR = 3600
 
 
-class SettableClock(ManualClock):
-    set_by_seconds = 0.0
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.set_by_seconds)
-
-
 def test_a_clock_that_runs_or_is_corrected_by_minutes_was_not_set() -> None:
-    clock = SettableClock()
+    clock = ManualClock()
     wall_clock = WallClock(clock)
     for _ in range(20):
         clock.seconds += 1000 * HOUR
@@ -25,7 +18,7 @@ def test_a_clock_that_runs_or_is_corrected_by_minutes_was_not_set() -> None:
 
 
 def test_a_clock_that_is_set_is_noticed_once() -> None:
-    clock = SettableClock()
+    clock = ManualClock()
     wall_clock = WallClock(clock)
     clock.seconds, clock.set_by_seconds = 60, -HOUR
     assert wall_clock.moved() == timedelta(hours=-1)
@@ -33,7 +26,7 @@ def test_a_clock_that_is_set_is_noticed_once() -> None:
 
 
 def test_the_age_of_what_the_process_saw_is_the_monotonic_time() -> None:
-    clock = SettableClock()
+    clock = ManualClock()
     wall_clock = WallClock(clock)
     moments = []
     for _ in range(3):
@@ -47,7 +40,7 @@ def test_the_age_of_what_the_process_saw_is_the_monotonic_time() -> None:
 
 
 def test_the_age_of_what_was_before_the_process_is_that_of_the_wall_clock() -> None:
-    clock = SettableClock()
+    clock = ManualClock()
     before = clock.now() - timedelta(days=1)
     wall_clock = WallClock(clock)
     clock.seconds, clock.set_by_seconds = 60, 10 * HOUR

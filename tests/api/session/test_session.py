@@ -10,7 +10,7 @@ import pytest
 
 from api.audio.ffmpeg.decoder import DecoderLostError
 from api.audio.formats import DecodeError
-from api.session.core import SessionState
+from api.session.core import SessionLimits, SessionState
 from api.session.found import Live
 from api.session.registry import Registry
 from api.session.session import Session
@@ -23,9 +23,11 @@ from api.wire.errors import (
 from api.wire.messages import SessionInfo
 from storage.checkpoint import Checkpoint
 from storage.errors import StorageUnavailableError
+from storage.local import LocalStorage
 from storage.pcm import Buffer
-from tests.api.conftest import ConnectionProbe
+from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
+from tests.conftest import ManualClock
 from tests.eventually import start_task
 from tests.service import children_of
 
@@ -436,3 +438,18 @@ def leaving(session: Session) -> ConnectionProbe:
     connection = ConnectionProbe()
     connection.end = ending(session, connection)  # type: ignore[method-assign]
     return connection
+
+
+@pytest.mark.parametrize("days", [40, -40])
+async def test_a_clock_that_is_set_completes_no_session(
+    storage: LocalStorage, clock: ManualClock, days: int
+) -> None:
+    limits = SessionLimits(max_session_duration_seconds=86_400, session_idle_timeout_seconds=1e9)
+    registry = new_registry(storage, clock, limits=limits)
+    session = await registry.create(PARAMETERS, None)
+    await session.attach(ConnectionProbe())
+    clock.set_by_seconds = days * 86_400
+    assert not session.is_over()
+    clock.seconds += 86_401
+    assert session.is_over()
+    await registry.shutdown()
