@@ -136,7 +136,7 @@ def create_app(
         ),
         websocket_class=RawWebSocket,
         request_max_body_size=_MAX_BODY_BYTES,
-        logging_config=None,  # `api.cli.serve` configures logging
+        logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
             _running(storage, registry, _background_tasks(settings, storage, registry, clock))
         ],

@@ -160,11 +160,11 @@ export class RecordingCard {
 
   async #download(format) {
     this.#parts.downloads.open = false;
-    const { session_id: id, created_at: createdAt } = this.#session;
+    const { session_id: id } = this.#session;
     const link = document.createElement('a');
     link.href =
       format === 'wav' ? await this.#api.downloadUrl(id) : await this.#getAudioUrl({ format });
-    link.download = `${createdAt.slice(0, 19).replaceAll(':', '-')} ${id}.${format}`;
+    link.download = ''; // the service names the file
     // While it records, this page would ask for confirmation before a link to the store opens.
     if (link.origin !== location.origin) link.target = '_blank';
     link.click();
