@@ -52,4 +52,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/health', timeout=2)"]
 
-CMD ["sercuescribe", "serve", "--host", "0.0.0.0", "--port", "8000"]
+# As a module, so that SIGTERM works from the start.
+CMD ["python", "-m", "api.cli", "serve", "--host", "0.0.0.0", "--port", "8000"]

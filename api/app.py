@@ -37,7 +37,7 @@ from api.routes import docs
 from api.routes.audio import RecordingsController
 from api.routes.client_socket import RawWebSocket
 from api.routes.docs import asyncapi_json, openapi_json, redoc
-from api.routes.health import health, ready
+from api.routes.health import StorageCheck, health, ready
 from api.routes.listen import listen
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
@@ -52,6 +52,7 @@ from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
 from api.wire.openapi_document import complete_document
+from api.wire.routing import Routing
 from storage.base import Storage
 from storage.supervisor import Run, Supervisor
 
@@ -125,6 +126,7 @@ def create_app(
             registry=registry,
             storage=storage,
             supervisor=supervisor,
+            check=StorageCheck(storage),
             tokens=tokens,
             relay=SocketRelay(
                 max_message_bytes=settings.max_message_size_bytes,
@@ -151,10 +153,12 @@ def create_app(
             Exception: answer_error,
             OwnerAnswered: send_owners_answer,
         },
-        openapi_config=openapi.openapi_config(docs.swagger()),
+        openapi_config=openapi.openapi_config(
+            docs.swagger(settings.public_path), settings.public_path
+        ),
         websocket_class=RawWebSocket,
         request_max_body_size=_MAX_BODY_BYTES,
-        logging_config=None,  # `api.cli.serve` configures logging
+        logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
             _running(
                 storage,
@@ -165,6 +169,7 @@ def create_app(
         ],
     )
     complete_document(app.openapi_schema)
+    app.asgi_handler = Routing(app.asgi_handler)
     return app
 
 
@@ -179,6 +184,7 @@ def _background_tasks(
     if settings.retention_days:
         retention = Retention(
             registry,
+            storage,
             clock,
             days=settings.retention_days,
             deleted=lambda session_id: audit(

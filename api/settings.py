@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -238,6 +239,11 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
     @property
     def storage_folder(self) -> Path:
         return Path(self.audio_storage_path)
+
+    @property
+    def public_path(self) -> str:
+        """Return the path of PUBLIC_URL without a trailing slash; "" if it is the root."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @property
     def max_chunk_size_bytes(self) -> int:

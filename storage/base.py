@@ -176,6 +176,16 @@ class Link(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
+class StoredAt(msgspec.Struct, frozen=True):
+    """When the store wrote a file, by its own clock, and what that clock shows now.
+
+    ``now`` is None if the store has the clock of this machine.
+    """
+
+    moment: datetime
+    now: datetime | None = None
+
+
 Outcome = Literal["pass", "fail", "note"]
 
 
@@ -269,6 +279,13 @@ class Storage(Protocol):
         node writes it, and on a volume what is written. For a session that this process writes,
         ask :meth:`Recording.audio`.
         Raises :class:`RecordingNotFoundError` if the file is known to be missing.
+        """
+        ...
+
+    async def stored_at(self, manifest: Manifest) -> StoredAt:
+        """Return when the audio of a completed session was written, by the store's own clock.
+
+        Raises :class:`RecordingNotFoundError` if it is missing.
         """
         ...
 

@@ -6,7 +6,7 @@ recording's own checkpoint.
 """
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -80,6 +80,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             and user_id in {None, self.user_id}
             and has_warnings in {None, self.has_warnings}
         )
+
+    @property
+    def title(self) -> str:
+        """Return the name that the files of a download have: the time of recording."""
+        return f"recording-{self.created_at.astimezone(UTC):%Y-%m-%d-%H%M%SZ}"
 
     def advanced_to(self, checkpoint: Checkpoint) -> "Manifest":
         """Return the manifest with the counts of ``checkpoint``."""

@@ -94,6 +94,12 @@ def decode(
     return _ffmpeg(*input_options, "-i", "pipe:0", *output, "pipe:1", source=source)
 
 
+def decode_file(path: Path, *, sample_rate: int, channels: int = 1) -> bytes:
+    """Return the PCM of a file that ffmpeg can seek in, as a player does."""
+    output = ("-map", "0:a:0", "-f", "s16le", "-ar", str(sample_rate), "-ac", str(channels))
+    return _ffmpeg("-i", str(path), *output, "pipe:1", source=b"")
+
+
 def cut(data: bytes, size: int) -> Iterator[bytes]:
     """Return ``data`` in pieces of ``size`` bytes."""
     return (data[start : start + size] for start in range(0, len(data), size))

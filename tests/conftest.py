@@ -96,13 +96,15 @@ def objects(seaweedfs_url: str, tmp_path: Path) -> Callable[[], dict[str, bytes]
 
 
 class ManualClock:
-    """A clock that only the test advances."""
+    """A clock that only the test advances, or sets: then only the wall clock moves."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.set_by_seconds = 0.0
 
     def now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+        seconds = self.seconds + self.set_by_seconds
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
     def monotonic(self) -> float:
         return self.seconds

@@ -303,3 +303,25 @@ def test_a_signed_link_opens_its_file_without_other_credentials(
     assert requests.get(link, timeout=30).content[80:] == pcm(100)
     service.delete(path, headers=bearer(ALICE))
     assert requests.get(link, timeout=30).status_code == 404
+
+
+def test_only_an_admin_learns_where_a_recording_is_stored(
+    service: Service, created: dict[str, Any]
+) -> None:
+    session_id = created["session_id"]
+    name, path = f"{session_id}.wav", f"/api/audio/sessions/{session_id}"
+
+    def told(credential: str) -> set[str]:
+        headers = bearer(CREDENTIALS.get(credential, credential))
+        found = {service.get(path, headers=headers).json()["file_path"]}
+        if credential != created["token"]:
+            page = service.get("/api/audio/sessions", headers=headers).json()["sessions"]
+            found |= {info["file_path"] for info in page if info["session_id"] == session_id}
+        return found
+
+    assert created["session"]["file_path"] == name
+    for credential in ("right", "read only", created["token"]):
+        assert told(credential) == {name}
+    assert told("admin") == {str(service.wav(session_id))}
+    closed = service.post(f"{path}/close", headers=bearer(ALICE)).json()
+    assert closed["session"]["file_path"] == name

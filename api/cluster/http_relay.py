@@ -7,13 +7,13 @@ that changes the session until the owner's lease has expired.
 
 import asyncio
 import logging
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.response.base import ASGIResponse
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import Receive, Scope, Send
 
 from api.access.authorization import find_session
 from api.cluster.hop import (
@@ -25,6 +25,7 @@ from api.cluster.hop import (
 )
 from api.session.found import Found
 from api.wire.errors import NodeUnreachableError
+from api.wire.routing import sent_method
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     client = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
     try:
         answer = await client.request(
-            cast("HTTPScope", scope)["method"], url, headers=headers, allow_redirects=False
+            sent_method(scope), url, headers=headers, allow_redirects=False
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         await client.close()

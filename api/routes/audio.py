@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from litestar import Controller, Response, get, route
-from litestar.enums import HttpMethod
+from litestar import Controller, Response, get
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.status_codes import (
     HTTP_200_OK,
@@ -36,6 +35,7 @@ from api.wire.errors import (
 )
 from api.wire.messages import DownloadLink
 from api.wire.openapi import AUDIO_RESPONSES, SESSION_ERRORS, errors
+from api.wire.routing import sent_method
 from storage.base import Audio
 from storage.pcm import PcmFormat
 from storage.wav import HEADER_BYTES, header
@@ -81,12 +81,6 @@ End = Annotated[
 _LONGEST_SECONDS = 1e9
 
 
-def _audio_operation_id(handler: object, method: HttpMethod | str, path: object) -> str:
-    """Return the operation id: the handler has two methods, and each needs its own id."""
-    del handler, path
-    return f"{method.lower()}Audio"
-
-
 class RecordingsController(Controller):
     """The endpoints of a session's audio, active or completed."""
 
@@ -118,9 +112,8 @@ class RecordingsController(Controller):
         path = f"/api/audio/sessions/{found.session_id}/audio"
         return signer.link(base_url(request, settings), path, ttl_seconds, now)
 
-    @route(
+    @get(
         "/audio",
-        http_method=["GET", "HEAD"],
         media_type="audio/wav",
         responses={
             **AUDIO_RESPONSES,
@@ -133,12 +126,12 @@ class RecordingsController(Controller):
                 *SESSION_ERRORS,
             ),
         },
-        operation_id=_audio_operation_id,
+        operation_id="getAudio",
         response_description="The recorded audio, or the requested part of it",
         summary="Get the WAV; of an active session, what is recorded so far",
         description=(
             "Honours Range, If-Range and If-None-Match. With format, start or end the audio is "
-            "converted while it is sent, without a length, and these headers have no effect."
+            "converted while it is sent, and these headers have no effect."
         ),
     )
     async def audio(
@@ -170,8 +163,10 @@ class RecordingsController(Controller):
         audit("read", request.user, session_id)
         if format or start is not None or end is not None:
             part = await _part(found, start or 0.0, end)
-            return _converted(request, readers, part, format or "wav", session_id, converter)
-        if redirect and request.method == "GET":
+            return _converted(
+                request, readers, part, format or "wav", found.manifest.title, converter
+            )
+        if redirect and sent_method(request.scope) == "GET":
             link = await found.link(
                 lifetime_seconds(settings.download_url_ttl_seconds, clock.now(), ends_at)
             )
@@ -182,14 +177,15 @@ class RecordingsController(Controller):
                     headers={"Location": link.url},
                 )
         audio = await found.audio()
-        return _download(request, readers, audio, session_id, range_header, if_range, if_none_match)
+        title = found.manifest.title
+        return _download(request, readers, audio, title, range_header, if_range, if_none_match)
 
 
 def _download(
     request: HttpRequest,
     readers: Readers,
     audio: Audio,
-    session_id: str,
+    title: str,
     range_header: str | None,
     if_range: str | None,
     if_none_match: str | None,
@@ -198,7 +194,7 @@ def _download(
         "Accept-Ranges": "bytes",
         "ETag": audio.etag,
         "Last-Modified": format_datetime(audio.modified_at, usegmt=True),
-        "Content-Disposition": f'inline; filename="{session_id}.wav"',
+        "Content-Disposition": f'inline; filename="{title}.wav"',
     }
     if is_match(if_none_match, audio.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
@@ -245,22 +241,22 @@ def _converted(
     readers: Readers,
     part: _Part,
     name: str,
-    session_id: str,
+    title: str,
     converter: Converter,
 ) -> Response[Any]:
     if name == "wav":
         media_type, suffix, content = "audio/wav", "wav", _wav(part)
+        size_bytes: int | None = HEADER_BYTES + part.pcm_bytes
     else:
         target = TARGETS[name]
-        media_type, suffix = target.media_type, target.suffix
-        content = converter.convert(part.pcm, part.pcm_format, target, caller=key_of(request.user))
-    return StreamedResponse(
-        request,
-        readers,
-        content,
-        media_type=media_type,
-        headers={"Content-Disposition": f'inline; filename="{session_id}.{suffix}"'},
-    )
+        encoding = target.encoding(part.pcm_format, part.pcm_format.frames(part.pcm_bytes))
+        media_type, suffix, size_bytes = target.media_type, target.suffix, encoding.size_bytes
+        caller = key_of(request.user)
+        content = converter.convert(part.pcm, part.pcm_format, encoding, caller=caller)
+    headers = {"Content-Disposition": f'inline; filename="{title}.{suffix}"'}
+    if size_bytes is not None:
+        headers["Content-Length"] = str(size_bytes)
+    return StreamedResponse(request, readers, content, media_type=media_type, headers=headers)
 
 
 async def _wav(part: _Part) -> AsyncGenerator[bytes, None]:

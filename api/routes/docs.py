@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 from litestar import MediaType, get
 from litestar.openapi.plugins import RedocRenderPlugin, SwaggerRenderPlugin
 
-from api.routes.request import HttpRequest
+from api.routes.request import HttpRequest, Injected
 from api.routes.web_files import vendored
+from api.settings import Settings
 from api.wire.asyncapi import asyncapi_document
-
-_ICON = '<link rel="icon" href="/page/icon.svg">'
 
 
 @get("/openapi.json", include_in_schema=False)
@@ -28,18 +27,21 @@ async def asyncapi_json() -> dict[str, Any]:
 
 
 @get("/redoc", include_in_schema=False, media_type=MediaType.HTML)
-async def redoc(request: HttpRequest) -> bytes:
-    return _redoc().render(request, request.app.openapi_schema.to_schema())
+async def redoc(request: HttpRequest, settings: Injected[Settings]) -> bytes:
+    return _redoc(settings.public_path).render(request, request.app.openapi_schema.to_schema())
 
 
-def swagger() -> SwaggerRenderPlugin:
-    """Return the plugin of Swagger UI, which Litestar serves at ``/docs``."""
+def swagger(public_path: str) -> SwaggerRenderPlugin:
+    """Return the plugin of Swagger UI, which Litestar serves at ``/docs``.
+
+    ``public_path`` is the path under which clients reach the service, "" if it is the root.
+    """
     return SwaggerRenderPlugin(
         path="/",
-        js_url=vendored("swagger-ui-bundle.js"),
-        css_url=vendored("swagger-ui.css"),
-        standalone_preset_js_url=vendored("swagger-ui-standalone-preset.js"),
-        favicon=_ICON,
+        js_url=_script(public_path, "swagger-ui-bundle.js"),
+        css_url=_script(public_path, "swagger-ui.css"),
+        standalone_preset_js_url=_script(public_path, "swagger-ui-standalone-preset.js"),
+        favicon=_icon(public_path),
     )
 
 
@@ -48,7 +50,7 @@ def content_policies() -> dict[str, str]:
 
     It allows the service's own host and the host of the page's scripts.
     """
-    pages = {"/docs": swagger().js_url, "/redoc": _redoc().js_url}
+    pages = {"/docs": swagger("").js_url, "/redoc": _redoc("").js_url}
     return {
         path: (
             f"default-src 'self'; script-src 'unsafe-inline' {source}; worker-src blob:; "
@@ -59,10 +61,21 @@ def content_policies() -> dict[str, str]:
     }
 
 
-def _redoc() -> RedocRenderPlugin:
+def _redoc(public_path: str) -> RedocRenderPlugin:
     return RedocRenderPlugin(
-        js_url=vendored("redoc.standalone.js"), google_fonts=False, favicon=_ICON
+        js_url=_script(public_path, "redoc.standalone.js"),
+        google_fonts=False,
+        favicon=_icon(public_path),
     )
+
+
+def _script(public_path: str, name: str) -> str | None:
+    path = vendored(name)
+    return path and public_path + path
+
+
+def _icon(public_path: str) -> str:
+    return f'<link rel="icon" href="{public_path}/page/icon.svg">'
 
 
 def _source(url: str) -> str:

@@ -1,5 +1,7 @@
 """Health checks for load balancers and supervisors."""
 
+import asyncio
+
 from litestar import get
 
 from api import __version__
@@ -11,6 +13,20 @@ from api.wire.openapi import errors
 from storage.base import Storage
 from storage.errors import StorageUnavailableError
 from storage.supervisor import Supervisor
+
+
+class StorageCheck:
+    """Checks storage; all that ask while a check runs get its result."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._running: asyncio.Task[None] | None = None
+
+    async def __call__(self) -> None:
+        """Return if storage is writable. Raises :class:`StorageUnavailableError`."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._storage.check(), name="storage-check")
+        await asyncio.shield(self._running)  # a client that disconnects must not cancel it
 
 
 @get(
@@ -44,7 +60,7 @@ async def health(
     summary="Check that storage is writable: writes an object and removes it",
     responses=errors(StorageUnavailableError(), DiskReserveError(50, 100)),
 )
-async def ready(storage: Injected[Storage], registry: Injected[Registry]) -> Readiness:
+async def ready(check: Injected[StorageCheck], registry: Injected[Registry]) -> Readiness:
     await registry.check_disk()
-    await storage.check()
+    await check()
     return Readiness(status="ready", active_sessions=len(registry.live))

@@ -5,6 +5,7 @@ from litestar.routes import HTTPRoute
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
 from api.routes.request import HttpRequest
+from api.wire.error_answers import allow
 
 
 async def answer_options(request: HttpRequest) -> Response[None] | None:
@@ -21,5 +22,5 @@ async def answer_options(request: HttpRequest) -> Response[None] | None:
         if isinstance(route, HTTPRoute) and route.path_format == path
         for method in route.methods
     }
-    headers = {"Allow": ", ".join(sorted(methods))}
+    headers = {"Allow": allow(methods)}
     return Response(None, status_code=HTTP_204_NO_CONTENT, headers=headers)

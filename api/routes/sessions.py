@@ -11,6 +11,7 @@ from litestar.status_codes import (
 
 from api.access.audit import audit
 from api.access.authorization import effective_user, find_session, requires
+from api.access.identity import Identity
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
@@ -106,7 +107,7 @@ class SessionsController(Controller):
         session = await registry.create(
             audio_parameters(given, default_audio), user, is_admin=identity.has_admin_reserve
         )
-        info = session.info()
+        info = _for_caller(session.info(), identity)
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)
         if not settings.requires_credentials:
@@ -170,9 +171,11 @@ class SessionsController(Controller):
     ) -> SessionPage:
         identity = identity_of(request)
         user = user_id if identity.is_admin else effective_user(identity, user_id)
-        return await registry.page(
+        page = await registry.page(
             status=status, user_id=user, has_warnings=has_warnings, limit=limit, cursor=cursor
         )
+        sessions = [_for_caller(info, identity) for info in page.sessions]
+        return msgspec.structs.replace(page, sessions=sessions)
 
     @get(
         "/{session_id:str}",
@@ -184,7 +187,8 @@ class SessionsController(Controller):
     )
     async def info(self, request: HttpRequest, session_id: FromPath[str]) -> SessionInfo:
         del session_id  # `find_session` takes it from the request
-        return await (await session_to_read(request)).info()
+        info = await (await session_to_read(request)).info()
+        return _for_caller(info, identity_of(request))
 
     @post(
         "/{session_id:str}/close",
@@ -201,6 +205,7 @@ class SessionsController(Controller):
     ) -> SessionResult:
         del session_id  # `find_session` takes it from the request
         info = await registry.close(await session_to_change(request))
+        info = _for_caller(info, identity_of(request))
         audit("closed", request.user, info.session_id)
         return SessionResult(
             success=True, message="Session closed", session_id=info.session_id, session=info
@@ -228,6 +233,16 @@ class SessionsController(Controller):
             await registry.delete_damaged(session_id)
         audit("deleted", request.user, session_id)
         return SessionResult(success=True, message="Session deleted", session_id=session_id)
+
+
+def _for_caller(info: SessionInfo, identity: Identity) -> SessionInfo:
+    """Return ``info``; for callers other than admins without the folder or the bucket.
+
+    Where the service stores recordings helps an attacker, and no other caller can open it.
+    """
+    if identity.is_admin:
+        return info
+    return msgspec.structs.replace(info, file_path=f"{info.session_id}.wav")
 
 
 def _ws_url(request: HttpRequest, settings: Settings, session_id: str) -> str:

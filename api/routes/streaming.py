@@ -13,6 +13,7 @@ from api.access.identity import Caller, network_of
 from api.fair_slots import FairSlots
 from api.routes.request import HttpRequest
 from api.wire.errors import TooManyReadersError
+from api.wire.routing import sent_method
 
 # How long a reader above the limit waits for another one of the same caller to end.
 _WAIT_SECONDS = 5.0
@@ -80,7 +81,7 @@ class StreamedResponse(Response[None]):
             headers=self.headers,
             media_type=str(self.media_type),
             status_code=self.status_code or options.get("status_code"),
-            is_head_response=request.method == "HEAD",
+            is_head_response=sent_method(request.scope) == "HEAD",
         )
 
 

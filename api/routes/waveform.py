@@ -111,11 +111,12 @@ async def waveform(
     style = ImageStyle(
         width or _DEFAULT_PICTURE_WIDTH, height, Color.parse(color), Color.parse(background)
     )
-    audio = await (await session_to_read(request)).audio()
+    found = await session_to_read(request)
+    audio = await found.audio()
     audit("read", request.user, session_id, reason="waveform")
     headers = {
         "ETag": audio.etag,
-        "Content-Disposition": f'inline; filename="{session_id}.{format}"',
+        "Content-Disposition": f'inline; filename="{found.manifest.title}.{format}"',
     }
     if is_match(request.headers.get("If-None-Match"), audio.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)

@@ -83,6 +83,9 @@ class Session:
         self._limits = limits
         self._launcher = launcher
         self._clock = clock
+        # Within the process the age is monotonic: a clock that is set completes no session.
+        age = clock.now() - recording.manifest.created_at
+        self._began = clock.monotonic() - max(0.0, age.total_seconds())
         self._on_gone = gone
         self._streams: dict[int, InputStream] = {}  # the streams that have not ended, by number
         self._had_input = False  # a stream that has ended had any bytes
@@ -188,10 +191,10 @@ class Session:
     def is_over(self) -> bool:
         """Return whether the session has reached a time limit and must be completed."""
         counts = self.counts()
-        age = self._clock.now() - self.recording.manifest.created_at
+        now = self._clock.monotonic()
         return self._core.is_over(
-            self._clock.monotonic(),
-            age_seconds=age.total_seconds(),
+            now,
+            age_seconds=now - self._began,
             duration_seconds=counts.duration_seconds,
             chunk_count=counts.chunk_count,
         )

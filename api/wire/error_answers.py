@@ -4,6 +4,7 @@ The texts and codes come from the table in `api.wire.errors`.
 """
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from litestar import MediaType, Request, Response
@@ -66,12 +67,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         isinstance(error, ClientException) and error.status_code == HTTP_400_BAD_REQUEST
     ):
         error = InvalidParameterError("body")
-    elif isinstance(error, HTTPException):
-        code = error.detail.lower().replace(" ", "_")
-        body = ErrorBody(error=error.detail, code=code)
-        return Response(body, status_code=error.status_code, headers=error.headers)
-    row = to_wire_error(error)
-    if row is INTERNAL:
+    if not isinstance(error, HTTPException) and to_wire_error(error) is INTERNAL:
         logger.error(
             "Request failed: method=%s path=%s",
             request.method,
@@ -82,29 +78,40 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         logger.error(
             "Request failed: method=%s path=%s error=%s", request.method, request.url.path, error
         )
-    return Response(
-        error_body(error),
-        status_code=row.http_status,
-        media_type=MediaType.JSON,
-        headers=_headers(error),
-    )
+    status, body, headers = _answer(error)
+    return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
 async def refuse(scope: Scope, send: Send, error: Exception) -> None:
     """Send the error response to a request or a WebSocket handshake, without its handler."""
-    body = encode(error_body(error))
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        **_headers(error),
-    }
+    status, body, headers = _answer(error)
+    content = encode(body)
+    headers = {"content-type": "application/json", "content-length": str(len(content)), **headers}
     kind = "http" if scope["type"] == ScopeType.HTTP else "websocket.http"
     await send({
         "type": f"{kind}.response.start",
-        "status": to_wire_error(error).http_status,
+        "status": status,
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
     })  # type: ignore[arg-type,misc]  # fmt: skip
-    await send({"type": f"{kind}.response.body", "body": body})  # type: ignore[arg-type]
+    await send({"type": f"{kind}.response.body", "body": content})  # type: ignore[arg-type]
+
+
+def _answer(error: Exception) -> tuple[int, ErrorBody, dict[str, str]]:
+    """Return status, body and headers for an error of the table or of the framework."""
+    if isinstance(error, HTTPException):
+        code = error.detail.lower().replace(" ", "_")
+        body = ErrorBody(error=error.detail, code=code)
+        headers = dict(error.headers or {})
+        if "allow" in headers:
+            headers["allow"] = allow(headers["allow"].split(", "))
+        return error.status_code, body, headers
+    return to_wire_error(error).http_status, error_body(error), _headers(error)
+
+
+def allow(methods: Iterable[str]) -> str:
+    """Return the ``Allow`` header for the methods of a path's handlers; HEAD goes with GET."""
+    allowed = set(methods)
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 def _headers(error: Exception) -> dict[str, str]:

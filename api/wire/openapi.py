@@ -9,6 +9,7 @@ from litestar.openapi.spec import (
     Components,
     Example,
     SecurityScheme,
+    Server,
     Tag,
 )
 from litestar.status_codes import (
@@ -50,8 +51,8 @@ _OTHER_FORMATS = ("audio/mpeg", "audio/flac", "audio/ogg")
 _DESCRIPTION = """
 Records live audio from WebSockets, one WAV per session.
 
-This document describes the HTTP endpoints. The [AsyncAPI document](/asyncapi.json) describes the
-WebSocket protocol. [ReDoc](/redoc) shows this document without forms to send requests.
+This document describes the HTTP endpoints. The [AsyncAPI document]({path}/asyncapi.json) describes
+the WebSocket protocol. [ReDoc]({path}/redoc) shows this document without forms to send requests.
 """
 
 
@@ -67,12 +68,16 @@ COMMON_ERRORS = (
 SESSION_ERRORS = (SessionNotFoundError(EXAMPLE_ID), *COMMON_ERRORS)
 
 
-def openapi_config(page: OpenAPIRenderPlugin) -> OpenAPIConfig:
-    """Return Litestar's configuration of the document; ``page`` renders it at ``/docs``."""
+def openapi_config(page: OpenAPIRenderPlugin, public_path: str) -> OpenAPIConfig:
+    """Return Litestar's configuration of the document; ``page`` renders it at ``/docs``.
+
+    ``public_path`` is the path under which clients reach the service, "" if it is the root.
+    """
     return OpenAPIConfig(
         title="SercueScribe",
         version=__version__,
-        description=_DESCRIPTION,
+        description=_DESCRIPTION.format(path=public_path),
+        servers=[Server(url=public_path or "/")],
         path="/docs",
         render_plugins=[page],
         tags=[

@@ -71,9 +71,8 @@ def complete_document(document: OpenAPI) -> None:
     paths = document.paths or {}
     session = "/api/audio/sessions/{session_id}"
     audio = paths[f"{session}/audio"]
-    for audio_operation in (audio.get, audio.head):
-        _set_media_types(audio_operation, ("200", "206"), _AUDIO_TYPES[:1])
-        _set_media_types(audio_operation, ("200",), _AUDIO_TYPES[1:])
+    _set_media_types(audio.get, ("200", "206"), _AUDIO_TYPES[:1])
+    _set_media_types(audio.get, ("200",), _AUDIO_TYPES[1:])
     _set_media_types(paths[f"{session}/waveform"].get, ("200",), _WAVEFORM_TYPES)
     for example in _EXAMPLES:
         schema = document.components.schemas[type(example).__name__]
@@ -83,7 +82,7 @@ def complete_document(document: OpenAPI) -> None:
 def _operations(document: OpenAPI) -> Iterator[Operation]:
     for path in (document.paths or {}).values():
         assert isinstance(path, PathItem)
-        for operation in (path.get, path.post, path.delete, path.head):
+        for operation in (path.get, path.post, path.delete):
             if operation is not None:
                 yield operation
 

@@ -6,13 +6,13 @@ import errno
 import fcntl
 import logging
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from storage import files, threads, wav
 from storage import manifest as manifests
-from storage.base import Link, Page, Progress
+from storage.base import Link, Page, Progress, StoredAt
 from storage.errors import (
     BadObjectError,
     RecordingNotFoundError,
@@ -118,6 +118,16 @@ class LocalStorage:
 
     async def audio(self, manifest: Manifest) -> VolumeAudio:
         return await threads.reading.run(self._audio, manifest)
+
+    async def stored_at(self, manifest: Manifest) -> StoredAt:
+        audio = self._paths(UUID(manifest.session_id)).audio
+        try:
+            status = await threads.recording.run(audio.stat)
+        except FileNotFoundError as error:
+            raise RecordingNotFoundError(manifest.session_id) from error
+        except OSError as error:
+            raise StorageUnavailableError(str(error)) from error
+        return StoredAt(datetime.fromtimestamp(status.st_mtime, UTC))
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """Return None: a volume has no URLs."""

@@ -10,7 +10,7 @@ import uuid_utils.compat
 
 from storage import manifest as manifests
 from storage import threads
-from storage.base import Link, Page, Progress
+from storage.base import Link, Page, Progress, StoredAt
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
@@ -197,11 +197,16 @@ class S3Storage:
             self._measuring,
         )
 
+    async def stored_at(self, manifest: Manifest) -> StoredAt:
+        head = await self._bucket.head(SessionKeys.of(manifest).audio)
+        return StoredAt(head.modified_at, head.answered_at)
+
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         if manifest.status != "completed":
             return None
         key = SessionKeys.of(manifest).audio
-        return await threads.reading.run(self._presigner.link, key, ttl_seconds, now)
+        name = f"{manifest.title}.wav"
+        return await threads.reading.run(self._presigner.link, key, name, ttl_seconds, now)
 
     async def delete(self, manifest: Manifest) -> None:
         session = SessionKeys.of(manifest)

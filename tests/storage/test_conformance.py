@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -462,6 +462,20 @@ async def test_a_released_session_is_read_without_being_taken_over(
     assert await storage.active_sessions() == [id_of(recording)]
     await (await storage.open(manifest)).release()
     await storage.stop()
+
+
+async def test_the_store_says_when_it_wrote_the_audio(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    begin = datetime.now(UTC) - timedelta(seconds=2)  # stores tell whole seconds
+    await recording.complete(LATER)
+    manifest = await storage.manifest(id_of(recording))
+    stored = await storage.stored_at(manifest)
+    end = datetime.now(UTC) + timedelta(seconds=2)
+    assert begin < stored.moment < end
+    assert stored.now is None or begin < stored.now < end
+    await storage.delete(manifest)
+    with pytest.raises(RecordingNotFoundError):
+        await storage.stored_at(manifest)
 
 
 async def test_only_completed_audio_has_a_link(storage: Storage) -> None:

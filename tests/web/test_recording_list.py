@@ -1,6 +1,7 @@
 """The list of recordings: play, download, delete, and monitor live sessions."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,7 +123,8 @@ async def test_a_recording_can_be_downloaded_in_each_format(
         async with tab.page.expect_download() as download:
             await card(tab.page).get_by_role("button", name=label).click()
         file = await download.value
-        assert file.suggested_filename.endswith(f"{session_id}.{label.lower()}")
+        name = rf"recording-\d{{4}}-\d\d-\d\d-\d{{6}}Z\.{label.lower()}"
+        assert re.fullmatch(name, file.suggested_filename)
         await file.save_as(tmp_path / "file")
     found = (tmp_path / "file").read_bytes()
     if label == "WAV":

@@ -218,13 +218,13 @@ export class RecordingCard {
   /** @param {string} format */
   async #download(format) {
     this.#parts.downloads.open = false;
-    const { session_id: id, created_at: createdAt } = this.#session;
+    const { session_id: id } = this.#session;
     const link = document.createElement('a');
-    const isConverted = format !== 'wav';
-    link.href = isConverted
-      ? await this.#getAudioUrl({ format })
-      : (await this.#api.downloadLink(id)).url;
-    link.download = `${createdAt.slice(0, 19).replaceAll(':', '-')} ${id}.${format}`;
+    link.href =
+      format === 'wav'
+        ? (await this.#api.downloadLink(id)).url
+        : await this.#getAudioUrl({ format });
+    link.download = ''; // the service names the file
     // While it records, this page would ask for confirmation before a link to the store opens.
     if (link.origin !== location.origin) link.target = '_blank';
     link.click();

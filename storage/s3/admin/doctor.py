@@ -196,7 +196,7 @@ class _Doctor:
         await self._bucket.put(key, b"presigned")
         try:
             link = await asyncio.to_thread(
-                self._presigner.link, key, _LINK_SECONDS, datetime.now(UTC)
+                self._presigner.link, key, "probe", _LINK_SECONDS, datetime.now(UTC)
             )
             status, headers, body = await _fetch(link.url, self._origin)
         finally:
@@ -213,7 +213,7 @@ class _Doctor:
         await self._bucket.put(key, b"private")
         try:
             link = await asyncio.to_thread(
-                self._presigner.link, key, _LINK_SECONDS, datetime.now(UTC)
+                self._presigner.link, key, "probe", _LINK_SECONDS, datetime.now(UTC)
             )
             status, _, _ = await _fetch(link.url.partition("?")[0], self._origin)
         finally:

@@ -8,8 +8,9 @@ jitter; a request that fails nevertheless raises :class:`StorageUnavailableError
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
@@ -75,6 +76,7 @@ class ObjectHead(msgspec.Struct, frozen=True):
     etag: str
     modified_at: datetime
     metadata: dict[str, str]
+    answered_at: datetime | None = None  # the store's own time
 
 
 class Bucket:
@@ -155,6 +157,7 @@ class Bucket:
             etag=answer["ETag"].strip('"'),
             modified_at=answer["LastModified"].astimezone(UTC),
             metadata=dict(answer["Metadata"]),
+            answered_at=_date(answer["ResponseMetadata"]["HTTPHeaders"]),
         )
 
     async def put(self, key: str, body: bytes, content_type: str = "binary/octet-stream") -> None:
@@ -262,6 +265,14 @@ def client_options(settings: BucketSettings) -> dict[str, Any]:
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
     }
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    """Return the ``Date`` of an answer (RFC 9110, section 6.6.1); None without a valid one."""
+    try:
+        return parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError):
+        return None
 
 
 @contextlib.contextmanager

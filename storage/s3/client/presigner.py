@@ -22,8 +22,8 @@ class Presigner:
         self._session = boto3.Session()
         self._lock = threading.Lock()
 
-    def link(self, key: str, ttl_seconds: int, now: datetime) -> Link:
-        """Return a link to download ``key``.
+    def link(self, key: str, file_name: str, ttl_seconds: int, now: datetime) -> Link:
+        """Return a link to download ``key`` as ``file_name``.
 
         ``expires_at`` is the earlier end of the link and of its credentials.
         """
@@ -31,7 +31,7 @@ class Presigner:
             "Bucket": self._settings.bucket,
             "Key": self._settings.prefix + key,
             "ResponseContentType": "audio/wav",
-            "ResponseContentDisposition": f'attachment; filename="{key}"',
+            "ResponseContentDisposition": f'attachment; filename="{file_name}"',
         }
         try:
             with self._lock:

@@ -79,22 +79,6 @@ def test_a_host_name_without_an_address_does_not_stop_a_server_on_a_volume(tmp_p
         assert process.wait(timeout=30) == 0
 
 
-def test_a_host_name_without_an_address_needs_node_url_with_a_bucket(moto_url: str) -> None:
-    environ = {"S3_BUCKET": "audio", "S3_ENDPOINT_URL": moto_url, "STORAGE_BACKEND": "s3"}
-    assert run("bucket", "init", **environ).returncode == 0
-    command = [*_WITHOUT_ADDRESS, sys.executable, "-m", "api.cli"]
-    refused = subprocess.run(
-        [*command, "serve", "--host", "0.0.0.0", "--port", "0"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environ, "AUTH_MODE": "none"},
-        check=False,
-        timeout=30,
-    )
-    assert refused.returncode == 1
-    assert "set NODE_URL" in refused.stderr.splitlines()[-1]
-
-
 def test_the_server_exits_with_0_after_sigterm(start_service: Callable[..., Service]) -> None:
     assert start_service().stop() == 0
 

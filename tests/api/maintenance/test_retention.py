@@ -1,13 +1,17 @@
 """Retention deletes old recordings and nothing else, with a manual clock."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from api.maintenance.retention import Retention
+from api.maintenance.retention import ClockError, Retention
 from api.session.registry import Registry
-from tests.api.conftest import PARAMETERS
+from storage.base import StoredAt
+from storage.local import LocalStorage
+from storage.manifest import Manifest
+from tests.api.conftest import PARAMETERS, new_registry
 from tests.conftest import ManualClock
 
 DAY_SECONDS = 86400
@@ -21,10 +25,14 @@ def today(clock: ManualClock) -> float:
 
 
 async def test_only_recordings_older_than_the_limit_are_deleted(
-    registry: Registry, clock: ManualClock, today: float, tmp_path: Path
+    registry: Registry,
+    storage: LocalStorage,
+    clock: ManualClock,
+    today: float,
+    tmp_path: Path,
 ) -> None:
     deleted: list[str] = []
-    retention = Retention(registry, clock, days=30, deleted=deleted.append)
+    retention = Retention(registry, storage, clock, days=30, deleted=deleted.append)
     old = [await registry.create(PARAMETERS, "alice") for _ in range(3)]
     for session in old:
         await session.close()
@@ -40,11 +48,95 @@ async def test_only_recordings_older_than_the_limit_are_deleted(
 
 
 async def test_an_active_session_is_never_deleted_by_retention(
-    registry: Registry, clock: ManualClock, today: float, tmp_path: Path
+    registry: Registry,
+    storage: LocalStorage,
+    clock: ManualClock,
+    today: float,
+    tmp_path: Path,
 ) -> None:
     await registry.create(PARAMETERS, None)
     clock.seconds = today + 400 * DAY_SECONDS
     deleted: list[str] = []
-    await Retention(registry, clock, days=1, deleted=deleted.append).sweep()
+    await Retention(registry, storage, clock, days=1, deleted=deleted.append).sweep()
     assert deleted == []
     assert len(list(tmp_path.glob("*.wav"))) == 1
+
+
+def write_at(audio: Path, clock: ManualClock) -> None:
+    """Give a file the time of ``clock``, as if it was written then."""
+    os.utime(audio, (clock.now().timestamp(),) * 2)
+
+
+async def test_a_recording_whose_file_is_younger_than_its_manifest_says_is_kept(
+    registry: Registry, storage: LocalStorage, clock: ManualClock, today: float, tmp_path: Path
+) -> None:
+    """As of a machine whose clock was wrong until it asked the network."""
+    await (await registry.create(PARAMETERS, None)).close()
+    (audio,) = tmp_path.glob("*.wav")
+    clock.seconds = today + 400 * DAY_SECONDS
+    retention = Retention(registry, storage, clock, days=30, deleted=print)
+    write_at(audio, clock)
+    await retention.sweep()
+    assert audio.exists()
+    clock.seconds += 31 * DAY_SECONDS
+    await retention.sweep()
+    assert not audio.exists()
+
+
+async def test_a_session_that_was_completed_within_the_period_is_kept(
+    registry: Registry, storage: LocalStorage, clock: ManualClock, today: float, tmp_path: Path
+) -> None:
+    session = await registry.create(PARAMETERS, None)
+    (audio,) = tmp_path.glob("*.wav")
+    clock.seconds = today + 40 * DAY_SECONDS
+    await session.close()
+    write_at(audio, ManualClock())
+    await Retention(registry, storage, clock, days=30, deleted=print).sweep()
+    assert audio.exists()
+
+
+class RemoteStorage(LocalStorage):
+    """A store with a clock of its own, which shows the real time."""
+
+    async def stored_at(self, manifest: Manifest) -> StoredAt:
+        return StoredAt((await super().stored_at(manifest)).moment, datetime.now(UTC))
+
+
+async def test_a_sweep_stops_if_the_store_has_another_time(
+    clock: ManualClock, today: float, tmp_path: Path
+) -> None:
+    storage = RemoteStorage(tmp_path)
+    await storage.start()
+    registry = new_registry(storage, clock)
+    await (await registry.create(PARAMETERS, None)).close()
+    clock.seconds = today + 40 * DAY_SECONDS
+    retention = Retention(registry, storage, clock, days=30, deleted=print)
+    with pytest.raises(ClockError, match="from that of the store"):
+        await retention.sweep()
+    assert list(tmp_path.glob("*.wav"))
+    await registry.shutdown()
+    await storage.stop()
+
+
+@pytest.mark.parametrize("days", [400, -1])
+async def test_a_sweep_stops_if_the_clock_was_set_and_keeps_what_was_recorded_before(
+    registry: Registry,
+    storage: LocalStorage,
+    clock: ManualClock,
+    today: float,
+    tmp_path: Path,
+    days: int,
+) -> None:
+    retention = Retention(registry, storage, clock, days=30, deleted=print)
+    await (await registry.create(PARAMETERS, None)).close()
+    (audio,) = tmp_path.glob("*.wav")
+    write_at(audio, clock)
+    clock.seconds += 3600
+    clock.set_by_seconds = days * DAY_SECONDS
+    with pytest.raises(ClockError, match="was set by"):
+        await retention.sweep()
+    await retention.sweep()
+    assert audio.exists()
+    clock.seconds += 31 * DAY_SECONDS
+    await retention.sweep()
+    assert not audio.exists()

@@ -2,6 +2,7 @@
 
 import psutil
 import pytest
+import requests
 
 from storage import wav
 from storage.pcm import PcmFormat
@@ -60,6 +61,31 @@ async def test_lossy_formats_have_the_length_of_the_recording(
     assert answer.headers["content-type"] == media_type
     frames = len(decode(answer.content, sample_rate=48000, channels=2)) // 4
     assert abs(frames - 96_000) < 0.1 * 48_000
+
+
+@pytest.mark.parametrize("query", ["format=wav", "start=0.5&end=1.5", "format=mp3&end=1"])
+async def test_the_length_is_told_where_it_is_known(
+    service: Service, session_id: str, query: str
+) -> None:
+    path = f"{SESSIONS}/{session_id}/audio?{query}"
+    answer = service.get(path)
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    headed = requests.head(service.url + path, timeout=30)
+    assert headed.headers["content-length"] == answer.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("path", "suffix"),
+    [("audio", "wav"), ("audio?end=1", "wav"), ("audio?format=opus", "opus"), ("waveform", "json")],
+)
+async def test_a_download_is_named_after_the_time_of_recording(
+    service: Service, session_id: str, path: str, suffix: str
+) -> None:
+    created_at = service.get(f"{SESSIONS}/{session_id}").json()["created_at"]
+    day, time = created_at[:10], created_at[11:19].replace(":", "")
+    answer = service.get(f"{SESSIONS}/{session_id}/{path}")
+    disposition = f'inline; filename="recording-{day}-{time}Z.{suffix}"'
+    assert answer.headers["content-disposition"] == disposition
 
 
 async def test_an_active_session_is_converted_up_to_its_current_length(service: Service) -> None:

@@ -1,5 +1,8 @@
 """The documentation pages."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 
 from tests.service import Service
@@ -11,3 +14,20 @@ def test_the_documentation_pages_are_served(service: Service, path: str, text: s
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert text in page.text.lower()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_under_the_path_of_public_url_every_part_of_a_page_is_found(
+    start_service: Callable[..., Service], path: str
+) -> None:
+    """A proxy in front removes the path."""
+    service = start_service(public_url="https://example.org/rec/")
+    page = service.get(path).text
+    parts = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page)
+    linked = re.findall(r"\[[^\]]+\]\(([^)]+)\)", page)  # Markdown in the document
+    assert len(parts) >= 2
+    assert len(linked) == 2
+    for url in (*parts, *linked):
+        assert url.startswith("/rec/")
+        assert service.get(url.removeprefix("/rec")).status_code == 200
+    assert service.get("/openapi.json").json()["servers"] == [{"url": "/rec"}]

@@ -3,10 +3,12 @@
 import asyncio
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 from api import __version__
-from api.routes.health import health
+from api.routes.health import StorageCheck, health
 from api.session.registry import Registry
+from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
 from storage.supervisor import Supervisor
 from tests.service import Service
@@ -71,3 +73,32 @@ async def test_below_the_disk_reserve_new_sessions_are_refused_and_ready_says_wh
         assert (await client.receive())["code"] == "disk_reserve"
         assert (await client.closed())[0] == 1013
     assert service.get("/health").status_code == 200
+
+
+class SlowStorage(LocalStorage):
+    """A store whose answer the test holds back."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.answer = asyncio.Event()
+        self.probes = 0
+
+    async def check(self) -> None:
+        self.probes += 1
+        await self.answer.wait()
+        await super().check()
+
+
+async def test_many_that_ask_at_once_cause_one_probe_also_if_one_leaves(tmp_path: Path) -> None:
+    storage = SlowStorage(tmp_path / "missing")
+    check = StorageCheck(storage)
+    asking = [asyncio.create_task(check()) for _ in range(50)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    storage.answer.set()
+    found = await asyncio.gather(*asking[1:], return_exceptions=True)
+    assert {type(error) for error in found} == {StorageUnavailableError}
+    assert storage.probes == 1
+    (tmp_path / "missing").mkdir()
+    await check()
+    assert storage.probes == 2

@@ -9,9 +9,9 @@ from tests.service import Service
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/health", {"GET"}),
-        ("/api/audio/sessions", {"GET", "POST"}),
-        ("/api/audio/sessions/x", {"DELETE", "GET"}),
+        ("/health", {"GET", "HEAD"}),
+        ("/api/audio/sessions", {"GET", "HEAD", "POST"}),
+        ("/api/audio/sessions/x", {"DELETE", "GET", "HEAD"}),
         ("/api/audio/sessions/x/audio", {"GET", "HEAD"}),
     ],
 )

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from api.audio.formats import DecodeError, DecoderLostError
-from api.session.core import SessionState
+from api.session.core import SessionLimits, SessionState
 from api.session.found import Live
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
@@ -606,3 +606,18 @@ async def test_a_session_with_a_damaged_decoder_state_can_be_completed(
     assert info is not None
     assert info.error == "the saved state of the stream is damaged"
     assert recorded_after(session) == pcm(100)
+
+
+@pytest.mark.parametrize("days", [40, -40])
+async def test_a_clock_that_is_set_completes_no_session(
+    storage: LocalStorage, clock: ManualClock, days: int
+) -> None:
+    limits = SessionLimits(max_session_duration_seconds=86_400, session_idle_timeout_seconds=1e9)
+    registry = new_registry(storage, clock, limits=limits)
+    session = await registry.create(PARAMETERS, None)
+    await session.attach(ConnectionProbe())
+    clock.set_by_seconds = days * 86_400
+    assert not session.is_over()
+    clock.seconds += 86_401
+    assert session.is_over()
+    await registry.shutdown()

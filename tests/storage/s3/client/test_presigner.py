@@ -29,30 +29,30 @@ def query_of(url: str) -> dict[str, str]:
 
 
 def test_a_link_downloads_one_object_as_an_audio_file(now: datetime) -> None:
-    link = Presigner(SETTINGS).link("a.wav", 60, now)
+    link = Presigner(SETTINGS).link("a.wav", "recording.wav", 60, now)
     assert link.url.startswith("http://store.internal:8333/recordings/team/a.wav?")
     query = query_of(link.url)
     assert query["X-Amz-Expires"] == "60"
     assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
     assert query["response-content-type"] == "audio/wav"
-    assert query["response-content-disposition"] == 'attachment; filename="a.wav"'
+    assert query["response-content-disposition"] == 'attachment; filename="recording.wav"'
 
 
 def test_a_link_uses_the_public_endpoint(now: datetime) -> None:
     settings = msgspec.structs.replace(SETTINGS, public_endpoint_url="https://audio.example.org")
-    link = Presigner(settings).link("a.wav", 60, now)
+    link = Presigner(settings).link("a.wav", "recording.wav", 60, now)
     assert link.url.startswith("https://audio.example.org/recordings/team/a.wav?")
 
 
 def test_without_path_style_the_bucket_is_in_the_host_name(now: datetime) -> None:
     settings = msgspec.structs.replace(SETTINGS, endpoint_url=None, path_style=False)
-    url = urlsplit(Presigner(settings).link("a.wav", 60, now).url)
+    url = urlsplit(Presigner(settings).link("a.wav", "recording.wav", 60, now).url)
     assert (url.hostname or "").startswith("recordings.s3.")
     assert url.path == "/team/a.wav"
 
 
 def test_a_link_expires_after_its_ttl(now: datetime) -> None:
-    link = Presigner(SETTINGS).link("a.wav", 3600, now)
+    link = Presigner(SETTINGS).link("a.wav", "recording.wav", 3600, now)
     signed_at = datetime.strptime(query_of(link.url)["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
     assert abs(link.expires_at - (signed_at + timedelta(hours=1))) <= timedelta(seconds=2)
 
@@ -72,7 +72,7 @@ def test_a_link_expires_with_the_credentials_that_signed_it(
     )
     monkeypatch.setattr(boto3.Session, "get_credentials", lambda _: credentials)
     monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: credentials)
-    link = Presigner(SETTINGS).link("a.wav", ttl_seconds, now)
+    link = Presigner(SETTINGS).link("a.wav", "recording.wav", ttl_seconds, now)
     assert query_of(link.url)["X-Amz-Security-Token"] == "token"
     ends_at = now + timedelta(minutes=minutes)
     assert ends_at - timedelta(seconds=1) < link.expires_at <= ends_at
