@@ -144,9 +144,11 @@ async def test_a_reloaded_tab_sends_the_remaining_audio(
         await page.get_by_text("was sent.").wait_for()
         recorded = service.pcm(only_session(service))
         await page.get_by_role("button", name="Play").wait_for()
+    # Of the last chunks before the reload, one may be stored that the test was not told of, and
+    # one may be told that was not stored yet.
     heard = b"".join(tab.delivered_chunks)
-    assert heard.startswith(recorded)
-    # Audio captured during the reload may not have been stored yet.
+    common = min(len(heard), len(recorded))
+    assert heard[:common] == recorded[:common]
     assert len(recorded) >= len(b"".join(tab.delivered_chunks[: delivered_chunks - 5]))
 
 

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from storage.threads import ThreadPool
 from tests.conftest import ManualClock
 from tests.storage.s3.model_node import LEASE_SECONDS, History, Node
 from tests.storage.s3.scripted_bucket import Objects, Request
@@ -41,7 +42,7 @@ Fate = tuple[int, Fault] | None
 Work = Callable[[Node], Coroutine[Any, Any, None]]
 
 
-async def inline(function: Any, *arguments: Any) -> Any:
+async def inline(_: ThreadPool, function: Any, *arguments: Any) -> Any:
     """Run ``function`` here instead of in a thread, so that only Hypothesis decides the order."""
     return function(*arguments)
 
@@ -51,7 +52,7 @@ class Takeovers(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp())
-        self.threads = mock.patch("asyncio.to_thread", inline)
+        self.threads = mock.patch.object(ThreadPool, "run", inline)
         self.threads.start()
         self.clock, self.objects = ManualClock(), Objects()
         self.nodes: list[Node] = []

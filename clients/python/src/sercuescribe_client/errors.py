@@ -57,6 +57,18 @@ class TooManySessionsError(SercueScribeError, code="too_many_sessions", is_final
     """The service has reached its limit of active sessions."""
 
 
+class TooManyUserSessionsError(SercueScribeError, code="too_many_user_sessions", is_final=False):
+    """The user has reached the limit of active sessions."""
+
+
+class TooManyReadersError(SercueScribeError, code="too_many_readers", is_final=False):
+    """The caller has reached its limit of downloads and other answers that are read slowly."""
+
+
+class DiskReserveError(SercueScribeError, code="disk_reserve", is_final=False):
+    """The disk of the service is nearly full: it takes no new session."""
+
+
 class TooManyConnectionsError(SercueScribeError, code="too_many_connections", is_final=False):
     """The session has reached its limit of connections."""
 
@@ -113,6 +125,10 @@ class InvalidMessageError(SercueScribeError, code="invalid_message"):
 
 class DecodeFailedError(SercueScribeError, code="decode_failed", is_final=False):
     """The service could not decode the audio. The session continues."""
+
+
+class DecoderLostError(SercueScribeError, code="decoder_lost", is_final=False):
+    """The decoder of the service ended unexpectedly: the session goes on after a resume."""
 
 
 class UrlExpiredError(SercueScribeError, code="url_expired"):
