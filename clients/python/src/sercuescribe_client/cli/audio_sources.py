@@ -39,7 +39,8 @@ async def open_source(name: str) -> AudioSource:
     status = os.fstat(descriptor)
     is_file = stat.S_ISREG(status.st_mode)
     chunks = _read_chunks(descriptor, is_file=is_file)
-    header = await _read_header(chunks)
+    # Standard input may be a microphone, whose first bytes must not wait for more.
+    header = await _read_header(chunks, at_least=0 if name == "-" else HEAD_BYTES)
     return AudioSource(
         name="standard input" if name == "-" else Path(name).name,
         size_bytes=status.st_size if is_file else None,
@@ -70,13 +71,13 @@ async def pace_to_realtime(chunks: AsyncIterator[bytes], per_second: int) -> Asy
             yield part
 
 
-async def _read_header(chunks: AsyncIterator[bytes]) -> bytes:
-    """Return the first bytes: enough to recognise the file, and to find the format of a WAV."""
+async def _read_header(chunks: AsyncIterator[bytes], *, at_least: int) -> bytes:
+    """Return the first bytes: ``at_least`` so many, and enough to find the format of a WAV."""
     header = b""
     async for chunk in chunks:
         header += chunk
         is_known = parse_wav_format(header) is not None or not may_be_wav(header)
-        if (is_known and len(header) >= HEAD_BYTES) or len(header) >= MAX_HEADER_BYTES:
+        if (is_known and len(header) >= at_least) or len(header) >= MAX_HEADER_BYTES:
             break
     return header
 
