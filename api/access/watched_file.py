@@ -21,7 +21,7 @@ class WatchedFile:
         A pipe is read once. Raises ``OSError``.
         """
         if self._content is not None and not stat.S_ISREG(self.path.stat().st_mode):
-            return None  # a second read of a pipe would wait for ever
+            return None  # a second read of a pipe would never return
         content = self.path.read_bytes()
         if content == self._content:
             return None

@@ -1,7 +1,7 @@
 """The transport of a connection, aborted if its peer stops reading.
 
 A transport that is closed first sends what it has buffered. If the peer reads nothing, that never
-ends, and the socket and the buffer stay for ever.
+ends, and the socket and the buffer are never freed.
 """
 
 import asyncio

@@ -89,6 +89,15 @@ async def storage(open_storage: Callable[[], Storage]) -> AsyncIterator[Storage]
     await storage.stop()
 
 
+@pytest.fixture
+async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
+    """A local storage in ``tmp_path``, whose files the test may change."""
+    storage = LocalStorage(tmp_path, sync_interval_seconds=_SELDOM_SECONDS)
+    await storage.start()
+    yield storage
+    await storage.stop()
+
+
 @contextlib.contextmanager
 def file_size_limit(size_bytes: int) -> Iterator[None]:
     """Limit the size of files of this process to ``size_bytes``, to simulate a full disk."""

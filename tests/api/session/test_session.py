@@ -599,8 +599,8 @@ async def test_a_session_with_a_damaged_decoder_state_can_be_completed(
 ) -> None:
     await send(session, connection, pcm(100))
     last = session.recording.checkpoint
-    bent = StreamCheckpoint(1, 0, 0, b"\xc1\xc1")
-    session.recording.append(b"", last.advanced(bent, chunks=0, pcm_bytes=0))
+    damaged = StreamCheckpoint(1, 0, 0, b"\xc1\xc1")
+    session.recording.append(b"", last.advanced(damaged, chunks=0, pcm_bytes=0))
     await session.release()
     info = await (await reopened(registry, session)).close()
     assert info is not None

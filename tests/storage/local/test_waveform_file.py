@@ -1,6 +1,5 @@
 """The file that keeps the waveform of a completed recording."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -18,14 +17,6 @@ RATE = 16000
 
 
 DATA = pcm(5000)
-
-
-@pytest.fixture
-async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
-    storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
-    await storage.start()
-    yield storage
-    await storage.stop()
 
 
 async def test_a_late_measurement_does_not_restore_a_deleted_session(

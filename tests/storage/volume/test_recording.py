@@ -28,15 +28,6 @@ from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import LATER
 
-
-@pytest.fixture
-async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
-    storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
-    await storage.start()
-    yield storage
-    await storage.stop()
-
-
 RAW = StreamCheckpoint(2, 0, 0, b"\0")
 
 

@@ -1,7 +1,6 @@
 """Waveforms on a volume: measured with each sync, and measured again when in doubt."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -19,14 +18,6 @@ from tests.storage.test_conformance import LATER, append
 
 RATE = 16000
 DATA = pcm(5000)
-
-
-@pytest.fixture
-async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
-    storage = LocalStorage(tmp_path, sync_interval_seconds=3600)
-    await storage.start()
-    yield storage
-    await storage.stop()
 
 
 def file_of(recording: VolumeRecording, folder: Path, kind: str = "dat") -> Path:

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from tests.service import Service
 
 _ROOT = Path(__file__).parents[4]
 _SOURCES = os.pathsep.join(map(str, (_ROOT, _ROOT / "clients" / "python" / "src")))
@@ -31,6 +33,19 @@ def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[s
 
 def events(printed: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines()]
+
+
+def next_event(stdout: IO[str] | None, name: str) -> dict[str, Any]:
+    """Return the next line of ``--json`` that tells the event ``name``; skip others."""
+    assert stdout is not None
+    while True:
+        (event,) = events(stdout.readline())
+        if event["event"] == name:
+            return event
+
+
+def server_environ(service: Service) -> dict[str, str]:
+    return {"SERCUESCRIBE_SERVER": service.url}
 
 
 # Add the commands explicitly, because the distribution need not be installed.

@@ -10,17 +10,9 @@ from pathlib import Path
 
 from sercuescribe_client.cli.audio_sources import AudioSource, bytes_per_second, open_source
 from tests.audio import pcm, wav
-from tests.clients.python.cli.command import events, run
+from tests.clients.python.cli.command import events, run, server_environ
 from tests.eventually import eventually
 from tests.service import Service
-
-
-def recorded_pcm(service: Service, session_id: str) -> bytes:
-    return service.pcm(session_id)
-
-
-def server_environ(service: Service) -> dict[str, str]:
-    return {"SERCUESCRIBE_SERVER": service.url}
 
 
 def test_realtime_sends_at_the_pace_of_the_audio(service: Service, tmp_path: Path) -> None:
@@ -30,7 +22,7 @@ def test_realtime_sends_at_the_pace_of_the_audio(service: Service, tmp_path: Pat
     completed = events(done.stdout)[-1]
     assert completed["bytes_per_second"] < 33_000
     assert completed["chunks"] >= 10
-    assert recorded_pcm(service, completed["session_id"]) == pcm(16000)
+    assert service.pcm(completed["session_id"]) == pcm(16000)
 
 
 def test_the_bytes_of_a_second_are_known_for_wav_and_raw_audio_only() -> None:

@@ -5,30 +5,13 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 import psutil
 
 from tests.audio import pcm, wav
-from tests.clients.python.cli.command import events, start
+from tests.clients.python.cli.command import events, next_event, server_environ, start
 from tests.eventually import eventually
 from tests.service import Service
-
-
-def recorded_pcm(service: Service, session_id: str) -> bytes:
-    return service.pcm(session_id)
-
-
-def next_event(stdout: IO[str] | None, name: str) -> dict[str, Any]:
-    assert stdout is not None
-    while True:
-        (event,) = events(stdout.readline())
-        if event["event"] == name:
-            return event
-
-
-def server_environ(service: Service) -> dict[str, str]:
-    return {"SERCUESCRIBE_SERVER": service.url}
 
 
 def test_ctrl_c_finishes_the_session(service: Service) -> None:
@@ -44,7 +27,7 @@ def test_ctrl_c_finishes_the_session(service: Service) -> None:
     assert process.returncode == 130
     assert events(out)[-1]["event"] == "completed"
     assert service.manifest(session_id)["status"] == "completed"
-    assert recorded_pcm(service, session_id) == b"four"
+    assert service.pcm(session_id) == b"four"
 
 
 async def test_ctrl_c_before_any_input_quits_at_once(service: Service) -> None:

@@ -5,12 +5,8 @@ import pty
 from pathlib import Path
 
 from tests.audio import SPEECH
-from tests.clients.python.cli.command import start
+from tests.clients.python.cli.command import server_environ, start
 from tests.service import Service
-
-
-def server_environ(service: Service) -> dict[str, str]:
-    return {"SERCUESCRIBE_SERVER": service.url}
 
 
 def test_progress_goes_to_the_terminal_and_the_result_to_stdout(

@@ -3,7 +3,6 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 import psutil
 import pytest
@@ -12,20 +11,8 @@ from api.audio.formats import CHANNELS, SAMPLE_RATES
 from sercuescribe_client.cli import record
 from sercuescribe_client.cli.file_type import is_recognised
 from tests.audio import SPEECH, encode, pcm, speech, wav
-from tests.clients.python.cli.command import events, run, start
+from tests.clients.python.cli.command import events, next_event, run, server_environ, start
 from tests.service import Service
-
-
-def recorded_pcm(service: Service, session_id: str) -> bytes:
-    return service.pcm(session_id)
-
-
-def next_event(stdout: IO[str] | None, name: str) -> dict[str, Any]:
-    assert stdout is not None
-    while True:
-        (event,) = events(stdout.readline())
-        if event["event"] == name:
-            return event
 
 
 @pytest.mark.parametrize(
@@ -66,8 +53,8 @@ def test_each_file_is_recorded_with_the_rate_and_channels_of_its_header(
     done = run("record", SPEECH, stereo, "--server", service.url, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     first, second = [each for each in events(done.stdout) if each["event"] == "completed"]
-    assert recorded_pcm(service, first["session_id"]) == speech()[44:]
-    assert recorded_pcm(service, second["session_id"]) == pcm(48000, channels=2)
+    assert service.pcm(first["session_id"]) == speech()[44:]
+    assert service.pcm(second["session_id"]) == pcm(48000, channels=2)
     assert second["duration_seconds"] == 1.0
     assert second["chunks"] == second["acked"] == second["persisted"]
 
@@ -81,13 +68,9 @@ def test_standard_input_is_recorded_with_the_options(service: Service, tmp_path:
             done = run("record", "-", *options, stdin=stdin, environ=server_environ(service))
             assert done.returncode == 0, done.stderr
             session_id, seconds, *_ = done.stdout.split()
-            assert (recorded_pcm(service, session_id), seconds) == (pcm(16000), "1.00")
+            assert (service.pcm(session_id), seconds) == (pcm(16000), "1.00")
             info = service.get(f"/api/audio/sessions/{session_id}").json()
             assert (info["user_id"], info["sample_rate"]) == ("alice", 16000)
-
-
-def server_environ(service: Service) -> dict[str, str]:
-    return {"SERCUESCRIBE_SERVER": service.url}
 
 
 def test_realtime_refuses_input_of_unknown_duration(service: Service, tmp_path: Path) -> None:
@@ -120,7 +103,7 @@ def test_an_hour_at_full_speed_survives_a_crash_with_bounded_memory(
     assert process.returncode == 0, err
     assert is_killed
     assert events(out)[-1]["duration_seconds"] == 3600
-    assert recorded_pcm(service, session_id) == data
+    assert service.pcm(session_id) == data
     assert most_bytes < 120_000_000
 
 
@@ -181,7 +164,7 @@ def test_a_file_that_is_not_recognised_is_refused_unless_a_raw_format_is_named(
         assert "take.bin: not recognised as audio; for raw audio, name its format" in done.stderr
     done = run("record", path, "--format", "pcm_s16le", environ=server_environ(service))
     assert done.returncode == 0
-    assert recorded_pcm(service, done.stdout.split()[0]) == path.read_bytes()[:2000]
+    assert service.pcm(done.stdout.split()[0]) == path.read_bytes()[:2000]
 
 
 @pytest.mark.parametrize(
