@@ -1,22 +1,27 @@
 """The storage backend that the settings select: to record with, to check, to prepare.
 
-With `api.app` this is the composition root: no other module names a backend.
+With `api.app` this is the composition root: no other module names a backend. Only a service on a
+bucket loads the S3 client, which takes half of its start.
 """
+
+# ruff: noqa: PLC0415 - see above
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from api.access.signing import SigningKeys
 from api.audio.ffmpeg import command as ffmpeg
 from api.clock import Clock, SystemClock
 from api.settings import Settings
 from storage import local as storage_local
-from storage import s3 as storage_s3
 from storage.base import Finding, Storage
 from storage.local import LocalStorage
-from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
 from storage.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from storage.s3 import BucketSettings
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +35,8 @@ def create_storage(
 ) -> Storage:
     """Return the storage backend that the settings select."""
     if settings.storage_backend == "s3":
+        from storage.s3 import LeaseSettings, S3Storage, UploadSettings
+
         return S3Storage(
             bucket_settings(settings),
             settings.storage_folder,
@@ -60,8 +67,10 @@ def _presence_keys(settings: Settings) -> tuple[bytes, ...]:
     return SigningKeys(lambda: settings.signing_secrets).for_purpose("node presence")
 
 
-def bucket_settings(settings: Settings) -> BucketSettings:
+def bucket_settings(settings: Settings) -> "BucketSettings":
     """Return the settings of the bucket."""
+    from storage.s3 import BucketSettings
+
     return BucketSettings(
         bucket=settings.s3_bucket,
         prefix=settings.s3_prefix,
@@ -76,7 +85,9 @@ def bucket_settings(settings: Settings) -> BucketSettings:
 
 def provision(settings: Settings, origins: list[str]) -> AsyncIterator[str]:
     """Create and configure the bucket; yield one line of text per step."""
-    return storage_s3.provision(bucket_settings(settings), origins)
+    from storage.s3 import provision
+
+    return provision(bucket_settings(settings), origins)
 
 
 async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
@@ -89,7 +100,9 @@ async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
     except RuntimeError as error:
         yield Finding("ffmpeg", "fail", str(error), "install ffmpeg")
     if settings.storage_backend == "s3":
-        findings = storage_s3.examine(bucket_settings(settings), settings.part_bytes, origin)
+        from storage import s3
+
+        findings = s3.examine(bucket_settings(settings), settings.part_bytes, origin)
     else:
         findings = storage_local.examine(settings.storage_folder)
     async for finding in findings:

@@ -7,9 +7,8 @@ that changes the session until the owner's lease has expired.
 
 import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.response.base import ASGIResponse
@@ -26,6 +25,9 @@ from api.cluster.hop import (
 from api.session.found import Found
 from api.wire.errors import NodeUnreachableError
 from api.wire.routing import sent_method
+
+if TYPE_CHECKING:
+    import aiohttp
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ def send_owners_answer(_: Request[Any, Any, Any], answered: OwnerAnswered) -> Re
 class _OwnersAnswer(Response[None]):
     """The owner's answer, before its body has arrived. It is closed after it was sent."""
 
-    def __init__(self, client: aiohttp.ClientSession, answer: aiohttp.ClientResponse) -> None:
+    def __init__(self, client: "aiohttp.ClientSession", answer: "aiohttp.ClientResponse") -> None:
         super().__init__(None)
         self._client = client
         self._answer = answer
@@ -111,7 +113,7 @@ class _OwnersAnswer(Response[None]):
 
 
 class _Forward(ASGIResponse):
-    def __init__(self, client: aiohttp.ClientSession, answer: aiohttp.ClientResponse) -> None:
+    def __init__(self, client: "aiohttp.ClientSession", answer: "aiohttp.ClientResponse") -> None:
         super().__init__()
         self._client = client
         self._answer = answer
@@ -135,6 +137,8 @@ class _Forward(ASGIResponse):
 
 async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Response[None] | None:
     """Relay the request; return the answer after its headers arrived, None if there is none."""
+    import aiohttp  # noqa: PLC0415 - loaded with the S3 client; a volume has no other nodes
+
     if not address:
         return None
     with_credentials: bool = scope["litestar_app"].state.relays_credentials

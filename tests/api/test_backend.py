@@ -1,5 +1,7 @@
 """The settings select the storage backend."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,16 @@ async def test_a_service_that_could_not_record_is_refused_before_it_listens(
     (tmp_path / "file").touch()
     with pytest.raises(StorageUnavailableError, match="file"):
         await preflight(Settings(audio_storage_path=str(tmp_path / "file")))
+
+
+def test_a_service_on_a_volume_without_tokens_loads_neither_the_s3_client_nor_http_clients() -> (
+    None
+):
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, api.app; print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert "storage.local" in loaded
+    assert not {"botocore", "boto3", "aiohttp", "httpx", "pydub"}.intersection(loaded)
