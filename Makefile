@@ -18,9 +18,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-emit-find-links --no-header --no-emit-package sercuescribe-client
 
-# One worker per core, at most eight: each starts its own S3 engines. A file's tests stay together.
+# A file's tests stay together, in the order of tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadfile
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install assets serve check test test-long coverage soak lint format bench audit lock clean

@@ -1,5 +1,6 @@
 """Fixtures that several test folders use."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,17 @@ from tests.service import Service
 _ENGINES = {"start_service", "moto_url", "seaweedfs_url", "browser"}
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers per core: tests wait half of their time. Each starts S3 engines of its own."""
+    return min(2 * (os.cpu_count() or 1), 8)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _ENGINES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.engine)
+    # The slow files first, so that no worker gets one when the others are about to end.
+    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
 
 
 @pytest.fixture

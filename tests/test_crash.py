@@ -17,24 +17,33 @@ DEEP = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
 @pytest.mark.parametrize(
     ("chunks", "expected", "query"),
     [
-        (
+        pytest.param(
             list(cut_anywhere(pcm(200_000), seed=1, largest=3000)),
             pcm(200_000),
             {"sample_rate": 22050},
+            id="raw PCM cut at odd bytes",
         ),
-        (
+        pytest.param(
             list(cut_anywhere(wav(pcm(200_000), sample_rate=22050), seed=2, largest=3000)),
             pcm(200_000),
             {"sample_rate": 22050},
+            id="WAV",
+            marks=pytest.mark.long,
         ),
-        (list(cut(DEEP, 1500)), decode(DEEP, sample_rate=22050), {"sample_rate": 22050}),
-        (
+        pytest.param(
+            list(cut(DEEP, 1500)),
+            decode(DEEP, sample_rate=22050),
+            {"sample_rate": 22050},
+            id="24-bit WAV",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
             list(cut(DEEP, 1500)),
             decode(DEEP, sample_rate=48000, channels=2),
             {"sample_rate": 48000, "channels": 2},
+            id="24-bit WAV resampled",
         ),
     ],
-    ids=["raw PCM cut at odd bytes", "WAV", "24-bit WAV", "24-bit WAV resampled"],
 )
 async def test_a_recording_survives_five_crashes(
     start_service: Callable[..., Service],

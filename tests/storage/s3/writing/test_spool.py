@@ -112,9 +112,10 @@ def test_a_mark_ahead_of_the_checkpoint_is_forgotten(spools: Spools) -> None:
 SPOOL_FILES = ["hole", "epochs", "marks", "checkpoint"]
 
 
+@pytest.mark.parametrize("flips_per_byte", [1, pytest.param(8, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", SPOOL_FILES)
 def test_damaged_bytes_of_a_spool_file_never_change_what_the_spool_holds(
-    spools: Spools, name: str
+    spools: Spools, name: str, flips_per_byte: int
 ) -> None:
     """The spool counts as none, or is exactly as it was."""
     spool = spools.create()
@@ -125,7 +126,7 @@ def test_damaged_bytes_of_a_spool_file_never_change_what_the_spool_holds(
     spool.sync()
     path = spools.paths.state / name
     before = {each: (spools.paths.state / each).read_bytes() for each in SPOOL_FILES}
-    for data in damaged(before[name][:300]):
+    for data in damaged(before[name][:300], flips_per_byte=flips_per_byte):
         path.write_bytes(data + before[name][300:])
         spool_or_none = spools.recover()
         if spool_or_none is not None:
