@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _ENGINES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.engine)
     # The slow files first, so that no worker gets one when the others are about to end.
-    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
+    slow = {item.path for item in items if item.get_closest_marker("engine")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ async def test_another_node_takes_over_after_the_lease_of_a_dead_node(
     shutil.rmtree(first.folder)
     died = time.monotonic()
     await second.live(len(ids))
-    assert time.monotonic() - died < LEASE_SECONDS + 2
+    assert time.monotonic() - died < LEASE_SECONDS + 10  # a busy machine needs some of them
     for name, (pieces, _, _) in sources.items():
         async with second.session(f"/{ids[name]}", resume="true") as client:
             assert client.greeting["chunk_count"] >= persisted[name]
