@@ -27,6 +27,7 @@ class Kind(enum.Enum):
     CUT = "cut"  # the connection is reset in the middle of the body, on both sides
     ERROR = "error"  # 500
     SLOW_DOWN = "slow down"  # 503
+    EXPIRED = "expired"  # 400, as AWS answers when temporary credentials have expired
     CONFLICT = "conflict"  # 409, the answer to one of two conditional writes at the same time
     LOST_ANSWER = "lost answer"  # the engine executes it, and the answer is lost
 
@@ -34,6 +35,7 @@ class Kind(enum.Enum):
 _ANSWERS = {
     Kind.ERROR: (500, "InternalError", "We encountered an internal error."),
     Kind.SLOW_DOWN: (503, "SlowDown", "Please reduce your request rate."),
+    Kind.EXPIRED: (400, "ExpiredToken", "The provided token has expired."),
     Kind.CONFLICT: (409, "ConditionalRequestConflict", "Two conditional writes met."),
 }
 
@@ -206,7 +208,7 @@ class FaultyStore:
         if fault and kind is Kind.STALLED:
             fault.ended.wait()
         if kind in _ANSWERS:
-            client.sendall(_error(*_ANSWERS[kind]))
+            client.sendall(_error(*_ANSWERS[kind], has_body=request.method != "HEAD"))
             return True
         answer = self._forward(request, head + body)
         if kind is Kind.LOST_ANSWER:
@@ -239,11 +241,11 @@ def faulty_store(engine_url: str) -> Iterator[FaultyStore]:
         store.close()
 
 
-def _error(status: int, code: str, message: str) -> bytes:
+def _error(status: int, code: str, message: str, *, has_body: bool) -> bytes:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return (
         f"HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}"
+        f"Content-Length: {len(body)}\r\n\r\n{body if has_body else ''}"
     ).encode()
 
 

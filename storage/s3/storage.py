@@ -206,7 +206,10 @@ class S3Storage:
             return None
         key = SessionKeys.of(manifest).audio
         name = f"{manifest.title}.wav"
-        return await threads.reading.run(self._presigner.link, key, name, ttl_seconds, now)
+        keys_now = await self._bucket.credentials.current()
+        return await threads.reading.run(
+            self._presigner.link, key, name, ttl_seconds, now, keys=keys_now
+        )
 
     async def delete(self, manifest: Manifest) -> None:
         session = SessionKeys.of(manifest)

@@ -195,27 +195,31 @@ class _Doctor:
         key = f"{self._name}/link"
         await self._bucket.put(key, b"presigned")
         try:
-            link = await asyncio.to_thread(
-                self._presigner.link, key, "probe", _LINK_SECONDS, datetime.now(UTC)
-            )
-            status, headers, body = await _fetch(link.url, self._origin)
+            url = await self._link(key)
+            status, headers, body = await _fetch(url, self._origin)
         finally:
             await self._bucket.delete([key])
         if (status, body) != (200, b"presigned"):
-            raise _FailedError(f"{link.url.partition('?')[0]} answers {status}")
+            raise _FailedError(f"{url.partition('?')[0]} answers {status}")
         allowed = headers.get("Access-Control-Allow-Origin", "")
         if check_origin and not allowed:
             raise _FailedError(f"{self._origin} is not allowed")
-        return f"allows {allowed}" if check_origin else link.url.partition("?")[0]
+        return f"allows {allowed}" if check_origin else url.partition("?")[0]
+
+    async def _link(self, key: str) -> str:
+        keys = await self._bucket.credentials.current()
+        now = datetime.now(UTC)
+        link = await asyncio.to_thread(
+            self._presigner.link, key, "probe", _LINK_SECONDS, now, keys=keys
+        )
+        return link.url
 
     async def _private(self) -> str:
         key = f"{self._name}/private"
         await self._bucket.put(key, b"private")
         try:
-            link = await asyncio.to_thread(
-                self._presigner.link, key, "probe", _LINK_SECONDS, datetime.now(UTC)
-            )
-            status, _, _ = await _fetch(link.url.partition("?")[0], self._origin)
+            url = await self._link(key)
+            status, _, _ = await _fetch(url.partition("?")[0], self._origin)
         finally:
             await self._bucket.delete([key])
         if status == 200:

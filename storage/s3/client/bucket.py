@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.retry import Backoff, retry
+from storage.s3.client.credentials import Credentials
 from storage.skipped import SkippedObjects
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _RACED = {"ConditionalRequestConflict", "409"}
 _RACE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=0.5, factor=3, retries=3)
 _MAX_KEYS_PER_DELETE = 1000
 _WRITE_ID = "write-id"
+# A client without keys searches for some once and for all; `Credentials` signs each request.
+_PLACEHOLDERS = ("unused", "unused")
 
 
 class KeyExistsError(Exception):
@@ -47,7 +50,7 @@ class _RacedError(StorageUnavailableError):
 
 
 class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the bucket is and how to use it. botocore finds the credentials."""
+    """Where the bucket is and how to use it."""
 
     bucket: str
     prefix: str = ""
@@ -82,8 +85,9 @@ class ObjectHead(msgspec.Struct, frozen=True):
 class Bucket:
     """The bucket. Open between :meth:`start` and :meth:`stop`; keys are without the prefix."""
 
-    def __init__(self, settings: BucketSettings) -> None:
+    def __init__(self, settings: BucketSettings, credentials: Credentials | None = None) -> None:
         self.settings = settings
+        self.credentials = credentials or Credentials()
         self.skipped = SkippedObjects()
         self._requests = asyncio.Semaphore(settings.max_requests)
         self._exit = contextlib.AsyncExitStack()
@@ -93,17 +97,19 @@ class Bucket:
         settings = self.settings
         with _translated_errors():
             self._client = await self._exit.enter_async_context(
-                aioboto3.Session().client(
+                aioboto3.Session(*_PLACEHOLDERS).client(
                     "s3",
                     endpoint_url=settings.endpoint_url,
                     region_name=settings.region,
                     config=AioConfig(**client_options(settings)),
                 )
             )
+        self.credentials.sign_requests_of(self._client)
 
     async def stop(self) -> None:
         self._client = None
         await self._exit.aclose()
+        await self.credentials.stop()
 
     @property
     def client(self) -> "S3Client":
