@@ -71,6 +71,7 @@ def bucket_settings(settings: Settings) -> BucketSettings:
         path_style=settings.s3_path_style,
         encryption=settings.s3_encryption,
         encryption_key_id=settings.s3_kms_key_id,
+        checksum=settings.s3_checksum,
     )
 
 

@@ -200,6 +200,13 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         ),
     ] = ""
     s3_kms_key_id: Annotated[str, Meta(description="Key for aws:kms; empty: the default key")] = ""
+    s3_checksum: Annotated[
+        Literal["", "md5", "crc32", "sha256"],
+        Meta(
+            description="Checksum in a header of every write; empty: as "
+            "AWS_REQUEST_CHECKSUM_CALCULATION says, or only where S3 requires one"
+        ),
+    ] = ""
     s3_part_size_mb: Annotated[
         int,
         Meta(

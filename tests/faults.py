@@ -28,6 +28,7 @@ class Kind(enum.Enum):
     ERROR = "error"  # 500
     SLOW_DOWN = "slow down"  # 503
     EXPIRED = "expired"  # 400, as AWS answers when temporary credentials have expired
+    UNCHECKED = "unchecked"  # 400, as stores answer that want a checksum
     CONFLICT = "conflict"  # 409, the answer to one of two conditional writes at the same time
     LOST_ANSWER = "lost answer"  # the engine executes it, and the answer is lost
 
@@ -36,6 +37,7 @@ _ANSWERS = {
     Kind.ERROR: (500, "InternalError", "We encountered an internal error."),
     Kind.SLOW_DOWN: (503, "SlowDown", "Please reduce your request rate."),
     Kind.EXPIRED: (400, "ExpiredToken", "The provided token has expired."),
+    Kind.UNCHECKED: (400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- is required."),
     Kind.CONFLICT: (409, "ConditionalRequestConflict", "Two conditional writes met."),
 }
 
@@ -173,9 +175,10 @@ class FaultyStore:
             return None
         method, target, _ = lines[0].decode().split(" ")
         url = urlsplit(target)
-        headers = dict(line.decode().lower().split(":", 1) for line in lines[1:-1])
+        fields = (line.decode().strip().split(":", 1) for line in lines[1:-1])
+        headers = {name.lower(): value.strip() for name, value in fields}
         with self._lock:
-            request = Request(next(self._counter), method, url.path, url.query)
+            request = Request(next(self._counter), method, url.path, url.query, headers)
             self.requests.append(request)
         length = int(headers.get("content-length", "0"))
         return request, b"".join(lines), length, "100-continue" in headers.get("expect", "")

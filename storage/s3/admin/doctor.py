@@ -12,12 +12,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+import msgspec
 import uuid_utils.compat
 from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.base import Finding, Outcome
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
 from storage.s3.client.bucket import Bucket, BucketSettings, KeyExistsError
+from storage.s3.client.checksums import CHECKSUMS
 from storage.s3.client.presigner import Presigner
 from storage.s3.writing.upload import Upload
 
@@ -28,6 +30,8 @@ _MAX_SKEW_SECONDS = 60
 _LAST_PART_BYTES = 4096
 _LINK_SECONDS = 60
 _RESPONSE_SECONDS = 15
+
+_OBJECTS, _MULTIPART = "put, get, list, delete", "multipart, first part last"
 
 _POLICY = "infra/iam-policy.json"
 _INIT = "`sercuescribe bucket init` sets it"
@@ -89,24 +93,49 @@ class _Doctor:
         self._name = f"{PROBES}{uuid_utils.compat.uuid7()}"
 
     async def examine(self) -> AsyncIterator[Finding]:
-        """Yield the result of each check. Stop after a bucket that cannot be reached."""
+        """Yield the result of each check. Stop if the others could not succeed."""
         for name, outcome, check, advice in self._checks():
             try:
                 yield Finding(name, "pass", await check())
             except (StorageError, _FailedError) as error:
-                yield Finding(name, outcome, str(error), advice)
-                if check == self._reach:
+                checksum = await self._fitting_checksum(name)
+                told = f"set S3_CHECKSUM={checksum}, then run this again" if checksum else advice
+                yield Finding(name, outcome, str(error), told)
+                if check == self._reach or (checksum and name == _OBJECTS):
                     return
+
+    async def _fitting_checksum(self, name: str) -> str:
+        """Return another value of S3_CHECKSUM with which a check passes; "" if there is none."""
+        if name not in {_OBJECTS, _MULTIPART}:
+            return ""
+        settings = self._bucket.settings
+        for checksum in CHECKSUMS:
+            if checksum in {"", settings.checksum}:
+                continue
+            bucket = Bucket(msgspec.structs.replace(settings, checksum=checksum))
+            await bucket.start()
+            try:
+                await _Doctor(bucket, self._presigner, self._part_bytes, self._origin).passes(name)
+            except (StorageError, _FailedError):
+                continue
+            finally:
+                await bucket.stop()
+            return checksum
+        return ""
+
+    async def passes(self, name: str) -> None:
+        """Run one check. Raises what it raises."""
+        await next(check() for each, _, check, _ in self._checks() if each == name)
 
     def _checks(self) -> list[tuple[str, Outcome, Callable[[], Awaitable[str]], str]]:
         """Return name, outcome of a failure, check and advice of each."""
         return [
             ("bucket", "fail", self._reach, _UNREACHABLE),
             ("clock", "fail", self._clock, "set the clock: stores refuse one 15 minutes off"),
-            ("put, get, list, delete", "fail", self._objects, f"grant the actions of {_POLICY}"),
+            (_OBJECTS, "fail", self._objects, f"grant the actions of {_POLICY}"),
             ("conditional create", "fail", self._create_once, "use another store, or a newer one"),
             ("conditional replace", "note", self._replace_raced, "nothing: it is not relied on"),
-            ("multipart, first part last", "fail", self._multipart, _NO_MULTIPART),
+            (_MULTIPART, "fail", self._multipart, _NO_MULTIPART),
             ("presigned link", "fail", self._presigned, _NO_LINK),
             ("private", "note", self._private, "anybody may listen: take public access back"),
             ("CORS", "note", self._cors, f"pages cannot fetch recordings: {_INIT}"),

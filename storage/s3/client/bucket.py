@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
+import aiobotocore.session
 import msgspec
 import uuid_utils.compat
 from aiobotocore.config import AioConfig
@@ -22,6 +23,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.retry import Backoff, retry
+from storage.s3.client.checksums import (
+    Checksum,
+    add_checksums,
+    set_default_calculation,
+    upload_algorithm,
+)
 from storage.s3.client.credentials import Credentials
 from storage.skipped import SkippedObjects
 
@@ -60,6 +67,7 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
     path_style: bool = True
     encryption: str = ""
     encryption_key_id: str = ""
+    checksum: Checksum = ""
     max_requests: int = 32
     max_attempts: int = 5
 
@@ -95,9 +103,11 @@ class Bucket:
 
     async def start(self) -> None:
         settings = self.settings
+        session = aiobotocore.session.get_session()
+        set_default_calculation(session)
         with _translated_errors():
             self._client = await self._exit.enter_async_context(
-                aioboto3.Session(*_PLACEHOLDERS).client(
+                aioboto3.Session(*_PLACEHOLDERS, botocore_session=session).client(
                     "s3",
                     endpoint_url=settings.endpoint_url,
                     region_name=settings.region,
@@ -105,6 +115,7 @@ class Bucket:
                 )
             )
         self.credentials.sign_requests_of(self._client)
+        add_checksums(self._client, settings.checksum)
 
     async def stop(self) -> None:
         self._client = None
@@ -116,6 +127,11 @@ class Bucket:
         if self._client is None:
             raise StorageUnavailableError("the bucket is not open")
         return self._client
+
+    @property
+    def upload_algorithm(self) -> str | None:
+        """Return the algorithm of the checksums of parts, None if parts have no such checksums."""
+        return upload_algorithm(self.client, self.settings.checksum)
 
     def url(self, key: str) -> str:
         return f"s3://{self.settings.bucket}/{self.settings.prefix}{key}"
@@ -267,8 +283,6 @@ def client_options(settings: BucketSettings) -> dict[str, Any]:
         "connect_timeout": 5,
         "read_timeout": 30,
         "max_pool_connections": settings.max_requests,
-        # Not every engine takes the newer trailing checksums.
-        "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
     }
 
