@@ -207,6 +207,13 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
             "AWS_REQUEST_CHECKSUM_CALCULATION says, or only where S3 requires one"
         ),
     ] = ""
+    s3_delete_versions: Annotated[
+        bool,
+        Meta(
+            description="Whether a deletion also removes the versions and delete markers of a "
+            "bucket with versioning"
+        ),
+    ] = False
     s3_part_size_mb: Annotated[
         int,
         Meta(

@@ -28,6 +28,7 @@ class Kind(enum.Enum):
     ERROR = "error"  # 500
     SLOW_DOWN = "slow down"  # 503
     EXPIRED = "expired"  # 400, as AWS answers when temporary credentials have expired
+    PARTLY_DELETED = "partly deleted"  # 200 with an error for one key of those to be deleted
     UNCHECKED = "unchecked"  # 400, as stores answer that want a checksum
     CONFLICT = "conflict"  # 409, the answer to one of two conditional writes at the same time
     LOST_ANSWER = "lost answer"  # the engine executes it, and the answer is lost
@@ -40,6 +41,16 @@ _ANSWERS = {
     Kind.UNCHECKED: (400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- is required."),
     Kind.CONFLICT: (409, "ConditionalRequestConflict", "Two conditional writes met."),
 }
+
+
+_DELETE_RESULT = (
+    b"<?xml version='1.0'?><DeleteResult><Error><Key>key</Key><Code>SlowDown</Code>"
+    b"<Message>Please reduce your request rate.</Message></Error></DeleteResult>"
+)
+_PARTLY_DELETED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(_DELETE_RESULT), _DELETE_RESULT)
+)
 
 
 class Fault:
@@ -212,6 +223,9 @@ class FaultyStore:
             fault.ended.wait()
         if kind in _ANSWERS:
             client.sendall(_error(*_ANSWERS[kind], has_body=request.method != "HEAD"))
+            return True
+        if kind is Kind.PARTLY_DELETED:
+            client.sendall(_PARTLY_DELETED)
             return True
         answer = self._forward(request, head + body)
         if kind is Kind.LOST_ANSWER:

@@ -30,6 +30,7 @@ from storage.s3.client.checksums import (
     upload_algorithm,
 )
 from storage.s3.client.credentials import Credentials
+from storage.s3.client.deletions import Deletions
 from storage.skipped import SkippedObjects
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ _EXISTS = {"PreconditionFailed", "412"}
 # AWS answers so when two conditional writes meet: neither has won yet.
 _RACED = {"ConditionalRequestConflict", "409"}
 _RACE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=0.5, factor=3, retries=3)
-_MAX_KEYS_PER_DELETE = 1000
 _WRITE_ID = "write-id"
 # A client without keys searches for some once and for all; `Credentials` signs each request.
 _PLACEHOLDERS = ("unused", "unused")
@@ -68,6 +68,7 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
     encryption: str = ""
     encryption_key_id: str = ""
     checksum: Checksum = ""
+    delete_versions: bool = False
     max_requests: int = 32
     max_attempts: int = 5
 
@@ -100,6 +101,7 @@ class Bucket:
         self._requests = asyncio.Semaphore(settings.max_requests)
         self._exit = contextlib.AsyncExitStack()
         self._client: S3Client | None = None
+        self._deletions = Deletions(settings.bucket, self.request)
 
     async def start(self) -> None:
         settings = self.settings
@@ -228,17 +230,30 @@ class Bucket:
         with _translated_errors(key):
             await retry(create, on=_RacedError, delays=_RACE_BACKOFF.delays())
 
-    async def delete(self, keys: list[str]) -> None:
-        """Delete keys, existing or not."""
-        for start in range(0, len(keys), _MAX_KEYS_PER_DELETE):
-            objects = [{"Key": self.key(key)} for key in keys[start : start + _MAX_KEYS_PER_DELETE]]
-            async with self.request() as client:
-                answer = await client.delete_objects(
-                    Bucket=self.settings.bucket,
-                    Delete={"Objects": objects, "Quiet": True},  # type: ignore[typeddict-item]
-                )
-            if errors := answer.get("Errors"):
-                raise StorageUnavailableError(f"could not be deleted: {errors[0]}")
+    async def delete(self, keys: list[str], *, keep_versions: bool = False) -> None:
+        """Delete keys, existing or not.
+
+        With `BucketSettings.delete_versions` also remove their versions, at the cost of one LIST
+        per key, unless ``keep_versions``. If the store refuses that, the versions stay, and the
+        keys are deleted nevertheless.
+        Raises `StorageUnavailableError` after it has tried all keys.
+        """
+        if not self.settings.delete_versions or keep_versions:
+            await self._deletions.delete([self.key(key) for key in keys])
+            return
+        for key in keys:
+            await self._deletions.delete_versions(self.key(key), is_prefix=False)
+
+    async def delete_below(self, prefix: str) -> None:
+        """Delete all keys below ``prefix``, with their versions as `delete` does.
+
+        What the store refuses to delete stays. Each reason is logged once.
+        """
+        if self.settings.delete_versions:
+            await self._deletions.delete_versions(self.key(prefix), is_prefix=True)
+            return
+        keys = [self.key(key) for key in await self.keys(prefix)]
+        await self._deletions.delete(keys, is_refusal_allowed=True)
 
     async def pages(
         self, prefix: str, *, start_after: str = ""

@@ -67,7 +67,7 @@ async def test_an_initialised_bucket_passes_every_check(
     assert (await prepare(settings, PAGE))[0] == f"bucket fit-{engine[:4]} created"
     found = await outcomes(settings)
     assert set(found.values()) == {"pass"}
-    assert len(found) == 10
+    assert len(found) == 12
     left = engines.client(str(settings.endpoint_url)).list_objects_v2(Bucket=settings.bucket)
     assert "Contents" not in left
 
