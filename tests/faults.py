@@ -28,7 +28,8 @@ class Kind(enum.Enum):
     ERROR = "error"  # 500
     SLOW_DOWN = "slow down"  # 503
     EXPIRED = "expired"  # 400, as AWS answers when temporary credentials have expired
-    PARTLY_DELETED = "partly deleted"  # 200 with an error for one key of those to be deleted
+    NOT_DELETED = "not deleted"  # 200 with an error for a key to be deleted, which may pass
+    DELETION_REFUSED = "deletion refused"  # the same with an error that does not pass
     UNCHECKED = "unchecked"  # 400, as stores answer that want a checksum
     CONFLICT = "conflict"  # 409, the answer to one of two conditional writes at the same time
     LOST_ANSWER = "lost answer"  # the engine executes it, and the answer is lost
@@ -43,14 +44,7 @@ _ANSWERS = {
 }
 
 
-_DELETE_RESULT = (
-    b"<?xml version='1.0'?><DeleteResult><Error><Key>key</Key><Code>SlowDown</Code>"
-    b"<Message>Please reduce your request rate.</Message></Error></DeleteResult>"
-)
-_PARTLY_DELETED = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%b"
-    % (len(_DELETE_RESULT), _DELETE_RESULT)
-)
+_DELETE_ERRORS = {Kind.NOT_DELETED: "SlowDown", Kind.DELETION_REFUSED: "AccessDenied"}
 
 
 class Fault:
@@ -224,8 +218,8 @@ class FaultyStore:
         if kind in _ANSWERS:
             client.sendall(_error(*_ANSWERS[kind], has_body=request.method != "HEAD"))
             return True
-        if kind is Kind.PARTLY_DELETED:
-            client.sendall(_PARTLY_DELETED)
+        if kind in _DELETE_ERRORS:
+            client.sendall(_delete_result(_DELETE_ERRORS[kind]))
             return True
         answer = self._forward(request, head + body)
         if kind is Kind.LOST_ANSWER:
@@ -263,6 +257,16 @@ def _error(status: int, code: str, message: str, *, has_body: bool) -> bytes:
     return (
         f"HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body if has_body else ''}"
+    ).encode()
+
+
+def _delete_result(code: str) -> bytes:
+    """Return an answer that says of one key that it was not deleted."""
+    error = f"<Error><Key>key</Key><Code>{code}</Code><Message>Not now.</Message></Error>"
+    body = f"<?xml version='1.0'?><DeleteResult>{error}</DeleteResult>"
+    return (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 

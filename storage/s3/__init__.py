@@ -12,7 +12,8 @@ Under the prefix::
 
 Permissions: ``s3:GetObject``, ``PutObject``, ``DeleteObject``, ``ListBucket``,
 ``AbortMultipartUpload``, ``ListMultipartUploadParts``, ``ListBucketMultipartUploads``; to delete
-versions also ``ListBucketVersions`` and ``DeleteObjectVersion``. The store must honour ``If-None-Match: *`` on a put; the service checks this at every start.
+versions also ``ListBucketVersions`` and ``DeleteObjectVersion``. The store must honour
+``If-None-Match: *`` on a put; the service checks this at every start.
 ``sercuescribe bucket init`` needs more: see infra/iam-policy-init.json.
 
 The node writes each chunk to its spool first. A segment every few seconds makes it persisted.

@@ -148,7 +148,7 @@ async def test_a_change_of_the_credentials_file_is_found_at_once(
     for name in ("first", "second"):
         write_file(path, name, "secret")
         assert (await credentials.current()).access_key == name
-    path.write_text("[default]\naws_access_key_id=thi")  # it is being written
+    path.write_text("[default]\naws_access_key_id=third")  # it is being written
     assert (await credentials.current()).access_key == "second"
     path.unlink()
     assert (await credentials.current()).access_key == "second"

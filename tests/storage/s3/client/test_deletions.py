@@ -164,8 +164,22 @@ async def test_a_locked_bucket_holds_sessions(
 
 async def test_a_failure_that_may_pass_is_raised(bucket: Bucket, store: FaultyStore) -> None:
     await bucket.put("folder/key", b"content")
-    store.fail(Kind.PARTLY_DELETED, is_a("DeleteObjects"), times=1)
+    store.fail(Kind.NOT_DELETED, is_a("DeleteObjects"), times=1)
     with pytest.raises(StorageUnavailableError, match=r"1 objects were not deleted.*SlowDown"):
         await bucket.delete_below("folder/")
     await bucket.delete_below("folder/")
     assert await bucket.keys("") == []
+
+
+async def test_a_refusal_stops_the_deletion_of_a_key_and_not_that_of_a_folder(
+    bucket: Bucket, store: FaultyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    for key in ("key", "folder/key"):
+        await bucket.put(key, b"content")
+    store.fail(Kind.DELETION_REFUSED, is_a("DeleteObjects"))
+    with pytest.raises(StorageUnavailableError, match="AccessDenied"):
+        await bucket.delete(["key"])
+    for _ in range(2):
+        await bucket.delete_below("folder/")
+    assert [REFUSED in record.message for record in caplog.records] == [True]
