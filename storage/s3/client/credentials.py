@@ -23,8 +23,10 @@ from storage.errors import StorageUnavailableError
 logger = logging.getLogger(__name__)
 
 _FILES = ("credentials_file", "config_file")  # botocore's names: ~/.aws/credentials, ~/.aws/config
-# A role gets new keys some minutes before the old ones expire. botocore begins to ask 15 before.
+# A role gets new keys some minutes before the old ones expire. botocore begins to ask 15 before,
+# which is always for keys that live no longer: for these, a quarter of the time that is left.
 _RENEW_BEFORE_END = timedelta(minutes=15)
+_RENEW_PART = 4
 
 _REFUSED_STATUSES = {401, 403}
 # AWS sends some of these with status 400. The answer to a HEAD request has no code of its own:
@@ -67,6 +69,7 @@ class Credentials:
         self._files = shared_files()
         self._file_states: list[tuple[int, int, int] | None] = []  # before the last search
         self._keys: Keys | None = None
+        self._renew_at: datetime | None = None
         self._failure: Exception = NoCredentialsError()  # of the last search that failed
         self._search_task: asyncio.Task[None] | None = None
         self._may_search_at = monotonic()
@@ -75,9 +78,9 @@ class Credentials:
         """Return the keys to sign with now. Raises `StorageUnavailableError` if there are none."""
         if self._states_of_files() != self._file_states:
             await self._search(is_urgent=True)
-        elif self._keys is None or self._ends_within(timedelta(0)):
+        elif self._keys is None or _has_come(self._keys.ends_at, self._now()):
             await self._search()
-        elif self._ends_within(_RENEW_BEFORE_END):
+        elif _has_come(self._renew_at, self._now()):
             self._start_search()
         if self._keys is None:
             raise StorageUnavailableError(f"no credentials for the bucket: {self._failure}")
@@ -118,10 +121,6 @@ class Credentials:
         context[_IS_SIGNED_AGAIN] = True
         return 0 if await self.replace(context[_KEYS]) else None
 
-    def _ends_within(self, period: timedelta) -> bool:
-        ends_at = self._keys.ends_at if self._keys is not None else None
-        return ends_at is not None and ends_at - self._now() <= period
-
     async def _search(self, *, is_urgent: bool = False) -> None:
         if (search := self._start_search(is_urgent=is_urgent)) is not None:
             await asyncio.shield(search)
@@ -149,6 +148,11 @@ class Credentials:
         if self._keys is not None and self._keys[:3] != found[:3]:
             logger.info("Credentials for the bucket replaced")
         self._keys = found
+        if found.ends_at is not None:
+            left = found.ends_at - self._now()
+            self._renew_at = found.ends_at - min(_RENEW_BEFORE_END, left / _RENEW_PART)
+        else:
+            self._renew_at = None
 
     def _states_of_files(self) -> list[tuple[int, int, int] | None]:
         return [_state(path) for path in self._files]
@@ -184,6 +188,10 @@ def _state(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _has_come(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and now >= moment
 
 
 def _is_refused(http_response: Any, parsed: dict[str, Any]) -> bool:

@@ -115,6 +115,20 @@ async def test_keys_are_replaced_before_they_expire_and_no_request_waits(
     assert source.count == 2
 
 
+async def test_keys_that_live_for_minutes_are_not_searched_all_the_time(
+    found_credentials: Credentials, source: Source, clock: ManualClock
+) -> None:
+    source.found = keys("short", clock.now() + timedelta(minutes=12))
+    for _ in range(8):
+        assert await found_credentials.current() == source.found
+        clock.seconds += 60
+    assert source.count == 1
+    clock.seconds += 60
+    await found_credentials.current()
+    assert await found_credentials.replace(source.found) is False
+    assert source.count == 2
+
+
 async def test_a_failed_search_leaves_the_last_keys(
     found_credentials: Credentials, source: Source, clock: ManualClock
 ) -> None:
