@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,20 @@ def versions(bucket: Bucket) -> list[tuple[str, bool]]:
     return sorted(found + [(entry["Key"], True) for entry in listed.get("DeleteMarkers", [])])
 
 
-async def opened(url: str, *, is_locked: bool = False, **options: Any) -> AsyncIterator[Bucket]:
-    """Yield a new bucket with versioning; with ``is_locked`` each version is kept for a day."""
+async def opened(
+    url: str, *, is_locked: bool = False, lock_days: int = 1, **options: Any
+) -> AsyncIterator[Bucket]:
+    """Yield a new bucket with versioning, or with object lock for ``lock_days`` by default."""
     name = f"versions-{uuid_utils.compat.uuid7()}"
     s3 = engines.client(url)
     s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=is_locked)
-    if is_locked:
-        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    if is_locked and lock_days:
+        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": lock_days}}
         s3.put_object_lock_configuration(
             Bucket=name,
             ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},
         )
-    else:
+    elif not is_locked:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     bucket = Bucket(BucketSettings(bucket=name, prefix="p/", endpoint_url=url, **options))
     await bucket.start()
@@ -129,6 +132,24 @@ async def test_what_a_lock_keeps_is_hidden_and_logged_once(
     assert [REFUSED in record.message for record in caplog.records] == [True]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_locked_older_version_does_not_come_back(
+    request: pytest.FixtureRequest, engine: str
+) -> None:
+    url = request.getfixturevalue(engine)
+    async for bucket in opened(url, is_locked=True, lock_days=0, delete_versions=True):
+        await bucket.put("key", b"active")
+        name, s3 = bucket.settings.bucket, engines.client(url)
+        until = datetime.now(UTC) + timedelta(days=1)
+        s3.put_object_retention(
+            Bucket=name, Key="p/key", Retention={"Mode": "COMPLIANCE", "RetainUntilDate": until}
+        )
+        await bucket.put("key", b"completed")
+        await bucket.delete(["key"])
+        assert await bucket.keys("") == []
+        assert ("p/key", False) in versions(bucket)
+
+
 async def record_and_delete(settings: BucketSettings, folder: Path) -> None:
     """Complete a session of several segments, let the service clean up, and delete the session."""
     storage = S3Storage(settings, folder, UploadSettings(segment_seconds=3600))
@@ -150,7 +171,7 @@ async def record_and_delete(settings: BucketSettings, folder: Path) -> None:
 async def test_a_deleted_session_leaves_no_version(versioned: Bucket, tmp_path: Path) -> None:
     await record_and_delete(versioned.settings, tmp_path)
     left = {key.removeprefix("p/").split("/")[0] for key, _ in versions(versioned)}
-    assert left == {"_nodes"}  # a lifecycle rule removes them
+    assert left == {"_nodes", "_probe"}  # a lifecycle rule removes these
 
 
 async def test_a_locked_bucket_holds_sessions(
