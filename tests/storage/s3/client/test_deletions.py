@@ -1,6 +1,7 @@
 """What is deleted is gone, as far as versions and locks allow."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ def versions(bucket: Bucket) -> list[tuple[str, bool]]:
     return sorted(found + [(entry["Key"], True) for entry in listed.get("DeleteMarkers", [])])
 
 
+@contextlib.asynccontextmanager
 async def opened(
     url: str, *, is_locked: bool = False, lock_days: int = 1, **options: Any
 ) -> AsyncIterator[Bucket]:
@@ -50,20 +52,22 @@ async def opened(
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     bucket = Bucket(BucketSettings(bucket=name, prefix="p/", endpoint_url=url, **options))
     await bucket.start()
-    yield bucket
-    await bucket.stop()
+    try:
+        yield bucket
+    finally:
+        await bucket.stop()
 
 
 @pytest.fixture(params=ENGINES)
 async def versioned(request: pytest.FixtureRequest) -> AsyncIterator[Bucket]:
-    async for bucket in opened(request.getfixturevalue(request.param), delete_versions=True):
+    async with opened(request.getfixturevalue(request.param), delete_versions=True) as bucket:
         yield bucket
 
 
 @pytest.fixture(params=ENGINES)
 async def locked(request: pytest.FixtureRequest) -> AsyncIterator[Bucket]:
     url = request.getfixturevalue(request.param)
-    async for bucket in opened(url, is_locked=True, delete_versions=True, checksum="md5"):
+    async with opened(url, is_locked=True, delete_versions=True, checksum="md5") as bucket:
         yield bucket
 
 
@@ -94,7 +98,7 @@ async def test_the_deletion_of_a_folder_removes_what_was_deleted_before(versione
 
 
 async def test_without_the_setting_a_deletion_writes_a_marker(moto_url: str) -> None:
-    async for bucket in opened(moto_url):
+    async with opened(moto_url) as bucket:
         await bucket.put("key", b"content")
         await bucket.put("folder/key", b"content")
         await bucket.delete(["key"])
@@ -132,12 +136,29 @@ async def test_what_a_lock_keeps_is_hidden_and_logged_once(
     assert [REFUSED in record.message for record in caplog.records] == [True]
 
 
+async def test_an_interrupted_deletion_does_not_bring_an_older_version_back(
+    store: FaultyStore,
+) -> None:
+    is_deletion = is_a("DeleteObjects")
+    async with opened(store.url, delete_versions=True, max_attempts=1) as bucket:
+        for content in (b"active", b"completed"):
+            await bucket.put("key", content)
+        store.fail(
+            Kind.DROPPED,
+            lambda request: is_deletion(request) and sum(map(is_deletion, store.requests)) > 1,
+        )
+        with pytest.raises(StorageUnavailableError):
+            await bucket.delete(["key"])
+        assert await bucket.get("key") == b"completed"
+        assert len(versions(bucket)) == 1
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_a_locked_older_version_does_not_come_back(
     request: pytest.FixtureRequest, engine: str
 ) -> None:
     url = request.getfixturevalue(engine)
-    async for bucket in opened(url, is_locked=True, lock_days=0, delete_versions=True):
+    async with opened(url, is_locked=True, lock_days=0, delete_versions=True) as bucket:
         await bucket.put("key", b"active")
         name, s3 = bucket.settings.bucket, engines.client(url)
         until = datetime.now(UTC) + timedelta(days=1)
