@@ -44,6 +44,10 @@ class Keys(NamedTuple):
     token: str | None = None
     ends_at: datetime | None = None
 
+    def __repr__(self) -> str:
+        """Leave out the secrets: botocore logs the context of requests, which has the keys."""
+        return f"Keys(ends_at={self.ends_at})"
+
 
 class Credentials:
     """The current keys. To be used on the event loop; a search runs in a thread.

@@ -152,6 +152,10 @@ def write_file(path: Path, access_key: str, secret_key: str) -> None:
     )
 
 
+def test_what_a_log_would_show_of_keys_has_no_secret() -> None:
+    assert repr(Keys("access", "hunter2", "token")) == "Keys(ends_at=None)"
+
+
 async def test_a_change_of_the_credentials_file_is_found_at_once(
     no_files: None, tmp_path: Path
 ) -> None:
