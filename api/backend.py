@@ -80,14 +80,18 @@ def bucket_settings(settings: Settings) -> "BucketSettings":
         path_style=settings.s3_path_style,
         encryption=settings.s3_encryption,
         encryption_key_id=settings.s3_kms_key_id,
+        checksum=settings.s3_checksum,
+        delete_versions=settings.s3_delete_versions,
     )
 
 
-def provision(settings: Settings, origins: list[str]) -> AsyncIterator[str]:
+def provision(
+    settings: Settings, origins: list[str], version_days: int | None
+) -> AsyncIterator[str]:
     """Create and configure the bucket; yield one line of text per step."""
     from storage.s3 import provision
 
-    return provision(bucket_settings(settings), origins)
+    return provision(bucket_settings(settings), origins, version_days)
 
 
 async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:

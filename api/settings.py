@@ -23,6 +23,8 @@ _MEBIBYTE = 1024 * 1024
 # S3 accepts 10,000 parts per upload. The margin holds the last chunk, which may end after
 # MAX_SESSION_DURATION_HOURS.
 _USABLE_PARTS = 9_900
+# AWS Signature Version 4: "X-Amz-Expires", the lifetime of a presigned URL.
+_MAX_PRESIGNED_SECONDS = 604_800
 
 
 class SettingsError(Exception):
@@ -145,7 +147,7 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         ),
     ] = 1.0
     download_url_ttl_seconds: Annotated[
-        int, Meta(description="Lifetime of a download link", ge=1)
+        int, Meta(description="Lifetime of a download link; with s3 at most 7 days", ge=1)
     ] = 3600
     public_url: Annotated[
         str,
@@ -198,6 +200,20 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         ),
     ] = ""
     s3_kms_key_id: Annotated[str, Meta(description="Key for aws:kms; empty: the default key")] = ""
+    s3_checksum: Annotated[
+        Literal["", "md5", "crc32", "sha256"],
+        Meta(
+            description="Checksum in a header of every write; empty: as "
+            "AWS_REQUEST_CHECKSUM_CALCULATION says, or only where S3 requires one"
+        ),
+    ] = ""
+    s3_delete_versions: Annotated[
+        bool,
+        Meta(
+            description="Whether a deletion also removes the versions and delete markers of a "
+            "bucket with versioning"
+        ),
+    ] = False
     s3_part_size_mb: Annotated[
         int,
         Meta(
@@ -287,13 +303,24 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         if variable in environ:
             values[field] = _convert(variable, environ[variable], annotation)
     settings = Settings(**values)
-    if settings.storage_backend == "s3" and not settings.s3_bucket:
-        raise SettingsError("S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket")
+    if settings.storage_backend == "s3":
+        _check_bucket(settings)
     for variable, reason in settings.invalid_access_settings():
         raise SettingsError(f"{variable} is not valid: {reason}")
     if needed := settings.missing_access_settings(is_shared=settings.storage_backend == "s3"):
         raise SettingsError(f"AUTH_MODE={settings.auth_mode} needs {needed}")
     return settings
+
+
+def _check_bucket(settings: Settings) -> None:
+    if not settings.s3_bucket:
+        raise SettingsError("S3_BUCKET='' is not valid: STORAGE_BACKEND=s3 needs a bucket")
+    if settings.download_url_ttl_seconds > _MAX_PRESIGNED_SECONDS:
+        raise SettingsError(
+            f"DOWNLOAD_URL_TTL_SECONDS='{settings.download_url_ttl_seconds}' is not valid: with "
+            f"STORAGE_BACKEND=s3 expected `int` <= {_MAX_PRESIGNED_SECONDS} (7 days), because "
+            "stores refuse longer presigned links"
+        )
 
 
 def describe(settings: Settings) -> Iterator[Setting]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ CREDENTIALS = {
 }
 MOTO_PAGE_KEYS = 50
 _BIN = Path(sys.executable).parent
+_seaweedfs_processes: dict[str, tuple[Path, "subprocess.Popen[bytes]"]] = {}  # by URL
 _START_SECONDS = 60
 _STOP_SECONDS = 3  # then killed: its data is temporary
 
@@ -51,13 +53,8 @@ def seaweedfs(folder: Path, *, volume_megabytes: int = 64, metrics_port: int = 0
     """Run SeaweedFS (master, volume server, filer, S3 gateway) and yield the gateway's URL."""
     ports = iter(reserve_ports(9))
     s3_port = next(ports)
-    identity = {
-        "name": "tests",
-        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
     config = folder / "s3.json"
-    config.write_text(json.dumps({"identities": [identity]}))
+    _write_identities(config, {ACCESS_KEY: SECRET_KEY})
     command = [
         str(_BIN / "weed"), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         "-master.telemetry=false", f"-master.volumeSizeLimitMB={volume_megabytes}",
@@ -70,9 +67,28 @@ def seaweedfs(folder: Path, *, volume_megabytes: int = 64, metrics_port: int = 0
         )),
     ]  # fmt: skip
     url = f"http://127.0.0.1:{s3_port}"
-    with _running(command, folder, f"{url}/status"):
+    with _running(command, folder, f"{url}/status") as process:
+        _seaweedfs_processes[url] = config, process
         _wait_writable(url)
         yield url
+
+
+def accept_keys(url: str, access_key: str, secret_key: str) -> None:
+    """Let SeaweedFS accept one more pair of keys, and refuse what this function added before."""
+    config, process = _seaweedfs_processes[url]
+    _write_identities(config, {ACCESS_KEY: SECRET_KEY, access_key: secret_key})
+    process.send_signal(signal.SIGHUP)
+    s3 = client(url, access_key, secret_key)
+    _wait_for(lambda: s3.head_bucket(Bucket=BUCKET), process)
+
+
+def _write_identities(config: Path, keys: dict[str, str]) -> None:
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": key, "secretKey": secret} for key, secret in keys.items()],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    config.write_text(json.dumps({"identities": [identity]}))
 
 
 def open_uploads(url: str, prefix: str) -> list[str]:
@@ -92,13 +108,13 @@ def objects(url: str, prefix: str) -> dict[str, bytes]:
     }
 
 
-def client(url: str) -> Any:
+def client(url: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Any:
     """Return a boto3 client for an engine."""
     return boto3.client(
         "s3",
         endpoint_url=url,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
         region_name=REGION,
     )
 

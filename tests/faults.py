@@ -27,6 +27,10 @@ class Kind(enum.Enum):
     CUT = "cut"  # the connection is reset in the middle of the body, on both sides
     ERROR = "error"  # 500
     SLOW_DOWN = "slow down"  # 503
+    EXPIRED = "expired"  # 400, as AWS answers when temporary credentials have expired
+    NOT_DELETED = "not deleted"  # 200 with an error for a key to be deleted, which may pass
+    DELETION_REFUSED = "deletion refused"  # the same with an error that does not pass
+    UNCHECKED = "unchecked"  # 400, as stores answer that want a checksum
     CONFLICT = "conflict"  # 409, the answer to one of two conditional writes at the same time
     LOST_ANSWER = "lost answer"  # the engine executes it, and the answer is lost
 
@@ -34,8 +38,13 @@ class Kind(enum.Enum):
 _ANSWERS = {
     Kind.ERROR: (500, "InternalError", "We encountered an internal error."),
     Kind.SLOW_DOWN: (503, "SlowDown", "Please reduce your request rate."),
+    Kind.EXPIRED: (400, "ExpiredToken", "The provided token has expired."),
+    Kind.UNCHECKED: (400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- is required."),
     Kind.CONFLICT: (409, "ConditionalRequestConflict", "Two conditional writes met."),
 }
+
+
+_DELETE_ERRORS = {Kind.NOT_DELETED: "SlowDown", Kind.DELETION_REFUSED: "AccessDenied"}
 
 
 class Fault:
@@ -171,9 +180,10 @@ class FaultyStore:
             return None
         method, target, _ = lines[0].decode().split(" ")
         url = urlsplit(target)
-        headers = dict(line.decode().lower().split(":", 1) for line in lines[1:-1])
+        fields = (line.decode().strip().split(":", 1) for line in lines[1:-1])
+        headers = {name.lower(): value.strip() for name, value in fields}
         with self._lock:
-            request = Request(next(self._counter), method, url.path, url.query)
+            request = Request(next(self._counter), method, url.path, url.query, headers)
             self.requests.append(request)
         length = int(headers.get("content-length", "0"))
         return request, b"".join(lines), length, "100-continue" in headers.get("expect", "")
@@ -206,7 +216,10 @@ class FaultyStore:
         if fault and kind is Kind.STALLED:
             fault.ended.wait()
         if kind in _ANSWERS:
-            client.sendall(_error(*_ANSWERS[kind]))
+            client.sendall(_error(*_ANSWERS[kind], has_body=request.method != "HEAD"))
+            return True
+        if kind in _DELETE_ERRORS:
+            client.sendall(_delete_result(_DELETE_ERRORS[kind]))
             return True
         answer = self._forward(request, head + body)
         if kind is Kind.LOST_ANSWER:
@@ -239,10 +252,20 @@ def faulty_store(engine_url: str) -> Iterator[FaultyStore]:
         store.close()
 
 
-def _error(status: int, code: str, message: str) -> bytes:
+def _error(status: int, code: str, message: str, *, has_body: bool) -> bytes:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return (
         f"HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body if has_body else ''}"
+    ).encode()
+
+
+def _delete_result(code: str) -> bytes:
+    """Return an answer that says of one key that it was not deleted."""
+    error = f"<Error><Key>key</Key><Code>{code}</Code><Message>Not now.</Message></Error>"
+    body = f"<?xml version='1.0'?><DeleteResult>{error}</DeleteResult>"
+    return (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 

@@ -7,17 +7,24 @@ import msgspec
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One received request; ``number`` counts from 1."""
+    """One received request; ``number`` counts from 1. Names of headers are in lower case."""
 
     number: int
     method: str
     path: str
     query: str
+    headers: dict[str, str] = {}
 
     @property
     def operation(self) -> str:
         """The name of the S3 operation, of those that this project uses."""
         return _operation(self.method, set(parse_qs(self.query, keep_blank_values=True)))
+
+    @property
+    def checksums(self) -> set[str]:
+        """The headers with a checksum of the body."""
+        kinds = ("content-md5", "x-amz-checksum-", "x-amz-trailer")
+        return {name for name in self.headers if name.startswith(kinds)}
 
 
 Match = Callable[[Request], bool]

@@ -24,8 +24,13 @@ def bucket() -> None:
     show_default=True,
     help="Origin of pages that may fetch recordings; can be repeated.",
 )
-def init(origins: tuple[str, ...]) -> None:
-    """Create the bucket if it is missing, and set its lifecycle rule and CORS.
+@click.option(
+    "--version-days",
+    type=click.IntRange(min=1),
+    help="In a bucket with versioning: days after which versions of deleted objects expire.",
+)
+def init(origins: tuple[str, ...], version_days: int | None) -> None:
+    """Create the bucket if it is missing, and set its lifecycle rules and CORS.
 
     Keeps other rules. Can be run again.
     """
@@ -34,7 +39,7 @@ def init(origins: tuple[str, ...]) -> None:
         sys.exit("sercuescribe: no bucket is configured: set STORAGE_BACKEND=s3 and S3_BUCKET")
 
     async def provision_all() -> None:
-        async for done in provision(settings, list(origins)):
+        async for done in provision(settings, list(origins), version_days):
             click.echo(done)
 
     try:

@@ -11,8 +11,9 @@ Under the prefix::
     _index/active/, _index/time/, _index/user/   empty objects, by which listings find sessions
 
 Permissions: ``s3:GetObject``, ``PutObject``, ``DeleteObject``, ``ListBucket``,
-``AbortMultipartUpload``, ``ListMultipartUploadParts``, ``ListBucketMultipartUploads``. The store
-must honour ``If-None-Match: *`` on a put; the service checks this at every start.
+``AbortMultipartUpload``, ``ListMultipartUploadParts``, ``ListBucketMultipartUploads``; to delete
+versions also ``ListBucketVersions`` and ``DeleteObjectVersion``. The store must honour
+``If-None-Match: *`` on a put; the service checks this at every start.
 ``sercuescribe bucket init`` needs more: see infra/iam-policy-init.json.
 
 The node writes each chunk to its spool first. A segment every few seconds makes it persisted.

@@ -33,8 +33,8 @@ async def remove_folder(bucket: Bucket, session: SessionKeys) -> None:
 
     Epochs are deleted before segments, so that a slow writer always meets one of the two.
     """
-    await bucket.delete(await bucket.keys(session.epochs))
-    await bucket.delete(await bucket.keys(session.folder))
+    await bucket.delete_below(session.epochs)
+    await bucket.delete_below(session.folder)
 
 
 class SessionCleaner:
@@ -75,7 +75,7 @@ class SessionCleaner:
             await threads.recording.run(self._spools.remove, session_id)
             await abort_uploads(self._bucket, session.audio)
             if self._keep_segments:
-                await self._bucket.delete(await self._bucket.keys(session.inputs))
+                await self._bucket.delete_below(session.inputs)
             else:
                 await remove_folder(self._bucket, session)
             await self._bucket.delete([session.active])

@@ -17,7 +17,8 @@ from storage.manifest import Manifest, Status
 from storage.recording_state import RecordingState
 from storage.s3 import keys
 from storage.s3.active_sessions import ActiveSessions
-from storage.s3.admin.doctor import PROBES, check_create_once
+from storage.s3.admin.configuration import PROBES
+from storage.s3.admin.doctor import check_create_once
 from storage.s3.cleaning import SessionCleaner, remove_folder
 from storage.s3.client.bucket import Bucket, BucketSettings
 from storage.s3.client.presigner import Presigner
@@ -90,7 +91,7 @@ class S3Storage:
     async def check(self) -> None:
         key = f"{PROBES}{uuid_utils.compat.uuid7()}"
         await self._bucket.create(key, b"written to see whether it can be\n")
-        await self._bucket.delete([key])
+        await self._bucket.delete([key], keep_versions=True)  # a lifecycle rule removes them
 
     async def create(self, manifest: Manifest) -> S3Recording:
         session_id = UUID(manifest.session_id)
@@ -206,7 +207,10 @@ class S3Storage:
             return None
         key = SessionKeys.of(manifest).audio
         name = f"{manifest.title}.wav"
-        return await threads.reading.run(self._presigner.link, key, name, ttl_seconds, now)
+        keys_now = await self._bucket.credentials.current()
+        return await threads.reading.run(
+            self._presigner.link, key, name, ttl_seconds, now, keys=keys_now
+        )
 
     async def delete(self, manifest: Manifest) -> None:
         session = SessionKeys.of(manifest)

@@ -63,6 +63,15 @@ def test_an_invalid_value_is_refused_with_its_name_and_the_valid_values(
     assert valid in str(refused.value)
 
 
+def test_links_of_more_than_seven_days_are_refused_with_a_bucket_only() -> None:
+    bucket = {"STORAGE_BACKEND": "s3", "S3_BUCKET": "recordings"}
+    week, longer = ({"DOWNLOAD_URL_TTL_SECONDS": seconds} for seconds in ("604800", "604801"))
+    read_settings(bucket | week)
+    read_settings(longer)
+    with pytest.raises(SettingsError, match=r"DOWNLOAD_URL_TTL_SECONDS='604801' .* <= 604800"):
+        read_settings(bucket | longer)
+
+
 @pytest.mark.parametrize("variable", ["JWT_SECRET", "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS"])
 def test_a_secret_of_fewer_than_32_bytes_is_refused_and_not_printed(variable: str) -> None:
     read_settings({variable: "ö" * 16})

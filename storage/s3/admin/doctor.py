@@ -12,22 +12,31 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+import msgspec
 import uuid_utils.compat
-from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.base import Finding, Outcome
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
+from storage.s3.admin.configuration import (
+    PROBES,
+    FailedCheckError,
+    answer_of,
+    check_lifecycle,
+    check_object_lock,
+    check_versions,
+)
 from storage.s3.client.bucket import Bucket, BucketSettings, KeyExistsError
+from storage.s3.client.checksums import CHECKSUMS
 from storage.s3.client.presigner import Presigner
 from storage.s3.writing.upload import Upload
-
-PROBES = "_probe/"
 
 _RACERS = 16
 _MAX_SKEW_SECONDS = 60
 _LAST_PART_BYTES = 4096
 _LINK_SECONDS = 60
 _RESPONSE_SECONDS = 15
+
+_OBJECTS, _MULTIPART = "put, get, list, delete", "multipart, first part last"
 
 _POLICY = "infra/iam-policy.json"
 _INIT = "`sercuescribe bucket init` sets it"
@@ -50,10 +59,6 @@ async def examine(settings: BucketSettings, part_bytes: int, origin: str) -> Asy
         await bucket.stop()
 
 
-class _FailedError(Exception):
-    """A check failed."""
-
-
 async def check_create_once(bucket: Bucket, racers: int) -> str:
     """Let writers race for one key. Raises `StorageUnavailableError` unless exactly one wins."""
     key = f"{PROBES}{uuid_utils.compat.uuid7()}"
@@ -73,7 +78,7 @@ async def check_create_once(bucket: Bucket, racers: int) -> str:
                 " recordings"
             )
     finally:
-        await bucket.delete([key])
+        await bucket.delete([key], keep_versions=True)  # a lifecycle rule removes them
     return f"{racers} writers, one winner"
 
 
@@ -89,42 +94,76 @@ class _Doctor:
         self._name = f"{PROBES}{uuid_utils.compat.uuid7()}"
 
     async def examine(self) -> AsyncIterator[Finding]:
-        """Yield the result of each check. Stop after a bucket that cannot be reached."""
+        """Yield the result of each check. Stop if the others could not succeed."""
         for name, outcome, check, advice in self._checks():
             try:
                 yield Finding(name, "pass", await check())
-            except (StorageError, _FailedError) as error:
-                yield Finding(name, outcome, str(error), advice)
-                if check == self._reach:
+            except (StorageError, FailedCheckError) as error:
+                checksum = await self._fitting_checksum(name)
+                told = getattr(error, "advice", "") or advice
+                if checksum:
+                    told = f"set S3_CHECKSUM={checksum}, then run this again"
+                yield Finding(name, outcome, str(error), told)
+                if check == self._reach or (checksum and name == _OBJECTS):
                     return
+
+    async def _fitting_checksum(self, name: str) -> str:
+        """Return another value of S3_CHECKSUM with which a check passes; "" if there is none."""
+        if name not in {_OBJECTS, _MULTIPART}:
+            return ""
+        settings = self._bucket.settings
+        for checksum in CHECKSUMS:
+            if checksum in {"", settings.checksum}:
+                continue
+            bucket = Bucket(msgspec.structs.replace(settings, checksum=checksum))
+            await bucket.start()
+            try:
+                await _Doctor(bucket, self._presigner, self._part_bytes, self._origin).passes(name)
+            except (StorageError, FailedCheckError):
+                continue
+            finally:
+                await bucket.stop()
+            return checksum
+        return ""
+
+    async def passes(self, name: str) -> None:
+        """Run one check. Raises what it raises."""
+        await next(check() for each, _, check, _ in self._checks() if each == name)
 
     def _checks(self) -> list[tuple[str, Outcome, Callable[[], Awaitable[str]], str]]:
         """Return name, outcome of a failure, check and advice of each."""
         return [
             ("bucket", "fail", self._reach, _UNREACHABLE),
             ("clock", "fail", self._clock, "set the clock: stores refuse one 15 minutes off"),
-            ("put, get, list, delete", "fail", self._objects, f"grant the actions of {_POLICY}"),
+            (_OBJECTS, "fail", self._objects, f"grant the actions of {_POLICY}"),
             ("conditional create", "fail", self._create_once, "use another store, or a newer one"),
             ("conditional replace", "note", self._replace_raced, "nothing: it is not relied on"),
-            ("multipart, first part last", "fail", self._multipart, _NO_MULTIPART),
+            (_MULTIPART, "fail", self._multipart, _NO_MULTIPART),
             ("presigned link", "fail", self._presigned, _NO_LINK),
             ("private", "note", self._private, "anybody may listen: take public access back"),
             ("CORS", "note", self._cors, f"pages cannot fetch recordings: {_INIT}"),
-            ("lifecycle", "note", self._lifecycle, f"lost uploads stay and cost: {_INIT}"),
+            (
+                "lifecycle",
+                "note",
+                lambda: check_lifecycle(self._bucket),
+                f"lost uploads stay and cost: {_INIT}",
+            ),
+            ("versions", "note", lambda: check_versions(self._bucket, f"{self._name}/version"), ""),
+            ("object lock", "note", lambda: check_object_lock(self._bucket), ""),
         ]
 
     async def _reach(self) -> str:
-        await self._answer_of(self._bucket.client.head_bucket(**self._at))
+        await answer_of(self._bucket.client.head_bucket(**self._at))
         return self._bucket.url("")
 
     async def _clock(self) -> str:
-        answer = await self._answer_of(self._bucket.client.head_bucket(**self._at))
+        answer = await answer_of(self._bucket.client.head_bucket(**self._at))
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         if not date:
             return "the store does not tell its time"
         skew = abs(datetime.now(UTC) - parsedate_to_datetime(date))
         if skew > timedelta(seconds=_MAX_SKEW_SECONDS):
-            raise _FailedError(f"{skew.total_seconds():.0f} seconds from the store's")
+            raise FailedCheckError(f"{skew.total_seconds():.0f} seconds from the store's")
         return f"within {_MAX_SKEW_SECONDS} seconds"
 
     async def _objects(self) -> str:
@@ -132,18 +171,18 @@ class _Doctor:
         await bucket.create(key, b"0123456789", metadata={"checkpoint": "kept"})
         head = await bucket.head(key)
         if (head.size_bytes, head.metadata.get("checkpoint")) != (10, "kept"):
-            raise _FailedError("size or metadata are not as they were put")
+            raise FailedCheckError("size or metadata are not as they were put")
         if await bucket.get(key, 2, 5) != b"234":
-            raise _FailedError("a range is not what was put")
+            raise FailedCheckError("a range is not what was put")
         if await bucket.keys(self._name) != [key]:
-            raise _FailedError("the listing does not show what was put")
+            raise FailedCheckError("the listing does not show what was put")
         await bucket.delete([key])
         try:
             await bucket.head(key)
         except RecordingNotFoundError:
             encryption = bucket.settings.encryption
             return f"encrypted with {encryption}" if encryption else "as they should be"
-        raise _FailedError("a deleted object is still there")
+        raise FailedCheckError("a deleted object is still there")
 
     async def _create_once(self) -> str:
         return await check_create_once(self._bucket, _RACERS)
@@ -164,7 +203,7 @@ class _Doctor:
         await bucket.delete([key])
         winners = sum(not isinstance(end, BaseException) for end in ends)
         if winners != 1:
-            raise _FailedError(f"{_RACERS} writers, {winners} winners")
+            raise FailedCheckError(f"{_RACERS} writers, {winners} winners")
         return f"{_RACERS} writers, one winner"
 
     async def _multipart(self) -> str:
@@ -182,7 +221,7 @@ class _Doctor:
         size_bytes = (await bucket.head(key)).size_bytes
         await bucket.delete([key])
         if size_bytes != len(first) + len(last) or seam != first[-16:] + last[:16]:
-            raise _FailedError("the object is not its parts in their order")
+            raise FailedCheckError("the object is not its parts in their order")
         return f"parts of {len(first)} and {len(last)} bytes"
 
     async def _presigned(self) -> str:
@@ -195,52 +234,36 @@ class _Doctor:
         key = f"{self._name}/link"
         await self._bucket.put(key, b"presigned")
         try:
-            link = await asyncio.to_thread(
-                self._presigner.link, key, "probe", _LINK_SECONDS, datetime.now(UTC)
-            )
-            status, headers, body = await _fetch(link.url, self._origin)
+            url = await self._link(key)
+            status, headers, body = await _fetch(url, self._origin)
         finally:
             await self._bucket.delete([key])
         if (status, body) != (200, b"presigned"):
-            raise _FailedError(f"{link.url.partition('?')[0]} answers {status}")
+            raise FailedCheckError(f"{url.partition('?')[0]} answers {status}")
         allowed = headers.get("Access-Control-Allow-Origin", "")
         if check_origin and not allowed:
-            raise _FailedError(f"{self._origin} is not allowed")
-        return f"allows {allowed}" if check_origin else link.url.partition("?")[0]
+            raise FailedCheckError(f"{self._origin} is not allowed")
+        return f"allows {allowed}" if check_origin else url.partition("?")[0]
+
+    async def _link(self, key: str) -> str:
+        keys = await self._bucket.credentials.current()
+        now = datetime.now(UTC)
+        link = await asyncio.to_thread(
+            self._presigner.link, key, "probe", _LINK_SECONDS, now, keys=keys
+        )
+        return link.url
 
     async def _private(self) -> str:
         key = f"{self._name}/private"
         await self._bucket.put(key, b"private")
         try:
-            link = await asyncio.to_thread(
-                self._presigner.link, key, "probe", _LINK_SECONDS, datetime.now(UTC)
-            )
-            status, _, _ = await _fetch(link.url.partition("?")[0], self._origin)
+            url = await self._link(key)
+            status, _, _ = await _fetch(url.partition("?")[0], self._origin)
         finally:
             await self._bucket.delete([key])
         if status == 200:
-            raise _FailedError("anybody reads without a link")
+            raise FailedCheckError("anybody reads without a link")
         return f"without a link: {status}"
-
-    async def _lifecycle(self) -> str:
-        answer = await self._answer_of(
-            self._bucket.client.get_bucket_lifecycle_configuration(**self._at)
-        )
-        rules = [rule for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
-        days = [
-            rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
-            for rule in rules
-            if "AbortIncompleteMultipartUpload" in rule
-        ]
-        if not days:
-            raise _FailedError("no rule aborts old multipart uploads")
-        return f"uploads are aborted after {min(days)} days"
-
-    async def _answer_of(self, request: Awaitable[Any]) -> Any:
-        try:
-            return await request
-        except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
-            raise _FailedError(str(error)) from error
 
 
 async def _fetch(url: str, origin: str) -> tuple[int, Any, bytes]:
@@ -253,4 +276,6 @@ async def _fetch(url: str, origin: str) -> tuple[int, Any, bytes]:
         ):
             return answer.status, answer.headers, await answer.read()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _FailedError(f"{url.partition('?')[0]}: {error or type(error).__name__}") from error
+        raise FailedCheckError(
+            f"{url.partition('?')[0]}: {error or type(error).__name__}"
+        ) from error

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
+import aiobotocore.session
 import msgspec
 import uuid_utils.compat
 from aiobotocore.config import AioConfig
@@ -22,6 +23,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.retry import Backoff, retry
+from storage.s3.client.checksums import (
+    Checksum,
+    add_checksums,
+    set_default_calculation,
+    upload_algorithm,
+)
+from storage.s3.client.credentials import Credentials
+from storage.s3.client.deletions import Deletions
 from storage.skipped import SkippedObjects
 
 if TYPE_CHECKING:
@@ -34,8 +43,9 @@ _EXISTS = {"PreconditionFailed", "412"}
 # AWS answers so when two conditional writes meet: neither has won yet.
 _RACED = {"ConditionalRequestConflict", "409"}
 _RACE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=0.5, factor=3, retries=3)
-_MAX_KEYS_PER_DELETE = 1000
 _WRITE_ID = "write-id"
+# A client without keys searches for some once and for all; `Credentials` signs each request.
+_PLACEHOLDERS = ("unused", "unused")
 
 
 class KeyExistsError(Exception):
@@ -47,7 +57,7 @@ class _RacedError(StorageUnavailableError):
 
 
 class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the bucket is and how to use it. botocore finds the credentials."""
+    """Where the bucket is and how to use it."""
 
     bucket: str
     prefix: str = ""
@@ -57,6 +67,8 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
     path_style: bool = True
     encryption: str = ""
     encryption_key_id: str = ""
+    checksum: Checksum = ""
+    delete_versions: bool = False
     max_requests: int = 32
     max_attempts: int = 5
 
@@ -82,34 +94,46 @@ class ObjectHead(msgspec.Struct, frozen=True):
 class Bucket:
     """The bucket. Open between :meth:`start` and :meth:`stop`; keys are without the prefix."""
 
-    def __init__(self, settings: BucketSettings) -> None:
+    def __init__(self, settings: BucketSettings, credentials: Credentials | None = None) -> None:
         self.settings = settings
+        self.credentials = credentials or Credentials()
         self.skipped = SkippedObjects()
         self._requests = asyncio.Semaphore(settings.max_requests)
         self._exit = contextlib.AsyncExitStack()
         self._client: S3Client | None = None
+        self._deletions = Deletions(settings.bucket, self.request)
 
     async def start(self) -> None:
         settings = self.settings
+        session = aiobotocore.session.get_session()
+        set_default_calculation(session)
         with _translated_errors():
             self._client = await self._exit.enter_async_context(
-                aioboto3.Session().client(
+                aioboto3.Session(*_PLACEHOLDERS, botocore_session=session).client(
                     "s3",
                     endpoint_url=settings.endpoint_url,
                     region_name=settings.region,
                     config=AioConfig(**client_options(settings)),
                 )
             )
+        self.credentials.sign_requests_of(self._client)
+        add_checksums(self._client, settings.checksum)
 
     async def stop(self) -> None:
         self._client = None
         await self._exit.aclose()
+        await self.credentials.stop()
 
     @property
     def client(self) -> "S3Client":
         if self._client is None:
             raise StorageUnavailableError("the bucket is not open")
         return self._client
+
+    @property
+    def upload_algorithm(self) -> str | None:
+        """Return the algorithm of the checksums of parts, None if parts have no such checksums."""
+        return upload_algorithm(self.client, self.settings.checksum)
 
     def url(self, key: str) -> str:
         return f"s3://{self.settings.bucket}/{self.settings.prefix}{key}"
@@ -206,17 +230,30 @@ class Bucket:
         with _translated_errors(key):
             await retry(create, on=_RacedError, delays=_RACE_BACKOFF.delays())
 
-    async def delete(self, keys: list[str]) -> None:
-        """Delete keys, existing or not."""
-        for start in range(0, len(keys), _MAX_KEYS_PER_DELETE):
-            objects = [{"Key": self.key(key)} for key in keys[start : start + _MAX_KEYS_PER_DELETE]]
-            async with self.request() as client:
-                answer = await client.delete_objects(
-                    Bucket=self.settings.bucket,
-                    Delete={"Objects": objects, "Quiet": True},  # type: ignore[typeddict-item]
-                )
-            if errors := answer.get("Errors"):
-                raise StorageUnavailableError(f"could not be deleted: {errors[0]}")
+    async def delete(self, keys: list[str], *, keep_versions: bool = False) -> None:
+        """Delete keys, existing or not.
+
+        With `BucketSettings.delete_versions` also remove their versions, at the cost of one LIST
+        per key, unless ``keep_versions``. If the store refuses that, the versions stay, and the
+        keys are deleted nevertheless.
+        Raises `StorageUnavailableError` after it has tried all keys.
+        """
+        if not self.settings.delete_versions or keep_versions:
+            await self._deletions.delete([self.key(key) for key in keys])
+            return
+        for key in keys:
+            await self._deletions.delete_versions(self.key(key), is_prefix=False)
+
+    async def delete_below(self, prefix: str) -> None:
+        """Delete all keys below ``prefix``, with their versions as `delete` does.
+
+        What the store refuses to delete stays. Each reason is logged once.
+        """
+        if self.settings.delete_versions:
+            await self._deletions.delete_versions(self.key(prefix), is_prefix=True)
+            return
+        keys = [self.key(key) for key in await self.keys(prefix)]
+        await self._deletions.delete(keys, is_refusal_allowed=True)
 
     async def pages(
         self, prefix: str, *, start_after: str = ""
@@ -261,8 +298,6 @@ def client_options(settings: BucketSettings) -> dict[str, Any]:
         "connect_timeout": 5,
         "read_timeout": 30,
         "max_pool_connections": settings.max_requests,
-        # Not every engine takes the newer trailing checksums.
-        "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
     }
 

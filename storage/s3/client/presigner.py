@@ -1,8 +1,7 @@
 """Presigned URLs: they open one object without further permission (AWS Signature Version 4)."""
 
-import functools
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -12,20 +11,25 @@ from botocore.exceptions import BotoCoreError
 from storage.base import Link
 from storage.errors import StorageUnavailableError
 from storage.s3.client.bucket import BucketSettings, client_options
+from storage.s3.client.credentials import Keys
 
 
 class Presigner:
-    """Signs without asking the store. Blocks when credentials have to be fetched."""
+    """Signs without asking the store. The first link with other keys takes some 10 ms."""
 
     def __init__(self, settings: BucketSettings) -> None:
         self._settings = settings
         self._session = boto3.Session()
         self._lock = threading.Lock()
+        self._client: Any = None
+        self._keys: Keys | None = None  # those of the client
 
-    def link(self, key: str, file_name: str, ttl_seconds: int, now: datetime) -> Link:
-        """Return a link to download ``key`` as ``file_name``.
+    def link(
+        self, key: str, file_name: str, ttl_seconds: int, now: datetime, *, keys: Keys
+    ) -> Link:
+        """Return a link to download ``key`` as ``file_name``, signed with ``keys``.
 
-        ``expires_at`` is the earlier end of the link and of its credentials.
+        ``expires_at`` is the earlier end of the link and of its keys.
         """
         parameters = {
             "Bucket": self._settings.bucket,
@@ -34,24 +38,27 @@ class Presigner:
             "ResponseContentDisposition": f'attachment; filename="{file_name}"',
         }
         try:
-            with self._lock:
-                url = self._client.generate_presigned_url(
-                    "get_object", Params=parameters, ExpiresIn=ttl_seconds
-                )
-                expires_at = (now + timedelta(seconds=ttl_seconds)).replace(microsecond=0)
-                # A link of temporary credentials ends with them: boto/boto3, issue 3079.
-                credentials: Any = self._session.get_credentials()
-                ends_at = getattr(credentials, "_expiry_time", None)
+            url = self._client_with(keys).generate_presigned_url(
+                "get_object", Params=parameters, ExpiresIn=ttl_seconds
+            )
         except BotoCoreError as error:
             raise StorageUnavailableError(str(error)) from error
-        return Link(url, min(expires_at, ends_at.astimezone(UTC)) if ends_at else expires_at)
+        expires_at = (now + timedelta(seconds=ttl_seconds)).replace(microsecond=0)
+        # A link of temporary credentials ends with them: boto/boto3, issue 3079.
+        return Link(url, min(expires_at, keys.ends_at or expires_at))
 
-    @functools.cached_property
-    def _client(self) -> Any:
+    def _client_with(self, keys: Keys) -> Any:
         settings = self._settings
-        return self._session.client(
-            "s3",
-            endpoint_url=settings.public_endpoint_url or settings.endpoint_url,
-            region_name=settings.region,
-            config=Config(**client_options(settings)),
-        )
+        with self._lock:
+            if self._keys != keys:
+                self._client = self._session.client(
+                    "s3",
+                    endpoint_url=settings.public_endpoint_url or settings.endpoint_url,
+                    region_name=settings.region,
+                    config=Config(**client_options(settings)),
+                    aws_access_key_id=keys.access_key,
+                    aws_secret_access_key=keys.secret_key,
+                    aws_session_token=keys.token,
+                )
+                self._keys = keys
+            return self._client

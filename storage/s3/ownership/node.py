@@ -102,7 +102,7 @@ class Node:
             self._renewal_task.cancel()  # a renewal that waits for its retry would, too
             with contextlib.suppress(StorageError, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
-                    await self._bucket.delete([NODES + self.node_id])
+                    await self._bucket.delete([NODES + self.node_id], keep_versions=True)
         await self.abandon()
 
     async def abandon(self) -> None:
@@ -170,7 +170,7 @@ class Node:
         """Remove the object of a dead node that owns no session any more."""
         if await self.presence(node_id) is not None:
             return  # it was only slow
-        await self._bucket.delete([NODES + node_id])
+        await self._bucket.delete([NODES + node_id], keep_versions=True)
 
     def _is_stale(self, node_id: str, data: bytes) -> bool:
         """Return whether a living node would have replaced ``data`` by now."""

@@ -335,7 +335,7 @@ class S3Recording:
         for stream, ended in self._dropped.copy():
             if stream not in needed and _progress(self.persisted) >= _progress(ended):
                 if stream in self._kept_bytes:
-                    await self._bucket.delete(await self._bucket.keys(self._keys.input_of(stream)))
+                    await self._bucket.delete_below(self._keys.input_of(stream))
                     del self._kept_bytes[stream]
                 self.spool.drop_input(stream)
                 self._dropped.remove((stream, ended))

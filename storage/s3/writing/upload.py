@@ -6,35 +6,45 @@ overview").
 """
 
 import contextlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.s3.client.bucket import Bucket
 
+_PART_CHECKSUMS = {"ChecksumCRC32", "ChecksumSHA256"}
+_NO_ALGORITHM = {None, "CRC64NVME"}  # AWS uses the latter if an upload names none
+
 
 class _Part(NamedTuple):
+    """A part as the store knows it: its ETag without quotes, and its checksum if it has one."""
+
     number: int
-    etag: str
+    identity: dict[str, str]
     size_bytes: int
 
 
 class Upload:
     """Parts of one object. A part whose put failed must be put again."""
 
-    def __init__(self, bucket: Bucket, key: str, upload_id: str, etags: dict[int, str]) -> None:
+    def __init__(
+        self, bucket: Bucket, key: str, upload_id: str, parts: dict[int, dict[str, str]]
+    ) -> None:
         self._bucket = bucket
         self._key = key
         self._upload_id = upload_id
-        self._etags = etags
+        self._parts = parts
         self._next_number = 2
         self._skip_put_parts()
 
     @classmethod
     async def create(cls, bucket: Bucket, key: str) -> "Upload":
+        algorithm = bucket.upload_algorithm
+        options: Any = {"ChecksumAlgorithm": algorithm} if algorithm else {}
         async with bucket.request(key) as client:
             answer = await client.create_multipart_upload(
                 **bucket.object_parameters(key),
                 **bucket.encryption_parameters(),
+                **options,
                 ContentType="audio/wav",
             )
         return cls(bucket, key, answer["UploadId"], {})
@@ -43,20 +53,23 @@ class Upload:
     async def find(cls, bucket: Bucket, key: str, part_bytes: int) -> "Upload | None":
         """Return the newest upload of ``key``, with its parts of full size. None if there is none.
 
-        Abort others of the same key.
+        Abort others of the same key, and those for parts with another checksum.
         """
-        upload_ids = await open_uploads(bucket, key)
-        if not upload_ids:
+        found = await _list_uploads(bucket, key)
+        algorithm = bucket.upload_algorithm
+        algorithms = {algorithm} if algorithm else _NO_ALGORITHM
+        usable = [u["UploadId"] for u in found if u.get("ChecksumAlgorithm") in algorithms]
+        for upload in found:
+            if upload["UploadId"] not in usable[:1]:
+                await cls(bucket, key, upload["UploadId"], {}).abort()
+        if not usable:
             return None
-        newest, *abandoned = upload_ids
-        for upload_id in abandoned:
-            await cls(bucket, key, upload_id, {}).abort()
-        listed = await _list_parts(bucket, key, newest)
-        etags = {part.number: part.etag for part in listed if part.size_bytes == part_bytes}
-        return cls(bucket, key, newest, etags)
+        listed = await _list_parts(bucket, key, usable[0])
+        parts = {part.number: part.identity for part in listed if part.size_bytes == part_bytes}
+        return cls(bucket, key, usable[0], parts)
 
     def has_part(self, number: int) -> bool:
-        return number in self._etags
+        return number in self._parts
 
     @property
     def next_number(self) -> int:
@@ -72,13 +85,13 @@ class Upload:
                 PartNumber=number,
                 Body=body,
             )
-        self._etags[number] = answer["ETag"].strip('"')
+        self._parts[number] = _identity(answer)
         self._skip_put_parts()
 
     async def complete(self, size_bytes: int) -> None:
         """Make the object of all parts. Raises `StorageUnavailableError` unless it is whole."""
-        parts = sorted(self._etags.items())
-        listed = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
+        parts = sorted(self._parts.items())
+        listed = [{"PartNumber": number, **identity} for number, identity in parts]
         try:
             await self._check_parts(parts, size_bytes)
             async with self._bucket.request(self._key) as client:
@@ -104,26 +117,30 @@ class Upload:
         while self.has_part(self._next_number):
             self._next_number += 1
 
-    async def _check_parts(self, parts: list[tuple[int, str]], size_bytes: int) -> None:
+    async def _check_parts(self, parts: list[tuple[int, dict[str, str]]], size_bytes: int) -> None:
         """Raise `StorageUnavailableError` unless the store lists every part as it was put.
 
         SeaweedFS lists one that was put twice as often.
         """
         listed = await _list_parts(self._bucket, self._key, self._upload_id)
-        found = {(part.number, part.etag): part.size_bytes for part in listed}
-        if sum(found.get(part, 0) for part in parts) != size_bytes:
+        found = {(part.number, part.identity["ETag"]): part.size_bytes for part in listed}
+        sizes = (found.get((number, identity["ETag"]), 0) for number, identity in parts)
+        if sum(sizes) != size_bytes:
             raise StorageUnavailableError(f"{self._key}: the store does not hold all its parts")
 
 
 async def open_uploads(bucket: Bucket, key: str) -> list[str]:
     """Return the ids of the open uploads of ``key``, newest first."""
+    return [upload["UploadId"] for upload in await _list_uploads(bucket, key)]
+
+
+async def _list_uploads(bucket: Bucket, key: str) -> list[Any]:
     async with bucket.request(key) as client:
         answer = await client.list_multipart_uploads(
             Bucket=bucket.settings.bucket, Prefix=bucket.key(key)
         )
     found = [upload for upload in answer.get("Uploads", []) if upload["Key"] == bucket.key(key)]
-    found.sort(key=lambda upload: upload["Initiated"], reverse=True)
-    return [upload["UploadId"] for upload in found]
+    return sorted(found, key=lambda upload: upload["Initiated"], reverse=True)
 
 
 async def abort_uploads(bucket: Bucket, key: str) -> None:
@@ -143,6 +160,12 @@ async def _list_parts(bucket: Bucket, key: str, upload_id: str) -> list[_Part]:
                 PartNumberMarker=found[-1].number if found else 0,
             )
         parts = answer.get("Parts", [])
-        found += [_Part(p["PartNumber"], p["ETag"].strip('"'), p["Size"]) for p in parts]
+        found += [_Part(part["PartNumber"], _identity(part), part["Size"]) for part in parts]
         if not answer.get("IsTruncated") or not parts:
             return found
+
+
+def _identity(part: Any) -> dict[str, str]:
+    """Return what the completion must name: AWS wants the checksum too, if the upload has one."""
+    checksums = {name: value for name, value in part.items() if name in _PART_CHECKSUMS}
+    return {"ETag": part["ETag"].strip('"'), **checksums}

@@ -92,6 +92,7 @@ class ScriptedBucket:
         self.in_flight: list[Request] = []
         self.written: list[str] = []  # keys, in the order of the requests
         self.is_instant = True
+        self.upload_algorithm: str | None = None
         self._objects = objects
         self._client = UploadClient(
             objects.uploads, lambda key, body: objects.put(key, body, {}), self._ask
@@ -139,10 +140,14 @@ class ScriptedBucket:
         kept = {**(metadata or {}), "write-id": write_id or str(next(_ids))}
         await self._ask(lambda: self._objects.create(key, body, kept), key)
 
-    async def delete(self, keys: list[str]) -> None:
+    async def delete(self, keys: list[str], *, keep_versions: bool = False) -> None:
         """Delete ``keys`` one by one, because the store need not delete them atomically."""
+        del keep_versions
         deletions = [functools.partial(self._objects.delete, key) for key in keys]
         await asyncio.gather(*map(self._ask, deletions))
+
+    async def delete_below(self, prefix: str) -> None:
+        await self.delete(await self.keys(prefix))
 
     async def keys(self, prefix: str) -> list[str]:
         found: list[str] = await self._ask(lambda: self._objects.list(prefix))

@@ -13,6 +13,7 @@ import pytest
 from storage.errors import StorageUnavailableError
 from storage.s3 import BucketSettings, S3Storage, examine, provision
 from tests import engines
+from tests.faults import Kind, faulty_store
 from tests.storage.conftest import bucket_settings
 
 PART_BYTES = 5 * 1024 * 1024
@@ -66,7 +67,7 @@ async def test_an_initialised_bucket_passes_every_check(
     assert (await prepare(settings, PAGE))[0] == f"bucket fit-{engine[:4]} created"
     found = await outcomes(settings)
     assert set(found.values()) == {"pass"}
-    assert len(found) == 10
+    assert len(found) == 12
     left = engines.client(str(settings.endpoint_url)).list_objects_v2(Bucket=settings.bucket)
     assert "Contents" not in left
 
@@ -105,6 +106,27 @@ async def test_unreachable_presigned_links_fail_the_check(moto_url: str) -> None
     )
     assert found["presigned link"] == "fail"
     assert found["multipart, first part last"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("operation", "check"),
+    [("PutObject", "put, get, list, delete"), ("UploadPart", "multipart, first part last")],
+)
+async def test_the_checksum_that_a_store_wants_is_advised(
+    moto_url: str, operation: str, check: str
+) -> None:
+    with faulty_store(moto_url) as store:
+        wanted = "x-amz-checksum-sha256"
+        store.fail(
+            Kind.UNCHECKED,
+            lambda request: request.operation == operation and wanted not in request.checksums,
+        )
+        settings = bucket_settings(store.url, prefix="unchecked/")
+        findings = [finding async for finding in examine(settings, PART_BYTES, PAGE)]
+        failed = [(found.check, found.advice) for found in findings if found.outcome == "fail"]
+        assert failed == [(check, "set S3_CHECKSUM=sha256, then run this again")]
+        settings = msgspec.structs.replace(settings, checksum="sha256")
+        assert "fail" not in (await outcomes(settings)).values()
 
 
 async def test_a_store_without_conditional_writes_is_refused_by_name(
