@@ -8,6 +8,7 @@ jitter; a request that fails nevertheless raises :class:`StorageUnavailableError
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -43,6 +44,7 @@ _EXISTS = {"PreconditionFailed", "412"}
 # AWS answers so when two conditional writes meet: neither has won yet.
 _RACED = {"ConditionalRequestConflict", "409"}
 _RACE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=0.5, factor=3, retries=3)
+_CHECKSUM_MESSAGE = re.compile(r"(?i)content-?md5|checksum")
 _WRITE_ID = "write-id"
 # A client without keys searches for some once and for all; `Credentials` signs each request.
 _PLACEHOLDERS = ("unused", "unused")
@@ -317,6 +319,8 @@ def _translated_errors(key: str = "") -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] in _NOT_FOUND:
             raise RecordingNotFoundError(key) from error
-        raise StorageUnavailableError(str(error)) from error
+        is_about_checksum = _CHECKSUM_MESSAGE.search(str(error)) is not None
+        hint = "; S3_CHECKSUM selects the checksum of writes" if is_about_checksum else ""
+        raise StorageUnavailableError(f"{error}{hint}") from error
     except (BotoCoreError, ConnectionFailedError, TimeoutError, OSError) as error:
         raise StorageUnavailableError(str(error) or type(error).__name__) from error

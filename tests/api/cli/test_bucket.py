@@ -15,4 +15,6 @@ def test_bucket_init_prepares_a_bucket_that_doctor_accepts(moto_url: str) -> Non
         "unfinished uploads are aborted after 7 days",
         "pages of https://page.example may read",
     ]
+    again = run("bucket", "init", "--version-days", "7", **settings)
+    assert "; the bucket has no versions" in again.stdout
     assert run("doctor", **settings).returncode == 0

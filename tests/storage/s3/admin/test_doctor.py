@@ -17,6 +17,7 @@ from tests.faults import Kind, faulty_store
 from tests.storage.conftest import bucket_settings
 
 PART_BYTES = 5 * 1024 * 1024
+SMALL_PART_BYTES = 8192  # moto takes it
 PAGE = "https://page.example"
 
 
@@ -122,11 +123,12 @@ async def test_the_checksum_that_a_store_wants_is_advised(
             lambda request: request.operation == operation and wanted not in request.checksums,
         )
         settings = bucket_settings(store.url, prefix="unchecked/")
-        findings = [finding async for finding in examine(settings, PART_BYTES, PAGE)]
+        findings = [finding async for finding in examine(settings, SMALL_PART_BYTES, PAGE)]
         failed = [(found.check, found.advice) for found in findings if found.outcome == "fail"]
         assert failed == [(check, "set S3_CHECKSUM=sha256, then run this again")]
         settings = msgspec.structs.replace(settings, checksum="sha256")
-        assert "fail" not in (await outcomes(settings)).values()
+        fit = [finding.outcome async for finding in examine(settings, SMALL_PART_BYTES, PAGE)]
+        assert "fail" not in fit
 
 
 async def test_a_store_without_conditional_writes_is_refused_by_name(

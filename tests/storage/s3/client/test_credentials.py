@@ -1,6 +1,8 @@
 """Keys that are replaced while the service runs sign the next request."""
 
 import asyncio
+import http.server
+import itertools
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -292,3 +294,37 @@ async def test_a_refused_request_is_not_repeated_with_the_same_keys(
         await bucket.put("key", b"content")
     assert len(fault.hits) == 1
     assert source.count == 2
+
+
+class RoleOfContainer(http.server.BaseHTTPRequestHandler):
+    """Hands out keys as the agent of a container does; each request gets others."""
+
+    counter = itertools.count(1)
+
+    def do_GET(self) -> None:
+        name, ends_at = f"role-{next(self.counter)}", datetime.now(UTC) + timedelta(hours=1)
+        found = {"AccessKeyId": name, "SecretAccessKey": "s", "Token": "t"}
+        body = json.dumps(found | {"Expiration": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+async def test_the_role_of_a_container_gives_new_keys_if_the_store_refuses_them(
+    no_files: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), RoleOfContainer) as agent:
+        threading.Thread(target=agent.serve_forever).start()
+        monkeypatch.setenv(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{agent.server_port}/role"
+        )
+        credentials = Credentials(search_interval_seconds=0)
+        refused = await credentials.current()
+        assert refused.ends_at is not None
+        assert await credentials.replace(refused)
+        assert await credentials.current() != refused
+        agent.shutdown()
