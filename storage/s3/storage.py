@@ -27,7 +27,8 @@ from storage.s3.ownership.lease import (
     check_not_owned_elsewhere,
     living_owner,
 )
-from storage.s3.ownership.node import LeaseSettings, Node
+from storage.s3.ownership.node import Node
+from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.reading.listing import read_checkpoint, read_manifest, read_page
 from storage.s3.takeover import Takeover
