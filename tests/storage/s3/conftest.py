@@ -77,6 +77,7 @@ async def open_s3(
     lease_settings = LeaseSettings(
         address="http://node.example",
         lease_seconds=LEASE_SECONDS,
+        sweeps=True,
         now=clock.now,
         monotonic=clock.monotonic,
     )
