@@ -176,14 +176,26 @@ class Link(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class StoredAt(msgspec.Struct, frozen=True):
-    """When the store wrote a file, by its own clock, and what that clock shows now.
+class AgedSession(msgspec.Struct, frozen=True):
+    """A session that is found by its age.
 
-    ``now`` is None if the store has the clock of this machine.
+    ``stored_at`` is when the store wrote the audio, by its own clock; None if there is no audio
+    yet, or no more. ``has_folder``: a bucket holds more of it than audio, waveform and manifest.
     """
 
-    moment: datetime
-    now: datetime | None = None
+    session_id: UUID
+    stored_at: datetime | None
+    has_folder: bool = False
+
+
+class AgedPage(msgspec.Struct, frozen=True):
+    """Sessions, oldest first, and what the clock of the store shows.
+
+    ``store_time`` is None if the store has the clock of this machine.
+    """
+
+    sessions: list[AgedSession]
+    store_time: datetime | None = None
 
 
 Outcome = Literal["pass", "fail", "note"]
@@ -282,10 +294,14 @@ class Storage(Protocol):
         """
         ...
 
-    async def stored_at(self, manifest: Manifest) -> StoredAt:
-        """Return when the audio of a completed session was written, by the store's own clock.
+    async def is_sweeper(self) -> bool:
+        """Return whether it is this process of the service that deletes expired sessions."""
+        ...
 
-        Raises :class:`RecordingNotFoundError` if it is missing.
+    def sessions_below(self, session_id: UUID) -> AsyncGenerator[AgedPage, None]:
+        """Yield the sessions with a lower id that have a manifest, in one pass, oldest first.
+
+        Reads no manifest. What is deleted meanwhile does not matter.
         """
         ...
 
@@ -300,6 +316,15 @@ class Storage(Protocol):
         """Remove every object and file of a session that no node writes.
 
         Raises :class:`OwnedElsewhereError` if another living node writes it.
+        """
+        ...
+
+    async def delete_completed(
+        self, sessions: list[tuple[AgedSession, Manifest]]
+    ) -> dict[UUID, Exception]:
+        """Remove completed sessions with as few requests as possible.
+
+        Return the errors of those that remain, at least in part; the call can be repeated.
         """
         ...
 

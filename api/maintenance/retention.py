@@ -10,16 +10,16 @@ from uuid import UUID
 from api.clock import Clock
 from api.maintenance.wall_clock import WallClock
 from api.session.registry import Registry
-from api.wire.errors import SessionNotFoundError
-from api.wire.messages import SessionInfo
-from storage.base import Storage
-from storage.errors import RecordingNotFoundError, StorageError
+from storage.base import AgedSession, Storage
+from storage.errors import BadObjectError, RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
+from storage.skipped import SkippedObjects
 
 logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 3600.0
-_PAGE = 100
+_STANDBY_SECONDS = 60.0  # until a process that is not the sweeper asks again
+_CONCURRENT_READS = 16
 _MAX_DIFFERENCE = timedelta(minutes=5)
 
 
@@ -50,75 +50,103 @@ class Retention:
         self._wall_clock = WallClock(clock)
         self._age = timedelta(days=days)
         self._deleted = deleted
+        self._skipped = SkippedObjects()
+        self._reading = asyncio.Semaphore(_CONCURRENT_READS)
 
     async def run(self) -> None:
-        """Sweep until cancelled. Nodes that share a bucket may sweep at the same time."""
+        """Sweep until cancelled. Of the processes that share a bucket, one deletes."""
         while True:
+            pause_seconds = _SWEEP_SECONDS
             try:
-                await self.sweep()
+                if not await self.sweep():
+                    pause_seconds = _STANDBY_SECONDS
             except StorageError as error:
                 logger.warning("Failed to list expired sessions, retrying in an hour: %s", error)
             except ClockError as error:
                 logger.warning("Stopped deleting expired sessions, retrying in an hour: %s", error)
-            await asyncio.sleep(_SWEEP_SECONDS)
+            await asyncio.sleep(pause_seconds)
 
-    async def sweep(self) -> None:
-        """Delete the sessions that are too old; list only these.
+    async def sweep(self) -> bool:
+        """Delete the sessions that are too old, in one pass.
 
-        Raises `ClockError` if the clock was set since the last sweep, or is not that of the store.
+        Return False if this process is not the sweeper, or not any more. Raises
+        `ClockError` if the clock was set since the last sweep, or is not that of the store.
         """
         self._check_clock()
-        cursor: str | None = str(_first_id(self._clock.now() - self._age))
-        while cursor is not None:
-            page = await self._registry.page(
-                status="completed", user_id=None, limit=_PAGE, cursor=cursor
-            )
-            for session in page.sessions:
-                self._check_clock()
-                await self._delete(session)
-            cursor = page.next_cursor
+        before = _first_id(self._clock.now() - self._age)
+        async with contextlib.aclosing(self._storage.sessions_below(before)) as pages:
+            while await self._storage.is_sweeper():
+                page = await anext(pages, None)
+                if page is None:
+                    return True
+                self._check_clock(page.store_time)
+                await self._delete_expired(page.sessions)
+        return False
 
-    def _check_clock(self) -> None:
+    def _check_clock(self, store_time: datetime | None = None) -> None:
         if moved := self._wall_clock.moved():
             raise ClockError(f"the clock of this machine was set by {moved.total_seconds():+.0f} s")
-
-    async def _delete(self, session: SessionInfo) -> None:
-        try:
-            found = await self._registry.lookup(session.session_id)
-            if not await self._is_expired(found.manifest):
-                return
-            await self._registry.delete(found)
-        except SessionNotFoundError:
-            return  # another node or a client deleted it
-        except ClockError:
-            raise
-        except Exception:
-            # One session must not keep the others from being deleted.
-            logger.exception(
-                "%s: failed to delete the expired session, retrying in an hour",
-                session.session_id,
-            )
+        if store_time is None:
             return
-        self._deleted(session.session_id)
+        difference = self._clock.now() - store_time
+        if abs(difference) > _MAX_DIFFERENCE:
+            raise ClockError(
+                f"the clock of this machine is {difference.total_seconds():+.0f} s from "
+                "that of the store"
+            )
 
-    async def _is_expired(self, manifest: Manifest) -> bool:
-        """Return whether the session is too old. Raises `ClockError`."""
-        moments = [manifest.completed_at or manifest.created_at]
-        with contextlib.suppress(RecordingNotFoundError):  # the audio is gone already
-            stored = await self._storage.stored_at(manifest)
-            moments.append(stored.moment)
-            if stored.now is not None:
-                difference = self._clock.now() - stored.now
-                if abs(difference) > _MAX_DIFFERENCE:
-                    raise ClockError(
-                        f"the clock of this machine is {difference.total_seconds():+.0f} s from "
-                        "that of the store"
-                    )
-        return all(self._wall_clock.age(moment) > self._age for moment in moments)
+    async def _delete_expired(self, page: list[AgedSession]) -> None:
+        live = {session.session_id for session in self._registry.live}
+        old = [
+            each
+            for each in page
+            if (each.stored_at is None or self._is_old(each.stored_at))
+            and each.session_id not in live
+        ]
+        manifests = await asyncio.gather(*(self._manifest(each.session_id) for each in old))
+        expired = [
+            (found, manifest)
+            for found, manifest in zip(old, manifests, strict=True)
+            if manifest is not None
+            and manifest.status == "completed"
+            and self._is_old(manifest.completed_at or manifest.created_at)
+        ]
+        if not expired:
+            return
+        failed = await self._storage.delete_completed(expired)
+        for found, _ in expired:
+            if (error := failed.get(found.session_id)) is None:
+                self._deleted(str(found.session_id))
+            else:
+                _log_failure(found.session_id, error)
+
+    def _is_old(self, moment: datetime) -> bool:
+        return self._wall_clock.age(moment) > self._age
+
+    async def _manifest(self, session_id: UUID) -> Manifest | None:
+        """Return the manifest; None if it cannot be read, which must not stop the sweep."""
+        try:
+            async with self._reading:
+                return await self._storage.manifest(session_id)
+        except RecordingNotFoundError:
+            return None  # another process or a client deleted it
+        except BadObjectError as error:
+            self._skipped.report(str(session_id), error)
+        except StorageError as error:
+            _log_failure(session_id, error)
+        return None
+
+
+def _log_failure(session_id: UUID, error: Exception) -> None:
+    logger.error(
+        "%s: failed to delete the expired session, retrying in an hour",
+        session_id,
+        exc_info=error,
+    )
 
 
 def _first_id(moment: datetime) -> UUID:
-    """Return a UUID below all ids of sessions created at ``moment`` or later, as a list cursor.
+    """Return a UUID below all ids of sessions created at ``moment`` or later.
 
     The first 48 bits of a UUID version 7 are Unix milliseconds (RFC 9562, section 5.7).
     """

@@ -6,13 +6,14 @@ import errno
 import fcntl
 import logging
 import os
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from storage import files, threads, wav
 from storage import manifest as manifests
-from storage.base import Link, Page, Progress, StoredAt
+from storage.base import AgedPage, AgedSession, Link, Page, Progress
 from storage.errors import (
     BadObjectError,
     RecordingNotFoundError,
@@ -34,6 +35,8 @@ from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits
 from storage.waveform.kept import KeptWaveform
 
 logger = logging.getLogger(__name__)
+
+_AGED_PAGE = 50
 
 
 class LocalStorage:
@@ -119,15 +122,15 @@ class LocalStorage:
     async def audio(self, manifest: Manifest) -> VolumeAudio:
         return await threads.reading.run(self._audio, manifest)
 
-    async def stored_at(self, manifest: Manifest) -> StoredAt:
-        audio = self._paths(UUID(manifest.session_id)).audio
-        try:
-            status = await threads.recording.run(audio.stat)
-        except FileNotFoundError as error:
-            raise RecordingNotFoundError(manifest.session_id) from error
-        except OSError as error:
-            raise StorageUnavailableError(str(error)) from error
-        return StoredAt(datetime.fromtimestamp(status.st_mtime, UTC))
+    async def is_sweeper(self) -> bool:
+        """Return True: a folder has one process."""
+        return True
+
+    async def sessions_below(self, session_id: UUID) -> AsyncGenerator[AgedPage, None]:
+        found = await threads.listing.run(self._ids_below, session_id)
+        for start in range(0, len(found), _AGED_PAGE):
+            page = found[start : start + _AGED_PAGE]
+            yield AgedPage(await threads.listing.run(lambda ids: list(map(self._aged, ids)), page))
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """Return None: a volume has no URLs."""
@@ -136,6 +139,13 @@ class LocalStorage:
 
     async def delete(self, manifest: Manifest) -> None:
         await threads.recording.run(self._delete, UUID(manifest.session_id))
+
+    async def delete_completed(
+        self, sessions: list[tuple[AgedSession, Manifest]]
+    ) -> dict[UUID, Exception]:
+        return await threads.listing.run(
+            self._delete_all, [found.session_id for found, _ in sessions]
+        )
 
     async def delete_damaged(self, session_id: UUID) -> None:
         await threads.recording.run(self._delete, session_id)
@@ -337,12 +347,43 @@ class LocalStorage:
         return open_audio(session, manifest.pcm_format, pcm_bytes, source)
 
     def _delete(self, session_id: UUID) -> None:
+        self._remove(session_id)
+        with files.translated_errors():
+            files.sync_folder(self._folder)
+
+    def _delete_all(self, session_ids: list[UUID]) -> dict[UUID, Exception]:
+        """Delete sessions with one sync of the folder. Return the errors of those that remain."""
+        failed: dict[UUID, Exception] = {}
+        for session_id in session_ids:
+            try:
+                self._remove(session_id)
+            except StorageError as error:
+                failed[session_id] = error
+        try:
+            with files.translated_errors():
+                files.sync_folder(self._folder)
+        except StorageError as error:
+            return dict.fromkeys(session_ids, error)
+        return failed
+
+    def _remove(self, session_id: UUID) -> None:
         session = self._paths(session_id)
         with files.translated_errors():
             # The manifest is last, so that a deletion that was interrupted can be repeated.
             for path in (session.audio, session.peaks, session.state, session.manifest):
                 files.remove(path)
-            files.sync_folder(self._folder)
+
+    def _ids_below(self, session_id: UUID) -> list[UUID]:
+        """Return the lower ids that have a manifest, lowest first."""
+        found = (paths.session_of_manifest(name) for name in self._names())
+        return sorted(each for each in found if each is not None and each < session_id)
+
+    def _aged(self, session_id: UUID) -> AgedSession:
+        try:
+            seconds = self._paths(session_id).audio.stat().st_mtime
+            return AgedSession(session_id, datetime.fromtimestamp(seconds, UTC))
+        except (OSError, ValueError, OverflowError):  # no audio, or a time beyond the year 9999
+            return AgedSession(session_id, None)
 
     def _names(self) -> list[str]:
         with files.translated_errors():

@@ -71,7 +71,7 @@ class ActiveSessions:
 
     async def orphans(self) -> list[UUID]:
         """Return the active sessions of dead nodes. Remove dead nodes that have none."""
-        dead = await self._node.dead_nodes()
+        dead = await self._node.peers.dead()
         if not dead:
             return []
         found, owners = [], set()
@@ -82,7 +82,7 @@ class ActiveSessions:
                 if owner.node_id in dead:
                     found.append(session_id)
         for node_id in set(dead) - owners:
-            await self._node.remove_node(node_id)
+            await self._node.peers.remove(node_id)
         return found
 
     async def _is_active(self, session_id: UUID) -> bool:

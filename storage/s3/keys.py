@@ -16,6 +16,7 @@ _SEGMENT_DIGITS = 8
 _OFFSET_DIGITS = 12
 _EPOCH_DIGITS = 8
 _MAX_DIGITS = 18
+_ID_LENGTH = 36
 _ALL_ONES = 2**128 - 1
 
 ACTIVE = "_index/active/"
@@ -79,6 +80,19 @@ def session_of(key: str) -> UUID | None:
     if str(found) != name:
         return None
     return found if key.startswith(ACTIVE) else UUID(int=_ALL_ONES - found.int)
+
+
+def top_level_name(name: str) -> tuple[UUID, str] | None:
+    """Return the session and the rest of a name at the top level, as ``.wav``, ``.json`` or ``/``.
+
+    None if no session has the name.
+    """
+    text, rest = name[:_ID_LENGTH], name[_ID_LENGTH:]
+    try:
+        session_id = UUID(text)
+    except ValueError:
+        return None
+    return (session_id, rest) if str(session_id) == text else None
 
 
 def index_entry(session_id: UUID) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +11,7 @@ import uuid_utils.compat
 
 from storage import manifest as manifests
 from storage import threads
-from storage.base import Link, Page, Progress, StoredAt
+from storage.base import AgedPage, AgedSession, Link, Page, Progress
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
@@ -19,16 +20,19 @@ from storage.s3 import keys
 from storage.s3.active_sessions import ActiveSessions
 from storage.s3.admin.configuration import PROBES
 from storage.s3.admin.doctor import check_create_once
-from storage.s3.cleaning import SessionCleaner, remove_folder
+from storage.s3.cleaning import SessionCleaner
 from storage.s3.client.bucket import Bucket, BucketSettings
 from storage.s3.client.presigner import Presigner
+from storage.s3.deletion import DeletedSession, Deletion
 from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import (
     Lease,
     check_not_owned_elsewhere,
     living_owner,
 )
-from storage.s3.ownership.node import LeaseSettings, Node
+from storage.s3.ownership.node import Node
+from storage.s3.ownership.peers import LeaseSettings
+from storage.s3.reading.aged import sessions_below
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.reading.listing import read_checkpoint, read_manifest, read_page
 from storage.s3.takeover import Takeover
@@ -36,7 +40,7 @@ from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.recording import S3Recording, UploadSettings
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
-from storage.s3.writing.upload import Upload, abort_uploads
+from storage.s3.writing.upload import Upload
 from storage.supervisor import Supervisor
 from storage.volume.disk import Disk
 
@@ -72,6 +76,7 @@ class S3Storage:
         self._cleaner = SessionCleaner(
             self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
         )
+        self._deletion = Deletion(self._bucket, self._spools, self._cleaner)
         self._active_sessions = ActiveSessions(
             self._bucket, self._node, self._spools, self._cleaner, lease_settings.now
         )
@@ -198,9 +203,11 @@ class S3Storage:
             self._measuring,
         )
 
-    async def stored_at(self, manifest: Manifest) -> StoredAt:
-        head = await self._bucket.head(SessionKeys.of(manifest).audio)
-        return StoredAt(head.modified_at, head.answered_at)
+    async def is_sweeper(self) -> bool:
+        return await self._node.is_sweeper()
+
+    def sessions_below(self, session_id: UUID) -> AsyncGenerator[AgedPage, None]:
+        return sessions_below(self._bucket, session_id)
 
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         if manifest.status != "completed":
@@ -216,7 +223,14 @@ class S3Storage:
         session = SessionKeys.of(manifest)
         if manifest.status == "active":
             await check_not_owned_elsewhere(self._bucket, session, self._node)
-        await self._delete(session, session.index(manifest.user_id))
+        await self._deletion.run([DeletedSession(session, session.index(manifest.user_id))])
+
+    async def delete_completed(
+        self, sessions: list[tuple[AgedSession, Manifest]]
+    ) -> dict[UUID, Exception]:
+        return await self._deletion.run_each(
+            [DeletedSession.of_completed(*each) for each in sessions]
+        )
 
     async def delete_damaged(self, session_id: UUID) -> None:
         session = SessionKeys(session_id)
@@ -229,18 +243,7 @@ class S3Storage:
             for entry in page
             if entry.key.endswith(f"/{place}")
         ]
-        await self._delete(session, [*session.index(None), *index])
-
-    async def _delete(self, session: SessionKeys, index: list[str]) -> None:
-        await self._cleaner.cancel(session.session_id)
-        await threads.recording.run(self._spools.remove, session.session_id)
-        await abort_uploads(self._bucket, session.audio)
-        await remove_folder(self._bucket, session)
-        await self._bucket.delete([session.audio, *index, session.active])
-        # After the audio: a request that makes the waveform meanwhile checks for the audio.
-        await self._bucket.delete([session.peaks])
-        # Last, so that a deletion that was interrupted can be repeated.
-        await self._bucket.delete([session.manifest])
+        await self._deletion.run([DeletedSession(session, [*session.index(None), *index])])
 
     def location(self, session_id: UUID) -> str:
         return self._bucket.url(SessionKeys(session_id).audio)

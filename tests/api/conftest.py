@@ -13,6 +13,7 @@ from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.session.session import Session
 from api.wire.messages import SessionInfo
+from storage.base import Storage
 from storage.local import LocalStorage
 from storage.retry import Backoff
 from tests.conftest import ManualClock
@@ -61,7 +62,7 @@ LIMITS = SessionLimits(max_connections=3)
 
 
 def new_registry(
-    storage: LocalStorage,
+    storage: Storage,
     clock: ManualClock,
     *,
     max_sessions: int = 10,

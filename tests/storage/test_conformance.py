@@ -12,7 +12,7 @@ import pytest
 
 from storage import manifest as manifests
 from storage import wav
-from storage.base import Audio, Progress, Recording, Storage
+from storage.base import AgedSession, Audio, Progress, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import BadObjectError, RecordingNotFoundError
 from storage.pcm import PcmFormat
@@ -464,18 +464,50 @@ async def test_a_released_session_is_read_without_being_taken_over(
     await storage.stop()
 
 
-async def test_the_store_says_when_it_wrote_the_audio(storage: Storage) -> None:
-    recording = await storage.create(new_manifest())
+async def aged(storage: Storage, session_id: UUID) -> tuple[list[AgedSession], list[datetime]]:
+    """Return the sessions below an id, and the times that the store showed."""
+    pages = [page async for page in storage.sessions_below(session_id)]
+    times = [page.store_time for page in pages if page.store_time is not None]
+    return [session for page in pages for session in page.sessions], times
+
+
+async def test_sessions_are_found_by_age_with_the_time_of_the_store(storage: Storage) -> None:
+    active, first, second, later = [await storage.create(new_manifest()) for _ in range(4)]
     begin = datetime.now(UTC) - timedelta(seconds=2)  # stores tell whole seconds
-    await recording.complete(LATER)
-    manifest = await storage.manifest(id_of(recording))
-    stored = await storage.stored_at(manifest)
+    for each in (first, second, later):
+        await each.complete(LATER)
+    found, times = await aged(storage, id_of(later))
     end = datetime.now(UTC) + timedelta(seconds=2)
-    assert begin < stored.moment < end
-    assert stored.now is None or begin < stored.now < end
-    await storage.delete(manifest)
-    with pytest.raises(RecordingNotFoundError):
-        await storage.stored_at(manifest)
+    assert [each.session_id for each in found] == [id_of(each) for each in (active, first, second)]
+    for session in found[1:]:
+        assert session.stored_at is not None
+        assert begin < session.stored_at < end
+    for shown in times:
+        assert begin < shown < end
+    await active.release()
+
+
+async def test_completed_sessions_are_deleted_together(
+    storage: Storage, open_storage: Callable[[], Storage]
+) -> None:
+    completed = [await storage.create(new_manifest()) for _ in range(3)]
+    for recording in completed:
+        append(recording, pcm(100))
+        await recording.complete(LATER)
+    left = await storage.create(new_manifest())
+    await left.complete(LATER)
+    found, _ = await aged(storage, id_of(left))
+    wanted = [(each, await storage.manifest(each.session_id)) for each in found]
+    assert await storage.delete_completed(wanted) == {}
+    for recording in completed:
+        with pytest.raises(RecordingNotFoundError):
+            await storage.manifest(id_of(recording))
+    assert [each.session_id for each in (await storage.manifests(limit=5)).manifests] == [
+        left.manifest.session_id
+    ]
+    assert (await storage.manifest(id_of(left))).status == "completed"
+    assert await storage.delete_completed(wanted) == {}  # it can be repeated
+    assert await storage.active_sessions() == []
 
 
 async def test_only_completed_audio_has_a_link(storage: Storage) -> None:

@@ -76,11 +76,23 @@ class BucketSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedObject(msgspec.Struct, frozen=True):
-    """An object in a listing. ``key`` is without the prefix."""
+    """An object in a listing. ``key`` is without the prefix, ``etag`` without quotes."""
 
     key: str
     size_bytes: int
     modified_at: datetime
+    etag: str = ""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The answer to one request for a listing.
+
+    ``folders`` are the prefixes that a delimiter has rolled up, in the order of the store.
+    """
+
+    objects: list[ListedObject]
+    folders: list[str]
+    answered_at: datetime | None = None  # the store's own time
 
 
 class ObjectHead(msgspec.Struct, frozen=True):
@@ -257,28 +269,52 @@ class Bucket:
         keys = [self.key(key) for key in await self.keys(prefix)]
         await self._deletions.delete(keys, is_refusal_allowed=True)
 
-    async def pages(
-        self, prefix: str, *, start_after: str = ""
-    ) -> AsyncIterator[list[ListedObject]]:
-        """Yield the objects below ``prefix`` page by page, each page sorted by key."""
+    async def listings(
+        self, prefix: str, *, start_after: str = "", delimiter: str = "", max_keys: int = 0
+    ) -> AsyncIterator[Listing]:
+        """Yield the answers to the requests that list ``prefix``, each sorted by key.
+
+        With a ``delimiter``, keys that have it behind ``prefix`` are rolled up to `folders`.
+        ``max_keys`` 0: as many to an answer as the store gives.
+        """
         options: dict[str, Any] = {"StartAfter": self.key(start_after)} if start_after else {}
+        if delimiter:
+            options["Delimiter"] = delimiter
+        if max_keys:
+            options["MaxKeys"] = max_keys
         while True:
             async with self.request() as client:
                 answer = await client.list_objects_v2(
                     Bucket=self.settings.bucket, Prefix=self.key(prefix), **options
                 )
-            page = [
+            own_prefix_length = len(self.settings.prefix)
+            objects = [
                 ListedObject(
-                    item["Key"][len(self.settings.prefix) :], item["Size"], item["LastModified"]
+                    item["Key"][own_prefix_length:],
+                    item["Size"],
+                    item["LastModified"],
+                    item.get("ETag", "").strip('"'),
                 )
                 for item in answer.get("Contents", [])
             ]
-            if page:
+            yield Listing(
                 # SeaweedFS sorts folder by folder, not byte by byte.
-                yield sorted(page, key=lambda listed: listed.key)
+                sorted(objects, key=lambda listed: listed.key),
+                [item["Prefix"][own_prefix_length:] for item in answer.get("CommonPrefixes", [])],
+                _date(answer["ResponseMetadata"]["HTTPHeaders"]),
+            )
             if not answer.get("IsTruncated"):
                 return
-            options = {"ContinuationToken": answer["NextContinuationToken"]}
+            options.pop("StartAfter", None)
+            options["ContinuationToken"] = answer["NextContinuationToken"]
+
+    async def pages(
+        self, prefix: str, *, start_after: str = ""
+    ) -> AsyncIterator[list[ListedObject]]:
+        """Yield the objects below ``prefix`` page by page, each page sorted by key."""
+        async for listing in self.listings(prefix, start_after=start_after):
+            if listing.objects:
+                yield listing.objects
 
     async def keys(self, prefix: str) -> list[str]:
         """Return all keys below ``prefix``."""

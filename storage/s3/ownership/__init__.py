@@ -1,1 +1,1 @@
-"""Which node may write which session: `node` tells which nodes live, `lease` the owners."""
+"""Which node may write which session: `node` and `peers` tell which live, `lease` the owners."""

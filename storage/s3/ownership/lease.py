@@ -119,19 +119,24 @@ def decode_owner(key: str, data: bytes) -> Owner:
 
 
 async def _living_owner_of_epoch(
-    bucket: Bucket, keys: SessionKeys, node: Node, epoch: int
+    bucket: Bucket,
+    keys: SessionKeys,
+    node: Node,
+    epoch: int,
+    max_age_seconds: float | None = None,
 ) -> str | None:
     owner = await _owner_of_epoch(bucket, keys, epoch)
     if owner is None or owner.node_id == node.node_id:
         return None
-    presence = await node.presence(owner.node_id)
+    presence = await node.peers.presence(owner.node_id, max_age_seconds=max_age_seconds)
     return presence.address if presence is not None else None
 
 
 async def _check_not_owned_elsewhere(
     bucket: Bucket, keys: SessionKeys, node: Node, epoch: int
 ) -> None:
-    address = await _living_owner_of_epoch(bucket, keys, node, epoch)
+    # A node that has just stopped is no owner any more.
+    address = await _living_owner_of_epoch(bucket, keys, node, epoch, max_age_seconds=0)
     if address is not None:
         raise OwnedElsewhereError(str(keys.session_id), address)
 

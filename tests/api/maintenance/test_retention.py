@@ -1,16 +1,18 @@
 """Retention deletes old recordings and nothing else, with a manual clock."""
 
 import os
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from api.maintenance.retention import ClockError, Retention
 from api.session.registry import Registry
-from storage.base import StoredAt
+from storage.base import AgedPage
+from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
-from storage.manifest import Manifest
 from tests.api.conftest import PARAMETERS, new_registry
 from tests.conftest import ManualClock
 
@@ -98,8 +100,9 @@ async def test_a_session_that_was_completed_within_the_period_is_kept(
 class RemoteStorage(LocalStorage):
     """A store with a clock of its own, which shows the real time."""
 
-    async def stored_at(self, manifest: Manifest) -> StoredAt:
-        return StoredAt((await super().stored_at(manifest)).moment, datetime.now(UTC))
+    async def sessions_below(self, session_id: UUID) -> AsyncGenerator[AgedPage, None]:
+        async for page in super().sessions_below(session_id):
+            yield AgedPage(page.sessions, datetime.now(UTC))
 
 
 async def test_a_sweep_stops_if_the_store_has_another_time(
@@ -140,3 +143,79 @@ async def test_a_sweep_stops_if_the_clock_was_set_and_keeps_what_was_recorded_be
     clock.seconds += 31 * DAY_SECONDS
     await retention.sweep()
     assert not audio.exists()
+
+
+class Follower(LocalStorage):
+    """The storage of a process of which another one deletes expired sessions."""
+
+    is_first = False
+
+    async def is_sweeper(self) -> bool:
+        return self.is_first
+
+
+async def test_a_process_deletes_only_as_long_as_it_is_the_sweeper(
+    clock: ManualClock, today: float, tmp_path: Path
+) -> None:
+    storage = Follower(tmp_path)
+    await storage.start()
+    registry = new_registry(storage, clock)
+    await (await registry.create(PARAMETERS, None)).close()
+    clock.seconds = today + 40 * DAY_SECONDS
+    retention = Retention(registry, storage, clock, days=30, deleted=print)
+    assert not await retention.sweep()
+    assert list(tmp_path.glob("*.wav"))
+    storage.is_first = True
+    assert await retention.sweep()
+    assert not list(tmp_path.glob("*.wav"))
+    await registry.shutdown()
+    await storage.stop()
+
+
+class Undeletable(LocalStorage):
+    """A store that cannot delete one session."""
+
+    undeletable: UUID | None = None
+
+    def _remove(self, session_id: UUID) -> None:
+        if session_id == self.undeletable:
+            raise StorageUnavailableError("busy")
+        super()._remove(session_id)
+
+
+async def test_a_session_that_cannot_be_deleted_or_read_is_reported_and_the_others_are_deleted(
+    clock: ManualClock, today: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = Undeletable(tmp_path)
+    await storage.start()
+    registry = new_registry(storage, clock)
+    ids = []
+    for _ in range(4):
+        session = await registry.create(PARAMETERS, None)
+        await session.close()
+        ids.append(session.session_id)
+    undeletable, damaged, *others = ids
+    storage.undeletable = undeletable
+    (tmp_path / f"{damaged}.json").write_bytes(b"{")
+    clock.seconds = today + 40 * DAY_SECONDS
+    deleted: list[str] = []
+    await Retention(registry, storage, clock, days=30, deleted=deleted.append).sweep()
+    assert deleted == [str(each) for each in others]
+    assert {path.stem for path in tmp_path.glob("*.json")} == {str(undeletable), str(damaged)}
+    assert f"{undeletable}: failed to delete the expired session" in caplog.text
+    assert f"{damaged}: left alone" in caplog.text
+    storage.undeletable = None
+    await Retention(registry, storage, clock, days=30, deleted=deleted.append).sweep()
+    assert deleted[2:] == [str(undeletable)]
+    await registry.shutdown()
+    await storage.stop()
+
+
+async def test_a_deletion_that_was_interrupted_is_repeated(
+    registry: Registry, storage: LocalStorage, clock: ManualClock, today: float, tmp_path: Path
+) -> None:
+    await (await registry.create(PARAMETERS, None)).close()
+    next(tmp_path.glob("*.wav")).unlink()
+    clock.seconds = today + 40 * DAY_SECONDS
+    await Retention(registry, storage, clock, days=30, deleted=print).sweep()
+    assert not list(tmp_path.glob("*.json"))

@@ -12,7 +12,7 @@ import pytest
 from storage.manifest import Manifest
 from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from storage.s3.client.bucket import Bucket
-from storage.s3.ownership.node import LeaseSettings
+from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.writing.recording import S3Recording
 from tests.audio import pcm
 from tests.conftest import ManualClock
@@ -77,6 +77,7 @@ async def open_s3(
     lease_settings = LeaseSettings(
         address="http://node.example",
         lease_seconds=LEASE_SECONDS,
+        sweeps=True,
         now=clock.now,
         monotonic=clock.monotonic,
     )
@@ -137,6 +138,13 @@ async def abandoned_session(open_s3: OpenS3, folder: Path, clock: ManualClock) -
     await storage.stop()
     clock.seconds += LEASE_SECONDS + 1
     return UUID(recording.manifest.session_id)
+
+
+async def expire_lease(clock: ManualClock, observer: S3Storage) -> None:
+    """Let a lease pass in which only ``observer`` renews its own."""
+    await observer._node.peers.refresh()
+    clock.seconds += LEASE_SECONDS + 1
+    await observer._node._renew()
 
 
 async def manifest_of(storage: S3Storage, recording: S3Recording) -> Manifest:

@@ -187,6 +187,14 @@ class Node:
         with contextlib.suppress(StorageError):
             await self.storage._node._renew()
 
+    async def look(self) -> None:
+        """List the nodes at once, unless a listing is in flight."""
+        peers = self.storage._node.peers
+        if not peers._listing.locked():
+            was_instant, self.bucket.is_instant = self.bucket.is_instant, True
+            await peers.refresh()
+            self.bucket.is_instant = was_instant
+
     async def die(self) -> "Node":
         """Die as after ``kill -9``; return the next process on the same folder."""
         if self.task is not None:

@@ -7,13 +7,20 @@ a network and a store do under faults.
 import asyncio
 import contextlib
 import functools
+import hashlib
 import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from storage.errors import RecordingNotFoundError, StorageError, StorageUnavailableError
-from storage.s3.client.bucket import BucketSettings, KeyExistsError, ListedObject, ObjectHead
+from storage.s3.client.bucket import (
+    BucketSettings,
+    KeyExistsError,
+    ListedObject,
+    Listing,
+    ObjectHead,
+)
 from storage.skipped import SkippedObjects
 from tests.storage.s3.scripted_uploads import UploadClient, Uploads
 
@@ -44,6 +51,10 @@ class Objects:
 
     def delete(self, key: str) -> None:
         self.stored.pop(key, None)
+
+    def listed(self, prefix: str) -> list[ListedObject]:
+        bodies = {key: self.stored[key][0] for key in self.list(prefix)}
+        return [ListedObject(key, len(body), _THEN, _etag(body)) for key, body in bodies.items()]
 
     def list(self, prefix: str) -> list[str]:
         return sorted(key for key in self.stored if key.startswith(prefix))
@@ -122,7 +133,9 @@ class ScriptedBucket:
 
     async def head(self, key: str) -> ObjectHead:
         body, metadata = await self._ask(lambda: self._objects.get(key))
-        return ObjectHead(size_bytes=len(body), etag="", modified_at=_THEN, metadata=metadata)
+        return ObjectHead(
+            size_bytes=len(body), etag=_etag(body), modified_at=_THEN, metadata=metadata
+        )
 
     async def put(self, key: str, body: bytes, content_type: str = "") -> None:
         del content_type
@@ -157,14 +170,11 @@ class ScriptedBucket:
         self, prefix: str, *, start_after: str = ""
     ) -> AsyncIterator[list[ListedObject]]:
         del start_after
-        found = await self._ask(
-            lambda: [
-                ListedObject(key, len(self._objects.stored[key][0]), _THEN)
-                for key in self._objects.list(prefix)
-            ]
-        )
-        if found:
-            yield found
+        async for listing in self.listings(prefix):
+            yield listing.objects
+
+    async def listings(self, prefix: str) -> AsyncIterator[Listing]:
+        yield Listing(await self._ask(lambda: self._objects.listed(prefix)), [])
 
     @contextlib.asynccontextmanager
     async def request(self, key: str = "") -> AsyncIterator[UploadClient]:
@@ -180,3 +190,7 @@ class ScriptedBucket:
         else:
             self.in_flight.append(request)
         return await request.answer()
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

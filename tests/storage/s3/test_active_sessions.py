@@ -11,7 +11,7 @@ from storage.s3.writing.recording import S3Recording
 from tests.conftest import ManualClock
 from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
-from tests.storage.s3.conftest import LEASE_SECONDS, OpenS3
+from tests.storage.s3.conftest import OpenS3, expire_lease
 from tests.storage.test_conformance import LATER
 
 
@@ -67,8 +67,7 @@ async def test_the_sessions_of_a_node_are_orphans_after_its_lease(
     writer: S3Storage, reader: S3Storage, recording: S3Recording, clock: ManualClock
 ) -> None:
     assert await reader.orphans() == []
-    clock.seconds += LEASE_SECONDS + 1
-    await reader._node._renew()
+    await expire_lease(clock, reader)
     assert await reader.orphans() == [id_of(recording)]
     assert await reader._bucket.keys(NODES + writer._node.node_id)
     await recording.release()
@@ -80,7 +79,6 @@ async def test_a_dead_node_without_sessions_is_removed(
     dead = open_s3(tmp_path / "dead")
     await dead.start()
     await dead._node.abandon()
-    clock.seconds += LEASE_SECONDS + 1
-    await reader._node._renew()
+    await expire_lease(clock, reader)
     assert await reader.orphans() == []
     assert await reader._bucket.keys(NODES) == [NODES + reader._node.node_id]

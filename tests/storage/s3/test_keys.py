@@ -76,3 +76,11 @@ def test_temporary_objects_of_a_session_are_below_its_folder() -> None:
         assert key.startswith(SESSION.folder)
     for key in (SESSION.audio, SESSION.manifest, SESSION.active):
         assert not key.startswith(SESSION.folder)
+
+
+def test_a_name_at_the_top_level_is_parsed_into_session_and_rest() -> None:
+    names = {SESSION.audio: ".wav", SESSION.manifest: ".json", SESSION.folder: "/"}
+    for name, rest in names.items():
+        assert keys.top_level_name(name) == (SESSION.session_id, rest)
+    for name in ("_nodes/", "README.txt", "", SESSION.audio.upper(), f"x{SESSION.audio}"):
+        assert keys.top_level_name(name) is None

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.storage.s3.model_node import LEASE_SECONDS
 from tests.storage.s3.test_takeover_model import Fault, Takeovers
 
 
@@ -33,7 +32,7 @@ def test_a_spool_is_discarded_after_another_node_has_written(
     model.append(0, 3)
     model.die(0)
     one, other = model.nodes
-    model.clock.seconds += LEASE_SECONDS + 1
+    model.run(model.expire_leases())
     model.do(other, other.take_over())
     model.append(1, 1)
     model.do(other, other.ship())

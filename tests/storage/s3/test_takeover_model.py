@@ -82,8 +82,14 @@ class Takeovers(RuleBasedStateMachine):
             self.history.must_be_complete()
             self.begin_session(number)
         elif self.nodes[number].recording is None:
-            self.clock.seconds += LEASE_SECONDS + 1
+            self.run(self.expire_leases())
             self.do(self.nodes[number], self.nodes[number].take_over())
+
+    async def expire_leases(self) -> None:
+        """Let a lease pass after each node has seen the renewals of the other one."""
+        for node in self.nodes:
+            await node.look()
+        self.clock.seconds += LEASE_SECONDS + 1
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)
@@ -143,7 +149,7 @@ class Takeovers(RuleBasedStateMachine):
     )
     def act(self, number: int, runs_out: bool, chunks: int, work: Work, fate: Fate) -> None:
         if runs_out:
-            self.clock.seconds += LEASE_SECONDS + 1
+            self.run(self.expire_leases())
         self.append(number, chunks)
         self.do(self.nodes[number], work(self.nodes[number]), fate)
 
@@ -180,7 +186,7 @@ class Takeovers(RuleBasedStateMachine):
         if dies:
             self.die(number)
         sleeper, other = self.nodes[number], self.nodes[1 - number]
-        self.clock.seconds += LEASE_SECONDS + 1
+        self.run(self.expire_leases())
         self.do(other, other.renew())
         self.do(other, other.take_over())
         self.append(1 - number, chunks)
@@ -210,7 +216,7 @@ class Takeovers(RuleBasedStateMachine):
         for each in range(2):
             self.append(each, 1)
         if runs_out:
-            self.clock.seconds += LEASE_SECONDS + 1
+            self.run(self.expire_leases())
         self.do(node, first(node), (at, Fault.STAYS))
         self.do(other, second(other))
         self.go_on(node)
@@ -260,7 +266,7 @@ class Takeovers(RuleBasedStateMachine):
             if node.task is not None:
                 await node.task
             await node.release()
-        self.clock.seconds += LEASE_SECONDS + 1
+        await self.expire_leases()
         last = self.nodes[-1]
         await last.take_over()
         await last.complete()

@@ -125,3 +125,21 @@ async def test_get_returns_the_requested_range(bucket: Bucket) -> None:
 
 async def test_the_url_of_a_key_has_its_bucket_and_prefix(bucket: Bucket, prefix: str) -> None:
     assert re.fullmatch(f"s3://{engines.BUCKET}/{prefix}key", bucket.url("key"))
+
+
+async def test_a_listing_rolls_up_folders_and_has_etags_and_the_time_of_the_store(
+    bucket: Bucket,
+) -> None:
+    keys = [f"rolled/{name}" for name in ("a.wav", "a/1", "a/2", "b.wav", "c/1")]
+    for key in keys:
+        await bucket.put(key, key.encode())
+    found = [each async for each in bucket.listings("rolled/", delimiter="/", max_keys=2)]
+    assert len(found) > 1
+    objects = [each for listing in found for each in listing.objects]
+    assert [each.key for each in objects] == ["rolled/a.wav", "rolled/b.wav"]
+    assert objects[0].etag == (await bucket.head("rolled/a.wav")).etag
+    assert [name for listing in found for name in listing.folders] == ["rolled/a/", "rolled/c/"]
+    assert found[0].answered_at is not None
+    assert objects[0].modified_at <= found[0].answered_at
+    rest = [each async for each in bucket.listings("rolled/", start_after="rolled/a/2")]
+    assert [each.key for listing in rest for each in listing.objects] == keys[3:]

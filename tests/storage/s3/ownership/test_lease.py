@@ -13,7 +13,7 @@ from storage.s3.writing.recording import S3Recording
 from tests.conftest import ManualClock
 from tests.damage import damaged
 from tests.faults import FaultyStore
-from tests.storage.s3.conftest import LEASE_SECONDS, manifest_of
+from tests.storage.s3.conftest import expire_lease, manifest_of
 from tests.storage.test_conformance import LATER
 
 
@@ -27,9 +27,10 @@ async def test_other_nodes_know_the_owner_of_a_session_while_its_lease_lasts(
         await reader.open(manifest)
     with pytest.raises(OwnedElsewhereError):
         await reader.delete(manifest)
-    clock.seconds += LEASE_SECONDS + 1
+    await expire_lease(clock, reader)
     assert await reader.owner(manifest) is None
     await writer._node._renew()
+    await reader._node.peers.refresh()
     assert await reader.owner(manifest) is not None
     await recording.release()
     assert await reader.owner(manifest) is None

@@ -1,18 +1,14 @@
 import asyncio
-import contextlib
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import msgspec
 import pytest
 
-from storage.errors import BadObjectError
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import NODES
-from storage.s3.ownership.node import LeaseSettings, Node, Presence, decode_presence
+from storage.s3.ownership.node import Node
+from storage.s3.ownership.peers import LeaseSettings
 from tests.conftest import ManualClock
-from tests.damage import damaged
 from tests.eventually import start_task
 
 
@@ -63,34 +59,6 @@ async def test_a_renewal_between_attempts_does_not_keep_the_lease(
     assert await bucket.keys(NODES) == []
 
 
-async def test_a_node_with_damaged_presence_is_dead_only_if_it_does_not_replace_it_in_time(
-    bucket: Bucket, tmp_path: Path, clock: ManualClock
-) -> None:
-    other = f"{uuid4()}"
-    await bucket.put(NODES + other, b"\xff{")
-    node = Node(bucket, tmp_path, LeaseSettings(lease_seconds=60, monotonic=clock.monotonic))
-    await node.start()
-    for seconds, data in ((0, None), (59, None), (2, b"{}"), (59, None)):
-        clock.seconds += seconds
-        if data is not None:
-            await bucket.put(NODES + other, data)
-        assert await node.dead_nodes() == []
-        with pytest.raises(BadObjectError, match=other):
-            await node.presence(other)
-    clock.seconds += 2
-    assert await node.dead_nodes() == [other]
-    assert await node.presence(other) is None
-    await node.stop()
-
-
-async def test_every_damage_of_a_presence_is_a_value_or_one_error(
-    bucket: Bucket, tmp_path: Path
-) -> None:
-    for data in damaged(msgspec.json.encode(Presence("http://node", datetime.now(UTC)))):
-        with contextlib.suppress(BadObjectError):
-            decode_presence(f"{uuid4()}", data)
-
-
 async def test_a_node_whose_id_was_damaged_gets_a_new_one(bucket: Bucket, tmp_path: Path) -> None:
     for content in (b"\xff" * 36, b"", b"not an id", b"019AA1B2"):
         (tmp_path / ".node").write_bytes(content)
@@ -99,3 +67,31 @@ async def test_a_node_whose_id_was_damaged_gets_a_new_one(bucket: Bucket, tmp_pa
         await node.stop()
         assert (tmp_path / ".node").read_text()[:36] == node.node_id
         assert str(UUID(node.node_id)) == node.node_id
+
+
+async def test_of_the_living_nodes_that_can_sweep_the_one_with_the_lowest_id_does(
+    bucket: Bucket, tmp_path: Path, clock: ManualClock
+) -> None:
+    nodes = []
+    for number, sweeps in enumerate((False, True, True)):
+        settings = LeaseSettings(
+            address="http://node.example", lease_seconds=60, sweeps=sweeps, now=clock.now,
+            monotonic=clock.monotonic,
+        )  # fmt: skip
+        nodes.append(Node(bucket, tmp_path / f"{number}", settings))
+        await nodes[-1].start()
+    assert [await node.is_sweeper() for node in nodes] == [False, True, False]
+    for node in nodes:
+        await node.peers.refresh()
+    clock.seconds += 61
+    assert [await node.is_sweeper() for node in nodes] == [False, False, False]  # overdue
+    await nodes[2]._renew()
+    assert await nodes[2].is_sweeper()  # the other one seems dead
+    await nodes[1]._renew()
+    clock.seconds += 10
+    assert [await node.is_sweeper() for node in nodes] == [False, True, False]
+    await nodes[1].stop()
+    clock.seconds += 10
+    assert await nodes[2].is_sweeper()
+    for node in nodes:
+        await node.stop()

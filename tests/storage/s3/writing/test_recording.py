@@ -15,8 +15,8 @@ from tests.s3_requests import is_a
 from tests.storage.conftest import new_manifest
 from tests.storage.s3.conftest import (
     AUDIO,
-    LEASE_SECONDS,
     OpenS3,
+    expire_lease,
     manifest_of,
 )
 from tests.storage.test_conformance import append
@@ -25,8 +25,7 @@ from tests.storage.test_conformance import append
 async def test_a_fenced_writer_returns_no_audio(
     reader: S3Storage, recording: S3Recording, clock: ManualClock
 ) -> None:
-    clock.seconds += LEASE_SECONDS + 1
-    await reader._node._renew()
+    await expire_lease(clock, reader)
     taken_over = await reader.open(await manifest_of(reader, recording))
     with pytest.raises(FencedError):
         await recording.flush()

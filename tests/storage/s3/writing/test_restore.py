@@ -13,11 +13,11 @@ from tests.audio import pcm
 from tests.conftest import ManualClock
 from tests.storage.conftest import new_manifest
 from tests.storage.s3.conftest import (
-    LEASE_SECONDS,
     LONG_AUDIO,
     PART_BYTES,
     OpenS3,
     abandoned_session,
+    expire_lease,
 )
 from tests.storage.test_conformance import LATER, append
 
@@ -43,21 +43,20 @@ async def test_audio_that_is_in_parts_already_is_not_fetched(
 
 
 @pytest.fixture
-async def open_stream(writer: S3Storage, clock: ManualClock) -> SessionKeys:
+async def open_stream(writer: S3Storage, reader: S3Storage, clock: ManualClock) -> SessionKeys:
     """A session of a dead node, with kept input of one stream."""
     recording = await writer.create(new_manifest())
     recording.keep_input(1, 0, INPUT)
     append(recording, pcm(100), StreamCheckpoint(1, len(INPUT), 200, b""))
     await recording.flush()
     recording.abandon()
-    clock.seconds += LEASE_SECONDS + 1
+    await expire_lease(clock, reader)
     return SessionKeys.of(recording.manifest)
 
 
 async def test_kept_input_of_an_open_stream_is_restored(
     open_stream: SessionKeys, reader: S3Storage
 ) -> None:
-    await reader._node._renew()
     recording = await reader.open(await reader.manifest(open_stream.session_id))
     assert b"".join([block async for block in recording.read_input(1)]) == INPUT
     assert recording.spool.read(0, 200) == pcm(100)
@@ -67,7 +66,6 @@ async def test_kept_input_of_an_open_stream_is_restored(
 async def test_a_session_whose_input_is_not_whole_continues_without_it_and_with_a_warning(
     open_stream: SessionKeys, reader: S3Storage
 ) -> None:
-    await reader._node._renew()
     (key,) = await reader._bucket.keys(open_stream.inputs)
     await reader._bucket.put(key, INPUT[:-1])
     recording = await reader.open(await reader.manifest(open_stream.session_id))

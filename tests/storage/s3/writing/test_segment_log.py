@@ -14,7 +14,8 @@ from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import Lease
-from storage.s3.ownership.node import LeaseSettings, Node
+from storage.s3.ownership.node import Node
+from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.writing.segment import Segment
 from storage.s3.writing.segment_log import SegmentLog, decode_metadata
 from tests.audio import pcm

@@ -1,0 +1,84 @@
+"""Remove sessions from the bucket, many of them with few requests."""
+
+import asyncio
+from uuid import UUID
+
+import msgspec
+
+from storage import threads
+from storage.base import AgedSession
+from storage.errors import StorageError
+from storage.manifest import Manifest
+from storage.s3.cleaning import SessionCleaner, remove_folder
+from storage.s3.client.bucket import Bucket
+from storage.s3.keys import SessionKeys
+from storage.s3.writing.spool import SpoolFolder
+from storage.s3.writing.upload import abort_uploads
+
+
+class DeletedSession(msgspec.Struct, frozen=True):
+    """What there is of a session that is to be deleted.
+
+    ``index``: its entries in the indexes by time and by user. ``is_clean``: the uploads of a
+    completed session are gone if its folder is, because the cleaner removes them first.
+    """
+
+    keys: SessionKeys
+    index: list[str]
+    has_folder: bool = True
+    is_clean: bool = False
+
+    @classmethod
+    def of_completed(cls, found: AgedSession, manifest: Manifest) -> "DeletedSession":
+        keys = SessionKeys.of(manifest)
+        return cls(keys, keys.index(manifest.user_id), found.has_folder, is_clean=True)
+
+
+class Deletion:
+    """Removes every object and file of sessions that no node writes."""
+
+    def __init__(self, bucket: Bucket, spools: SpoolFolder, cleaner: SessionCleaner) -> None:
+        self._bucket = bucket
+        self._spools = spools
+        self._cleaner = cleaner
+
+    async def run(self, sessions: list[DeletedSession]) -> None:
+        """Remove the sessions. After an error, the call can be repeated.
+
+        A page of sessions costs three requests, and one or more for each that has a folder.
+        """
+        for each in sessions:
+            await self._cleaner.cancel(each.keys.session_id)
+            await threads.recording.run(self._spools.remove, each.keys.session_id)
+        folders = [self._remove_folder(each) for each in sessions if each.has_folder]
+        for error in await asyncio.gather(*folders, return_exceptions=True):
+            if error is not None:
+                raise error
+        await self._bucket.delete(
+            [key for each in sessions for key in (each.keys.audio, *each.index, each.keys.active)]
+        )
+        # After the audio: a request that makes the waveform meanwhile checks for the audio.
+        await self._bucket.delete([each.keys.peaks for each in sessions])
+        # Last, so that a deletion that was interrupted can be repeated.
+        await self._bucket.delete([each.keys.manifest for each in sessions])
+
+    async def run_each(self, sessions: list[DeletedSession]) -> dict[UUID, Exception]:
+        """Remove the sessions, and return the errors of those that remain, at least in part."""
+        try:
+            await self.run(sessions)
+        except StorageError:
+            # One session must not keep the others of its page.
+            ends = await asyncio.gather(
+                *(self.run([each]) for each in sessions), return_exceptions=True
+            )
+        else:
+            return {}
+        pairs = zip(sessions, ends, strict=True)
+        return {each.keys.session_id: end for each, end in pairs if isinstance(end, Exception)}
+
+    async def _remove_folder(self, session: DeletedSession) -> None:
+        # SeaweedFS lists folders that are empty.
+        if session.is_clean and not await self._bucket.keys(session.keys.folder):
+            return
+        await abort_uploads(self._bucket, session.keys.audio)
+        await remove_folder(self._bucket, session.keys)
