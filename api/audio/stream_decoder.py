@@ -14,9 +14,12 @@ from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import RAW_KINDS, DecodeError, DecoderLostError, InputKind
 from api.audio.framing.adts import AdtsFramer
 from api.audio.framing.bare_pcm import BarePcmFramer
+from api.audio.framing.flac import FlacFramer
 from api.audio.framing.framer import Framer
 from api.audio.framing.mp4 import Mp4Framer
+from api.audio.framing.mpeg import MpegFramer
 from api.audio.framing.ogg import OggFramer
+from api.audio.framing.wav import WavFramer
 from api.audio.framing.webm import WebmFramer
 from api.audio.pcm import PcmFramer
 from api.audio.tags import id3_bytes
@@ -27,6 +30,8 @@ _STATE_OF_FAILED = b"\x01"
 
 _FRAMERS: dict[InputKind, Callable[[], Framer]] = {
     "aac": AdtsFramer,
+    "flac": FlacFramer,
+    "mp3": MpegFramer,
     "mp4": Mp4Framer,
     "ogg": OggFramer,
     "webm": WebmFramer,
@@ -306,4 +311,6 @@ def _framer(choice: Choice) -> Framer | None:
     if choice.found is not None:
         found = choice.found
         return BarePcmFramer(choice.samples, found.sample_rate, found.channels, choice.data_bytes)
+    if choice.data_bytes is not None:
+        return WavFramer(choice.data_bytes)
     return _FRAMERS[choice.kind]() if choice.kind in _FRAMERS else None

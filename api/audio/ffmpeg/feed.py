@@ -76,10 +76,13 @@ class FfmpegFeed:
     async def finish(self) -> None:
         """End the input; return after all of its PCM was emitted.
 
+        The end of the input may reveal a new file.
+
         Raises :class:`DecodeError` for audio that was lost, and what :meth:`feed` raises.
         """
         if self._framer is not None:
             await self._pass_framed(self._framer.finish())
+            self._next_file = self._framer.next_file or self._next_file
         decoder = await self._wait_started()
         await decoder.finish()
         if self.damage is not None:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from api.audio.detection import begins_file
+from api.audio.detection import NEW_FILE_HEAD_BYTES, begins_file
 from api.audio.tags import tag_bytes
 from storage.pcm import Buffer
 
@@ -62,6 +62,8 @@ class ContainerFramer(ABC):
     not on how they are cut.
     """
 
+    _passes_damage = False  # to ffmpeg, which itself finds the next frame in this format
+
     def __init__(self) -> None:
         self.skipped_bytes = 0
         self.next_file: bytes | None = None
@@ -81,9 +83,10 @@ class ContainerFramer(ABC):
 
     def finish(self) -> Iterator[Buffer]:
         yield from self._steps(at_end=True)
-        rest = b"" if self._is_lost or self._drop_left else self._rest()
         if self._is_lost:
-            self.skipped_bytes += len(self._buffer)
+            rest = self._damaged(len(self._buffer))
+        else:
+            rest = b"" if self._drop_left else self._rest()
         self._buffer.clear()
         yield rest
 
@@ -101,15 +104,21 @@ class ContainerFramer(ABC):
 
     def _steps(self, *, at_end: bool) -> Iterator[Buffer]:
         while self._buffer and (step := self._step(at_end=at_end)):
-            if step.is_damage:
-                self.skipped_bytes += step.length
+            output = self._damaged(step.length) if step.is_damage else step.output
             if step.length:
                 self._consume(step.length)
-            self._passed_bytes += len(step.output)
-            yield step.output
+            self._passed_bytes += len(output)
+            yield output
             if step.ends_file:
                 self.next_file = bytes(self._buffer)
                 self._buffer.clear()
+
+    def _damaged(self, length: int) -> bytes:
+        """Return what ffmpeg gets of the first ``length`` bytes, which are damaged."""
+        if self._passes_damage:
+            return bytes(self._buffer[:length])
+        self.skipped_bytes += length
+        return b""
 
     def _step(self, *, at_end: bool) -> Step | None:
         if self._drop_left:
@@ -134,21 +143,22 @@ class ContainerFramer(ABC):
 
     def _foreign(self, *, at_end: bool) -> Step | None:
         """Return what to do with bytes that are no element: a tag is dropped, a file begins."""
-        if length := tag_bytes(self._buffer):
-            return self._drop(length)
-        match self._is_foreign(at_end=at_end):
-            case None:
-                return None
-            case is_file:
-                return Step(0, ends_file=True) if is_file else self._lose()
-
-    def _is_foreign(self, *, at_end: bool) -> bool | None:
-        """Return whether a tag or a file begins; None if that needs more bytes."""
         length = tag_bytes(self._buffer)
+        if length:
+            return self._drop(length)
         is_file = begins_file(self._buffer, at_end=at_end)
-        if length or is_file:
+        if (length is None or is_file is None) and not at_end:
+            return None
+        return Step(0, ends_file=True) if is_file else self._lose()
+
+    def _is_foreign(self, position: int = 0, *, at_end: bool) -> bool | None:
+        """Return whether a tag or a file begins at ``position``; None if that needs more bytes."""
+        head = bytes(self._buffer[position : position + NEW_FILE_HEAD_BYTES])
+        length = tag_bytes(head)
+        if length or (length is None and len(head) == NEW_FILE_HEAD_BYTES):  # a long tag
             return True
-        return None if (length is None or is_file is None) and not at_end else False
+        is_file = begins_file(head, at_end=at_end)
+        return None if (length is None or is_file is None) and not at_end else bool(is_file)
 
 
 class Search(NamedTuple):
