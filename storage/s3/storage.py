@@ -30,6 +30,7 @@ from storage.s3.ownership.lease import (
 from storage.s3.ownership.node import LeaseSettings, Node
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.reading.listing import read_checkpoint, read_manifest, read_page
+from storage.s3.reading.waveforms import WaveformReader
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.recording import S3Recording, UploadSettings
@@ -67,6 +68,7 @@ class S3Storage:
         self._is_store_checked = is_store_checked
         self._supervisor = supervisor or Supervisor()
         self._node = Node(self._bucket, self._spools.path, lease_settings, self._supervisor)
+        self._waveforms = WaveformReader(self._bucket, self._spools.path)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaner = SessionCleaner(
             self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
@@ -194,6 +196,7 @@ class S3Storage:
             manifest.pcm_format,
             manifest.size_bytes,
             manifest.completed_at or manifest.created_at,
+            self._waveforms,
             self._measuring,
         )
 
