@@ -22,6 +22,9 @@ class AdtsFramer(SearchingFramer):
     _pattern = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
     _pattern_bytes = _HEADER_BYTES
 
+    def _head(self) -> bytes:
+        return b""
+
     def _element(self, *, at_end: bool) -> Step | None:
         length = adts_frame_bytes(bytes(self._buffer[:_HEADER_BYTES]))
         if length is None:

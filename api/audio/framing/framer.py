@@ -36,6 +36,18 @@ class Framer(Protocol):
         """Return the bytes that belong to a new file; None while none has begun."""
         ...
 
+    def restart(self) -> bytes | None:
+        """Begin a new output; return what ffmpeg needs in front of it to decode what follows.
+
+        None: what follows cannot be decoded without what was before.
+        """
+        ...
+
+    @property
+    def unframed(self) -> bytes:
+        """Return the last bytes of the input, of which nothing was passed on yet."""
+        ...
+
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         """Yield the bytes for ffmpeg that ``data`` completes; also empty ones."""
         ...
@@ -77,6 +89,15 @@ class ContainerFramer(ABC):
     def finds_files(self) -> bool:
         return bool(self._drop_left) or not (self._buffer or self._is_lost)
 
+    def restart(self) -> bytes | None:
+        head = self._head()
+        self._passed_bytes = len(head or b"")
+        return head
+
+    @property
+    def unframed(self) -> bytes:
+        return bytes(self._buffer)
+
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         self._buffer += data
         yield from self._steps(at_end=False)
@@ -97,6 +118,10 @@ class ContainerFramer(ABC):
     @abstractmethod
     def _resynchronize(self, *, at_end: bool) -> Step | None:
         """Skip to the next sync point, or all bytes that are before it."""
+
+    def _head(self) -> bytes | None:
+        """See `Framer.restart`."""
+        return None
 
     def _rest(self) -> bytes:
         """Return what ffmpeg gets of an incomplete last element."""

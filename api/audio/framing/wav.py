@@ -23,6 +23,13 @@ class WavFramer:
     def next_file(self) -> bytes | None:
         return self._chunks.next_file
 
+    def restart(self) -> None:
+        """Return None: without its beginning it cannot be decoded."""
+
+    @property
+    def unframed(self) -> bytes:
+        return self._chunks.undecided
+
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         undecided = self._chunks.undecided
         self._chunks.feed(data)

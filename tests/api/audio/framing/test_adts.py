@@ -13,6 +13,15 @@ def test_bytes_before_the_first_adts_frame_are_skipped_and_counted() -> None:
     assert framer.skipped_bytes == 14
 
 
+def adts_frames(data: bytes) -> list[bytes]:
+    frames, position = [], 0
+    while position < len(data):
+        length = int.from_bytes(data[position + 3 : position + 6]) >> 5 & 0x1FFF
+        frames.append(data[position : position + length])
+        position += length
+    return frames
+
+
 def with_channels(frame: bytes, pairs: int) -> bytes:
     """Return the mono ``frame`` with a list of one channel and some pairs in front."""
     front = "00000" + "".join(f"1{number:04b}" for number in range(pairs))
@@ -30,17 +39,12 @@ def with_channels(frame: bytes, pairs: int) -> bytes:
 def test_a_frame_that_lists_other_channels_is_skipped_and_no_more(pairs: int) -> None:
     """ffmpeg would exit, because it cannot mix so many channels."""
     data = encoded("aac")
-    lengths, position = [], 0
-    while position < len(data):
-        lengths.append(int.from_bytes(data[position + 3 : position + 6]) >> 5 & 0x1FFF)
-        position += lengths[-1]
-    start = sum(lengths[:20])
-    end = start + lengths[20]
-    altered = with_channels(data[start:end], pairs)
+    frames = adts_frames(data)
+    altered = with_channels(frames[20], pairs)
+    before, behind = b"".join(frames[:20]), b"".join(frames[21:])
     framer = AdtsFramer()
-    passed_on = passed(framer, data[:start] + altered + data[end:], 900)
-    expected = data[:start] + (b"" if pairs else altered) + data[end:]
-    assert passed_on == expected
+    passed_on = passed(framer, before + altered + behind, 900)
+    assert passed_on == before + (b"" if pairs else altered) + behind
     assert framer.skipped_bytes == (len(altered) if pairs else 0)
     whole = decode(data, sample_rate=22050)
     assert len(decode(passed_on, sample_rate=22050)) == len(whole) - (2048 if pairs else 0)

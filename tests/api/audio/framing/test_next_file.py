@@ -59,8 +59,13 @@ class PcmOfWav:
     skipped_bytes = 0
     finds_files = True
 
+    unframed = b""
+
     def __init__(self) -> None:
         self._pcm = PcmFramer(2, 2 * 3000)
+
+    def restart(self) -> None:
+        """Return None."""
 
     @property
     def next_file(self) -> bytes | None:
