@@ -17,7 +17,7 @@ class WavFramer:
 
     @property
     def finds_files(self) -> bool:
-        return True
+        return not self._chunks.is_inside(1)
 
     @property
     def next_file(self) -> bytes | None:

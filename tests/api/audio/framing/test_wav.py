@@ -28,3 +28,12 @@ def test_audio_of_an_odd_length_is_padded() -> None:
 def test_a_file_inside_the_audio_is_audio() -> None:
     data = wav(wav(pcm(10)), sample_bits=4)
     assert split(WavFramer(len(data)), cut_anywhere(data, seed=1, largest=9)) == (data, 0, None)
+
+
+def test_a_file_may_have_been_cut_off_in_its_audio() -> None:
+    data = wav(pcm(10), channels=6)
+    framer = WavFramer(len(data))
+    list(framer.feed(data[:-1]))
+    assert not framer.finds_files
+    list(framer.feed(data[-1:]))
+    assert framer.finds_files
