@@ -3,7 +3,8 @@
 import re
 
 from api.audio.detection import adts_frame_bytes
-from api.audio.framing.framer import SearchingFramer, Step
+from api.audio.framing.framer import Step
+from api.audio.framing.searching import SearchingFramer
 
 _HEADER_BYTES = 7
 _CHECKSUM_BYTES = 2

@@ -6,7 +6,8 @@ ffmpeg itself finds the next frame after damage, so it gets the damaged bytes to
 import re
 from typing import NamedTuple
 
-from api.audio.framing.framer import SearchingFramer, Step
+from api.audio.framing.framer import Step
+from api.audio.framing.searching import SearchingFramer
 
 _MAGIC = b"fLaC"
 _BLOCK_HEADER_BYTES = 4

@@ -4,8 +4,9 @@ import re
 import struct
 
 from api.audio.detection import begins_file
-from api.audio.framing.framer import SearchingFramer, Step
+from api.audio.framing.framer import Step
 from api.audio.framing.mp4_fragment import Fragment, box_at, track_ids
+from api.audio.framing.searching import SearchingFramer
 
 _MAX_BOX_BYTES = 4 * 1024 * 1024  # a longer fragment is passed on as it arrives
 _MAX_INDEX_BYTES = 1024 * 1024  # of a moof; a longer moov is passed on as it arrives

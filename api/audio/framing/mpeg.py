@@ -6,7 +6,8 @@ ffmpeg itself finds the next frame after damage, so it gets the damaged bytes to
 import re
 
 from api.audio.detection import mpeg_frame_bytes
-from api.audio.framing.framer import SearchingFramer, Step
+from api.audio.framing.framer import Step
+from api.audio.framing.searching import SearchingFramer
 
 _HEADER_BYTES = 4
 _FRAMES_PER_STEP = 200
