@@ -52,5 +52,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/health', timeout=2)"]
 
-# As a module, so that SIGTERM works from the start.
-CMD ["python", "-m", "api.cli", "serve", "--host", "0.0.0.0", "--port", "8000"]
+# SIGTERM is blocked until the service handles it, because the kernel drops it for process 1 until
+# then. As a module, so that the service handles it before its imports.
+CMD ["env", "--block-signal=TERM", "python", "-m", "api.cli", "serve", "--host", "0.0.0.0", "--port", "8000"]

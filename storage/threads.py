@@ -7,7 +7,7 @@ created, synced or completed.
 import asyncio
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -28,6 +28,10 @@ class ThreadPool:
         """
         call = functools.partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """Call the function in a thread; the result does not depend on an event loop."""
+        return self._executor.submit(function, *args, **kwargs)
 
 
 # Writing, syncing, taking over; and reading one manifest, which a client that connects waits for.

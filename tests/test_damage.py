@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests.api.audio.ffmpeg.test_feed import damaged_aac
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.service import Message, Service
 
@@ -388,3 +389,18 @@ async def test_junk_declared_as_raw_pcm_is_recorded(service: Service, declared: 
     found = await record_damaged(service, cut_in_pieces(junk), declared, 22050)
     assert found.pcm == junk
     assert not found.is_reported
+
+
+async def test_audio_behind_damage_that_ends_ffmpeg_is_recorded(service: Service) -> None:
+    """At the pace of a live stream, less than a second is lost, and the client is told once."""
+    data = damaged_aac("matroska")
+    async with service.session(sample_rate=22050) as client:
+        for piece in cut(data, 500):
+            await client.send(piece)
+            await asyncio.sleep(0.02)
+        closed = await client.close_session()
+    assert [warning["code"] for warning in closed["warnings"]] == ["decode_failed"]
+    assert "channels" in closed["warnings"][0]["message"]
+    recorded = service.pcm(client.session_id)
+    assert len(speech()) - 44 - len(recorded) < 2 * 22050
+    assert recorded[-2 * 22050 :].count(0) < 22050  # the end of the speech is there

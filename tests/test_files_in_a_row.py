@@ -15,6 +15,7 @@ FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "
 OPTIONS: dict[str, tuple[str, ...]] = {
     "wav": ("-c:a", "pcm_s16le", "-bitexact", "-f", "wav"),
     "wav of 24 bits": ("-c:a", "pcm_s24le", "-f", "wav"),
+    "wav of adpcm": ("-c:a", "adpcm_ms", "-f", "wav"),
     "aac": ("-c:a", "aac", "-f", "adts"),
     "flac": ("-f", "flac"),
     "mp3": ("-f", "mp3"),
@@ -22,11 +23,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "webm": ("-c:a", "libopus", "-f", "webm", "-live", "1"),
     "mp4": ("-c:a", "aac", *FRAGMENTED),
 }
-FIRST = ("wav", "wav of 24 bits", "aac", "ogg", "webm", "mp4")
 PAIRS = [
     (first, second)
-    for first, second in itertools.product(FIRST, OPTIONS)
-    if (first, second) != ("aac", "aac")  # one stream, see docs/protocol.md
+    for first, second in itertools.product(OPTIONS, ("wav", "mp3", "flac", "aac", "webm", "mp4"))
+    if first != second or first not in {"aac", "mp3"}  # one stream, see docs/protocol.md
 ]
 
 

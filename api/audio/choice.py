@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from api.audio import refused
 from api.audio.detection import detect, find_start
 from api.audio.formats import OFFERED_FORMATS, RAW_KINDS, DecodeError, InputKind
-from api.audio.wav_header import parse_header
+from api.audio.wav_header import WavHeader, parse_header
 from storage.pcm import PcmFormat
 
 # ffmpeg reads a longer WAV header, for example one with a picture in an ID3 chunk.
@@ -29,7 +29,8 @@ class Choice(NamedTuple):
 
     ``samples`` is ffmpeg's name of the sample format if ffmpeg gets PCM without its container;
     ``found`` is then the format of that PCM. If ``samples`` is empty, ffmpeg reads the container
-    ``kind``. ``data_bytes`` is the length of the audio in a WAV; None: to the end of the stream.
+    ``kind``. ``data_bytes`` is the length of the audio in a WAV, with its header if ffmpeg reads
+    that; None: to the end of the stream.
     """
 
     way: Way
@@ -66,15 +67,23 @@ def choose(
         header = parse_header(head)
         if header is None and not at_end:
             return None
-        if header is not None and header.samples is not None:
-            found = PcmFormat(header.sample_rate, header.channels)
-            fits = header.samples == "s16le" and found == pcm_format
-            way: Way = "passthrough" if fits else "ffmpeg"
-            return Choice(way, kind, header.data_offset, header.samples, found, header.data_bytes)
+        if header is not None:
+            return _choose_wav(header, pcm_format)
     start = find_start(head, kind)
     if start < 0 and len(head) < _MAX_JUNK_BYTES and not at_end:
         return None
     return Choice("ffmpeg", kind, max(0, start))
+
+
+def _choose_wav(header: WavHeader, pcm_format: PcmFormat) -> Choice:
+    if header.samples is None:
+        size = header.data_bytes
+        with_header = None if size is None else header.data_offset + size
+        return Choice("ffmpeg", "wav", data_bytes=with_header)
+    found = PcmFormat(header.sample_rate, header.channels)
+    fits = header.samples == "s16le" and found == pcm_format
+    way: Way = "passthrough" if fits else "ffmpeg"
+    return Choice(way, "wav", header.data_offset, header.samples, found, header.data_bytes)
 
 
 def _is_offered(head: bytes | bytearray, *, at_end: bool) -> bool:

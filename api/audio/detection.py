@@ -24,7 +24,7 @@ _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
     ("mp4", ((0, b"\0\0"), (4, b"ftyp"))),
 )
 
-_NEW_FILE_HEAD_BYTES = 9000  # two frames of MPEG audio or ADTS
+NEW_FILE_HEAD_BYTES = 9000  # two frames of MPEG audio or ADTS
 
 # Where a container has ended, damage may follow, and any bytes. So a new file must match at least
 # eight fixed bytes, or two frame headers.
@@ -37,6 +37,8 @@ _NEW_FILE = re.compile(
     rb"|\x00\x00.{2}ftyp[\x20-\x7e]{4}",
     re.DOTALL,
 )
+# The first two bytes of all of these, and of frames.
+_NEW_FILE_BEGINNING = re.compile(rb"RI|RF|BW|fL|Og|\x1a\x45|\x00\x00|\xff[\xe0-\xff]")
 # How many bytes decide whether a file begins that starts with these four.
 _NEW_FILE_BYTES = (
     (b"RIFF", 12), (b"RF64", 12), (b"BW64", 12), (b"fLaC", 8), (b"OggS", 14),
@@ -108,7 +110,9 @@ def begins_file(
     None: it needs more bytes, at most 8 KiB; never if ``at_end``. If ``one_frame``, one header of
     MPEG audio or ADTS is enough, not two, and 64 bytes are.
     """
-    head = bytes(head[:_NEW_FILE_HEAD_BYTES])
+    if len(head) >= 2 and not _NEW_FILE_BEGINNING.match(head):
+        return False
+    head = bytes(head[:NEW_FILE_HEAD_BYTES])
     if _NEW_FILE.match(head):
         return True
     synced = [_synced(head, frame_bytes, is_declared=one_frame) for _, frame_bytes in _FRAMED]
@@ -116,7 +120,7 @@ def begins_file(
         return True
     if at_end or (None not in synced and not _may_begin_file(head)):
         return False
-    return None if len(head) < _NEW_FILE_HEAD_BYTES else False
+    return None if len(head) < NEW_FILE_HEAD_BYTES else False
 
 
 def begins_container(head: Buffer) -> bool:
@@ -164,7 +168,7 @@ def _synced(head: bytes | bytearray, frame_bytes: FrameBytes, *, is_declared: bo
     return None if length is None else length > 0
 
 
-def _mpeg_frame_bytes(head: bytes) -> int | None:
+def mpeg_frame_bytes(head: bytes) -> int | None:
     """Return the length of the MPEG audio frame at the start of ``head`` (ISO/IEC 11172-3).
 
     0: there is no frame. None: the header is incomplete.
@@ -200,6 +204,6 @@ def adts_frame_bytes(head: bytes) -> int | None:
 
 
 _FRAMED: tuple[tuple[InputKind, FrameBytes], ...] = (
-    ("mp3", _mpeg_frame_bytes),
+    ("mp3", mpeg_frame_bytes),
     ("aac", adts_frame_bytes),
 )

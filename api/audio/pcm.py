@@ -22,6 +22,9 @@ _MAX_HEAD_BYTES = 64  # decide whether a file begins
 # A message could have a million empty chunks.
 _MAX_CHUNKS = 5000
 
+_ZEROS = re.compile(rb"\0*")
+_MP4_ZEROS = 3  # at most, before the first byte of an MP4 that is not zero
+
 # The id of a RIFF chunk, if no file begins with it.
 _CHUNK_ID = re.compile(rb"(?!RIFF|RF64|BW64|fLaC|OggS|ID3)[\x20-\x7e]{4}")
 
@@ -42,7 +45,7 @@ class PcmFramer:
 
     In a WAV, other chunks and further ``data`` chunks may follow ``data``: it skips the former and
     returns the audio of the latter. It drops an incomplete frame at the end of a ``data`` chunk,
-    as ffmpeg does. Where a chunk should begin, a new file may begin instead.
+    as ffmpeg does. Where a chunk should begin, zeros are padding, and a new file may begin.
 
     ``next_file`` has the bytes of that file.
     """
@@ -59,6 +62,11 @@ class PcmFramer:
     def is_endless(self) -> bool:
         """Return whether all bytes up to the end of the stream are PCM."""
         return self._data_left == _TO_THE_END
+
+    @property
+    def undecided(self) -> bytes:
+        """Return the last bytes of the input: part of a frame, or what may begin a new file."""
+        return self._pending
 
     def is_inside(self, size_bytes: int) -> bool:
         """Return whether the next ``size_bytes`` are PCM."""
@@ -124,11 +132,17 @@ class PcmFramer:
 
     def _begin_chunk(self, data: memoryview) -> memoryview:
         """Read the header of a chunk, or the beginning of a file; return the bytes after it."""
+        if not self._pending.strip(b"\0") and (match := _ZEROS.match(data)):
+            data = data[max(0, match.end() - _MP4_ZEROS) :]  # there may be millions
         held = len(self._pending)
         head = self._pending + bytes(data[: _MAX_HEAD_BYTES - held])
-        is_file = _begins_file(head)
+        padding = _padding_bytes(head)
+        if padding:
+            self._pending = self._pending[padding:]
+            return data[max(0, padding - held) :]
+        is_file = None if padding is None else _begins_file(head)
         if is_file:
-            self.next_file = self._pending + bytes(data)
+            self.next_file, self._pending = self._pending + bytes(data), b""
             return data[:0]
         if is_file is None or len(head) < _CHUNK_HEADER_BYTES:
             self._pending = head
@@ -147,6 +161,20 @@ class PcmFramer:
             self._data_left = size
         else:
             self._skip_left = size + size % 2
+
+
+def _padding_bytes(head: bytes) -> int | None:
+    """Return how many zeros are in front of the next chunk or file; None if it needs more bytes.
+
+    The first two or three bytes of an MP4 are zeros too.
+    """
+    zeros = len(head) - len(head.lstrip(b"\0"))
+    if zeros and len(head) < zeros + len(b"??ftyp"):
+        return zeros - _MP4_ZEROS if zeros > _MP4_ZEROS else None
+    for start in (zeros - 3, zeros - 2):
+        if start >= 0 and head[start + 4 : start + 8] == b"ftyp":
+            return start
+    return zeros
 
 
 def _begins_file(head: bytes) -> bool | None:

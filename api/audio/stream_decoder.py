@@ -7,78 +7,18 @@ Each of these stages is one object, and a stream has one stage at a time.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
-from api.audio.choice import Choice, choose
+from api.audio.choice import choose
 from api.audio.detection import begins_container, begins_wav
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import RAW_KINDS, DecodeError, DecoderLostError, InputKind
-from api.audio.framing.adts import AdtsFramer
-from api.audio.framing.bare_pcm import BarePcmFramer
-from api.audio.framing.framer import Framer
-from api.audio.framing.mp4 import Mp4Framer
-from api.audio.framing.ogg import OggFramer
-from api.audio.framing.webm import WebmFramer
+from api.audio.framers import framer_of
+from api.audio.head import Detection
 from api.audio.pcm import PcmFramer
-from api.audio.tags import id3_bytes
 from storage.pcm import Buffer, PcmFormat
 
 # The saved state of a stream that cannot be decoded; no state of a `PcmFramer` starts with it.
 _STATE_OF_FAILED = b"\x01"
-
-_FRAMERS: dict[InputKind, Callable[[], Framer]] = {
-    "aac": AdtsFramer,
-    "mp4": Mp4Framer,
-    "ogg": OggFramer,
-    "webm": WebmFramer,
-}
-
-
-class Detection:
-    """The stage before the format is known: the bytes received so far, without leading ID3 tags."""
-
-    def __init__(self, declared: InputKind) -> None:
-        self.declared = declared
-        self.has_input = False
-        self.head = bytearray()
-        self._tried_bytes = 0
-        self._tag_left = 0
-        self._is_after_tags = False
-
-    def add(self, data: Buffer) -> bool:
-        """Add ``data``; return whether to run the detection again.
-
-        Detection runs each time the head has grown by 1/16. Running it for every chunk would make
-        its total time quadratic in the length of the header.
-        """
-        self.head += data
-        self.has_input = self.has_input or bool(data)
-        if not self._drop_tags():
-            return False
-        if len(self.head) < self._tried_bytes + self._tried_bytes // 16:
-            return False
-        self._tried_bytes = len(self.head)
-        return True
-
-    def _drop_tags(self) -> bool:
-        """Drop tags, which may be longer than the head; return whether the head is behind them.
-
-        What follows a tag is no raw PCM.
-        """
-        while not self._is_after_tags:
-            if not self._tag_left:
-                length = id3_bytes(self.head) if b"ID3".startswith(self.head[:3]) else 0
-                if length is None:
-                    return False
-                self._tag_left, self._is_after_tags = length, length == 0
-                if length and self.declared not in {"aac", "flac"}:
-                    self.declared = "mp3"
-            dropped = min(self._tag_left, len(self.head))
-            del self.head[:dropped]
-            self._tag_left -= dropped
-            if self._tag_left:
-                return False
-        return True
-
 
 Stage: TypeAlias = Detection | PcmFramer | FfmpegFeed | DecodeError
 Emit = Callable[[Buffer], Awaitable[None]]
@@ -255,7 +195,7 @@ class StreamDecoder:
         self.stage = FfmpegFeed(
             self._launcher,
             choice.demuxer,
-            _framer(choice),
+            framer_of(choice),
             self._pcm_format,
             self._emit_new,
         )
@@ -300,10 +240,3 @@ class StreamDecoder:
     async def _end_process(self) -> None:
         if isinstance(self.stage, FfmpegFeed):
             await self.stage.abort()
-
-
-def _framer(choice: Choice) -> Framer | None:
-    if choice.found is not None:
-        found = choice.found
-        return BarePcmFramer(choice.samples, found.sample_rate, found.channels, choice.data_bytes)
-    return _FRAMERS[choice.kind]() if choice.kind in _FRAMERS else None

@@ -11,6 +11,7 @@ _APE_HEADER_BYTES = 32
 _LYRICS_SIZE_BYTES = 6  # decimal digits in front of the end of Lyrics3 v2.00
 _LYRICS_END = b"LYRICS200"
 _LYRICS_BEGIN = b"LYRICSBEGIN"
+_MAX_LYRICS_FIELDS = 32  # eight are defined
 _MAX_OLD_LYRICS_BYTES = 5100 + len("LYRICSBEGIN" + "LYRICSEND")
 
 _MAGIC = (b"ID3", b"TAG", b"APETAGEX", _LYRICS_BEGIN)
@@ -54,7 +55,7 @@ def _ape_bytes(head: bytes | bytearray) -> int | None:
 def _lyrics_bytes(head: bytes | bytearray) -> int | None:
     """Return the length of a Lyrics3 tag: fields of a name and a length, or text up to its end."""
     position = len(_LYRICS_BEGIN)
-    while True:
+    for _ in range(_MAX_LYRICS_FIELDS):
         field = head[position : position + _LYRICS_SIZE_BYTES + len(_LYRICS_END)]
         if field[_LYRICS_SIZE_BYTES:] == _LYRICS_END:
             return position + len(field)

@@ -1,7 +1,9 @@
 """SIGTERM before the server handles it.
 
 In a container the service is process 1, for which the kernel ignores signals without a handler
-(pid_namespaces(7)). A stop while the service starts would wait until the container is killed.
+(pid_namespaces(7)). A stop while the service starts would wait until the container is killed. The
+kernel keeps a signal that is blocked. So the command of the image blocks SIGTERM before Python
+starts, and the service unblocks it.
 """
 
 import signal
@@ -10,8 +12,9 @@ from types import FrameType
 
 
 def exit_on_sigterm() -> None:
-    """Exit with 0 on SIGTERM from now on."""
+    """Exit with 0 on SIGTERM from now on, or at once if one is pending."""
     signal.signal(signal.SIGTERM, _exit)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

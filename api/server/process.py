@@ -27,7 +27,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            url = f"http://{self.config.host}:{self.config.port}"
+            url = _url(self.config.host, self.config.port)
             logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url)
             logger.info("Open %s", _page_url(self.config.host, self.config.port))
 
@@ -35,7 +35,11 @@ class Server(uvicorn.Server):
 def _page_url(host: str, port: int) -> str:
     """Return the page's URL for a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{_url(host, port)}/"
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uvicorn.Config:

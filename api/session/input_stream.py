@@ -194,12 +194,17 @@ class InputStream:
 
         Its bytes are kept, and ``chunks`` more are counted.
         """
-        damage: DecodeError | None = None
         try:
-            pcm = bytes(pcm) + bytes(await self._decoder.finish())
-        except DecodeError as error:
+            pcm, damage = await self._finish(pcm)
+        except DecodeError:
             self._check_not_aborted()
-            damage = error
+            raise
+        await self._replace(pcm, damage, rest, chunks=chunks)
+
+    async def _replace(
+        self, pcm: Buffer, damage: DecodeError | None, rest: bytes, *, chunks: int
+    ) -> None:
+        """Record the last ``pcm`` of a file that has ended; ``rest`` is of the next one."""
         number, self.number = self.number, self._next_number()
         await self._ledger.replace_stream(
             number, pcm, self._untold(damage), new_number=self.number, kept=rest, chunks=chunks
@@ -208,17 +213,40 @@ class InputStream:
         self._decoder = self._new_decoder()
         self._told = None
 
-    async def _end(self) -> None:
+    async def _finish(self, pcm: Buffer) -> tuple[bytes, DecodeError | None]:
+        """End the current file, and those that only its end reveals.
+
+        Return ``pcm`` and what is not recorded of the last file: its last PCM and its damage.
+        Raises :class:`DecodeError` if the stream was aborted, and :class:`DecoderLostError`.
+        """
         damage: DecodeError | None = None
+        is_known = self._decoder.next_file is not None
+        while True:
+            try:
+                pcm = bytes(pcm) + bytes(await self._decoder.finish())
+            except DecodeError as error:
+                if self._is_aborted:
+                    raise
+                damage = error
+            rest = None if is_known else self._decoder.next_file
+            if rest is None:
+                return bytes(pcm), damage
+            await self._replace(pcm, damage, rest, chunks=0)
+            pcm, damage = b"", None
+            try:
+                await self._decode(rest)
+            except DecodeError as error:
+                damage = error
+
+    async def _end(self) -> None:
         try:
-            await self._write(await self._decoder.finish())
-        except (DecodeError, DecoderLostError) as error:
+            pcm, damage = await self._finish(b"")
+        except (DecodeError, DecoderLostError, SessionCompletedError) as error:
             if self._is_aborted:
                 # The session is released before it is completed; its next owner completes it.
                 raise FencedError(self._ledger.session_id) from error
-            if isinstance(error, DecoderLostError):
-                raise
-            damage = error
+            raise
+        await self._write(pcm)
         await self._ledger.remove_stream(self.number, self._untold(damage))
 
     def _untold(self, damage: DecodeError | None) -> DecodeError | None:

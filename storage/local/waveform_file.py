@@ -15,7 +15,8 @@ class WaveformFile:
     def name(self) -> str:
         return str(self._paths.peaks)
 
-    async def read(self) -> Pixels | None:
+    async def read(self, size_bytes: int) -> Pixels | None:
+        del size_bytes
         return await threads.reading.run(self._read)
 
     async def keep(self, data: bytes) -> None:

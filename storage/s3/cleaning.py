@@ -16,7 +16,7 @@ from storage.errors import RecordingNotFoundError
 from storage.manifest import Manifest
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
-from storage.s3.reading.audio import CompletedAudio
+from storage.s3.reading.audio import FinalObject
 from storage.s3.reading.listing import read_manifest
 from storage.s3.writing.digest import put_waveform
 from storage.s3.writing.spool import SpoolFolder
@@ -98,9 +98,7 @@ class SessionCleaner:
     async def _add_digest(self, session: SessionKeys, manifest: Manifest) -> None:
         """Add the digest if the last writer had not read all that an earlier one persisted."""
         head = await self._bucket.head(session.audio)
-        audio = CompletedAudio(
-            self._bucket, session, manifest.pcm_format, head.size_bytes, head.modified_at
-        )
+        audio = FinalObject(self._bucket, session.audio, head.size_bytes)
         digest = hashlib.sha256()
         found = await measure(audio, manifest.pcm_format, on_block=digest.update)
         await put_waveform(self._bucket, session, found.encode())

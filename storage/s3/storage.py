@@ -35,6 +35,7 @@ from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.reading.aged import sessions_below
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.reading.listing import read_checkpoint, read_manifest, read_page
+from storage.s3.reading.waveforms import WaveformReader
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.recording import S3Recording, UploadSettings
@@ -72,6 +73,7 @@ class S3Storage:
         self._is_store_checked = is_store_checked
         self._supervisor = supervisor or Supervisor()
         self._node = Node(self._bucket, self._spools.path, lease_settings, self._supervisor)
+        self._waveforms = WaveformReader(self._bucket, self._spools.path)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaner = SessionCleaner(
             self._bucket, self._spools, keep_segments=self._upload_settings.keep_segments
@@ -200,6 +202,7 @@ class S3Storage:
             manifest.pcm_format,
             manifest.size_bytes,
             manifest.completed_at or manifest.created_at,
+            self._waveforms,
             self._measuring,
         )
 

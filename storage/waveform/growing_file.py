@@ -16,7 +16,7 @@ from storage import files, wav
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
-from storage.waveform.pixels import FilePixels, Pixels
+from storage.waveform.pixels import FilePixels, Pixels, part_of
 
 _BLOCK_BYTES = 256 * 1024
 
@@ -96,10 +96,10 @@ class GrowingWaveform:
     def to_peaks(self) -> Peaks:
         """Return the waveform of all measured audio, with the last pixel even if it is partial."""
         with self._lock:
-            pixels = self._pixels() + peaks.measured(self._partial_pixel, self._pcm_format)
-            return peaks.peaks_of(self._pcm_format, pixels)
+            last = peaks.measured(self._partial_pixel, self._pcm_format)
+            return peaks.peaks_of(self._pcm_format, self._pixels(last))
 
-    def pixels(self) -> bytes:
+    def pixels(self) -> Pixels:
         """Return the pixels that are whole."""
         with self._lock:
             return self._pixels()
@@ -136,8 +136,8 @@ class GrowingWaveform:
         self._length += len(pixels) // self._pixel_bytes
         self._partial_pixel = rest
 
-    def _pixels(self) -> bytes:
-        return read_pixels(self._path)[: self._length * self._pixel_bytes]
+    def _pixels(self, last: bytes = b"") -> Pixels:
+        return part_of(read_pixels(self._path), 0, self._length * self._pixel_bytes, last)
 
     @property
     def _end(self) -> int:

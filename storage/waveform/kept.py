@@ -23,8 +23,11 @@ class WaveformStore(Protocol):
         """Name the file or object, for the log."""
         ...
 
-    async def read(self) -> Pixels | None:
-        """Return what is kept, None if there is nothing."""
+    async def read(self, size_bytes: int) -> Pixels | None:
+        """Return what is kept, None if there is nothing.
+
+        It should have ``size_bytes``; of anything longer a part is enough.
+        """
         ...
 
     async def keep(self, data: bytes) -> None:
@@ -61,14 +64,15 @@ class KeptWaveform:
         return found
 
     async def _read(self, audio: Readable) -> Peaks | None:
+        pcm_bytes = audio.size_bytes - wav.HEADER_BYTES
         try:
-            data = await self._store.read()
+            data = await self._store.read(peaks.file_bytes(self._pcm_format, pcm_bytes))
         except StorageUnavailableError as error:
             logger.warning("the waveform %s cannot be read: %s", self._store.name, error)
             return None
         if data is None:
             return None
-        return peaks.decode_whole(data, self._pcm_format, audio.size_bytes - wav.HEADER_BYTES)
+        return peaks.decode_whole(data, self._pcm_format, pcm_bytes)
 
     async def _keep(self, found: Peaks) -> None:
         try:

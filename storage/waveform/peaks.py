@@ -44,6 +44,7 @@ BITS = 16
 _HEADER = struct.Struct("<iIiiIi")
 _VALUES = 2  # of one pixel of one channel
 _DIGITS = 6  # 0.14 * 50 is not quite 7
+_SLICE_PIXELS = 8192  # read at once
 _PIECE_PIXELS = 16  # so that what is worked on stays in the processor's cache
 
 # Two samples are compared as one number below, and files hold what is in memory.
@@ -92,11 +93,20 @@ class Peaks(msgspec.Struct, frozen=True):
 
     def extremes(self, bounds: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
         """Yield lowest and highest of each channel, for each pair of first and last pixel + 1."""
-        values, one = _VALUES * self.pcm_format.channels, pixel_bytes(self.pcm_format)
         for start, stop in bounds:
-            some = array("h", self.pixels[start * one : stop * one])
-            # Of the lowest values the lowest, of the highest the highest.
-            yield [audioop.minmax(some[at::values], SAMPLE_BYTES)[at % 2] for at in range(values)]
+            last = min(stop, self.length)
+            slices = [
+                self._extremes_of(at, min(at + _SLICE_PIXELS, last))
+                for at in range(start, last, _SLICE_PIXELS)
+            ]
+            pairs = enumerate(zip(*slices, strict=True))
+            yield [max(found) if index % 2 else min(found) for index, found in pairs]
+
+    def _extremes_of(self, start: int, stop: int) -> list[int]:
+        values, one = _VALUES * self.pcm_format.channels, pixel_bytes(self.pcm_format)
+        some = array("h", self.pixels[start * one : stop * one])
+        # Of the lowest values the lowest, of the highest the highest.
+        return [audioop.minmax(some[at::values], SAMPLE_BYTES)[at % 2] for at in range(values)]
 
 
 def header(pcm_format: PcmFormat, pixels: int, per_pixel: int | None = None) -> bytes:
@@ -162,6 +172,11 @@ def pixel_bytes(pcm_format: PcmFormat) -> int:
 def length(pcm_format: PcmFormat, pcm_bytes: int) -> int:
     """Return the number of pixels of ``pcm_bytes``, a partial last one included."""
     return -(-pcm_bytes // pcm_bytes_per_pixel(pcm_format))
+
+
+def file_bytes(pcm_format: PcmFormat, pcm_bytes: int) -> int:
+    """Return the size of the file with the waveform of ``pcm_bytes``."""
+    return HEADER_BYTES + length(pcm_format, pcm_bytes) * pixel_bytes(pcm_format)
 
 
 def peaks_of(pcm_format: PcmFormat, pixels: Pixels) -> Peaks:

@@ -18,7 +18,7 @@ class FilePixels:
     must not change.
     """
 
-    def __init__(self, file: "_OpenFile", start: int, stop: int, tail: bytes = b"") -> None:
+    def __init__(self, file: "OpenFile", start: int, stop: int, tail: bytes = b"") -> None:
         self._file = file
         self._start = start
         self._size = stop - start
@@ -28,7 +28,7 @@ class FilePixels:
     def open(cls, path: Path, *, offset: int = 0) -> "FilePixels | None":
         """Return the file from ``offset`` on, None if there is no file. Raises ``OSError``."""
         try:
-            file = _OpenFile(path)
+            file = OpenFile(os.open(path, os.O_RDONLY))
         except FileNotFoundError:
             return None
         found = os.fstat(file.fd)
@@ -70,9 +70,9 @@ def part_of(pixels: Pixels, start: int, stop: int, tail: bytes = b"") -> Pixels:
     return pixels[start:stop] + tail
 
 
-class _OpenFile:
+class OpenFile:
     """A descriptor that is closed when nothing refers to it any more."""
 
-    def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self.fd)
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        weakref.finalize(self, os.close, fd)

@@ -64,6 +64,7 @@ class FfmpegDecoder:
         self.started = asyncio.Event()  # it has output PCM, or has ended
         self._lines_to_log = _MAX_LOGGED_LINES
         self._emitted_bytes = 0
+        self._has_exited = False
         self._stdout_task = asyncio.create_task(self._read_stdout(), name="ffmpeg-pcm")
         self._stderr_task = asyncio.create_task(self._read_stderr(), name="ffmpeg-stderr")
 
@@ -75,6 +76,11 @@ class FfmpegDecoder:
     def damage(self) -> DecodeError | None:
         """Return the first error that ffmpeg reported; it may have continued after it."""
         return self._errors.first
+
+    @property
+    def has_ended_early(self) -> bool:
+        """Return whether ffmpeg has exited because of its input, after it had output audio."""
+        return self._has_exited and self._emitted_bytes > 0
 
     async def feed(self, data: Buffer) -> None:
         """Write ``data`` to ffmpeg; wait while the pipe is full.
@@ -208,4 +214,5 @@ class FfmpegDecoder:
         if code is not None and (code < 0 or code in _EXTERNAL_EXIT_CODES):
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             return DecoderLostError(f"ffmpeg was terminated: {how}")
+        self._has_exited = True
         return self.damage or DecodeError(f"ffmpeg exited before the end of the {self._what}")

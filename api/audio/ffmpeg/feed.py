@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
+from api.audio.detection import detect
 from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError
@@ -34,6 +35,9 @@ class FfmpegFeed:
         self._framer = framer
         self._next_file: bytes | None = None
         self._skipped: DecodeError | None = None
+        self._failure: DecodeError | None = None  # ffmpeg has ended before the input
+        self._head = b""  # of the file that begins behind the failure
+        self._behind = bytearray()  # its elements so far
         self._queued = bytearray()  # for the decoder that is starting
         self._decoder: FfmpegDecoder | None = None
         self._start = asyncio.create_task(
@@ -55,12 +59,17 @@ class FfmpegFeed:
         """Return the first damage in the input, as soon as it is known; the same object always."""
         if self._decoder is not None and self._decoder.damage is not None:
             return self._decoder.damage
+        if self._failure is not None:
+            return self._failure
         if self._skipped is None and self._framer is not None and self._framer.skipped_bytes:
             self._skipped = DecodeError("damaged bytes were skipped; the audio in them is missing")
         return self._skipped
 
     async def feed(self, data: Buffer) -> None:
         """Pass ``data`` to ffmpeg, up to the beginning of a new file.
+
+        If ffmpeg exits because of its input, a new file begins with the next element that is not
+        damaged, if that can be decoded alone. What ffmpeg had not decoded is lost.
 
         Raises what `FfmpegDecoder.feed` raises, and ``OSError`` if ffmpeg cannot be started.
         """
@@ -72,14 +81,23 @@ class FfmpegFeed:
             if self._framer.next_file is not None:
                 self._next_file = self._framer.next_file + bytes(data[start + _SLICE_BYTES :])
                 return
+            if self._has_restart():
+                rest = self._framer.unframed + bytes(data[start + _SLICE_BYTES :])
+                self._next_file = self._head + bytes(self._behind) + rest
+                return
 
     async def finish(self) -> None:
         """End the input; return after all of its PCM was emitted.
+
+        The end of the input may reveal a new file.
 
         Raises :class:`DecodeError` for audio that was lost, and what :meth:`feed` raises.
         """
         if self._framer is not None:
             await self._pass_framed(self._framer.finish())
+            self._next_file = self._framer.next_file or self._next_file
+        if self._failure is not None:
+            raise self._failure
         decoder = await self._wait_started()
         await decoder.finish()
         if self.damage is not None:
@@ -121,8 +139,32 @@ class FfmpegFeed:
             if loop.time() - started > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 started = loop.time()
-        if framed:
-            await self._pass_on(framed)
+        if self._failure is not None:
+            self._behind += framed
+        elif framed:
+            try:
+                await self._pass_on(framed)
+            except DecodeError as error:
+                if not self._restarts():
+                    raise
+                self._failure = error
+
+    def _restarts(self) -> bool:
+        """Begin a new file if ffmpeg has decoded a part of this one and the framer can restart."""
+        if self._decoder is None or not self._decoder.has_ended_early or self._framer is None:
+            return False
+        head = self._framer.restart()
+        self._head = head or b""
+        return head is not None
+
+    def _has_restart(self) -> bool:
+        """Return whether the elements behind a failure are enough to detect their format."""
+        if self._failure is None or not self._behind:
+            return False
+        kind = detect(self._head + self._behind, "wav")
+        if kind == "pcm_s16le":  # these frames are not of one stream
+            self._behind.clear()
+        return kind not in {None, "pcm_s16le"}
 
     async def _pass_on(self, data: Buffer) -> None:
         if not self._start.done():

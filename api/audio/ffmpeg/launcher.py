@@ -6,6 +6,7 @@ import os
 from api.audio.ffmpeg.command import arguments, binary, sandbox
 from api.audio.ffmpeg.decoder import STALL_SECONDS, Emit, FfmpegDecoder
 from api.audio.ffmpeg.process import Process
+from api.audio.formats import DecoderLostError
 from storage.pcm import PcmFormat
 
 _START_SECONDS = 0.25
@@ -21,7 +22,8 @@ class DecoderLauncher:
     """Starts decoders, ``starts_at_once`` of them at a time.
 
     ``max_chunk_seconds`` is the maximum audio that one chunk may decode to; `StreamDecoder`
-    applies it. A decoder that makes no progress for ``stall_seconds`` is killed.
+    applies it. A decoder that does not start within ``stall_seconds``, or makes no
+    progress for so long, is given up.
     """
 
     def __init__(
@@ -41,12 +43,20 @@ class DecoderLauncher:
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def start(self, demuxer: str, pcm_format: PcmFormat, emit: Emit) -> FfmpegDecoder:
-        """Return a decoder that waits for input. Raises ``OSError`` if ffmpeg cannot be started."""
+        """Return a decoder that waits for input.
+
+        Raises ``OSError`` if ffmpeg cannot be started, `DecoderLostError` if that takes too long.
+        """
         await self._starting.acquire()
         try:
-            process = await Process.start(
-                (*sandbox().command, binary(), *arguments(demuxer, pcm_format, self._loglevel))
-            )
+            async with asyncio.timeout(self._stall_seconds):
+                process = await Process.start(
+                    (*sandbox().command, binary(), *arguments(demuxer, pcm_format, self._loglevel))
+                )
+        except TimeoutError as error:
+            self._starting.release()
+            text = f"ffmpeg did not start within {self._stall_seconds:g} seconds"
+            raise DecoderLostError(text) from error
         except BaseException:
             self._starting.release()
             raise

@@ -1,7 +1,8 @@
 """A child process with its pipes on the event loop.
 
-`subprocess` starts a process in 0.5 ms (vfork). uvloop's own implementation blocks the loop for
-8 ms (fork copies the page tables of the service) and leaks copies of the pipes into the child.
+`subprocess` starts a process in 0.5 ms (vfork), in a thread. uvloop's own implementation blocks the
+loop for 8 ms (fork copies the page tables of the service) and leaks copies of the pipes into the
+child.
 
 The child has an empty environment, because it parses hostile input and the environment of the
 service contains keys. It is the leader of a new session and blocks SIGHUP, SIGINT and SIGTERM, so
@@ -10,6 +11,7 @@ service ends it.
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import os
 import signal
@@ -19,12 +21,19 @@ from typing import NamedTuple
 
 import uvloop
 
+from storage.threads import ThreadPool
+
 _READ_AHEAD_BYTES = 256 * 1024
 
 _STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 # A killed process ends in milliseconds, unless it waits for a disk that does not answer.
 _EXIT_SECONDS = 1.0
+
+
+# The threads that start processes. They live as long as the service: if one ended, the kernel would
+# kill the processes that it has started (PR_SET_PDEATHSIG in prctl(2), which the sandbox sets).
+starting = ThreadPool("ffmpeg-start", 4)
 
 
 class Process:
@@ -49,7 +58,13 @@ class Process:
 
         If the caller is cancelled, the process is terminated.
         """
-        connecting = asyncio.ensure_future(cls._connected(_spawn(command)))
+        spawning = starting.submit(_spawn, command)
+        try:
+            spawned = await asyncio.wrap_future(spawning)
+        except asyncio.CancelledError:
+            starting.submit(_discard, spawning)
+            raise
+        connecting = asyncio.ensure_future(cls._connected(spawned))
         try:
             return await asyncio.shield(connecting)
         except asyncio.CancelledError:
@@ -140,6 +155,18 @@ def _spawn(command: Sequence[str]) -> _Spawned:
             raise
         ours.pop_all()
         return _Spawned(popen, pidfd, stdin, stdout, stderr)
+
+
+def _discard(spawning: "concurrent.futures.Future[_Spawned]") -> None:
+    """End the process that a start which was cancelled yields all the same."""
+    try:
+        spawned = spawning.result()
+    except (concurrent.futures.CancelledError, OSError):
+        return
+    spawned.popen.kill()
+    for fd in (spawned.pidfd, spawned.stdin, spawned.stdout, spawned.stderr):
+        os.close(fd)
+    spawned.popen.wait()
 
 
 def _open_pipe(reading: contextlib.ExitStack, writing: contextlib.ExitStack) -> tuple[int, int]:

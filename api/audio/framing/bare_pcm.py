@@ -57,6 +57,13 @@ class BarePcmFramer:
     def next_file(self) -> bytes | None:
         return self._pcm.next_file
 
+    def restart(self) -> None:
+        """Return None: without its beginning it cannot be decoded."""
+
+    @property
+    def unframed(self) -> bytes:
+        return self._pcm.undecided
+
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         pcm = self._pcm.feed(data)
         if not pcm:

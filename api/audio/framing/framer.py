@@ -1,16 +1,12 @@
 """The interface of the framers, and what the framers of containers have in common."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from api.audio.detection import begins_file
+from api.audio.detection import NEW_FILE_HEAD_BYTES, begins_file
 from api.audio.tags import tag_bytes
 from storage.pcm import Buffer
-
-# A search that examines this many candidates continues in the next step.
-_CANDIDATES_PER_STEP = 500
 
 
 class Framer(Protocol):
@@ -34,6 +30,18 @@ class Framer(Protocol):
     @property
     def next_file(self) -> bytes | None:
         """Return the bytes that belong to a new file; None while none has begun."""
+        ...
+
+    def restart(self) -> bytes | None:
+        """Begin a new output; return what ffmpeg needs in front of it to decode what follows.
+
+        None: what follows cannot be decoded without what was before.
+        """
+        ...
+
+    @property
+    def unframed(self) -> bytes:
+        """Return the last bytes of the input, of which nothing was passed on yet."""
         ...
 
     def feed(self, data: Buffer) -> Iterator[Buffer]:
@@ -62,6 +70,8 @@ class ContainerFramer(ABC):
     not on how they are cut.
     """
 
+    _passes_damage = False  # to ffmpeg, which itself finds the next frame in this format
+
     def __init__(self) -> None:
         self.skipped_bytes = 0
         self.next_file: bytes | None = None
@@ -75,15 +85,25 @@ class ContainerFramer(ABC):
     def finds_files(self) -> bool:
         return bool(self._drop_left) or not (self._buffer or self._is_lost)
 
+    def restart(self) -> bytes | None:
+        head = self._head()
+        self._passed_bytes = len(head or b"")
+        return head
+
+    @property
+    def unframed(self) -> bytes:
+        return bytes(self._buffer)
+
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         self._buffer += data
         yield from self._steps(at_end=False)
 
     def finish(self) -> Iterator[Buffer]:
         yield from self._steps(at_end=True)
-        rest = b"" if self._is_lost or self._drop_left else self._rest()
         if self._is_lost:
-            self.skipped_bytes += len(self._buffer)
+            rest = self._damaged(len(self._buffer))
+        else:
+            rest = b"" if self._drop_left else self._rest()
         self._buffer.clear()
         yield rest
 
@@ -95,21 +115,31 @@ class ContainerFramer(ABC):
     def _resynchronize(self, *, at_end: bool) -> Step | None:
         """Skip to the next sync point, or all bytes that are before it."""
 
+    def _head(self) -> bytes | None:
+        """See `Framer.restart`."""
+        return None
+
     def _rest(self) -> bytes:
         """Return what ffmpeg gets of an incomplete last element."""
         return bytes(self._buffer)
 
     def _steps(self, *, at_end: bool) -> Iterator[Buffer]:
         while self._buffer and (step := self._step(at_end=at_end)):
-            if step.is_damage:
-                self.skipped_bytes += step.length
+            output = self._damaged(step.length) if step.is_damage else step.output
             if step.length:
                 self._consume(step.length)
-            self._passed_bytes += len(step.output)
-            yield step.output
+            self._passed_bytes += len(output)
+            yield output
             if step.ends_file:
                 self.next_file = bytes(self._buffer)
                 self._buffer.clear()
+
+    def _damaged(self, length: int) -> bytes:
+        """Return what ffmpeg gets of the first ``length`` bytes, which are damaged."""
+        if self._passes_damage:
+            return bytes(self._buffer[:length])
+        self.skipped_bytes += length
+        return b""
 
     def _step(self, *, at_end: bool) -> Step | None:
         if self._drop_left:
@@ -134,98 +164,19 @@ class ContainerFramer(ABC):
 
     def _foreign(self, *, at_end: bool) -> Step | None:
         """Return what to do with bytes that are no element: a tag is dropped, a file begins."""
-        if length := tag_bytes(self._buffer):
-            return self._drop(length)
-        match self._is_foreign(at_end=at_end):
-            case None:
-                return None
-            case is_file:
-                return Step(0, ends_file=True) if is_file else self._lose()
-
-    def _is_foreign(self, *, at_end: bool) -> bool | None:
-        """Return whether a tag or a file begins; None if that needs more bytes."""
         length = tag_bytes(self._buffer)
+        if length:
+            return self._drop(length)
         is_file = begins_file(self._buffer, at_end=at_end)
-        if length or is_file:
+        if (length is None or is_file is None) and not at_end:
+            return None
+        return Step(0, ends_file=True) if is_file else self._lose()
+
+    def _is_foreign(self, position: int = 0, *, at_end: bool) -> bool | None:
+        """Return whether a tag or a file begins at ``position``; None if that needs more bytes."""
+        head = bytes(self._buffer[position : position + NEW_FILE_HEAD_BYTES])
+        length = tag_bytes(head)
+        if length or (length is None and len(head) == NEW_FILE_HEAD_BYTES):  # a long tag
             return True
-        return None if (length is None or is_file is None) and not at_end else False
-
-
-class Search(NamedTuple):
-    """The result of a search: where the sync point is, else why there is none.
-
-    ``is_whole``: there is none. ``is_paused``: the search continues in the next step. Neither: it
-    continues after more bytes have arrived.
-    """
-
-    position: int | None
-    is_whole: bool = False
-    is_paused: bool = False
-
-
-class SearchingFramer(ContainerFramer):
-    """A framer that finds sync points by a pattern.
-
-    `_pattern` matches the beginning of every sync point, at most `_pattern_bytes` bytes of it.
-    """
-
-    _pattern: re.Pattern[bytes]
-    _pattern_bytes: int
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._searched = 0  # the search continues at this offset of the buffer
-
-    @abstractmethod
-    def _is_sync_point(
-        self, position: int, end: int, *, is_whole: bool, at_end: bool
-    ) -> bool | None:
-        """Return whether the match of the pattern at ``position`` is a sync point.
-
-        What the decision needs must lie before ``end``. None: that is not known before more bytes
-        have arrived; never if ``is_whole``.
-        """
-
-    def _consume(self, length: int) -> None:
-        super()._consume(length)
-        self._searched = 0
-
-    def _not_whole(self, inside: Search) -> Step | None:
-        """Return the step for an element that has, or may have, a sync point ``inside``."""
-        if inside.position is not None:
-            return self._lose()
-        return Step(0) if inside.is_paused else None
-
-    def _resynchronize(self, *, at_end: bool) -> Step | None:
-        found = self._find_sync_point(0, None, at_end=at_end)
-        if found.position is not None:
-            self._is_lost = False
-            return Step(found.position, is_damage=True)
-        if self._searched:
-            return Step(self._searched, is_damage=True)
-        return Step(0) if found.is_paused else None
-
-    def _find_sync_point(self, start: int, length: int | None, *, at_end: bool) -> Search:
-        """Search for the first sync point from ``start`` on.
-
-        With ``length``, it must lie within the first ``length`` bytes of the buffer.
-        """
-        end = len(self._buffer) if length is None else min(length, len(self._buffer))
-        is_whole = at_end or end == length
-        position = max(start, self._searched)
-        for _ in range(_CANDIDATES_PER_STEP):
-            candidate = self._pattern.search(self._buffer, position, end)
-            undecided = end if is_whole else max(position, end - self._pattern_bytes + 1)
-            if candidate is None or candidate.start() >= undecided:
-                self._searched = undecided
-                return Search(None, is_whole=is_whole)
-            position = candidate.start()
-            is_sync_point = self._is_sync_point(position, end, is_whole=is_whole, at_end=at_end)
-            if is_sync_point is None:
-                self._searched = position
-                return Search(None)
-            if is_sync_point:
-                return Search(position)
-            position += 1
-        self._searched = position
-        return Search(None, is_paused=True)
+        is_file = begins_file(head, at_end=at_end)
+        return None if (length is None or is_file is None) and not at_end else bool(is_file)

@@ -4,8 +4,9 @@ import re
 import struct
 
 from api.audio.detection import begins_file
-from api.audio.framing.framer import SearchingFramer, Step
+from api.audio.framing.framer import Step
 from api.audio.framing.mp4_fragment import Fragment, box_at, track_ids
+from api.audio.framing.searching import SearchingFramer
 
 _MAX_BOX_BYTES = 4 * 1024 * 1024  # a longer fragment is passed on as it arrives
 _MAX_INDEX_BYTES = 1024 * 1024  # of a moof; a longer moov is passed on as it arrives
@@ -39,7 +40,11 @@ class Mp4Framer(SearchingFramer):
         self._fragment: Fragment | None = None  # what the moof at the start of the buffer describes
         self._held_bytes = 0  # that moof, and the boxes after it
         self._must_fit: bool | None = None  # whether the sizes of the first fragment fit
+        self._index = b""  # the boxes up to the first fragment
         self._has_known_bases = False  # whether its offsets are relative to its own start
+
+    def _head(self) -> bytes | None:
+        return self._index if self._tracks and self._must_fit is not None else None
 
     def _element(self, *, at_end: bool) -> Step | None:
         if self._pass_left:
@@ -127,6 +132,8 @@ class Mp4Framer(SearchingFramer):
         box = bytes(self._buffer[:length])
         if kind == b"moov":
             self._tracks = track_ids(box)
+        if kind in {b"ftyp", b"moov"}:
+            self._index += box
         return Step(length, box)
 
     def _end_file(self) -> Step:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from api.audio.framing.framer import SearchingFramer, Step
+from api.audio.framing.framer import Step
+from api.audio.framing.searching import SearchingFramer
 
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 _INFO, _TRACKS, _ATTACHMENTS = 0x1549A966, 0x1654AE6B, 0x1941A469
@@ -82,7 +83,12 @@ class WebmFramer(SearchingFramer):
         super().__init__()
         self._pattern = _sync_point(frozenset())
         self._has_begun = False
+        self._begin = b""  # what ffmpeg got before the first cluster
+        self._cluster = b""  # the beginning of the current cluster, with its timestamp
         self._largest_bytes = _MIN_LARGEST_BYTES  # of the blocks so far
+
+    def _head(self) -> bytes | None:
+        return self._begin + self._cluster if self._cluster else None
 
     def _element(self, *, at_end: bool) -> Step | None:
         header = _parse_header(self._buffer, 0, len(self._buffer))
@@ -133,7 +139,14 @@ class WebmFramer(SearchingFramer):
         if element == _EBML:
             self._has_begun = True
             whole += _SEGMENT_HEADER
+        self._keep_for_restart(element, whole)
         return Step(length, whole if element in _PASSED else b"")
+
+    def _keep_for_restart(self, element: int, whole: bytes) -> None:
+        if element in {_EBML, _INFO, _TRACKS} and not self._cluster:
+            self._begin += whole
+        if element == _TIMESTAMP:
+            self._cluster = _CLUSTER_HEADER + whole
 
     def _unknown_element(self, length: int, *, at_end: bool) -> Step | None:
         """Drop an element that the standard does not define, if another one follows."""

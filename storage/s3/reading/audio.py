@@ -8,15 +8,32 @@ from storage.errors import RecordingNotFoundError
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
+from storage.s3.reading.waveforms import WaveformReader
 from storage.s3.writing.digest import put_waveform
 from storage.waveform.kept import KeptWaveform
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import Pixels
 
 _BLOCK_BYTES = 1024 * 1024
 
 
-class CompletedAudio:
-    """See `storage.base.Audio`: the final object."""
+class FinalObject:
+    """The final WAV in the bucket, of which any range can be read."""
+
+    def __init__(self, bucket: Bucket, key: str, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self._bucket = bucket
+        self._key = key
+
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        while start < stop:
+            until = min(start + _BLOCK_BYTES, stop)
+            yield await self._bucket.get(self._key, start, until)
+            start = until
+
+
+class CompletedAudio(FinalObject):
+    """See `storage.base.Audio`."""
 
     def __init__(
         self,
@@ -25,22 +42,15 @@ class CompletedAudio:
         pcm_format: PcmFormat,
         size_bytes: int,
         modified_at: datetime,
-        measuring: asyncio.Lock | None = None,
+        waveforms: WaveformReader,
+        measuring: asyncio.Lock,
     ) -> None:
-        self.size_bytes = size_bytes
+        super().__init__(bucket, keys.audio, size_bytes)
         self.modified_at = modified_at
         self.etag = f'"{keys.session_id}-{size_bytes}"'
-        self._bucket = bucket
-        self._keys = keys
         self._waveform = KeptWaveform(
-            WaveformObject(bucket, keys), pcm_format, measuring or asyncio.Lock()
+            WaveformObject(bucket, keys, waveforms), pcm_format, measuring
         )
-
-    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-        while start < stop:
-            until = min(start + _BLOCK_BYTES, stop)
-            yield await self._bucket.get(self._keys.audio, start, until)
-            start = until
 
     async def peaks(self) -> Peaks:
         return await self._waveform.peaks_of(self)
@@ -49,17 +59,18 @@ class CompletedAudio:
 class WaveformObject:
     """See `storage.waveform.kept.WaveformStore`."""
 
-    def __init__(self, bucket: Bucket, keys: SessionKeys) -> None:
+    def __init__(self, bucket: Bucket, keys: SessionKeys, waveforms: WaveformReader) -> None:
         self._bucket = bucket
         self._keys = keys
+        self._waveforms = waveforms
 
     @property
     def name(self) -> str:
         return self._keys.peaks
 
-    async def read(self) -> bytes | None:
+    async def read(self, size_bytes: int) -> Pixels | None:
         try:
-            return await self._bucket.get(self._keys.peaks)
+            return await self._waveforms.read(self._keys.peaks, size_bytes)
         except RecordingNotFoundError:
             return None
 

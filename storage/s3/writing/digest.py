@@ -8,6 +8,7 @@ from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.waveform import peaks
 from storage.waveform.growing_file import GrowingWaveform
+from storage.waveform.pixels import Pixels
 
 
 class Digest:
@@ -38,7 +39,7 @@ class Digest:
             self._hash.update(pcm)
             self.pcm_bytes += len(pcm)
 
-    async def pixels(self) -> bytes:
+    async def pixels(self) -> Pixels:
         """Return the whole pixels of the waveform."""
         with files.translated_errors():
             return await threads.recording.run(self._waveform.pixels)

@@ -11,6 +11,7 @@ from storage.pcm import PcmFormat
 from storage.s3.writing.segment_log import SegmentLog
 from storage.waveform.measuring import measure
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import Pixels
 
 _BLOCK_BYTES = 1024 * 1024
 
@@ -26,7 +27,7 @@ class UnpersistedAudio(msgspec.Struct, frozen=True):
     pcm_bytes: int
     holds: Callable[[int, int], bool]
     read: Callable[[int, int], bytes]
-    pixels: Callable[[], Awaitable[bytes]]
+    pixels: Callable[[], Awaitable[Pixels]]
 
 
 class GrowingAudio:

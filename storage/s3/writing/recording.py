@@ -32,6 +32,7 @@ from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
 from storage.supervisor import Supervisor
 from storage.watermark import Unpersisted, Watermark
+from storage.waveform.pixels import Pixels
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class S3Recording:
             await self._final_file.put_parts(self.persisted.pcm_bytes)
             await self._digest_next()
 
-    async def pixels(self) -> bytes:
+    async def pixels(self) -> Pixels:
         """Return the whole pixels of the waveform of what is persisted."""
         while self._digest.pcm_bytes < self.persisted.pcm_bytes:
             if self.state is not RecordingState.OPEN:

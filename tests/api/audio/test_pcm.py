@@ -60,6 +60,32 @@ def test_a_second_data_chunk_is_recorded_too() -> None:
     assert passed_through(data) == decode(data, sample_rate=44100, input_options=("-f", "wav"))
 
 
+MP4 = b"\0\0\0\x20ftypiso5"
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2, 3, 7, 100, 3_000_000])
+@pytest.mark.parametrize(
+    "following", [wav(pcm(3)), MP4, b"\0\0\x01" + MP4[3:]], ids=["wav", "mp4", "long ftyp"]
+)
+def test_zeros_in_front_of_the_next_file_are_padding(padding: int, following: bytes) -> None:
+    """Audio of an odd length is padded, and some recorders fill the last block of a file."""
+    data = b"audio" + bytes(padding) + following
+    cuts = [[data], [data[:-9], data[-9:]], [data[:7], data[7:]]]
+    if padding <= 100:
+        cuts += [list(cut(data, 1)), list(cut(data, 3))]
+    for pieces in cuts:
+        framer = PcmFramer(1, 5)
+        pcm_bytes = b""
+        for number, piece in enumerate(pieces):
+            pcm_bytes += bytes(framer.feed(piece))
+            if framer.next_file is not None:
+                assert framer.next_file + b"".join(pieces[number + 1 :]) == following
+                break
+            framer = PcmFramer.restored(1, framer.state())
+        assert pcm_bytes == b"audio"
+        assert framer.next_file is not None
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([b"data", b"LIST", b"fact"]), st.binary(max_size=50))))
 def test_chunks_after_the_audio_are_read_like_ffmpeg_reads_them(

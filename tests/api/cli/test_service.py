@@ -26,10 +26,11 @@ def test_all_addresses_are_those_of_ipv4_and_ipv6(
     ) as process:
         assert process.stderr is not None
         running = next(line for line in process.stderr if "Uvicorn running on" in line)
-        port = int(re.findall(r":(\d+) ", running)[0])
+        ((named, port),) = re.findall(r"http://\[(.*)\]:(\d+) ", running)
+        assert named == host
         for address in reached:
-            socket.create_connection((address, port), timeout=5).close()
+            socket.create_connection((address, int(port)), timeout=5).close()
         for address in refused:
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((address, port), timeout=5)
+                socket.create_connection((address, int(port)), timeout=5)
         process.terminate()

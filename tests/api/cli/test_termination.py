@@ -1,15 +1,21 @@
 """SIGTERM ends the service with 0 at any moment of its start."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.eventually import eventually
+
+ROOT = Path(__file__).parents[3]
+_AS_PROCESS_1 = ("unshare", *(("--user",) if os.geteuid() else ()), "--pid", "--fork")
 
 
 async def start(folder: Path) -> Process:
@@ -19,11 +25,18 @@ async def start(folder: Path) -> Process:
     )  # fmt: skip
 
 
-def handles_sigterm(pid: int) -> bool:
-    """Return whether the process has a handler (proc_pid_status(5), ``SigCgt``)."""
+def handles_sigterm(pid: int, mask: str = "SigCgt") -> bool:
+    """Return whether the process has a handler; ``SigBlk``: blocks it (proc_pid_status(5))."""
     status = Path(f"/proc/{pid}/status").read_text()
-    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
-    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+    (signals,) = (line.split()[1] for line in status.splitlines() if line.startswith(mask))
+    return bool(int(signals, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def command_of_the_image() -> list[str]:
+    """Return the command of the Dockerfile, with this Python and any port of loopback."""
+    (command,) = re.findall(r"^CMD (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    replaced = {"python": sys.executable, "0.0.0.0": "127.0.0.1", "8000": "0"}
+    return [replaced.get(word, word) for word in json.loads(command)]
 
 
 async def test_sigterm_ends_the_service_before_it_has_done_anything(tmp_path: Path) -> None:
@@ -45,3 +58,31 @@ async def test_sigterm_ends_the_service_while_it_starts(tmp_path: Path, line: by
             break
     await process.communicate()
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("delay_seconds", [0, 0.02, 0.05, 0.1, 0.2, 0.4])
+async def test_sigterm_ends_the_image_at_any_moment_of_its_start(
+    tmp_path: Path, delay_seconds: float
+) -> None:
+    """There the service is process 1: the kernel drops signals that it does not handle."""
+    unshare = await asyncio.create_subprocess_exec(
+        *_AS_PROCESS_1, *command_of_the_image(),
+        stderr=PIPE, env={**os.environ, "AUDIO_STORAGE_PATH": str(tmp_path)},
+    )  # fmt: skip
+    children = psutil.Process(unshare.pid).children
+    await eventually(children, awaiting="process 1")
+    (first,) = children()
+    await eventually(
+        lambda: handles_sigterm(first.pid, "SigBlk") or handles_sigterm(first.pid),
+        awaiting="env(1)",
+    )
+    await asyncio.sleep(delay_seconds)
+    first.terminate()
+    try:
+        async with asyncio.timeout(20):
+            await unshare.communicate()
+    finally:
+        if unshare.returncode is None:
+            first.kill()
+            await unshare.wait()
+    assert unshare.returncode == 0

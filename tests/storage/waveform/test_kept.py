@@ -38,8 +38,8 @@ class Store:
         self.data = data
         self.failure = failure
 
-    async def read(self) -> bytes | None:
-        return self.data
+    async def read(self, size_bytes: int) -> bytes | None:
+        return self.data and self.data[:size_bytes]
 
     async def keep(self, data: bytes) -> None:
         if self.failure is not None:

@@ -2,6 +2,7 @@
 
 import struct
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from storage.pcm import PcmFormat
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
+from storage.waveform.pixels import FilePixels
 from tests.audio import pcm, pixels
 
 FORMATS = [PcmFormat(rate, channels) for rate in (8000, 22050, 48000) for channels in (1, 2)]
@@ -62,6 +64,29 @@ def test_fewer_pixels_summarise_longer_blocks(channels: int, width: int) -> None
     assert fitted.length <= width
     assert fitted.samples_per_pixel % whole.samples_per_pixel == 0
     assert fitted.pixels == expected(data, pcm_format, fitted.samples_per_pixel)
+
+
+class CountedPixels(FilePixels):
+    """Pixels that note how much is read at once."""
+
+    most_bytes = 0
+
+    def __getitem__(self, wanted: slice) -> bytes:
+        found = super().__getitem__(wanted)
+        self.most_bytes = max(self.most_bytes, len(found))
+        return found
+
+
+def test_a_day_is_summarised_in_bounded_memory(tmp_path: Path) -> None:
+    day = pcm(2 * 50 * 24 * 3600 // 100) * 100
+    path = tmp_path / "waveform"
+    path.write_bytes(day)
+    pixels = CountedPixels.open(path)
+    assert isinstance(pixels, CountedPixels)
+    found = peaks.peaks_of(PcmFormat(8000, 1), pixels).fitted(1)
+    samples = np.frombuffer(day, "<i2").reshape(-1, 2)
+    assert found.pixels == np.array([samples[:, 0].min(), samples[:, 1].max()], "<i2").tobytes()
+    assert pixels.most_bytes < 100_000
 
 
 @pytest.mark.parametrize(

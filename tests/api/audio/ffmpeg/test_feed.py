@@ -1,5 +1,7 @@
 """The way of one stream into ffmpeg: chunks wait for its start, and leave it in order."""
 
+import asyncio
+
 import psutil
 import pytest
 
@@ -8,7 +10,10 @@ from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError
 from api.audio.framing.adts import AdtsFramer
 from api.audio.framing.framer import Framer
+from api.audio.framing.mp4 import Mp4Framer
+from api.audio.framing.webm import WebmFramer
 from storage.pcm import Buffer, PcmFormat
+from tests.api.audio.framing.test_adts import adts_frames, with_channels
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.eventually import eventually
 
@@ -53,6 +58,62 @@ async def test_skipped_bytes_are_reported_after_all_audio_was_emitted() -> None:
     with pytest.raises(DecodeError, match="damaged bytes were skipped"):
         await feed.finish()
     assert bytes(feed.out) == decode(data, sample_rate=22050)
+
+
+CONTAINERS: dict[str, tuple[type[Framer], tuple[str, ...]]] = {
+    "matroska": (WebmFramer, ("-f", "matroska", "-cluster_time_limit", "500")),
+    "mp4": (
+        Mp4Framer,
+        ("-movflags", "delay_moov+default_base_moof", "-frag_duration", "200000", "-f", "mp4"),
+    ),
+}
+
+
+def damaged_aac(demuxer: str) -> bytes:
+    """Return AAC of which a frame in the middle lists more channels than ffmpeg can mix."""
+    frames = adts_frames(encode(wav(speech()[44:], sample_rate=22050), "-c:a", "aac", "-f", "adts"))
+    middle = len(frames) // 2
+    frames[middle] = with_channels(frames[middle], 13)
+    # Only MP4 takes the description of the codec from the first frame.
+    fragmented = ("-bsf:a", "aac_adtstoasc", *CONTAINERS["mp4"][1])
+    whole = encode(b"".join(frames), "-c", "copy", *fragmented)
+    return encode(whole, "-c", "copy", *CONTAINERS[demuxer][1])
+
+
+@pytest.mark.parametrize("demuxer", CONTAINERS)
+async def test_a_new_file_begins_behind_damage_that_ends_ffmpeg(demuxer: str) -> None:
+    framer, data = CONTAINERS[demuxer][0], damaged_aac(demuxer)
+    feed = Feed(demuxer, framer())
+    pieces = cut(data, 500)
+    for piece in pieces:
+        await feed.feed(piece)
+        if feed.next_file is not None:
+            break
+        decoder = await feed._wait_started()
+        await asyncio.wait([decoder._stdout_task], timeout=0.02)  # the pace of a live stream
+    with pytest.raises(DecodeError, match="channels"):
+        await feed.finish()
+    await feed.abort()
+    assert feed.next_file is not None
+    following = Feed(demuxer, framer())
+    rest = feed.next_file + b"".join(pieces)
+    await following.feed(rest)
+    await following.finish()
+    assert bytes(following.out) == decode(rest, sample_rate=22050)
+    lost = (len(speech()) - 44) - len(feed.out) - len(following.out)
+    assert lost < 2 * 22050  # a second
+
+
+async def test_a_file_of_which_nothing_was_decoded_is_not_begun_again() -> None:
+    feed = Feed("matroska", WebmFramer())
+    data = encode(wav(pcm(800_000)), "-c:a", "aac", "-f", "matroska").replace(b"A_AAC", b"A_XXX")
+    with pytest.raises(DecodeError):
+        for piece in cut(data, 5000):
+            await feed.feed(piece)
+            await asyncio.sleep(0.01)
+        await feed.finish()
+    await feed.abort()
+    assert feed.next_file is None
 
 
 async def test_abort_leaves_no_process_at_any_moment_of_the_start() -> None:

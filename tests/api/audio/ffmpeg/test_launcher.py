@@ -8,7 +8,9 @@ import pytest
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.ffmpeg.sandbox import Sandbox
+from api.audio.formats import DecoderLostError
 from storage.pcm import Buffer, PcmFormat
+from tests.api.audio.ffmpeg.test_process import busy_starting_threads
 from tests.audio import pcm
 from tests.eventually import eventually
 
@@ -49,6 +51,14 @@ async def test_a_failed_start_does_not_use_up_a_slot(monkeypatch: pytest.MonkeyP
             await ffmpeg.start(RAW, MONO, ignore)
     async with asyncio.timeout(10):
         await (await ffmpeg.start(RAW, MONO, ignore)).kill()
+
+
+async def test_a_start_that_takes_too_long_is_given_up_and_does_not_use_up_a_slot() -> None:
+    ffmpeg = DecoderLauncher(starts_at_once=1, stall_seconds=0.2)
+    with busy_starting_threads():
+        for _ in range(2):
+            with pytest.raises(DecoderLostError, match="did not start within"):
+                await ffmpeg.start(RAW, MONO, ignore)
 
 
 async def test_a_decoder_survives_signals_to_the_process_group() -> None:

@@ -5,7 +5,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import anyio
 import psutil
@@ -20,6 +21,19 @@ from tests.eventually import start_task
 TRUE = (sys.executable, "-c", "")
 ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read().upper())")
 WAIT = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)")
+
+
+@contextlib.contextmanager
+def busy_starting_threads() -> Iterator[None]:
+    """Occupy the threads that start processes."""
+    free = threading.Event()
+    waiting = [processes.starting.submit(free.wait) for _ in range(processes.starting.size)]
+    try:
+        yield
+    finally:
+        free.set()
+        for future in waiting:
+            future.result()
 
 
 async def test_input_reaches_the_child_and_its_output_is_read() -> None:
@@ -86,17 +100,40 @@ def test_a_pipe_closes_its_descriptor_exactly_once(
         os.close(fd)  # raises if the pipe closed it too
 
 
+async def test_the_event_loop_goes_on_while_a_process_starts() -> None:
+    """Here the start waits for a thread, as it would for a disk with the program."""
+    with busy_starting_threads():
+        start = await start_task(Process.start(TRUE))
+        await asyncio.sleep(0)
+        assert not start.done()
+    await (await start).end()
+
+
+async def test_a_start_that_is_cancelled_while_it_waits_for_a_thread_never_starts() -> None:
+    descriptors, children = psutil.Process().num_fds(), psutil.Process().children()
+    with busy_starting_threads():
+        start = await start_task(Process.start(WAIT))
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+    await asyncio.gather(*(processes.starting.run(int) for _ in range(processes.starting.size)))
+    assert psutil.Process().children() == children
+    assert psutil.Process().num_fds() == descriptors
+
+
 async def test_a_missing_program_raises_file_not_found() -> None:
     with pytest.raises(FileNotFoundError):
         await Process.start(("/nowhere/ffmpeg",))
 
 
-async def test_a_cancelled_start_leaves_no_process_and_no_descriptor() -> None:
+@pytest.mark.parametrize("delay_seconds", [0, 0.0002, 0.0005, 0.001, 0.002, 0.01])
+async def test_a_cancelled_start_leaves_no_process_and_no_descriptor(delay_seconds: float) -> None:
+    """Whether it is cancelled before, while or after the thread starts the process."""
     descriptors, children = psutil.Process().num_fds(), psutil.Process().children()
     starting = await start_task(Process.start(WAIT))
-    starting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await starting
+    asyncio.get_running_loop().call_later(delay_seconds, starting.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        (await starting).terminate()
     async with asyncio.timeout(10):
         while psutil.Process().children() != children or psutil.Process().num_fds() != descriptors:
             await asyncio.sleep(0.01)

@@ -14,9 +14,13 @@ import pytest
 
 from api.audio.formats import DecodeError
 from api.audio.framing.adts import AdtsFramer
+from api.audio.framing.bare_pcm import BarePcmFramer
+from api.audio.framing.flac import FlacFramer
 from api.audio.framing.framer import Framer
 from api.audio.framing.mp4 import Mp4Framer
+from api.audio.framing.mpeg import MpegFramer
 from api.audio.framing.ogg import OggFramer
+from api.audio.framing.wav import WavFramer
 from api.audio.framing.webm import WebmFramer
 from api.audio.pcm import PcmFramer
 from storage.pcm import Buffer
@@ -47,6 +51,33 @@ def webm_blocks(size: int) -> bytes:
     return header + b"\xa3\x10\x20\x00\x00\x81\0\0\x80" + b"\xa3\x88\x81\0\0\x80" * (size // 6)
 
 
+def flac(body: bytes, size: int) -> bytes:
+    """Return a FLAC file of one frame, with the largest size in its head, that may be two files."""
+    stream_info = b"\xff\xff\xff\xff" + bytes(6) + b"\x0b\xb8\x0f\xf0" + bytes(20)
+    frame = flac_header(0) + b"fLaC"
+    frame += crc(frame, 16, 0x18005)
+    return b"fLaC\x80\0\0\x22" + stream_info + frame + body * (size // max(1, len(body)))
+
+
+def flac_header(number: int) -> bytes:
+    head = bytes((0xFF, 0xF8, 0xC9, 0x08, number))
+    return head + crc(head, 8, 0x107)
+
+
+def crc(data: bytes, bits: int, polynomial: int) -> bytes:
+    value = 0
+    for byte in data:
+        value ^= byte << bits - 8
+        for _ in range(8):
+            value = value << 1 ^ (polynomial if value >> bits - 1 else 0)
+    return value.to_bytes(bits // 8)
+
+
+RIGHT_AGAIN = b"RI" + crc(b"RI", 16, 0x18005)
+LYRICS = b"LYRICSBEGIN" + b"IND00000" * 10_000
+EMPTY_TAG = b"ID3\x04\0\0\0\0\0\0"
+ADTS_FRAME = b"\xff\xf1\x50\x80\x00\xff\xfc"
+MP3_FRAME = b"\xff\xf3\x14\xc4" + bytes(20)
 FTYP = box(b"ftyp", b"iso5\0\0\2\0iso5iso6")
 MOOF = box(b"moof", b"\0\0\0\x10mfhd" + bytes(8))
 CASES: dict[str, tuple[Callable[[], Framer], Callable[[int], bytes]]] = {
@@ -55,6 +86,31 @@ CASES: dict[str, tuple[Callable[[], Framer], Callable[[int], bytes]]] = {
     "adts: frames of no valid follower": (
         AdtsFramer,
         lambda size: b"\xff\xf1\x50\x80\xff\xff\xfc" * (size // 7),
+    ),
+    "adts: a tag of many fields": (AdtsFramer, lambda size: ADTS_FRAME + LYRICS[:size]),
+    "adts: empty tags": (AdtsFramer, lambda size: ADTS_FRAME + EMPTY_TAG * (size // 10)),
+    "flac: one sync code after the other": (FlacFramer, lambda size: flac(b"\xff\xf8", size)),
+    "flac: one false header after the other": (FlacFramer, lambda size: flac(flac_header(1), size)),
+    "flac: zeros behind the checksum": (FlacFramer, lambda size: flac(b"\0", size)),
+    "flac: one right checksum after the other": (FlacFramer, lambda size: flac(RIGHT_AGAIN, size)),
+    "flac: beginnings of MP3 behind the checksum": (
+        FlacFramer,
+        lambda size: flac(MP3_FRAME[:4] + b"\0", size),
+    ),
+    "flac: empty metadata": (
+        FlacFramer,
+        lambda size: flac(b"", 0)[:42].replace(b"\x80\0\0\x22", b"\0\0\0\x22") + bytes(size),
+    ),
+    "flac: damage": (FlacFramer, lambda size: flac(b"", 0)[:42] + flac_header(0)[:5] * (size // 5)),
+    "mp3: the smallest frames": (MpegFramer, lambda size: MP3_FRAME * (size // 24)),
+    "mp3: one sync byte after the other": (MpegFramer, lambda size: b"\xff" * size),
+    "mp3: frames of no valid follower": (MpegFramer, lambda size: MP3_FRAME[:4] * (size // 4)),
+    "mp3: empty tags": (MpegFramer, lambda size: MP3_FRAME + EMPTY_TAG * (size // 10)),
+    "mp3: a tag of many fields": (MpegFramer, lambda size: MP3_FRAME + LYRICS[:size]),
+    "wav: zeros behind the audio": (lambda: WavFramer(1), bytes),
+    "pcm: zeros behind the audio": (
+        lambda: BarePcmFramer("u8", 8000, 1, 1),
+        bytes,
     ),
     "mp4: empty boxes": (Mp4Framer, lambda size: FTYP + box(b"free", b"") * (size // 8)),
     "mp4: fragments without audio": (Mp4Framer, lambda size: FTYP + MOOF * (size // len(MOOF))),
