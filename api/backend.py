@@ -14,7 +14,7 @@ from api.settings import Settings
 from storage import local as storage_local
 from storage import s3 as storage_s3
 from storage.base import Finding, Storage
-from storage.local import LocalStorage
+from storage.local import Changes, LocalStorage
 from storage.s3 import BucketSettings, LeaseSettings, S3Storage, UploadSettings
 from storage.supervisor import Supervisor
 
@@ -77,6 +77,14 @@ def bucket_settings(settings: Settings) -> BucketSettings:
 def provision(settings: Settings, origins: list[str]) -> AsyncIterator[str]:
     """Create and configure the bucket; yield one line of text per step."""
     return storage_s3.provision(bucket_settings(settings), origins)
+
+
+def reindex(settings: Settings) -> Changes:
+    """Compare the index of the volume with all manifests, and correct it. Block.
+
+    Safe while the service runs. Raises `StorageUnavailableError`.
+    """
+    return storage_local.reindex(settings.storage_folder)
 
 
 async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:

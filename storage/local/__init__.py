@@ -31,7 +31,9 @@ protection from other programs that edit the folder, and replication: the folder
 as safe as the disk below it.
 """
 
+from storage.local.comparison import Changes
 from storage.local.doctor import examine
+from storage.local.reindexing import reindex
 from storage.local.storage import LocalStorage
 
-__all__ = ["LocalStorage", "examine"]
+__all__ = ["Changes", "LocalStorage", "examine", "reindex"]
