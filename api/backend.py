@@ -17,7 +17,7 @@ from api.clock import Clock, SystemClock
 from api.settings import Settings
 from storage import local as storage_local
 from storage.base import Finding, Storage
-from storage.local import LocalStorage
+from storage.local import Changes, LocalStorage
 from storage.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -93,6 +93,14 @@ def provision(
     from storage.s3 import provision
 
     return provision(bucket_settings(settings), origins, version_days)
+
+
+def reindex(settings: Settings) -> Changes:
+    """Compare the index of the volume with all manifests, and correct it. Block.
+
+    Safe while the service runs. Raises `StorageUnavailableError`.
+    """
+    return storage_local.reindex(settings.storage_folder)
 
 
 async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:

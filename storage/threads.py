@@ -1,4 +1,4 @@
-"""Threads for what blocks, in pools of their own for recording, reading and listing.
+"""Threads for what blocks, in pools of their own for recording, reading, listing and upkeep.
 
 A pool that is busy delays its own kind of work only: lists and downloads delay no session that is
 created, synced or completed.
@@ -43,3 +43,6 @@ reading = ThreadPool("reading", 8)
 # A list may read every manifest. Few threads, because they compete for the interpreter with the
 # event loop.
 listing = ThreadPool("listing", 2)
+
+# Comparing the index of a volume with the folder: long, and no client waits for it.
+upkeep = ThreadPool("upkeep", 1)

@@ -230,9 +230,14 @@ def assert_recorded(recorders: Sequence[Recorder], files: Mapping[str, bytes]) -
     assert set(files) - waveforms == names, f"left over: {sorted(set(files) - names)}"
 
 
+# What a folder has besides the files of its sessions.
+OF_THE_FOLDER = {".lock", ".active", ".index"}
+
+
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Return the files in a service's folder, without its lock. A folder counts as empty."""
-    paths = [path for path in folder.iterdir() if path.name != ".lock"]
+    """Return the files of sessions in a service's folder, and strays. A folder counts as empty."""
+    paths = [*(path for path in folder.iterdir() if path.name not in OF_THE_FOLDER),
+             *(folder / ".active").iterdir()]  # fmt: skip
     return {path.name: path.read_bytes() if path.is_file() else b"" for path in paths}
 
 

@@ -72,8 +72,8 @@ async def test_a_recording_survives_five_crashes(
         final = await client.close_session()
     assert final["chunk_count"] == len(chunks)
     assert service.pcm(client.session_id) == expected
-    left = {path.name for path in service.folder.iterdir()} - {".lock"}
-    assert left == {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
+    left = {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat")}
+    assert set(read_files(service.folder)) == left
 
 
 @pytest.mark.long

@@ -79,6 +79,7 @@ class Registry:
         self._launcher = launcher
         self._backoff = backoff
         self._live: dict[UUID, Session] = {}
+        self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
         self._creating: Counter[str | None] = Counter()  # by user
@@ -248,7 +249,7 @@ class Registry:
         if len(self._live) + self._creating.total() >= max_sessions:
             return TooManySessionsError(max_sessions)
         if self._max_sessions_per_user and user_id is not None:
-            count = self._creating[user_id] + len(self._sessions_of(user_id))
+            count = self._creating[user_id] + len(self._live_of.get(user_id, ()))
             if count >= self._max_sessions_per_user:
                 return TooManyUserSessionsError(self._max_sessions_per_user)
         return None
@@ -257,11 +258,8 @@ class Registry:
         """Return the oldest session that the user has created and not used."""
         if user_id is None:
             return None
-        unused = (each for each in self._sessions_of(user_id) if each.is_unused())
+        unused = (each for each in self._live_of.get(user_id, {}).values() if each.is_unused())
         return min(unused, key=lambda each: each.session_id, default=None)
-
-    def _sessions_of(self, user_id: str) -> list[Session]:
-        return [each for each in self._live.values() if each.recording.manifest.user_id == user_id]
 
     async def _take_over(self, key: UUID, manifest: Manifest | None) -> Session:
         manifest = manifest or await self._manifest(key)
@@ -299,10 +297,17 @@ class Registry:
 
     def _enter(self, session: Session) -> Session:
         self._live[session.session_id] = session
+        user_id = session.recording.manifest.user_id
+        self._live_of.setdefault(user_id, {})[session.session_id] = session
         return session
 
     def _leave(self, session: Session) -> None:
         self._live.pop(session.session_id, None)
+        user_id = session.recording.manifest.user_id
+        of_user = self._live_of.get(user_id, {})
+        of_user.pop(session.session_id, None)
+        if not of_user:
+            self._live_of.pop(user_id, None)
 
     async def _manifest(self, key: UUID) -> Manifest:
         try:

@@ -4,14 +4,21 @@ For every session::
 
     {session_id}.wav        the audio; grows in place, a valid file at any moment
     {session_id}.json       the manifest; replaced whole, never half written
-    {session_id}.state/     while the session is active only:
+    .active/{session_id}.state/     while the session is active only:
         checkpoint          how far the recording got, 4 KiB, written after every chunk
         input.{number}      raw input of a stream, unless it is PCM as it is recorded
+    {session_id}.state      a link to it, for release 0.2.0, which has it here
 
-and once for the folder: ``.lock``, held by the one process that writes here.
+and once for the folder::
+
+    .lock                   held by the one process that writes here
+    .index/                 the index, with which a page of the list costs a page:
+        sessions.sqlite     a cache; it may be removed at any time, also while the service runs
+        clean               what the folder was at the last clean stop
+        gate, lock          locked by processes that use the index
 
 Permissions: the process needs to read, write and create in the folder, and the
-folder must be on a file system with ``flock``, ``rename`` and ``fsync`` (any
+folder must be on a file system with ``flock``, POSIX locks, ``rename`` and ``fsync`` (any
 local one; NFS 4 with its lock daemon). Files are created with the process's umask.
 
 What is written after every chunk survives ``kill -9``. A background thread
@@ -24,7 +31,9 @@ protection from other programs that edit the folder, and replication: the folder
 as safe as the disk below it.
 """
 
+from storage.local.comparison import Changes
 from storage.local.doctor import examine
+from storage.local.reindexing import reindex
 from storage.local.storage import LocalStorage
 
-__all__ = ["LocalStorage", "examine"]
+__all__ = ["Changes", "LocalStorage", "examine", "reindex"]

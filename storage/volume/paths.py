@@ -3,19 +3,22 @@
 from pathlib import Path
 from uuid import UUID
 
-_MANIFEST = ".json"
+MANIFEST = ".json"
 _STATE = ".state"
 
 
 class SessionPaths:
-    """Every path that belongs to one session."""
+    """Every path that belongs to one session.
 
-    def __init__(self, folder: Path, session_id: UUID) -> None:
+    Its state is in ``state_folder``, or beside the audio if that is None.
+    """
+
+    def __init__(self, folder: Path, session_id: UUID, state_folder: Path | None = None) -> None:
         self.folder = folder
         self.audio = folder / f"{session_id}.wav"
-        self.manifest = folder / f"{session_id}{_MANIFEST}"
+        self.manifest = folder / f"{session_id}{MANIFEST}"
         self.peaks = folder / f"{session_id}.dat"
-        self.state = folder / f"{session_id}{_STATE}"
+        self.state = (state_folder or folder) / state_name(session_id)
         self.checkpoint = self.state / "checkpoint"
 
     def growing_peaks(self, boot_id: UUID) -> Path:
@@ -34,9 +37,14 @@ class SessionPaths:
         self.state.rmdir()
 
 
+def state_name(session_id: UUID) -> str:
+    """Return the name of the folder with the state of a session."""
+    return f"{session_id}{_STATE}"
+
+
 def session_of_manifest(name: str) -> UUID | None:
     """Return the session whose manifest is called ``name``, None if it is no manifest."""
-    return _session_of(name, _MANIFEST)
+    return _session_of(name, MANIFEST)
 
 
 def session_of_state(name: str) -> UUID | None:

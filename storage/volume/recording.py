@@ -44,10 +44,14 @@ class VolumeRecording:
         *,
         on_changed: Callable[["VolumeRecording"], None],
         on_released: Callable[["VolumeRecording"], None],
+        on_completed: Callable[[Manifest], None] = lambda _: None,
         peaks: GrowingWaveform | None = None,
         disk: Disk | None = None,
     ) -> None:
-        """Prepare the recording; :meth:`begin` or :meth:`recover` opens its files."""
+        """Prepare the recording; :meth:`begin` or :meth:`recover` opens its files.
+
+        ``on_completed`` is called in a thread between the manifest and the removal of the state.
+        """
         self.manifest = manifest
         self.peaks = peaks
         self.checkpoint = Checkpoint()
@@ -56,6 +60,7 @@ class VolumeRecording:
         self._disk = disk or Disk()
         self._on_changed = on_changed
         self._on_released = on_released
+        self._on_completed = on_completed
         self._watermark = Watermark()
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
@@ -286,6 +291,7 @@ class VolumeRecording:
             os.ftruncate(self._audio, manifest.size_bytes)
             self._persist()
             files.replace(self._paths.manifest, manifests.encode(manifest))
+            self._on_completed(manifest)
             self._finish_waveform(manifest.pcm_bytes)
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files(RecordingState.COMPLETED)

@@ -227,7 +227,7 @@ async def test_damaged_state_of_an_active_session_harms_only_this_session(
     sessions = await Sessions.create(open_storage())
     bad = sessions.bad_active.session_id
     for name in place.names():
-        if name.startswith((f"{bad}.state/", f"{bad}/epochs/")):
+        if name.startswith((f".active/{bad}.state/", f"{bad}/epochs/")):
             place.write(name, data)
     if isinstance(place, Prefix):
         place.write(f"{bad}/epochs/README", data)

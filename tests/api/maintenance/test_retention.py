@@ -10,9 +10,10 @@ import pytest
 
 from api.maintenance.retention import ClockError, Retention
 from api.session.registry import Registry
-from storage.base import AgedPage
+from storage.base import AgedPage, AgedSession
 from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
+from storage.manifest import Manifest
 from tests.api.conftest import PARAMETERS, new_registry
 from tests.conftest import ManualClock
 
@@ -177,10 +178,14 @@ class Undeletable(LocalStorage):
 
     undeletable: UUID | None = None
 
-    def _remove(self, session_id: UUID) -> None:
-        if session_id == self.undeletable:
-            raise StorageUnavailableError("busy")
-        super()._remove(session_id)
+    async def delete_completed(
+        self, sessions: list[tuple[AgedSession, Manifest]]
+    ) -> dict[UUID, Exception]:
+        others = [each for each in sessions if each[0].session_id != self.undeletable]
+        failed = await super().delete_completed(others)
+        if self.undeletable is not None and len(others) < len(sessions):
+            failed[self.undeletable] = StorageUnavailableError("busy")
+        return failed
 
 
 async def test_a_session_that_cannot_be_deleted_or_read_is_reported_and_the_others_are_deleted(

@@ -165,6 +165,21 @@ async def test_a_user_at_the_limit_does_not_keep_others_from_creating(
     await registry.shutdown()
 
 
+async def test_sessions_that_have_ended_do_not_count_for_their_user(
+    storage: LocalStorage, clock: ManualClock
+) -> None:
+    registry = new_registry(storage, clock, max_sessions_per_user=1)
+    session = await registry.create(PARAMETERS, "alice")
+    for end in (registry.close, registry.delete):
+        with pytest.raises(TooManyUserSessionsError):
+            await registry.create(PARAMETERS, "alice")
+        await end(Live(session))
+        session = await registry.create(PARAMETERS, "alice")
+    await registry.shutdown()
+    assert registry.live == []
+    assert registry._live_of == {}
+
+
 @pytest.mark.parametrize("limits", [{"max_sessions_per_user": 3}, {"max_sessions": 4}])
 async def test_at_a_limit_only_an_unused_session_of_the_same_user_gives_way(
     storage: LocalStorage, clock: ManualClock, limits: dict[str, Any]

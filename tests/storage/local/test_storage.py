@@ -11,9 +11,11 @@ from storage.base import Progress, Storage
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local import LocalStorage
+from storage.local.index_rows import RowState, row_of
 from tests.audio import pcm
 from tests.descriptors import few_descriptors, open_descriptors
 from tests.storage.conftest import file_size_limit, new_manifest
+from tests.storage.local.folders import rows_of, running
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -53,19 +55,29 @@ async def test_a_completed_session_consists_of_a_wav_a_manifest_and_a_waveform(
     manifest = await recording.complete(LATER)
     session_id = recording.manifest.session_id
     left = {f"{session_id}.{kind}" for kind in ("wav", "json", "dat")}
-    assert names(tmp_path) == {".lock", *left}
+    assert names(tmp_path) == left
     await storage.delete(manifest)
-    assert names(tmp_path) == {".lock"}
+    assert names(tmp_path) == set()
     await storage.stop()
+
+
+async def test_a_completed_session_has_its_final_row_in_the_index(tmp_path: Path) -> None:
+    async with running(tmp_path) as storage:
+        recording = await storage.create(new_manifest(user_id="Zoë"))
+        (row,) = rows_of(tmp_path, [recording.manifest.session_id])
+        assert row == row_of(recording.manifest)
+        manifest = await recording.complete(LATER)
+        (row,) = rows_of(tmp_path, [recording.manifest.session_id])
+        assert row == row_of(manifest)
+        assert row.state is RowState.CLEAN
 
 
 async def test_files_of_a_session_whose_creation_crashed_are_removed(tmp_path: Path) -> None:
     session_id = new_manifest().session_id
-    (tmp_path / f"{session_id}.state").mkdir()
+    (tmp_path / ".active" / f"{session_id}.state").mkdir(parents=True)
     (tmp_path / f"{session_id}.wav").write_bytes(b"RIFF")
-    (tmp_path / f".{session_id}.json.tmp").write_bytes(b"{")
     await started_and_stopped(tmp_path)
-    assert names(tmp_path) == {".lock"}
+    assert names(tmp_path) == set()
 
 
 async def test_stale_state_of_a_completed_session_is_removed(
@@ -76,7 +88,7 @@ async def test_stale_state_of_a_completed_session_is_removed(
     recording = await storage.create(new_manifest())
     await recording.complete(LATER)
     await storage.stop()
-    state = tmp_path / f"{recording.manifest.session_id}.state"
+    state = tmp_path / ".active" / f"{recording.manifest.session_id}.state"
     state.mkdir()
     (state / "checkpoint").write_bytes(bytes(8192))
     await started_and_stopped(tmp_path)
@@ -88,7 +100,7 @@ async def test_foreign_files_in_the_folder_are_kept(tmp_path: Path) -> None:
     for name in ("notes.txt", "other.json", "other.wav"):
         (tmp_path / name).write_text("not ours")
     await started_and_stopped(tmp_path)
-    assert names(tmp_path) == {".lock", "notes.txt", "other.json", "other.wav"}
+    assert names(tmp_path) == {"notes.txt", "other.json", "other.wav"}
 
 
 async def test_a_damaged_manifest_does_not_break_the_list(
@@ -120,11 +132,13 @@ async def test_a_manifest_without_its_audio_file_raises_not_found(tmp_path: Path
 async def started_and_stopped(folder: Path) -> None:
     storage = LocalStorage(folder)
     await storage.start()
+    await storage.upkeep.completed.wait()
     await storage.stop()
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    """Return the names of what sessions have, and of strays."""
+    return {path.name for path in folder.iterdir()} - {".lock", ".active", ".index"}
 
 
 async def test_audio_without_a_manifest_is_kept(tmp_path: Path) -> None:
@@ -161,7 +175,7 @@ async def test_a_creation_that_fails_for_want_of_space_leaves_no_file_and_no_des
     with file_size_limit(100), pytest.raises(StorageUnavailableError):
         await storage.create(new_manifest())
     assert open_descriptors() == descriptors
-    assert names(tmp_path) == {".lock"}
+    assert names(tmp_path) == set()
     await storage.stop()
 
 
@@ -186,14 +200,20 @@ async def test_after_a_crash_progress_and_audio_are_those_at_which_a_takeover_co
 async def test_a_session_that_finds_no_descriptor_leaves_none_and_no_file(
     tmp_path: Path, left: int
 ) -> None:
+    descriptors = open_descriptors()
     storage = LocalStorage(tmp_path)
     await storage.start()
     await storage.check()
-    descriptors, files = open_descriptors(), set(tmp_path.rglob("*"))
+    await storage.upkeep.completed.wait()
+    files = session_files(tmp_path)
     is_created = False
     with few_descriptors(left), contextlib.suppress(StorageUnavailableError):
         (await storage.create(new_manifest())).abandon()
         is_created = True
-    assert open_descriptors() == descriptors
-    assert is_created or set(tmp_path.rglob("*")) == files
+    assert is_created or session_files(tmp_path) == files
     await storage.stop()
+    assert open_descriptors() == descriptors
+
+
+def session_files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if ".index" not in path.parts}

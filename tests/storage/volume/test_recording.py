@@ -135,7 +135,7 @@ async def test_a_session_whose_kept_input_is_gone_keeps_its_audio_and_can_be_com
     recording.keep_input(1, 0, b"input")
     recording.append(pcm(100), Checkpoint(1, 200, (StreamCheckpoint(1, 5, 200, b""),)))
     await recording.flush()
-    (tmp_path / f"{recording.manifest.session_id}.state" / "input.1").unlink()
+    (tmp_path / ".active" / f"{recording.manifest.session_id}.state" / "input.1").unlink()
     recording = await reopened(volume, recording)
     assert recording.checkpoint.streams == ()
     manifest = await recording.complete(LATER)
@@ -278,7 +278,7 @@ async def test_a_torn_checkpoint_returns_to_the_persisted_one(
     recording.append(pcm(100), Checkpoint(1, 200))
     await recording.flush()
     recording.append(pcm(100), Checkpoint(2, 400))
-    state = tmp_path / f"{recording.manifest.session_id}.state" / "checkpoint"
+    state = tmp_path / ".active" / f"{recording.manifest.session_id}.state" / "checkpoint"
     with state.open("r+b") as file:
         file.write(b"torn")
     assert counts((await reopened(volume, recording)).checkpoint) == (1, 200)
@@ -289,7 +289,7 @@ async def test_without_its_state_a_recording_keeps_all_its_audio(
 ) -> None:
     recording = await volume.create(new_manifest())
     recording.append(pcm(100), Checkpoint(1, 200))
-    shutil.rmtree(tmp_path / f"{recording.manifest.session_id}.state")
+    shutil.rmtree(tmp_path / ".active" / f"{recording.manifest.session_id}.state")
     recording = await reopened(volume, recording)
     assert counts(recording.checkpoint) == (0, 200)
     assert codes(recording.checkpoint) == [CHECKPOINT_DAMAGED]
@@ -332,7 +332,7 @@ async def test_input_is_kept_while_the_persisted_checkpoint_refers_to_it(
     await recording.flush()
     recording.append(pcm(10), Checkpoint(2, 20))
     recording.drop_input(1)
-    kept = tmp_path / f"{recording.manifest.session_id}.state" / "input.1"
+    kept = tmp_path / ".active" / f"{recording.manifest.session_id}.state" / "input.1"
     assert kept.read_bytes() == b"input"
     await recording.flush()
     assert not kept.exists()

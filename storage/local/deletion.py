@@ -1,0 +1,45 @@
+"""Remove sessions from the folder, many of them with one sync."""
+
+from uuid import UUID
+
+from storage import files
+from storage.errors import StorageError
+from storage.local.folder import RecordingsFolder
+from storage.local.index import SessionIndex
+
+
+class Deletion:
+    """Removes every file of sessions that are not being written. All methods block."""
+
+    def __init__(self, folder: RecordingsFolder, index: SessionIndex) -> None:
+        self._folder = folder
+        self._index = index
+
+    def run(self, session_id: UUID) -> None:
+        """Remove one session. Raises `StorageUnavailableError`; the call can be repeated."""
+        for error in self.run_each([session_id]).values():
+            raise error
+
+    def run_each(self, session_ids: list[UUID]) -> dict[UUID, Exception]:
+        """Remove sessions. Return the errors of those that remain, at least in part."""
+        failed: dict[UUID, Exception] = {}
+        for session_id in session_ids:
+            try:
+                self._remove_files(session_id)
+            except StorageError as error:
+                failed[session_id] = error
+        try:
+            with files.translated_errors():
+                files.sync_folder(self._folder.path)
+        except StorageError as error:
+            return dict.fromkeys(session_ids, error)
+        self._index.remove([each for each in session_ids if each not in failed])
+        return failed
+
+    def _remove_files(self, session_id: UUID) -> None:
+        session = self._folder.paths(session_id)
+        old_state = self._folder.old_state(session_id)
+        with files.translated_errors():
+            # The manifest is last, so that a deletion that was interrupted can be repeated.
+            for path in (session.audio, session.peaks, old_state, session.state, session.manifest):
+                files.remove(path)
