@@ -8,10 +8,13 @@ import contextlib
 import functools
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 # As long as the output of SHA-256: RFC 7518, section 3.2, for tokens signed with HS256.
 MIN_SECRET_BYTES = 32
@@ -45,8 +48,15 @@ def check_secret(secret: bytes) -> None:
 
 
 def check_stored_secret(path: Path) -> None:
-    """Raise ``ValueError`` if the file at ``path`` holds a short secret."""
+    """Raise ``ValueError`` if the file at ``path`` holds a short secret.
+
+    Remove the file if it is empty, as damage to a disk leaves it: it has signed nothing.
+    """
     if path.exists():
+        if path.stat().st_size == 0:
+            logger.warning("Empty signing key replaced, links and tokens are invalid: %s", path)
+            path.unlink()
+            return
         try:
             check_secret(path.read_bytes())
         except ValueError as error:

@@ -24,10 +24,20 @@ def test_a_stored_secret_that_is_short_is_refused_with_its_path(tmp_path: Path) 
     check_stored_secret(path)
     stored_secret(path)
     check_stored_secret(path)
-    for short in (b"", b"s" * 31):
+    for short in (b"s", b"s" * 31):
         path.write_bytes(short)
         with pytest.raises(ValueError, match=f"{path}: .*{len(short)} bytes"):
             check_stored_secret(path)
+
+
+def test_an_empty_file_is_replaced_because_it_has_signed_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "secret"
+    path.touch()
+    check_stored_secret(path)
+    assert len(stored_secret(path)) == 64
+    assert str(path) in caplog.text
 
 
 def test_each_purpose_has_keys_of_its_own_and_the_signing_one_comes_first() -> None:
