@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from api.audio.detection import begins_file
+from api.audio.detection import begins_file, begins_wav
 from api.audio.formats import DecodeError
 from api.audio.tags import id3_bytes
 from storage.pcm import Buffer
@@ -60,9 +60,11 @@ class PcmFramer:
         """Return whether all bytes up to the end of the stream are PCM."""
         return self._data_left == _TO_THE_END
 
-    def is_inside(self, size_bytes: int) -> bool:
-        """Return whether the next ``size_bytes`` are PCM."""
-        return self._data_left == _TO_THE_END or size_bytes <= self._data_left
+    def takes(self, chunk: bytes) -> bool:
+        """Return whether all of ``chunk`` is PCM of this file."""
+        if self._data_left == _TO_THE_END:
+            return not begins_wav(chunk)
+        return len(chunk) <= self._data_left
 
     def feed(self, data: Buffer) -> Buffer:
         """Return the whole frames that ``data`` completes.

@@ -26,6 +26,7 @@ from storage.waveform.growing_file import GrowingWaveform
 
 logger = logging.getLogger(__name__)
 
+_OPEN = RecordingState.OPEN  # looking up a member takes time on the hot path
 _INPUT_BLOCK_BYTES = 256 * 1024
 
 
@@ -101,7 +102,7 @@ class VolumeRecording:
         self._lost = lost
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
-        if self.state is not RecordingState.OPEN or self._checkpoints is None:
+        if self.state is not _OPEN or self._checkpoints is None:
             raise self._not_open()
         try:
             if pcm:
