@@ -192,12 +192,7 @@ class VolumeRecording:
     @property
     def has_unmeasured_audio(self) -> bool:
         """Return whether the waveform is more than one sync behind the audio."""
-        peaks = self.peaks
-        return (
-            peaks is not None
-            and not peaks.is_stopped
-            and peaks.pcm_bytes < self.persisted.pcm_bytes
-        )
+        return self.peaks is not None and self.peaks.is_due(self.persisted.pcm_bytes)
 
     def persist(self) -> None:
         """Make everything appended so far durable. Blocks.
@@ -210,8 +205,8 @@ class VolumeRecording:
                 self._measure()
 
     def _measure(self) -> None:
-        """Measure new audio. Log a failure: the waveform can be made later."""
-        if self.peaks is None:
+        """Measure new audio if it is enough. Log a failure: the waveform can be made later."""
+        if self.peaks is None or not self.peaks.is_due(self.checkpoint.pcm_bytes):
             return
         try:
             self.peaks.measure_next(self._paths.audio, self.checkpoint.pcm_bytes)
