@@ -63,7 +63,7 @@ class PcmFramer:
     def takes(self, chunk: bytes) -> bool:
         """Return whether all of ``chunk`` is PCM of this file."""
         if self._data_left == _TO_THE_END:
-            return not begins_wav(chunk)
+            return chunk[:4] != b"RIFF" or not begins_wav(chunk)
         return len(chunk) <= self._data_left
 
     def feed(self, data: Buffer) -> Buffer:
@@ -72,6 +72,8 @@ class PcmFramer:
         Raises :class:`DecodeError` for more than `_MAX_CHUNKS` chunks.
         """
         if self._data_left == _TO_THE_END:
+            if not self._pending and not len(data) % self._frame_bytes:
+                return data  # nearly always
             return self._whole_frames(data)
         pcm = bytearray()
         rest = memoryview(data)
