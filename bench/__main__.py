@@ -18,6 +18,7 @@ from bench import (
     long_recording,
     outage,
     overload,
+    ratios,
     record_cli,
     resume,
     screenshots,
@@ -53,3 +54,7 @@ for argument in sys.argv[1:] or _MEASUREMENTS:
 for name, numbers in runs:
     print(f"\n== {name}", flush=True)
     (_MEASUREMENTS | _BY_NAME_ONLY)[name](*numbers)
+
+if slower := ratios.slower():
+    print("\nmore than 15 % slower than in the last commit (bench/ratios.json):")
+    raise SystemExit("\n".join(slower))

@@ -1,80 +1,120 @@
-"""CPU per acknowledged chunk: the service compared with a minimal ASGI app on the same uvicorn.
+"""CPU per acknowledged chunk: the service compared with a bare sink on uvicorn, in one run.
 
-Both get the same chunks from the same client in turn, in many short rounds, so that other load
-on the machine affects both. All threads of the server count.
+Both get the same chunks from the same client in turn, in many short rounds, so that other load on
+the machine affects both. All threads of the server count, and what it does until its next round,
+such as syncing. ffmpeg processes do not count.
 """
 
-import asyncio
+import contextlib
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import psutil
+import uvloop
 
-from bench.load_client import LoadClient, binary_frame
+from bench import hot_path_load, ratios
+from bench.hot_path_load import Connection, Load
+from bench.live_webm import blobs_of
+from bench.load_client import binary_frame
 from bench.server_process import cpu_nanoseconds, run_server, run_service
+from bench.stream_formats import WEBM
 
-_CONNECTIONS = 50
-_CHUNKS_PER_ROUND = 100
-_ROUNDS = 60
-_CHUNK = bytes(range(256)) * 16
-
-
-def main() -> None:
-    asyncio.run(_main())
+_ROUNDS = 40
+_ROUND_SECONDS = 0.5
+_WEBM_SECONDS = 300
+_MAX_SESSIONS = 1000
 
 
-async def _main() -> None:
+def _pcm(size_bytes: int) -> bytes:
+    return binary_frame((bytes(range(256)) * 16)[:size_bytes])
+
+
+def _paced(sessions: int) -> Load:
+    frames = [_pcm(1920)]
+    name = f"{sessions} sessions, 1,920 B each 20 ms"
+    return Load(name, sessions, "?sample_rate=48000", frames, 0.02)
+
+
+def _ping_pong() -> Load:
+    return Load("50 sessions, 4 KiB ping-pong", 50, "", [_pcm(4096)])
+
+
+def _webm() -> Load:
+    """Return a load of live streams in pieces of 250 ms, long enough for all rounds."""
+    header, *frames = [blob.frame for blob in blobs_of(WEBM.encode(_WEBM_SECONDS))]
+    return Load("50 sessions, WebM each 250 ms", 50, f"?{WEBM.query}", frames, 0.25, header)
+
+
+_LOADS: tuple[Callable[[], Load], ...] = (
+    partial(_paced, 50),
+    partial(_paced, 150),
+    _ping_pong,
+    _webm,
+)
+
+
+class Server(NamedTuple):
+    """A measured server with its connections; ``us`` gets the CPU per chunk of each round."""
+
+    process: psutil.Process
+    connections: list[Connection]
+    us: list[float]
+
+
+def main(rounds: int = _ROUNDS, *numbers: int) -> None:
+    """Measure all loads, or those with these ``numbers``."""
+    chosen = [_LOADS[number - 1] for number in numbers] or _LOADS
+    uvloop.run(_main(rounds, [load() for load in chosen]))
+
+
+async def _main(rounds: int, chosen: Sequence[Load]) -> None:
+    print(f"{'load':34}{'service µs':>11}{'sink µs':>9}{'ratio':>7}{'quartiles':>14}")
+    for load in chosen:
+        service, sink = await _measure(load, rounds)
+        # Each round is compared with its neighbour, because the machine changes meanwhile.
+        pairs = [ours / theirs for ours, theirs in zip(service.us, sink.us, strict=True)]
+        low, ratio, high = statistics.quantiles(pairs, n=4)
+        print(
+            f"{load.name:34}{statistics.median(service.us):11.1f}"
+            f"{statistics.median(sink.us):9.1f}{ratio:7.2f}{low:8.2f}{high:6.2f}",
+            flush=True,
+        )
+        ratios.note(f"hot path: {load.name}", ratio)
+
+
+async def _measure(load: Load, rounds: int) -> tuple[Server, Server]:
     with (
         tempfile.TemporaryDirectory(dir=".") as folder,
-        run_server("-m", "bench.baseline_app") as (baseline_port, baseline),
-        run_service({"AUDIO_STORAGE_PATH": folder}) as (
-            service_port,
-            service,
-        ),
+        run_server("-m", "bench.bare_sink") as (sink_port, sink),
+        run_service(
+            {"AUDIO_STORAGE_PATH": folder, "MAX_CONCURRENT_SESSIONS": str(_MAX_SESSIONS)}
+        ) as (port, service),
     ):
-        baseline_clients = await _connect(baseline_port, "/")
-        service_clients = await _connect(service_port, "/api/ws/audio")
-        for client in service_clients:
-            await client.receive()
-        figures = [
-            (
-                await _cpu_us_per_chunk(service, service_clients),
-                await _cpu_us_per_chunk(baseline, baseline_clients),
-            )
-            for _ in range(_ROUNDS)
-        ]
-        for client in (*baseline_clients, *service_clients):
-            client.close()
-    print(
-        f"{_CONNECTIONS} connections, {len(_CHUNK)} bytes a chunk: CPU µs of the server per chunk"
-    )
-    service_us, baseline_us = zip(*figures, strict=True)
-    for name, mean in (("median", statistics.median), ("lowest quarter", _lowest_quarter_mean)):
-        print(
-            f"  {name:15} service {mean(service_us):5.1f}  baseline {mean(baseline_us):5.1f}"
-            f"  ratio {mean(service_us) / mean(baseline_us):.2f}"
+        servers = (
+            Server(
+                service,
+                await hot_path_load.connect(load, port, "/api/ws/audio", greetings=1),
+                [],
+            ),
+            Server(sink, await hot_path_load.connect(load, sink_port, "/", greetings=0), []),
         )
-
-
-def _lowest_quarter_mean(values: Sequence[float]) -> float:
-    """Return the mean of the lowest quarter: the cost on an otherwise idle machine."""
-    lowest = sorted(values)[: len(values) // 4]
-    return statistics.mean(lowest)
-
-
-async def _connect(port: int, path: str) -> list[LoadClient]:
-    return [await LoadClient.connect(port, path) for _ in range(_CONNECTIONS)]
-
-
-async def _cpu_us_per_chunk(process: psutil.Process, clients: list[LoadClient]) -> float:
-    frame = binary_frame(_CHUNK)
-
-    async def stream(client: LoadClient) -> None:
-        for _ in range(_CHUNKS_PER_ROUND):
-            await client.exchange(frame)
-
-    before = cpu_nanoseconds(process.pid)
-    await asyncio.gather(*(stream(client) for client in clients))
-    spent = cpu_nanoseconds(process.pid) - before
-    return spent / 1000 / (_CHUNKS_PER_ROUND * len(clients))
+        for server in servers:  # warm up
+            await hot_path_load.run(load, server.connections, _ROUND_SECONDS)
+        spent = [cpu_nanoseconds(server.process.pid) for server in servers]
+        for _ in range(rounds):
+            chunks = [
+                await hot_path_load.run(load, server.connections, _ROUND_SECONDS)
+                for server in servers
+            ]
+            for number, server in enumerate(servers):
+                now = cpu_nanoseconds(server.process.pid)
+                server.us.append((now - spent[number]) / 1000 / chunks[number])
+                spent[number] = now
+        with contextlib.suppress(ConnectionError):
+            for server in servers:
+                for connection in server.connections:
+                    connection.close()
+        return servers

@@ -85,7 +85,7 @@ async def _main(sessions: int, seconds: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     streams = [WEBM.encode(seconds, variant=number) for number in range(_VARIANTS)]
-    blobs = [_blobs(stream) for stream in streams]
+    blobs = [blobs_of(stream) for stream in streams]
     recorders = [Recorder(number % _VARIANTS) for number in range(sessions)]
     ramp_seconds = min(_RAMP_SECONDS, seconds / 4)
     with tempfile.TemporaryDirectory(dir=".") as folder:
@@ -128,7 +128,7 @@ async def _main(sessions: int, seconds: int) -> None:
         raise SystemExit(f"not exact: {', '.join(wrong)}")
 
 
-def _blobs(stream: bytes) -> list[Blob]:
+def blobs_of(stream: bytes) -> list[Blob]:
     """Return the blobs of each 250 ms: the clusters that are complete by then."""
     clusters = [*cluster_milliseconds(stream)[1:], (len(stream), None)]
     blobs, start, due_seconds, end = [], 0, _BLOB_SECONDS, 0

@@ -26,6 +26,16 @@ def text_frame(text: str) -> bytes:
     return b"\x81" + frame[1:]
 
 
+def handshake(path: str) -> bytes:
+    """Return the request that opens a WebSocket at ``path``."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
+
+
 class LoadClient:
     """One WebSocket connection that creates load."""
 
@@ -36,12 +46,7 @@ class LoadClient:
     @classmethod
     async def connect(cls, port: int, path: str) -> "LoadClient":
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        key = base64.b64encode(os.urandom(16)).decode()
-        writer.write(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
+        writer.write(handshake(path))
         await reader.readuntil(b"\r\n\r\n")
         return cls(reader, writer)
 

@@ -59,10 +59,9 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
         ``stream`` says what it is then.
         """
-        if len(self.streams) == 1 and self.streams[0].number == stream.number:
-            streams: tuple[StreamCheckpoint, ...] = (stream,)  # nearly every time
-        else:
-            streams = (*(s for s in self.streams if s.number != stream.number), stream)
+        streams = self.streams
+        if len(streams) != 1 or streams[0] is not stream:  # nearly always it is
+            streams = (*(s for s in streams if s.number != stream.number), stream)
         return Checkpoint(
             self.chunk_count + chunks,
             self.pcm_bytes + pcm_bytes,
@@ -86,7 +85,7 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
         )
 
 
-_encoder = msgspec.msgpack.Encoder()
+_encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Checkpoint)
 
 
@@ -96,10 +95,10 @@ def encode_record(checkpoint: Checkpoint) -> bytes:
     If it would be longer than `MAX_RECORD_BYTES`, because many streams are open, it has fewer
     warnings; their count stays.
     """
-    payload = _encoder.encode(checkpoint)
+    payload = _encode(checkpoint)
     while len(payload) > MAX_RECORD_BYTES - record.PREFIX_BYTES and checkpoint.warnings:
         checkpoint = msgspec.structs.replace(checkpoint, warnings=checkpoint.warnings[:-1])
-        payload = _encoder.encode(checkpoint)
+        payload = _encode(checkpoint)
     return record.encode(payload)
 
 

@@ -28,10 +28,14 @@ Message = dict[str, Any]
 
 
 class Service:
-    """One server process with its own recordings folder. `start` may follow `kill`."""
+    """One server process with its own recordings folder. `start` may follow `kill`.
+
+    ``program`` is the module that runs it, with its first arguments.
+    """
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
+        self.program: tuple[str, ...] = ("api.cli", "serve")
         (self.port,) = reserve_ports(1)
         self.log: list[str] = []
         self._settings = _NO_RATES | {name.upper(): str(value) for name, value in settings.items()}
@@ -52,7 +56,7 @@ class Service:
 
     def start(self) -> "Service":
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "api.cli", "serve", "--port", str(self.port)],
+            [sys.executable, "-m", *self.program, "--port", str(self.port)],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "AUDIO_STORAGE_PATH": str(self.folder), **self._settings},

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from api.audio.detection import begins_file
+from api.audio.detection import begins_file, begins_wav
 from api.audio.formats import DecodeError
 from api.audio.tags import id3_bytes
 from storage.pcm import Buffer
@@ -64,13 +64,20 @@ class PcmFramer:
         return self._data_left == _TO_THE_END
 
     @property
+    def has_audio_left(self) -> bool:
+        """Return False where a chunk or a new file begins."""
+        return self._data_left != 0
+
+    @property
     def undecided(self) -> bytes:
         """Return the last bytes of the input: part of a frame, or what may begin a new file."""
         return self._pending
 
-    def is_inside(self, size_bytes: int) -> bool:
-        """Return whether the next ``size_bytes`` are PCM."""
-        return self._data_left == _TO_THE_END or size_bytes <= self._data_left
+    def takes(self, chunk: bytes) -> bool:
+        """Return whether all of ``chunk`` is PCM of this file."""
+        if self._data_left == _TO_THE_END:
+            return chunk[:4] != b"RIFF" or not begins_wav(chunk)
+        return len(chunk) <= self._data_left
 
     def feed(self, data: Buffer) -> Buffer:
         """Return the whole frames that ``data`` completes.
@@ -78,6 +85,8 @@ class PcmFramer:
         Raises :class:`DecodeError` for more than `_MAX_CHUNKS` chunks.
         """
         if self._data_left == _TO_THE_END:
+            if not self._pending and not len(data) % self._frame_bytes:
+                return data  # nearly always
             return self._whole_frames(data)
         pcm = bytearray()
         rest = memoryview(data)

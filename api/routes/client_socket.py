@@ -85,7 +85,7 @@ class ClientSocket:
         if self._closed:
             return
         try:
-            text = self._encode(message).decode()
+            text = self.encode(message).decode()
             await self.socket.send({"type": "websocket.send", "bytes": None, "text": text})
         except OSError:  # ASGI servers raise it after a disconnect
             self._closed = True
@@ -117,11 +117,11 @@ class ClientSocket:
     def error_message(self, error: Exception) -> ErrorMessage:
         return error_message(error, None if self.session is None else self.session.counts())
 
-    def _encode(self, message: ServerMessage) -> bytes:
+    def encode(self, message: ServerMessage) -> bytes:
         """Encode ``message``; add the session's warnings if the client does not know all."""
-        warnings = None if self.session is None else self.session.warnings
-        if warnings is None or warnings.total == self._told_warnings:
+        if self.session is None or self.session.warning_count == self._told_warnings:
             return encode(message)
+        warnings = self.session.warnings
         self._told_warnings = warnings.total
         warnings.apply_to(message)
         encoded = encode(message)

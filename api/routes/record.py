@@ -1,6 +1,8 @@
 """The two WebSocket endpoints that receive audio: for a new session and for an existing one.
 
-A handler receives a message, the session records it, and the handler sends the acknowledgement.
+A chunk that can be recorded in one call is recorded and acknowledged where its bytes arrive
+(`api.message_callback`). A handler receives all other messages, and every message under a server
+without this extension.
 Before a connection is closed with an error, the client gets the error as a message; the close code
 comes from the table in `api.wire.errors`.
 """
@@ -16,6 +18,7 @@ from api.access.authorization import admit, effective_user, find_session
 from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.cluster.socket_relay import SocketRelay
+from api.message_callback import MessageCallback, set_message_callback
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
 from api.session.parameters import AudioParameters, audio_parameters, user_id
@@ -122,11 +125,35 @@ async def _stream(
         await session.detach(connection)
 
 
+def _immediate_recorder(
+    connection: ClientSocket, session: Session, limit_bytes: int, ack: ChunkMessage
+) -> MessageCallback:
+    """Return the hot path: a function that records a chunk and returns the acknowledgement.
+
+    It returns None if it cannot record the chunk in one call; then `_receive` does.
+    """
+    monotonic = connection.clock.monotonic
+
+    def record_now(chunk: bytes) -> bytes | None:
+        connection.last_received = monotonic()
+        try:
+            if len(chunk) > limit_bytes or not session.receive_now(connection, chunk):
+                return None
+        except SessionCompletedError:
+            return None
+        session.count_in(ack)
+        return connection.encode(ack)
+
+    return record_now
+
+
 async def _receive(connection: ClientSocket, session: Session, limit_bytes: int) -> None:
-    """Receive messages and answer each of them, until the connection ends. This is the hot path."""
+    """Receive messages and answer each of them, until the connection ends."""
     receive, clock = connection.socket.receive, connection.clock
     # One object for all acknowledgements, because only the counts change.
     ack = ChunkMessage(message=_PROCESSED, status="active", **session.counts()._asdict())
+    record_now = _immediate_recorder(connection, session, limit_bytes, ack)
+    set_message_callback(connection.socket.scope, record_now)
     while (event := await receive())["type"] == "websocket.receive":
         connection.last_received = clock.monotonic()
         chunk = event.get("bytes")
@@ -148,7 +175,7 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
             connection.is_recording = False
         if connection.is_unresponsive:
             return
-        session.counts().apply_to(ack)
+        session.count_in(ack)
         await connection.send(ack)
 
 

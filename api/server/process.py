@@ -11,7 +11,8 @@ from litestar import Litestar
 from api.access.proxies import TrustedProxies
 from api.server.forwarded import ForwardedHeaders
 from api.server.http_protocol import BoundedHttpProtocol, PendingRequests
-from api.server.websocket_protocol import FairWebSocketProtocol, RoundRobin
+from api.server.round_robin import RoundRobin
+from api.server.websocket_protocol import WebSocketProtocol
 from api.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uv
                 pending=PendingRequests(settings.max_pending_requests),
             ),
         ),
-        ws=cast("Any", functools.partial(FairWebSocketProtocol, round_robin=RoundRobin())),
+        ws=cast("Any", functools.partial(WebSocketProtocol, round_robin=RoundRobin())),
         ws_max_size=settings.max_message_size_bytes,
         ws_ping_interval=settings.ping_interval_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,

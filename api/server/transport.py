@@ -27,7 +27,8 @@ class WatchedTransport:
         self._timer: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
         self._is_lost = False
-        self.write = transport.write  # called for every message
+        self.write = transport.write  # these two are called for every message
+        self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

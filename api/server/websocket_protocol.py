@@ -1,45 +1,32 @@
-"""uvicorn's WebSocket protocol, made fair and bounded.
+"""uvicorn's WebSocket protocol, made fast and bounded; `api.server.round_robin` makes it fair.
 
-uvicorn parses at once all that one read returned (up to 256 KB, thousands of chunks). Here the
-connections that have more than a little of unparsed input are parsed in turns, a slice of a few
-milliseconds of one of them in each iteration of the loop.
+A binary message goes to the callback of the handler (`api.message_callback`) within the call that
+brings its bytes: no ASGI event, queue or task switch. A message that is one frame, as nearly all
+are, does not pass websockets' parser either.
 
-What the protocol sends by itself is bounded too: of the pongs that a client does not read only the
+What the protocol sends by itself is bounded: of the pongs that a client does not read only the
 newest is kept, and a connection that is closed is aborted if the client does not read what is
 buffered for it.
 """
 
 import asyncio
-import collections
 import logging
-import time
-from typing import Any
+import struct
+from typing import Any, cast
 
-from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from api.message_callback import EXTENSION, MessageCallback
+from api.server.frame_buffer import binary_message
+from api.server.round_robin import IMMEDIATE_BYTES, RoundRobinProtocol
 
 # websockets repeats what uvicorn logs about each connection.
 _logger = logging.getLogger("websockets.server")
 _logger.setLevel(logging.WARNING)
-
-# Input of this size is parsed at once: of the smallest frames that takes 5 ms.
-_IMMEDIATE_BYTES = 8 * 1024
-
-# A slice ends after this time, this much input, or this many messages. It is parsed piece by
-# piece, because the parser does not stop before the end of what it got.
-_SLICE_SECONDS = 0.002
-_SLICE_BYTES = 64 * 1024
-_SLICE_MESSAGES = 4
-_PIECE_BYTES = 4 * 1024
-
-# A handler with more messages in its queue lets others run before each of them.
-_MESSAGES_IN_A_ROW = 4
-
-# Forty times what the most demanding live audio needs (96 kHz stereo). Only a client that sends a
-# file is faster, and it waits while others are connected.
-_MAX_BYTES_PER_SECOND = 16_000_000
 
 # Of one message. Proxies and C clients send frames of a few kilobytes; a fragment of one byte, or
 # none, takes more than a hundred bytes of memory until its message is complete.
@@ -51,73 +38,55 @@ _CLOSE_SECONDS = 5.0
 # If a timer fires later than this, the process was stopped or overloaded.
 _LATE_SECONDS = 1.0
 
-_PONG = 0x8A  # the first byte of the frame
+# The first bytes of frames.
+_PONG = 0x8A
+_TEXT = 0x81
+
+_LENGTH_OF_16_BITS = 126  # of a payload of these sizes:
+_MIN_16_BITS, _MAX_16_BITS = 126, 0xFFFF
+_pack_head = struct.Struct("!BBH").pack
 
 
-class RoundRobin:
-    """Parses a slice of each connection that waits, one in each iteration of the loop."""
+class WebSocketProtocol(RoundRobinProtocol):
+    """The protocol class of this service for uvicorn."""
 
-    def __init__(self) -> None:
-        self._waiting: collections.deque[FairWebSocketProtocol] = collections.deque()
-
-    def enqueue(self, protocol: "FairWebSocketProtocol") -> None:
-        self._waiting.append(protocol)
-        if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_soon(self._next)
-
-    def _next(self) -> None:
-        try:
-            self._waiting[0].parse_slice()
-        finally:
-            self._waiting.popleft()
-            if self._waiting:
-                asyncio.get_running_loop().call_soon(self._next)
-
-
-class FairWebSocketProtocol(WebSocketsSansIOProtocol):
-    """Parses input in slices, and none while a message waits to be received.
-
-    So a connection holds one read and the messages of one slice. What comes before the handshake is
-    answered waits for the answer.
-    """
-
-    def __init__(self, *args: Any, round_robin: RoundRobin, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn.logger = _logger
         self.close_timeout = _CLOSE_SECONDS
-        self._round_robin = round_robin
-        self._unparsed = bytearray()
-        self._slice_bytes = 0  # size of the last slice
-        self._is_waiting = False
+        self._callback: MessageCallback | None = None
         self._pong = b""  # to be sent as soon as the client reads
-        self._is_lost = False  # no more input arrives, and `disconnected` follows what has arrived
-        self._loss: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.limit_closing(_CLOSE_SECONDS)  # type: ignore[attr-defined]
 
-    def data_received(self, data: bytes) -> None:
-        if not self.handshake_initiated:  # uvicorn passes the whole request, and nothing else
-            super().data_received(data)
-            self._pause_reading()
-        elif len(data) <= _IMMEDIATE_BYTES and not self._unparsed and self.handshake_complete:
-            super().data_received(data)
-        else:
-            self._unparsed += data
-            self._pause_reading()
-            if self.handshake_complete:
-                self._request_slice(after_seconds=0)
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
+            extensions[EXTENSION] = self._set_callback
 
-    def start_keepalive(self) -> None:
-        """Start to read: uvicorn calls this after it accepted the handshake, and only then."""
-        super().start_keepalive()
-        self._continue_reading()
+    def data_received(self, data: bytes) -> None:
+        # The hot path: the first three are true for nearly every read of a session.
+        if self._callback is not None and self.queue.is_awaited and not self.unparsed:
+            message = self._whole_message(data) if len(data) <= IMMEDIATE_BYTES else None
+            if message is not None:
+                self._pass_on(message)
+                return
+        super().data_received(data)
+
+    def frame_received(self, frame: bytes) -> None:
+        message = self._whole_message(frame) if self.conn.state is State.OPEN else None
+        if message is None:
+            super().frame_received(frame)
+        else:
+            self._pass_on(message)
 
     def handle_ping(self) -> None:
         """Send the pong. While the client does not read, keep the newest one only."""
         frames = self.conn.data_to_send()
-        if self._is_lost or self.close_sent:
+        if self.is_lost or self.close_sent:
             return
         if self.writable.is_set():
             self.transport.write(b"".join(frames))
@@ -146,13 +115,17 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """Close after text that is not UTF-8; that is the client's fault and no error to log."""
-        if self.curr_msg_data_type == "text" and not self.close_sent:
-            try:
-                b"".join(self.frames).decode()
-            except UnicodeDecodeError:
-                self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-                self.handle_parser_exception()
-                return
+        if self.close_sent or self.curr_msg_data_type == "bytes":
+            message, self.frames = b"".join(self.frames), []
+            if not self.close_sent:
+                self._pass_on(message)
+            return
+        try:
+            b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+            self.handle_parser_exception()
+            return
         super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
@@ -183,86 +156,49 @@ class FairWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:  # an HTTP answer completes a handshake, too, but uvicorn logs an error
             self.handshake_complete = True
 
-    async def receive(self) -> ASGIReceiveEvent:
-        if self.queue.qsize() > _MESSAGES_IN_A_ROW:
-            await asyncio.sleep(0)
-        message = await self.queue.get()
-        if self.queue.empty() and (self.read_paused or self._is_lost):
-            self._continue_reading()
-        return message
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Parse what has arrived, in slices as before; then the handler gets the disconnect."""
-        self.transport.lost()  # type: ignore[attr-defined]
-        self._is_lost, self._loss = True, exc
-        if not self._unparsed or not self.handshake_complete or self.close_sent:
-            self._disconnect()
-            return
-        self.stop_keepalive()
-        self.disconnected = True
-        self.writable.set()
-        if self.queue.empty():
-            self._request_slice(after_seconds=0)
-
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
-        if self._is_lost:  # nothing receives the rest
-            self._disconnect()
+        self._callback = None
 
-    def parse_slice(self) -> None:
-        """Parse a slice. The handler that receives its last message requests the next one."""
-        self._is_waiting = False
-        if not self.queue.empty() or (self.disconnected and not self._is_lost):
-            return
-        self._parse()
-        if self.queue.empty():
-            self._continue_reading()
+    def _set_callback(self, callback: MessageCallback) -> None:
+        self._callback = callback
 
-    def _disconnect(self) -> None:
-        self._is_lost = False
-        self._unparsed.clear()
-        super().connection_lost(self._loss)
+    def _whole_message(self, data: bytes) -> bytes | None:
+        """Return the binary message if ``data`` is exactly one, and the parser would accept it."""
+        if self.close_sent or self.conn.current_size is not None:
+            return None
+        message = binary_message(data)
+        if message is None or len(message) > self.max_payload_bytes():
+            return None
+        return message
 
-    def _pause_reading(self) -> None:
-        if not self.read_paused and not self.transport.is_closing():
-            self.read_paused = True
-            self.transport.pause_reading()
+    def _pass_on(self, message: bytes) -> None:
+        """Give a binary message to the callback, or queue it for the handler."""
+        if not self._call_back(message):
+            self.curr_msg_data_type = "bytes"
+            self.frames = [message]
+            super().send_receive_event_to_app()
 
-    def _continue_reading(self) -> None:
-        if not self.handshake_complete:
-            return
-        if self._unparsed:
-            is_alone = len(self.connections) == 1
-            self._request_slice(0 if is_alone else self._slice_bytes / _MAX_BYTES_PER_SECOND)
-        elif self._is_lost:
-            self._disconnect()
-        elif self.read_paused and not self.transport.is_closing():
-            self.read_paused = False
-            self.transport.resume_reading()
+    def _call_back(self, message: bytes) -> bool:
+        """Return whether the callback has taken ``message``.
 
-    def _request_slice(self, after_seconds: float) -> None:
-        if self._is_waiting:
-            return
-        self._is_waiting = True
-        if after_seconds < 0.001:
-            self._round_robin.enqueue(self)
+        It is called while the handler waits for the next message and has received all others, and
+        the client reads.
+        """
+        if self._callback is None or not self.queue.is_awaited or not self.writable.is_set():
+            return False
+        try:
+            answer = self._callback(message)
+        except Exception as error:  # noqa: BLE001 - `receive` raises it
+            self.queue.put_nowait(cast("Any", error))
+            return True
+        if answer is None:
+            return False
+        if self.transport.is_closing():
+            return True
+        if _MIN_16_BITS <= len(answer) <= _MAX_16_BITS:  # as nearly all are
+            self.transport.write(_pack_head(_TEXT, _LENGTH_OF_16_BITS, len(answer)) + answer)
         else:
-            self.loop.call_later(after_seconds, self._round_robin.enqueue, self)
-
-    def _parse(self) -> None:
-        """Parse pieces until the slice is over."""
-        before = len(self._unparsed)
-        end = time.perf_counter() + _SLICE_SECONDS  # uvloop's clock stands still in an iteration
-        while (
-            self._unparsed
-            and before - len(self._unparsed) < _SLICE_BYTES
-            and self.queue.qsize() < _SLICE_MESSAGES
-            and time.perf_counter() < end
-        ):
-            if self.close_sent and (self._is_lost or self.transport.is_closing()):
-                self._unparsed.clear()
-                break
-            piece = bytes(self._unparsed[:_PIECE_BYTES])
-            del self._unparsed[:_PIECE_BYTES]
-            super().data_received(piece)
-        self._slice_bytes = before - len(self._unparsed)
+            self.conn.send_text(answer)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        return True

@@ -25,6 +25,9 @@ class SessionState(enum.Enum):
     RELEASED = "released"  # not completed: this or another process can open it again
 
 
+_ACTIVE = SessionState.ACTIVE  # looking up a member takes as long as the rest of `stream_of`
+
+
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one session."""
 
@@ -122,11 +125,12 @@ class SessionCore(Generic[C]):
 
         Raises `SessionCompletedError`.
         """
-        self.check_active()
-        try:
-            return self.streams[connection]
-        except KeyError:
-            raise SessionCompletedError(self._session_id) from None
+        if self.state is _ACTIVE:
+            try:
+                return self.streams[connection]
+            except KeyError:
+                pass
+        raise SessionCompletedError(self._session_id)
 
     def next_number(self) -> int:
         """Return a number that no stream has had."""

@@ -65,8 +65,7 @@ class InputStream:
         framer = self._decoder.passthrough
         if (
             framer is None
-            or not framer.is_inside(len(chunk))
-            or self._decoder.begins_file(chunk)
+            or not framer.takes(chunk)
             or self._lock.locked()
             or not self._ledger.takes_at_once(len(chunk))
         ):

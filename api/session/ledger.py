@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from api.audio.formats import DecodeError
-from api.wire.messages import SessionCounts, SessionWarnings
+from api.wire.messages import ServerMessage, SessionCounts, SessionWarnings
 from storage import threads
 from storage.base import Recording
 from storage.checkpoint import Checkpoint, StreamCheckpoint
@@ -66,6 +66,13 @@ class Ledger:
             checkpoint.pcm_bytes / self._bytes_per_second,
         )
 
+    def count_in(self, message: ServerMessage) -> None:
+        """Set the counts in ``message``, which has the session's id."""
+        checkpoint = self._recording.checkpoint
+        message.chunk_count = checkpoint.chunk_count
+        message.persisted_chunk_count = self._recording.persisted.chunk_count
+        message.duration_seconds = checkpoint.pcm_bytes / self._bytes_per_second
+
     @property
     def warnings(self) -> SessionWarnings:
         """Return the warnings of the session."""
@@ -104,10 +111,11 @@ class Ledger:
         """
         last = self._recording.checkpoint
         pcm_bytes = ahead_bytes + len(pcm)
+        before = last.stream(number)
         if state:
-            stream = StreamCheckpoint(number, 0, 0, state)
+            is_same = before.state == state
+            stream = before if is_same else StreamCheckpoint(number, 0, 0, state)
         else:
-            before = last.stream(number)
             kept_bytes += before.kept_bytes
             stream = StreamCheckpoint(number, kept_bytes, before.pcm_bytes + pcm_bytes, b"")
         self._recording.append(pcm, last.advanced(stream, chunks=chunks, pcm_bytes=pcm_bytes))

@@ -72,6 +72,7 @@ class Session:
             backoff=backoff,
         )
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
+        self.count_in = self._ledger.count_in
         self.warn = self._ledger.warn
         self._core: SessionCore[Connection] = SessionCore(
             session_id,
@@ -99,6 +100,11 @@ class Session:
     @property
     def connections(self) -> list[Connection]:
         return list(self._core.streams)
+
+    @property
+    def warning_count(self) -> int:
+        """Return how often something could not be recorded so far."""
+        return self.recording.checkpoint.warning_count
 
     @property
     def warnings(self) -> SessionWarnings:

@@ -26,6 +26,7 @@ from storage.waveform.growing_file import GrowingWaveform
 
 logger = logging.getLogger(__name__)
 
+_OPEN = RecordingState.OPEN  # looking up a member takes time on the hot path
 _INPUT_BLOCK_BYTES = 256 * 1024
 
 
@@ -106,7 +107,7 @@ class VolumeRecording:
         self._lost = lost
 
     def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
-        if self.state is not RecordingState.OPEN or self._checkpoints is None:
+        if self.state is not _OPEN or self._checkpoints is None:
             raise self._not_open()
         try:
             if pcm:
@@ -196,12 +197,7 @@ class VolumeRecording:
     @property
     def has_unmeasured_audio(self) -> bool:
         """Return whether the waveform is more than one sync behind the audio."""
-        peaks = self.peaks
-        return (
-            peaks is not None
-            and not peaks.is_stopped
-            and peaks.pcm_bytes < self.persisted.pcm_bytes
-        )
+        return self.peaks is not None and self.peaks.is_due(self.persisted.pcm_bytes)
 
     def persist(self) -> None:
         """Make everything appended so far durable. Blocks.
@@ -214,8 +210,8 @@ class VolumeRecording:
                 self._measure()
 
     def _measure(self) -> None:
-        """Measure new audio. Log a failure: the waveform can be made later."""
-        if self.peaks is None:
+        """Measure new audio if it is enough. Log a failure: the waveform can be made later."""
+        if self.peaks is None or not self.peaks.is_due(self.checkpoint.pcm_bytes):
             return
         try:
             self.peaks.measure_next(self._paths.audio, self.checkpoint.pcm_bytes)

@@ -27,8 +27,12 @@ def read_pixels(path: Path) -> Pixels:
 
 
 class MeasuringLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much audio is measured in one call."""
+    """How much audio is measured in one call, and how often.
 
+    Opening the files costs more than measuring a second of audio.
+    """
+
+    interval_seconds: float = 5.0  # of audio, while the recording grows
     step_bytes: int = 8 * 1024 * 1024  # while the recording grows; the lock is then released
     completion_bytes: int = 32 * 1024 * 1024  # while the recording is completed
 
@@ -52,6 +56,11 @@ class GrowingWaveform:
     def pcm_bytes(self) -> int:
         """Return how much audio is measured."""
         return self._length * peaks.pcm_bytes_per_pixel(self._pcm_format) + len(self._partial_pixel)
+
+    def is_due(self, pcm_bytes: int) -> bool:
+        """Return whether enough of ``pcm_bytes`` of audio is unmeasured to measure it now."""
+        interval_bytes = self._limits.interval_seconds * self._pcm_format.bytes_per_second
+        return not self.is_stopped and pcm_bytes - self.pcm_bytes >= max(1, interval_bytes)
 
     def resume(self, pcm_bytes: int) -> None:
         """Keep what the file has of the first ``pcm_bytes`` of audio; the rest is given again."""

@@ -17,7 +17,7 @@ class WavFramer:
 
     @property
     def finds_files(self) -> bool:
-        return not self._chunks.is_inside(1)
+        return not self._chunks.has_audio_left
 
     @property
     def next_file(self) -> bytes | None:

@@ -1,6 +1,7 @@
 """Waveforms on a volume: measured with each sync, and measured again when in doubt."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +19,16 @@ from tests.storage.test_conformance import LATER, append
 
 RATE = 16000
 DATA = pcm(5000)
+AT_EACH_SYNC = MeasuringLimits(interval_seconds=0)
+
+
+@pytest.fixture
+async def volume(tmp_path: Path) -> AsyncIterator[LocalStorage]:
+    """A storage that measures all new audio at each sync."""
+    storage = LocalStorage(tmp_path, sync_interval_seconds=3600, measuring_limits=AT_EACH_SYNC)
+    await storage.start()
+    yield storage
+    await storage.stop()
 
 
 def file_of(recording: VolumeRecording, folder: Path, kind: str = "dat") -> Path:
@@ -45,6 +56,22 @@ async def test_each_sync_measures_new_audio_and_completing_measures_the_rest(
     append(recording, DATA[3000:])
     await recording.complete(LATER)
     assert file_of(recording, tmp_path).read_bytes() == dat(DATA, sample_rate=RATE)
+
+
+async def test_a_sync_measures_new_audio_if_it_is_enough(tmp_path: Path) -> None:
+    limits = MeasuringLimits(interval_seconds=3000 / (2 * RATE))  # 3,000 bytes
+    volume = LocalStorage(tmp_path, sync_interval_seconds=3600, measuring_limits=limits)
+    await volume.start()
+    recording = await volume.create(new_manifest())
+    assert recording.peaks is not None
+    for size_bytes, measured_bytes in ((2998, 0), (3000, 3000), (5998, 3000), (6000, 6000)):
+        append(recording, DATA[recording.checkpoint.pcm_bytes : size_bytes])
+        await recording.flush()
+        assert recording.peaks.pcm_bytes == measured_bytes
+    append(recording, DATA[6000:])
+    assert await peaks_of(volume, recording) == dat(DATA, sample_rate=RATE)
+    recording.abandon()
+    await volume.stop()
 
 
 async def test_a_takeover_continues_the_measuring_of_the_crashed_process(
@@ -116,7 +143,9 @@ async def test_a_missing_or_invalid_waveform_is_measured_on_request(
 
 async def test_a_large_backlog_is_measured_over_several_syncs(tmp_path: Path) -> None:
     volume = LocalStorage(
-        tmp_path, sync_interval_seconds=0.01, measuring_limits=MeasuringLimits(step_bytes=4000)
+        tmp_path,
+        sync_interval_seconds=0.01,
+        measuring_limits=MeasuringLimits(interval_seconds=0, step_bytes=4000),
     )
     await volume.start()
     recording = await volume.create(new_manifest())

@@ -1,4 +1,4 @@
-"""The baseline of the hot path: a minimal ASGI application.
+"""The baseline of the hot path: an ASGI application that promises nothing.
 
 It accepts a WebSocket, appends each binary message to a file and answers in JSON.
 """
