@@ -19,7 +19,6 @@ import psutil
 import uvloop
 
 from api.settings import Settings
-from bench import ratios
 from bench.load_client import LoadClient, binary_frame, text_frame
 from bench.server_process import run_service
 from storage.wav import HEADER_BYTES
@@ -155,8 +154,6 @@ def _print(live_sessions: list[LiveSession]) -> None:
         delays = list(itertools.chain.from_iterable(s.delays[phase] for s in live_sessions))
         p99 = statistics.quantiles(delays, n=100)[98]
         alone_p99 = alone_p99 or p99
-        if phase != _ALONE:
-            ratios.note(f"overload: p99 beside {phase}", p99 / alone_p99)
         verdict = "" if p99 <= _MAX_P99_RATIO * alone_p99 else f"  NO: more than {_MAX_P99_RATIO:g}"
         print(
             f"{phase:15}{len(delays):8}{statistics.median(delays) * 1e3:8.2f}{p99 * 1e3:8.2f}"

@@ -1,8 +1,8 @@
 """Parsing of WebSocket input in turns.
 
 uvicorn parses at once all that one read returned (up to 256 KB, thousands of chunks). Here the
-connections that have more than a little of unparsed input are parsed in turns, a slice of a few
-milliseconds of one of them in each iteration of the loop.
+connections that have more than a little of unparsed input are parsed in turns, a slice of half a
+millisecond of one of them in each iteration of the loop.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from api.server.frame_buffer import FrameBuffer
 IMMEDIATE_BYTES = 8 * 1024
 
 # A slice ends after this time, this much input, or this many messages in the queue.
-_SLICE_SECONDS = 0.002
+_SLICE_SECONDS = 0.0005
 _SLICE_BYTES = 64 * 1024
 _SLICE_MESSAGES = 4
 
