@@ -67,6 +67,8 @@ class Service:
             if _RUNNING in line:
                 break
         else:
+            self._process.stderr.close()
+            self._process.wait()
             raise RuntimeError("the service did not start:\n" + "".join(self.log))
         # Read the rest of the log, because a full pipe would block the server.
         self._reader = threading.Thread(target=self._collect, args=(self._process.stderr,))

@@ -138,6 +138,8 @@ export class SessionClient extends StatefulEventTarget {
     this.#delivery.flush(target);
     this.#sendNext();
     await this.#buffer.waitForRelease(target);
+    // A page that ends now leaves nothing behind that the service has.
+    await this.#chunkStore.deletePersisted();
   }
 
   /**
