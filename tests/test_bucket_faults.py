@@ -14,6 +14,7 @@ from tests import engines
 from tests.audio import cut, dat, decode, encode, pcm, speech
 from tests.eventually import eventually
 from tests.faults import FaultyStore, Kind, faulty_store
+from tests.parameters import long_except_first
 from tests.s3_requests import Request, is_a
 from tests.service import Client, Message, Service
 
@@ -98,7 +99,7 @@ def split_in_thirds(pieces: list[bytes]) -> tuple[list[bytes], list[bytes], list
     return pieces[:third], pieces[third : 2 * third], pieces[2 * third :]
 
 
-@pytest.mark.parametrize("kind", [None, *OUTAGES])
+@pytest.mark.parametrize("kind", long_except_first([None, *OUTAGES], 3))
 async def test_recording_continues_during_a_store_outage_and_catches_up(
     start: Start, store: FaultyStore, assert_recorded: Check, kind: Kind | None
 ) -> None:

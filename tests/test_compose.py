@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests import engines
+from tests.parameters import long_except_first
 from tests.service import Service
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +68,7 @@ def test_the_readme_has_these_commands() -> None:
     assert len(COMMANDS) == 4
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", long_except_first(COMMANDS))
 def test_each_command_starts_services_that_are_ready(
     start_service: Callable[..., Service], moto_url: str, command: str
 ) -> None:

@@ -42,6 +42,7 @@ DEEP = encode(speech(), "-c:a", "pcm_s24le", "-f", "wav")
             decode(DEEP, sample_rate=48000, channels=2),
             {"sample_rate": 48000, "channels": 2},
             id="24-bit WAV resampled",
+            marks=pytest.mark.long,
         ),
     ],
 )

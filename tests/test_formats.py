@@ -91,6 +91,7 @@ async def test_files_of_any_format_in_one_chunk_each_are_joined(service: Service
     assert service.pcm(client.session_id) == expected
 
 
+@pytest.mark.long
 async def test_crashes_do_not_change_the_recording_of_any_container(
     start_service: Callable[..., Service],
 ) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.audio import speech
@@ -13,6 +14,7 @@ from tests.service import Service
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.long
 def test_the_program_of_the_readme_makes_a_recording(service: Service, tmp_path: Path) -> None:
     blocks: list[str] = re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL

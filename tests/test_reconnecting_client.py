@@ -10,6 +10,7 @@ import pytest
 
 from tests.audio import cut_anywhere, decode, encode, pcm, speech
 from tests.eventually import eventually
+from tests.parameters import long_except_first
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -41,7 +42,7 @@ async def must_receive(service: Service, client: Any, more_than: int) -> int:
     )
 
 
-@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("kind", long_except_first(INPUTS))
 async def test_the_reconnecting_client_loses_and_repeats_nothing(
     kind: str, start_service: Callable[..., Service]
 ) -> None:

@@ -14,6 +14,7 @@ from storage.manifest import Manifest
 from storage.s3 import keys
 from tests import engines
 from tests.audio import pcm
+from tests.parameters import long_except_first
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import LATER, append, content
 
@@ -144,7 +145,7 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", long_except_first(DAMAGES.values(), 3), ids=DAMAGES)
 async def test_a_damaged_manifest_harms_its_session_only_and_can_be_deleted(
     open_storage: Callable[[], Storage],
     place: Place,
@@ -220,7 +221,9 @@ async def test_a_folder_in_the_place_of_any_file_of_a_session_can_be_deleted(
     assert not [name for name in place.names() if any(each in name for each in sessions.bad)]
 
 
-@pytest.mark.parametrize("data", [b"", b"not json", b'{"node_id": "x"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", long_except_first([b"not json", b"", b'{"node_id": "x"}', b"[" * 100_000])
+)
 async def test_damaged_state_of_an_active_session_harms_only_this_session(
     open_storage: Callable[[], Storage], place: Place, data: bytes
 ) -> None:

@@ -10,6 +10,7 @@ from playwright.async_api import Locator, Page, Route, expect
 
 from tests.audio import decode, pcm, speech
 from tests.eventually import eventually
+from tests.parameters import long_except_first
 from tests.service import Service
 from tests.web.browser import PageBrowser
 
@@ -113,7 +114,7 @@ async def test_the_waveform_shows_loud_and_quiet_parts(
         assert left > 20 * right > 0
 
 
-@pytest.mark.parametrize("label", ["WAV", "FLAC", "MP3", "Opus"])
+@pytest.mark.parametrize("label", long_except_first(["WAV", "FLAC", "MP3", "Opus"], 2))
 async def test_a_recording_can_be_downloaded_in_each_format(
     browser: PageBrowser, service: Service, tmp_path: Path, label: str
 ) -> None:

@@ -12,6 +12,7 @@ from api.audio.stream_decoder import StreamDecoder
 from storage.pcm import Buffer, PcmFormat
 from tests.audio import cut, cut_anywhere, decode, encode, encode_silence, pcm, speech, wav
 from tests.eventually import eventually
+from tests.parameters import long_except_first
 
 
 class Recorder:
@@ -160,7 +161,8 @@ async def test_a_stream_whose_last_bytes_fail_leaves_no_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "container"), [("flac", "flac"), ("libopus", "ogg"), ("pcm_u8", "wav")]
+    ("codec", "container"),
+    long_except_first([("flac", "flac"), ("libopus", "ogg"), ("pcm_u8", "wav")]),
 )
 async def test_a_chunk_that_decodes_to_hours_is_cut_off_at_the_limit(
     codec: str, container: str

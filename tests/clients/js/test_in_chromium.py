@@ -16,6 +16,7 @@ from tests.audio import cut_anywhere, decode, pcm, wav
 from tests.clients.js.page_server import PageServer, page_server
 from tests.clients.js.runtimes import CLIENT, JavaScriptError, Page, chromium
 from tests.eventually import eventually
+from tests.parameters import long_except_first
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -183,7 +184,7 @@ async def test_abandoning_a_client_stops_the_microphone(page: Page, service: Ser
     assert await page.evaluate("return unhandled") == 0
 
 
-@pytest.mark.parametrize("kind", ["audio/webm;codecs=opus", "audio/mp4"])
+@pytest.mark.parametrize("kind", long_except_first(["audio/webm;codecs=opus", "audio/mp4"]))
 async def test_a_mediarecorder_file_continues_after_lost_connections(
     page: Page, service: Service, kind: str
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
 from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node, node
 from tests.eventually import eventually
+from tests.parameters import long_except_first
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -50,7 +51,7 @@ async def stop_client(runtime: Node) -> dict[str, Any]:
         return dict(await runtime.evaluate("return await client.stop()"))
 
 
-@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("kind", long_except_first(INPUTS))
 async def test_cuts_and_crashes_lose_and_repeat_nothing(
     kind: str, start_service: Callable[..., Service], runtime: Node
 ) -> None:

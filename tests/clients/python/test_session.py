@@ -25,6 +25,7 @@ from sercuescribe_client import (
 )
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
 from tests.eventually import eventually
+from tests.parameters import long_except_first
 from tests.proxy import cutting_proxy
 from tests.service import Service
 
@@ -40,7 +41,7 @@ async def until(session: Session, condition: Callable[[Progress], bool]) -> None
             return
 
 
-@pytest.mark.parametrize("kind", _INPUTS)
+@pytest.mark.parametrize("kind", long_except_first(_INPUTS))
 async def test_a_recording_is_exact_after_crashes_and_cuts(
     kind: str, start_service: Callable[..., Service]
 ) -> None:
