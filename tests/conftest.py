@@ -1,7 +1,7 @@
 """Fixtures that several test folders use."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,11 +21,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _ENGINES.intersection(getattr(item, "fixturenames", ())):
+        if _ENGINES.intersection(_fixtures(item)):
             item.add_marker(pytest.mark.engine)
     # The slow files first, so that no worker gets one when the others are about to end.
-    slow = {item.path for item in items if item.get_closest_marker("engine")}
+    processes = _ENGINES | {"service"}
+    slow = {item.path for item in items if processes.intersection(_fixtures(item))}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def _fixtures(item: pytest.Item) -> Collection[str]:
+    return getattr(item, "fixturenames", ())
 
 
 @pytest.fixture
