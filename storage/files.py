@@ -54,10 +54,10 @@ def remove(path: Path) -> None:
 
     What has the name of one of our files can be a folder, and the other way round.
     """
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    while path.is_dir() and not path.is_symlink():
+        with contextlib.suppress(FileNotFoundError):  # another thread removes it, too
+            shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -140,6 +140,8 @@ def pcm_framing(data: bytes, random: Random) -> None:
         pcm = bytes(framer.feed(piece))
         assert len(pcm) % frame_bytes == 0
         out += pcm
+        if framer.next_file is not None:
+            break
         framer = PcmFramer.restored(frame_bytes, framer.state())
     assert out == whole
 
@@ -151,10 +153,19 @@ def bare_pcm_framing(data: bytes, random: Random) -> None:
     arguments = samples, 44100, channels, data_bytes
     header = b"".join(BarePcmFramer(*arguments).finish())
     framer = BarePcmFramer(*arguments)
-    blocks = [b"".join(framer.feed(piece)) for piece in random_chunks(data, random)]
+    blocks, pieces = [], iter(random_chunks(data, random))
+    for piece in pieces:
+        blocks.append(b"".join(framer.feed(piece)))
+        if framer.next_file is not None:
+            break
     assert b"".join(framer.finish()) == (b"" if any(blocks) else header)
     pcm = b"".join(block.removeprefix(header)[MATROSKA_HEAD_BYTES:] for block in blocks)
-    assert pcm == PcmFramer(channels * sample_bytes, data_bytes).feed(data)
+    whole = PcmFramer(channels * sample_bytes, data_bytes)
+    assert pcm == whole.feed(data)
+    if framer.next_file is None:
+        assert whole.next_file is None
+    else:
+        assert framer.next_file + b"".join(pieces) == whole.next_file
 
 
 def adts_framing(data: bytes, random: Random) -> None:

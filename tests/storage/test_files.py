@@ -1,6 +1,7 @@
 """Atomic replacement of files, and complete writes."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,14 @@ def test_a_write_beyond_the_size_limit_raises_an_error(tmp_path: Path) -> None:
 def test_an_os_error_becomes_a_storage_error() -> None:
     with pytest.raises(StorageUnavailableError, match="No such file"), files.translated_errors():
         Path("/nowhere/at/all").read_bytes()
+
+
+def test_several_threads_may_remove_the_same_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            folder.mkdir()
+            for number in range(50):
+                (folder / str(number)).touch()
+            list(threads.map(files.remove, [folder] * 4))
+            assert not folder.exists()
