@@ -144,10 +144,12 @@ class RoundRobinProtocol(WebSocketsSansIOProtocol):
     def parse_slice(self) -> None:
         """Parse a slice. The handler that receives its last message requests the next one."""
         self._is_waiting = False
-        if not self.queue.empty() or (self.disconnected and not self.is_lost):
+        # After a close frame nothing receives what is queued, and the peer's close frame follows.
+        is_ready = self.queue.empty() or self.close_sent
+        if not is_ready or (self.disconnected and not self.is_lost):
             return
         self._parse()
-        if self.queue.empty():
+        if self.queue.empty() or self.close_sent:
             self._continue_reading()
 
     def max_payload_bytes(self) -> int:

@@ -151,3 +151,17 @@ def test_a_pong_that_arrived_while_the_process_was_stopped_counts(
             os.kill(service.pid, signal.SIGCONT)
         connection.sendall(Frame(Opcode.BINARY, pcm(10)).serialize(mask=True))
         receive_until(connection, b'"chunk_count":1')
+
+
+def test_the_connection_ends_as_soon_as_the_client_answers_the_close_frame(
+    connection: socket.socket,
+) -> None:
+    session_of(connection)
+    control = Frame(Opcode.TEXT, b'{"action":"close_session"}')
+    connection.sendall(control.serialize(mask=True))
+    received = b""
+    while b"Session closed" not in received or b"\x88" not in received:
+        received += connection.recv(4096)
+    connection.settimeout(3)  # the service aborts after five seconds
+    connection.sendall(Frame(Opcode.CLOSE, b"\x03\xe8").serialize(mask=True))
+    assert end_of(connection) == b""
