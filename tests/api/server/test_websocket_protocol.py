@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -154,14 +155,14 @@ def test_a_pong_that_arrived_while_the_process_was_stopped_counts(
 
 
 def test_the_connection_ends_as_soon_as_the_client_answers_the_close_frame(
-    connection: socket.socket,
+    service: Service,
 ) -> None:
-    session_of(connection)
-    control = Frame(Opcode.TEXT, b'{"action":"close_session"}')
-    connection.sendall(control.serialize(mask=True))
-    received = b""
-    while b"Session closed" not in received or b"\x88" not in received:
-        received += connection.recv(4096)
-    connection.settimeout(3)  # the service aborts after five seconds
-    connection.sendall(Frame(Opcode.CLOSE, b"\x03\xe8").serialize(mask=True))
-    assert end_of(connection) == b""
+    unknown = HANDSHAKE.replace(b"/api/ws/audio", b"/api/ws/audio/%s" % str(uuid4()).encode())
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        connection.sendall(unknown)
+        received = b""
+        while b"\x88" not in received:
+            received += connection.recv(4096)
+        connection.settimeout(3)  # the service aborts after five seconds
+        connection.sendall(Frame(Opcode.CLOSE, b"\x03\xe8").serialize(mask=True))
+        end_of(connection)
