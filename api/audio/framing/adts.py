@@ -4,7 +4,7 @@ import re
 
 from api.audio.detection import adts_frame_bytes
 from api.audio.framing.framer import Step
-from api.audio.framing.searching import SearchingFramer
+from api.audio.framing.searching import FrameFramer
 
 _HEADER_BYTES = 7
 _CHECKSUM_BYTES = 2
@@ -12,7 +12,7 @@ _CHANNEL_LIST = 5  # the type of the element
 _CHANNEL_LIST_BYTES = 36  # of the longest one, without its comment and what is behind the channels
 
 
-class AdtsFramer(SearchingFramer):
+class AdtsFramer(FrameFramer):
     """Frames ADTS (ISO/IEC 13818-7, section 6.2): consecutive frames of at most 8,191 bytes.
 
     It passes a frame on as soon as it is complete. A frame that is followed by one with the same
@@ -40,20 +40,12 @@ class AdtsFramer(SearchingFramer):
         frame = bytes(self._buffer[:length])
         return Step(length, frame, is_damage=_has_other_channels(frame))
 
-    def _is_sync_point(
-        self, position: int, end: int, *, is_whole: bool, at_end: bool
-    ) -> bool | None:
-        head = bytes(self._buffer[position : min(end, position + _HEADER_BYTES)])
-        length = adts_frame_bytes(head)
-        if not length:
-            return None if length is None and not is_whole else False
-        position += length
-        if at_end and position == len(self._buffer):
-            return True
-        if position + _HEADER_BYTES > end:
-            return False if is_whole else None
-        following = bytes(self._buffer[position : position + _HEADER_BYTES])
-        return adts_frame_bytes(following) != 0 and _fixed_header(head) == _fixed_header(following)
+    def _frame_bytes(self, head: bytes) -> int | None:
+        return adts_frame_bytes(head)
+
+    def _fixed_header(self, head: bytes) -> bytes:
+        """Return profile, rate and channels."""
+        return bytes((head[0], head[1], head[2], head[3] & 0xF0))
 
 
 def _has_other_channels(frame: bytes) -> bool:
@@ -86,8 +78,3 @@ def _has_other_channels(frame: bytes) -> bool:
         channels += 1 + take(1)  # a pair
         take(4)
     return channels != (config if config < 7 else 8)
-
-
-def _fixed_header(head: bytes) -> bytes:
-    """Return the header fields that are the same in all frames: profile, rate, channels."""
-    return bytes((head[0], head[1], head[2], head[3] & 0xF0))

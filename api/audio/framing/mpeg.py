@@ -7,13 +7,13 @@ import re
 
 from api.audio.detection import mpeg_frame_bytes
 from api.audio.framing.framer import Step
-from api.audio.framing.searching import SearchingFramer
+from api.audio.framing.searching import FrameFramer
 
 _HEADER_BYTES = 4
 _FRAMES_PER_STEP = 200
 
 
-class MpegFramer(SearchingFramer):
+class MpegFramer(FrameFramer):
     """Follows the frames by the lengths in their headers (ISO/IEC 11172-3, section 2.4.2.3).
 
     It passes bytes on as they arrive. A frame that is followed by one with the same version, layer
@@ -49,21 +49,9 @@ class MpegFramer(SearchingFramer):
             return Step(passed, bytes(buffer[:passed]))
         return None if header_bytes is None and not at_end else self._foreign(at_end=at_end)
 
-    def _is_sync_point(
-        self, position: int, end: int, *, is_whole: bool, at_end: bool
-    ) -> bool | None:
-        head = bytes(self._buffer[position : min(end, position + _HEADER_BYTES)])
-        length = mpeg_frame_bytes(head)
-        if not length:
-            return None if length is None and not is_whole else False
-        position += length
-        if position + _HEADER_BYTES > end:
-            return at_end and position == len(self._buffer) if is_whole else None
-        following = bytes(self._buffer[position : position + _HEADER_BYTES])
-        is_frame = mpeg_frame_bytes(following) != 0
-        return is_frame and _fixed_header(head) == _fixed_header(following)
+    def _frame_bytes(self, head: bytes) -> int | None:
+        return mpeg_frame_bytes(head)
 
-
-def _fixed_header(head: bytes) -> tuple[int, int]:
-    """Return the header fields that are the same in all frames: version, layer, sample rate."""
-    return head[1] & 0xFE, head[2] & 0x0C
+    def _fixed_header(self, head: bytes) -> bytes:
+        """Return version, layer and sample rate."""
+        return bytes((head[1] & 0xFE, head[2] & 0x0C))

@@ -88,3 +88,37 @@ class SearchingFramer(ContainerFramer):
             position += 1
         self._searched = position
         return Search(None, is_paused=True)
+
+
+class FrameFramer(SearchingFramer):
+    """A framer of frames with a length in their header, of which `_pattern_bytes` are enough.
+
+    A sync point is a frame that another one of the same stream follows, or the last frame.
+    """
+
+    @abstractmethod
+    def _frame_bytes(self, head: bytes) -> int | None:
+        """Return the length of the frame at the start of ``head``.
+
+        0: there is no frame. None: the header is incomplete.
+        """
+
+    @abstractmethod
+    def _fixed_header(self, head: bytes) -> bytes:
+        """Return the header fields that are the same in all frames of a stream."""
+
+    def _is_sync_point(
+        self, position: int, end: int, *, is_whole: bool, at_end: bool
+    ) -> bool | None:
+        head = bytes(self._buffer[position : min(end, position + self._pattern_bytes)])
+        length = self._frame_bytes(head)
+        if not length:
+            return None if length is None and not is_whole else False
+        position += length
+        if at_end and position == len(self._buffer):
+            return True
+        if position + self._pattern_bytes > end:
+            return False if is_whole else None
+        following = bytes(self._buffer[position : position + self._pattern_bytes])
+        is_frame = self._frame_bytes(following) != 0
+        return is_frame and self._fixed_header(head) == self._fixed_header(following)
