@@ -24,6 +24,9 @@ _SIGNATURES: tuple[tuple[InputKind, tuple[tuple[int, bytes], ...]], ...] = (
     ("mp4", ((0, b"\0\0"), (4, b"ftyp"))),
 )
 
+ZEROS = re.compile(rb"\0*")
+MP4_ZEROS = 3  # at most, before the first byte of an MP4 that is not zero
+
 NEW_FILE_HEAD_BYTES = 9000  # two frames of MPEG audio or ADTS
 
 # Where a container has ended, damage may follow, and any bytes. So a new file must match at least

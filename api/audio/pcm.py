@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from api.audio.detection import begins_file, begins_wav
+from api.audio.detection import MP4_ZEROS, ZEROS, begins_file, begins_wav
 from api.audio.formats import DecodeError
 from api.audio.tags import id3_bytes
 from storage.pcm import Buffer
@@ -22,8 +22,6 @@ _MAX_HEAD_BYTES = 64  # decide whether a file begins
 # A message could have a million empty chunks.
 _MAX_CHUNKS = 5000
 
-_ZEROS = re.compile(rb"\0*")
-_MP4_ZEROS = 3  # at most, before the first byte of an MP4 that is not zero
 
 # The id of a RIFF chunk, if no file begins with it.
 _CHUNK_ID = re.compile(rb"(?!RIFF|RF64|BW64|fLaC|OggS|ID3)[\x20-\x7e]{4}")
@@ -141,8 +139,8 @@ class PcmFramer:
 
     def _begin_chunk(self, data: memoryview) -> memoryview:
         """Read the header of a chunk, or the beginning of a file; return the bytes after it."""
-        if not self._pending.strip(b"\0") and (match := _ZEROS.match(data)):
-            data = data[max(0, match.end() - _MP4_ZEROS) :]  # there may be millions
+        if not self._pending.strip(b"\0") and (match := ZEROS.match(data)):
+            data = data[max(0, match.end() - MP4_ZEROS) :]  # there may be millions
         held = len(self._pending)
         head = self._pending + bytes(data[: _MAX_HEAD_BYTES - held])
         padding = _padding_bytes(head)
@@ -179,7 +177,7 @@ def _padding_bytes(head: bytes) -> int | None:
     """
     zeros = len(head) - len(head.lstrip(b"\0"))
     if zeros and len(head) < zeros + len(b"??ftyp"):
-        return zeros - _MP4_ZEROS if zeros > _MP4_ZEROS else None
+        return zeros - MP4_ZEROS if zeros > MP4_ZEROS else None
     for start in (zeros - 3, zeros - 2):
         if start >= 0 and head[start + 4 : start + 8] == b"ftyp":
             return start

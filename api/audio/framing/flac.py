@@ -6,6 +6,7 @@ ffmpeg itself finds the next frame after damage, so it gets the damaged bytes to
 import re
 from typing import NamedTuple
 
+from api.audio.detection import MP4_ZEROS, ZEROS
 from api.audio.framing.framer import Step
 from api.audio.framing.searching import SearchingFramer
 
@@ -18,8 +19,6 @@ _IS_LAST = 0x80  # in the first byte of a metadata block
 
 _MAX_HEADER_BYTES = 16  # of a frame
 _SUBFRAME_HEADER_BYTES = 8
-_ZEROS = re.compile(rb"\0*")
-_MP4_ZEROS = 3  # at most, before the first byte of an MP4 that is not zero
 _CHECKED_PER_STEP = 16 * 1024
 
 # What is in front of the FLAC frames of another file. A frame that has one of these inside may in
@@ -164,8 +163,8 @@ class FlacFramer(SearchingFramer):
         Behind zeros it stays right. Nothing begins with more than three.
         """
         crc = self._crc
-        if not crc and (match := _ZEROS.match(self._buffer, self._checked, stop)):
-            self._checked = max(self._checked, match.end() - _MP4_ZEROS)
+        if not crc and (match := ZEROS.match(self._buffer, self._checked, stop)):
+            self._checked = max(self._checked, match.end() - MP4_ZEROS)
         for byte in self._buffer[self._checked : stop]:
             crc = crc << 8 & 0xFF00 ^ _CRC16[crc >> 8 ^ byte]
             self._checked += 1
