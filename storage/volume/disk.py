@@ -17,10 +17,15 @@ def boot_id() -> UUID:
 
     While it is the same, files read as they were written, synced or not.
     """
+    return boot_id_of_kernel() or uuid4()
+
+
+def boot_id_of_kernel() -> UUID | None:
+    """Return the id of this boot of the machine, None if the system does not tell."""
     try:
         return UUID(_BOOT_ID.read_text().strip())
     except (OSError, ValueError):
-        return uuid4()
+        return None
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):

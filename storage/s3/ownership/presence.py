@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from storage.errors import decoding
+from storage.volume.disk import boot_id_of_kernel
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NETWORK = Path("/proc/self/ns/net")
 
 
@@ -43,8 +43,9 @@ def loopback_id() -> str:
     machine; containers of one machine have the same boot and loopback interfaces of their own.
     "" if the system does not tell.
     """
+    boot_id = boot_id_of_kernel()
     try:
-        return f"{_BOOT_ID.read_text().strip()}/{_NETWORK.stat().st_ino}"
+        return f"{boot_id}/{_NETWORK.stat().st_ino}" if boot_id else ""
     except OSError:
         return ""
 
