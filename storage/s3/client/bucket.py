@@ -102,7 +102,6 @@ class ObjectHead(msgspec.Struct, frozen=True):
     etag: str
     modified_at: datetime
     metadata: dict[str, str]
-    answered_at: datetime | None = None  # the store's own time
 
 
 class Bucket:
@@ -195,7 +194,6 @@ class Bucket:
             etag=answer["ETag"].strip('"'),
             modified_at=answer["LastModified"].astimezone(UTC),
             metadata=dict(answer["Metadata"]),
-            answered_at=_date(answer["ResponseMetadata"]["HTTPHeaders"]),
         )
 
     async def put(self, key: str, body: bytes, content_type: str = "binary/octet-stream") -> None:
