@@ -15,7 +15,7 @@ class IndexLock:
     with the exclusive lock, every row without a manifest is stale, and every session whose row
     went into a file that was replaced has a manifest that a look at the folder finds.
 
-    A process that was suspended may hold the lock for ever. So nothing waits for longer than
+    A process that was suspended may never release the lock. So nothing waits for longer than
     ``wait_seconds``; then it raises ``BlockingIOError``.
     """
 
@@ -28,7 +28,7 @@ class IndexLock:
         """Wait for the lock; yield its descriptor. Raises ``OSError``."""
         with contextlib.ExitStack() as stack:
             # A process that waits for the exclusive lock holds the gate, so that processes that
-            # share the lock in turn cannot keep it waiting for ever.
+            # share the lock in turn cannot keep it waiting without end.
             with self._locked("gate", fcntl.LOCK_SH):
                 lock = stack.enter_context(self._locked("lock", fcntl.LOCK_SH))
             yield lock
