@@ -5,6 +5,8 @@ import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from api.server.process import http_url
+
 logger = logging.getLogger(__name__)
 
 Address = IPv4Address | IPv6Address
@@ -18,7 +20,7 @@ def node_url(host: str, port: int) -> str:
     """
     address = _address(host)
     if address is None or not address.is_unspecified:
-        return f"http://{_in_url(host)}:{port}"
+        return http_url(host, port)
     found = list(_machine_addresses(address.version))
     reachable = [each for each in found if not each.is_loopback]
     if not reachable:
@@ -28,7 +30,7 @@ def node_url(host: str, port: int) -> str:
             socket.gethostname(),
         )
     loopback: list[Address] = [IPv4Address("127.0.0.1")]
-    return f"http://{_in_url(str((reachable or found or loopback)[0]))}:{port}"
+    return http_url(str((reachable or found or loopback)[0]), port)
 
 
 def is_all_addresses(host: str) -> bool:
@@ -61,7 +63,3 @@ def _address(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            url = _url(self.config.host, self.config.port)
+            url = http_url(self.config.host, self.config.port)
             logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url)
             logger.info("Open %s", _page_url(self.config.host, self.config.port))
 
@@ -36,10 +36,11 @@ class Server(uvicorn.Server):
 def _page_url(host: str, port: int) -> str:
     """Return the page's URL for a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
-    return f"{_url(host, port)}/"
+    return f"{http_url(host, port)}/"
 
 
-def _url(host: str, port: int) -> str:
+def http_url(host: str, port: int) -> str:
+    """Return the URL of a host or address; an IPv6 address needs brackets (RFC 3986, 3.2.2)."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
