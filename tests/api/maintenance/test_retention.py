@@ -1,7 +1,8 @@
 """Retention deletes old recordings and nothing else, with a manual clock."""
 
+import contextlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -98,6 +99,16 @@ async def test_a_session_that_was_completed_within_the_period_is_kept(
     assert audio.exists()
 
 
+@contextlib.asynccontextmanager
+async def running(storage: LocalStorage, clock: ManualClock) -> AsyncIterator[Registry]:
+    """Yield a registry of the sessions of ``storage``."""
+    await storage.start()
+    registry = new_registry(storage, clock)
+    yield registry
+    await registry.shutdown()
+    await storage.stop()
+
+
 class RemoteStorage(LocalStorage):
     """A store with a clock of its own, which shows the real time."""
 
@@ -110,16 +121,13 @@ async def test_a_sweep_stops_if_the_store_has_another_time(
     clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
     storage = RemoteStorage(tmp_path)
-    await storage.start()
-    registry = new_registry(storage, clock)
-    await (await registry.create(PARAMETERS, None)).close()
-    clock.seconds = today + 40 * DAY_SECONDS
-    retention = Retention(registry, storage, clock, days=30, deleted=print)
-    with pytest.raises(ClockError, match="from that of the store"):
-        await retention.sweep()
-    assert list(tmp_path.glob("*.wav"))
-    await registry.shutdown()
-    await storage.stop()
+    async with running(storage, clock) as registry:
+        await (await registry.create(PARAMETERS, None)).close()
+        clock.seconds = today + 40 * DAY_SECONDS
+        retention = Retention(registry, storage, clock, days=30, deleted=print)
+        with pytest.raises(ClockError, match="from that of the store"):
+            await retention.sweep()
+        assert list(tmp_path.glob("*.wav"))
 
 
 @pytest.mark.parametrize("days", [400, -1])
@@ -159,18 +167,15 @@ async def test_a_process_deletes_only_as_long_as_it_is_the_sweeper(
     clock: ManualClock, today: float, tmp_path: Path
 ) -> None:
     storage = Follower(tmp_path)
-    await storage.start()
-    registry = new_registry(storage, clock)
-    await (await registry.create(PARAMETERS, None)).close()
-    clock.seconds = today + 40 * DAY_SECONDS
-    retention = Retention(registry, storage, clock, days=30, deleted=print)
-    assert not await retention.sweep()
-    assert list(tmp_path.glob("*.wav"))
-    storage.is_first = True
-    assert await retention.sweep()
-    assert not list(tmp_path.glob("*.wav"))
-    await registry.shutdown()
-    await storage.stop()
+    async with running(storage, clock) as registry:
+        await (await registry.create(PARAMETERS, None)).close()
+        clock.seconds = today + 40 * DAY_SECONDS
+        retention = Retention(registry, storage, clock, days=30, deleted=print)
+        assert not await retention.sweep()
+        assert list(tmp_path.glob("*.wav"))
+        storage.is_first = True
+        assert await retention.sweep()
+        assert not list(tmp_path.glob("*.wav"))
 
 
 class Undeletable(LocalStorage):
@@ -192,28 +197,25 @@ async def test_a_session_that_cannot_be_deleted_or_read_is_reported_and_the_othe
     clock: ManualClock, today: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = Undeletable(tmp_path)
-    await storage.start()
-    registry = new_registry(storage, clock)
-    ids = []
-    for _ in range(4):
-        session = await registry.create(PARAMETERS, None)
-        await session.close()
-        ids.append(session.session_id)
-    undeletable, damaged, *others = ids
-    storage.undeletable = undeletable
-    (tmp_path / f"{damaged}.json").write_bytes(b"{")
-    clock.seconds = today + 40 * DAY_SECONDS
-    deleted: list[str] = []
-    await Retention(registry, storage, clock, days=30, deleted=deleted.append).sweep()
-    assert deleted == [str(each) for each in others]
-    assert {path.stem for path in tmp_path.glob("*.json")} == {str(undeletable), str(damaged)}
-    assert f"{undeletable}: failed to delete the expired session" in caplog.text
-    assert f"{damaged}: left alone" in caplog.text
-    storage.undeletable = None
-    await Retention(registry, storage, clock, days=30, deleted=deleted.append).sweep()
-    assert deleted[2:] == [str(undeletable)]
-    await registry.shutdown()
-    await storage.stop()
+    async with running(storage, clock) as registry:
+        ids = []
+        for _ in range(4):
+            session = await registry.create(PARAMETERS, None)
+            await session.close()
+            ids.append(session.session_id)
+        undeletable, damaged, *others = ids
+        storage.undeletable = undeletable
+        (tmp_path / f"{damaged}.json").write_bytes(b"{")
+        clock.seconds = today + 40 * DAY_SECONDS
+        deleted: list[str] = []
+        await Retention(registry, storage, clock, days=30, deleted=deleted.append).sweep()
+        assert deleted == [str(each) for each in others]
+        assert {path.stem for path in tmp_path.glob("*.json")} == {str(undeletable), str(damaged)}
+        assert f"{undeletable}: failed to delete the expired session" in caplog.text
+        assert f"{damaged}: left alone" in caplog.text
+        storage.undeletable = None
+        await Retention(registry, storage, clock, days=30, deleted=deleted.append).sweep()
+        assert deleted[2:] == [str(undeletable)]
 
 
 async def test_a_deletion_that_was_interrupted_is_repeated(

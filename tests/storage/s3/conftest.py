@@ -1,5 +1,6 @@
 """Fixtures: a storage in a bucket whose requests can be made to fail."""
 
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -93,10 +94,8 @@ async def open_s3(
 @pytest.fixture
 async def bucket(settings: BucketSettings) -> AsyncIterator[Bucket]:
     """A bucket with retries, like that of the service."""
-    bucket = Bucket(msgspec.structs.replace(settings, max_attempts=3))
-    await bucket.start()
-    yield bucket
-    await bucket.stop()
+    async with opened_bucket(msgspec.structs.replace(settings, max_attempts=3)) as bucket:
+        yield bucket
 
 
 @pytest.fixture
@@ -138,6 +137,16 @@ async def abandoned_session(open_s3: OpenS3, folder: Path, clock: ManualClock) -
     await storage.stop()
     clock.seconds += LEASE_SECONDS + 1
     return UUID(recording.manifest.session_id)
+
+
+@contextlib.asynccontextmanager
+async def opened_bucket(settings: BucketSettings) -> AsyncIterator[Bucket]:
+    bucket = Bucket(settings)
+    await bucket.start()
+    try:
+        yield bucket
+    finally:
+        await bucket.stop()
 
 
 async def expire_lease(clock: ManualClock, observer: S3Storage) -> None:

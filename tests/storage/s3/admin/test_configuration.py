@@ -11,6 +11,7 @@ from storage.s3 import BucketSettings, provision
 from storage.s3.admin.configuration import FailedCheckError, check_object_lock, check_versions
 from storage.s3.client.bucket import Bucket
 from tests import engines
+from tests.storage.s3.conftest import opened_bucket
 
 
 @pytest.fixture(params=["moto_url", "seaweedfs_url"])
@@ -20,12 +21,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @contextlib.asynccontextmanager
 async def opened(url: str, name: str, **options: Any) -> AsyncIterator[Bucket]:
-    bucket = Bucket(BucketSettings(bucket=name, prefix="p/", endpoint_url=url, **options))
-    await bucket.start()
-    try:
+    settings = BucketSettings(bucket=name, prefix="p/", endpoint_url=url, **options)
+    async with opened_bucket(settings) as bucket:
         yield bucket
-    finally:
-        await bucket.stop()
 
 
 def new_bucket(url: str, **options: Any) -> str:

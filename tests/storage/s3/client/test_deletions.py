@@ -20,6 +20,7 @@ from tests.audio import pcm
 from tests.faults import FaultyStore, Kind
 from tests.s3_requests import is_a
 from tests.storage.conftest import new_manifest
+from tests.storage.s3.conftest import opened_bucket
 from tests.storage.test_conformance import LATER, append
 
 ENGINES = ["moto_url", "seaweedfs_url"]
@@ -50,12 +51,9 @@ async def opened(
         )
     elif not is_locked:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    bucket = Bucket(BucketSettings(bucket=name, prefix="p/", endpoint_url=url, **options))
-    await bucket.start()
-    try:
+    settings = BucketSettings(bucket=name, prefix="p/", endpoint_url=url, **options)
+    async with opened_bucket(settings) as bucket:
         yield bucket
-    finally:
-        await bucket.stop()
 
 
 @pytest.fixture(params=ENGINES)
@@ -73,10 +71,8 @@ async def locked(request: pytest.FixtureRequest) -> AsyncIterator[Bucket]:
 
 @pytest.fixture
 async def unversioned(settings: BucketSettings) -> AsyncIterator[Bucket]:
-    bucket = Bucket(msgspec.structs.replace(settings, delete_versions=True))
-    await bucket.start()
-    yield bucket
-    await bucket.stop()
+    async with opened_bucket(msgspec.structs.replace(settings, delete_versions=True)) as bucket:
+        yield bucket
 
 
 async def test_a_deletion_leaves_no_version_and_no_marker(versioned: Bucket) -> None:
