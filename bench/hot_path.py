@@ -74,7 +74,7 @@ async def _main(rounds: int, chosen: Sequence[Load]) -> None:
     print(f"{'load':34}{'service µs':>11}{'sink µs':>9}{'ratio':>7}{'quartiles':>14}")
     for load in chosen:
         service, sink = await _measure(load, rounds)
-        # Each round is compared with the next one, because the machine changes meanwhile.
+        # Rounds of service and sink that follow each other: the machine changes meanwhile.
         pairs = [ours / theirs for ours, theirs in zip(service.us, sink.us, strict=True)]
         low, ratio, high = statistics.quantiles(pairs, n=4)
         print(
