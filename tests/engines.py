@@ -102,14 +102,17 @@ def open_uploads(url: str, prefix: str) -> list[str]:
 
 
 def objects(url: str, prefix: str) -> dict[str, bytes]:
-    """Return every object below ``prefix``, by the rest of its key."""
+    """Return every object below ``prefix``, by the rest of its key.
+
+    A service may delete objects meanwhile. These are left out.
+    """
     s3 = client(url)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    return {
-        key.removeprefix(prefix): s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-        for key in keys
-    }
+    found = {}
+    for key in [item["Key"] for page in pages for item in page.get("Contents", [])]:
+        with contextlib.suppress(s3.exceptions.NoSuchKey):
+            found[key.removeprefix(prefix)] = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return found
 
 
 def client(url: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Any:

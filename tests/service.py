@@ -5,8 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.eventually import eventually
 from tests.ports import reserve_ports
+from tests.preloaded_process import PreloadedProcess
 
 _RUNNING = "Uvicorn running on "
 
@@ -39,7 +38,7 @@ class Service:
         (self.port,) = reserve_ports(1)
         self.log: list[str] = []
         self._settings = _NO_RATES | {name.upper(): str(value) for name, value in settings.items()}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: PreloadedProcess | None = None
 
     @property
     def url(self) -> str:
@@ -55,23 +54,24 @@ class Service:
         return self._process.pid
 
     def start(self) -> "Service":
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *self.program, "--port", str(self.port)],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "AUDIO_STORAGE_PATH": str(self.folder), **self._settings},
+        reading, writing = os.pipe()
+        self._process = PreloadedProcess(
+            (*self.program, "--port", str(self.port)),
+            {**os.environ, "AUDIO_STORAGE_PATH": str(self.folder), **self._settings},
+            stderr=writing,
         )
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
+        os.close(writing)
+        self._stderr = os.fdopen(reading)
+        for line in self._stderr:
             self.log.append(line)
             if _RUNNING in line:
                 break
         else:
-            self._process.stderr.close()
-            self._process.wait()
+            self._stderr.close()
+            self._process.wait(30)
             raise RuntimeError("the service did not start:\n" + "".join(self.log))
         # Read the rest of the log, because a full pipe would block the server.
-        self._reader = threading.Thread(target=self._collect, args=(self._process.stderr,))
+        self._reader = threading.Thread(target=self.log.extend, args=(self._stderr,))
         self._reader.start()
         return self
 
@@ -141,14 +141,10 @@ class Service:
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        code = self._process.wait(timeout=30)
+        code = self._process.wait(30)
         self._reader.join()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
+        self._stderr.close()
         return code
-
-    def _collect(self, stderr: Any) -> None:
-        self.log.extend(stderr)
 
 
 async def children_of(process: psutil.Process) -> list[psutil.Process]:

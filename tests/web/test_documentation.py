@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,12 +28,15 @@ async def test_the_documentation_loads_from_the_service_only(
 
 
 @pytest.fixture
-def service_without_assets(tmp_path: Path, start_service: Callable[..., Service]) -> Service:
+def service_without_assets(tmp_path: Path) -> Iterator[Service]:
     """A service from a checkout without ``make assets``."""
     tree = tmp_path / "checkout"
     for name in ("api", "storage", "web", "clients"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("vendor"))
-    return start_service(pythonsafepath=1, pythonpath=tree)
+    service = Service(tmp_path / "recordings", pythonsafepath=1, pythonpath=tree)
+    service.program = ("tests.fresh_process", *service.program)
+    yield service.start()
+    service.kill()
 
 
 async def test_without_third_party_scripts_the_page_records_and_plays(
