@@ -11,6 +11,7 @@ For every session::
 
 and once for the folder::
 
+    .outbox/{node}/{slot}/  events that are not yet delivered, if webhooks are set: see `outbox`
     .lock                   held by the one process that writes here
     .index/                 the index, with which a page of the list costs a page:
         sessions.sqlite     a cache; it may be removed at any time, also while the service runs

@@ -8,6 +8,7 @@ Under the prefix::
     {session_id}/input/{stream}/…           raw input of compressed streams that are open
     {session_id}/epochs/{epoch}             which node has the right to write it
     _nodes/{node_id}                        where a living node is reached; changes all the time
+    _outbox/{node}/{slot}-{name}            events not yet delivered, if webhooks are set
     _index/active/, _index/time/, _index/user/   empty objects, by which listings find sessions
 
 Permissions: ``s3:GetObject``, ``PutObject``, ``DeleteObject``, ``ListBucket``,
