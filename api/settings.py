@@ -165,6 +165,28 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         float, Meta(description="Age at which a completed recording is deleted; 0: never", ge=0)
     ] = 0.0
 
+    webhook_urls: Annotated[
+        str, Meta(description="URLs that get every event of a session, separated by commas")
+    ] = ""
+    webhook_secrets: Annotated[
+        str,
+        Meta(
+            description="Secrets that sign webhooks, as sercuescribe webhooks secret prints them, "
+            "the newest first, separated by commas"
+        ),
+    ] = ""
+    webhooks_file: Annotated[
+        str,
+        Meta(description="TOML file with endpoints that have events and secrets of their own"),
+    ] = ""
+    authorize_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#@]+([/?].*)?)?$",
+            description="URL that is asked before a session is created; 4xx refuses it",
+        ),
+    ] = ""
+
     s3_bucket: Annotated[
         str,
         Meta(

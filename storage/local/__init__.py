@@ -34,7 +34,8 @@ as safe as the disk below it.
 
 from storage.local.comparison import Changes
 from storage.local.doctor import examine
+from storage.local.outbox import OutboxFolder
 from storage.local.reindexing import reindex
 from storage.local.storage import LocalStorage
 
-__all__ = ["Changes", "LocalStorage", "examine", "reindex"]
+__all__ = ["Changes", "LocalStorage", "OutboxFolder", "examine", "reindex"]

@@ -128,7 +128,7 @@ class LocalOutbox(OutboxFolder):
         self._locks: dict[str, int] = {}  # by node
 
     async def claim(self) -> str:
-        return await threads.recording.run(self._claim)
+        return self._own or await threads.recording.run(self._claim)
 
     async def abandoned(self) -> list[str]:
         return await threads.listing.run(self._abandoned)

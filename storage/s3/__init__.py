@@ -29,8 +29,17 @@ acknowledged and not persisted survives the loss of the node.
 from storage.s3.admin.doctor import examine
 from storage.s3.admin.provision import provision
 from storage.s3.client.bucket import BucketSettings
+from storage.s3.outbox import open_outbox
 from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.storage import S3Storage
 from storage.s3.writing.recording import UploadSettings
 
-__all__ = ["BucketSettings", "LeaseSettings", "S3Storage", "UploadSettings", "examine", "provision"]
+__all__ = [
+    "BucketSettings",
+    "LeaseSettings",
+    "S3Storage",
+    "UploadSettings",
+    "examine",
+    "open_outbox",
+    "provision",
+]

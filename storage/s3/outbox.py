@@ -1,7 +1,10 @@
 """The outbox of a bucket: ``_outbox/{node}/{slot}-{name}``."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from storage.outbox import DEAD, Place, is_name
-from storage.s3.client.bucket import Bucket
+from storage.s3.client.bucket import Bucket, BucketSettings
 from storage.s3.keys import OUTBOX, outbox_entry, outbox_place
 from storage.s3.ownership.node import Node
 
@@ -57,3 +60,14 @@ class S3Outbox(OutboxObjects):
         if min(living, default="") != self._node.node_id:
             return []
         return [node for node in await self.nodes() if node not in {DEAD, *living}]
+
+
+@contextlib.asynccontextmanager
+async def open_outbox(settings: BucketSettings) -> AsyncIterator[OutboxObjects]:
+    """Open the entries of a bucket without being a node of the service."""
+    bucket = Bucket(settings)
+    await bucket.start()
+    try:
+        yield OutboxObjects(bucket)
+    finally:
+        await bucket.stop()
