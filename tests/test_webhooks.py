@@ -111,6 +111,27 @@ async def test_a_node_delivers_the_events_of_a_node_that_has_died(
     assert second.is_running
 
 
+async def test_dead_events_are_delivered_again_after_the_command_retry(
+    start_service: StartService, receiver: WebhookReceiver
+) -> None:
+    from tests.api.cli.command import run
+
+    receiver.status = 410
+    service = quick(start_service, **webhooks(receiver))
+    session_id = await service.record(pcm(1000))
+
+    def dead() -> str:
+        return run("webhooks", "list", "--dead", AUDIO_STORAGE_PATH=str(service.folder)).stdout
+
+    await eventually(dead, lambda text: text.count("\n") == 2, awaiting="two dead events")
+    assert "webhooks to 127.0.0.1" in service.get("/health").json()["problems"][0]
+    service.stop()
+    receiver.status = 200
+    service.start()
+    run("webhooks", "retry", "--all", AUDIO_STORAGE_PATH=str(service.folder))
+    await receiver.wait_for(f"{session_id}-created", f"{session_id}-completed")
+
+
 async def test_a_session_is_created_only_if_authorize_url_allows_it_and_resumed_without_it(
     start_service: StartService, receiver: WebhookReceiver
 ) -> None:
