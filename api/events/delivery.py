@@ -18,6 +18,7 @@ import msgspec
 from api.clock import Clock
 from api.events.bodies import Bodies, NeverError, NotYetError
 from api.events.entry import Entry, EventType, NewerEntryError, decode, encode
+from api.events.pace import Pace
 from api.events.receiver import Receiver
 from api.events.schedule import RETRY_SECONDS, Schedule
 from api.events.sender import Answer, Result
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 _JITTER = 0.1  # of a delay, at most, is added to it
 _MAX_RETRY_AFTER_SECONDS = 86_400.0
 _NEWER_SECONDS = 600.0
-_DEAD_DAYS = 30
+DEAD_DAYS = 30
 _DEAD_CHECK_SECONDS = 3600.0
 
 
@@ -39,6 +40,7 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 15.0  # of one attempt
     pause_seconds: float = 30.0  # after several failures of a receiver in a row
     max_concurrent: int = 8
+    max_per_second: float = 50.0  # so that a backlog leaves time for recording
     page_size: int = 100
     adopt_seconds: float = 10.0  # between looks for entries of nodes that do not live
     storage_seconds: float = 30.0  # until an entry is tried again that storage has failed for
@@ -82,6 +84,7 @@ class Delivery:
         self._nodes: list[str] = []  # of which this process delivers the entries
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pace = Pace(self._settings.max_per_second, clock.monotonic)
 
     def is_wanted(self, event: EventType) -> bool:
         """Return whether a receiver gets events of this type."""
@@ -119,9 +122,9 @@ class Delivery:
                 self._changed.clear()
                 is_stuck = self._schedule.needs_page(self._now()) and not await self._load()
                 while len(self._tasks) < self._settings.max_concurrent:
-                    place = self._schedule.pop(self._now())
-                    if place is None:
+                    if self._pace.wait_seconds or not (place := self._schedule.pop(self._now())):
                         break
+                    self._pace.count()
                     self._start(place)
                 await self._wait(is_stuck=is_stuck)
         finally:
@@ -140,7 +143,7 @@ class Delivery:
 
     async def _wait(self, *, is_stuck: bool) -> None:
         """Return when an entry is due, or something has changed."""
-        seconds = max(0.0, self._schedule.next_time - self._now())
+        seconds = max(self._pace.wait_seconds, self._schedule.next_time - self._now())
         if is_stuck:  # what a page has is in work, or storage does not answer
             seconds = 1.0
         elif len(self._tasks) >= self._settings.max_concurrent or seconds > 3600:
@@ -178,12 +181,15 @@ class Delivery:
 
     async def _remove_old_dead(self) -> None:
         while True:
-            first = slot_of((self._clock.now() - timedelta(days=_DEAD_DAYS)).timestamp())
+            first = slot_of((self._clock.now() - timedelta(days=DEAD_DAYS)).timestamp())
             with contextlib.suppress(StorageError):
-                for place in await self._outbox.page(DEAD, self._settings.page_size):
-                    if place.slot < first:
+                while old := [each for each in await self._dead_page() if each.slot < first]:
+                    for place in old:
                         await self._outbox.remove(place)
             await asyncio.sleep(_DEAD_CHECK_SECONDS)
+
+    async def _dead_page(self) -> list[Place]:
+        return await self._outbox.page(DEAD, self._settings.page_size)
 
     async def _look_at(self, place: Place) -> None:
         try:

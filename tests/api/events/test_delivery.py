@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.clock import SystemClock
+from api.clock import Clock, SystemClock
 from api.events import entry as entries
 from api.events.bodies import Bodies
 from api.events.delivery import Delivery, DeliverySettings
@@ -24,6 +24,7 @@ from storage.base import Recording
 from storage.local import LocalStorage
 from storage.manifest import Manifest
 from storage.outbox import DEAD, FIRST_SLOT, Place, slot_of
+from tests.conftest import ManualClock
 from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
 from tests.webhook_receiver import SECRET, WebhookReceiver, webhook_receiver
@@ -49,13 +50,14 @@ class Rig:
         *receivers: WebhookReceiver,
         settings: DeliverySettings = QUICK,
         schedule: Schedule | None = None,
+        clock: Clock | None = None,
         **receiver_options: Any,
     ) -> Delivery:
         async def no_link(manifest: Manifest) -> None:
             del manifest
 
         urls = ",".join(each.url for each in receivers)
-        clock = SystemClock()
+        clock = clock or SystemClock()
         options = {"timeout_seconds": 10.0, "pause_seconds": 0.0} | receiver_options
         return Delivery(
             self.storage.outbox,
@@ -88,6 +90,12 @@ class Rig:
             return len(found) == count and {each.node for each in found} == {DEAD}
 
         return await eventually(self.left, are_dead, awaiting="dead entries")
+
+
+class FrozenClock(ManualClock):
+    """A clock whose monotonic time the test sets."""
+
+    now = staticmethod(SystemClock().now)
 
 
 @contextlib.asynccontextmanager
@@ -349,6 +357,23 @@ async def test_a_receiver_that_hangs_does_not_keep_another_one_waiting(
             await receiver.wait_for(*(each.name for each in entries_put))
         assert sum(delivery.attempts["session.created", r] for r in ("timeout",)) <= 10
         assert delivery.attempts["session.created", "paused"] >= 10
+
+
+async def test_a_backlog_is_looked_at_at_a_limited_pace(
+    rig: Rig, receiver: WebhookReceiver
+) -> None:
+    clock = FrozenClock()
+    names = [
+        (await rig.put("session.created", each.manifest)).name for each in await rig.created(12)
+    ]
+    settings = msgspec.structs.replace(QUICK, max_per_second=5.0)
+    async with running(rig.delivery(receiver, settings=settings, clock=clock)) as delivery:
+        for seconds, count in enumerate((5, 10, 12)):
+            clock.seconds = float(seconds)
+            await receiver.wait_for_requests(count)
+            await eventually(lambda: not delivery._tasks, awaiting="an idle delivery")
+            assert len(receiver.requests) == count
+    assert receiver.ids() == set(names)
 
 
 async def test_dead_entries_are_removed_after_thirty_days(
