@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import requests
 
+from api.events.delivery import DEAD_DAYS, DeliverySettings
+from api.events.schedule import RETRY_SECONDS
 from api.events.signature import parse_secret, signed_headers
 from tests import engines
 from tests.audio import pcm
@@ -182,6 +184,26 @@ def test_the_code_in_the_manual_accepts_real_messages_and_no_others() -> None:
     assert not is_authentic(SECRET, headers | {"webhook-id": "other"}, body)
     old = signed_headers([parse_secret(SECRET)], "id", now - 600, body)
     assert not is_authentic(SECRET, old, body)
+
+
+def test_the_times_in_the_manual_are_those_of_the_code() -> None:
+    manual = (ROOT / "docs" / "webhooks.md").read_text()
+    seconds, *minutes_and_hours = RETRY_SECONDS
+    minutes = [each // 60 for each in minutes_and_hours if each < 3600]
+    hours = [each // 3600 for each in minutes_and_hours if each >= 3600]
+    settings = DeliverySettings()
+    for text in (
+        f"after {seconds} seconds, {_listed(minutes)} minutes, {_listed(hours)} hours,",
+        f"within {settings.timeout_seconds:g} seconds",
+        f"a pause of {settings.pause_seconds:g} seconds",
+        f"kept for {DEAD_DAYS} days",
+    ):
+        assert text in manual
+
+
+def _listed(numbers: list[int]) -> str:
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} and {last}"
 
 
 @pytest.fixture
