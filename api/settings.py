@@ -27,6 +27,10 @@ _USABLE_PARTS = 9_900
 _MAX_PRESIGNED_SECONDS = 604_800
 
 
+# The URLs of receivers may have tokens.
+_HIDDEN = SECRETS | {"webhook_urls", "webhook_secrets", "authorize_url"}
+
+
 class SettingsError(Exception):
     """A variable has a value that the service cannot run with."""
 
@@ -383,7 +387,7 @@ def _valid(annotation: Any, error: msgspec.ValidationError) -> str:
 
 
 def _text(field: str, value: Any) -> str:
-    if field in SECRETS and value:
+    if field in _HIDDEN and value:
         return "(set)"
     if isinstance(value, bool):
         return str(value).lower()

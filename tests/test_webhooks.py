@@ -332,11 +332,14 @@ async def test_over_kills_at_any_moment_every_completed_session_is_told(
             receiver.status = [500, 200, 503][round_number % 3]
             if round_number % 4 == 3:
                 receiver.stop()
+            if round_number % 4 == 2:
+                receiver.go_on.clear()
             recording = [asyncio.create_task(record()) for _ in range(5)]
             await asyncio.wait(recording, timeout=generator.uniform(0.0, 0.3))
             service.kill()
             await asyncio.gather(*recording, return_exceptions=True)
             service.start()
+            receiver.go_on.set()
             if round_number % 4 == 3:
                 receiver.start()
         receiver.status = 200

@@ -13,7 +13,7 @@ from api.access.proxies import TrustedProxies
 from api.access.signing import check_secret
 
 # `sercuescribe settings` prints "(set)" instead of these values.
-SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret", "webhook_secrets"}
+SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"}
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):

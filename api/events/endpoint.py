@@ -50,7 +50,8 @@ def read_endpoints(urls: str, secrets: str, file: str) -> list[Endpoint]:
 def check_url(url: str) -> None:
     """Raise ``ValueError`` unless ``url`` is one of HTTP without user and password."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+    is_http = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
+    if not is_http or parts.port == 0:  # `port` raises ValueError itself
         raise ValueError("expected http:// or https:// URLs without user and password")
 
 

@@ -55,8 +55,10 @@ class HttpSender:
                 return _answer(response.status, response.headers)
         except TimeoutError:
             return Answer("timeout", reason=f"no answer within {timeout_seconds:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientConnectionError, OSError) as error:
             return Answer("unreachable", reason=str(error) or type(error).__name__)
+        except (aiohttp.ClientError, ValueError) as error:
+            return Answer("unreachable", reason=type(error).__name__)  # its text has the URL
 
     async def close(self) -> None:
         if self._session is not None:

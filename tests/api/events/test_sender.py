@@ -106,7 +106,9 @@ async def test_a_malformed_answer_is_a_failure(sender: HttpSender) -> None:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    assert (await post(sender, f"http://127.0.0.1:{port}/")).result == "unreachable"
+    found = await post(sender, f"http://127.0.0.1:{port}/?token=hidden")
+    assert found.result == "unreachable"
+    assert "hidden" not in found.reason
     server.close()
 
 
