@@ -31,6 +31,11 @@ from api.clock import Clock, SystemClock
 from api.cluster.http_relay import OwnerAnswered, send_owners_answer
 from api.cluster.socket_relay import SocketRelay
 from api.cluster.takeover import Takeover
+from api.events.authorizer import SessionAuthorizer
+from api.events.delivery import DeliverySettings
+from api.events.endpoint import parse_secrets, read_endpoints
+from api.events.sender import HttpSender
+from api.events.webhooks import Webhooks, links
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
 from api.routes import docs
@@ -51,6 +56,7 @@ from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
+from api.wire.messages import DownloadLink
 from api.wire.openapi_document import complete_document
 from api.wire.routing import Routing
 from storage.base import Storage
@@ -69,22 +75,28 @@ def create_app(
     storage: Storage | None = None,
     clock: Clock | None = None,
     is_preflighted: bool = False,
+    delivery_settings: DeliverySettings | None = None,
 ) -> Litestar:
     """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
-    Raises `SettingsError` if the API keys cannot be read, or if the stored secret is too short.
+    Raises `SettingsError` if the API keys or the endpoints of webhooks cannot be read, or if the
+    stored secret is too short.
     """
     clock = clock or SystemClock()
     supervisor = Supervisor()
     storage = storage or create_storage(
         settings, clock, is_store_checked=is_preflighted, supervisor=supervisor
     )
+    keys = SigningKeys(lambda: _secrets(settings))
+    signer, sender = LinkSigner(keys), HttpSender()
+    webhooks = _webhooks(settings, storage, clock, sender, signer, delivery_settings)
     registry = Registry(
         storage,
         clock,
         max_sessions=settings.max_concurrent_sessions,
         max_sessions_per_user=settings.max_sessions_per_user,
+        events=webhooks.events,
         disk=DiskReserve(settings.storage_folder, settings.min_free_disk_mb),
         limits=SessionLimits(
             max_connections=settings.max_connections_per_session,
@@ -99,7 +111,6 @@ def create_app(
     )
     origins = AllowedOrigins(settings.listed_origins, settings.public_url)
     _check_stored_secret(settings)
-    keys = SigningKeys(lambda: _secrets(settings))
     tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
     app = Litestar(
         [
@@ -135,7 +146,9 @@ def create_app(
             ),
             converter=Converter(),
             readers=Readers(settings.max_readers_per_caller),
-            signer=LinkSigner(keys),
+            signer=signer,
+            webhooks=webhooks,
+            authorizer=_authorizer(settings, sender, clock),
         ),
         state=State(
             {
@@ -164,13 +177,45 @@ def create_app(
                 storage,
                 registry,
                 supervisor,
-                _background_tasks(settings, storage, registry, clock),
+                _background_tasks(settings, storage, registry, clock) | webhooks.tasks(registry),
+                sender,
             )
         ],
     )
     complete_document(app.openapi_schema)
     app.asgi_handler = Routing(app.asgi_handler)
     return app
+
+
+def _webhooks(
+    settings: Settings,
+    storage: Storage,
+    clock: Clock,
+    sender: HttpSender,
+    signer: LinkSigner,
+    delivery_settings: DeliverySettings | None,
+) -> Webhooks:
+    try:
+        endpoints = read_endpoints(
+            settings.webhook_urls, settings.webhook_secrets, settings.webhooks_file
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    if endpoints or settings.authorize_url:
+        sender.prepare()
+    ttl_seconds = settings.download_url_ttl_seconds
+    base_url = settings.public_url.rstrip("/")
+
+    def sign(path: str) -> DownloadLink:
+        return signer.link(base_url, path, ttl_seconds, clock.now())
+
+    link_to = links(storage, clock, sign if base_url else None, ttl_seconds=ttl_seconds)
+    return Webhooks(endpoints, storage, clock, sender, link_to, settings=delivery_settings)
+
+
+def _authorizer(settings: Settings, sender: HttpSender, clock: Clock) -> SessionAuthorizer:
+    keys = parse_secrets(settings.webhook_secrets)  # `read_endpoints` has checked them
+    return SessionAuthorizer(settings.authorize_url, keys, sender, clock)
 
 
 def _background_tasks(
@@ -196,7 +241,11 @@ def _background_tasks(
 
 
 def _running(
-    storage: Storage, registry: Registry, supervisor: Supervisor, tasks: dict[str, Run]
+    storage: Storage,
+    registry: Registry,
+    supervisor: Supervisor,
+    tasks: dict[str, Run],
+    sender: HttpSender,
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -209,6 +258,7 @@ def _running(
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await sender.close()
             await registry.shutdown()
             await storage.stop()
 

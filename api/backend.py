@@ -7,6 +7,7 @@ bucket loads the S3 client, which takes half of its start.
 # ruff: noqa: PLC0415 - see above
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ from api.clock import Clock, SystemClock
 from api.settings import Settings
 from storage import local as storage_local
 from storage.base import Finding, Storage
-from storage.local import Changes, LocalStorage
+from storage.local import Changes, LocalStorage, OutboxFolder
+from storage.outbox import OutboxEntries
 from storage.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -93,6 +95,18 @@ def provision(
     from storage.s3 import provision
 
     return provision(bucket_settings(settings), origins, version_days)
+
+
+@contextlib.asynccontextmanager
+async def open_outbox(settings: Settings) -> AsyncIterator[OutboxEntries]:
+    """Give the outbox to an operator; the service may run on the same storage."""
+    if settings.storage_backend == "s3":
+        from storage.s3 import open_outbox
+
+        async with open_outbox(bucket_settings(settings)) as outbox:
+            yield outbox
+    else:
+        yield OutboxFolder(settings.storage_folder)
 
 
 def reindex(settings: Settings) -> Changes:

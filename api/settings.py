@@ -27,6 +27,10 @@ _USABLE_PARTS = 9_900
 _MAX_PRESIGNED_SECONDS = 604_800
 
 
+# The URLs of receivers may have tokens.
+_HIDDEN = SECRETS | {"webhook_urls", "webhook_secrets", "authorize_url"}
+
+
 class SettingsError(Exception):
     """A variable has a value that the service cannot run with."""
 
@@ -164,6 +168,28 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
     retention_days: Annotated[
         float, Meta(description="Age at which a completed recording is deleted; 0: never", ge=0)
     ] = 0.0
+
+    webhook_urls: Annotated[
+        str, Meta(description="URLs that get every event of a session, separated by commas")
+    ] = ""
+    webhook_secrets: Annotated[
+        str,
+        Meta(
+            description="Secrets that sign webhooks, as sercuescribe webhooks secret prints them, "
+            "the newest first, separated by commas"
+        ),
+    ] = ""
+    webhooks_file: Annotated[
+        str,
+        Meta(description="TOML file with endpoints that have events and secrets of their own"),
+    ] = ""
+    authorize_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#@]+([/?].*)?)?$",
+            description="URL that is asked before a session is created; 4xx refuses it",
+        ),
+    ] = ""
 
     s3_bucket: Annotated[
         str,
@@ -361,7 +387,7 @@ def _valid(annotation: Any, error: msgspec.ValidationError) -> str:
 
 
 def _text(field: str, value: Any) -> str:
-    if field in SECRETS and value:
+    if field in _HIDDEN and value:
         return "(set)"
     if isinstance(value, bool):
         return str(value).lower()

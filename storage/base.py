@@ -24,6 +24,7 @@ import msgspec
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, SyncFailedError
 from storage.manifest import Manifest, Status
+from storage.outbox import Outbox
 from storage.pcm import Buffer
 from storage.watermark import Unpersisted
 from storage.waveform.peaks import Peaks
@@ -215,6 +216,11 @@ class Storage(Protocol):
 
     Every coroutine may raise :class:`StorageUnavailableError`.
     """
+
+    @property
+    def outbox(self) -> Outbox:
+        """Return the events that are not yet delivered."""
+        ...
 
     async def start(self) -> None:
         """Check that the store can be used and start background work."""

@@ -1,8 +1,10 @@
-"""The operator's commands, one module each: serve, settings, doctor, key, bucket, reindex.
+"""The operator's commands, one module each: serve, settings, doctor, key, bucket, reindex,
+webhooks.
 
 The client's distribution installs the ``sercuescribe`` command, which finds these commands as
 entry points (pyproject.toml). A command prints its result to stdout and exits with 0. An error is
 one line on stderr and exit code 1; ``serve`` exits with 3 if uvicorn fails to start. ``doctor``
 writes test files or objects and removes them, ``bucket init`` changes the bucket, ``reindex``
-the index of a volume, ``serve`` records. ``settings`` and ``key`` write nothing.
+the index of a volume, ``webhooks`` the outbox, ``serve`` records. ``settings`` and ``key`` write
+nothing.
 """

@@ -113,7 +113,7 @@ class Retention:
         ]
         if not expired:
             return
-        failed = await self._storage.delete_completed(expired)
+        failed = await self._registry.delete_completed(expired)
         for found, _ in expired:
             if (error := failed.get(found.session_id)) is None:
                 self._deleted(str(found.session_id))

@@ -5,6 +5,7 @@ import asyncio
 from litestar import get
 
 from api import __version__
+from api.events.webhooks import Webhooks
 from api.routes.request import Injected
 from api.session.registry import Registry
 from api.wire.errors import DiskReserveError
@@ -37,11 +38,14 @@ class StorageCheck:
     summary="Check that the process is running",
 )
 async def health(
-    registry: Injected[Registry], storage: Injected[Storage], supervisor: Injected[Supervisor]
+    registry: Injected[Registry],
+    storage: Injected[Storage],
+    supervisor: Injected[Supervisor],
+    webhooks: Injected[Webhooks],
 ) -> Health:
     unpersisted = registry.unpersisted()
     failing = [f"background task {name} failed, see the log" for name in supervisor.failing]
-    problems = [*storage.problems(), *failing]
+    problems = [*storage.problems(), *failing, *webhooks.problems()]
     return Health(
         status="degraded" if problems else "ok",
         version=__version__,

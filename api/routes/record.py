@@ -18,6 +18,7 @@ from api.access.authorization import admit, effective_user, find_session
 from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.cluster.socket_relay import SocketRelay
+from api.events.authorizer import SessionAuthorizer
 from api.message_callback import MessageCallback, set_message_callback
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
@@ -58,6 +59,7 @@ async def new_session(
     settings: Injected[Settings],
     default_audio: Injected[AudioParameters],
     clock: Injected[Clock],
+    authorizer: Injected[SessionAuthorizer],
 ) -> None:
     """Create a session and record the audio that the client sends."""
     connection = ClientSocket(socket, clock)
@@ -66,6 +68,7 @@ async def new_session(
         identity = await admit(socket, "record")
         parameters = audio_parameters(socket.query_params, default_audio)
         user = effective_user(identity, user_id(socket.query_params))
+        await authorizer.check(user, socket.user.address, parameters)
         session = await registry.create(parameters, user, is_admin=identity.has_admin_reserve)
         connection.session = session
         audit("created", socket.user, str(session.session_id))

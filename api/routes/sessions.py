@@ -16,11 +16,13 @@ from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
 from api.cluster.http_relay import session_to_change, session_to_read
+from api.events.authorizer import SessionAuthorizer
 from api.routes.request import HttpRequest, Injected, base_url, identity_of
 from api.session.parameters import AudioParameters, audio_parameters, user_id
 from api.session.registry import Registry
 from api.settings import Settings
 from api.wire.errors import (
+    AuthorizationUnavailableError,
     DiskReserveError,
     InvalidParameterError,
     NotAllowedError,
@@ -85,6 +87,7 @@ class SessionsController(Controller):
             TooManyUserSessionsError(10),
             DiskReserveError(50, 100),
             RateLimitedError(),
+            AuthorizationUnavailableError(),
             *COMMON_ERRORS,
         ),
         operation_id="createSession",
@@ -99,14 +102,15 @@ class SessionsController(Controller):
         default_audio: Injected[AudioParameters],
         tokens: Injected[SessionTokens],
         clock: Injected[Clock],
+        authorizer: Injected[SessionAuthorizer],
         data: NewSession = None,
     ) -> CreatedSession:
         given = msgspec.to_builtins(data) if data else {}
         identity = identity_of(request)
         user = effective_user(identity, user_id(given))
-        session = await registry.create(
-            audio_parameters(given, default_audio), user, is_admin=identity.has_admin_reserve
-        )
+        parameters = audio_parameters(given, default_audio)
+        await authorizer.check(user, request.user.address, parameters)
+        session = await registry.create(parameters, user, is_admin=identity.has_admin_reserve)
         info = _for_caller(session.info(), identity)
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)

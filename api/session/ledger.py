@@ -35,7 +35,8 @@ class Ledger:
     """Writes to one recording.
 
     ``gave_up`` is called once, after the last retry has failed; then nothing more is written.
-    ``appended`` is called after each write.
+    ``appended`` is called after each write, and ``warned`` with the code of a warning before the
+    first one with this code is written.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Ledger:
         *,
         gave_up: Callable[[StorageUnavailableError], None],
         appended: Callable[[], None],
+        warned: Callable[[str], None] = lambda _: None,
         backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
         self.session_id = recording.manifest.session_id
         self._recording = recording
         self._gave_up = gave_up
         self._appended = appended
+        self._announce_warning = warned
         self._backoff = backoff
         self._bytes_per_second = recording.manifest.pcm_format.bytes_per_second
         self._frame_bytes = recording.manifest.pcm_format.frame_bytes
@@ -172,7 +175,7 @@ class Ledger:
         """
         is_large = len(pcm) > _LARGE_BYTES
         begun = StreamCheckpoint(new_number, len(kept), 0, b"")
-        self._log_loss(lost)
+        self._note_loss(lost)
 
         async def replace_stream() -> None:
             await _in_thread(self._recording.keep_input, new_number, 0, kept)
@@ -217,7 +220,7 @@ class Ledger:
         self, change: Callable[[Checkpoint], Checkpoint], lost: DecodeError | None
     ) -> None:
         """Write what ``change`` makes of the last checkpoint; warn of what was ``lost``."""
-        self._log_loss(lost)
+        self._note_loss(lost)
 
         async def write() -> None:
             checkpoint = change(self._recording.checkpoint)
@@ -226,11 +229,14 @@ class Ledger:
 
         await self._retry(write)
 
-    def _log_loss(self, lost: DecodeError | None) -> None:
-        if lost is not None:
-            logger.warning(
-                "%s: audio was not recorded: code=%s reason=%s", self.session_id, lost.code, lost
-            )
+    def _note_loss(self, lost: DecodeError | None) -> None:
+        if lost is None:
+            return
+        logger.warning(
+            "%s: audio was not recorded: code=%s reason=%s", self.session_id, lost.code, lost
+        )
+        if lost.code not in {warning.code for warning in self._recording.checkpoint.warnings}:
+            self._announce_warning(lost.code)
 
     def _warned(self, checkpoint: Checkpoint, lost: DecodeError | None) -> Checkpoint:
         if lost is None:

@@ -13,6 +13,7 @@ from api.audio.formats import INPUT_KINDS, DecoderLostError
 from api.clock import Clock
 from api.session.core import SessionLimits, SessionState
 from api.session.disk_reserve import DiskReserve
+from api.session.events import NoEvents, SessionEvents
 from api.session.found import Found, Live, Stored
 from api.session.info import session_info
 from api.session.ledger import WRITE_BACKOFF
@@ -26,7 +27,7 @@ from api.wire.errors import (
     TooManyUserSessionsError,
 )
 from api.wire.messages import SessionInfo, SessionPage
-from storage.base import Recording, Storage
+from storage.base import AgedSession, Recording, Storage
 from storage.errors import (
     BadObjectError,
     FencedError,
@@ -64,6 +65,7 @@ class Registry:
         launcher: DecoderLauncher,
         max_sessions_per_user: int = 0,
         disk: DiskReserve | None = None,
+        events: SessionEvents | None = None,
         backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
@@ -75,6 +77,7 @@ class Registry:
         self._max_sessions = max_sessions
         self._max_sessions_per_user = max_sessions_per_user
         self._disk = disk
+        self._events = events or NoEvents()
         self._limits = limits
         self._launcher = launcher
         self._backoff = backoff
@@ -124,7 +127,8 @@ class Registry:
         )
         self._creating[user_id] += 1
         try:
-            recording = await self._storage.create(manifest)
+            async with self._events.creating(manifest.session_id):
+                recording = await self._storage.create(manifest)
         finally:
             self._creating -= Counter([user_id])
         return self._enter(self._session(recording))
@@ -222,9 +226,11 @@ class Registry:
         try:
             if key in self._opening:
                 await asyncio.wait([self._opening[key]])
+            info = self._info_at_end(found)
             if key in self._live:
                 await self._live[key].delete()
-            await self._storage.delete(found.manifest)
+            async with self._events.deleting({str(key): info}):
+                await self._storage.delete(found.manifest)
         except RecordingNotFoundError as error:
             raise SessionNotFoundError(str(key)) from error
         finally:
@@ -232,7 +238,20 @@ class Registry:
 
     async def delete_damaged(self, session_id: str) -> None:
         """Delete everything that is stored of a session whose manifest cannot be read."""
-        await self._storage.delete_damaged(parse_session_id(session_id))
+        key = parse_session_id(session_id)
+        async with self._events.deleting({str(key): None}):
+            await self._storage.delete_damaged(key)
+
+    async def delete_completed(
+        self, sessions: list[tuple[AgedSession, Manifest]]
+    ) -> dict[UUID, Exception]:
+        """Delete completed sessions; return the errors of those that remain, at least in part."""
+        infos = {
+            manifest.session_id: session_info(manifest, location=self._location(found.session_id))
+            for found, manifest in sessions
+        }
+        async with self._events.deleting(infos):
+            return await self._storage.delete_completed(sessions)
 
     async def shutdown(self) -> None:
         """Persist and release every live session, so that another process can take it over."""
@@ -282,17 +301,22 @@ class Registry:
             await session.release()
             raise
         logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
+        self._events.taken_over(str(key))
+        # The process before may have died before it could announce them.
+        for code in {warning.code for warning in session.warnings.first}:
+            self._events.warned(str(key), code)
         return self._enter(session)
 
     def _session(self, recording: Recording) -> Session:
         return Session(
             recording,
-            location=self._storage.location(UUID(recording.manifest.session_id)),
+            location=self._location(UUID(recording.manifest.session_id)),
             limits=self._limits,
             launcher=self._launcher,
             clock=self._clock,
             backoff=self._backoff,
             gone=self._leave,
+            events=self._events,
         )
 
     def _enter(self, session: Session) -> Session:
@@ -315,6 +339,16 @@ class Registry:
         except RecordingNotFoundError as error:
             raise SessionNotFoundError(str(key)) from error
 
+    def _info_at_end(self, found: Found) -> SessionInfo:
+        """Return what is known of a session that is to be deleted, without a read."""
+        session = self._live.get(found.session_id)
+        if session is not None:
+            return session.info()
+        return session_info(found.manifest, location=self._location(found.session_id))
+
+    def _location(self, key: UUID) -> str:
+        return self._storage.location(key)
+
     async def _current_info(self, manifest: Manifest) -> SessionInfo:
         session = self._live.get(UUID(manifest.session_id))
         found = self._stored(manifest) if session is None else Live(session)
@@ -326,7 +360,7 @@ class Registry:
                 manifest.session_id,
                 error,
             )
-            return session_info(manifest, location=self._storage.location(found.session_id))
+            return session_info(manifest, location=self._location(found.session_id))
 
     def _stored(self, manifest: Manifest) -> Stored:
         return Stored(manifest, self._storage, self._clock)

@@ -6,6 +6,7 @@ ends input streams, ends connections, and completes or releases the recording.
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, cast
@@ -25,6 +26,7 @@ from api.session.core import (
     SessionLimits,
     SessionState,
 )
+from api.session.events import SessionEvents
 from api.session.info import session_info
 from api.session.input_stream import InputStream
 from api.session.ledger import Ledger
@@ -58,6 +60,7 @@ class Session:
         clock: Clock,
         backoff: Backoff,
         gone: Callable[["Session"], None],
+        events: SessionEvents,
     ) -> None:
         """Start the session; ``gone`` is called when it is completed or released."""
         session_id = recording.manifest.session_id
@@ -69,6 +72,7 @@ class Session:
             recording,
             gave_up=self._give_up,
             appended=self._progress.notify,
+            warned=functools.partial(events.warned, session_id),
             backoff=backoff,
         )
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
@@ -88,6 +92,7 @@ class Session:
         age = clock.now() - recording.manifest.created_at
         self._began = clock.monotonic() - max(0.0, age.total_seconds())
         self._on_gone = gone
+        self._events = events
         self._streams: dict[int, InputStream] = {}  # the streams that have not ended, by number
         self._had_input = False  # a stream that has ended had any bytes
         self._end: asyncio.Task[SessionInfo | None] | None = None
@@ -291,7 +296,8 @@ class Session:
             while self._streams:  # a chunk that is being recorded may open one more
                 await self._end_stream(min(self._streams))
             await self._warn_if_empty()
-            manifest = await self._ledger.complete(self._clock.now())
+            async with self._events.completing(str(self.session_id)):
+                manifest = await self._ledger.complete(self._clock.now())
         except Exception as error:
             await self._release(error)
             raise

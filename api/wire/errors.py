@@ -153,6 +153,13 @@ class AuthenticationUnavailableError(ServiceError):
         super().__init__("Credentials cannot be checked now, try again later")
 
 
+class AuthorizationUnavailableError(ServiceError):
+    """AUTHORIZE_URL does not answer, so no session is created."""
+
+    def __init__(self) -> None:
+        super().__init__("New sessions cannot be authorized now, try again later")
+
+
 class NotAllowedError(ServiceError):
     def __init__(self, what: str) -> None:
         super().__init__(f"Not allowed: {what}")
@@ -213,6 +220,7 @@ TABLE: dict[type[Exception], WireError] = {
     InvalidCredentialsError: WireError("invalid_credentials", 401, 1008),
     CredentialsExpiredError: WireError("credentials_expired", 401, 1008),
     AuthenticationUnavailableError: WireError("authentication_unavailable", 503, 1013),
+    AuthorizationUnavailableError: WireError("authorization_unavailable", 503, 1013),
     NotAllowedError: WireError("not_allowed", 403, 1008),
     OriginNotAllowedError: WireError("origin_not_allowed", 403, 1008),
     HostNotAllowedError: WireError("host_not_allowed", 421, 1008),

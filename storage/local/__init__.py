@@ -11,6 +11,7 @@ For every session::
 
 and once for the folder::
 
+    .outbox/{node}/{slot}/  events that are not yet delivered, if webhooks are set: see `outbox`
     .lock                   held by the one process that writes here
     .index/                 the index, with which a page of the list costs a page:
         sessions.sqlite     a cache; it may be removed at any time, also while the service runs
@@ -33,7 +34,8 @@ as safe as the disk below it.
 
 from storage.local.comparison import Changes
 from storage.local.doctor import examine
+from storage.local.outbox import OutboxFolder
 from storage.local.reindexing import reindex
 from storage.local.storage import LocalStorage
 
-__all__ = ["Changes", "LocalStorage", "examine", "reindex"]
+__all__ = ["Changes", "LocalStorage", "OutboxFolder", "examine", "reindex"]

@@ -27,6 +27,7 @@ from storage.local.index_lock import open_lock
 from storage.local.index_rows import Wanted, row_of
 from storage.local.index_upkeep import IndexUpkeep
 from storage.local.listing import Listing
+from storage.local.outbox import LocalOutbox
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
 from storage.skipped import SkippedObjects
@@ -64,6 +65,7 @@ class LocalStorage:
         self._unsynced: set[VolumeRecording] = set()
         self._sync_task: asyncio.Task[None] | None = None
         self._lock: int | None = None
+        self.outbox = LocalOutbox(folder)
         skipped = SkippedObjects()
         self._active = ActiveStates(self._folder, skipped)
         self.upkeep = IndexUpkeep(self._folder, self._active, self._supervisor, skipped)
@@ -83,6 +85,7 @@ class LocalStorage:
             self._sync_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sync_task
+        self.outbox.release()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -8,6 +8,7 @@ Under the prefix::
     {session_id}/input/{stream}/…           raw input of compressed streams that are open
     {session_id}/epochs/{epoch}             which node has the right to write it
     _nodes/{node_id}                        where a living node is reached; changes all the time
+    _outbox/{node}/{slot}-{name}            events not yet delivered, if webhooks are set
     _index/active/, _index/time/, _index/user/   empty objects, by which listings find sessions
 
 Permissions: ``s3:GetObject``, ``PutObject``, ``DeleteObject``, ``ListBucket``,
@@ -28,8 +29,17 @@ acknowledged and not persisted survives the loss of the node.
 from storage.s3.admin.doctor import examine
 from storage.s3.admin.provision import provision
 from storage.s3.client.bucket import BucketSettings
+from storage.s3.outbox import open_outbox
 from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.storage import S3Storage
 from storage.s3.writing.recording import UploadSettings
 
-__all__ = ["BucketSettings", "LeaseSettings", "S3Storage", "UploadSettings", "examine", "provision"]
+__all__ = [
+    "BucketSettings",
+    "LeaseSettings",
+    "S3Storage",
+    "UploadSettings",
+    "examine",
+    "open_outbox",
+    "provision",
+]

@@ -11,6 +11,7 @@ import hashlib
 from uuid import UUID
 
 from storage.manifest import Manifest
+from storage.outbox import Place, is_name, parse_slot, slot_name
 
 _SEGMENT_DIGITS = 8
 _OFFSET_DIGITS = 12
@@ -23,6 +24,7 @@ ACTIVE = "_index/active/"
 BY_TIME = "_index/time/"
 BY_USER = "_index/user/"
 NODES = "_nodes/"
+OUTBOX = "_outbox/"
 
 
 class SessionKeys:
@@ -126,6 +128,24 @@ def node_of(key: str) -> str | None:
     """Return the id of the node whose object has the key, None if the key is none."""
     name = key.removeprefix(NODES)
     return name if is_node_id(name) else None
+
+
+def outbox_entry(place: Place) -> str:
+    """Return the key of an entry of the outbox.
+
+    Slots are no folders: SeaweedFS keeps folders that have become empty.
+    """
+    return f"{OUTBOX}{place.node}/{slot_name(place.slot)}-{place.name}"
+
+
+def outbox_place(key: str) -> Place | None:
+    """Return the place of an entry of the outbox, None if the key is none."""
+    node, _, rest = key.removeprefix(OUTBOX).partition("/")
+    slot_text, _, name = rest.partition("-")
+    slot = parse_slot(slot_text)
+    if slot is None or not is_name(node) or not is_name(name):
+        return None
+    return Place(node, slot, name)
 
 
 def is_node_id(text: str) -> bool:

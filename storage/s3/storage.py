@@ -25,6 +25,7 @@ from storage.s3.client.bucket import Bucket, BucketSettings
 from storage.s3.client.presigner import Presigner
 from storage.s3.deletion import DeletedSession, Deletion
 from storage.s3.keys import SessionKeys
+from storage.s3.outbox import S3Outbox
 from storage.s3.ownership.lease import (
     Lease,
     check_not_owned_elsewhere,
@@ -73,6 +74,7 @@ class S3Storage:
         self._is_store_checked = is_store_checked
         self._supervisor = supervisor or Supervisor()
         self._node = Node(self._bucket, self._spools.path, lease_settings, self._supervisor)
+        self.outbox = S3Outbox(self._bucket, self._node)
         self._waveforms = WaveformReader(self._bucket, self._spools.path)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaner = SessionCleaner(

@@ -114,3 +114,14 @@ def test_the_operations_manual_lists_exactly_these_variables() -> None:
     rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \| (.*?) \|$", manual, re.MULTILINE)
     listed = [(variable, default.strip("`"), meaning) for variable, default, meaning in rows]
     assert listed == [(s.variable, s.default, s.meaning) for s in describe(Settings())]
+
+
+def test_secrets_and_urls_that_may_have_tokens_are_not_printed() -> None:
+    given = {
+        "WEBHOOK_URLS": "https://hooks.example/?token=hidden",
+        "WEBHOOK_SECRETS": "whsec_hidden",
+        "AUTHORIZE_URL": "https://auth.example/?token=hidden",
+        "SIGNING_SECRET": "hidden" * 10,
+    }
+    values = {each.variable: each.value for each in describe(read_settings(given))}
+    assert {values[variable] for variable in given} == {"(set)"}

@@ -15,6 +15,7 @@ from storage import wav
 from storage.base import AgedSession, Audio, Progress, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import BadObjectError, RecordingNotFoundError
+from storage.outbox import DEAD, FIRST_SLOT, RETRIED, Place
 from storage.pcm import PcmFormat
 from storage.watermark import Unpersisted
 from storage.waveform import peaks
@@ -541,6 +542,60 @@ async def test_the_location_names_the_session(storage: Storage) -> None:
 
 
 @pytest.mark.engine
+async def test_an_outbox_entry_is_written_whole_replaced_read_and_removed(
+    storage: Storage,
+) -> None:
+    outbox = storage.outbox
+    place = Place(await outbox.claim(), FIRST_SLOT, "an-event")
+    with pytest.raises(RecordingNotFoundError):
+        await outbox.get(place)
+    await outbox.put(place, b"first")
+    await outbox.put(place, b"second")
+    assert await outbox.get(place) == b"second"
+    assert await outbox.page(place.node, 10) == [place]
+    await outbox.remove(place)
+    await outbox.remove(place)
+    assert await outbox.page(place.node, 10) == []
+
+
+async def test_a_page_of_the_outbox_has_the_entries_of_the_earliest_slots(
+    storage: Storage,
+) -> None:
+    outbox, node = storage.outbox, await storage.outbox.claim()
+    places = [Place(node, slot, f"event-{n}") for slot in (40, 7, FIRST_SLOT) for n in range(3)]
+    await asyncio.gather(*(outbox.put(place, b"{}") for place in places))
+    assert [place.slot for place in await outbox.page(node, 5)] == [0, 0, 0, 7, 7]
+    assert sorted(await outbox.page(node, 100)) == sorted(places)
+    assert await outbox.page(DEAD, 100) == []
+
+
+async def test_a_node_keeps_its_outbox_after_a_restart(open_storage: Callable[[], Storage]) -> None:
+    found = []
+    for _ in range(2):
+        storage = open_storage()
+        await storage.start()
+        found.append(await storage.outbox.claim())
+        if len(found) == 1:
+            await storage.outbox.put(Place(found[0], FIRST_SLOT, "an-event"), b"{}")
+        else:
+            assert await storage.outbox.page(found[0], 10) == [
+                Place(found[0], FIRST_SLOT, "an-event")
+            ]
+        await storage.stop()
+    assert found[0] == found[1]
+
+
+async def test_entries_of_nodes_that_do_not_live_are_adopted_and_dead_ones_are_not(
+    storage: Storage,
+) -> None:
+    outbox, own = storage.outbox, await storage.outbox.claim()
+    gone = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+    for node in (gone, DEAD, RETRIED, own):
+        await outbox.put(Place(node, FIRST_SLOT, "an-event"), b"{}")
+    assert await outbox.abandoned() == [gone, RETRIED]
+    assert await outbox.nodes() == sorted([gone, DEAD, RETRIED, own])
+
+
 def test_every_backend_was_tested() -> None:
     assert _ran == set(BACKENDS)
 

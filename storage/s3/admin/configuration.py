@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import StorageError
 from storage.s3.client.bucket import Bucket
-from storage.s3.keys import NODES
+from storage.s3.keys import NODES, OUTBOX
 
 PROBES = "_probe/"
 
@@ -60,7 +60,7 @@ async def check_versions(bucket: Bucket, key: str) -> str:
         await _check_deletion(bucket, key)
         if days is None and await _days_of_versions(bucket, bucket.key(NODES)) is None:
             raise FailedCheckError(
-                f"those of {NODES} and {PROBES} stay and cost",
+                f"those of {NODES}, {OUTBOX} and {PROBES} stay and cost",
                 "let them expire: `sercuescribe bucket init`",
             )
         return "S3_DELETE_VERSIONS=true removes those of deleted keys"

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from storage.errors import StorageUnavailableError
 from storage.s3.admin.configuration import PROBES, FailedCheckError, is_versioned
 from storage.s3.client.bucket import Bucket, BucketSettings
-from storage.s3.keys import NODES
+from storage.s3.keys import NODES, OUTBOX
 
 _RULE_PREFIX = "sercuescribe-"
 _UPLOAD_DAYS = 7
@@ -88,7 +88,9 @@ async def _set_lifecycle(bucket: Bucket, version_days: int | None) -> str:
         has_versions = await is_versioned(bucket)
     if has_versions:
         # What the service writes again and again: it never removes versions of these.
-        ours += [_expiry_of_versions(prefix + below, _PROBE_DAYS) for below in (NODES, PROBES)]
+        ours += [
+            _expiry_of_versions(prefix + below, _PROBE_DAYS) for below in (NODES, OUTBOX, PROBES)
+        ]
     if has_versions and version_days is not None:
         rule = _expiry_of_versions(prefix, version_days)
         ours.append({**rule, "Expiration": {"ExpiredObjectDeleteMarker": True}})

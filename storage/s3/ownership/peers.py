@@ -83,6 +83,11 @@ class Peers:
         except RecordingNotFoundError:
             return None
 
+    async def living(self) -> list[str]:
+        """Return the nodes whose lease has not expired, this one too."""
+        await self._refresh_if_old()
+        return self._liveness.living()
+
     async def dead(self) -> list[str]:
         """Return the nodes whose lease has expired, after a new listing."""
         await self.refresh()

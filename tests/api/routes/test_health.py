@@ -5,12 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api import __version__
+from api.clock import SystemClock
+from api.events.endpoint import read_endpoints
+from api.events.sender import HttpSender
+from api.events.webhooks import Webhooks, links
 from api.routes.health import StorageCheck, health
 from api.session.registry import Registry
 from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
 from storage.supervisor import Supervisor
 from tests.service import Service
+from tests.webhook_receiver import SECRET
 
 
 def test_health_reports_that_the_process_responds(service: Service) -> None:
@@ -26,6 +31,25 @@ def test_health_reports_that_the_process_responds(service: Service) -> None:
     }
 
 
+def webhooks_to(urls: str, storage: LocalStorage) -> Webhooks:
+    clock = SystemClock()
+    link_to = links(storage, clock, None, ttl_seconds=60)
+    return Webhooks(read_endpoints(urls, SECRET, ""), storage, clock, HttpSender(), link_to)
+
+
+async def test_health_names_a_receiver_of_webhooks_that_fails(
+    registry: Registry, storage: LocalStorage
+) -> None:
+    webhooks = webhooks_to("http://hooks.example/x?token=hidden", storage)
+    assert webhooks._delivery is not None
+    webhooks._delivery._receivers[0].is_disabled = True
+    answer = await health.fn(
+        registry=registry, storage=storage, supervisor=Supervisor(), webhooks=webhooks
+    )
+    assert answer.status == "degraded"
+    assert answer.problems == ["webhooks to hooks.example are not delivered, see the log"]
+
+
 async def test_health_names_a_background_task_that_failed(
     registry: Registry, storage: LocalStorage
 ) -> None:
@@ -37,7 +61,9 @@ async def test_health_names_a_background_task_that_failed(
 
     task = supervisor.start("retention", fail)
     await failed.wait()
-    answer = await health.fn(registry=registry, storage=storage, supervisor=supervisor)
+    answer = await health.fn(
+        registry=registry, storage=storage, supervisor=supervisor, webhooks=webhooks_to("", storage)
+    )
     assert answer.status == "degraded"
     assert answer.problems == ["background task retention failed, see the log"]
     task.cancel()

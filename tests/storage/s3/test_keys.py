@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 import uuid_utils.compat
 
+from storage.outbox import Place
 from storage.s3 import keys
 from storage.s3.keys import SessionKeys
 
@@ -84,3 +85,10 @@ def test_a_name_at_the_top_level_is_parsed_into_session_and_rest() -> None:
         assert keys.top_level_name(name) == (SESSION.session_id, rest)
     for name in ("_nodes/", "README.txt", "", SESSION.audio.upper(), f"x{SESSION.audio}"):
         assert keys.top_level_name(name) is None
+
+
+def test_the_key_of_an_outbox_entry_is_parsed_into_its_place() -> None:
+    place = Place(str(SESSION.session_id), 29_000_000, f"{SESSION.session_id}-completed")
+    assert keys.outbox_place(keys.outbox_entry(place)) == place
+    for key in ("_outbox/", "_outbox/dead", "_outbox/dead/1-x", "_outbox/A/000000001-x"):
+        assert keys.outbox_place(key) is None

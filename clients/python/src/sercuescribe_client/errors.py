@@ -91,6 +91,12 @@ class AuthenticationUnavailableError(
     """The service cannot check credentials now."""
 
 
+class AuthorizationUnavailableError(
+    SercueScribeError, code="authorization_unavailable", is_final=False
+):
+    """The service cannot find out now whether this session is allowed."""
+
+
 class NotAllowedError(SercueScribeError, code="not_allowed"):
     """The credentials do not allow this request."""
 

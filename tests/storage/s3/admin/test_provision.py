@@ -45,6 +45,7 @@ async def test_only_a_bucket_with_versioning_gets_rules_for_versions(moto_url: s
         "a/",
         "a/_probe/",
         "a/_nodes/",
+        "a/_outbox/",
         "a/_probe/",
     ]
     lines = [line async for line in provision(settings, [PAGE], 30)]

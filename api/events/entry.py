@@ -1,0 +1,102 @@
+"""Entries of the outbox: what is stored of an event until every receiver has it."""
+
+from datetime import datetime
+from typing import Annotated, Literal, get_args
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from api.wire.messages import SessionInfo
+from storage.errors import BadObjectError, decoding
+
+EventType = Literal[
+    "session.created",
+    "session.taken_over",
+    "session.warning",
+    "session.persistence_delayed",
+    "session.completed",
+    "session.deleted",
+]
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+
+# Of the format of an entry. A release reads the versions up to its own.
+VERSION = 1
+
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that may have happened, and to which endpoints it was delivered.
+
+    ``detail`` tells several events of one type apart: the code of a warning, an id of a takeover.
+    ``session`` is what `session.deleted` says of the session, which is gone by then. ``attempts``
+    counts the attempts that failed, ``checks`` how often storage did not show the event yet.
+    """
+
+    version: int = VERSION
+    type: EventType
+    session_id: str
+    sequence: _Count
+    occurred_at: datetime
+    detail: str = ""
+    session: SessionInfo | None = None
+    attempts: _Count = 0
+    checks: _Count = 0
+    delivered: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the id of the event, as receivers get it: the same if the event is repeated."""
+        kind = self.type.removeprefix("session.")
+        return "-".join(part for part in (self.session_id, kind, self.detail) if part)
+
+
+class NewerEntryError(Exception):
+    """A later release wrote the entry."""
+
+
+def new_entry(
+    event: EventType,
+    session_id: str,
+    now: datetime,
+    *,
+    detail: str = "",
+    session: SessionInfo | None = None,
+) -> Entry:
+    """Return the entry of an event that happens now.
+
+    The sequence is the number of milliseconds since the creation of the session, by the clock of
+    this node; zero for `session.created`.
+    """
+    created_ms = UUID(session_id).int >> 80  # RFC 9562, section 5.7
+    rank = EVENT_TYPES.index(event)
+    elapsed_ms = int(now.timestamp() * 1000) - created_ms
+    return Entry(
+        type=event,
+        session_id=session_id,
+        sequence=max(rank, elapsed_ms) if rank else 0,
+        occurred_at=now,
+        detail=detail,
+        session=session,
+    )
+
+
+encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+def decode(name: str, data: bytes) -> Entry:
+    """Return the entry. Raises `BadObjectError` and `NewerEntryError`."""
+    with decoding(f"{name}: not an event"):
+        version = msgspec.json.decode(data, type=_Versioned).version
+        if version > VERSION:
+            raise NewerEntryError(f"{name}: an event of version {version}")
+        entry = _decode(data)
+    if entry.name != name:
+        raise BadObjectError(f"{name}: it is the event {entry.name}")
+    return entry
+
+
+class _Versioned(msgspec.Struct):
+    version: int

@@ -1,0 +1,94 @@
+"""One receiver of events: what is sent to it, and whether it is worth a request."""
+
+import logging
+from typing import Protocol
+
+from api.clock import Clock
+from api.events.endpoint import Endpoint
+from api.events.sender import Answer
+from api.events.signature import signed_headers
+
+logger = logging.getLogger(__name__)
+
+_FAILURES_UNTIL_PAUSE = 5
+
+
+class Sender(Protocol):
+    """Sends requests; see `api.events.sender`."""
+
+    async def post(
+        self, url: str, body: bytes, headers: dict[str, str], *, timeout_seconds: float
+    ) -> Answer: ...
+
+
+class Receiver:
+    """Signs and sends messages to one endpoint.
+
+    After some failures in a row there is a pause, so that a receiver that does not answer keeps
+    neither a backlog nor other receivers waiting. A receiver that answers 410 gets nothing more
+    until the service is started again.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sender: Sender,
+        clock: Clock,
+        *,
+        timeout_seconds: float,
+        pause_seconds: float,
+    ) -> None:
+        self.endpoint = endpoint
+        self.is_disabled = False
+        self._sender = sender
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._pause_length_seconds = pause_seconds
+        self._failures = 0
+        self._paused_until = clock.monotonic()
+
+    @property
+    def is_failing(self) -> bool:
+        """Return whether the last attempts have failed."""
+        return self.is_disabled or self._failures >= _FAILURES_UNTIL_PAUSE
+
+    @property
+    def pause_seconds(self) -> float:
+        """Return for how long nothing is sent."""
+        return max(0.0, self._paused_until - self._clock.monotonic())
+
+    async def deliver(self, message_id: str, body: bytes) -> Answer:
+        """Send a message, unless there is a pause. Raises nothing."""
+        if self.pause_seconds:
+            return Answer("paused", retry_after_seconds=self.pause_seconds)
+        headers = signed_headers(
+            self.endpoint.keys, message_id, int(self._clock.now().timestamp()), body
+        )
+        answer = await self._sender.post(
+            self.endpoint.url, body, headers, timeout_seconds=self._timeout_seconds
+        )
+        self._note(answer)
+        return answer
+
+    def _note(self, answer: Answer) -> None:
+        if answer.result == "delivered":
+            if self._failures:
+                logger.info("Webhooks are delivered again: host=%s", self.endpoint.host)
+            self._failures = 0
+            return
+        if answer.result == "gone" and not self.is_disabled:
+            self.is_disabled = True
+            logger.error(
+                "Webhooks disabled until the next start, the receiver answered 410: host=%s",
+                self.endpoint.host,
+            )
+        self._failures += 1
+        if self._failures in {1, _FAILURES_UNTIL_PAUSE}:
+            logger.warning(
+                "Failed to deliver a webhook: host=%s failures=%d reason=%s",
+                self.endpoint.host,
+                self._failures,
+                answer.reason,
+            )
+        if self._failures >= _FAILURES_UNTIL_PAUSE:
+            self._paused_until = self._clock.monotonic() + self._pause_length_seconds
