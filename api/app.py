@@ -20,12 +20,13 @@ from api.access.middleware import AuthMiddleware
 from api.access.origins import AllowedOrigins
 from api.access.providers import create_provider
 from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
-from api.access.refusals import answer_error
+from api.access.refusals import DENIALS, answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
 from api.access.signing import SigningKeys, check_stored_secret, stored_secret
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import INPUT_KINDS
 from api.backend import create_storage
 from api.clock import Clock, SystemClock
 from api.cluster.http_relay import OwnerAnswered, send_owners_answer
@@ -33,24 +34,31 @@ from api.cluster.socket_relay import SocketRelay
 from api.cluster.takeover import Takeover
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
+from api.node_monitor import NodeMonitor
+from api.observe.metrics import Metrics
+from api.observe.requests import REQUEST_ID_HEADER, ObservedRequests
+from api.observe.storage_observer import StorageObserver
 from api.routes import docs
 from api.routes.audio import RecordingsController
 from api.routes.client_socket import RawWebSocket
 from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
 from api.routes.listen import listen
+from api.routes.metrics import metrics as metrics_text
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
+from api.server.metrics_listener import metrics_listener
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
+from api.wire.errors import CLOSE_CODES
 from api.wire.openapi_document import complete_document
 from api.wire.routing import Routing
 from storage.base import Storage
@@ -77,8 +85,13 @@ def create_app(
     """
     clock = clock or SystemClock()
     supervisor = Supervisor()
+    metrics = Metrics(formats=INPUT_KINDS, close_codes=CLOSE_CODES, denials=DENIALS)
     storage = storage or create_storage(
-        settings, clock, is_store_checked=is_preflighted, supervisor=supervisor
+        settings,
+        clock,
+        is_store_checked=is_preflighted,
+        supervisor=supervisor,
+        observer=StorageObserver(metrics),
     )
     registry = Registry(
         storage,
@@ -96,6 +109,15 @@ def create_app(
             loglevel=settings.ffmpeg_loglevel,
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),
+        metrics=metrics,
+    )
+    monitor = NodeMonitor(
+        registry,
+        storage,
+        supervisor,
+        metrics,
+        folder=settings.storage_folder,
+        backend=settings.storage_backend,
     )
     origins = AllowedOrigins(settings.listed_origins, settings.public_url)
     _check_stored_secret(settings)
@@ -111,6 +133,7 @@ def create_app(
             waveform,
             health,
             ready,
+            metrics_text,
             openapi_json,
             asyncapi_json,
             redoc,
@@ -132,14 +155,18 @@ def create_app(
                 max_message_bytes=settings.max_message_size_bytes,
                 silence_seconds=settings.lease_seconds,
                 with_credentials=settings.requires_credentials,
+                metrics=metrics,
             ),
             converter=Converter(),
-            readers=Readers(settings.max_readers_per_caller),
+            readers=Readers(settings.max_readers_per_caller, metrics),
+            metrics=metrics,
+            monitor=monitor,
             signer=LinkSigner(keys),
         ),
         state=State(
             {
                 "registry": registry,
+                "metrics": metrics,
                 "lease_seconds": settings.lease_seconds,
                 "relays_credentials": settings.requires_credentials,
             }
@@ -160,36 +187,49 @@ def create_app(
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
+            *_metrics_listener(settings, monitor),
             _running(
                 storage,
                 registry,
                 supervisor,
-                _background_tasks(settings, storage, registry, clock),
-            )
+                _background_tasks(settings, storage, registry, clock, metrics),
+            ),
         ],
     )
     complete_document(app.openapi_schema)
-    app.asgi_handler = Routing(app.asgi_handler)
+    app.asgi_handler = ObservedRequests(Routing(app.asgi_handler), metrics)
     return app
 
 
+def _metrics_listener(
+    settings: Settings, monitor: NodeMonitor
+) -> list[Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]]:
+    if not settings.metrics_address:
+        return []
+    return [lambda _: metrics_listener(settings.metrics_address, monitor.exposition)]
+
+
 def _background_tasks(
-    settings: Settings, storage: Storage, registry: Registry, clock: Clock
+    settings: Settings, storage: Storage, registry: Registry, clock: Clock, metrics: Metrics
 ) -> dict[str, Run]:
     """Return the background tasks of the service, by name."""
     tasks: dict[str, Run] = {
         "takeover": Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
         "expiry": Expiry(registry).run,
+        "event-loop-lag": metrics.measure_event_loop,
     }
+
+    def deleted(session_id: str) -> None:
+        audit("deleted", SERVICE, session_id, reason="RETENTION_DAYS")
+        metrics.deleted.add("retention")
+
     if settings.retention_days:
         retention = Retention(
             registry,
             storage,
             clock,
             days=settings.retention_days,
-            deleted=lambda session_id: audit(
-                "deleted", SERVICE, session_id, reason="RETENTION_DAYS"
-            ),
+            deleted=deleted,
         )
         tasks["retention"] = retention.run
     return tasks
@@ -278,5 +318,11 @@ def _cors(origins: AllowedOrigins) -> CORSConfig:
         allow_origins=["*"] if origins.allows_all else [],
         allow_origin_regex=origins.pattern,
         allow_headers=["Authorization", "X-API-Key", "Content-Type", "Range", "If-Range"],
-        expose_headers=["Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"],
+        expose_headers=[
+            "Accept-Ranges",
+            "Content-Range",
+            "Content-Disposition",
+            "ETag",
+            REQUEST_ID_HEADER,
+        ],
     )

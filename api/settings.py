@@ -161,6 +161,15 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         Meta(description="Minimum level of log lines"),
     ] = "info"
 
+    metrics_address: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:/\s]+):[0-9]{1,5}$|^$",
+            description="Host and port on which /metrics is served to every client, such as "
+            "127.0.0.1:9100; empty: only on the service's own port, for admins",
+        ),
+    ] = ""
+
     retention_days: Annotated[
         float, Meta(description="Age at which a completed recording is deleted; 0: never", ge=0)
     ] = 0.0

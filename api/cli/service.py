@@ -40,7 +40,10 @@ def run(host: str, port: int) -> None:
     port = listening.getsockname()[1]
     if settings.storage_backend == "s3" and not settings.node_url:
         settings = msgspec.structs.replace(settings, node_url=node_url(host, port))
-    server = Server(server_config(settings, _app_or_exit(settings), host, port))
+    app = _app_or_exit(settings)
+    server = Server(
+        server_config(settings, app, host, port), lambda: app.state.metrics.draining.set(1)
+    )
     # uvicorn installs this handler a moment later. After an orderly shutdown it raises the signal
     # again; without a handler that would kill the process with a nonzero exit code.
     for number in (signal.SIGTERM, signal.SIGINT):

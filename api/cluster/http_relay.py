@@ -142,6 +142,7 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     if not address:
         return None
     with_credentials: bool = scope["litestar_app"].state.relays_credentials
+    relayed = scope["litestar_app"].state.metrics.relayed
     url = f"{address}{scope['path']}?{query_for_owner(scope, with_credentials=with_credentials)}"
     left_out = _HOP_BY_HOP | _CHECKED_HERE
     if not with_credentials:
@@ -161,6 +162,7 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         await client.close()
+        relayed.labels("http", "failed").inc()
         logger.warning(
             "Failed to relay a request: path=%s owner=%s error=%s", scope["path"], address, error
         )
@@ -168,4 +170,5 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     except BaseException:
         await client.close()
         raise
+    relayed.labels("http", "accepted").inc()
     return _OwnersAnswer(client, answer)

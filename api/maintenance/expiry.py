@@ -48,7 +48,7 @@ class Expiry:
     async def _complete(self, session: Session) -> None:
         async with self._completing:
             logger.info("%s: session reached a time limit", session.session_id)
-            closing = asyncio.create_task(self._registry.close(Live(session)))
+            closing = asyncio.create_task(self._registry.close(Live(session), "expired"))
             await asyncio.wait([closing], timeout=_TURN_SECONDS)
         await closing
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from typing import Literal
 from uuid import UUID
 
 import uuid_utils.compat
@@ -11,13 +12,14 @@ import uuid_utils.compat
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import INPUT_KINDS, DecoderLostError
 from api.clock import Clock
+from api.observe.metrics import Metrics
 from api.session.core import SessionLimits, SessionState
 from api.session.disk_reserve import DiskReserve
 from api.session.found import Found, Live, Stored
 from api.session.info import session_info
 from api.session.ledger import WRITE_BACKOFF
 from api.session.parameters import AudioParameters
-from api.session.session import Session
+from api.session.session import Cause, Session
 from api.wire.errors import (
     InvalidParameterError,
     SessionCompletedError,
@@ -40,6 +42,8 @@ from storage.watermark import Unpersisted
 
 logger = logging.getLogger(__name__)
 
+# Why a session is taken over: this process has started, its node has died, a client needs it.
+TakeoverCause = Literal["start", "dead_node", "client"]
 
 # Sessions that admins may create beyond MAX_CONCURRENT_SESSIONS, to record when all others are
 # taken.
@@ -65,6 +69,7 @@ class Registry:
         max_sessions_per_user: int = 0,
         disk: DiskReserve | None = None,
         backoff: Backoff = WRITE_BACKOFF,
+        metrics: Metrics | None = None,
     ) -> None:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
 
@@ -78,12 +83,17 @@ class Registry:
         self._limits = limits
         self._launcher = launcher
         self._backoff = backoff
+        self._metrics = metrics or Metrics()
         self._live: dict[UUID, Session] = {}
         self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
         self._creating: Counter[str | None] = Counter()  # by user
         self._is_stopping = False
+
+    @property
+    def max_sessions(self) -> int:
+        return self._max_sessions
 
     @property
     def live(self) -> list[Session]:
@@ -113,7 +123,7 @@ class Registry:
             if unused is None:
                 raise limit
             logger.info("%s: unused session gives way to a new one", unused.session_id)
-            await self.close(Live(unused))
+            await self.close(Live(unused), "unused")
         manifest = Manifest(
             session_id=str(uuid_utils.compat.uuid7()),
             user_id=user_id,
@@ -127,6 +137,7 @@ class Registry:
             recording = await self._storage.create(manifest)
         finally:
             self._creating -= Counter([user_id])
+        self._metrics.sessions_created.add(manifest.format)
         return self._enter(self._session(recording))
 
     async def check_disk(self) -> None:
@@ -144,8 +155,10 @@ class Registry:
             return Live(session)
         return self._stored(await self._manifest(key))
 
-    async def open(self, found: Found) -> Session:
+    async def open(self, found: Found, cause: TakeoverCause = "client") -> Session:
         """Return the active session; take it over from storage if it is not live here.
+
+        ``cause`` is for the metrics.
 
         Raises :class:`SessionNotFoundError`, :class:`SessionCompletedError`,
         `OwnedElsewhereError` if another live node owns it, and `FencedError` after `shutdown`.
@@ -163,7 +176,7 @@ class Registry:
             raise FencedError(str(key))
         task = self._opening.get(key)
         if task is None:
-            task = asyncio.create_task(self._take_over(key, manifest), name=f"open-{key}")
+            task = asyncio.create_task(self._take_over(key, manifest, cause), name=f"open-{key}")
             self._opening[key] = task
             task.add_done_callback(lambda _: self._opening.pop(key))
         return await asyncio.shield(task)
@@ -199,8 +212,11 @@ class Registry:
         infos = await asyncio.gather(*map(info, page.manifests))
         return SessionPage(sessions=infos, next_cursor=page.next_cursor)
 
-    async def close(self, found: Found) -> SessionInfo:
-        """Complete a session; return its final information. Idempotent."""
+    async def close(self, found: Found, cause: Cause = "closed") -> SessionInfo:
+        """Complete a session; return its final information. Idempotent.
+
+        ``cause`` is for the metrics.
+        """
         if found.manifest.status == "completed":
             return await found.info()
         with contextlib.suppress(SessionCompletedError):
@@ -208,7 +224,7 @@ class Registry:
                 # None, or a lost decoder: the session was released; open it again. The kept input
                 # is then decoded once more, and a decoder that is lost again is the input's fault.
                 with contextlib.suppress(DecoderLostError):
-                    if (info := await (await self.open(found)).close()) is not None:
+                    if (info := await (await self.open(found)).close(cause)) is not None:
                         return info
         return await (await self.lookup(str(found.session_id))).info()
 
@@ -261,7 +277,9 @@ class Registry:
         unused = (each for each in self._live_of.get(user_id, {}).values() if each.is_unused())
         return min(unused, key=lambda each: each.session_id, default=None)
 
-    async def _take_over(self, key: UUID, manifest: Manifest | None) -> Session:
+    async def _take_over(
+        self, key: UUID, manifest: Manifest | None, cause: TakeoverCause
+    ) -> Session:
         manifest = manifest or await self._manifest(key)
         if manifest.status != "active":
             raise SessionCompletedError(str(key))
@@ -281,6 +299,7 @@ class Registry:
         except BaseException:
             await session.release()
             raise
+        self._metrics.takeovers.add(cause)
         logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
         return self._enter(session)
 
@@ -293,6 +312,7 @@ class Registry:
             clock=self._clock,
             backoff=self._backoff,
             gone=self._leave,
+            metrics=self._metrics,
         )
 
     def _enter(self, session: Session) -> Session:

@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, InputKind
 from api.clock import Clock
+from api.observe.metrics import Metrics
 from api.session.connection import Connection
 from api.session.core import (
     Action,
@@ -37,12 +38,17 @@ from api.wire.errors import (
 )
 from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
 from storage.base import Recording
+from storage.errors import FencedError
 from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
 # A completion that takes longer waits for a decoder that may hang.
 _COMPLETION_SECONDS = 2.0
+
+
+# Why a session is completed: a client closed it, it reached a time limit, it was not used.
+Cause = Literal["closed", "expired", "unused"]
 
 
 class Session:
@@ -58,6 +64,7 @@ class Session:
         clock: Clock,
         backoff: Backoff,
         gone: Callable[["Session"], None],
+        metrics: Metrics,
     ) -> None:
         """Start the session; ``gone`` is called when it is completed or released."""
         session_id = recording.manifest.session_id
@@ -70,7 +77,9 @@ class Session:
             gave_up=self._give_up,
             appended=self._progress.notify,
             backoff=backoff,
+            metrics=metrics,
         )
+        self._metrics = metrics
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
         self.count_in = self._ledger.count_in
         self.warn = self._ledger.warn
@@ -215,13 +224,13 @@ class Session:
         last_received = {each: each.last_received for each in self._core.streams}
         await self._run(self._core.overdue(self._clock.monotonic(), last_received))
 
-    async def close(self) -> SessionInfo | None:
-        """Complete the recording; return its final information.
+    async def close(self, cause: Cause = "closed") -> SessionInfo | None:
+        """Complete the recording; return its final information. ``cause`` is for the metrics.
 
         Idempotent. Continues if the caller is cancelled. Returns None if the session was being
         released already; then it is not completed.
         """
-        return await self._end_once(self._complete)
+        return await self._end_once(lambda: self._complete(cause))
 
     async def delete(self) -> None:
         """Release the recording before it is deleted; clients get `SessionDeletedError`."""
@@ -286,7 +295,7 @@ class Session:
             await stream.abort()
         await asyncio.wait([self._end])
 
-    async def _complete(self) -> SessionInfo:
+    async def _complete(self, cause: Cause) -> SessionInfo:
         try:
             while self._streams:  # a chunk that is being recorded may open one more
                 await self._end_stream(min(self._streams))
@@ -297,7 +306,7 @@ class Session:
             raise
         info = session_info(manifest, location=self._location)
         await self._notify_connections(lambda connection: connection.end_completed(info))
-        self._leave(SessionState.COMPLETED)
+        self._leave(SessionState.COMPLETED, cause)
         return info
 
     async def _warn_if_empty(self) -> None:
@@ -316,7 +325,7 @@ class Session:
             # The next owner continues at the last checkpoint.
             logger.exception("%s: failed to release the session", self.session_id)
         finally:
-            self._leave(SessionState.RELEASED)
+            self._leave(SessionState.RELEASED, _cause_of(error))
 
     async def _notify_connections(
         self, message: Callable[[Connection], Coroutine[Any, Any, None]]
@@ -325,8 +334,11 @@ class Session:
         for failure in filter(None, results):
             logger.error("%s: failed to notify a connection", self.session_id, exc_info=failure)
 
-    def _leave(self, state: SessionState) -> None:
+    def _leave(self, state: SessionState, cause: str) -> None:
         self._core.end(state)
+        self._metrics.sessions_ended.add(cause)
+        if cause == "fenced":
+            self._metrics.fenced.inc()
         self._streams.clear()
         self._on_gone(self)
         self.gone.set()
@@ -335,3 +347,16 @@ class Session:
     def _give_up(self, error: Exception) -> None:
         if self._core.begin_end():
             self._end = asyncio.create_task(self._release(error), name=f"end-{self.session_id}")
+
+
+def _cause_of(error: Exception | None) -> str:
+    """Return why a session was released, for the metrics."""
+    match error:
+        case None:
+            return "released"
+        case SessionDeletedError():
+            return "deleted"
+        case FencedError():
+            return "fenced"
+        case _:
+            return "failed"
