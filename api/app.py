@@ -35,6 +35,7 @@ from api.cluster.takeover import Takeover
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
 from api.node_monitor import NodeMonitor
+from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.observe.requests import REQUEST_ID_HEADER, ObservedRequests
 from api.observe.storage_observer import StorageObserver
@@ -241,6 +242,7 @@ def _running(
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await storage.start()
+        log_context.set_process(node=storage.node_id)
         background = [supervisor.start(name, run) for name, run in tasks.items()]
         background.append(supervisor.start("rate-limits", lambda: remove_expired_rates(app)))
         try:

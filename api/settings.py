@@ -160,6 +160,16 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="Minimum level of log lines"),
     ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="Form of log lines: text, or a JSON object each")
+    ] = "text"
+    audit_log: Annotated[
+        str,
+        Meta(
+            description="File to which the audit log is appended, as JSON; empty: with the other "
+            "log lines, at the level info"
+        ),
+    ] = ""
 
     metrics_address: Annotated[
         str,

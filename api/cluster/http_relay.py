@@ -19,8 +19,8 @@ from api.cluster.hop import (
     CREDENTIAL_HEADERS,
     HOP_HEADER,
     OPEN_SECONDS,
-    forwarded_for,
     query_for_owner,
+    relayed_headers,
 )
 from api.session.found import Found
 from api.wire.errors import NodeUnreachableError
@@ -147,10 +147,10 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     left_out = _HOP_BY_HOP | _CHECKED_HERE
     if not with_credentials:
         left_out |= CREDENTIAL_HEADERS
-    headers = {HOP_HEADER: "1"} | forwarded_for(scope)
+    headers = relayed_headers(scope)
     for raw_name, value in scope["headers"]:
         name = raw_name.decode()
-        if name not in left_out:
+        if name not in left_out and name not in headers:
             headers[name] = value.decode("latin-1")
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=OPEN_SECONDS, sock_read=silence_seconds

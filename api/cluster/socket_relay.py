@@ -18,8 +18,8 @@ from api.cluster.hop import (
     CREDENTIAL_HEADERS,
     HOP_HEADER,
     OPEN_SECONDS,
-    forwarded_for,
     query_for_owner,
+    relayed_headers,
 )
 from api.observe.metrics import Metrics
 from api.wire.errors import NodeUnreachableError
@@ -82,7 +82,7 @@ class SocketRelay:
         try:
             return await connect(
                 f"ws{address.removeprefix('http')}{socket.scope['path']}?{query}",
-                additional_headers={HOP_HEADER: "1", **self._passed_on(socket)},
+                additional_headers=self._headers(socket),
                 subprotocols=[Subprotocol(name) for name in offered] or None,
                 max_size=self._max_message_bytes,
                 max_queue=_QUEUED_MESSAGES,
@@ -101,12 +101,12 @@ class SocketRelay:
             )
             raise NodeUnreachableError from error
 
-    def _passed_on(self, socket: WebSocket[Any, Any, Any]) -> dict[str, str]:
-        """Return the headers for the owner: credentials and client address, without the origin.
+    def _headers(self, socket: WebSocket[Any, Any, Any]) -> dict[str, str]:
+        """Return the headers for the owner, with the credentials, without the origin.
 
         This node has checked the origin already.
         """
-        passed = forwarded_for(socket.scope)
+        passed = relayed_headers(socket.scope)
         if self._with_credentials:
             shown = CREDENTIAL_HEADERS & set(socket.headers)
             passed |= {name: socket.headers[name] for name in shown}

@@ -7,6 +7,7 @@ every chunk.
 import asyncio
 import logging
 
+from api.observe import log_context
 from api.session.core import SessionState
 from api.session.found import Live
 from api.session.registry import Registry
@@ -53,6 +54,7 @@ class Expiry:
         await closing
 
     async def _sweep_session(self, session: Session) -> None:
+        log_context.session_id.set(str(session.session_id))
         try:
             if session.is_over():
                 await self._complete(session)

@@ -19,6 +19,7 @@ from api.audio.formats import DecodeError
 from api.clock import Clock
 from api.cluster.socket_relay import SocketRelay
 from api.message_callback import MessageCallback, set_message_callback
+from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
@@ -70,6 +71,7 @@ async def new_session(
         user = effective_user(identity, user_id(socket.query_params))
         session = await registry.create(parameters, user, is_admin=identity.has_admin_reserve)
         connection.session = session
+        log_context.session_id.set(str(session.session_id))
         audit("created", socket.user, str(session.session_id))
         await _stream(connection, session, session.attach, "Session created", settings)
 

@@ -12,6 +12,7 @@ import uuid_utils.compat
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import INPUT_KINDS, DecoderLostError
 from api.clock import Clock
+from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.session.core import SessionLimits, SessionState
 from api.session.disk_reserve import DiskReserve
@@ -280,6 +281,7 @@ class Registry:
     async def _take_over(
         self, key: UUID, manifest: Manifest | None, cause: TakeoverCause
     ) -> Session:
+        log_context.session_id.set(str(key))
         manifest = manifest or await self._manifest(key)
         if manifest.status != "active":
             raise SessionCompletedError(str(key))

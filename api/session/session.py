@@ -14,6 +14,7 @@ from uuid import UUID
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, InputKind
 from api.clock import Clock
+from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.session.connection import Connection
 from api.session.core import (
@@ -296,6 +297,7 @@ class Session:
         await asyncio.wait([self._end])
 
     async def _complete(self, cause: Cause) -> SessionInfo:
+        log_context.session_id.set(str(self.session_id))
         try:
             while self._streams:  # a chunk that is being recorded may open one more
                 await self._end_stream(min(self._streams))
@@ -315,6 +317,7 @@ class Session:
             await self.warn("no_audio", "the input has no audio: less than one frame, or a header")
 
     async def _release(self, error: Exception | None) -> None:
+        log_context.session_id.set(str(self.session_id))
         try:
             if error is not None:
                 await self._notify_connections(lambda connection: connection.end(error))

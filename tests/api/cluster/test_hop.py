@@ -5,7 +5,8 @@ from typing import Any, cast
 import pytest
 from litestar.types import Scope
 
-from api.cluster.hop import forwarded_for
+from api.cluster.hop import HOP_HEADER, forwarded_for, relayed_headers
+from api.observe import log_context
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,16 @@ def test_the_address_of_the_client_is_passed_on(
     scope: dict[str, Any], headers: dict[str, str]
 ) -> None:
     assert forwarded_for(cast("Scope", scope)) == headers
+
+
+def test_a_relayed_request_keeps_its_id() -> None:
+    reset = log_context.request_id.set("request-17")
+    try:
+        headers = relayed_headers(cast("Scope", {"client": ("192.0.2.1", 1)}))
+    finally:
+        log_context.request_id.reset(reset)
+    assert headers == {
+        HOP_HEADER: "1",
+        "x-request-id": "request-17",
+        "x-forwarded-for": "192.0.2.1",
+    }
