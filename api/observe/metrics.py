@@ -6,7 +6,7 @@ address. A counter that has a set of values counts every other one as ``other``.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily
@@ -37,27 +37,40 @@ class EventCounter:
         self._children.get(value, self._children[_OTHER]).inc()
 
 
-class Traffic(Collector):
-    """The counts of the hot path, as plain integers that the event loop increments."""
+class Traffic:
+    """The counts of the hot path, which the event loop increments."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self) -> None:
         self.chunks = 0
         self.received_bytes = 0
         self.sent_bytes = 0
+
+
+Counts = Mapping[tuple[str, ...], float]  # by the values of the labels
+
+
+class ReadCounter(Collector):
+    """A counter that is kept elsewhere: ``read`` returns its counts at each scrape."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str],
+        read: Callable[[], Counts],
+        registry: CollectorRegistry,
+    ) -> None:
+        self.read = read
+        self._name = name
+        self._documentation = documentation
+        self._labelnames = tuple(labels)
         registry.register(self)
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        yield CounterMetricFamily(
-            f"{_PREFIX}chunks", "Chunks that were acknowledged", value=self.chunks
-        )
-        audio = CounterMetricFamily(
-            f"{_PREFIX}audio_bytes",
-            "Audio: in from recorders, out to listeners and in answers to HTTP requests",
-            labels=["direction"],
-        )
-        audio.add_metric(["in"], self.received_bytes)
-        audio.add_metric(["out"], self.sent_bytes)
-        yield audio
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labelnames)
+        for values, count in dict(self.read()).items():
+            family.add_metric(values, count)
+        yield family
 
 
 class Metrics:
@@ -74,7 +87,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._create_gauges()
-        self.traffic = Traffic(self.registry)
+        self.traffic = Traffic()
+        self._count_traffic()
         self.sessions_created = self._events(
             "sessions_created", "Sessions that were created", "format", formats
         )
@@ -112,7 +126,25 @@ class Metrics:
         self.deleted = self._events(
             "deleted", "Sessions that were deleted", "reason", ("client", "retention")
         )
+        self.webhook_attempts = self._read(
+            "webhook_attempts",
+            "Attempts to deliver an event, by event and result",
+            ("event", "result"),
+            dict,
+        )
         self._create_histograms()
+
+    def _count_traffic(self) -> None:
+        traffic = self.traffic
+        self._read(
+            "chunks", "Chunks that were acknowledged", (), lambda: {(): float(traffic.chunks)}
+        )
+        self._read(
+            "audio_bytes",
+            "Audio: in from recorders, out to listeners and in answers to HTTP requests",
+            ("direction",),
+            lambda: {("in",): float(traffic.received_bytes), ("out",): float(traffic.sent_bytes)},
+        )
 
     def _create_gauges(self) -> None:
         gauge = self._gauge
@@ -180,6 +212,11 @@ class Metrics:
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(_PREFIX + name, documentation, labels, registry=self.registry)
+
+    def _read(
+        self, name: str, documentation: str, labels: Sequence[str], read: Callable[[], Counts]
+    ) -> ReadCounter:
+        return ReadCounter(_PREFIX + name, documentation, labels, read, self.registry)
 
     def _events(
         self, name: str, documentation: str, label: str, values: Iterable[str]

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 # Every label that a metric may have. None is an id, a user or an address.
 LABELS = {
     "role", "task", "version", "storage", "format", "reason", "code", "operation", "kind", "result",
-    "direction", "route", "method", "status_class",
+    "direction", "event", "route", "method", "status_class",
 }  # fmt: skip
 
 NAMES = set(
@@ -27,7 +27,7 @@ NAMES = set(
     store_errors_total{operation} takeovers_total{reason} fenced_total relayed_total{kind,result}
     denied_total{reason} deleted_total{reason} chunk_ack_seconds persist_lag_seconds
     store_request_seconds{operation} sync_seconds event_loop_lag_seconds
-    http_request_seconds{route,method,status_class}
+    webhook_attempts_total{event,result} http_request_seconds{route,method,status_class}
     """.split()  # noqa: SIM905 - easier to read
 )
 
@@ -39,7 +39,6 @@ def declared() -> dict[str, tuple[str, tuple[str, ...]]]:
     for collector in metrics.registry._collector_to_names:
         name = getattr(collector, "_name", "")
         labels[name] = tuple(getattr(collector, "_labelnames", ()))
-    labels["sercuescribe_audio_bytes"] = ("direction",)
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
             family.type,
@@ -91,6 +90,15 @@ def test_every_known_value_has_a_sample_before_it_occurs() -> None:
     assert found["denied_total{reason=x}"] == 0
     assert found["sessions_ended_total{reason=fenced}"] == 0
     assert found["fenced_total"] == 0
+
+
+def test_a_counter_that_is_kept_elsewhere_is_read_at_the_scrape() -> None:
+    metrics = Metrics()
+    attempts: dict[tuple[str, ...], float] = {("session.completed", "delivered"): 1}
+    metrics.webhook_attempts.read = lambda: attempts
+    attempts["session.completed", "delivered"] = 2
+    found = samples(generate_latest(metrics.registry).decode())
+    assert found["webhook_attempts_total{event=session.completed,result=delivered}"] == 2
 
 
 async def test_a_blocked_event_loop_shows_in_the_lag() -> None:
