@@ -46,12 +46,13 @@ from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
 from api.routes.listen import listen
 from api.routes.metrics import metrics as metrics_text
+from api.routes.metrics import status
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
-from api.routes.web_page import file, page
+from api.routes.web_page import file, page, status_page
 from api.server.metrics_listener import metrics_listener
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
@@ -135,10 +136,12 @@ def create_app(
             health,
             ready,
             metrics_text,
+            status,
             openapi_json,
             asyncapi_json,
             redoc,
             page,
+            status_page,
             file,
         ],
         dependencies=_provide(
@@ -149,7 +152,6 @@ def create_app(
             clock=clock,
             registry=registry,
             storage=storage,
-            supervisor=supervisor,
             check=StorageCheck(storage),
             tokens=tokens,
             relay=SocketRelay(

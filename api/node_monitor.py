@@ -1,15 +1,20 @@
 """The state of this node, for the metrics and for operators."""
 
+import heapq
 import shutil
+import socket
 from pathlib import Path
 
 from api import __version__
 from api.observe.exposition import exposition
 from api.observe.metrics import Metrics
 from api.session.registry import Registry
+from api.wire.messages import BackgroundTask, NodeStatus, StoreOperation
 from storage import threads
 from storage.base import Storage
 from storage.supervisor import Supervisor
+
+_SHOWN_SESSIONS = 100
 
 
 class NodeMonitor:
@@ -31,12 +36,57 @@ class NodeMonitor:
         self._supervisor = supervisor
         self._metrics = metrics
         self._folder = folder
+        self._backend = backend
         metrics.build_info.labels(__version__, backend).set(1)
 
     async def exposition(self) -> bytes:
         """Return the metrics in the text format of Prometheus."""
         await self._set_gauges()
         return await threads.reading.run(exposition, self._metrics.registry)
+
+    async def status(self) -> NodeStatus:
+        """Return the state of the node, with the live sessions whose audio waits longest."""
+        unpersisted, free_bytes = self._registry.unpersisted(), await self._free_bytes()
+        live = self._registry.live
+        return NodeStatus(
+            version=__version__,
+            node=self._storage.node_id or socket.gethostname(),
+            storage=self._backend,
+            is_draining=self._metrics.is_draining,
+            problems=self.problems(),
+            active_sessions=len(live),
+            max_sessions=self._registry.max_sessions,
+            unpersisted_bytes=unpersisted.pcm_bytes,
+            unpersisted_seconds=unpersisted.seconds,
+            free_bytes=free_bytes,
+            lease_age_seconds=self._storage.lease_age_seconds,
+            tasks=[
+                BackgroundTask(name=name, is_up=is_up, failures=self._supervisor.failures[name])
+                for name, is_up in self._supervisor.states().items()
+            ],
+            store=[
+                StoreOperation(
+                    name=name,
+                    requests=requests,
+                    mean_seconds=seconds / requests if requests else 0.0,
+                    errors=errors,
+                )
+                for name, (requests, seconds, errors) in self._metrics.store_operations().items()
+            ],
+            sessions=[
+                session.info()
+                for session in heapq.nlargest(
+                    _SHOWN_SESSIONS, live, key=lambda each: each.recording.unpersisted.seconds
+                )
+            ],
+        )
+
+    def problems(self) -> list[str]:
+        """Return what an operator must look at, one text for each problem."""
+        failing = [
+            f"background task {name} failed, see the log" for name in self._supervisor.failing
+        ]
+        return [*self._storage.problems(), *failing]
 
     async def _set_gauges(self) -> None:
         metrics, unpersisted = self._metrics, self._registry.unpersisted()

@@ -42,9 +42,7 @@ def run(host: str, port: int) -> None:
     if settings.storage_backend == "s3" and not settings.node_url:
         settings = msgspec.structs.replace(settings, node_url=node_url(host, port))
     app = _app_or_exit(settings)
-    server = Server(
-        server_config(settings, app, host, port), lambda: app.state.metrics.draining.set(1)
-    )
+    server = Server(server_config(settings, app, host, port), app.state.metrics.drain)
     # uvicorn installs this handler a moment later. After an orderly shutdown it raises the signal
     # again; without a handler that would kill the process with a nonzero exit code.
     for number in (signal.SIGTERM, signal.SIGINT):

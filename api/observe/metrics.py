@@ -86,6 +86,7 @@ class Metrics:
         """Create all metrics. The arguments are the values of labels that other modules define."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self.is_draining = False
         self._create_gauges()
         self.traffic = Traffic()
         self._count_traffic()
@@ -164,7 +165,7 @@ class Metrics:
         self.background_task_up = gauge(
             "background_task_up", "0 if the task has failed within two minutes", "task"
         )
-        self.draining = gauge("draining", "1 after SIGTERM")
+        self._draining = gauge("draining", "1 after SIGTERM")
         self.build_info = gauge(
             "build_info", "1; the release and the backend", "version", "storage"
         )
@@ -199,6 +200,27 @@ class Metrics:
         self.http_request.labels(
             route or _OTHER, method if method in _METHODS else _OTHER, f"{status // 100}xx"
         ).observe(seconds)
+
+    def drain(self) -> None:
+        """Note that the process is stopping."""
+        self.is_draining = True
+        self._draining.set(1)
+
+    def store_operations(self) -> dict[str, tuple[int, float, int]]:
+        """Return for each operation of the store its requests, their seconds, and the failures."""
+        found: dict[str, list[float]] = {}
+        for collector, place in ((self.store_request, 0), (self.store_errors, 2)):
+            for family in collector.collect():
+                for sample in family.samples:
+                    counts = found.setdefault(sample.labels["operation"], [0, 0.0, 0])
+                    if sample.name.endswith(("_count", "_total")):
+                        counts[place] = sample.value
+                    elif sample.name.endswith("_sum"):
+                        counts[1] = sample.value
+        return {
+            name: (int(requests), seconds, int(errors))
+            for name, (requests, seconds, errors) in sorted(found.items())
+        }
 
     async def measure_event_loop(self, interval_seconds: float = _LAG_INTERVAL_SECONDS) -> None:
         """Measure how late a timer fires, again and again, until cancelled."""

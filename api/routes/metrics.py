@@ -1,4 +1,4 @@
-"""The metrics of this node, for admins; METRICS_ADDRESS serves them without authentication."""
+"""The state of this node, for admins: as metrics, and for the page ``/status``."""
 
 from litestar import Response, get
 
@@ -6,6 +6,7 @@ from api.access.authorization import requires
 from api.node_monitor import NodeMonitor
 from api.observe.exposition import CONTENT_TYPE
 from api.routes.request import Injected
+from api.wire.messages import NodeStatus
 from api.wire.openapi import COMMON_ERRORS, errors
 
 
@@ -21,3 +22,16 @@ from api.wire.openapi import COMMON_ERRORS, errors
 )
 async def metrics(monitor: Injected[NodeMonitor]) -> Response[bytes]:
     return Response(await monitor.exposition(), media_type=CONTENT_TYPE)
+
+
+@get(
+    "/api/status",
+    guards=[requires("admin")],
+    responses=errors(*COMMON_ERRORS),
+    tags=["system"],
+    operation_id="getStatus",
+    response_description="The state of the node that answers",
+    summary="Get the state of this node: sessions, lag, store, background tasks",
+)
+async def status(monitor: Injected[NodeMonitor]) -> NodeStatus:
+    return await monitor.status()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api import __version__
+from api.node_monitor import NodeMonitor
+from api.observe.metrics import Metrics
 from api.routes.health import StorageCheck, health
 from api.session.registry import Registry
 from storage.errors import StorageUnavailableError
@@ -28,7 +30,7 @@ def test_health_reports_that_the_process_responds(service: Service) -> None:
 
 
 async def test_health_names_a_background_task_that_failed(
-    registry: Registry, storage: LocalStorage
+    registry: Registry, storage: LocalStorage, tmp_path: Path
 ) -> None:
     supervisor, failed = Supervisor(), asyncio.Event()
 
@@ -38,7 +40,10 @@ async def test_health_names_a_background_task_that_failed(
 
     task = supervisor.start("retention", fail)
     await failed.wait()
-    answer = await health.fn(registry=registry, storage=storage, supervisor=supervisor)
+    monitor = NodeMonitor(
+        registry, storage, supervisor, Metrics(), folder=tmp_path, backend="local"
+    )
+    answer = await health.fn(registry=registry, monitor=monitor)
     assert answer.status == "degraded"
     assert answer.problems == ["background task retention failed, see the log"]
     task.cancel()

@@ -19,6 +19,7 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
         "/health",
         "/health/ready",
         "/metrics",
+        "/api/status",
     }
 
 
