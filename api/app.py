@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import Middleware
 
+from api import __version__
 from api.access.api_keys import ApiKeysError
 from api.access.audit import SERVICE, audit
 from api.access.credentials import Authenticator, Provider
@@ -39,6 +41,7 @@ from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.observe.requests import REQUEST_ID_HEADER, ObservedRequests
 from api.observe.storage_observer import StorageObserver
+from api.observe.tracing import Tracing, TracingMissingError, create_tracing
 from api.routes import docs
 from api.routes.audio import RecordingsController
 from api.routes.client_socket import RawWebSocket
@@ -87,13 +90,14 @@ def create_app(
     """
     clock = clock or SystemClock()
     supervisor = Supervisor()
+    tracing = _tracing(settings)
     metrics = Metrics(formats=INPUT_KINDS, close_codes=CLOSE_CODES, denials=DENIALS)
     storage = storage or create_storage(
         settings,
         clock,
         is_store_checked=is_preflighted,
         supervisor=supervisor,
-        observer=StorageObserver(metrics),
+        observer=StorageObserver(metrics, tracing),
     )
     registry = Registry(
         storage,
@@ -112,6 +116,7 @@ def create_app(
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),
         metrics=metrics,
+        tracing=tracing,
     )
     monitor = NodeMonitor(
         registry,
@@ -170,6 +175,7 @@ def create_app(
             {
                 "registry": registry,
                 "metrics": metrics,
+                "tracing": tracing,
                 "lease_seconds": settings.lease_seconds,
                 "relays_credentials": settings.requires_credentials,
             }
@@ -190,6 +196,7 @@ def create_app(
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
+            lambda _: tracing.running(),
             *_metrics_listener(settings, monitor),
             _running(
                 storage,
@@ -200,8 +207,17 @@ def create_app(
         ],
     )
     complete_document(app.openapi_schema)
-    app.asgi_handler = ObservedRequests(Routing(app.asgi_handler), metrics)
+    app.asgi_handler = ObservedRequests(Routing(app.asgi_handler), metrics, tracing)
     return app
+
+
+def _tracing(settings: Settings) -> Tracing:
+    if not settings.tracing:
+        return Tracing()
+    try:
+        return create_tracing(version=__version__, node=settings.node_url or socket.gethostname())
+    except TracingMissingError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _metrics_listener(

@@ -180,6 +180,14 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         ),
     ] = ""
 
+    tracing: Annotated[
+        bool,
+        Meta(
+            description="Whether spans are sent by OTLP; needs the extra tracing, and OTEL_* "
+            "variables say where to"
+        ),
+    ] = False
+
     retention_days: Annotated[
         float, Meta(description="Age at which a completed recording is deleted; 0: never", ge=0)
     ] = 0.0

@@ -6,6 +6,7 @@ from litestar.types import Scope
 
 from api.observe import log_context
 from api.observe.requests import REQUEST_ID_HEADER
+from api.observe.tracing import Tracing
 
 # Set on relayed requests. Otherwise two nodes that each consider the other one the owner would
 # relay in a loop.
@@ -17,10 +18,12 @@ OPEN_SECONDS = 5.0  # timeout for connecting to the owner
 
 
 def relayed_headers(scope: Scope) -> dict[str, str]:
-    """Return the headers that mark a relayed request: the hop, the request's id, the client."""
+    """Return the headers of a relayed request: the hop, the ids, the client."""
+    tracing: Tracing = scope["litestar_app"].state.tracing
     return {
         HOP_HEADER: "1",
         REQUEST_ID_HEADER.lower(): log_context.request_id.get(),
+        **tracing.headers(),
         **forwarded_for(scope),
     }
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from api.observe.event_loop_histogram import EventLoopHistogram
+from api.observe.unlocked_histogram import UnlockedHistogram
 
 _PREFIX = "sercuescribe_"
 _OTHER = "other"
@@ -173,20 +173,17 @@ class Metrics:
             self.connections.labels(role)
 
     def _create_histograms(self) -> None:
-        self.chunk_ack = EventLoopHistogram(
-            f"{_PREFIX}chunk_ack_seconds",
-            "Time from a chunk to its acknowledgement",
-            _QUICK,
-            self.registry,
+        self.chunk_ack = self._unlocked_histogram(
+            "chunk_ack_seconds", "Time from a chunk to its acknowledgement", _QUICK
         )
-        self.persist_lag = self._histogram(
+        self.persist_lag = self._unlocked_histogram(
             "persist_lag_seconds", "Age of the oldest audio when it was persisted", _SLOW
         )
+        self.sync = self._unlocked_histogram("sync_seconds", "Syncs of a file to the disk", _QUICK)
         self.store_request = self._histogram(
             "store_request_seconds", "Requests to the bucket with their retries", _REQUEST,
             "operation",
         )  # fmt: skip
-        self.sync = self._histogram("sync_seconds", "Syncs of a file to the disk", _QUICK)
         self.event_loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late a timer of the event loop fires", _QUICK
         )
@@ -244,6 +241,11 @@ class Metrics:
         self, name: str, documentation: str, label: str, values: Iterable[str]
     ) -> EventCounter:
         return EventCounter(self._counter(name, documentation, label), values)
+
+    def _unlocked_histogram(
+        self, name: str, documentation: str, bounds: Sequence[float]
+    ) -> UnlockedHistogram:
+        return UnlockedHistogram(_PREFIX + name, documentation, bounds, self.registry)
 
     def _histogram(
         self, name: str, documentation: str, bounds: Sequence[float], *labels: str

@@ -1,6 +1,7 @@
 """An ASGI application around all others that observes each request.
 
-It gives the request an id, which the log lines of the request have, and counts it in the metrics.
+It gives the request an id, which the log lines of the request have, counts it in the metrics, and
+puts a span around it.
 """
 
 import re
@@ -13,6 +14,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe.log_context import request_id
 from api.observe.metrics import Metrics
+from api.observe.tracing import RequestSpan, Tracing
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
@@ -22,20 +24,27 @@ _VALID_ID = re.compile(r"[\w.:+/=-]{1,128}", re.ASCII)
 class ObservedRequests:
     """Observes the HTTP requests and WebSocket handshakes that ``app`` handles."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP:
-            request_id.set(_request_id(scope))
-            await self._handle_http(scope, receive, send)
-        else:
-            if scope["type"] == ScopeType.WEBSOCKET:
-                request_id.set(_request_id(scope))
+        if scope["type"] not in {ScopeType.HTTP, ScopeType.WEBSOCKET}:
             await self._app(scope, receive, send)
+            return
+        headers = Headers.from_scope(scope)
+        request_id.set(_request_id(headers))
+        if scope["type"] == ScopeType.WEBSOCKET:
+            with self._tracing.joined(headers):
+                await self._app(scope, receive, send)
+            return
+        with self._tracing.request_span(headers) as span:
+            await self._handle_http(scope, receive, send, span)
 
-    async def _handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle_http(
+        self, scope: Scope, receive: Receive, send: Send, span: RequestSpan
+    ) -> None:
         began, status = time.monotonic(), 500
 
         async def send_observed(message: Message) -> None:
@@ -48,15 +57,12 @@ class ObservedRequests:
         try:
             await self._app(scope, receive, send_observed)
         finally:
-            self._metrics.requested(
-                scope.get("path_template"),
-                str(scope.get("method")),
-                status,
-                time.monotonic() - began,
-            )
+            route, method = scope.get("path_template"), str(scope.get("method"))
+            self._metrics.requested(route, method, status, time.monotonic() - began)
+            span.end(method, route, status)
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(headers: Headers) -> str:
     """Return the client's id of the request, or a new one if there is none that is valid."""
-    given = Headers.from_scope(scope).get(REQUEST_ID_HEADER, "")
+    given = headers.get(REQUEST_ID_HEADER, "")
     return given if _VALID_ID.fullmatch(given) else uuid4().hex

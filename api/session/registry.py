@@ -14,6 +14,7 @@ from api.audio.formats import INPUT_KINDS, DecoderLostError
 from api.clock import Clock
 from api.observe import log_context
 from api.observe.metrics import Metrics
+from api.observe.tracing import Tracing
 from api.session.core import SessionLimits, SessionState
 from api.session.disk_reserve import DiskReserve
 from api.session.found import Found, Live, Stored
@@ -71,6 +72,7 @@ class Registry:
         disk: DiskReserve | None = None,
         backoff: Backoff = WRITE_BACKOFF,
         metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
 
@@ -85,6 +87,7 @@ class Registry:
         self._launcher = launcher
         self._backoff = backoff
         self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
         self._live: dict[UUID, Session] = {}
         self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
@@ -282,6 +285,13 @@ class Registry:
         self, key: UUID, manifest: Manifest | None, cause: TakeoverCause
     ) -> Session:
         log_context.session_id.set(str(key))
+        with self._tracing.span("take over session", str(key)):
+            session = await self._restored(key, manifest)
+        self._metrics.takeovers.add(cause)
+        logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
+        return self._enter(session)
+
+    async def _restored(self, key: UUID, manifest: Manifest | None) -> Session:
         manifest = manifest or await self._manifest(key)
         if manifest.status != "active":
             raise SessionCompletedError(str(key))
@@ -301,9 +311,7 @@ class Registry:
         except BaseException:
             await session.release()
             raise
-        self._metrics.takeovers.add(cause)
-        logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
-        return self._enter(session)
+        return session
 
     def _session(self, recording: Recording) -> Session:
         return Session(
@@ -315,6 +323,7 @@ class Registry:
             backoff=self._backoff,
             gone=self._leave,
             metrics=self._metrics,
+            tracing=self._tracing,
         )
 
     def _enter(self, session: Session) -> Session:

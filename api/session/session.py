@@ -16,6 +16,7 @@ from api.audio.formats import DecodeError, InputKind
 from api.clock import Clock
 from api.observe import log_context
 from api.observe.metrics import Metrics
+from api.observe.tracing import Tracing
 from api.session.connection import Connection
 from api.session.core import (
     Action,
@@ -66,6 +67,7 @@ class Session:
         backoff: Backoff,
         gone: Callable[["Session"], None],
         metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         """Start the session; ``gone`` is called when it is completed or released."""
         session_id = recording.manifest.session_id
@@ -81,6 +83,7 @@ class Session:
             metrics=metrics,
         )
         self._metrics = metrics
+        self._tracing = tracing
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
         self.count_in = self._ledger.count_in
         self.warn = self._ledger.warn
@@ -299,10 +302,11 @@ class Session:
     async def _complete(self, cause: Cause) -> SessionInfo:
         log_context.session_id.set(str(self.session_id))
         try:
-            while self._streams:  # a chunk that is being recorded may open one more
-                await self._end_stream(min(self._streams))
-            await self._warn_if_empty()
-            manifest = await self._ledger.complete(self._clock.now())
+            with self._tracing.span("complete session", str(self.session_id)):
+                while self._streams:  # a chunk that is being recorded may open one more
+                    await self._end_stream(min(self._streams))
+                await self._warn_if_empty()
+                manifest = await self._ledger.complete(self._clock.now())
         except Exception as error:
             await self._release(error)
             raise

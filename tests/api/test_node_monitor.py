@@ -5,6 +5,7 @@ from pathlib import Path
 from api.node_monitor import NodeMonitor
 from api.observe.metrics import Metrics
 from api.observe.storage_observer import StorageObserver
+from api.observe.tracing import Tracing
 from api.session.registry import Registry
 from storage.local import LocalStorage
 from storage.supervisor import Supervisor
@@ -70,7 +71,7 @@ async def test_requests_to_the_store_are_shown_by_operation(
     registry: Registry, storage: LocalStorage, tmp_path: Path
 ) -> None:
     metrics = Metrics()
-    observer = StorageObserver(metrics)
+    observer = StorageObserver(metrics, Tracing())
     observer.requested("PutObject", 1.0)
     observer.requested("PutObject", 3.0)
     observer.failed("PutObject")

@@ -8,6 +8,7 @@ from prometheus_client import generate_latest
 
 from api.observe.metrics import Metrics
 from api.observe.requests import ObservedRequests
+from api.observe.tracing import Tracing
 from tests.exposition import samples
 from tests.service import Service
 
@@ -53,6 +54,6 @@ async def test_a_handler_that_raises_counts_as_a_server_error() -> None:
     metrics = Metrics()
     scope = {"type": "http", "method": "GET", "headers": []}
     with pytest.raises(RuntimeError):
-        await ObservedRequests(fail, metrics)(scope, None, None)  # type: ignore[arg-type]
+        await ObservedRequests(fail, metrics, Tracing())(scope, None, None)  # type: ignore[arg-type]
     found = samples(generate_latest(metrics.registry).decode())
     assert found["http_request_seconds_count{method=GET,route=other,status_class=5xx}"] == 1

@@ -4,12 +4,13 @@ from prometheus_client import generate_latest
 
 from api.observe.metrics import Metrics
 from api.observe.storage_observer import StorageObserver
+from api.observe.tracing import Tracing
 from tests.exposition import samples
 
 
 def test_each_report_has_a_metric() -> None:
     metrics = Metrics()
-    observer = StorageObserver(metrics)
+    observer = StorageObserver(metrics, Tracing())
     observer.persisted(3.0)
     observer.synced(0.2)
     observer.requested("PutObject", 0.3)
