@@ -38,14 +38,14 @@ serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 check: lint ## Lint, and run the fast tests of the packages
 	$(PYTEST) $(PARALLEL) -m "not engine and not long" $(or $(ARGS),tests/api tests/storage)
 
-test: .venv/.dev .venv/.chromium node_modules/.assets ## Run the tests, without the long ones
+test: .venv/.dev .venv/.chromium .venv/.prometheus node_modules/.assets ## Run the tests, without the long ones
 	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
 
-test-long: .venv/.dev .venv/.chromium .venv/.browsers node_modules/.assets ## Run the long tests
+test-long: .venv/.dev .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
 	$(PYTEST) $(PARALLEL) -m "long and not load" $(ARGS)
 	$(PYTEST) -m load $(ARGS)
 
-coverage: .venv/.dev .venv/.chromium node_modules/.assets ## Run `make test` and show what it covers
+coverage: .venv/.dev .venv/.chromium .venv/.prometheus node_modules/.assets ## Run `make test` and show what it covers
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not long" $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -110,6 +110,12 @@ node_modules/.assets: node_modules/.installed
 .venv/.chromium: .venv/.python
 	@command -v chromium >/dev/null \
 		|| { apt-get update && apt-get install -y --no-install-recommends chromium; }
+	@touch $@
+
+# Prometheus and promtool, for the tests of the alert rules.
+.venv/.prometheus: .venv/.python
+	@{ command -v prometheus && command -v promtool; } >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends prometheus; }
 	@touch $@
 
 # The browsers of the long tests, and a sound server: Firefox needs an output to record.

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import Middleware
 
+from api import __version__
 from api.access.api_keys import ApiKeysError
 from api.access.audit import SERVICE, audit
 from api.access.credentials import Authenticator, Provider
@@ -20,12 +22,13 @@ from api.access.middleware import AuthMiddleware
 from api.access.origins import AllowedOrigins
 from api.access.providers import create_provider
 from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
-from api.access.refusals import answer_error
+from api.access.refusals import DENIALS, answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
 from api.access.signing import SigningKeys, check_stored_secret, stored_secret
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.formats import INPUT_KINDS
 from api.backend import create_storage
 from api.clock import Clock, SystemClock
 from api.cluster.http_relay import OwnerAnswered, send_owners_answer
@@ -38,24 +41,34 @@ from api.events.sender import HttpSender
 from api.events.webhooks import Webhooks, links
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
+from api.node_monitor import NodeMonitor
+from api.observe import log_context
+from api.observe.metrics import Metrics
+from api.observe.requests import REQUEST_ID_HEADER, ObservedRequests
+from api.observe.storage_observer import StorageObserver
+from api.observe.tracing import Tracing, TracingMissingError, create_tracing
 from api.routes import docs
 from api.routes.audio import RecordingsController
 from api.routes.client_socket import RawWebSocket
 from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
 from api.routes.listen import listen
+from api.routes.metrics import metrics as metrics_text
+from api.routes.metrics import status
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
-from api.routes.web_page import file, page
+from api.routes.web_page import file, page, status_page
+from api.server.metrics_listener import metrics_listener
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
 from api.session.parameters import AudioParameters
 from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
+from api.wire.errors import CLOSE_CODES
 from api.wire.messages import DownloadLink
 from api.wire.openapi_document import complete_document
 from api.wire.routing import Routing
@@ -85,8 +98,14 @@ def create_app(
     """
     clock = clock or SystemClock()
     supervisor = Supervisor()
+    tracing = _tracing(settings)
+    metrics = Metrics(formats=INPUT_KINDS, close_codes=CLOSE_CODES, denials=DENIALS)
     storage = storage or create_storage(
-        settings, clock, is_store_checked=is_preflighted, supervisor=supervisor
+        settings,
+        clock,
+        is_store_checked=is_preflighted,
+        supervisor=supervisor,
+        observer=StorageObserver(metrics, tracing),
     )
     keys = SigningKeys(lambda: _secrets(settings))
     signer, sender = LinkSigner(keys), HttpSender()
@@ -108,6 +127,17 @@ def create_app(
             loglevel=settings.ffmpeg_loglevel,
             max_chunk_seconds=settings.max_chunk_duration_seconds,
         ),
+        metrics=metrics,
+        tracing=tracing,
+    )
+    monitor = NodeMonitor(
+        registry,
+        storage,
+        supervisor,
+        metrics,
+        folder=settings.storage_folder,
+        backend=settings.storage_backend,
+        webhooks=webhooks,
     )
     origins = AllowedOrigins(settings.listed_origins, settings.public_url)
     _check_stored_secret(settings)
@@ -122,10 +152,13 @@ def create_app(
             waveform,
             health,
             ready,
+            metrics_text,
+            status,
             openapi_json,
             asyncapi_json,
             redoc,
             page,
+            status_page,
             file,
         ],
         dependencies=_provide(
@@ -136,23 +169,26 @@ def create_app(
             clock=clock,
             registry=registry,
             storage=storage,
-            supervisor=supervisor,
             check=StorageCheck(storage),
             tokens=tokens,
             relay=SocketRelay(
                 max_message_bytes=settings.max_message_size_bytes,
                 silence_seconds=settings.lease_seconds,
                 with_credentials=settings.requires_credentials,
+                metrics=metrics,
             ),
             converter=Converter(),
-            readers=Readers(settings.max_readers_per_caller),
+            readers=Readers(settings.max_readers_per_caller, metrics),
+            metrics=metrics,
+            monitor=monitor,
             signer=signer,
-            webhooks=webhooks,
             authorizer=_authorizer(settings, sender, clock),
         ),
         state=State(
             {
                 "registry": registry,
+                "metrics": metrics,
+                "tracing": tracing,
                 "lease_seconds": settings.lease_seconds,
                 "relays_credentials": settings.requires_credentials,
             }
@@ -173,17 +209,20 @@ def create_app(
         request_max_body_size=_MAX_BODY_BYTES,
         logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
+            lambda _: tracing.running(),
+            *_metrics_listener(settings, monitor),
             _running(
                 storage,
                 registry,
                 supervisor,
-                _background_tasks(settings, storage, registry, clock) | webhooks.tasks(registry),
+                _background_tasks(settings, storage, registry, clock, metrics)
+                | webhooks.tasks(registry),
                 sender,
-            )
+            ),
         ],
     )
     complete_document(app.openapi_schema)
-    app.asgi_handler = Routing(app.asgi_handler)
+    app.asgi_handler = ObservedRequests(Routing(app.asgi_handler), metrics, tracing)
     return app
 
 
@@ -218,23 +257,44 @@ def _authorizer(settings: Settings, sender: HttpSender, clock: Clock) -> Session
     return SessionAuthorizer(settings.authorize_url, keys, sender, clock)
 
 
+def _tracing(settings: Settings) -> Tracing:
+    if not settings.tracing:
+        return Tracing()
+    try:
+        return create_tracing(version=__version__, node=settings.node_url or socket.gethostname())
+    except TracingMissingError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _metrics_listener(
+    settings: Settings, monitor: NodeMonitor
+) -> list[Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]]:
+    if not settings.metrics_address:
+        return []
+    return [lambda _: metrics_listener(settings.metrics_address, monitor.exposition)]
+
+
 def _background_tasks(
-    settings: Settings, storage: Storage, registry: Registry, clock: Clock
+    settings: Settings, storage: Storage, registry: Registry, clock: Clock, metrics: Metrics
 ) -> dict[str, Run]:
     """Return the background tasks of the service, by name."""
     tasks: dict[str, Run] = {
         "takeover": Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
         "expiry": Expiry(registry).run,
+        "event-loop-lag": metrics.measure_event_loop,
     }
+
+    def deleted(session_id: str) -> None:
+        audit("deleted", SERVICE, session_id, reason="RETENTION_DAYS")
+        metrics.deleted.add("retention")
+
     if settings.retention_days:
         retention = Retention(
             registry,
             storage,
             clock,
             days=settings.retention_days,
-            deleted=lambda session_id: audit(
-                "deleted", SERVICE, session_id, reason="RETENTION_DAYS"
-            ),
+            deleted=deleted,
         )
         tasks["retention"] = retention.run
     return tasks
@@ -250,6 +310,7 @@ def _running(
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await storage.start()
+        log_context.set_process(node=storage.node_id)
         background = [supervisor.start(name, run) for name, run in tasks.items()]
         background.append(supervisor.start("rate-limits", lambda: remove_expired_rates(app)))
         try:
@@ -328,5 +389,11 @@ def _cors(origins: AllowedOrigins) -> CORSConfig:
         allow_origins=["*"] if origins.allows_all else [],
         allow_origin_regex=origins.pattern,
         allow_headers=["Authorization", "X-API-Key", "Content-Type", "Range", "If-Range"],
-        expose_headers=["Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"],
+        expose_headers=[
+            "Accept-Ranges",
+            "Content-Range",
+            "Content-Disposition",
+            "ETag",
+            REQUEST_ID_HEADER,
+        ],
     )

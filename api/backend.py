@@ -19,6 +19,7 @@ from api.settings import Settings
 from storage import local as storage_local
 from storage.base import Finding, Storage
 from storage.local import Changes, LocalStorage, OutboxFolder
+from storage.observer import IGNORE, Observer
 from storage.outbox import OutboxEntries
 from storage.supervisor import Supervisor
 
@@ -34,6 +35,7 @@ def create_storage(
     *,
     is_store_checked: bool = False,
     supervisor: Supervisor | None = None,
+    observer: Observer = IGNORE,
 ) -> Storage:
     """Return the storage backend that the settings select."""
     if settings.storage_backend == "s3":
@@ -57,11 +59,13 @@ def create_storage(
             ),
             is_store_checked=is_store_checked,
             supervisor=supervisor,
+            observer=observer,
         )
     return LocalStorage(
         settings.storage_folder,
         sync_interval_seconds=settings.sync_interval_seconds,
         supervisor=supervisor,
+        observer=observer,
     )
 
 

@@ -164,6 +164,33 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="Minimum level of log lines"),
     ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="Form of log lines: text, or a JSON object each")
+    ] = "text"
+    audit_log: Annotated[
+        str,
+        Meta(
+            description="File to which the audit log is appended, as JSON; empty: with the other "
+            "log lines, at the level info"
+        ),
+    ] = ""
+
+    metrics_address: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:/\s]+):[0-9]{1,5}$|^$",
+            description="Host and port on which /metrics is served to every client, such as "
+            "127.0.0.1:9100; empty: only on the service's own port, for admins",
+        ),
+    ] = ""
+
+    tracing: Annotated[
+        bool,
+        Meta(
+            description="Whether spans are sent by OTLP; needs the extra tracing, and OTEL_* "
+            "variables say where to"
+        ),
+    ] = False
 
     retention_days: Annotated[
         float, Meta(description="Age at which a completed recording is deleted; 0: never", ge=0)

@@ -259,6 +259,16 @@ class Storage(Protocol):
         """Return what an operator must change, one text for each problem."""
         ...
 
+    @property
+    def node_id(self) -> str:
+        """Return the id of this node among those of the bucket; empty on a volume."""
+        ...
+
+    @property
+    def lease_age_seconds(self) -> float:
+        """Return the time since this node renewed its lease; 0 on a volume."""
+        ...
+
     async def active_sessions(self) -> list[UUID]:
         """Return the sessions that are not completed, oldest first."""
         ...

@@ -35,6 +35,7 @@ class Supervisor:
         self._recent_seconds = recent_seconds
         self._monotonic = monotonic
         self._failed_at: dict[str, float] = {}
+        self._names: set[str] = set()
 
     @property
     def failing(self) -> list[str]:
@@ -44,8 +45,14 @@ class Supervisor:
             name for name, at in self._failed_at.items() if now - at <= self._recent_seconds
         )
 
+    def states(self) -> dict[str, bool]:
+        """Return whether each task runs: False if it has failed within the last two minutes."""
+        failing = set(self.failing)
+        return {name: name not in failing for name in sorted(self._names)}
+
     def start(self, name: str, run: Run) -> asyncio.Task[None]:
         """Run the task until it returns or is cancelled."""
+        self._names.add(name)
         return asyncio.create_task(self._supervise(name, run), name=name)
 
     async def _supervise(self, name: str, run: Run) -> None:

@@ -5,6 +5,7 @@ import time
 import msgspec
 
 from storage.checkpoint import Checkpoint
+from storage.observer import IGNORE, Observer
 
 
 class Unpersisted(msgspec.Struct, frozen=True):
@@ -17,8 +18,9 @@ class Unpersisted(msgspec.Struct, frozen=True):
 class Watermark:
     """Measures how long the oldest unpersisted audio waits, never too short a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer = IGNORE) -> None:
         self._since: float | None = None
+        self._observer = observer
 
     def recorded(self) -> None:
         """Note that audio was recorded now."""
@@ -30,6 +32,8 @@ class Watermark:
 
         ``is_all``: nothing is unpersisted any more.
         """
+        if self._since is not None:
+            self._observer.persisted(time.monotonic() - self._since)
         self._since = None if is_all else until
 
     def level(self, checkpoint: Checkpoint, persisted: Checkpoint) -> Unpersisted:

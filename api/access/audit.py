@@ -10,12 +10,13 @@ from typing import Literal
 import msgspec
 
 from api.access.identity import Caller
+from api.observe.logs import AUDIT_LOGGER, EVENT
 
 Event = Literal["created", "connected", "closed", "read", "token", "deleted", "denied"]
 
 SERVICE = Caller("the service itself")
 
-_logger = logging.getLogger("sercuescribe.audit")
+_logger = logging.getLogger(AUDIT_LOGGER)
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -38,4 +39,8 @@ def audit(event: Event, caller: Caller, session_id: str | None, *, reason: str =
         with_session_token=bool(identity and identity.session_id),
         reason=reason,
     )
-    _logger.info("%s", msgspec.json.encode(line).decode())
+    _logger.info(
+        "%s",
+        msgspec.json.encode(line).decode(),
+        extra={EVENT: msgspec.to_builtins(line)},
+    )

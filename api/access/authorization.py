@@ -14,7 +14,12 @@ from api.access.audit import audit
 from api.access.identity import Caller, Identity, Scope
 from api.session.found import Found
 from api.session.registry import Registry, parse_session_id
-from api.wire.errors import AuthenticationRequiredError, NotAllowedError, SessionNotFoundError
+from api.wire.errors import (
+    AuthenticationRequiredError,
+    NotAllowedError,
+    SessionNotFoundError,
+    to_wire_error,
+)
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 _FOUND = "found_session"
@@ -43,6 +48,7 @@ async def admit(connection: Connection, *any_of: Scope) -> Identity:
         return await _admit(connection, caller, any_of)
     except SessionNotFoundError as error:
         audit("denied", caller, connection.path_params["session_id"], reason=str(error))
+        connection.app.state.metrics.denied.add(to_wire_error(error).code)
         raise
 
 

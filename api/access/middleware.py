@@ -16,7 +16,8 @@ from api.access.hosts import AllowedHosts
 from api.access.identity import Caller
 from api.access.origins import AllowedOrigins
 from api.access.refusals import refuse
-from api.session.registry import canonical_id
+from api.observe import log_context
+from api.session.registry import canonical_id, is_session_id
 from api.wire.errors import HostNotAllowedError, OriginNotAllowedError, ServiceError
 
 # Supervisors and load balancers ask for these under any name. They tell nothing of a session.
@@ -58,7 +59,10 @@ class AuthMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if "session_id" in scope["path_params"]:
-            scope["path_params"]["session_id"] = canonical_id(scope["path_params"]["session_id"])
+            session_id = canonical_id(scope["path_params"]["session_id"])
+            scope["path_params"]["session_id"] = session_id
+            if is_session_id(session_id):
+                log_context.session_id.set(session_id)
         address = (scope.get("client") or ("",))[0]
         scope["user"] = Caller(address)
         try:

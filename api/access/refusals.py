@@ -7,18 +7,23 @@ from litestar.types import Scope, Send
 
 from api.access.audit import audit
 from api.wire import error_answers
-from api.wire.errors import to_wire_error
+from api.wire.errors import TABLE, to_wire_error
 from api.wire.messages import ErrorBody
 
 # Unknown or bad credentials, no permission, a host that is not allowed, a rate limit.
 _DENIED = {401, 403, 421, 429}
 
+# The codes of errors that deny something. For a session of another user it is "not found".
+DENIALS = {row.code for row in TABLE.values() if row.http_status in _DENIED} | {"session_not_found"}
+
 
 def audit_denial(scope: Scope, error: Exception) -> None:
     """Write ``denied`` to the audit log if ``error`` denies the caller something."""
-    if to_wire_error(error).http_status in _DENIED:
+    row = to_wire_error(error)
+    if row.http_status in _DENIED:
         session_id = scope.get("path_params", {}).get("session_id")
         audit("denied", scope["user"], session_id, reason=str(error))
+        scope["litestar_app"].state.metrics.denied.add(row.code)
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:

@@ -14,6 +14,7 @@ from api.app import create_app
 from api.backend import preflight
 from api.cli.environment import settings_or_exit
 from api.cli.node_url import is_all_addresses, is_loopback, node_url
+from api.observe import log_context
 from api.observe.logs import set_up_logging
 from api.server.process import Server, server_config
 from api.settings import Settings, SettingsError
@@ -28,7 +29,7 @@ _STARTUP_FAILURE = 3  # uvicorn's exit code
 def run(host: str, port: int) -> None:
     """Run the service on ``host`` until SIGTERM or Ctrl-C; ``port`` 0: any free one."""
     settings = settings_or_exit()
-    set_up_logging(settings.log_level)
+    _set_up_logging(settings)
     _check_access(settings, host)
     _raise_file_limit()
     try:
@@ -40,7 +41,8 @@ def run(host: str, port: int) -> None:
     port = listening.getsockname()[1]
     if settings.storage_backend == "s3" and not settings.node_url:
         settings = msgspec.structs.replace(settings, node_url=node_url(host, port))
-    server = Server(server_config(settings, _app_or_exit(settings), host, port))
+    app = _app_or_exit(settings)
+    server = Server(server_config(settings, app, host, port), app.state.metrics.drain)
     # uvicorn installs this handler a moment later. After an orderly shutdown it raises the signal
     # again; without a handler that would kill the process with a nonzero exit code.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -48,6 +50,14 @@ def run(host: str, port: int) -> None:
     server.run(sockets=[listening])
     if not server.started:
         sys.exit(_STARTUP_FAILURE)
+
+
+def _set_up_logging(settings: Settings) -> None:
+    log_context.set_process(node=socket.gethostname())
+    try:
+        set_up_logging(settings.log_level, settings.log_format, settings.audit_log)
+    except OSError as error:
+        sys.exit(f"sercuescribe: AUDIT_LOG={settings.audit_log!r} cannot be written: {error}")
 
 
 def _check_access(settings: Settings, host: str) -> None:

@@ -4,6 +4,10 @@ from urllib.parse import unquote_plus
 
 from litestar.types import Scope
 
+from api.observe import log_context
+from api.observe.requests import REQUEST_ID_HEADER
+from api.observe.tracing import Tracing
+
 # Set on relayed requests. Otherwise two nodes that each consider the other one the owner would
 # relay in a loop.
 HOP_HEADER = "x-sercuescribe-relayed"
@@ -11,6 +15,17 @@ HOP_HEADER = "x-sercuescribe-relayed"
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key"})
 
 OPEN_SECONDS = 5.0  # timeout for connecting to the owner
+
+
+def relayed_headers(scope: Scope) -> dict[str, str]:
+    """Return the headers of a relayed request: the hop, the ids, the client."""
+    tracing: Tracing = scope["litestar_app"].state.tracing
+    return {
+        HOP_HEADER: "1",
+        REQUEST_ID_HEADER.lower(): log_context.request_id.get(),
+        **tracing.headers(),
+        **forwarded_for(scope),
+    }
 
 
 def forwarded_for(scope: Scope) -> dict[str, str]:

@@ -19,8 +19,8 @@ from api.cluster.hop import (
     CREDENTIAL_HEADERS,
     HOP_HEADER,
     OPEN_SECONDS,
-    forwarded_for,
     query_for_owner,
+    relayed_headers,
 )
 from api.session.found import Found
 from api.wire.errors import NodeUnreachableError
@@ -142,14 +142,15 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     if not address:
         return None
     with_credentials: bool = scope["litestar_app"].state.relays_credentials
+    relayed = scope["litestar_app"].state.metrics.relayed
     url = f"{address}{scope['path']}?{query_for_owner(scope, with_credentials=with_credentials)}"
     left_out = _HOP_BY_HOP | _CHECKED_HERE
     if not with_credentials:
         left_out |= CREDENTIAL_HEADERS
-    headers = {HOP_HEADER: "1"} | forwarded_for(scope)
+    headers = relayed_headers(scope)
     for raw_name, value in scope["headers"]:
         name = raw_name.decode()
-        if name not in left_out:
+        if name not in left_out and name not in headers:
             headers[name] = value.decode("latin-1")
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=OPEN_SECONDS, sock_read=silence_seconds
@@ -161,6 +162,7 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         await client.close()
+        relayed.labels("http", "failed").inc()
         logger.warning(
             "Failed to relay a request: path=%s owner=%s error=%s", scope["path"], address, error
         )
@@ -168,4 +170,5 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     except BaseException:
         await client.close()
         raise
+    relayed.labels("http", "accepted").inc()
     return _OwnersAnswer(client, answer)

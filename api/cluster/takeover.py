@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from uuid import UUID
 
-from api.session.registry import Registry
+from api.session.registry import Registry, TakeoverCause
 from api.wire.errors import SessionCompletedError, SessionNotFoundError
 from storage.base import Storage
 from storage.errors import FencedError, OwnedElsewhereError, StorageError
@@ -39,16 +39,16 @@ class Takeover:
 
     async def recover(self) -> None:
         """Take over every session that was active when the previous process ended."""
-        await self._open_all(await self._storage.active_sessions())
+        await self._open_all(await self._storage.active_sessions(), "start")
 
     async def open_orphans(self) -> None:
         """Take over the active sessions of nodes that have died since."""
-        await self._open_all(await self._storage.orphans())
+        await self._open_all(await self._storage.orphans(), "dead_node")
 
-    async def _open_all(self, session_ids: Iterable[UUID]) -> None:
+    async def _open_all(self, session_ids: Iterable[UUID], cause: TakeoverCause) -> None:
         for session_id in session_ids:
             try:
-                await self._registry.open(await self._registry.lookup(str(session_id)))
+                await self._registry.open(await self._registry.lookup(str(session_id)), cause)
             except (SessionCompletedError, SessionNotFoundError, OwnedElsewhereError, FencedError):
                 continue  # it has ended, or another node has taken it over
             except Exception:

@@ -7,6 +7,7 @@ every chunk.
 import asyncio
 import logging
 
+from api.observe import log_context
 from api.session.core import SessionState
 from api.session.found import Live
 from api.session.registry import Registry
@@ -48,11 +49,12 @@ class Expiry:
     async def _complete(self, session: Session) -> None:
         async with self._completing:
             logger.info("%s: session reached a time limit", session.session_id)
-            closing = asyncio.create_task(self._registry.close(Live(session)))
+            closing = asyncio.create_task(self._registry.close(Live(session), "expired"))
             await asyncio.wait([closing], timeout=_TURN_SECONDS)
         await closing
 
     async def _sweep_session(self, session: Session) -> None:
+        log_context.session_id.set(str(session.session_id))
         try:
             if session.is_over():
                 await self._complete(session)

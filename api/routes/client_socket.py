@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from litestar import WebSocket
@@ -13,6 +13,7 @@ from litestar.types import Receive, Send
 from api.access.credentials import SUBPROTOCOL
 from api.access.refusals import audit_denial
 from api.clock import Clock
+from api.observe.metrics import Metrics
 from api.session.session import Session
 from api.wire.error_answers import error_message
 from api.wire.errors import INTERNAL, to_wire_error
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 # A client that does not read must not delay the session that closes its connection.
 _CLOSE_SECONDS = 2.0
+
+_NO_CLOSE_FRAME = 1006  # RFC 6455, section 7.4.1
+
+Role = Literal["recorder", "listener"]
 
 
 class RawWebSocket(WebSocket[Any, Any, Any]):
@@ -47,8 +52,11 @@ class RawWebSocket(WebSocket[Any, Any, Any]):
 class ClientSocket:
     """Sends messages and closes the socket; implements `api.session.connection.Connection`."""
 
-    def __init__(self, socket: RawWebSocket, clock: Clock) -> None:
+    def __init__(self, socket: RawWebSocket, clock: Clock, metrics: Metrics, role: Role) -> None:
         self.session: Session | None = None
+        self.metrics = metrics
+        self._role = role
+        self._close_code: object = None
         self.clock = clock
         self.last_received = clock.monotonic()
         self.socket = socket
@@ -61,7 +69,12 @@ class ClientSocket:
 
     @contextlib.asynccontextmanager
     async def reporting_errors(self) -> AsyncIterator[None]:
-        """Send an error raised in the context to the client, then close with its code."""
+        """Send an error raised in the context to the client, then close with its code.
+
+        The metrics count the connection while it is in the context.
+        """
+        connections = self.metrics.connections.labels(self._role)
+        connections.inc()
         try:
             yield
         except asyncio.CancelledError:
@@ -75,6 +88,12 @@ class ClientSocket:
             await self.end(error)
         finally:
             self._received.set()
+            connections.dec()
+            self.metrics.disconnects.add(str(self._close_code or _NO_CLOSE_FRAME))
+
+    def note_close(self, code: object) -> None:
+        """Note the close code of the connection; the first one counts."""
+        self._close_code = self._close_code or code
 
     async def send(self, message: ServerMessage) -> None:
         """Send ``message``, with new warnings of the session, unless the connection is closing.
@@ -91,7 +110,8 @@ class ClientSocket:
             self._closed = True
 
     async def send_bytes(self, data: bytes) -> None:
-        """Send ``data``; wait while the send buffer is full. Raises ``OSError``."""
+        """Send audio; wait while the send buffer is full. Raises ``OSError``."""
+        self.metrics.traffic.sent_bytes += len(data)
         await self.socket.send({"type": "websocket.send", "bytes": data, "text": None})
 
     async def end(self, error: Exception) -> None:
@@ -129,6 +149,7 @@ class ClientSocket:
         return encoded
 
     async def _end(self, message: ServerMessage, code: int, reason: str) -> None:
+        self.note_close(code)
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.send(message)

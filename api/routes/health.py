@@ -5,7 +5,7 @@ import asyncio
 from litestar import get
 
 from api import __version__
-from api.events.webhooks import Webhooks
+from api.node_monitor import NodeMonitor
 from api.routes.request import Injected
 from api.session.registry import Registry
 from api.wire.errors import DiskReserveError
@@ -13,7 +13,6 @@ from api.wire.messages import Health, Readiness
 from api.wire.openapi import errors
 from storage.base import Storage
 from storage.errors import StorageUnavailableError
-from storage.supervisor import Supervisor
 
 
 class StorageCheck:
@@ -37,15 +36,8 @@ class StorageCheck:
     response_description="The process is running",
     summary="Check that the process is running",
 )
-async def health(
-    registry: Injected[Registry],
-    storage: Injected[Storage],
-    supervisor: Injected[Supervisor],
-    webhooks: Injected[Webhooks],
-) -> Health:
-    unpersisted = registry.unpersisted()
-    failing = [f"background task {name} failed, see the log" for name in supervisor.failing]
-    problems = [*storage.problems(), *failing, *webhooks.problems()]
+async def health(registry: Injected[Registry], monitor: Injected[NodeMonitor]) -> Health:
+    unpersisted, problems = registry.unpersisted(), monitor.problems()
     return Health(
         status="degraded" if problems else "ok",
         version=__version__,

@@ -17,6 +17,7 @@ from api.access.audit import audit
 from api.access.authorization import admit, find_session
 from api.clock import Clock
 from api.cluster.socket_relay import SocketRelay
+from api.observe.metrics import Metrics
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
 from api.routes.streaming import Readers
@@ -48,9 +49,10 @@ async def listen(
     relay: Injected[SocketRelay],
     clock: Injected[Clock],
     readers: Injected[Readers],
+    metrics: Injected[Metrics],
 ) -> None:
     """Send the recorded PCM from a point on, then new PCM, then the final message."""
-    connection = ClientSocket(socket, clock)
+    connection = ClientSocket(socket, clock, metrics, "listener")
     await accept(socket)
     async with connection.reporting_errors():
         await admit(socket, "read")
@@ -61,12 +63,12 @@ async def listen(
         if (address := await found.owner()) is not None:
             # If the owner does not answer, send what is persisted.
             with contextlib.suppress(NodeUnreachableError):
-                await relay(socket, address)
+                connection.note_close(await relay(socket, address))
                 return
         audit("read", socket.user, session_id, reason="listen")
         async with readers.slot(socket.user):
             sending = asyncio.create_task(_send_audio(connection, registry, found, begin))
-            disconnecting = asyncio.create_task(_wait_disconnected(socket))
+            disconnecting = asyncio.create_task(_wait_disconnected(connection))
             try:
                 done, _ = await asyncio.wait(
                     [sending, disconnecting], return_when=asyncio.FIRST_COMPLETED
@@ -138,7 +140,8 @@ async def _send_from(
     return position
 
 
-async def _wait_disconnected(socket: RawWebSocket) -> None:
+async def _wait_disconnected(connection: ClientSocket) -> None:
     """Return after the client has disconnected; ignore its messages."""
-    while (await socket.receive())["type"] == "websocket.receive":
+    while (event := await connection.socket.receive())["type"] == "websocket.receive":
         pass
+    connection.note_close(event.get("code"))

@@ -20,6 +20,8 @@ from api.clock import Clock
 from api.cluster.socket_relay import SocketRelay
 from api.events.authorizer import SessionAuthorizer
 from api.message_callback import MessageCallback, set_message_callback
+from api.observe import log_context
+from api.observe.metrics import Metrics
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
 from api.session.parameters import AudioParameters, audio_parameters, user_id
@@ -60,9 +62,10 @@ async def new_session(
     default_audio: Injected[AudioParameters],
     clock: Injected[Clock],
     authorizer: Injected[SessionAuthorizer],
+    metrics: Injected[Metrics],
 ) -> None:
     """Create a session and record the audio that the client sends."""
-    connection = ClientSocket(socket, clock)
+    connection = ClientSocket(socket, clock, metrics, "recorder")
     await accept(socket)
     async with connection.reporting_errors():
         identity = await admit(socket, "record")
@@ -71,6 +74,7 @@ async def new_session(
         await authorizer.check(user, socket.user.address, parameters)
         session = await registry.create(parameters, user, is_admin=identity.has_admin_reserve)
         connection.session = session
+        log_context.session_id.set(str(session.session_id))
         audit("created", socket.user, str(session.session_id))
         await _stream(connection, session, session.attach, "Session created", settings)
 
@@ -83,9 +87,10 @@ async def existing_session(
     relay: Injected[SocketRelay],
     settings: Injected[Settings],
     clock: Injected[Clock],
+    metrics: Injected[Metrics],
 ) -> None:
     """Record the audio that the client sends in an existing session."""
-    connection = ClientSocket(socket, clock)
+    connection = ClientSocket(socket, clock, metrics, "recorder")
     await accept(socket)
     async with connection.reporting_errors():
         identity = await admit(socket, "record")
@@ -94,7 +99,7 @@ async def existing_session(
         try:
             session = await registry.open(await find_session(socket))
         except OwnedElsewhereError as owner:
-            await relay(socket, owner.address)
+            connection.note_close(await relay(socket, owner.address))
             return
         connection.session = session
         audit("connected", socket.user, session_id)
@@ -136,16 +141,21 @@ def _immediate_recorder(
     It returns None if it cannot record the chunk in one call; then `_receive` does.
     """
     monotonic = connection.clock.monotonic
+    traffic, observe_ack = connection.metrics.traffic, connection.metrics.chunk_ack.observe
 
     def record_now(chunk: bytes) -> bytes | None:
-        connection.last_received = monotonic()
+        connection.last_received = began = monotonic()
         try:
             if len(chunk) > limit_bytes or not session.receive_now(connection, chunk):
                 return None
         except SessionCompletedError:
             return None
         session.count_in(ack)
-        return connection.encode(ack)
+        answer = connection.encode(ack)
+        traffic.chunks += 1
+        traffic.received_bytes += len(chunk)
+        observe_ack(monotonic() - began)
+        return answer
 
     return record_now
 
@@ -158,7 +168,7 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
     record_now = _immediate_recorder(connection, session, limit_bytes, ack)
     set_message_callback(connection.socket.scope, record_now)
     while (event := await receive())["type"] == "websocket.receive":
-        connection.last_received = clock.monotonic()
+        connection.last_received = began = clock.monotonic()
         chunk = event.get("bytes")
         if chunk is None:
             await _control(connection, session, event.get("text") or "")
@@ -180,6 +190,10 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
             return
         session.count_in(ack)
         await connection.send(ack)
+        connection.metrics.traffic.chunks += 1
+        connection.metrics.traffic.received_bytes += len(chunk)
+        connection.metrics.chunk_ack.observe(clock.monotonic() - began)
+    connection.note_close(event.get("code"))
 
 
 async def _control(connection: ClientSocket, session: Session, text: str) -> None:

@@ -17,6 +17,7 @@ from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
 from api.cluster.http_relay import session_to_change, session_to_read
 from api.events.authorizer import SessionAuthorizer
+from api.observe.metrics import Metrics
 from api.routes.request import HttpRequest, Injected, base_url, identity_of
 from api.session.parameters import AudioParameters, audio_parameters, user_id
 from api.session.registry import Registry
@@ -226,7 +227,11 @@ class SessionsController(Controller):
         description="A session whose manifest is damaged can be deleted by an admin only.",
     )
     async def remove(
-        self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
+        self,
+        request: HttpRequest,
+        session_id: FromPath[str],
+        registry: Injected[Registry],
+        metrics: Injected[Metrics],
     ) -> SessionResult:
         if identity_of(request).session_id is not None:
             raise NotAllowedError("a session token cannot delete the session")
@@ -236,6 +241,7 @@ class SessionsController(Controller):
             # It cannot be known whose session it is, so only an admin gets here.
             await registry.delete_damaged(session_id)
         audit("deleted", request.user, session_id)
+        metrics.deleted.add("client")
         return SessionResult(success=True, message="Session deleted", session_id=session_id)
 
 

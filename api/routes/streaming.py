@@ -11,6 +11,7 @@ from litestar.types import Receive, Scope, Send
 
 from api.access.identity import Caller, network_of
 from api.fair_slots import FairSlots
+from api.observe.metrics import Metrics, Traffic
 from api.routes.request import HttpRequest
 from api.wire.errors import TooManyReadersError
 from api.wire.routing import sent_method
@@ -25,7 +26,8 @@ class Readers:
     Each holds a socket, an open file and some blocks for as long as its client reads.
     """
 
-    def __init__(self, per_caller: int) -> None:
+    def __init__(self, per_caller: int, metrics: Metrics) -> None:
+        self.traffic = metrics.traffic
         self._limit = per_caller
         self._slots = FairSlots(per_caller=per_caller)
 
@@ -77,6 +79,7 @@ class StreamedResponse(Response[None]):
         request: HttpRequest = args[1] if len(args) > 1 else options["request"]
         return _Streamed(
             self._blocks,
+            self._readers.traffic,
             self._readers.slot(self._caller),
             headers=self.headers,
             media_type=str(self.media_type),
@@ -91,11 +94,13 @@ class _Streamed(ASGIResponse):
     def __init__(
         self,
         blocks: AsyncGenerator[bytes, None],
+        traffic: Traffic,
         slot: contextlib.AbstractAsyncContextManager[None],
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self._blocks = blocks
+        self._traffic = traffic
         self._slot = slot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,10 +123,14 @@ class _Streamed(ASGIResponse):
         async with contextlib.aclosing(self._blocks) as blocks, self._slot:
             block = await anext(blocks, b"")
             await self.start_response(send)
-            await send({"type": "http.response.body", "body": block, "more_body": True})
+            await self._send_block(send, block)
             async for block in blocks:
-                await send({"type": "http.response.body", "body": block, "more_body": True})
+                await self._send_block(send, block)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_block(self, send: Send, block: bytes) -> None:
+        self._traffic.sent_bytes += len(block)
+        await send({"type": "http.response.body", "body": block, "more_body": True})
 
 
 async def _wait_disconnected(receive: Receive) -> None:

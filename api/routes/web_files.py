@@ -60,6 +60,6 @@ def _file(path: Path) -> File:
 
 
 @functools.cache
-def index() -> bytes:
-    """Return the HTML of the page, with the placeholder ``{nonce}``."""
-    return (_WEB / "index.html").read_bytes()
+def document(name: str) -> bytes:
+    """Return the HTML of a page, with the placeholder ``{nonce}``."""
+    return (_WEB / name).read_bytes()

@@ -1,4 +1,4 @@
-"""The web page for recording and playback, and the files that pages load."""
+"""The web pages for recording and for the state of the node, and the files that they load."""
 
 import secrets
 
@@ -7,7 +7,7 @@ from litestar.exceptions import NotFoundException
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from api.routes.request import HttpRequest
-from api.routes.web_files import files, index
+from api.routes.web_files import document, files
 from api.wire.byte_ranges import is_match
 
 # wavesurfer.js adds a style element to the page; the nonce allows it.
@@ -21,9 +21,19 @@ _NONCE = b"{nonce}"
 
 @get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
 def page() -> Response[bytes]:
-    """Serve the page."""
+    """Serve the page for recording and playback."""
+    return _page("index.html")
+
+
+@get("/status", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+def status_page() -> Response[bytes]:
+    """Serve the page with the state of this node; it asks for a key and fetches the state."""
+    return _page("status.html")
+
+
+def _page(name: str) -> Response[bytes]:
     nonce = secrets.token_urlsafe(16)
-    html = index().replace(_NONCE, nonce.encode())
+    html = document(name).replace(_NONCE, nonce.encode())
     headers = {
         "Content-Security-Policy": _POLICY.format(nonce=nonce),
         "Cache-Control": "no-store",

@@ -3,6 +3,8 @@
 import functools
 import logging
 import socket
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -23,7 +25,18 @@ _GRACEFUL_SECONDS = 4
 
 
 class Server(uvicorn.Server):
-    """Logs its URL, as uvicorn does for sockets that it opened itself."""
+    """Logs its URL, as uvicorn does for sockets that it opened itself.
+
+    ``stopping`` is called when a signal begins the shutdown.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping()
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -30,6 +30,8 @@ _MESSAGES_IN_A_ROW = 4
 # file is faster, and it waits while others are connected.
 _MAX_BYTES_PER_SECOND = 16_000_000
 
+_NO_CLOSE_FRAME = 1006  # RFC 6455, section 7.4.1
+
 
 class MessageQueue(asyncio.Queue[Any]):
     """ASGI events for the handler. ``is_awaited``: it waits for one, and has got all others."""
@@ -164,6 +166,10 @@ class RoundRobinProtocol(WebSocketsSansIOProtocol):
     def _disconnect(self) -> None:
         self.is_lost = False
         self.unparsed.clear()
+        if not self.close_sent and self.conn.close_rcvd is None:
+            # uvicorn reports 1005 here, the code of a close frame without a code.
+            lost = {"type": "websocket.disconnect", "code": _NO_CLOSE_FRAME, "reason": ""}
+            self.queue.put_nowait(lost)
         super().connection_lost(self._loss)
 
     def _pause_reading(self) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from api.audio.formats import DecodeError
+from api.observe.metrics import Metrics
 from api.wire.messages import ServerMessage, SessionCounts, SessionWarnings
 from storage import threads
 from storage.base import Recording
@@ -47,7 +48,9 @@ class Ledger:
         appended: Callable[[], None],
         warned: Callable[[str], None] = lambda _: None,
         backoff: Backoff = WRITE_BACKOFF,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics()
         self.session_id = recording.manifest.session_id
         self._recording = recording
         self._gave_up = gave_up
@@ -232,6 +235,7 @@ class Ledger:
     def _note_loss(self, lost: DecodeError | None) -> None:
         if lost is None:
             return
+        self._metrics.warnings.labels(lost.code).inc()
         logger.warning(
             "%s: audio was not recorded: code=%s reason=%s", self.session_id, lost.code, lost
         )
@@ -266,6 +270,7 @@ class Ledger:
                 raise
 
     def _log_failure(self, error: Exception, delay_seconds: float) -> None:
+        self._metrics.store_errors.labels("record").inc()
         logger.warning(
             "%s: storage failed, retrying in %.2f s: %s", self.session_id, delay_seconds, error
         )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from typing import Literal
 from uuid import UUID
 
 import uuid_utils.compat
@@ -11,6 +12,9 @@ import uuid_utils.compat
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import INPUT_KINDS, DecoderLostError
 from api.clock import Clock
+from api.observe import log_context
+from api.observe.metrics import Metrics
+from api.observe.tracing import Tracing
 from api.session.core import SessionLimits, SessionState
 from api.session.disk_reserve import DiskReserve
 from api.session.events import NoEvents, SessionEvents
@@ -18,7 +22,7 @@ from api.session.found import Found, Live, Stored
 from api.session.info import session_info
 from api.session.ledger import WRITE_BACKOFF
 from api.session.parameters import AudioParameters
-from api.session.session import Session
+from api.session.session import Cause, Session
 from api.wire.errors import (
     InvalidParameterError,
     SessionCompletedError,
@@ -41,6 +45,8 @@ from storage.watermark import Unpersisted
 
 logger = logging.getLogger(__name__)
 
+# Why a session is taken over: this process has started, its node has died, a client needs it.
+TakeoverCause = Literal["start", "dead_node", "client"]
 
 # Sessions that admins may create beyond MAX_CONCURRENT_SESSIONS, to record when all others are
 # taken.
@@ -67,6 +73,8 @@ class Registry:
         disk: DiskReserve | None = None,
         events: SessionEvents | None = None,
         backoff: Backoff = WRITE_BACKOFF,
+        metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
 
@@ -81,12 +89,18 @@ class Registry:
         self._limits = limits
         self._launcher = launcher
         self._backoff = backoff
+        self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
         self._live: dict[UUID, Session] = {}
         self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
         self._creating: Counter[str | None] = Counter()  # by user
         self._is_stopping = False
+
+    @property
+    def max_sessions(self) -> int:
+        return self._max_sessions
 
     @property
     def live(self) -> list[Session]:
@@ -116,7 +130,7 @@ class Registry:
             if unused is None:
                 raise limit
             logger.info("%s: unused session gives way to a new one", unused.session_id)
-            await self.close(Live(unused))
+            await self.close(Live(unused), "unused")
         manifest = Manifest(
             session_id=str(uuid_utils.compat.uuid7()),
             user_id=user_id,
@@ -131,6 +145,7 @@ class Registry:
                 recording = await self._storage.create(manifest)
         finally:
             self._creating -= Counter([user_id])
+        self._metrics.sessions_created.add(manifest.format)
         return self._enter(self._session(recording))
 
     async def check_disk(self) -> None:
@@ -148,8 +163,10 @@ class Registry:
             return Live(session)
         return self._stored(await self._manifest(key))
 
-    async def open(self, found: Found) -> Session:
+    async def open(self, found: Found, cause: TakeoverCause = "client") -> Session:
         """Return the active session; take it over from storage if it is not live here.
+
+        ``cause`` is for the metrics.
 
         Raises :class:`SessionNotFoundError`, :class:`SessionCompletedError`,
         `OwnedElsewhereError` if another live node owns it, and `FencedError` after `shutdown`.
@@ -167,7 +184,7 @@ class Registry:
             raise FencedError(str(key))
         task = self._opening.get(key)
         if task is None:
-            task = asyncio.create_task(self._take_over(key, manifest), name=f"open-{key}")
+            task = asyncio.create_task(self._take_over(key, manifest, cause), name=f"open-{key}")
             self._opening[key] = task
             task.add_done_callback(lambda _: self._opening.pop(key))
         return await asyncio.shield(task)
@@ -203,8 +220,11 @@ class Registry:
         infos = await asyncio.gather(*map(info, page.manifests))
         return SessionPage(sessions=infos, next_cursor=page.next_cursor)
 
-    async def close(self, found: Found) -> SessionInfo:
-        """Complete a session; return its final information. Idempotent."""
+    async def close(self, found: Found, cause: Cause = "closed") -> SessionInfo:
+        """Complete a session; return its final information. Idempotent.
+
+        ``cause`` is for the metrics.
+        """
         if found.manifest.status == "completed":
             return await found.info()
         with contextlib.suppress(SessionCompletedError):
@@ -212,7 +232,7 @@ class Registry:
                 # None, or a lost decoder: the session was released; open it again. The kept input
                 # is then decoded once more, and a decoder that is lost again is the input's fault.
                 with contextlib.suppress(DecoderLostError):
-                    if (info := await (await self.open(found)).close()) is not None:
+                    if (info := await (await self.open(found)).close(cause)) is not None:
                         return info
         return await (await self.lookup(str(found.session_id))).info()
 
@@ -280,7 +300,21 @@ class Registry:
         unused = (each for each in self._live_of.get(user_id, {}).values() if each.is_unused())
         return min(unused, key=lambda each: each.session_id, default=None)
 
-    async def _take_over(self, key: UUID, manifest: Manifest | None) -> Session:
+    async def _take_over(
+        self, key: UUID, manifest: Manifest | None, cause: TakeoverCause
+    ) -> Session:
+        log_context.session_id.set(str(key))
+        with self._tracing.span("take over session", str(key)):
+            session = await self._restored(key, manifest)
+        self._metrics.takeovers.add(cause)
+        logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
+        self._events.taken_over(str(key))
+        # The process before may have died before it could announce them.
+        for code in {warning.code for warning in session.warnings.first}:
+            self._events.warned(str(key), code)
+        return self._enter(session)
+
+    async def _restored(self, key: UUID, manifest: Manifest | None) -> Session:
         manifest = manifest or await self._manifest(key)
         if manifest.status != "active":
             raise SessionCompletedError(str(key))
@@ -300,12 +334,7 @@ class Registry:
         except BaseException:
             await session.release()
             raise
-        logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
-        self._events.taken_over(str(key))
-        # The process before may have died before it could announce them.
-        for code in {warning.code for warning in session.warnings.first}:
-            self._events.warned(str(key), code)
-        return self._enter(session)
+        return session
 
     def _session(self, recording: Recording) -> Session:
         return Session(
@@ -317,6 +346,8 @@ class Registry:
             backoff=self._backoff,
             gone=self._leave,
             events=self._events,
+            metrics=self._metrics,
+            tracing=self._tracing,
         )
 
     def _enter(self, session: Session) -> Session:

@@ -9,12 +9,15 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, InputKind
 from api.clock import Clock
+from api.observe import log_context
+from api.observe.metrics import Metrics
+from api.observe.tracing import Tracing
 from api.session.connection import Connection
 from api.session.core import (
     Action,
@@ -39,12 +42,17 @@ from api.wire.errors import (
 )
 from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
 from storage.base import Recording
+from storage.errors import FencedError
 from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
 # A completion that takes longer waits for a decoder that may hang.
 _COMPLETION_SECONDS = 2.0
+
+
+# Why a session is completed: a client closed it, it reached a time limit, it was not used.
+Cause = Literal["closed", "expired", "unused"]
 
 
 class Session:
@@ -61,6 +69,8 @@ class Session:
         backoff: Backoff,
         gone: Callable[["Session"], None],
         events: SessionEvents,
+        metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         """Start the session; ``gone`` is called when it is completed or released."""
         session_id = recording.manifest.session_id
@@ -74,7 +84,10 @@ class Session:
             appended=self._progress.notify,
             warned=functools.partial(events.warned, session_id),
             backoff=backoff,
+            metrics=metrics,
         )
+        self._metrics = metrics
+        self._tracing = tracing
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
         self.count_in = self._ledger.count_in
         self.warn = self._ledger.warn
@@ -220,13 +233,13 @@ class Session:
         last_received = {each: each.last_received for each in self._core.streams}
         await self._run(self._core.overdue(self._clock.monotonic(), last_received))
 
-    async def close(self) -> SessionInfo | None:
-        """Complete the recording; return its final information.
+    async def close(self, cause: Cause = "closed") -> SessionInfo | None:
+        """Complete the recording; return its final information. ``cause`` is for the metrics.
 
         Idempotent. Continues if the caller is cancelled. Returns None if the session was being
         released already; then it is not completed.
         """
-        return await self._end_once(self._complete)
+        return await self._end_once(lambda: self._complete(cause))
 
     async def delete(self) -> None:
         """Release the recording before it is deleted; clients get `SessionDeletedError`."""
@@ -291,19 +304,21 @@ class Session:
             await stream.abort()
         await asyncio.wait([self._end])
 
-    async def _complete(self) -> SessionInfo:
+    async def _complete(self, cause: Cause) -> SessionInfo:
+        log_context.session_id.set(str(self.session_id))
         try:
-            while self._streams:  # a chunk that is being recorded may open one more
-                await self._end_stream(min(self._streams))
-            await self._warn_if_empty()
-            async with self._events.completing(str(self.session_id)):
-                manifest = await self._ledger.complete(self._clock.now())
+            with self._tracing.span("complete session", str(self.session_id)):
+                while self._streams:  # a chunk that is being recorded may open one more
+                    await self._end_stream(min(self._streams))
+                await self._warn_if_empty()
+                async with self._events.completing(str(self.session_id)):
+                    manifest = await self._ledger.complete(self._clock.now())
         except Exception as error:
             await self._release(error)
             raise
         info = session_info(manifest, location=self._location)
         await self._notify_connections(lambda connection: connection.end_completed(info))
-        self._leave(SessionState.COMPLETED)
+        self._leave(SessionState.COMPLETED, cause)
         return info
 
     async def _warn_if_empty(self) -> None:
@@ -312,6 +327,7 @@ class Session:
             await self.warn("no_audio", "the input has no audio: less than one frame, or a header")
 
     async def _release(self, error: Exception | None) -> None:
+        log_context.session_id.set(str(self.session_id))
         try:
             if error is not None:
                 await self._notify_connections(lambda connection: connection.end(error))
@@ -322,7 +338,7 @@ class Session:
             # The next owner continues at the last checkpoint.
             logger.exception("%s: failed to release the session", self.session_id)
         finally:
-            self._leave(SessionState.RELEASED)
+            self._leave(SessionState.RELEASED, _cause_of(error))
 
     async def _notify_connections(
         self, message: Callable[[Connection], Coroutine[Any, Any, None]]
@@ -331,8 +347,11 @@ class Session:
         for failure in filter(None, results):
             logger.error("%s: failed to notify a connection", self.session_id, exc_info=failure)
 
-    def _leave(self, state: SessionState) -> None:
+    def _leave(self, state: SessionState, cause: str) -> None:
         self._core.end(state)
+        self._metrics.sessions_ended.add(cause)
+        if cause == "fenced":
+            self._metrics.fenced.inc()
         self._streams.clear()
         self._on_gone(self)
         self.gone.set()
@@ -341,3 +360,16 @@ class Session:
     def _give_up(self, error: Exception) -> None:
         if self._core.begin_end():
             self._end = asyncio.create_task(self._release(error), name=f"end-{self.session_id}")
+
+
+def _cause_of(error: Exception | None) -> str:
+    """Return why a session was released, for the metrics."""
+    match error:
+        case None:
+            return "released"
+        case SessionDeletedError():
+            return "deleted"
+        case FencedError():
+            return "fenced"
+        case _:
+            return "failed"

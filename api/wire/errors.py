@@ -239,6 +239,13 @@ TABLE: dict[type[Exception], WireError] = {
 }
 
 
+# What a connection can end with: besides those of the table the ordinary end, violations of the
+# protocol, and of RFC 6455, section 7.4.1, "no code" and "no close frame".
+CLOSE_CODES = frozenset(
+    {1000, 1002, 1005, 1006, 1007, 1012} | {row.close_code for row in (*TABLE.values(), INTERNAL)}
+)
+
+
 def to_wire_error(error: Exception) -> WireError:
     """Return the row for ``error`` or its base class, with its text; else `INTERNAL`."""
     row = next((TABLE[each] for each in type(error).__mro__ if each in TABLE), INTERNAL)

@@ -42,6 +42,8 @@ class Routing:
         get: Scope = {**scope, "method": "GET", _SENT_METHOD: "HEAD"}  # type: ignore[assignment]
         with contextlib.suppress(_HeadersSent):
             await self._router(get, receive, send_headers)
+        if "path_template" in get:
+            scope["path_template"] = get["path_template"]
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_or_refuse(message: Message) -> None:

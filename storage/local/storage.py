@@ -30,6 +30,7 @@ from storage.local.listing import Listing
 from storage.local.outbox import LocalOutbox
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
+from storage.observer import IGNORE, Observer
 from storage.skipped import SkippedObjects
 from storage.supervisor import Supervisor
 from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
@@ -56,10 +57,12 @@ class LocalStorage:
         measuring_limits: MeasuringLimits | None = None,
         disk: Disk | None = None,
         supervisor: Supervisor | None = None,
+        observer: Observer = IGNORE,
     ) -> None:
         self._folder = RecordingsFolder(folder)
         self._supervisor = supervisor or Supervisor()
-        self._disk = disk or Disk()
+        self._observer = observer
+        self._disk = (disk or Disk()).observed(observer)
         self._sync_interval_seconds = sync_interval_seconds
         self._measuring_limits = measuring_limits
         self._unsynced: set[VolumeRecording] = set()
@@ -106,6 +109,15 @@ class LocalStorage:
 
     def problems(self) -> list[str]:
         return []
+
+    @property
+    def node_id(self) -> str:
+        return ""
+
+    @property
+    def lease_age_seconds(self) -> float:
+        """Return 0: a folder has one node, and no lease."""
+        return 0.0
 
     async def active_sessions(self) -> list[UUID]:
         return await threads.listing.run(self._active.sessions)
@@ -269,6 +281,7 @@ class LocalStorage:
                 session.growing_peaks(boot_id()), manifest.pcm_format, self._measuring_limits
             ),
             disk=self._disk,
+            observer=self._observer,
         )
 
     def _completed(self, manifest: Manifest) -> None:

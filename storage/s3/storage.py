@@ -15,6 +15,7 @@ from storage.base import AgedPage, AgedSession, Link, Page, Progress
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.manifest import Manifest, Status
+from storage.observer import IGNORE, Observer
 from storage.recording_state import RecordingState
 from storage.s3 import keys
 from storage.s3.active_sessions import ActiveSessions
@@ -62,13 +63,17 @@ class S3Storage:
         is_store_checked: bool = False,
         disk: Disk | None = None,
         supervisor: Supervisor | None = None,
+        observer: Observer = IGNORE,
     ) -> None:
         """``is_store_checked``: :meth:`start` does not try again whether the store is fit."""
-        self._bucket = Bucket(settings)
+        self._observer = observer
+        self._bucket = Bucket(settings, observer=observer)
         self._presigner = Presigner(settings)
         self._upload_settings = upload_settings or UploadSettings()
         self._spools = SpoolFolder(
-            spool_folder.absolute(), self._upload_settings.segment_seconds, disk
+            spool_folder.absolute(),
+            self._upload_settings.segment_seconds,
+            (disk or Disk()).observed(observer),
         )
         lease_settings = lease_settings or LeaseSettings()
         self._is_store_checked = is_store_checked
@@ -124,7 +129,12 @@ class S3Storage:
         if manifest.status != "active":
             raise RecordingNotFoundError(manifest.session_id)
         takeover = Takeover(
-            manifest, self._bucket, self._node, self._spools, self._upload_settings.part_bytes
+            manifest,
+            self._bucket,
+            self._node,
+            self._spools,
+            self._upload_settings.part_bytes,
+            self._observer,
         )
         try:
             spool = await takeover.run()
@@ -160,6 +170,14 @@ class S3Storage:
 
     def problems(self) -> list[str]:
         return self._node.peers.problems()
+
+    @property
+    def node_id(self) -> str:
+        return self._node.node_id
+
+    @property
+    def lease_age_seconds(self) -> float:
+        return self._node.lease_age_seconds
 
     async def progress(self, manifest: Manifest) -> Progress:
         persisted = await read_checkpoint(self._bucket, manifest)
@@ -273,6 +291,7 @@ class S3Storage:
             lease=segments.lease,
             on_released=self._released,
             supervisor=self._supervisor,
+            observer=self._observer,
         )
 
     def _released(self, recording: S3Recording) -> None:

@@ -4,6 +4,7 @@ from storage import threads
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError
 from storage.manifest import Manifest
+from storage.observer import Observer
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import Lease
@@ -28,9 +29,16 @@ class Takeover:
     upload: Upload | None
 
     def __init__(
-        self, manifest: Manifest, bucket: Bucket, node: Node, spools: SpoolFolder, part_bytes: int
+        self,
+        manifest: Manifest,
+        bucket: Bucket,
+        node: Node,
+        spools: SpoolFolder,
+        part_bytes: int,
+        observer: Observer,
     ) -> None:
         self.manifest = manifest
+        self._observer = observer
         self._bucket = bucket
         self._node = node
         self._spools = spools
@@ -100,6 +108,7 @@ class Takeover:
                 self.persisted,
                 upload=self.upload,
                 part_bytes=self._part_bytes,
+                observer=self._observer,
             )
         except BaseException:
             spool.discard()

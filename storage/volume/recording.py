@@ -14,6 +14,7 @@ from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
 from storage.errors import FencedError, StorageError, StorageUnavailableError, SyncFailedError
 from storage.manifest import Manifest
+from storage.observer import IGNORE, Observer
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
 from storage.volume.audio import PartialWaveform, VolumeAudio, open_audio
@@ -48,6 +49,7 @@ class VolumeRecording:
         on_completed: Callable[[Manifest], None] = lambda _: None,
         peaks: GrowingWaveform | None = None,
         disk: Disk | None = None,
+        observer: Observer = IGNORE,
     ) -> None:
         """Prepare the recording; :meth:`begin` or :meth:`recover` opens its files.
 
@@ -62,7 +64,8 @@ class VolumeRecording:
         self._on_changed = on_changed
         self._on_released = on_released
         self._on_completed = on_completed
-        self._watermark = Watermark()
+        self._observer = observer
+        self._watermark = Watermark(observer)
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
         self._dropped: list[int] = []
@@ -85,6 +88,8 @@ class VolumeRecording:
         found = recover(self._paths, self.manifest, self._disk.boot_id)
         self.checkpoint, self.persisted = found.checkpoint, found.persisted
         self._open(0)
+        for warning in found.new_warnings:
+            self._observer.warned(warning.code)
         self._has_new_input = bool(self.checkpoint.streams)
         if self.peaks is not None:
             self.peaks.resume(self.checkpoint.pcm_bytes)

@@ -20,6 +20,7 @@ from storage.warning import (
     KEPT_INPUT_MESSAGE,
     PERSISTED_AUDIO_LOST,
     UNPERSISTED_AUDIO_LOST,
+    SessionWarning,
 )
 
 logger = logging.getLogger(__name__)
@@ -29,11 +30,13 @@ class Recovered(msgspec.Struct, frozen=True):
     """Where the recording continues.
 
     ``is_whole`` is False if files lack what was persisted, or if no checkpoint can be read.
+    ``new_warnings`` are those that the recovery has added.
     """
 
     checkpoint: Checkpoint
     persisted: Checkpoint
     is_whole: bool = True
+    new_warnings: tuple[SessionWarning, ...] = ()
 
 
 def recover(paths: SessionPaths, manifest: Manifest, boot_id: UUID) -> Recovered:
@@ -50,12 +53,14 @@ def recover(paths: SessionPaths, manifest: Manifest, boot_id: UUID) -> Recovered
     if persisted is None:
         return _by_length(paths, manifest)
     logger.warning("%s: back to the last persisted checkpoint", manifest.session_id)
+    known = persisted.warnings
     is_whole = _is_held(persisted, paths, manifest)
     if not is_whole:
         persisted = _as_held(persisted, paths, manifest)
     elif _counted_more(saved, paths):
         persisted = _with_warning(persisted, manifest, UNPERSISTED_AUDIO_LOST, _lost(persisted))
-    return Recovered(persisted, persisted, is_whole)
+    new = tuple(each for each in persisted.warnings if each not in known)
+    return Recovered(persisted, persisted, is_whole, new)
 
 
 def _lost(persisted: Checkpoint) -> str:
@@ -87,7 +92,7 @@ def _by_length(paths: SessionPaths, manifest: Manifest) -> Recovered:
     if pcm_bytes:
         message = "the checkpoint was damaged: the chunks of the audio up to here are not counted"
         checkpoint = _with_warning(checkpoint, manifest, CHECKPOINT_DAMAGED, message)
-    return Recovered(checkpoint, checkpoint, is_whole=False)
+    return Recovered(checkpoint, checkpoint, is_whole=False, new_warnings=checkpoint.warnings)
 
 
 def _is_held(checkpoint: Checkpoint, paths: SessionPaths, manifest: Manifest) -> bool:

@@ -1,4 +1,4 @@
-/** @import { ErrorBody, Session, SessionPage, SessionToken, Waveform } from './types.js' */
+/** @import { ErrorBody, NodeStatus, Session, SessionPage, SessionToken, Waveform } from './types.js' */
 
 /** The URL of the service that served this module. */
 export const SERVICE_URL = new URL('..', import.meta.url);
@@ -65,6 +65,15 @@ export class ApiClient {
     const filters = { ...(status && { status }), ...(cursor && { cursor }) };
     const query = new URLSearchParams({ limit: String(limit), ...filters });
     return this.#requestJson(`${SESSIONS}?${query}`);
+  }
+
+  /**
+   * Return the state of the node that answers. The key must have the scope `admin`.
+   *
+   * @returns {Promise<NodeStatus>}
+   */
+  status() {
+    return this.#requestJson('api/status');
   }
 
   /**

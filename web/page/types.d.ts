@@ -18,6 +18,32 @@ export interface Session {
   warning_count: number;
 }
 
+/** The state of one node, as the page `/status` shows it. */
+export interface NodeStatus {
+  version: string;
+  node: string;
+  storage: string;
+  is_draining: boolean;
+  problems: string[];
+  active_sessions: number;
+  max_sessions: number;
+  unpersisted_bytes: number;
+  unpersisted_seconds: number;
+  free_bytes: number;
+  lease_age_seconds: number;
+  tasks: { name: string; is_up: boolean; failures: number }[];
+  store: { name: string; requests: number; mean_seconds: number; errors: number }[];
+  sessions: LiveSession[];
+}
+
+/** A session of a node. */
+export interface LiveSession extends Session {
+  format: string;
+  connections: number;
+  unpersisted_bytes: number;
+  unpersisted_seconds: number;
+}
+
 export interface SessionPage {
   sessions: Session[];
   next_cursor: string | null;

@@ -23,6 +23,7 @@ from aiohttp import ClientError as ConnectionFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.observer import IGNORE, Observer
 from storage.retry import Backoff, retry
 from storage.s3.client.checksums import (
     Checksum,
@@ -32,6 +33,7 @@ from storage.s3.client.checksums import (
 )
 from storage.s3.client.credentials import Credentials
 from storage.s3.client.deletions import Deletions
+from storage.s3.client.request_times import observe_requests
 from storage.skipped import SkippedObjects
 
 if TYPE_CHECKING:
@@ -107,8 +109,14 @@ class ObjectHead(msgspec.Struct, frozen=True):
 class Bucket:
     """The bucket. Open between :meth:`start` and :meth:`stop`; keys are without the prefix."""
 
-    def __init__(self, settings: BucketSettings, credentials: Credentials | None = None) -> None:
+    def __init__(
+        self,
+        settings: BucketSettings,
+        credentials: Credentials | None = None,
+        observer: Observer = IGNORE,
+    ) -> None:
         self.settings = settings
+        self._observer = observer
         self.credentials = credentials or Credentials()
         self.skipped = SkippedObjects()
         self._requests = asyncio.Semaphore(settings.max_requests)
@@ -131,6 +139,7 @@ class Bucket:
             )
         self.credentials.sign_requests_of(self._client)
         add_checksums(self._client, settings.checksum)
+        observe_requests(self._client, self._observer)
 
     async def stop(self) -> None:
         self._client = None

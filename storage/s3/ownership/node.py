@@ -88,8 +88,12 @@ class Node:
     @property
     def is_overdue(self) -> bool:
         """Return whether other nodes may believe that this one is dead, and take over."""
-        age_seconds = self._settings.monotonic() - self._renewed_at
-        return age_seconds > self._settings.lease_seconds
+        return self.lease_age_seconds > self._settings.lease_seconds
+
+    @property
+    def lease_age_seconds(self) -> float:
+        """Return the time since the last renewal that the store has taken."""
+        return self._settings.monotonic() - self._renewed_at
 
     async def is_sweeper(self) -> bool:
         """Return whether it is this node that deletes expired sessions.

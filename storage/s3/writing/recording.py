@@ -19,6 +19,7 @@ from storage.errors import (
     SyncFailedError,
 )
 from storage.manifest import Manifest
+from storage.observer import Observer
 from storage.pcm import Buffer
 from storage.recording_state import RecordingState
 from storage.retry import Backoff, retry
@@ -71,6 +72,7 @@ class S3Recording:
         lease: Lease,
         on_released: Callable[["S3Recording"], None],
         supervisor: Supervisor,
+        observer: Observer,
     ) -> None:
         self.manifest = manifest
         self.persisted = persisted
@@ -90,7 +92,8 @@ class S3Recording:
         self._digest = Digest(spool.peaks)
         self._target: Checkpoint | None = None  # of a segment whose put failed: it may exist or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
-        self._watermark = Watermark()
+        self._observer = observer
+        self._watermark = Watermark(observer)
         self._upload_lock = asyncio.Lock()
         self._upload_early = asyncio.Event()  # set if audio comes in faster than in real time
         self._task = supervisor.start("upload", self._upload_loop)
@@ -303,7 +306,8 @@ class S3Recording:
         for stream in target.streams:
             await self._put_input(stream.number, stream.kept_bytes)
         pcm = await threads.recording.run(self.spool.read, before.pcm_bytes, target.pcm_bytes)
-        with self._detect_fencing():
+        session_id = self.manifest.session_id
+        with self._detect_fencing(), self._observer.span("put segment", session_id):
             await self.segments.append(pcm, target)
         self.persisted, self._target = target, None
         if is_latest:

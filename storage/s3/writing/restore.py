@@ -4,6 +4,7 @@ import logging
 
 from storage import threads
 from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.observer import Observer
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
@@ -24,6 +25,7 @@ async def restore_spool(
     *,
     upload: Upload | None,
     part_bytes: int,
+    observer: Observer,
 ) -> None:
     """Fetch the PCM that the final file still needs, and the input of open streams."""
     hole = uploaded_pcm(upload, part_bytes)
@@ -40,6 +42,7 @@ async def restore_spool(
             frame = segments.pcm_format.frames(checkpoint.pcm_bytes)
             checkpoint = checkpoint.without(stream.number)
             checkpoint = checkpoint.warned(KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE, frame=frame)
+            observer.warned(KEPT_INPUT_LOST)
     await threads.recording.run(spool.end_restore, checkpoint)
 
 

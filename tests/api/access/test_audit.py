@@ -88,14 +88,15 @@ def test_each_event_has_one_log_line_and_no_line_holds_a_secret(service: Service
     assert key not in manifests
 
 
-@pytest.mark.parametrize("level", ["debug", "info"])
+@pytest.mark.parametrize(("level", "log_format"), [("debug", "text"), ("info", "json")])
 def test_no_key_is_logged_at_any_level_also_if_it_is_shown_in_a_wrong_place(
-    start_service: Callable[..., Service], moto_url: str, key: str, level: str
+    start_service: Callable[..., Service], moto_url: str, key: str, level: str, log_format: str
 ) -> None:
     service = start_service(
         auth_mode="api_key",
         api_keys=key_line(key, "alice", ["record", "read"]),
         log_level=level,
+        log_format=log_format,
         storage_backend="s3",
         s3_bucket=engines.BUCKET,
         s3_endpoint_url=moto_url,

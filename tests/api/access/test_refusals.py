@@ -5,10 +5,13 @@ import logging
 from typing import Any, cast
 
 import pytest
+from litestar import Litestar
+from litestar.datastructures import State
 from litestar.types import Scope
 
 from api.access.identity import Caller, Identity
 from api.access.refusals import audit_denial
+from api.observe.metrics import Metrics
 from api.wire.errors import (
     AuthenticationRequiredError,
     NotAllowedError,
@@ -20,7 +23,10 @@ CALLER = Caller("192.0.2.1", Identity("alice", frozenset()))
 
 
 def denials(caplog: pytest.LogCaptureFixture, error: Exception) -> list[dict[str, Any]]:
-    scope = cast("Scope", {"user": CALLER, "path_params": {"session_id": "id"}})
+    app = Litestar(state=State({"metrics": Metrics()}), logging_config=None)
+    scope = cast(
+        "Scope", {"user": CALLER, "path_params": {"session_id": "id"}, "litestar_app": app}
+    )
     with caplog.at_level(logging.INFO):
         audit_denial(scope, error)
     return [json.loads(record.getMessage()) for record in caplog.records]

@@ -1,15 +1,23 @@
-"""The formatter removes secrets from the lines of every logger, and from tracebacks."""
+"""Log lines have their context and their fields, and no secrets, as text and as JSON."""
 
+import json
 import logging
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from api.observe.logs import RedactingFormatter, redacted
+from api.observe import log_context
+from api.observe.logs import JsonFormatter, TextFormatter, redacted
+from tests.audio import pcm
+from tests.service import Service
 
 KEY = (
     "scribe_" + "k" * 43
 )  # of the form of `new_key`; a random one would be part of the names of tests
+SESSION_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
 
 
@@ -42,15 +50,103 @@ def test_keys_tokens_and_signatures_are_redacted(written: str, logged: str) -> N
     assert redacted(written) == logged
 
 
-def test_a_traceback_is_redacted() -> None:
+def record_of(message: str, *args: object, **options: Any) -> logging.LogRecord:
+    return logging.LogRecord("any", logging.ERROR, "", 0, message, args, **options)
+
+
+def json_line(message: str, *args: object, **options: Any) -> dict[str, Any]:
+    text = JsonFormatter().format(record_of(message, *args, **{"exc_info": None} | options))
+    assert "\n" not in text
+    return dict(json.loads(text))
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
+def test_a_traceback_is_redacted(formatter: logging.Formatter) -> None:
     with pytest.raises(ValueError, match="scribe_") as caught:
         int(KEY)
     info = (caught.type, caught.value, caught.tb)
-    record = logging.LogRecord("any", logging.ERROR, "", 0, "%s failed", ("x",), info)
-    text = RedactingFormatter("%(message)s").format(record)
+    text = formatter.format(record_of("%s failed", "x", exc_info=info))
     assert "Traceback" in text
     assert "(redacted)" in text
     assert KEY not in text
+
+
+def test_each_named_value_of_a_message_is_a_member_of_the_json_line() -> None:
+    line = json_line(
+        "Task failed: name=%s count=%d seconds=%.1f of %s 100%% x=%s", "a", 3, 0.25, "b", 1
+    )
+    assert {key: line[key] for key in ("name", "count", "seconds", "x")} == {
+        "name": "a", "count": 3, "seconds": 0.25, "x": 1,
+    }  # fmt: skip
+    assert line["message"] == "Task failed: name=a count=3 seconds=0.2 of b 100% x=1"
+    assert (line["level"], line["logger"]) == ("error", "any")
+
+
+def test_a_named_value_cannot_replace_a_member_of_every_line() -> None:
+    assert json_line("level=%s time=%s", "low", "never")["level"] == "error"
+
+
+def test_a_secret_in_a_named_value_is_redacted() -> None:
+    line = json_line("Failed: token=%s path=%s key=%s", "abc.def", "/x?signature=1a", KEY)
+    assert (line["token"], line["path"]) == ("(redacted)", "/x?signature=(redacted)")
+    assert KEY not in json.dumps(line)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"\xff", "\ud800", "a\nb", object()])
+def test_every_value_makes_valid_json(value: object) -> None:
+    json_line("x=%s", value)
+
+
+def test_a_line_has_the_session_that_it_begins_with_or_that_of_the_context() -> None:
+    session_id, other = SESSION_ID, SESSION_ID.replace("0", "1")
+    reset = log_context.session_id.set(other)
+    try:
+        assert json_line("%s: failed", session_id)["session_id"] == session_id
+        assert json_line("%s: failed", "no session")["session_id"] == other
+        text = TextFormatter().format(record_of("failed", exc_info=None))
+        assert f" ERROR session_id={other} any: failed" in text
+    finally:
+        log_context.session_id.reset(reset)
+
+
+async def test_lines_of_a_service_have_request_session_and_node(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    audit_log = tmp_path / "audit.log"
+    service = start_service(log_format="json", audit_log=audit_log)
+    async with service.session(user_id="alice") as client:
+        await client.send(pcm(10))
+        service.post(
+            f"/api/audio/sessions/{client.session_id}/close",
+            headers={"X-Request-Id": "request-17", "Authorization": f"Bearer {TOKEN}"},
+        )
+    audit_log.rename(tmp_path / "audit.log.1")  # as logrotate does
+    service.get(f"/api/audio/sessions/{client.session_id}/audio")
+    assert service.stop() == 0
+    lines = [json.loads(line) for line in service.log]
+    audited = [
+        json.loads(line)
+        for path in (tmp_path / "audit.log.1", audit_log)
+        for line in path.read_text().splitlines()
+    ]
+    assert {line["node"] for line in lines + audited} != {""}
+    of_request = [line for line in lines if line.get("request_id") == "request-17"]
+    assert ["/close" in line["message"] for line in of_request] == [True]
+    assert of_request[0]["session_id"] == client.session_id
+    assert [(line["event"], line["message"]) for line in audited] == [
+        ("created", "created"), ("closed", "closed"), ("read", "read"),
+    ]  # fmt: skip
+    assert audited[1]["request_id"] == "request-17"
+    assert {line["session_id"] for line in audited} == {client.session_id}
+    assert len({line["request_id"] for line in audited}) == 3
+    assert not [line for line in lines if line["logger"] == "sercuescribe.audit"]
+
+
+def test_a_service_does_not_start_if_it_cannot_write_the_audit_log(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError, match=r"AUDIT_LOG='.*/none/audit.log' cannot be written"):
+        start_service(audit_log=tmp_path / "none" / "audit.log")
 
 
 @pytest.mark.parametrize("unit", ["=", "token=", "a", "eyJ-", "eyJ.", "scribe_", "X-API-Key", "%"])

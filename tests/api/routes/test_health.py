@@ -9,6 +9,8 @@ from api.clock import SystemClock
 from api.events.endpoint import read_endpoints
 from api.events.sender import HttpSender
 from api.events.webhooks import Webhooks, links
+from api.node_monitor import NodeMonitor
+from api.observe.metrics import Metrics
 from api.routes.health import StorageCheck, health
 from api.session.registry import Registry
 from storage.errors import StorageUnavailableError
@@ -31,27 +33,35 @@ def test_health_reports_that_the_process_responds(service: Service) -> None:
     }
 
 
-def webhooks_to(urls: str, storage: LocalStorage) -> Webhooks:
-    clock = SystemClock()
-    link_to = links(storage, clock, None, ttl_seconds=60)
-    return Webhooks(read_endpoints(urls, SECRET, ""), storage, clock, HttpSender(), link_to)
-
-
 async def test_health_names_a_receiver_of_webhooks_that_fails(
-    registry: Registry, storage: LocalStorage
+    registry: Registry, storage: LocalStorage, tmp_path: Path
 ) -> None:
-    webhooks = webhooks_to("http://hooks.example/x?token=hidden", storage)
+    clock = SystemClock()
+    webhooks = Webhooks(
+        read_endpoints("http://hooks.example/x?token=hidden", SECRET, ""),
+        storage,
+        clock,
+        HttpSender(),
+        links(storage, clock, None, ttl_seconds=60),
+    )
     assert webhooks._delivery is not None
     webhooks._delivery._receivers[0].is_disabled = True
-    answer = await health.fn(
-        registry=registry, storage=storage, supervisor=Supervisor(), webhooks=webhooks
+    monitor = NodeMonitor(
+        registry,
+        storage,
+        Supervisor(),
+        Metrics(),
+        folder=tmp_path,
+        backend="local",
+        webhooks=webhooks,
     )
+    answer = await health.fn(registry=registry, monitor=monitor)
     assert answer.status == "degraded"
     assert answer.problems == ["webhooks to hooks.example are not delivered, see the log"]
 
 
 async def test_health_names_a_background_task_that_failed(
-    registry: Registry, storage: LocalStorage
+    registry: Registry, storage: LocalStorage, tmp_path: Path
 ) -> None:
     supervisor, failed = Supervisor(), asyncio.Event()
 
@@ -61,9 +71,10 @@ async def test_health_names_a_background_task_that_failed(
 
     task = supervisor.start("retention", fail)
     await failed.wait()
-    answer = await health.fn(
-        registry=registry, storage=storage, supervisor=supervisor, webhooks=webhooks_to("", storage)
+    monitor = NodeMonitor(
+        registry, storage, supervisor, Metrics(), folder=tmp_path, backend="local"
     )
+    answer = await health.fn(registry=registry, monitor=monitor)
     assert answer.status == "degraded"
     assert answer.problems == ["background task retention failed, see the log"]
     task.cancel()

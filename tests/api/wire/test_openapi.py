@@ -18,6 +18,8 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
         "/api/audio/sessions/{session_id}/waveform",
         "/health",
         "/health/ready",
+        "/metrics",
+        "/api/status",
     }
 
 

@@ -1,0 +1,74 @@
+"""METRICS_ADDRESS serves the metrics without credentials, also while the service stops."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from api.access.api_keys import key_line, new_key
+from api.server.metrics_listener import metrics_listener
+from tests.audio import pcm
+from tests.eventually import eventually
+from tests.exposition import samples
+from tests.ports import reserve_ports
+from tests.service import Service
+
+
+async def text() -> bytes:
+    return b"x 1\n"
+
+
+async def test_it_answers_get_and_head_of_metrics_and_nothing_else() -> None:
+    (port,) = reserve_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    async with metrics_listener(f"127.0.0.1:{port}", text):
+        got = await asyncio.to_thread(requests.get, f"{url}/metrics", timeout=10)
+        headed = await asyncio.to_thread(requests.head, f"{url}/metrics", timeout=10)
+        posted = await asyncio.to_thread(requests.post, f"{url}/metrics", timeout=10)
+        other = await asyncio.to_thread(requests.get, f"{url}/", timeout=10)
+    assert (got.status_code, got.content) == (200, b"x 1\n")
+    assert (headed.status_code, headed.content) == (200, b"")
+    assert (posted.status_code, other.status_code) == (404, 404)
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_an_ipv6_address_has_brackets() -> None:
+    (port,) = reserve_ports(1)
+    async with metrics_listener(f"[::1]:{port}", text):
+        got = await asyncio.to_thread(requests.get, f"http://[::1]:{port}/metrics", timeout=10)
+    assert got.status_code == 200
+
+
+async def test_a_stopping_service_still_says_that_it_is_draining(
+    start_service: Callable[..., Service],
+) -> None:
+    (port,) = reserve_ports(1)
+    service = start_service(
+        metrics_address=f"127.0.0.1:{port}",
+        auth_mode="api_key",
+        api_keys=key_line(new_key(), "alice", ["record"]),
+    )
+    url = f"http://127.0.0.1:{port}/metrics"
+    assert samples(requests.get(url, timeout=10).text)["draining"] == 0
+    seen: list[float] = []
+
+    async def watch() -> float:
+        try:
+            answer = await asyncio.to_thread(requests.get, url, timeout=10)
+            seen.append(samples(answer.text)["draining"])
+        except requests.RequestException:
+            pass
+        return max(seen, default=0.0)
+
+    # A connection that sends half a request delays the shutdown.
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    writer.write(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n" + pcm(1))
+    await writer.drain()
+    await asyncio.to_thread(service.get, "/health")
+    stopping = asyncio.create_task(asyncio.to_thread(service.stop))
+    await eventually(watch, awaiting="draining")
+    writer.close()
+    assert await stopping == 0
+    del reader

@@ -1,0 +1,211 @@
+"""The alert rules fire for real faults, and rules and dashboard name only metrics that exist."""
+
+import asyncio
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from api.observe.metrics import Metrics
+from tests.audio import pcm
+from tests.eventually import eventually
+from tests.faults import Kind, faulty_store
+from tests.ports import reserve_ports
+from tests.s3_requests import Request
+from tests.service import Client, Service
+
+FOLDER = Path(__file__).parent.parent / "infra" / "prometheus"
+RULES = (FOLDER / "alerts.yml").read_text()
+DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
+
+# What the test shortens, so that it need not wait for minutes: each text is in the rules.
+SHORTENED = {
+    "for: 1m": "for: 0s",
+    "for: 2m": "for: 0s",
+    "for: 15m": "for: 0s",
+    "[5m]": "[10s]",
+    "[15m]": "[10s]",
+    "unpersisted_seconds) > 30": "unpersisted_seconds) > 3",
+    "lease_age_seconds) > 10": "lease_age_seconds) > 3",
+    "< 2 * 1024 * 1024 * 1024": "< 1024",
+}
+
+
+STORE_ALERTS = {
+    "SercueScribePersistedLag", "SercueScribeLeaseAge", "SercueScribeStoreErrors",
+}  # fmt: skip
+
+
+def names_of(text: str) -> set[str]:
+    return set(re.findall(r"\bsercuescribe_\w+", text))
+
+
+def existing_names() -> set[str]:
+    """Return the names of all samples that the service can have."""
+    found = set()
+    for family in Metrics().registry.collect():
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+        found |= {family.name + suffix for suffix in suffixes.get(family.type, [""])}
+    return found
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "alerts_test.yml", "dashboard.json"])
+def test_only_metrics_that_exist_are_named(name: str) -> None:
+    named = names_of((FOLDER / name).read_text())
+    assert named
+    # A text may name a histogram as a whole.
+    assert named - existing_names() - family_names() == set()
+
+
+def test_the_dashboard_shows_every_metric() -> None:
+    shown = " ".join(
+        target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])
+    )
+    assert {name for name in family_names() if name not in shown} == set()
+
+
+def family_names() -> set[str]:
+    return {family.name for family in Metrics().registry.collect()}
+
+
+def test_each_panel_of_the_dashboard_has_its_place() -> None:
+    places = [tuple(panel["gridPos"][key] for key in "xywh") for panel in DASHBOARD["panels"]]
+    assert len(set(places)) == len(places) == len({panel["id"] for panel in DASHBOARD["panels"]})
+    assert all(x + width <= 24 for x, _, width, _ in places)
+
+
+def test_each_rule_has_a_unit_test_and_all_of_them_pass() -> None:
+    rules = {rule["alert"] for rule in yaml.safe_load(RULES)["groups"][0]["rules"]}
+    tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]
+    fired = {
+        case["alertname"]
+        for test in tests
+        for case in test["alert_rule_test"]
+        if case.get("exp_alerts")
+    }
+    assert fired == rules
+    for arguments in (
+        ["check", "config", "prometheus.yml"],
+        ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts_test.yml"],
+    ):
+        done = subprocess.run(
+            ["promtool", *arguments],
+            cwd=FOLDER,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path, target: str) -> Iterator[str]:
+    """Run a Prometheus with the example's configuration, and shortened rules; yield its URL."""
+    rules = RULES
+    for text, shorter in SHORTENED.items():
+        assert text in rules
+        rules = rules.replace(text, shorter)
+    folder.mkdir()
+    (folder / "alerts.yml").write_text(rules)
+    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    (port,) = reserve_ports(1)
+    program = shutil.which("prometheus")
+    assert program is not None, "install the Debian package prometheus"
+    process = subprocess.Popen(
+        [
+            program,
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+async def send_until_closed(client: Client, chunk: bytes) -> None:
+    """Send a chunk again and again, as a live recorder."""
+    with contextlib.suppress(Exception):
+        while True:
+            await client.send(chunk)
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.engine
+async def test_alerts_fire_for_real_faults_and_not_before(
+    on_bucket: Callable[..., Service], seaweedfs_url: str, tmp_path: Path
+) -> None:
+    (port,) = reserve_ports(1)
+    address = f"127.0.0.1:{port}"
+
+    def firing(url: str) -> set[str]:
+        with contextlib.suppress(requests.ConnectionError):
+            answer: dict[str, Any] = requests.get(f"{url}/api/v1/alerts", timeout=10).json()
+            alerts = answer["data"]["alerts"]
+            return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+        return set()
+
+    def up(url: str) -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            query = {"query": "sercuescribe_chunks_total > 5"}
+            answer = requests.get(f"{url}/api/v1/query", params=query, timeout=10).json()
+            return bool(answer["data"]["result"])
+        return False
+
+    def is_write(request: Request) -> bool:
+        return request.method in {"PUT", "POST"}
+
+    with faulty_store(seaweedfs_url) as store:
+        service = on_bucket(
+            s3_endpoint_url=store.url,
+            metrics_address=address,
+            segment_seconds=0.2,
+            max_concurrent_sessions=2,
+        )
+        with prometheus(tmp_path / "prometheus", address) as url:
+            async with service.session(sample_rate=8000) as first:
+                recording = [asyncio.create_task(send_until_closed(first, pcm(800)))]
+                await eventually(lambda: up(url), awaiting="a scrape under load")
+                assert firing(url) == set()
+                seen: set[str] = set()
+
+                def fired() -> set[str]:
+                    seen.update(firing(url))
+                    return seen
+
+                async with service.session():
+                    await eventually(
+                        fired,
+                        lambda found: found == {"SercueScribeSessionsNearLimit"},
+                        awaiting="the alert of a limit",
+                    )
+                store.fail(Kind.ERROR, is_write)
+                await eventually(
+                    fired,
+                    lambda found: found >= STORE_ALERTS,
+                    awaiting="the alerts of a store that takes nothing",
+                )
+                service.kill()
+                await eventually(
+                    lambda: firing(url),
+                    lambda found: "SercueScribeDown" in found,
+                    awaiting="the alert of a process that has ended",
+                )
+                await asyncio.gather(*recording)
