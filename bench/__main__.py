@@ -22,6 +22,7 @@ from bench import (
     record_cli,
     resume,
     screenshots,
+    slow_disk,
     soak,
 )
 
@@ -36,6 +37,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "outage": outage.main,
     "bucket": bucket.main,
     "resume": resume.main,
+    "slow_disk": slow_disk.main,
     "record_cli": record_cli.main,
     "soak": soak.main,
     "crashes": crashes.main,

@@ -1,4 +1,4 @@
-"""Threads for what blocks, in pools of their own for recording, reading, listing and upkeep.
+"""Threads for what blocks, in pools of their own for each kind of work.
 
 A pool that is busy delays its own kind of work only: lists and downloads delay no session that is
 created, synced or completed.
@@ -36,6 +36,9 @@ class ThreadPool:
 
 # Writing, syncing, taking over; and reading one manifest, which a client that connects waits for.
 recording = ThreadPool("recording", 16)
+
+# Calls of ``fdatasync`` for recordings that are synced together.
+syncing = ThreadPool("syncing", 32)
 
 # Downloads and waveforms.
 reading = ThreadPool("reading", 8)

@@ -124,6 +124,24 @@ class StreamDecoder:
         except DecoderLostError as error:
             raise await self._fail_lost(error) from error
 
+    def takes_now(self, chunk: Buffer) -> bool:
+        """Return whether :meth:`feed_now` may be called: ffmpeg decodes, and no file begins."""
+        stage = self.stage
+        return (
+            isinstance(stage, FfmpegFeed)
+            and stage.takes_now(len(chunk))
+            and not self.begins_file(chunk)
+        )
+
+    def feed_now(self, chunk: Buffer) -> bool:
+        """Do what :meth:`feed` does, if nothing has to be awaited.
+
+        On False, call ``feed(b"")`` next, which does the rest.
+        """
+        assert isinstance(self.stage, FfmpegFeed)
+        self._room_bytes = self._max_chunk_bytes
+        return self.stage.feed_now(chunk)
+
     async def finish(self) -> Buffer:
         """End the input; return the last PCM.
 

@@ -48,6 +48,7 @@ class InputStream:
         self._decoder = self._new_decoder()
         self._lock = asyncio.Lock()  # held while a chunk is recorded or the stream ends
         self._has_ended = False
+        self._kept: bytes | None = None  # the chunk that is kept, and perhaps not decoded
         self._is_aborted = False
         self._told: DecodeError | None = None  # the damage that is a warning already
         self._failure: Exception | None = None  # raised by `end`
@@ -60,12 +61,13 @@ class InputStream:
     def receive_now(self, chunk: bytes) -> bool:
         """Record ``chunk`` if nothing has to be awaited; on False, call :meth:`receive`.
 
-        This is the hot path of PCM. It needs no lock, because it does not await.
+        This is the hot path. It needs no lock, because it does not await.
         """
         framer = self._decoder.passthrough
+        if framer is None:
+            return self._keep_now(chunk)
         if (
-            framer is None
-            or not framer.takes(chunk)
+            not framer.takes(chunk)
             or self._lock.locked()
             or not self._ledger.takes_at_once(len(chunk))
         ):
@@ -78,6 +80,18 @@ class InputStream:
             self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
             return False
         return True
+
+    def _keep_now(self, chunk: bytes) -> bool:
+        """Keep ``chunk`` and pass it to ffmpeg, if nothing has to be awaited."""
+        if self._lock.locked() or self._has_ended or self._kept is not None:
+            return False
+        decoder = self._decoder
+        if not decoder.takes_now(chunk) or not self._ledger.keep_input_now(self.number, chunk):
+            return False
+        if decoder.feed_now(chunk) and (decoder.damage is None or self._told is not None):
+            return True
+        self._kept = chunk  # `receive` does the rest
+        return False
 
     async def receive(self, chunk: bytes) -> None:
         """Record ``chunk``. After the return it survives a crash of the process.
@@ -158,6 +172,16 @@ class InputStream:
             raise SessionCompletedError(self._ledger.session_id)
 
     async def _record(self, chunk: bytes) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            try:
+                await self._decode(b"")
+            except DecodeError as error:
+                if kept is chunk:
+                    raise
+                await self._fail(error)  # nothing received the rest of that chunk
+        if kept is chunk:
+            return
         if self._decoder.begins_file(chunk):
             await self._begin_file(b"", chunk, chunks=1)
             await self._decode(chunk)
@@ -253,7 +277,8 @@ class InputStream:
         return None if damage is self._told else damage
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
-        if pcm or chunks:
-            await self._ledger.append_persistently(
-                self.number, pcm, self._decoder.saved_state, chunks=chunks
-            )
+        if not pcm and not chunks:
+            return
+        state = self._decoder.saved_state
+        if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
+            await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)

@@ -127,6 +127,16 @@ class Ledger:
         self._recording.append(pcm, last.advanced(stream, chunks=chunks, pcm_bytes=pcm_bytes))
         self._appended()
 
+    def append_now(self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0) -> bool:
+        """Append if nothing has to be awaited; on False, call :meth:`append_persistently`."""
+        if not self.takes_at_once(len(pcm)):
+            return False
+        try:
+            self.append(number, pcm, state, chunks=chunks)
+        except StorageUnavailableError:
+            return False
+        return True
+
     async def append_persistently(
         self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0
     ) -> None:
@@ -144,6 +154,17 @@ class Ledger:
                 self.append(number, pcm, state, chunks=chunks)
 
         await self._retry(append)
+
+    def keep_input_now(self, number: int, chunk: bytes) -> bool:
+        """Store and count ``chunk`` without retries; on False, call :meth:`keep_input`."""
+        if not self.takes_at_once(len(chunk)):
+            return False
+        try:
+            self._recording.keep_input(number, self.stream(number).kept_bytes, chunk)
+            self.append(number, b"", b"", chunks=1, kept_bytes=len(chunk))
+        except StorageUnavailableError:
+            return False
+        return True
 
     async def keep_input(self, number: int, chunk: bytes) -> None:
         """Store and count a chunk of input, so that it can be decoded again after a crash.

@@ -22,10 +22,10 @@ Permissions: the process needs to read, write and create in the folder, and the
 folder must be on a file system with ``flock``, POSIX locks, ``rename`` and ``fsync`` (any
 local one; NFS 4 with its lock daemon). Files are created with the process's umask.
 
-What is written after every chunk survives ``kill -9``. A background thread
-makes it durable (``fdatasync``) and patches the sizes in the WAV header every
-``SYNC_INTERVAL_SECONDS``; what it has not reached yet can be lost with the
-machine, and ``persisted_chunk_count`` says how much that is.
+What is written after every chunk survives ``kill -9``. A background task makes it
+durable (``fdatasync``) every ``SYNC_INTERVAL_SECONDS``, for all sessions together; what it
+has not reached yet can be lost with the machine, and ``persisted_chunk_count`` says how much
+that is. The sizes in the WAV header follow after every 15 seconds of audio, and at a flush.
 
 Not promised: several processes on one folder (the second refuses to start),
 protection from other programs that edit the folder, and replication: the folder is

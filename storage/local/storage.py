@@ -1,9 +1,7 @@
 """All sessions of one folder."""
 
 import asyncio
-import contextlib
 import fcntl
-import logging
 import os
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -17,7 +15,6 @@ from storage.errors import (
     RecordingNotFoundError,
     StorageError,
     StorageUnavailableError,
-    SyncFailedError,
 )
 from storage.local.active_states import ActiveStates
 from storage.local.deletion import Deletion
@@ -36,12 +33,11 @@ from storage.supervisor import Supervisor
 from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
 from storage.volume.disk import Disk, boot_id
 from storage.volume.paths import SessionPaths
+from storage.volume.periodic_sync import PeriodicSync
 from storage.volume.recording import VolumeRecording
 from storage.volume.recovery import recover
 from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits
 from storage.waveform.kept import KeptWaveform
-
-logger = logging.getLogger(__name__)
 
 _AGED_PAGE = 50
 
@@ -63,10 +59,8 @@ class LocalStorage:
         self._supervisor = supervisor or Supervisor()
         self._observer = observer
         self._disk = (disk or Disk()).observed(observer)
-        self._sync_interval_seconds = sync_interval_seconds
         self._measuring_limits = measuring_limits
-        self._unsynced: set[VolumeRecording] = set()
-        self._sync_task: asyncio.Task[None] | None = None
+        self.sync = PeriodicSync(sync_interval_seconds, self._supervisor)
         self._lock: int | None = None
         self.outbox = LocalOutbox(folder)
         skipped = SkippedObjects()
@@ -79,15 +73,12 @@ class LocalStorage:
 
     async def start(self) -> None:
         started_at_ns = await threads.recording.run(self._prepare)
-        self._sync_task = self._supervisor.start("storage-sync", self._sync_loop)
+        self.sync.start()
         self.upkeep.start(started_at_ns)
 
     async def stop(self) -> None:
         await self.upkeep.stop()
-        if self._sync_task is not None:
-            self._sync_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sync_task
+        await self.sync.stop()
         self.outbox.release()
         if self._lock is not None:
             os.close(self._lock)
@@ -179,31 +170,6 @@ class LocalStorage:
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
 
-    async def _sync_loop(self) -> None:
-        while True:
-            await asyncio.sleep(self._sync_interval_seconds)
-            changed = list(self._unsynced)
-            self._unsynced.clear()
-            if changed:
-                for recording in await threads.recording.run(self._sync, changed):
-                    recording.report_failure()
-
-    def _sync(self, changed: list[VolumeRecording]) -> list[VolumeRecording]:
-        """Persist the recordings. Return those whose sync has failed, which ends them."""
-        failed = []
-        for recording in changed:
-            try:
-                recording.persist()
-                if recording.has_unmeasured_audio:
-                    self._unsynced.add(recording)
-            except SyncFailedError:
-                failed.append(recording)
-            except StorageUnavailableError:
-                # It stays behind, as persisted_chunk_count shows, and is tried again.
-                logger.exception("%s could not be persisted", recording.manifest.session_id)
-                self._unsynced.add(recording)
-        return failed
-
     def _prepare(self) -> int:
         """Return the time by the clock of the file system."""
         with files.translated_errors():
@@ -274,8 +240,8 @@ class LocalStorage:
         return VolumeRecording(
             session,
             manifest,
-            on_changed=self._unsynced.add,
-            on_released=self._unsynced.discard,
+            on_changed=self.sync.add,
+            on_released=self.sync.discard,
             on_completed=self._completed,
             peaks=GrowingWaveform(
                 session.growing_peaks(boot_id()), manifest.pcm_format, self._measuring_limits

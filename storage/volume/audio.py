@@ -24,7 +24,7 @@ _BLOCK_BYTES = 256 * 1024
 class VolumeAudio:
     """See `storage.base.Audio`.
 
-    The sizes in a growing file's header are patched about once a second, so a snapshot
+    The sizes in a growing file's header are patched every few seconds, so a snapshot
     brings its own header, which fits its length, and takes only the samples from the file.
     """
 

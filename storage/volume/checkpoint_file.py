@@ -25,6 +25,7 @@ from storage import files
 from storage.checkpoint import Checkpoint, decode_record, encode_record
 from storage.errors import StorageUnavailableError
 from storage.volume.disk import Disk
+from storage.volume.sync_pass import SyncCall
 
 _RECORD_BYTES = 2016
 _BOOT_AT = _RECORD_BYTES
@@ -67,9 +68,10 @@ class CheckpointFile:
         """Overwrite the last checkpoint persisted. Raises ``OSError``."""
         files.write_at(self._fd, encode_record(checkpoint), _PERSISTED_AT)
 
-    def sync(self) -> None:
-        """Make it durable. Raises ``OSError``."""
-        self._disk.sync(self._fd)
+    @property
+    def sync_call(self) -> SyncCall:
+        """Return what makes it durable."""
+        return self._disk.sync, self._fd
 
     def revert(self, persisted: Checkpoint) -> None:
         """Make ``persisted`` all that counts when the file is read again. Raises ``OSError``."""

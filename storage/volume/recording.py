@@ -22,6 +22,7 @@ from storage.volume.checkpoint_file import CheckpointFile
 from storage.volume.disk import Disk
 from storage.volume.paths import SessionPaths
 from storage.volume.recovery import Recovered, recover
+from storage.volume.sync_pass import Steps, SyncCall, run_alone
 from storage.watermark import Unpersisted, Watermark
 from storage.waveform.growing_file import GrowingWaveform
 
@@ -78,7 +79,7 @@ class VolumeRecording:
     def begin(self) -> None:
         """Write the empty WAV and the first checkpoint. Raises ``OSError``."""
         self._open(os.O_TRUNC)
-        self._persist()
+        run_alone(self._sync_steps())
 
     def recover(self) -> Recovered:
         """Return to the last checkpoint that counts and cut off the audio behind it.
@@ -160,7 +161,7 @@ class VolumeRecording:
 
     async def flush(self) -> None:
         try:
-            await threads.recording.run(self.persist)
+            await threads.recording.run(self._flush)
         except SyncFailedError:
             self.report_failure()
             raise
@@ -211,34 +212,63 @@ class VolumeRecording:
         """
         with files.translated_errors(), self._persisting:
             if not self.state.is_final:
-                self._persist()
-                self._measure()
+                run_alone(self._sync_steps())
 
-    def _measure(self) -> None:
-        """Measure new audio if it is enough. Log a failure: the waveform can be made later."""
-        if self.peaks is None or not self.peaks.is_due(self.checkpoint.pcm_bytes):
+    def sync_steps(self) -> Steps:
+        """Do the same as one of many recordings: see `storage.volume.sync_pass`.
+
+        The sizes in the header follow when the waveform does, because each sync of them costs a
+        page. If another thread persists the recording, it takes part in the next pass instead.
+        """
+        if not self._persisting.acquire(blocking=False):
+            self._on_changed(self)
+            return
+        try:
+            with files.translated_errors():
+                if not self.state.is_final:
+                    if self._is_measuring_due():
+                        self._write_header(self.checkpoint)
+                    yield from self._sync_steps()
+        finally:
+            self._persisting.release()
+
+    def measure(self) -> None:
+        """Measure new audio if it is enough. Blocks.
+
+        Log a failure: the waveform can be made later.
+        """
+        if self.peaks is None or not self._is_measuring_due():
             return
         try:
             self.peaks.measure_next(self._paths.audio, self.checkpoint.pcm_bytes)
         except OSError as error:
             logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
 
-    def _persist(self) -> None:
-        if self.state is RecordingState.FAILED or self._checkpoints is None:
-            raise self._not_open()
+    def _is_measuring_due(self) -> bool:
+        return self.peaks is not None and self.peaks.is_due(self.checkpoint.pcm_bytes)
+
+    def _flush(self) -> None:
+        with files.translated_errors(), self._persisting:
+            if not self.state.is_final:
+                self._check_not_failed()
+                self._write_header(self.checkpoint)
+                run_alone(self._sync_steps())
+        self.measure()
+
+    def _sync_steps(self) -> Steps:
+        """Sync audio and input, write the persisted record, sync it; then move `persisted`."""
+        self._check_not_failed()
+        assert self._checkpoints is not None
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
         checkpoint, asked_at = self.checkpoint, time.monotonic()
-        self._write_header(checkpoint)
-        if self._has_new_input:
-            self._sync_names()
-        with self._failing_for_good():
-            for fd in list(self._inputs.values()):
-                self._disk.sync(fd)
-            self._disk.sync(self._audio)
+        with self._unsynced_names() as names:
+            content = [(self._disk.sync, fd) for fd in (*self._inputs.values(), self._audio)]
+            with self._failing_for_good():
+                yield [*names, *content]
         # The persisted record must not reach the disk before the audio that it counts.
         self._checkpoints.persist(checkpoint)
         with self._failing_for_good():
-            self._checkpoints.sync()
+            yield [self._checkpoints.sync_call]
         self.persisted = checkpoint
         self._watermark.persisted(until=asked_at, is_all=checkpoint == self.checkpoint)
         for stream in dropped:
@@ -247,14 +277,17 @@ class VolumeRecording:
                 os.close(self._inputs.pop(stream))
             self._paths.input(stream).unlink(missing_ok=True)
 
-    def _sync_names(self) -> None:
-        """Make the names of kept input durable."""
+    @contextlib.contextmanager
+    def _unsynced_names(self) -> Iterator[list[SyncCall]]:
+        """Open the folder for a sync of its names if there is new input."""
+        if not self._has_new_input:
+            yield []
+            return
         # If this fails, for want of descriptors, no sync has failed: it is tried again.
         folder = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._has_new_input = False
-            with self._failing_for_good():
-                self._disk.sync_folder(folder)
+            yield [(self._disk.sync_folder, folder)]
         finally:
             os.close(folder)
 
@@ -278,6 +311,10 @@ class VolumeRecording:
                     self._checkpoints.revert(self.persisted)
             raise SyncFailedError(self.persisted.chunk_count) from error
 
+    def _check_not_failed(self) -> None:
+        if self.state is RecordingState.FAILED or self._checkpoints is None:
+            raise self._not_open()
+
     def _not_open(self) -> StorageError:
         if self.state is RecordingState.FAILED:
             return SyncFailedError(self.persisted.chunk_count)
@@ -289,8 +326,10 @@ class VolumeRecording:
                 return  # an earlier call failed to close the files, and that is all it failed to do
             if self.state is RecordingState.CLOSED:
                 raise self._not_open()
+            self._check_not_failed()
             os.ftruncate(self._audio, manifest.size_bytes)
-            self._persist()
+            self._write_header(self.checkpoint)
+            run_alone(self._sync_steps())
             files.replace(self._paths.manifest, manifests.encode(manifest))
             self._on_completed(manifest)
             self._finish_waveform(manifest.pcm_bytes)

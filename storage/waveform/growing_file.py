@@ -32,7 +32,7 @@ class MeasuringLimits(msgspec.Struct, frozen=True, kw_only=True):
     Opening the files costs more than measuring a second of audio.
     """
 
-    interval_seconds: float = 5.0  # of audio, while the recording grows
+    interval_seconds: float = 15.0  # of audio, while the recording grows
     step_bytes: int = 8 * 1024 * 1024  # while the recording grows; the lock is then released
     completion_bytes: int = 32 * 1024 * 1024  # while the recording is completed
 

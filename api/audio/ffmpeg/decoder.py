@@ -23,6 +23,10 @@ _READ_BYTES = 256 * 1024
 # An ffmpeg at lower priority on an overloaded machine is slow, but not for so long.
 STALL_SECONDS = 15.0
 
+# ffmpeg writes packet by packet. What it decodes from one chunk of live audio is recorded at once.
+_GATHER_SECONDS = 0.004
+_LIVE_BYTES = 16 * 1024
+
 _LINE_BYTES = 4096
 
 # Exit codes that the input does not cause: the command could not be executed (126, 127: see
@@ -97,6 +101,15 @@ class FfmpegDecoder:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise await self._end_reason() from error
 
+    def feed_now(self, data: Buffer) -> bool:
+        """Write ``data`` if ffmpeg has read all before it; on False, call :meth:`feed`."""
+        if self._stdout_task.done() or self._stdin.transport.is_closing():
+            return False
+        if self._stdin.transport.get_write_buffer_size():
+            return False
+        self._stdin.write(data)
+        return True
+
     async def finish(self) -> None:
         """End the input; return after all PCM was emitted. Raises as :meth:`feed` does."""
         self._stdin.close()
@@ -156,6 +169,8 @@ class FfmpegDecoder:
         pending = b""
         try:
             while block := await self._process.stdout.read(_READ_BYTES):
+                if len(block) < _LIVE_BYTES:
+                    block += await self._process.read_more(_GATHER_SECONDS)
                 data = pending + block if pending else block
                 rest = len(data) % self._frame_bytes
                 pending = data[len(data) - rest :]

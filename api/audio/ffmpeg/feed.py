@@ -1,6 +1,8 @@
 """The path of one input stream into ffmpeg: buffered during the start, framed, written."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import Iterator
 
 from api.audio.detection import detect
@@ -12,6 +14,9 @@ from storage.pcm import Buffer, PcmFormat
 
 _SLICE_BYTES = 64 * 1024
 _SLICE_SECONDS = 0.003
+
+# A chunk of this size is framed at once: much less than a slice, and more than live audio has.
+_IMMEDIATE_BYTES = 16 * 1024
 
 # Input buffered while ffmpeg starts; at this size the socket is slowed down.
 _MAX_QUEUED_BYTES = 1024 * 1024
@@ -39,6 +44,7 @@ class FfmpegFeed:
         self._head = b""  # of the file that begins behind the failure
         self._behind = bytearray()  # its elements so far
         self._queued = bytearray()  # for the decoder that is starting
+        self._unpassed: Iterator[Buffer] | None = None  # what `feed_now` has left
         self._decoder: FfmpegDecoder | None = None
         self._start = asyncio.create_task(
             self._started(launcher, demuxer, pcm_format, emit), name="decoder-start"
@@ -73,18 +79,37 @@ class FfmpegFeed:
 
         Raises what `FfmpegDecoder.feed` raises, and ``OSError`` if ffmpeg cannot be started.
         """
+        if await self._pass_rest(data):
+            return
         if self._framer is None:
             await self._pass_on(data)
             return
         for start in range(0, len(data), _SLICE_BYTES):
             await self._pass_framed(self._framer.feed(data[start : start + _SLICE_BYTES]))
-            if self._framer.next_file is not None:
-                self._next_file = self._framer.next_file + bytes(data[start + _SLICE_BYTES :])
+            if self._ends_file(self._framer, data[start + _SLICE_BYTES :]):
                 return
-            if self._has_restart():
-                rest = self._framer.unframed + bytes(data[start + _SLICE_BYTES :])
-                self._next_file = self._head + bytes(self._behind) + rest
-                return
+
+    def takes_now(self, size_bytes: int) -> bool:
+        """Return whether :meth:`feed_now` may be called for a chunk of ``size_bytes``."""
+        return size_bytes <= _IMMEDIATE_BYTES and self._failure is None
+
+    def feed_now(self, data: Buffer) -> bool:
+        """Do what :meth:`feed` does, if nothing has to be awaited.
+
+        On False, call ``feed(b"")`` next, which does the rest.
+        """
+        if self._framer is None:
+            pieces: Iterator[Buffer] = iter(())
+            framed: Buffer = data
+        else:
+            pieces = self._framer.feed(data)
+            framed = _joined(pieces)
+        ends_file = self._framer is not None and self._framer.next_file is not None
+        more = next(pieces, None)
+        if more is None and not ends_file and self._pass_on_now(framed):
+            return True
+        self._unpassed = itertools.chain([framed, more or b""], pieces)
+        return False
 
     async def finish(self) -> None:
         """End the input; return after all of its PCM was emitted.
@@ -93,6 +118,7 @@ class FfmpegFeed:
 
         Raises :class:`DecodeError` for audio that was lost, and what :meth:`feed` raises.
         """
+        await self._pass_rest(b"")
         if self._framer is not None:
             await self._pass_framed(self._framer.finish())
             self._next_file = self._framer.next_file or self._next_file
@@ -110,6 +136,27 @@ class FfmpegFeed:
         decoder, self._decoder = self._decoder, None
         if decoder is not None:
             await decoder.kill()
+
+    async def _pass_rest(self, following: Buffer) -> bool:
+        """Pass on what :meth:`feed_now` has left. Return whether a new file ends the input there.
+
+        The bytes of the new file are then in front of those ``following``.
+        """
+        unpassed, self._unpassed = self._unpassed, None
+        if unpassed is None:
+            return False
+        await self._pass_framed(unpassed)
+        return self._framer is not None and self._ends_file(self._framer, following)
+
+    def _ends_file(self, framer: Framer, following: Buffer) -> bool:
+        """Return whether a new file has begun; its bytes continue with those ``following``."""
+        if framer.next_file is not None:
+            self._next_file = framer.next_file + bytes(following)
+        elif self._has_restart():
+            self._next_file = self._head + bytes(self._behind) + framer.unframed + bytes(following)
+        else:
+            return False
+        return True
 
     async def _wait_started(self) -> FfmpegDecoder:
         await asyncio.wait([self._start])
@@ -132,13 +179,11 @@ class FfmpegFeed:
 
         Hostile input can make a framer slow.
         """
-        loop = asyncio.get_running_loop()
-        started, framed = loop.time(), bytearray()
-        for piece in pieces:
+        framed = _joined(pieces)
+        while (piece := next(pieces, None)) is not None:
+            await asyncio.sleep(0)
             framed += piece
-            if loop.time() - started > _SLICE_SECONDS:
-                await asyncio.sleep(0)
-                started = loop.time()
+            framed += _joined(pieces)
         if self._failure is not None:
             self._behind += framed
         elif framed:
@@ -166,6 +211,17 @@ class FfmpegFeed:
             self._behind.clear()
         return kind not in {None, "pcm_s16le"}
 
+    def _pass_on_now(self, data: Buffer) -> bool:
+        """Pass ``data`` on if nothing has to be awaited."""
+        if not data:
+            return True
+        if self._start.done():
+            return self._decoder is not None and self._decoder.feed_now(data)
+        if len(self._queued) + len(data) >= _MAX_QUEUED_BYTES:
+            return False
+        self._queued += data
+        return True
+
     async def _pass_on(self, data: Buffer) -> None:
         if not self._start.done():
             self._queued += data
@@ -173,3 +229,14 @@ class FfmpegFeed:
                 return
             data = b""
         await (await self._wait_started()).feed(data)
+
+
+def _joined(pieces: Iterator[Buffer]) -> bytearray:
+    """Return the next ``pieces``, as many as a slice of time allows; the iterator has the rest."""
+    # Not the clock of the loop: that of uvloop stands still within an iteration.
+    end, framed = time.perf_counter() + _SLICE_SECONDS, bytearray()
+    for piece in pieces:
+        framed += piece
+        if time.perf_counter() > end:
+            break
+    return framed

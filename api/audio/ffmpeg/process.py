@@ -24,6 +24,7 @@ import uvloop
 from storage.threads import ThreadPool
 
 _READ_AHEAD_BYTES = 256 * 1024
+_PIPE_BYTES = 64 * 1024  # which a pipe holds
 
 _STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -49,6 +50,8 @@ class Process:
         self._popen = popen
         self._pidfd = pidfd
         self._exited = asyncio.Event()
+        self._output: asyncio.ReadTransport
+        self._output_fd: int
         self._transports: list[asyncio.BaseTransport] = []
         asyncio.get_running_loop().add_reader(pidfd, self._reap)
 
@@ -79,7 +82,28 @@ class Process:
         process.stdout, output = await _reader(_Pipe(spawned.stdout))
         process.stderr, errors = await _reader(_Pipe(spawned.stderr))
         process._transports = [writing, output, errors]
+        process._output, process._output_fd = output, spawned.stdout
         return process
+
+    async def read_more(self, wait_seconds: float) -> bytes:
+        """Return what the process outputs within ``wait_seconds``, at most 64 KiB.
+
+        Call it when all that ``stdout`` has was read. Each write of the process would wake the
+        event loop, if the loop did not stop reading meanwhile.
+        """
+        if self._output.is_closing():
+            return b""
+        self._output.pause_reading()
+        try:
+            await asyncio.sleep(wait_seconds)
+            if self._output.is_closing():
+                return b""
+            with contextlib.suppress(BlockingIOError):
+                return os.read(self._output_fd, _PIPE_BYTES)  # at the end of the output: nothing
+            return b""
+        finally:
+            if not self._output.is_closing():
+                self._output.resume_reading()
 
     @property
     def pid(self) -> int:
@@ -206,7 +230,7 @@ class _Pipe:
             os.close(self._fd)
 
 
-async def _reader(pipe: _Pipe) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+async def _reader(pipe: _Pipe) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
     reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), pipe

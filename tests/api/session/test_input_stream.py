@@ -4,6 +4,7 @@ import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
@@ -16,10 +17,12 @@ from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
 from storage.volume.recording import VolumeRecording
 from tests.audio import cut, decode, encode, pcm, speech, wav
+from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
 
 RATE = 22050
 FLAC = encode(speech(), "-c:a", "flac", "-f", "flac")
+WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
 
 
 @pytest.fixture
@@ -78,12 +81,85 @@ async def test_a_container_is_decoded_to_its_last_frame(
     stream: InputStream, recording: VolumeRecording, tmp_path: Path
 ) -> None:
     for piece in cut(FLAC, 5000):
-        assert not stream.receive_now(piece)
         await stream.receive(piece)
     await stream.end()
     await stream.end()
     assert audio_of(recording, tmp_path) == decode(FLAC, sample_rate=RATE)
     assert recording.checkpoint.streams == ()
+
+
+@pytest.mark.parametrize("data", [FLAC, WEBM], ids=["flac", "webm"])
+async def test_a_container_is_kept_and_decoded_without_waiting_after_its_first_chunk(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path, data: bytes
+) -> None:
+    pieces = [data[:5000], *cut(data[5000:], 500)]
+    await stream.receive(pieces[0])
+    taken = 0
+    for piece in pieces[1:]:
+        if stream.receive_now(piece):
+            taken += 1
+        else:  # on a slow machine the framer has used its slice of time
+            await stream.receive(piece)
+    assert taken > len(pieces) / 2
+    assert recording.checkpoint.streams[0].kept_bytes == len(data)
+    await stream.end()
+    assert audio_of(recording, tmp_path) == decode(data, sample_rate=RATE)
+    assert recording.checkpoint.chunk_count == len(pieces)
+
+
+async def test_a_chunk_waits_while_ffmpeg_does_not_read(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path
+) -> None:
+    """It is kept and counted once, whether the rest is done by `receive` or by the end."""
+    data = encode(wav(pcm(200_000), sample_rate=RATE), "-c:a", "flac", "-f", "flac")
+    pieces = list(cut(data, 15_000))
+    for piece in pieces[:10]:
+        await stream.receive(piece)
+    await eventually(
+        lambda: recording.checkpoint.pcm_bytes, lambda count: count > 0, awaiting="decoded audio"
+    )
+    (ffmpeg,) = psutil.Process().children()
+    ffmpeg.suspend()
+    received = 10
+    while stream.receive_now(pieces[received]):  # a pipe has 64 KiB
+        received += 1
+    assert recording.checkpoint.chunk_count == received + 1
+    assert not stream.receive_now(pieces[received + 1])
+    assert recording.checkpoint.chunk_count == received + 1
+    ffmpeg.resume()
+    for piece in pieces[received + 1 :]:  # of the one before nothing more is heard
+        await stream.receive(piece)
+    await stream.end()
+    assert audio_of(recording, tmp_path) == decode(data, sample_rate=RATE)
+    assert recording.checkpoint.chunk_count == len(pieces)
+
+
+@pytest.mark.parametrize("is_received", [True, False], ids=["received", "ended"])
+async def test_a_file_that_begins_within_a_chunk_is_recorded(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path, *, is_received: bool
+) -> None:
+    data = WEBM + WEBM
+    first, second = data[: len(WEBM) - 1000], data[len(WEBM) - 1000 : len(WEBM) + 5000]
+    await stream.receive(first)
+    assert not stream.receive_now(second)
+    if is_received:
+        await stream.receive(second)
+        await stream.receive(data[len(first) + len(second) :])
+    await stream.end()
+    whole = decode(WEBM, sample_rate=RATE)
+    expected = whole + (whole if is_received else decode(WEBM[:5000], sample_rate=RATE))
+    assert audio_of(recording, tmp_path) == expected
+
+
+async def test_damage_is_a_warning_before_the_stream_ends(
+    stream: InputStream, recording: VolumeRecording
+) -> None:
+    data = encode(speech(), "-c:a", "aac", "-f", "adts")
+    await stream.receive(data[:9000])
+    for piece in cut(data[9500:], 3000):
+        if not stream.receive_now(piece):
+            await stream.receive(piece)
+    assert recording.checkpoint.warning_count == 1
 
 
 async def test_nothing_is_recorded_after_the_end(

@@ -188,7 +188,7 @@ async def test_a_full_disk_stops_the_waveform_and_not_the_recording(
     before = recording.peaks.pcm_bytes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("storage.waveform.growing_file.files.write_at", _no_room)
-        recording._measure()
+        recording.measure()
     assert recording.peaks.pcm_bytes == before
     assert "no waveform for now" in caplog.text
     await recording.complete(LATER)

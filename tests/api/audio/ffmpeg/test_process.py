@@ -36,6 +36,27 @@ def busy_starting_threads() -> Iterator[None]:
             future.result()
 
 
+async def test_output_that_is_gathered_is_complete_and_in_order() -> None:
+    process = await Process.start(["/bin/cat"])
+    process.stdin.write(b"one")
+    assert await process.stdout.read(10) == b"one"
+    gathering = asyncio.create_task(process.read_more(0.1))
+    await asyncio.sleep(0)  # it has begun
+    process.stdin.write(b"two")
+    gathered = await gathering
+    assert gathered or await process.stdout.read(10) == b"two"  # on a slow machine it comes later
+    assert gathered in {b"", b"two"}
+    assert await process.read_more(0) == b""
+    process.stdin.write(b"three")
+    assert await process.stdout.read(10) == b"three"
+    process.stdin.close()
+    await process.wait()
+    assert await process.read_more(0) == b""
+    assert await process.stdout.read(10) == b""
+    assert await process.read_more(0) == b""
+    await process.end()
+
+
 async def test_input_reaches_the_child_and_its_output_is_read() -> None:
     process = await Process.start(ECHO)
     process.stdin.write(b"some text")

@@ -1,0 +1,73 @@
+"""The background task that makes what was appended durable, for all recordings of a folder."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+
+from storage import threads
+from storage.errors import SyncFailedError
+from storage.supervisor import Supervisor
+from storage.volume.recording import VolumeRecording
+from storage.volume.sync_pass import run_together
+
+logger = logging.getLogger(__name__)
+
+# A recording cannot be flushed or completed while its group is synced.
+_GROUP_RECORDINGS = 128
+
+
+class PeriodicSync:
+    """Syncs the recordings that have changed, ``interval_seconds`` after the last pass."""
+
+    def __init__(self, interval_seconds: float, supervisor: Supervisor) -> None:
+        self._interval_seconds = interval_seconds
+        self._supervisor = supervisor
+        self._changed: set[VolumeRecording] = set()
+        self._task: asyncio.Task[None] | None = None
+        self.add = self._changed.add
+        self.discard = self._changed.discard
+
+    def start(self) -> None:
+        self._task = self._supervisor.start("storage-sync", self._run)
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def run_pass(self) -> None:
+        """Persist all that was appended before the call, then measure new audio."""
+        changed = list(self._changed)
+        self._changed.clear()
+        for start in range(0, len(changed), _GROUP_RECORDINGS):
+            group = changed[start : start + _GROUP_RECORDINGS]
+            for recording in await threads.recording.run(self._sync, group):
+                recording.report_failure()
+        await threads.recording.run(self._measure, changed)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            await self.run_pass()
+
+    def _sync(self, group: Sequence[VolumeRecording]) -> list[VolumeRecording]:
+        """Persist the recordings. Return those whose sync has failed, which ends them."""
+        steps = {recording: recording.sync_steps() for recording in group}
+        lost = []
+        for recording, error in run_together(steps, threads.syncing).items():
+            if isinstance(error, SyncFailedError):
+                lost.append(recording)
+                continue
+            # It stays behind, as persisted_chunk_count shows, and is tried again.
+            self._changed.add(recording)
+            session_id = recording.manifest.session_id
+            logger.error("%s could not be persisted", session_id, exc_info=error)
+        return lost
+
+    def _measure(self, changed: Sequence[VolumeRecording]) -> None:
+        for recording in changed:
+            recording.measure()
+            if recording.has_unmeasured_audio:
+                self._changed.add(recording)
