@@ -10,7 +10,7 @@ from api.events.webhooks import Webhooks
 from api.observe.exposition import exposition
 from api.observe.metrics import Metrics
 from api.session.registry import Registry
-from api.wire.messages import BackgroundTask, NodeStatus, StoreOperation
+from api.wire.node_status import BackgroundTask, NodeStatus, StoreOperation
 from storage import threads
 from storage.base import Storage
 from storage.supervisor import Supervisor

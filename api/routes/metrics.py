@@ -6,7 +6,7 @@ from api.access.authorization import requires
 from api.node_monitor import NodeMonitor
 from api.observe.exposition import CONTENT_TYPE
 from api.routes.request import Injected
-from api.wire.messages import NodeStatus
+from api.wire.node_status import NodeStatus
 from api.wire.openapi import COMMON_ERRORS, errors
 
 
