@@ -19,7 +19,7 @@ from api.access.hosts import AllowedHosts
 from api.access.middleware import AuthMiddleware
 from api.access.origins import AllowedOrigins
 from api.access.providers import create_provider
-from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
+from api.access.rate_limits import creation_limit, handshake_limit
 from api.access.refusals import answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
@@ -29,6 +29,7 @@ from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.backend import create_storage
 from api.clock import Clock, SystemClock
 from api.cluster.http_relay import OwnerAnswered, send_owners_answer
+from api.cluster.siblings import Siblings
 from api.cluster.socket_relay import SocketRelay
 from api.cluster.takeover import Takeover
 from api.maintenance.expiry import Expiry
@@ -53,6 +54,8 @@ from api.settings import Settings, SettingsError
 from api.wire import openapi
 from api.wire.openapi_document import complete_document
 from api.wire.routing import Routing
+from api.workers.limits import Limits, OwnLimits
+from api.workers.membership import Membership
 from storage.base import Storage
 from storage.supervisor import Run, Supervisor
 
@@ -68,21 +71,27 @@ def create_app(
     *,
     storage: Storage | None = None,
     clock: Clock | None = None,
+    supervisor: Supervisor | None = None,
+    membership: Membership | None = None,
     is_preflighted: bool = False,
 ) -> Litestar:
     """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
+    ``membership``: this process is one of several workers.
     Raises `SettingsError` if the API keys cannot be read, or if the stored secret is too short.
     """
     clock = clock or SystemClock()
-    supervisor = Supervisor()
+    supervisor = supervisor or Supervisor()
     storage = storage or create_storage(
         settings, clock, is_store_checked=is_preflighted, supervisor=supervisor
     )
+    own_limits = OwnLimits()
+    service_limits: Limits = own_limits if membership is None else membership.control
     registry = Registry(
         storage,
         clock,
+        service_limits=service_limits,
         max_sessions=settings.max_concurrent_sessions,
         max_sessions_per_user=settings.max_sessions_per_user,
         disk=DiskReserve(settings.storage_folder, settings.min_free_disk_mb),
@@ -136,16 +145,21 @@ def create_app(
             converter=Converter(),
             readers=Readers(settings.max_readers_per_caller),
             signer=LinkSigner(keys),
+            siblings=Siblings(membership),
         ),
         state=State(
             {
                 "registry": registry,
                 "lease_seconds": settings.lease_seconds,
                 "relays_credentials": settings.requires_credentials,
+                "worker_sockets": None if membership is None else membership.sockets,
             }
         ),
         middleware=_middleware(
-            settings, origins, Authenticator(_provider(settings, clock), tokens, clock)
+            settings,
+            origins,
+            Authenticator(_provider(settings, clock), tokens, clock),
+            service_limits,
         ),
         cors_config=_cors(origins) if settings.listed_origins else None,
         before_request=answer_options,
@@ -164,7 +178,10 @@ def create_app(
                 storage,
                 registry,
                 supervisor,
-                _background_tasks(settings, storage, registry, clock),
+                {
+                    **_background_tasks(settings, storage, registry, clock, membership),
+                    "rate-limits": own_limits.remove_expired,
+                },
             )
         ],
     )
@@ -174,11 +191,21 @@ def create_app(
 
 
 def _background_tasks(
-    settings: Settings, storage: Storage, registry: Registry, clock: Clock
+    settings: Settings,
+    storage: Storage,
+    registry: Registry,
+    clock: Clock,
+    membership: Membership | None,
 ) -> dict[str, Run]:
     """Return the background tasks of the service, by name."""
+    takeover = Takeover(
+        registry,
+        storage,
+        lease_seconds=settings.lease_seconds,
+        look=None if membership is None else membership.control.look,
+    )
     tasks: dict[str, Run] = {
-        "takeover": Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
+        "takeover": takeover.run,
         "expiry": Expiry(registry).run,
     }
     if settings.retention_days:
@@ -199,10 +226,9 @@ def _running(
     storage: Storage, registry: Registry, supervisor: Supervisor, tasks: dict[str, Run]
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await storage.start()
         background = [supervisor.start(name, run) for name, run in tasks.items()]
-        background.append(supervisor.start("rate-limits", lambda: remove_expired_rates(app)))
         try:
             yield
         finally:
@@ -250,7 +276,7 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
 
 
 def _middleware(
-    settings: Settings, origins: AllowedOrigins, authenticator: Authenticator
+    settings: Settings, origins: AllowedOrigins, authenticator: Authenticator, limits: Limits
 ) -> list[Middleware]:
     """Return the middleware of every request, outermost first."""
     hosts = AllowedHosts(settings.listed_hosts, (settings.public_url, settings.node_url))
@@ -263,9 +289,9 @@ def _middleware(
         )
     ]
     if settings.max_handshakes_per_minute:
-        layers.append(handshake_limit(settings.max_handshakes_per_minute).middleware)
+        layers.append(handshake_limit(limits, settings.max_handshakes_per_minute))
     if settings.max_new_sessions_per_minute:
-        layers.append(creation_limit(settings.max_new_sessions_per_minute).middleware)
+        layers.append(creation_limit(limits, settings.max_new_sessions_per_minute))
     return layers
 
 

@@ -19,6 +19,7 @@ from storage import local as storage_local
 from storage.base import Finding, Storage
 from storage.local import Changes, LocalStorage
 from storage.supervisor import Supervisor
+from storage.worker import Worker
 
 if TYPE_CHECKING:
     from storage.s3 import BucketSettings
@@ -32,8 +33,12 @@ def create_storage(
     *,
     is_store_checked: bool = False,
     supervisor: Supervisor | None = None,
+    worker: Worker | None = None,
 ) -> Storage:
-    """Return the storage backend that the settings select."""
+    """Return the storage backend that the settings select.
+
+    ``worker``: this process is one of several of the service.
+    """
     if settings.storage_backend == "s3":
         from storage.s3 import LeaseSettings, S3Storage, UploadSettings
 
@@ -55,12 +60,20 @@ def create_storage(
             ),
             is_store_checked=is_store_checked,
             supervisor=supervisor,
+            worker=worker,
         )
     return LocalStorage(
         settings.storage_folder,
         sync_interval_seconds=settings.sync_interval_seconds,
         supervisor=supervisor,
+        worker=worker,
     )
+
+
+def check_workers(settings: Settings) -> None:
+    """Raise `StorageUnavailableError` if several workers must not share the folder."""
+    if settings.storage_backend == "local":
+        storage_local.check_machine_owns(settings.storage_folder)
 
 
 def _presence_keys(settings: Settings) -> tuple[bytes, ...]:

@@ -1,16 +1,26 @@
-"""The single hop of a relayed request, from the node it reached to the owner of its session."""
+"""The hops of a relayed request: at most one to another node, then one to another worker."""
 
+from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 from litestar.types import Scope
 
-# Set on relayed requests. Otherwise two nodes that each consider the other one the owner would
-# relay in a loop.
+from storage.worker import worker_number
+
+# Set on relayed requests: "1" to another node, "worker" to another worker of the same machine.
+# Otherwise two nodes that each consider the other one the owner would relay in a loop.
 HOP_HEADER = "x-sercuescribe-relayed"
+TO_WORKER = "worker"
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key"})
 
 OPEN_SECONDS = 5.0  # timeout for connecting to the owner
+
+
+def may_relay(headers: Mapping[str, str], address: str) -> bool:
+    """Return whether a request with these headers may be relayed to the owner at ``address``."""
+    hop = headers.get(HOP_HEADER)
+    return hop is None or (hop != TO_WORKER and worker_number(address) is not None)
 
 
 def forwarded_for(scope: Scope) -> dict[str, str]:

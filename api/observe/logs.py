@@ -33,10 +33,13 @@ class RedactingFormatter(logging.Formatter):
         return redacted(super().format(record))
 
 
-def set_up_logging(level: Level) -> None:
-    """Write log records of ``level`` and above to stderr, redacted."""
+def set_up_logging(level: Level, worker: int | None = None) -> None:
+    """Write log records of ``level`` and above to stderr, redacted; name the ``worker``."""
     handler = logging.StreamHandler()
-    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    process = "" if worker is None else f"worker={worker} "
+    handler.setFormatter(
+        RedactingFormatter(f"%(asctime)s %(levelname)s {process}%(name)s: %(message)s")
+    )
     logging.basicConfig(level="INFO" if level == "debug" else level.upper(), handlers=[handler])
     for name in _OWN_LOGGERS:
         logging.getLogger(name).setLevel(level.upper())

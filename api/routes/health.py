@@ -1,11 +1,14 @@
 """Health checks for load balancers and supervisors."""
 
 import asyncio
+from collections.abc import Mapping
 
+import msgspec
 from litestar import get
 
 from api import __version__
-from api.routes.request import Injected
+from api.cluster.siblings import Siblings, is_from_worker
+from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.errors import DiskReserveError
 from api.wire.messages import Health, Readiness
@@ -37,17 +40,44 @@ class StorageCheck:
     summary="Check that the process is running",
 )
 async def health(
-    registry: Injected[Registry], storage: Injected[Storage], supervisor: Injected[Supervisor]
+    request: HttpRequest,
+    registry: Injected[Registry],
+    storage: Injected[Storage],
+    supervisor: Injected[Supervisor],
+    siblings: Injected[Siblings],
 ) -> Health:
     unpersisted = registry.unpersisted()
     failing = [f"background task {name} failed, see the log" for name in supervisor.failing]
     problems = [*storage.problems(), *failing]
-    return Health(
+    own = Health(
         status="degraded" if problems else "ok",
         version=__version__,
         active_sessions=len(registry.live),
         unpersisted_bytes=unpersisted.pcm_bytes,
         unpersisted_seconds=unpersisted.seconds,
+        problems=problems,
+    )
+    if is_from_worker(request.headers):
+        return own
+    return merged(own, await siblings.ask("/health"))
+
+
+def merged(own: Health, others: Mapping[int, bytes | None]) -> Health:
+    """Return the health of the service; ``others`` are the answers of its other workers."""
+    found, problems = [own], list(own.problems)
+    for number, body in others.items():
+        if body is None:
+            problems.append(f"worker {number} does not answer")
+            continue
+        health = msgspec.json.decode(body, type=Health)
+        found.append(health)
+        problems += [each for each in health.problems if each not in problems]
+    return Health(
+        status="degraded" if problems else "ok",
+        version=own.version,
+        active_sessions=sum(each.active_sessions for each in found),
+        unpersisted_bytes=sum(each.unpersisted_bytes for each in found),
+        unpersisted_seconds=max(each.unpersisted_seconds for each in found),
         problems=problems,
     )
 
@@ -60,7 +90,12 @@ async def health(
     summary="Check that storage is writable: writes an object and removes it",
     responses=errors(StorageUnavailableError(), DiskReserveError(50, 100)),
 )
-async def ready(check: Injected[StorageCheck], registry: Injected[Registry]) -> Readiness:
+async def ready(
+    check: Injected[StorageCheck], registry: Injected[Registry], siblings: Injected[Siblings]
+) -> Readiness:
     await registry.check_disk()
     await check()
-    return Readiness(status="ready", active_sessions=len(registry.live))
+    others = await siblings.ask("/health")
+    found = [msgspec.json.decode(each, type=Health) for each in others.values() if each]
+    active_sessions = len(registry.live) + sum(each.active_sessions for each in found)
+    return Readiness(status="ready", active_sessions=active_sessions)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from uuid import UUID
 
 import uuid_utils.compat
@@ -26,6 +25,8 @@ from api.wire.errors import (
     TooManyUserSessionsError,
 )
 from api.wire.messages import SessionInfo, SessionPage
+from api.workers.limits import Limits as ServiceLimits
+from api.workers.limits import Maxima, OwnLimits
 from storage.base import Recording, Storage
 from storage.errors import (
     BadObjectError,
@@ -63,17 +64,20 @@ class Registry:
         limits: SessionLimits,
         launcher: DecoderLauncher,
         max_sessions_per_user: int = 0,
+        service_limits: ServiceLimits | None = None,
         disk: DiskReserve | None = None,
         backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
 
-        ``max_sessions_per_user`` 0: no limit.
+        ``max_sessions_per_user`` 0: no limit. ``service_limits`` counts the sessions, in this
+        process if it is None.
         """
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
         self._max_sessions_per_user = max_sessions_per_user
+        self._service_limits = service_limits or OwnLimits()
         self._disk = disk
         self._limits = limits
         self._launcher = launcher
@@ -82,7 +86,6 @@ class Registry:
         self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
-        self._creating: Counter[str | None] = Counter()  # by user
         self._is_stopping = False
 
     @property
@@ -107,27 +110,37 @@ class Registry:
         :class:`DiskReserveError`.
         """
         await self.check_disk()
-        max_sessions = self._max_sessions + (_ADMIN_RESERVE if is_admin else 0)
-        while (limit := self._reached_limit(user_id, max_sessions)) is not None:
-            unused = self._unused_session(user_id)
-            if unused is None:
-                raise limit
-            logger.info("%s: unused session gives way to a new one", unused.session_id)
-            await self.close(Live(unused))
+        session_id = str(uuid_utils.compat.uuid7())
+        await self._claim(session_id, user_id, is_admin=is_admin)
         manifest = Manifest(
-            session_id=str(uuid_utils.compat.uuid7()),
+            session_id=session_id,
             user_id=user_id,
             sample_rate=parameters.sample_rate,
             channels=parameters.channels,
             format=parameters.format,
             created_at=self._clock.now(),
         )
-        self._creating[user_id] += 1
         try:
             recording = await self._storage.create(manifest)
-        finally:
-            self._creating -= Counter([user_id])
+        except BaseException:
+            self._service_limits.release(session_id)
+            raise
         return self._enter(self._session(recording))
+
+    async def _claim(self, session_id: str, user_id: str | None, *, is_admin: bool) -> None:
+        """Count the session, if need be in the place of an unused one of the same user."""
+        reserve = _ADMIN_RESERVE if is_admin else 0
+        maxima = Maxima(self._max_sessions + reserve, self._max_sessions_per_user)
+        while (
+            reached := await self._service_limits.claim(session_id, user_id, maxima)
+        ) is not None:
+            unused = self._unused_session(user_id)
+            if unused is None:
+                if reached == "user":
+                    raise TooManyUserSessionsError(self._max_sessions_per_user)
+                raise TooManySessionsError(maxima.sessions)
+            logger.info("%s: unused session gives way to a new one", unused.session_id)
+            await self.close(Live(unused))
 
     async def check_disk(self) -> None:
         """Raise :class:`DiskReserveError` if the volume has no room for a new session."""
@@ -244,16 +257,6 @@ class Registry:
             await asyncio.gather(*opening, return_exceptions=True)
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
 
-    def _reached_limit(self, user_id: str | None, max_sessions: int) -> Exception | None:
-        """Return the error for the limit that one more session of the user would exceed."""
-        if len(self._live) + self._creating.total() >= max_sessions:
-            return TooManySessionsError(max_sessions)
-        if self._max_sessions_per_user and user_id is not None:
-            count = self._creating[user_id] + len(self._live_of.get(user_id, ()))
-            if count >= self._max_sessions_per_user:
-                return TooManyUserSessionsError(self._max_sessions_per_user)
-        return None
-
     def _unused_session(self, user_id: str | None) -> Session | None:
         """Return the oldest session that the user has created and not used."""
         if user_id is None:
@@ -297,12 +300,15 @@ class Registry:
 
     def _enter(self, session: Session) -> Session:
         self._live[session.session_id] = session
+        manifest = session.recording.manifest
+        self._service_limits.hold(manifest.session_id, manifest.user_id)
         user_id = session.recording.manifest.user_id
         self._live_of.setdefault(user_id, {})[session.session_id] = session
         return session
 
     def _leave(self, session: Session) -> None:
-        self._live.pop(session.session_id, None)
+        if self._live.pop(session.session_id, None) is not None:
+            self._service_limits.release(str(session.session_id))
         user_id = session.recording.manifest.user_id
         of_user = self._live_of.get(user_id, {})
         of_user.pop(session.session_id, None)

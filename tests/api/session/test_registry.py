@@ -222,5 +222,5 @@ async def test_sessions_that_are_being_created_count(
     creating = [registry.create(PARAMETERS, "alice") for _ in range(5)]
     results = await asyncio.gather(*creating, return_exceptions=True)
     assert sum(isinstance(each, TooManyUserSessionsError) for each in results) == 4
-    assert not registry._creating
+    assert len(registry.live) == 1
     await registry.shutdown()
