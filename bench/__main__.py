@@ -23,6 +23,7 @@ from bench import (
     resume,
     screenshots,
     soak,
+    workers,
 )
 
 _MEASUREMENTS: dict[str, Callable[..., Any]] = {
@@ -38,6 +39,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "resume": resume.main,
     "record_cli": record_cli.main,
     "soak": soak.main,
+    "workers": workers.main,
     "crashes": crashes.main,
 }
 
