@@ -46,6 +46,7 @@ from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
+from api.routes.workers import complete_unused
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
 from api.session.parameters import AudioParameters
@@ -86,12 +87,13 @@ def create_app(
     storage = storage or create_storage(
         settings, clock, is_store_checked=is_preflighted, supervisor=supervisor
     )
-    own_limits = OwnLimits()
+    own_limits, siblings = OwnLimits(), Siblings(membership)
     service_limits: Limits = own_limits if membership is None else membership.control
     registry = Registry(
         storage,
         clock,
         service_limits=service_limits,
+        complete_unused_elsewhere=siblings.complete_unused,
         max_sessions=settings.max_concurrent_sessions,
         max_sessions_per_user=settings.max_sessions_per_user,
         disk=DiskReserve(settings.storage_folder, settings.min_free_disk_mb),
@@ -120,6 +122,7 @@ def create_app(
             waveform,
             health,
             ready,
+            complete_unused,
             openapi_json,
             asyncapi_json,
             redoc,
@@ -145,7 +148,7 @@ def create_app(
             converter=Converter(),
             readers=Readers(settings.max_readers_per_caller),
             signer=LinkSigner(keys),
-            siblings=Siblings(membership),
+            siblings=siblings,
         ),
         state=State(
             {

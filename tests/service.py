@@ -177,7 +177,7 @@ class Service:
 async def children_of(process: psutil.Process) -> list[psutil.Process]:
     """Wait for decoders of ``process``, which start after the first chunk, and return them."""
     return await eventually(
-        lambda: [child for child in process.children() if "ffmpeg" in child.name()],
+        lambda: [each for each in process.children(recursive=True) if "ffmpeg" in each.name()],
         awaiting="a decoder",
     )
 

@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import functools
+import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -124,6 +128,19 @@ async def test_limits_hold_for_all_workers_together(start_service: Callable[...,
     assert requests.post(url, timeout=30).json()["code"] == "rate_limited"
 
 
+async def test_sessions_that_one_connection_creates_are_shared_out(service: Service) -> None:
+    with requests.Session() as connection:
+        made = [
+            connection.post(f"{service.url}/api/audio/sessions", timeout=30).json()["session_id"]
+            for _ in range(9)
+        ]
+    owners = Counter(owner_of(service, each) for each in made)
+    assert all(2 <= count <= 4 for count in owners.values())
+    assert len(owners) == COUNT
+    for each in made:
+        assert service.delete(f"/api/audio/sessions/{each}").ok
+
+
 async def test_sessions_of_a_killed_worker_go_on_within_two_seconds(service: Service) -> None:
     async with sessions(service, 6) as clients:
         victim = owner_of(service, clients[0].session_id)
@@ -154,6 +171,7 @@ async def test_nothing_is_lost_if_all_processes_are_killed_and_one_starts(
         assert service.pcm(client.session_id) == pcm(100)
 
 
+@pytest.mark.long
 async def test_sighup_replaces_the_workers_and_clients_resume(service: Service) -> None:
     async with sessions(service, 6) as clients:
         before = {each.pid for each in service.workers()}
@@ -195,6 +213,7 @@ def test_a_second_service_on_the_folder_does_not_start(service: Service) -> None
     assert second._process.returncode == 1
 
 
+@pytest.mark.long
 async def test_workers_stop_in_order_when_their_supervisor_was_killed(
     start_service: Callable[..., Service],
 ) -> None:
@@ -261,3 +280,23 @@ async def test_a_compressed_stream_continues_on_another_worker(service: Service)
         final = await again.close_session()
     assert final["chunk_count"] == len(chunks)
     assert "warnings" not in final
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "module", ["test_crash.py", "test_document.py", "api/routes/test_record.py"]
+)
+def test_what_one_process_promises_is_true_of_three_workers(module: str) -> None:
+    """Run other tests once more, with services of three workers."""
+    tests = Path(__file__).parent / module
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not long", "-p", "no:cacheprovider"]
+    environ = {**os.environ, "WORKERS": str(COUNT)}
+    run = subprocess.run(
+        [*command, str(tests)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert run.returncode == 0, run.stdout

@@ -114,6 +114,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._has_head, self._head_bytes = True, 0
         super().on_headers_complete()
+        if self._handover is not None and self.scope["method"] == "POST":
+            # It may create a session. The next one should get the worker with least to do, which
+            # only a new connection reaches.
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0

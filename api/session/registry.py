@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import uuid_utils.compat
@@ -65,14 +66,17 @@ class Registry:
         launcher: DecoderLauncher,
         max_sessions_per_user: int = 0,
         service_limits: ServiceLimits | None = None,
+        complete_unused_elsewhere: Callable[[str], Awaitable[bool]] | None = None,
         disk: DiskReserve | None = None,
         backoff: Backoff = WRITE_BACKOFF,
     ) -> None:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
 
         ``max_sessions_per_user`` 0: no limit. ``service_limits`` counts the sessions, in this
-        process if it is None.
+        process if it is None. ``complete_unused_elsewhere`` does as :meth:`complete_unused` in
+        the other workers of the service.
         """
+        self._complete_unused_elsewhere = complete_unused_elsewhere or _nowhere
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
@@ -134,13 +138,23 @@ class Registry:
         while (
             reached := await self._service_limits.claim(session_id, user_id, maxima)
         ) is not None:
-            unused = self._unused_session(user_id)
-            if unused is None:
-                if reached == "user":
-                    raise TooManyUserSessionsError(self._max_sessions_per_user)
-                raise TooManySessionsError(maxima.sessions)
-            logger.info("%s: unused session gives way to a new one", unused.session_id)
-            await self.close(Live(unused))
+            if user_id is not None and (
+                await self.complete_unused(user_id)
+                or await self._complete_unused_elsewhere(user_id)
+            ):
+                continue
+            if reached == "user":
+                raise TooManyUserSessionsError(self._max_sessions_per_user)
+            raise TooManySessionsError(maxima.sessions)
+
+    async def complete_unused(self, user_id: str) -> bool:
+        """Complete the oldest session that the user has created and not used, if there is one."""
+        unused = self._unused_session(user_id)
+        if unused is None:
+            return False
+        logger.info("%s: unused session gives way to a new one", unused.session_id)
+        await self.close(Live(unused))
+        return True
 
     async def check_disk(self) -> None:
         """Raise :class:`DiskReserveError` if the volume has no room for a new session."""
@@ -257,10 +271,8 @@ class Registry:
             await asyncio.gather(*opening, return_exceptions=True)
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
 
-    def _unused_session(self, user_id: str | None) -> Session | None:
+    def _unused_session(self, user_id: str) -> Session | None:
         """Return the oldest session that the user has created and not used."""
-        if user_id is None:
-            return None
         unused = (each for each in self._live_of.get(user_id, {}).values() if each.is_unused())
         return min(unused, key=lambda each: each.session_id, default=None)
 
@@ -336,6 +348,11 @@ class Registry:
 
     def _stored(self, manifest: Manifest) -> Stored:
         return Stored(manifest, self._storage, self._clock)
+
+
+async def _nowhere(_: str) -> bool:
+    """Return that no other worker has an unused session: there is no other."""
+    return False
 
 
 def parse_session_id(session_id: str) -> UUID:

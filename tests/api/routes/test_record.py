@@ -424,7 +424,8 @@ async def test_a_full_disk_is_reported_and_no_acknowledged_chunk_is_lost(
     data = encode(wav(pcm(2_000_000, seed=1), sample_rate=22050), "-f", "flac")
     pieces = list(cut(data, 100_000))
     async with service.session(sample_rate=22050) as client:
-        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (1_000_000, -1))
+        for pid in (service.pid, *(worker.pid for worker in service.workers())):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (1_000_000, -1))
         with pytest.raises(ConnectionClosed):
             for piece in pieces:
                 answer = await client.send(piece)
