@@ -21,7 +21,7 @@ from api.access.hosts import AllowedHosts
 from api.access.middleware import AuthMiddleware
 from api.access.origins import AllowedOrigins
 from api.access.providers import create_provider
-from api.access.rate_limits import creation_limit, handshake_limit, remove_expired_rates
+from api.access.rate_limits import creation_limit, handshake_limit
 from api.access.refusals import DENIALS, answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
@@ -32,6 +32,7 @@ from api.audio.formats import INPUT_KINDS
 from api.backend import create_storage
 from api.clock import Clock, SystemClock
 from api.cluster.http_relay import OwnerAnswered, send_owners_answer
+from api.cluster.siblings import Siblings
 from api.cluster.socket_relay import SocketRelay
 from api.cluster.takeover import Takeover
 from api.events.authorizer import SessionAuthorizer
@@ -54,13 +55,14 @@ from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
 from api.routes.listen import listen
 from api.routes.metrics import metrics as metrics_text
-from api.routes.metrics import status
+from api.routes.metrics import service_exposition, status
 from api.routes.options import answer_options
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page, status_page
+from api.routes.workers import complete_unused, worker_metrics
 from api.server.metrics_listener import metrics_listener
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
@@ -72,6 +74,8 @@ from api.wire.errors import CLOSE_CODES
 from api.wire.messages import DownloadLink
 from api.wire.openapi_document import complete_document
 from api.wire.routing import Routing
+from api.workers.limits import Limits, OwnLimits
+from api.workers.membership import Membership
 from storage.base import Storage
 from storage.supervisor import Run, Supervisor
 
@@ -87,12 +91,14 @@ def create_app(
     *,
     storage: Storage | None = None,
     clock: Clock | None = None,
+    membership: Membership | None = None,
     is_preflighted: bool = False,
     delivery_settings: DeliverySettings | None = None,
 ) -> Litestar:
     """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
+    ``membership``: this process is one of several workers.
     Raises `SettingsError` if the API keys or the endpoints of webhooks cannot be read, or if the
     stored secret is too short.
     """
@@ -106,13 +112,18 @@ def create_app(
         is_store_checked=is_preflighted,
         supervisor=supervisor,
         observer=StorageObserver(metrics, tracing),
+        worker=None if membership is None else membership.worker,
     )
     keys = SigningKeys(lambda: _secrets(settings))
     signer, sender = LinkSigner(keys), HttpSender()
     webhooks = _webhooks(settings, storage, clock, sender, signer, delivery_settings)
+    own_limits, siblings = OwnLimits(), Siblings(membership)
+    service_limits: Limits = own_limits if membership is None else membership.control
     registry = Registry(
         storage,
         clock,
+        service_limits=service_limits,
+        complete_unused_elsewhere=siblings.complete_unused,
         max_sessions=settings.max_concurrent_sessions,
         max_sessions_per_user=settings.max_sessions_per_user,
         events=webhooks.events,
@@ -154,6 +165,8 @@ def create_app(
             ready,
             metrics_text,
             status,
+            complete_unused,
+            worker_metrics,
             openapi_json,
             asyncapi_json,
             redoc,
@@ -183,18 +196,24 @@ def create_app(
             monitor=monitor,
             signer=signer,
             authorizer=_authorizer(settings, sender, clock),
+            siblings=siblings,
         ),
         state=State(
             {
                 "registry": registry,
+                "storage": storage,
                 "metrics": metrics,
                 "tracing": tracing,
                 "lease_seconds": settings.lease_seconds,
                 "relays_credentials": settings.requires_credentials,
+                "worker_sockets": None if membership is None else membership.sockets,
             }
         ),
         middleware=_middleware(
-            settings, origins, Authenticator(_provider(settings, clock), tokens, clock)
+            settings,
+            origins,
+            Authenticator(_provider(settings, clock), tokens, clock),
+            service_limits,
         ),
         cors_config=_cors(origins) if settings.listed_origins else None,
         before_request=answer_options,
@@ -210,12 +229,13 @@ def create_app(
         logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
             lambda _: tracing.running(),
-            *_metrics_listener(settings, monitor),
+            *_metrics_listener(settings, monitor, siblings),
             _running(
                 storage,
                 registry,
                 supervisor,
-                _background_tasks(settings, storage, registry, clock, metrics)
+                _background_tasks(settings, storage, registry, clock, metrics, membership)
+                | {"rate-limits": own_limits.remove_expired}
                 | webhooks.tasks(registry),
                 sender,
             ),
@@ -267,19 +287,35 @@ def _tracing(settings: Settings) -> Tracing:
 
 
 def _metrics_listener(
-    settings: Settings, monitor: NodeMonitor
+    settings: Settings, monitor: NodeMonitor, siblings: Siblings
 ) -> list[Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]]:
-    if not settings.metrics_address:
+    """Return the listener at METRICS_ADDRESS; the first of several workers has it."""
+    if not settings.metrics_address or siblings.own_number != 0:
         return []
-    return [lambda _: metrics_listener(settings.metrics_address, monitor.exposition)]
+    return [
+        lambda _: metrics_listener(
+            settings.metrics_address, lambda: service_exposition(monitor, siblings)
+        )
+    ]
 
 
 def _background_tasks(
-    settings: Settings, storage: Storage, registry: Registry, clock: Clock, metrics: Metrics
+    settings: Settings,
+    storage: Storage,
+    registry: Registry,
+    clock: Clock,
+    metrics: Metrics,
+    membership: Membership | None,
 ) -> dict[str, Run]:
     """Return the background tasks of the service, by name."""
+    takeover = Takeover(
+        registry,
+        storage,
+        lease_seconds=settings.lease_seconds,
+        look=None if membership is None else membership.control.look,
+    )
     tasks: dict[str, Run] = {
-        "takeover": Takeover(registry, storage, lease_seconds=settings.lease_seconds).run,
+        "takeover": takeover.run,
         "expiry": Expiry(registry).run,
         "event-loop-lag": metrics.measure_event_loop,
     }
@@ -308,11 +344,10 @@ def _running(
     sender: HttpSender,
 ) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await storage.start()
         log_context.set_process(node=storage.node_id)
         background = [supervisor.start(name, run) for name, run in tasks.items()]
-        background.append(supervisor.start("rate-limits", lambda: remove_expired_rates(app)))
         try:
             yield
         finally:
@@ -361,7 +396,7 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
 
 
 def _middleware(
-    settings: Settings, origins: AllowedOrigins, authenticator: Authenticator
+    settings: Settings, origins: AllowedOrigins, authenticator: Authenticator, limits: Limits
 ) -> list[Middleware]:
     """Return the middleware of every request, outermost first."""
     hosts = AllowedHosts(settings.listed_hosts, (settings.public_url, settings.node_url))
@@ -374,9 +409,9 @@ def _middleware(
         )
     ]
     if settings.max_handshakes_per_minute:
-        layers.append(handshake_limit(settings.max_handshakes_per_minute).middleware)
+        layers.append(handshake_limit(limits, settings.max_handshakes_per_minute))
     if settings.max_new_sessions_per_minute:
-        layers.append(creation_limit(settings.max_new_sessions_per_minute).middleware)
+        layers.append(creation_limit(limits, settings.max_new_sessions_per_minute))
     return layers
 
 

@@ -22,6 +22,7 @@ from storage.local import Changes, LocalStorage, OutboxFolder
 from storage.observer import IGNORE, Observer
 from storage.outbox import OutboxEntries
 from storage.supervisor import Supervisor
+from storage.worker import Worker
 
 if TYPE_CHECKING:
     from storage.s3 import BucketSettings
@@ -36,8 +37,12 @@ def create_storage(
     is_store_checked: bool = False,
     supervisor: Supervisor | None = None,
     observer: Observer = IGNORE,
+    worker: Worker | None = None,
 ) -> Storage:
-    """Return the storage backend that the settings select."""
+    """Return the storage backend that the settings select.
+
+    ``worker``: this process is one of several of the service.
+    """
     if settings.storage_backend == "s3":
         from storage.s3 import LeaseSettings, S3Storage, UploadSettings
 
@@ -60,13 +65,21 @@ def create_storage(
             is_store_checked=is_store_checked,
             supervisor=supervisor,
             observer=observer,
+            worker=worker,
         )
     return LocalStorage(
         settings.storage_folder,
         sync_interval_seconds=settings.sync_interval_seconds,
         supervisor=supervisor,
         observer=observer,
+        worker=worker,
     )
+
+
+def check_workers(settings: Settings) -> None:
+    """Raise `StorageUnavailableError` if several workers must not share the folder."""
+    if settings.storage_backend == "local":
+        storage_local.check_machine_owns(settings.storage_folder)
 
 
 def _presence_keys(settings: Settings) -> tuple[bytes, ...]:

@@ -46,6 +46,14 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
         str,
         Meta(min_length=1, description="Folder of the recordings; with s3, folder of the spool"),
     ] = "./audio_sessions"
+    workers: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|[1-9][0-9]{0,2})$",
+            description="Number of server processes, or auto: one per core; `serve --workers` has "
+            "precedence",
+        ),
+    ] = "1"
     default_sample_rate: Annotated[
         SampleRate, Meta(description="Sample rate in Hz of a session created without sample_rate")
     ] = 44100
@@ -306,6 +314,11 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
     ] = ""
 
     @property
+    def worker_count(self) -> int:
+        """Return WORKERS as a number; ``auto`` is the number of cores that the process may use."""
+        return len(os.sched_getaffinity(0)) if self.workers == "auto" else int(self.workers)
+
+    @property
     def storage_folder(self) -> Path:
         return Path(self.audio_storage_path)
 
@@ -345,11 +358,14 @@ class Setting(msgspec.Struct, frozen=True):
     meaning: str
 
 
-def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings in ``environ``.
+def read_settings(
+    environ: Mapping[str, str] = os.environ, options: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings in ``environ``, or in ``options``, which have precedence.
 
     Raises :class:`SettingsError` with the variable, its value and the valid values.
     """
+    environ = {**environ, **(options or {})}
     values: dict[str, Any] = {}
     for field, annotation in _fields():
         variable = field.upper()

@@ -24,6 +24,7 @@ from bench import (
     screenshots,
     slow_disk,
     soak,
+    workers,
 )
 
 _MEASUREMENTS: dict[str, Callable[..., Any]] = {
@@ -40,6 +41,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "slow_disk": slow_disk.main,
     "record_cli": record_cli.main,
     "soak": soak.main,
+    "workers": workers.main,
     "crashes": crashes.main,
 }
 

@@ -250,8 +250,17 @@ class Storage(Protocol):
     async def owner(self, manifest: Manifest) -> str | None:
         """Return the address of another living node that writes the session. Change nothing.
 
-        None if no other node writes it: its owner released it or died, it is completed, or it
-        is on a volume. Empty if the node cannot be verified, so that its address must not be used.
+        None if no other node writes it: its owner released it or died, or it is completed. A
+        worker of this machine has a `storage.worker` address, on a volume as in a bucket. Empty
+        if the node cannot be verified, so that its address must not be used.
+        """
+        ...
+
+    def sibling(self, session_id: UUID) -> str | None:
+        """Return the address of the other worker of this machine that writes the session.
+
+        It only tells where a connection belongs: `open` decides who writes. Blocks for
+        microseconds.
         """
         ...
 
@@ -271,6 +280,17 @@ class Storage(Protocol):
 
     async def active_sessions(self) -> list[UUID]:
         """Return the sessions that are not completed, oldest first."""
+        ...
+
+    async def share(self) -> list[UUID]:
+        """Return the active sessions that this worker should take over at its start."""
+        ...
+
+    async def abandoned(self) -> list[UUID]:
+        """Return the active sessions that the workers of this machine have left.
+
+        Called when they all have started, and whenever one of them has ended.
+        """
         ...
 
     async def orphans(self) -> list[UUID]:

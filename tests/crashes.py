@@ -231,7 +231,7 @@ def assert_recorded(recorders: Sequence[Recorder], files: Mapping[str, bytes]) -
 
 
 # What a folder has besides the files of its sessions.
-OF_THE_FOLDER = {".lock", ".active", ".index"}
+OF_THE_FOLDER = {".lock", ".active", ".index", ".workers"}
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

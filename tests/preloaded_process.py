@@ -5,6 +5,7 @@ real: own sockets, signals and memory. How the command starts from nothing is te
 ``tests/api/cli``.
 """
 
+import contextlib
 import multiprocessing
 import os
 import runpy
@@ -50,7 +51,9 @@ class PreloadedProcess:
         return code
 
     def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 def _run_module(command: Sequence[str], environment: Mapping[str, str], stderr: Any) -> None:

@@ -76,8 +76,31 @@ class Service:
         return self
 
     def kill(self) -> None:
-        """End the process as a crash does."""
+        """End the process as a crash does, and its workers."""
+        workers = self.workers()
+        for worker in workers:
+            worker.suspend()
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        for worker in workers:
+            worker.kill()
         self._end(signal.SIGKILL)
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the workers, oldest first; none if the service is one process."""
+        try:
+            children = psutil.Process(self.pid).children()
+            workers = [each for each in children if "api.cli.worker" in each.cmdline()]
+        except psutil.Error:
+            return []
+        return sorted(workers, key=lambda each: each.create_time())
+
+    def worker(self, number: int) -> psutil.Process:
+        """Return the worker with this number."""
+        for each in self.workers():
+            if json.loads(each.cmdline()[-1])["worker"]["number"] == number:
+                return each
+        raise LookupError(f"no worker {number}")
 
     def stop(self) -> int:
         """End the process as an operator does; return the exit code."""
@@ -150,7 +173,7 @@ class Service:
 async def children_of(process: psutil.Process) -> list[psutil.Process]:
     """Wait for decoders of ``process``, which start after the first chunk, and return them."""
     return await eventually(
-        lambda: [child for child in process.children() if "ffmpeg" in child.name()],
+        lambda: [each for each in process.children(recursive=True) if "ffmpeg" in each.name()],
         awaiting="a decoder",
     )
 

@@ -14,6 +14,11 @@ PACKAGES = {
 NO_TESTS_NEEDED = {
     "api/audio/formats.py": "names of formats, and one exception",
     "api/cli/__main__.py": "calls the command",
+    "api/cli/worker.py": "calls worker_process; tests/test_workers.py",
+    "api/cli/worker_process.py": "builds a worker of the parts; tests/test_workers.py",
+    "api/server/worker_server.py": "builds a worker of the parts; tests/test_workers.py",
+    "api/workers/membership.py": "a value",
+    "api/workers/start.py": "a value",
     "api/session/connection.py": "a protocol; tests/api/routes/test_client_socket.py",
     "clients/python/src/sercuescribe_client/__main__.py": "calls the command",
     "storage/base.py": "protocols; tests/storage/test_conformance.py runs on every backend",

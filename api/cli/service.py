@@ -2,23 +2,26 @@
 
 import asyncio
 import logging
-import resource
 import signal
 import socket
 import sys
 
 import msgspec
-from litestar import Litestar
 
 from api.app import create_app
-from api.backend import preflight
+from api.backend import check_workers, preflight
 from api.cli.environment import settings_or_exit
-from api.cli.node_url import is_all_addresses, is_loopback, node_url
-from api.observe import log_context
-from api.observe.logs import set_up_logging
-from api.server.process import Server, server_config
-from api.settings import Settings, SettingsError
+from api.cli.node_url import is_all_addresses, is_loopback
+from api.cli.process import log_to_stderr, or_exit, raise_file_limit, with_node_url
+from api.server.process import Server, log_url, server_config
+from api.settings import Settings
+from api.workers import loads
+from api.workers.sockets import WorkerSockets
+from api.workers.start import WorkerStart
+from api.workers.supervisor import Supervisor
 from storage.errors import StorageUnavailableError
+from storage.service_lock import lock_folder
+from storage.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -26,22 +29,33 @@ _BACKLOG = 2048  # uvicorn's default
 _STARTUP_FAILURE = 3  # uvicorn's exit code
 
 
-def run(host: str, port: int) -> None:
-    """Run the service on ``host`` until SIGTERM or Ctrl-C; ``port`` 0: any free one."""
-    settings = settings_or_exit()
-    _set_up_logging(settings)
+def run(host: str, port: int, workers: str | None = None) -> None:
+    """Run the service on ``host`` until SIGTERM or Ctrl-C; ``port`` 0: any free one.
+
+    ``workers`` takes precedence over WORKERS.
+    """
+    settings = settings_or_exit() if workers is None else settings_or_exit(WORKERS=workers)
+    log_to_stderr(settings)
     _check_access(settings, host)
-    _raise_file_limit()
+    raise_file_limit()
     try:
+        if settings.worker_count > 1:
+            check_workers(settings)
         asyncio.run(preflight(settings))
     except (StorageUnavailableError, RuntimeError) as error:
         sys.exit(f"sercuescribe: {error}")
     listening = _listen(host, port)
+    if settings.worker_count > 1:
+        _supervise(settings, host, listening)
+    else:
+        _serve(settings, host, listening)
+
+
+def _serve(settings: Settings, host: str, listening: socket.socket) -> None:
     # Other nodes get this node's URL, so the port must be known before the application starts.
     port = listening.getsockname()[1]
-    if settings.storage_backend == "s3" and not settings.node_url:
-        settings = msgspec.structs.replace(settings, node_url=node_url(host, port))
-    app = _app_or_exit(settings)
+    settings = with_node_url(settings, host, port)
+    app = or_exit(lambda: create_app(settings, is_preflighted=True))
     server = Server(server_config(settings, app, host, port), app.state.metrics.drain)
     # uvicorn installs this handler a moment later. After an orderly shutdown it raises the signal
     # again; without a handler that would kill the process with a nonzero exit code.
@@ -52,12 +66,43 @@ def run(host: str, port: int) -> None:
         sys.exit(_STARTUP_FAILURE)
 
 
-def _set_up_logging(settings: Settings) -> None:
-    log_context.set_process(node=socket.gethostname())
+def _supervise(settings: Settings, host: str, listening: socket.socket) -> None:
+    """Run workers. They inherit the lock of the folder, so that it outlives the supervisor."""
+    count = settings.worker_count
+    port = listening.getsockname()[1]
     try:
-        set_up_logging(settings.log_level, settings.log_format, settings.audit_log)
-    except OSError as error:
-        sys.exit(f"sercuescribe: AUDIT_LOG={settings.audit_log!r} cannot be written: {error}")
+        lock = lock_folder(settings.storage_folder)
+        sockets = WorkerSockets(settings.storage_folder)
+        sockets.clear()
+    except (StorageUnavailableError, OSError) as error:
+        sys.exit(f"sercuescribe: {error}")
+    memory = loads.create_memory(count)
+
+    async def spawn(number: int, control: socket.socket) -> asyncio.subprocess.Process:
+        start = WorkerStart(
+            worker=Worker(number, count),
+            host=host,
+            listening_fd=listening.fileno(),
+            control_fd=control.fileno(),
+            loads_fd=memory,
+            lock_fd=lock,
+        )
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "api.cli.worker",
+            msgspec.json.encode(start).decode(),
+            pass_fds=start.descriptors,
+        )
+
+    def ended(number: int) -> None:
+        loads.remove(memory, Worker(number, count))
+        sockets.remove(number)
+
+    supervisor = Supervisor(count, spawn, started=lambda: log_url(host, port), ended=ended)
+    code = asyncio.run(supervisor.run())
+    sockets.clear()
+    sys.exit(code)
 
 
 def _check_access(settings: Settings, host: str) -> None:
@@ -88,19 +133,3 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         sys.exit(f"sercuescribe: {host}:{port}: {error}")
-
-
-def _app_or_exit(settings: Settings) -> Litestar:
-    try:
-        return create_app(settings, is_preflighted=True)
-    except SettingsError as error:
-        sys.exit(f"sercuescribe: {error}")
-
-
-def _raise_file_limit() -> None:
-    """Raise the soft limit on open files to the hard limit.
-
-    An active session has at least three files and sockets; the usual soft limit is 1024.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,5 +1,6 @@
-"""The single hop of a relayed request, from the node it reached to the owner of its session."""
+"""The hops of a relayed request: at most one to another node, then one to another worker."""
 
+from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 from litestar.types import Scope
@@ -7,25 +8,33 @@ from litestar.types import Scope
 from api.observe import log_context
 from api.observe.requests import REQUEST_ID_HEADER
 from api.observe.tracing import Tracing
+from storage.worker import worker_number
 
-# Set on relayed requests. Otherwise two nodes that each consider the other one the owner would
-# relay in a loop.
+# Set on relayed requests: "1" to another node, "worker" to another worker of the same machine.
+# Otherwise two nodes that each consider the other one the owner would relay in a loop.
 HOP_HEADER = "x-sercuescribe-relayed"
+TO_WORKER = "worker"
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key"})
 
 OPEN_SECONDS = 5.0  # timeout for connecting to the owner
 
 
-def relayed_headers(scope: Scope) -> dict[str, str]:
+def relayed_headers(scope: Scope, *, to_worker: bool = False) -> dict[str, str]:
     """Return the headers of a relayed request: the hop, the ids, the client."""
     tracing: Tracing = scope["litestar_app"].state.tracing
     return {
-        HOP_HEADER: "1",
+        HOP_HEADER: TO_WORKER if to_worker else "1",
         REQUEST_ID_HEADER.lower(): log_context.request_id.get(),
         **tracing.headers(),
         **forwarded_for(scope),
     }
+
+
+def may_relay(headers: Mapping[str, str], address: str) -> bool:
+    """Return whether a request with these headers may be relayed to the owner at ``address``."""
+    hop = headers.get(HOP_HEADER)
+    return hop is None or (hop != TO_WORKER and worker_number(address) is not None)
 
 
 def forwarded_for(scope: Scope) -> dict[str, str]:

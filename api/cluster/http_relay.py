@@ -17,14 +17,16 @@ from litestar.types import Receive, Scope, Send
 from api.access.authorization import find_session
 from api.cluster.hop import (
     CREDENTIAL_HEADERS,
-    HOP_HEADER,
     OPEN_SECONDS,
+    may_relay,
     query_for_owner,
     relayed_headers,
 )
 from api.session.found import Found
 from api.wire.errors import NodeUnreachableError
 from api.wire.routing import sent_method
+from api.workers.sockets import WorkerSockets
+from storage.worker import worker_number
 
 if TYPE_CHECKING:
     import aiohttp
@@ -59,10 +61,8 @@ async def session_to_read(connection: Connection) -> Found:
     Raises `OwnerAnswered` if another node owns the session and has answered the request.
     """
     found = await find_session(connection)
-    if HOP_HEADER in connection.headers:
-        return found  # relayed already: asking the store for the owner would change nothing
     address = await found.owner()
-    if address is None:
+    if address is None or not may_relay(connection.headers, address):
         return found
     try:
         async with asyncio.timeout(_READ_SECONDS):
@@ -86,7 +86,7 @@ async def session_to_change(connection: Connection) -> Found:
     if address is None:
         return found
     response = None
-    if HOP_HEADER not in connection.headers:
+    if may_relay(connection.headers, address):
         # After the duration of a lease without an answer, the owner has lost the session.
         silence_seconds: float = connection.app.state.lease_seconds
         response = await _ask(address, connection.scope, silence_seconds=silence_seconds)
@@ -137,28 +137,27 @@ class _Forward(ASGIResponse):
 
 async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Response[None] | None:
     """Relay the request; return the answer after its headers arrived, None if there is none."""
-    import aiohttp  # noqa: PLC0415 - loaded with the S3 client; a volume has no other nodes
+    import aiohttp  # noqa: PLC0415 - loaded with the S3 client, or by a worker at its start
 
     if not address:
         return None
     with_credentials: bool = scope["litestar_app"].state.relays_credentials
     relayed = scope["litestar_app"].state.metrics.relayed
-    url = f"{address}{scope['path']}?{query_for_owner(scope, with_credentials=with_credentials)}"
-    left_out = _HOP_BY_HOP | _CHECKED_HERE
-    if not with_credentials:
-        left_out |= CREDENTIAL_HEADERS
-    headers = relayed_headers(scope)
-    for raw_name, value in scope["headers"]:
-        name = raw_name.decode()
-        if name not in left_out and name not in headers:
-            headers[name] = value.decode("latin-1")
+    target = f"{scope['path']}?{query_for_owner(scope, with_credentials=with_credentials)}"
+    number = worker_number(address)
+    headers = _headers(scope, with_credentials=with_credentials, to_worker=number is not None)
+    connector = None
+    if number is not None:
+        sockets: WorkerSockets = scope["litestar_app"].state.worker_sockets
+        connector = aiohttp.UnixConnector(str(sockets.http(number)))
+        address = "http://worker"
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=OPEN_SECONDS, sock_read=silence_seconds
     )
-    client = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+    client = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
     try:
         answer = await client.request(
-            sent_method(scope), url, headers=headers, allow_redirects=False
+            sent_method(scope), address + target, headers=headers, allow_redirects=False
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         await client.close()
@@ -172,3 +171,18 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
         raise
     relayed.labels("http", "accepted").inc()
     return _OwnersAnswer(client, answer)
+
+
+def _headers(scope: Scope, *, with_credentials: bool, to_worker: bool) -> dict[str, str]:
+    """Return the headers for the owner. A worker of this machine answers to the same host."""
+    left_out = _HOP_BY_HOP | (_CHECKED_HERE - {"host"} if to_worker else _CHECKED_HERE)
+    if not with_credentials:
+        left_out |= CREDENTIAL_HEADERS
+    headers = relayed_headers(scope, to_worker=to_worker)
+    if to_worker:
+        headers["x-forwarded-proto"] = scope["scheme"]
+    for raw_name, value in scope["headers"]:
+        name = raw_name.decode()
+        if name not in left_out and name not in headers:
+            headers[name] = value.decode("latin-1")
+    return headers

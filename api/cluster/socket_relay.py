@@ -23,6 +23,7 @@ from api.cluster.hop import (
 )
 from api.observe.metrics import Metrics
 from api.wire.errors import NodeUnreachableError
+from storage.worker import worker_number
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ class SocketRelay:
             await owner.close()
 
     async def _connect(self, socket: WebSocket[Any, Any, Any], address: str) -> ClientConnection:
-        if HOP_HEADER in socket.headers or not address:
+        # A worker of this machine gets connections before the handshake: see `Handover`.
+        if HOP_HEADER in socket.headers or not address or worker_number(address) is not None:
             raise NodeUnreachableError
         query = query_for_owner(socket.scope, with_credentials=self._with_credentials)
         offered = socket.scope["subprotocols"]

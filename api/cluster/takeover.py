@@ -1,6 +1,7 @@
 """Takes over active sessions without a live owner: at the start, and after a node has died."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from uuid import UUID
@@ -19,9 +20,18 @@ _CHECKS_PER_LEASE = 8
 class Takeover:
     """Opens in the registry the active sessions that have no live owner."""
 
-    def __init__(self, registry: Registry, storage: Storage, *, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        storage: Storage,
+        *,
+        lease_seconds: float,
+        look: asyncio.Event | None = None,
+    ) -> None:
+        """``look`` is set when a worker of this machine has ended, and when all have started."""
         self._registry = registry
         self._storage = storage
+        self._look = look or asyncio.Event()
         interval_seconds = lease_seconds / _CHECKS_PER_LEASE
         # With jitter, so that the live nodes share the sessions of a dead node.
         self._pauses = Backoff(first_seconds=interval_seconds, max_seconds=interval_seconds)
@@ -35,11 +45,19 @@ class Takeover:
                 open_sessions = self.open_orphans
             except StorageError as error:
                 logger.warning("Failed to list the sessions to take over, retrying: %s", error)
-            await asyncio.sleep(pause_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_seconds):
+                    await self._look.wait()
+                self._look.clear()
+                open_sessions = self.open_abandoned
 
     async def recover(self) -> None:
-        """Take over every session that was active when the previous process ended."""
-        await self._open_all(await self._storage.active_sessions(), "start")
+        """Take over the sessions that were active when the previous process ended."""
+        await self._open_all(await self._storage.share(), "start")
+
+    async def open_abandoned(self) -> None:
+        """Take over the active sessions that workers of this machine have left."""
+        await self._open_all(await self._storage.abandoned(), "dead_worker")
 
     async def open_orphans(self) -> None:
         """Take over the active sessions of nodes that have died since."""

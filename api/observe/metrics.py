@@ -115,9 +115,9 @@ class Metrics:
         )
         self.takeovers = self._events(
             "takeovers",
-            "Sessions that this process took over: at its start, from a dead node, for a client",
+            "Sessions that this process took over, or why: its start, a dead owner, a client",
             "reason",
-            ("start", "dead_node", "client"),
+            ("start", "dead_node", "dead_worker", "client"),
         )
         self.fenced = self._counter("fenced", "Sessions that another node took from this one")
         self.relayed = self._counter(

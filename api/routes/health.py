@@ -1,12 +1,15 @@
 """Health checks for load balancers and supervisors."""
 
 import asyncio
+from collections.abc import Mapping
 
+import msgspec
 from litestar import get
 
 from api import __version__
+from api.cluster.siblings import Siblings, is_from_worker
 from api.node_monitor import NodeMonitor
-from api.routes.request import Injected
+from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.errors import DiskReserveError
 from api.wire.messages import Health, Readiness
@@ -36,14 +39,42 @@ class StorageCheck:
     response_description="The process is running",
     summary="Check that the process is running",
 )
-async def health(registry: Injected[Registry], monitor: Injected[NodeMonitor]) -> Health:
+async def health(
+    request: HttpRequest,
+    registry: Injected[Registry],
+    monitor: Injected[NodeMonitor],
+    siblings: Injected[Siblings],
+) -> Health:
     unpersisted, problems = registry.unpersisted(), monitor.problems()
-    return Health(
+    own = Health(
         status="degraded" if problems else "ok",
         version=__version__,
         active_sessions=len(registry.live),
         unpersisted_bytes=unpersisted.pcm_bytes,
         unpersisted_seconds=unpersisted.seconds,
+        problems=problems,
+    )
+    if is_from_worker(request.headers):
+        return own
+    return merged(own, await siblings.ask("/health"))
+
+
+def merged(own: Health, others: Mapping[int, bytes | None]) -> Health:
+    """Return the health of the service; ``others`` are the answers of its other workers."""
+    found, problems = [own], list(own.problems)
+    for number, body in others.items():
+        if body is None:
+            problems.append(f"worker {number} does not answer")
+            continue
+        health = msgspec.json.decode(body, type=Health)
+        found.append(health)
+        problems += [each for each in health.problems if each not in problems]
+    return Health(
+        status="degraded" if problems else "ok",
+        version=own.version,
+        active_sessions=sum(each.active_sessions for each in found),
+        unpersisted_bytes=sum(each.unpersisted_bytes for each in found),
+        unpersisted_seconds=max(each.unpersisted_seconds for each in found),
         problems=problems,
     )
 
@@ -56,7 +87,12 @@ async def health(registry: Injected[Registry], monitor: Injected[NodeMonitor]) -
     summary="Check that storage is writable: writes an object and removes it",
     responses=errors(StorageUnavailableError(), DiskReserveError(50, 100)),
 )
-async def ready(check: Injected[StorageCheck], registry: Injected[Registry]) -> Readiness:
+async def ready(
+    check: Injected[StorageCheck], registry: Injected[Registry], siblings: Injected[Siblings]
+) -> Readiness:
     await registry.check_disk()
     await check()
-    return Readiness(status="ready", active_sessions=len(registry.live))
+    others = await siblings.ask("/health")
+    found = [msgspec.json.decode(each, type=Health) for each in others.values() if each]
+    active_sessions = len(registry.live) + sum(each.active_sessions for each in found)
+    return Readiness(status="ready", active_sessions=active_sessions)

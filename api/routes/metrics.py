@@ -1,13 +1,17 @@
 """The state of this node, for admins: as metrics, and for the page ``/status``."""
 
+import asyncio
+
 from litestar import Response, get
 
 from api.access.authorization import requires
+from api.cluster.siblings import METRICS, Siblings
 from api.node_monitor import NodeMonitor
-from api.observe.exposition import CONTENT_TYPE
+from api.observe.exposition import CONTENT_TYPE, merged
 from api.routes.request import Injected
 from api.wire.node_status import NodeStatus
 from api.wire.openapi import COMMON_ERRORS, errors
+from storage import threads
 
 
 @get(
@@ -20,8 +24,17 @@ from api.wire.openapi import COMMON_ERRORS, errors
     response_description="The metrics in the text format of Prometheus",
     summary="Get the metrics of this node",
 )
-async def metrics(monitor: Injected[NodeMonitor]) -> Response[bytes]:
-    return Response(await monitor.exposition(), media_type=CONTENT_TYPE)
+async def metrics(monitor: Injected[NodeMonitor], siblings: Injected[Siblings]) -> Response[bytes]:
+    return Response(await service_exposition(monitor, siblings), media_type=CONTENT_TYPE)
+
+
+async def service_exposition(monitor: NodeMonitor, siblings: Siblings) -> bytes:
+    """Return the metrics of all workers; of one that does not answer, there are none."""
+    own, others = await asyncio.gather(monitor.exposition(), siblings.ask(METRICS))
+    if not others:
+        return own
+    found = {str(number): text for number, text in others.items() if text is not None}
+    return await threads.reading.run(merged, {str(siblings.own_number): own, **found})
 
 
 @get(

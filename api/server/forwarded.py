@@ -11,6 +11,7 @@ from litestar.types import Receive, Scope, Send
 
 from api.access.proxies import TrustedProxies
 
+_REQUESTS = {ScopeType.HTTP, ScopeType.WEBSOCKET}  # there is also the lifespan
 _SECURE = {"https": True, "wss": True, "http": False, "ws": False}
 
 
@@ -22,9 +23,11 @@ class ForwardedHeaders:
         self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        peer = scope.get("client")
-        if peer is not None and self._proxies.trusts(peer[0]):
-            self._apply(scope)
+        if scope["type"] in _REQUESTS:
+            peer = scope.get("client")
+            # Only other workers of this service connect to the Unix socket, which has no address.
+            if peer is None or self._proxies.trusts(peer[0]):
+                self._apply(scope)
         await self._app(scope, receive, send)
 
     def _apply(self, scope: Scope) -> None:

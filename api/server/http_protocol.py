@@ -12,6 +12,7 @@ from typing import Any
 from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.server.handover import Handover
 from api.server.transport import WatchedTransport
 
 # Limit for the request line with all headers, and for the framing between two pieces of a body.
@@ -51,9 +52,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         request_seconds: float,
         write_seconds: float,
         pending: PendingRequests,
+        handover: Handover | None = None,
         **kwargs: Any,
     ) -> None:
+        """``handover`` gives WebSockets to the worker that has their session."""
         super().__init__(*args, **kwargs)
+        self._handover = handover
+        self._received_before: bytes | None = None
         self._write_seconds = write_seconds
         self._request_seconds = request_seconds
         self._pending = pending
@@ -67,6 +72,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         watched: Any = WatchedTransport(transport, stall_seconds=self._write_seconds)
         super().connection_made(watched)
         self._expect_request()
+        if self._received_before is not None:
+            self.data_received(self._received_before)
+            self._received_before = None
+
+    def resume_handover(self, received: bytes) -> None:
+        """Serve a connection from which another worker has ``received``. Call it first."""
+        self._received_before = received
+        self._handover = None  # it is the owner, or was when the other worker looked
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -101,6 +114,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._has_head, self._head_bytes = True, 0
         super().on_headers_complete()
+        if self._handover is not None and self.scope["method"] == "POST":
+            # It may create a session. The next one should get the worker with least to do, which
+            # only a new connection reaches.
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
@@ -115,12 +132,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Start the WebSocket; pass it the frames that the client sent along with the request."""
         self._cancel_deadline()
         upgrade = sys.exception()
+        if self._is_handed_over(upgrade):
+            return
         super().handle_websocket_upgrade()
         protocol: Any = self.transport.get_protocol()
         if not protocol.handshake_initiated:  # uvicorn does not respond to a bad handshake
             self.refuse(b"400 Bad Request")
         elif isinstance(upgrade, HttpParserUpgrade) and (rest := self._data[upgrade.args[0] :]):
             protocol.data_received(rest)
+
+    def _is_handed_over(self, upgrade: BaseException | None) -> bool:
+        """Return whether another worker serves the connection from now on."""
+        if self._handover is None or not isinstance(upgrade, HttpParserUpgrade):
+            return False
+        request = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.scope["headers"]:
+            request += [name, b": ", value, b"\r\n"]
+        request += [b"\r\n", self._data[upgrade.args[0] :]]
+        # What arrives from now on is for the other worker.
+        self.transport.pause_reading()
+        connection = self.transport.get_extra_info("socket")
+        if not self._handover.offer(self.url, b"".join(request), connection):
+            self.transport.resume_reading()
+            return False
+        self.transport.abort()
+        return True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._active_cycle = cycle

@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from api.access.proxies import TrustedProxies
 from api.server.forwarded import ForwardedHeaders
+from api.server.handover import Handover
 from api.server.http_protocol import BoundedHttpProtocol, PendingRequests
 from api.server.round_robin import RoundRobin
 from api.server.websocket_protocol import WebSocketProtocol
@@ -41,9 +42,13 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            url = http_url(self.config.host, self.config.port)
-            logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url)
-            logger.info("Open %s", _page_url(self.config.host, self.config.port))
+            log_url(self.config.host, self.config.port)
+
+
+def log_url(host: str, port: int) -> None:
+    """Log where the service is reached."""
+    logger.info("Uvicorn running on %s (Press CTRL+C to quit)", http_url(host, port))
+    logger.info("Open %s", _page_url(host, port))
 
 
 def _page_url(host: str, port: int) -> str:
@@ -57,14 +62,20 @@ def http_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uvicorn.Config:
-    """Return the configuration of the server of ``app``; the log shows ``host`` and ``port``."""
+def server_config(
+    settings: Settings, app: Litestar, host: str, port: int, handover: Handover | None = None
+) -> uvicorn.Config:
+    """Return the configuration of the server of ``app``; the log shows ``host`` and ``port``.
+
+    ``handover``: this process is one of several workers, which forward requests to each other.
+    """
     proxies = TrustedProxies(settings.listed_proxies)
+    has_proxies = settings.trusted_proxies or handover is not None
     return uvicorn.Config(
-        cast("Any", ForwardedHeaders(app, proxies)) if settings.trusted_proxies else app,
+        cast("Any", ForwardedHeaders(app, proxies)) if has_proxies else app,
         host=host,
         port=port,
-        workers=1,  # overrides WEB_CONCURRENCY: a folder has one writer
+        workers=1,  # overrides WEB_CONCURRENCY: `api.workers` starts workers
         loop="uvloop",
         http=cast(
             "Any",
@@ -73,12 +84,14 @@ def server_config(settings: Settings, app: Litestar, host: str, port: int) -> uv
                 request_seconds=settings.handshake_timeout_seconds,
                 write_seconds=settings.write_timeout_seconds,
                 pending=PendingRequests(settings.max_pending_requests),
+                handover=handover,
             ),
         ),
         ws=cast("Any", functools.partial(WebSocketProtocol, round_robin=RoundRobin())),
         ws_max_size=settings.max_message_size_bytes,
         ws_ping_interval=settings.ping_interval_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,
+        lifespan="on",  # otherwise uvicorn serves although the application could not start
         ws_per_message_deflate=False,
         proxy_headers=False,  # `ForwardedHeaders` does it
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Literal
 from uuid import UUID
 
@@ -31,6 +31,8 @@ from api.wire.errors import (
     TooManyUserSessionsError,
 )
 from api.wire.messages import SessionInfo, SessionPage
+from api.workers.limits import Limits as ServiceLimits
+from api.workers.limits import Maxima, OwnLimits
 from storage.base import AgedSession, Recording, Storage
 from storage.errors import (
     BadObjectError,
@@ -46,7 +48,7 @@ from storage.watermark import Unpersisted
 logger = logging.getLogger(__name__)
 
 # Why a session is taken over: this process has started, its node has died, a client needs it.
-TakeoverCause = Literal["start", "dead_node", "client"]
+TakeoverCause = Literal["start", "dead_node", "dead_worker", "client"]
 
 # Sessions that admins may create beyond MAX_CONCURRENT_SESSIONS, to record when all others are
 # taken.
@@ -70,6 +72,8 @@ class Registry:
         limits: SessionLimits,
         launcher: DecoderLauncher,
         max_sessions_per_user: int = 0,
+        service_limits: ServiceLimits | None = None,
+        complete_unused_elsewhere: Callable[[str], Awaitable[bool]] | None = None,
         disk: DiskReserve | None = None,
         events: SessionEvents | None = None,
         backoff: Backoff = WRITE_BACKOFF,
@@ -78,12 +82,16 @@ class Registry:
     ) -> None:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
 
-        ``max_sessions_per_user`` 0: no limit.
+        ``max_sessions_per_user`` 0: no limit. ``service_limits`` counts the sessions, in this
+        process if it is None. ``complete_unused_elsewhere`` does as :meth:`complete_unused` in
+        the other workers of the service.
         """
+        self._complete_unused_elsewhere = complete_unused_elsewhere or _nowhere
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
         self._max_sessions_per_user = max_sessions_per_user
+        self._service_limits = service_limits or OwnLimits()
         self._disk = disk
         self._events = events or NoEvents()
         self._limits = limits
@@ -95,7 +103,6 @@ class Registry:
         self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
-        self._creating: Counter[str | None] = Counter()  # by user
         self._is_stopping = False
 
     @property
@@ -124,29 +131,49 @@ class Registry:
         :class:`DiskReserveError`.
         """
         await self.check_disk()
-        max_sessions = self._max_sessions + (_ADMIN_RESERVE if is_admin else 0)
-        while (limit := self._reached_limit(user_id, max_sessions)) is not None:
-            unused = self._unused_session(user_id)
-            if unused is None:
-                raise limit
-            logger.info("%s: unused session gives way to a new one", unused.session_id)
-            await self.close(Live(unused), "unused")
+        session_id = str(uuid_utils.compat.uuid7())
+        await self._claim(session_id, user_id, is_admin=is_admin)
         manifest = Manifest(
-            session_id=str(uuid_utils.compat.uuid7()),
+            session_id=session_id,
             user_id=user_id,
             sample_rate=parameters.sample_rate,
             channels=parameters.channels,
             format=parameters.format,
             created_at=self._clock.now(),
         )
-        self._creating[user_id] += 1
         try:
             async with self._events.creating(manifest.session_id):
                 recording = await self._storage.create(manifest)
-        finally:
-            self._creating -= Counter([user_id])
+        except BaseException:
+            self._service_limits.release(session_id)
+            raise
         self._metrics.sessions_created.add(manifest.format)
         return self._enter(self._session(recording))
+
+    async def _claim(self, session_id: str, user_id: str | None, *, is_admin: bool) -> None:
+        """Count the session, if need be in the place of an unused one of the same user."""
+        reserve = _ADMIN_RESERVE if is_admin else 0
+        maxima = Maxima(self._max_sessions + reserve, self._max_sessions_per_user)
+        while (
+            reached := await self._service_limits.claim(session_id, user_id, maxima)
+        ) is not None:
+            if user_id is not None and (
+                await self.complete_unused(user_id)
+                or await self._complete_unused_elsewhere(user_id)
+            ):
+                continue
+            if reached == "user":
+                raise TooManyUserSessionsError(self._max_sessions_per_user)
+            raise TooManySessionsError(maxima.sessions)
+
+    async def complete_unused(self, user_id: str) -> bool:
+        """Complete the oldest session that the user has created and not used, if there is one."""
+        unused = self._unused_session(user_id)
+        if unused is None:
+            return False
+        logger.info("%s: unused session gives way to a new one", unused.session_id)
+        await self.close(Live(unused), "unused")
+        return True
 
     async def check_disk(self) -> None:
         """Raise :class:`DiskReserveError` if the volume has no room for a new session."""
@@ -283,20 +310,8 @@ class Registry:
             await asyncio.gather(*opening, return_exceptions=True)
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
 
-    def _reached_limit(self, user_id: str | None, max_sessions: int) -> Exception | None:
-        """Return the error for the limit that one more session of the user would exceed."""
-        if len(self._live) + self._creating.total() >= max_sessions:
-            return TooManySessionsError(max_sessions)
-        if self._max_sessions_per_user and user_id is not None:
-            count = self._creating[user_id] + len(self._live_of.get(user_id, ()))
-            if count >= self._max_sessions_per_user:
-                return TooManyUserSessionsError(self._max_sessions_per_user)
-        return None
-
-    def _unused_session(self, user_id: str | None) -> Session | None:
+    def _unused_session(self, user_id: str) -> Session | None:
         """Return the oldest session that the user has created and not used."""
-        if user_id is None:
-            return None
         unused = (each for each in self._live_of.get(user_id, {}).values() if each.is_unused())
         return min(unused, key=lambda each: each.session_id, default=None)
 
@@ -352,12 +367,15 @@ class Registry:
 
     def _enter(self, session: Session) -> Session:
         self._live[session.session_id] = session
+        manifest = session.recording.manifest
+        self._service_limits.hold(manifest.session_id, manifest.user_id)
         user_id = session.recording.manifest.user_id
         self._live_of.setdefault(user_id, {})[session.session_id] = session
         return session
 
     def _leave(self, session: Session) -> None:
-        self._live.pop(session.session_id, None)
+        if self._live.pop(session.session_id, None) is not None:
+            self._service_limits.release(str(session.session_id))
         user_id = session.recording.manifest.user_id
         of_user = self._live_of.get(user_id, {})
         of_user.pop(session.session_id, None)
@@ -395,6 +413,11 @@ class Registry:
 
     def _stored(self, manifest: Manifest) -> Stored:
         return Stored(manifest, self._storage, self._clock)
+
+
+async def _nowhere(_: str) -> bool:
+    """Return that no other worker has an unused session: there is no other."""
+    return False
 
 
 def parse_session_id(session_id: str) -> UUID:

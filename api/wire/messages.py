@@ -250,7 +250,7 @@ class Health(msgspec.Struct, kw_only=True):
     status: Literal["ok", "degraded"]
     problems: Annotated[list[str], Meta(description="What does not work; empty if ok")]
     version: str
-    active_sessions: Annotated[int, Meta(description="Sessions that are live in this process")]
+    active_sessions: Annotated[int, Meta(description="Sessions that are live in this node")]
     unpersisted_bytes: Annotated[
         int, Meta(description="Audio of these sessions that is not yet persisted, in bytes")
     ]

@@ -14,6 +14,7 @@ from storage.base import AgedSession
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.manifest import Manifest
 from storage.volume.paths import MANIFEST, SessionPaths, session_of_manifest, state_name
+from storage.worker import WORKERS
 
 _NAMES_AT_ONCE = 4096  # are sorted in a millisecond, in which no other thread runs
 
@@ -25,6 +26,7 @@ class RecordingsFolder:
         self.path = path.absolute()
         self.active = self.path / ".active"
         self.index = self.path / ".index"
+        self.workers = self.path / WORKERS
 
     def paths(self, session_id: UUID) -> SessionPaths:
         return SessionPaths(self.path, session_id, self.active)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from storage.service_lock import open_lock
+
 
 class IndexLock:
     """Shared by all that use the index, exclusive for replacing it or removing its rows.
@@ -63,14 +65,6 @@ class IndexLock:
             yield lock
         finally:
             os.close(lock)
-
-
-def open_lock(path: Path) -> int:
-    """Return a descriptor that can be locked. Raises ``OSError``."""
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except IsADirectoryError:  # a folder can be locked, too
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _lock(descriptor: int, operation: int, wait_seconds: float) -> None:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF = Backoff(first_seconds=0.5, max_seconds=60.0)
 _MIN_PAUSE_SECONDS = 0.001
+_CHECK_SECONDS = 10.0
 
 
 class IndexUpkeep:
@@ -34,7 +35,11 @@ class IndexUpkeep:
         active: ActiveStates,
         supervisor: Supervisor,
         skipped: SkippedObjects,
+        *,
+        is_shared: bool = False,
     ) -> None:
+        """``is_shared``: other processes may find that the index needs upkeep."""
+        self._check_seconds = _CHECK_SECONDS if is_shared else None
         self.file = IndexFile(folder.index, self._wake)
         self.completed = asyncio.Event()  # the index is complete
         self._folder = folder
@@ -102,7 +107,9 @@ class IndexUpkeep:
                 continue
             delays = _BACKOFF.delays()
             self.completed.set()
-            await self._wanted.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._check_seconds):
+                    await self._wanted.wait()
 
     async def _compare(self) -> None:
         started_at = time.monotonic()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from storage import files, threads
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
-from storage.local.index_lock import open_lock
 from storage.outbox import DEAD, FIRST_SLOT, Place, is_name, parse_slot, slot_name
+from storage.service_lock import open_lock
 
 _TEMPORARY = ".tmp-"
 _MAX_NODES = 1000

@@ -1,7 +1,6 @@
 """All sessions of one folder."""
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -14,20 +13,21 @@ from storage.base import AgedPage, AgedSession, Link, Page, Progress
 from storage.errors import (
     RecordingNotFoundError,
     StorageError,
-    StorageUnavailableError,
 )
 from storage.local.active_states import ActiveStates
 from storage.local.deletion import Deletion
 from storage.local.folder import RecordingsFolder
 from storage.local.index import SessionIndex
-from storage.local.index_lock import open_lock
 from storage.local.index_rows import Wanted, row_of
 from storage.local.index_upkeep import IndexUpkeep
+from storage.local.leadership import Leadership
 from storage.local.listing import Listing
 from storage.local.outbox import LocalOutbox
+from storage.local.ownership import Ownership
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
 from storage.observer import IGNORE, Observer
+from storage.service_lock import lock_folder
 from storage.skipped import SkippedObjects
 from storage.supervisor import Supervisor
 from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, open_audio
@@ -38,6 +38,7 @@ from storage.volume.recording import VolumeRecording
 from storage.volume.recovery import recover
 from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits
 from storage.waveform.kept import KeptWaveform
+from storage.worker import Worker
 
 _AGED_PAGE = 50
 
@@ -54,8 +55,12 @@ class LocalStorage:
         disk: Disk | None = None,
         supervisor: Supervisor | None = None,
         observer: Observer = IGNORE,
+        worker: Worker | None = None,
     ) -> None:
+        """``worker``: others write to the folder too, and its lock is held for all of them."""
         self._folder = RecordingsFolder(folder)
+        self._worker = worker
+        self._ownership = Ownership(self._folder, worker)
         self._supervisor = supervisor or Supervisor()
         self._observer = observer
         self._disk = (disk or Disk()).observed(observer)
@@ -65,7 +70,14 @@ class LocalStorage:
         self.outbox = LocalOutbox(folder)
         skipped = SkippedObjects()
         self._active = ActiveStates(self._folder, skipped)
-        self.upkeep = IndexUpkeep(self._folder, self._active, self._supervisor, skipped)
+        self._leadership = Leadership(self._folder.workers, worker)
+        self.upkeep = IndexUpkeep(
+            self._folder,
+            self._active,
+            self._supervisor,
+            skipped,
+            is_shared=worker is not None,
+        )
         self._index = SessionIndex(self.upkeep.file)
         self._deletion = Deletion(self._folder, self._index)
         self._listing = Listing(self._folder, self._index, self._progress, skipped)
@@ -74,10 +86,12 @@ class LocalStorage:
     async def start(self) -> None:
         started_at_ns = await threads.recording.run(self._prepare)
         self.sync.start()
-        self.upkeep.start(started_at_ns)
+        if self._leadership.is_held:
+            self.upkeep.start(started_at_ns)
 
     async def stop(self) -> None:
         await self.upkeep.stop()
+        self._leadership.give_up()
         await self.sync.stop()
         self.outbox.release()
         if self._lock is not None:
@@ -94,9 +108,11 @@ class LocalStorage:
         return await threads.recording.run(self._recover, manifest)
 
     async def owner(self, manifest: Manifest) -> str | None:
-        """Return None: a folder has one node."""
-        del manifest
-        return None
+        """Return the address of the other worker that owns the session: a folder has one node."""
+        return await threads.reading.run(self.sibling, UUID(manifest.session_id))
+
+    def sibling(self, session_id: UUID) -> str | None:
+        return self._ownership.owner(session_id)
 
     def problems(self) -> list[str]:
         return []
@@ -112,6 +128,14 @@ class LocalStorage:
 
     async def active_sessions(self) -> list[UUID]:
         return await threads.listing.run(self._active.sessions)
+
+    async def share(self) -> list[UUID]:
+        return await threads.listing.run(self._share)
+
+    async def abandoned(self) -> list[UUID]:
+        if not self._leadership.is_held and await threads.recording.run(self._leadership.take):
+            self.upkeep.start(await threads.recording.run(self._check))
+        return await threads.listing.run(self._unowned)
 
     async def orphans(self) -> list[UUID]:
         """Return what 0.2.0 has left and the comparison has found: a folder has one node."""
@@ -140,8 +164,7 @@ class LocalStorage:
         return await threads.reading.run(self._audio, manifest)
 
     async def is_sweeper(self) -> bool:
-        """Return True: a folder has one process."""
-        return True
+        return self._leadership.is_held
 
     async def sessions_below(self, session_id: UUID) -> AsyncGenerator[AgedPage, None]:
         found = await threads.listing.run(self._folder.sessions_below, session_id)
@@ -155,7 +178,7 @@ class LocalStorage:
         return None
 
     async def delete(self, manifest: Manifest) -> None:
-        await threads.recording.run(self._deletion.run, UUID(manifest.session_id))
+        await threads.recording.run(self._delete, UUID(manifest.session_id))
 
     async def delete_completed(
         self, sessions: list[tuple[AgedSession, Manifest]]
@@ -165,25 +188,32 @@ class LocalStorage:
         )
 
     async def delete_damaged(self, session_id: UUID) -> None:
-        await threads.recording.run(self._deletion.run, session_id)
+        await threads.recording.run(self._delete, session_id)
 
     def location(self, session_id: UUID) -> str:
         return str(self._paths(session_id).audio)
 
     def _prepare(self) -> int:
         """Return the time by the clock of the file system."""
+        if self._worker is None:
+            self._lock = lock_folder(self._folder.path)
+            with files.translated_errors():
+                self.upkeep.open()  # first: it compares the modification time of the folder
+                self._active.prepare()
         with files.translated_errors():
-            self._folder.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open_lock(self._folder.path / ".lock")
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StorageUnavailableError(
-                    f"{self._folder.path} is in use by another process; one folder has one writer"
-                ) from error
-            self.upkeep.open()  # first, because it compares the modification time of the folder
-            self._active.prepare()
+            self._leadership.take()
         return self._check()
+
+    def _share(self) -> list[UUID]:
+        """Return this worker's share of the active sessions, so that workers start alike."""
+        found = self._unowned()
+        if self._worker is None:
+            return found
+        worker = self._worker
+        return [each for each in found if (each.int - worker.number) % worker.count == 0]
+
+    def _unowned(self) -> list[UUID]:
+        return [each for each in self._active.sessions() if self.sibling(each) is None]
 
     def _check(self) -> int:
         """Write and remove a file; return when it was written, in nanoseconds."""
@@ -200,7 +230,8 @@ class LocalStorage:
         with files.translated_errors():
             self._active.create(session_id)
             try:
-                return self._begin(session, manifest)
+                with self._ownership.taken(session_id):
+                    return self._begin(session, manifest)
             except (OSError, StorageError):
                 self._active.unlink(session_id)
                 session.remove_created()
@@ -223,25 +254,41 @@ class LocalStorage:
     def _recover(self, manifest: Manifest) -> VolumeRecording:
         session_id = UUID(manifest.session_id)
         # It may have been completed or deleted since the caller read its manifest.
-        if self._folder.manifest(session_id).status != "active":
-            raise RecordingNotFoundError(manifest.session_id)
+        self._check_active(session_id)
         session = self._paths(session_id)
         with files.translated_errors():
             self._active.ensure(session_id)
-            recording = self._recording(session, manifest)
-            try:
-                recording.recover()
-            except OSError:
-                recording.close()
-                raise
+            with self._ownership.taken(session_id):
+                if self._worker is not None:
+                    self._check_still_active(session_id)
+                recording = self._recording(session, manifest)
+                try:
+                    recording.recover()
+                except OSError:
+                    recording.close()
+                    raise
         return recording
+
+    def _check_active(self, session_id: UUID) -> None:
+        """Raise `RecordingNotFoundError` if the session is completed or deleted."""
+        if self._folder.manifest(session_id).status != "active":
+            raise RecordingNotFoundError(str(session_id))
+
+    def _check_still_active(self, session_id: UUID) -> None:
+        """Check again, now that no other worker can complete it; remove a state made in vain."""
+        try:
+            self._check_active(session_id)
+        except RecordingNotFoundError:
+            self._active.unlink(session_id)
+            files.remove(self._folder.state(session_id))
+            raise
 
     def _recording(self, session: SessionPaths, manifest: Manifest) -> VolumeRecording:
         return VolumeRecording(
             session,
             manifest,
             on_changed=self.sync.add,
-            on_released=self.sync.discard,
+            on_released=self._released,
             on_completed=self._completed,
             peaks=GrowingWaveform(
                 session.growing_peaks(boot_id()), manifest.pcm_format, self._measuring_limits
@@ -249,6 +296,19 @@ class LocalStorage:
             disk=self._disk,
             observer=self._observer,
         )
+
+    def _released(self, recording: VolumeRecording) -> None:
+        self.sync.discard(recording)
+        self._ownership.give_up(UUID(recording.manifest.session_id))
+
+    def _delete(self, session_id: UUID) -> None:
+        """Delete a session that no other worker writes, nor opens meanwhile."""
+        if self._worker is None or not self._folder.state(session_id).exists():
+            self._deletion.run(session_id)
+            return
+        with files.translated_errors(), self._ownership.taken(session_id):
+            self._deletion.run(session_id)
+        self._ownership.give_up(session_id)
 
     def _completed(self, manifest: Manifest) -> None:
         self._index.put([row_of(manifest)])

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 from storage import threads
@@ -68,6 +69,16 @@ class ActiveSessions:
             await threads.recording.run(self._spools.remove, session_id)
         self._left_spools.clear()
         return found
+
+    async def left_in(self, folders: list[Path]) -> list[UUID]:
+        """Return the active sessions that have a spool in folders that were just adopted.
+
+        If it fails, the next call returns them too.
+        """
+        self._left_spools |= await threads.recording.run(self._spools.sessions, folders)
+        if not (left := self._left_spools.copy()):
+            return []
+        return [each for each in await self.all() if each in left]
 
     async def orphans(self) -> list[UUID]:
         """Return the active sessions of dead nodes. Remove dead nodes that have none."""

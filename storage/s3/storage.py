@@ -46,6 +46,8 @@ from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload
 from storage.supervisor import Supervisor
 from storage.volume.disk import Disk
+from storage.volume.paths import state_name
+from storage.worker import Worker
 
 _RACERS = 4  # at start; more take seconds on some stores
 
@@ -64,21 +66,28 @@ class S3Storage:
         disk: Disk | None = None,
         supervisor: Supervisor | None = None,
         observer: Observer = IGNORE,
+        worker: Worker | None = None,
     ) -> None:
-        """``is_store_checked``: :meth:`start` does not try again whether the store is fit."""
+        """``is_store_checked``: :meth:`start` does not try again whether the store is fit.
+
+        ``worker``: this process is one of several, each of which is a node.
+        """
         self._observer = observer
         self._bucket = Bucket(settings, observer=observer)
         self._presigner = Presigner(settings)
         self._upload_settings = upload_settings or UploadSettings()
-        self._spools = SpoolFolder(
-            spool_folder.absolute(),
-            self._upload_settings.segment_seconds,
-            (disk or Disk()).observed(observer),
-        )
         lease_settings = lease_settings or LeaseSettings()
+        self._worker = worker
         self._is_store_checked = is_store_checked
         self._supervisor = supervisor or Supervisor()
-        self._node = Node(self._bucket, self._spools.path, lease_settings, self._supervisor)
+        folder = spool_folder.absolute()
+        self._node = Node(self._bucket, folder, lease_settings, self._supervisor, worker)
+        self._spools = SpoolFolder(
+            folder,
+            self._upload_settings.segment_seconds,
+            (disk or Disk()).observed(observer),
+            folders=lambda: self._node.folders.paths,
+        )
         self.outbox = S3Outbox(self._bucket, self._node)
         self._waveforms = WaveformReader(self._bucket, self._spools.path)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
@@ -159,6 +168,18 @@ class S3Storage:
 
     async def active_sessions(self) -> list[UUID]:
         return await self._active_sessions.all()
+
+    async def share(self) -> list[UUID]:
+        return await self._active_sessions.all()
+
+    async def abandoned(self) -> list[UUID]:
+        adopted = await threads.recording.run(self._node.folders.adopt)
+        return await self._active_sessions.left_in(adopted)
+
+    def sibling(self, session_id: UUID) -> str | None:
+        if self._worker is None:
+            return None
+        return self._node.folders.sibling_with(state_name(session_id))
 
     async def orphans(self) -> list[UUID]:
         return await self._active_sessions.orphans()

@@ -20,6 +20,7 @@ class SessionPaths:
         self.peaks = folder / f"{session_id}.dat"
         self.state = (state_folder or folder) / state_name(session_id)
         self.checkpoint = self.state / "checkpoint"
+        self.owner = self.state / "owner"
 
     def growing_peaks(self, boot_id: UUID) -> Path:
         return self.state / f"peaks.{boot_id}"
@@ -32,7 +33,7 @@ class SessionPaths:
 
         It opens nothing, because too many open files may have been the reason. Raises ``OSError``.
         """
-        for path in (self.manifest, self.audio, self.checkpoint):
+        for path in (self.manifest, self.audio, self.checkpoint, self.owner):
             path.unlink(missing_ok=True)
         self.state.rmdir()
 

@@ -1,7 +1,12 @@
 """The gauges show the state at the time of the scrape, also if parts of it cannot be read."""
 
+import asyncio
 from pathlib import Path
 
+from api.clock import SystemClock
+from api.events.endpoint import read_endpoints
+from api.events.sender import HttpSender
+from api.events.webhooks import Webhooks, links
 from api.node_monitor import NodeMonitor
 from api.observe.metrics import Metrics
 from api.observe.storage_observer import StorageObserver
@@ -14,6 +19,7 @@ from tests.audio import pcm
 from tests.conftest import ManualClock
 from tests.eventually import eventually
 from tests.exposition import samples
+from tests.webhook_receiver import SECRET
 
 
 async def test_the_gauges_follow_the_registry_and_the_tasks(
@@ -91,3 +97,46 @@ async def test_a_folder_that_cannot_be_read_has_no_free_space(
         registry, storage, Supervisor(), Metrics(), folder=tmp_path / "gone", backend="local"
     )
     assert samples((await monitor.exposition()).decode())["spool_free_bytes"] == 0
+
+
+async def test_problems_name_a_receiver_of_webhooks_that_fails(
+    registry: Registry, storage: LocalStorage, tmp_path: Path
+) -> None:
+    clock = SystemClock()
+    webhooks = Webhooks(
+        read_endpoints("http://hooks.example/x?token=hidden", SECRET, ""),
+        storage,
+        clock,
+        HttpSender(),
+        links(storage, clock, None, ttl_seconds=60),
+    )
+    assert webhooks._delivery is not None
+    webhooks._delivery._receivers[0].is_disabled = True
+    monitor = NodeMonitor(
+        registry,
+        storage,
+        Supervisor(),
+        Metrics(),
+        folder=tmp_path,
+        backend="local",
+        webhooks=webhooks,
+    )
+    assert monitor.problems() == ["webhooks to hooks.example are not delivered, see the log"]
+
+
+async def test_problems_name_a_background_task_that_failed(
+    registry: Registry, storage: LocalStorage, tmp_path: Path
+) -> None:
+    supervisor, failed = Supervisor(), asyncio.Event()
+
+    async def fail() -> None:
+        failed.set()
+        raise LookupError("a defect")
+
+    task = supervisor.start("retention", fail)
+    await failed.wait()
+    monitor = NodeMonitor(
+        registry, storage, supervisor, Metrics(), folder=tmp_path, backend="local"
+    )
+    assert monitor.problems() == ["background task retention failed, see the log"]
+    task.cancel()

@@ -14,6 +14,7 @@ from storage.base import Storage
 from storage.local import LocalStorage
 from storage.manifest import Manifest
 from storage.s3 import BucketSettings, S3Storage, UploadSettings
+from storage.worker import Worker
 from tests import engines
 
 # So long that only a call of the test persists anything.
@@ -23,6 +24,13 @@ _SELDOM_SECONDS = 3600
 def _local(request: pytest.FixtureRequest, folder: Path) -> Storage:
     del request
     return LocalStorage(folder, sync_interval_seconds=_SELDOM_SECONDS)
+
+
+def _worker_local(request: pytest.FixtureRequest, folder: Path) -> Storage:
+    """Return the storage of one of several workers, whose supervisor has prepared the folder."""
+    del request
+    (folder / ".active").mkdir(parents=True, exist_ok=True)
+    return LocalStorage(folder, sync_interval_seconds=_SELDOM_SECONDS, worker=Worker(1, 3))
 
 
 def _s3(engine: str) -> Callable[[pytest.FixtureRequest, Path], Storage]:
@@ -39,6 +47,7 @@ def _s3(engine: str) -> Callable[[pytest.FixtureRequest, Path], Storage]:
 
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Storage]] = {
     "local": _local,
+    "local-worker": _worker_local,
     "moto": _s3("moto_url"),
     "seaweedfs": _s3("seaweedfs_url"),
 }
@@ -51,7 +60,8 @@ def bucket_settings(url: str, *, prefix: str) -> BucketSettings:
 
 
 _PARAMS = [
-    name if name == "local" else pytest.param(name, marks=pytest.mark.engine) for name in BACKENDS
+    name if name.startswith("local") else pytest.param(name, marks=pytest.mark.engine)
+    for name in BACKENDS
 ]
 
 
@@ -71,7 +81,7 @@ def replace_manifest(request: pytest.FixtureRequest, tmp_path: Path) -> ReplaceM
     backend = request.node.callspec.params["open_storage"]
 
     def replace(session_id: str, data: bytes) -> None:
-        if backend == "local":
+        if backend.startswith("local"):
             (tmp_path / "recordings" / f"{session_id}.json").write_bytes(data)
             return
         key = f"{request.node.name}/{session_id}.json"

@@ -79,7 +79,7 @@ class Prefix:
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     backend = request.node.callspec.params["open_storage"]
-    if backend == "local":
+    if backend.startswith("local"):
         return Folder(tmp_path / "recordings")
     # boto3 would wait for "100 Continue" before it sends an empty body; SeaweedFS sends none.
     monkeypatch.setenv("BOTO_EXPERIMENTAL__NO_EMPTY_CONTINUE", "true")

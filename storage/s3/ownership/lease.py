@@ -126,8 +126,11 @@ async def _living_owner_of_epoch(
     max_age_seconds: float | None = None,
 ) -> str | None:
     owner = await _owner_of_epoch(bucket, keys, epoch)
-    if owner is None or owner.node_id == node.node_id:
+    if owner is None or node.folders.owns(owner.node_id):
         return None
+    # What the spool of another worker holds is lost if its lease decides: it is adopted instead.
+    if (address := await node.sibling(owner.node_id)) is not None:
+        return address
     presence = await node.peers.presence(owner.node_id, max_age_seconds=max_age_seconds)
     return presence.address if presence is not None else None
 

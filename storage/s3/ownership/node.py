@@ -7,24 +7,23 @@ session: what a lease costs does not grow with the sessions.
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-import uuid_utils.compat
 
 from storage import threads
-from storage.errors import StorageError, StorageUnavailableError
+from storage.errors import StorageError
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
-from storage.s3.keys import NODES, is_node_id
+from storage.s3.keys import NODES
+from storage.s3.ownership.node_folders import NodeFolders
 from storage.s3.ownership.peers import LeaseSettings, Peers
 from storage.s3.ownership.presence import Presence
 from storage.s3.ownership.signatures import Signatures
 from storage.supervisor import Supervisor
+from storage.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +40,13 @@ class Node:
         folder: Path,
         settings: LeaseSettings,
         supervisor: Supervisor | None = None,
+        worker: Worker | None = None,
     ) -> None:
         self._bucket = bucket
-        self._folder = folder
+        self.folders = NodeFolders(folder, worker)
+        self._worker = worker
         self._settings = settings
         self._supervisor = supervisor or Supervisor()
-        self._lock: int | None = None
         self._renewed_at = settings.monotonic()
         self._renewal_task: asyncio.Task[None] | None = None
         self._renewal_lock = asyncio.Lock()
@@ -57,7 +57,9 @@ class Node:
 
     async def start(self) -> None:
         """Raises `StorageUnavailableError`, also where another process has the folder."""
-        self.node_id = self.peers.own_id = await threads.recording.run(self._claim_folder)
+        self.node_id = self.peers.own_id = await threads.recording.run(self.folders.claim)
+        if self._worker is None:
+            await threads.recording.run(self.folders.adopt)
         self._renewed_at = self._settings.monotonic()
         await self._renew()
         self._renewal_task = self._supervisor.start("lease", self._renewal_loop)
@@ -81,9 +83,13 @@ class Node:
             self._renewal_task.cancel()
             await asyncio.gather(self._renewal_task, return_exceptions=True)
             self._renewal_task = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self.folders.release()
+
+    async def sibling(self, node_id: str) -> str | None:
+        """Return the address of the other worker of this machine that is a node, else None."""
+        if self._worker is None:
+            return None
+        return await threads.recording.run(self.folders.sibling, node_id)
 
     @property
     def is_overdue(self) -> bool:
@@ -126,23 +132,6 @@ class Node:
             )
         self.lapse_count += self.is_overdue
         self._renewed_at = asked_at
-
-    def _claim_folder(self) -> str:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._folder / ".node", os.O_RDWR | os.O_CREAT, 0o666)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            node_id = os.pread(self._lock, 36, 0).decode(errors="replace")
-            if not is_node_id(node_id):  # a new folder, or a damaged file
-                node_id = str(uuid_utils.compat.uuid7())
-                os.pwrite(self._lock, node_id.encode(), 0)
-        except BlockingIOError as error:
-            raise StorageUnavailableError(
-                f"{self._folder} is in use by another process; one spool folder has one writer"
-            ) from error
-        except OSError as error:
-            raise StorageUnavailableError(str(error)) from error
-        return node_id
 
 
 def _log_failure(error: Exception, delay_seconds: float) -> None:

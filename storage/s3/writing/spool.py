@@ -10,7 +10,7 @@ import ctypes
 import errno
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -254,33 +254,57 @@ class Spool:
 class SpoolFolder:
     """All spools of this node. ``segment_seconds`` of audio lie between two marks."""
 
-    def __init__(self, path: Path, segment_seconds: float, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        segment_seconds: float,
+        disk: Disk | None = None,
+        folders: Callable[[], list[Path]] | None = None,
+    ) -> None:
+        """``folders`` returns the folder of new spools, then others; by default only ``path``."""
         self.path = path
+        self._folders = folders or (lambda: [path])
         self._disk = disk or Disk()
         self._segment_seconds = segment_seconds
 
     def create(self, manifest: Manifest, epoch: int) -> Spool:
         """See `Spool.create`."""
-        paths, mark_bytes = self._paths(manifest), self._mark_bytes(manifest)
-        return Spool.create(paths, manifest, mark_bytes, epoch=epoch, disk=self._disk)
+        own, *others = self._paths(UUID(manifest.session_id))
+        for paths in others:
+            remove(paths)
+        mark_bytes = self._mark_bytes(manifest)
+        return Spool.create(own, manifest, mark_bytes, epoch=epoch, disk=self._disk)
 
     def recover(self, manifest: Manifest) -> Spool | None:
-        """See `Spool.recover`."""
-        paths, mark_bytes = self._paths(manifest), self._mark_bytes(manifest)
-        return Spool.recover(paths, manifest, mark_bytes, self._disk)
+        """See `Spool.recover`. If several folders have one, the newest counts."""
+        mark_bytes = self._mark_bytes(manifest)
+        newest: Spool | None = None
+        for paths in self._paths(UUID(manifest.session_id)):
+            spool = Spool.recover(paths, manifest, mark_bytes, self._disk)
+            if spool is None:
+                continue
+            if newest is not None and _last(newest.epochs) >= _last(spool.epochs):
+                spool.close()
+                continue
+            if newest is not None:
+                newest.close()
+            newest = spool
+        return newest
 
-    def sessions(self) -> set[UUID]:
-        """Return the sessions that have a spool here."""
+    def sessions(self, folders: Iterable[Path] | None = None) -> set[UUID]:
+        """Return the sessions that have a spool here, or in those of the ``folders``."""
+        folders = self._folders() if folders is None else folders
         with files.translated_errors():
-            names = [entry.name for entry in os.scandir(self.path)]
+            names = [entry.name for folder in folders for entry in os.scandir(folder)]
         return {session_id for name in names if (session_id := session_of_state(name))}
 
     def remove(self, session_id: UUID) -> None:
         """Remove the spool of a session, if it is there. It must not be open."""
-        remove(SessionPaths(self.path, session_id))
+        for paths in self._paths(session_id):
+            remove(paths)
 
-    def _paths(self, manifest: Manifest) -> SessionPaths:
-        return SessionPaths(self.path, UUID(manifest.session_id))
+    def _paths(self, session_id: UUID) -> list[SessionPaths]:
+        return [SessionPaths(folder, session_id) for folder in self._folders()]
 
     def _mark_bytes(self, manifest: Manifest) -> int:
         return int(self._segment_seconds * manifest.pcm_format.bytes_per_second)
@@ -291,6 +315,10 @@ def remove(paths: SessionPaths) -> None:
     with files.translated_errors():
         files.remove(paths.audio)
         files.remove(paths.state)
+
+
+def _last(epochs: set[int]) -> int:
+    return max(epochs, default=0)
 
 
 def _counts(checkpoint: Checkpoint) -> tuple[int, int]:

@@ -1,18 +1,11 @@
 """Limits of connections and of new sessions per client, over real sockets."""
 
-import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
-from litestar.stores.memory import MemoryStore
 
 from api.access.api_keys import key_line, new_key
-from api.access.rate_limits import remove_expired_rates
-from api.app import create_app
-from api.settings import Settings
 from tests.api.access.test_middleware import SESSIONS, handshake, raw_handshake
-from tests.eventually import eventually
 from tests.service import Service
 
 
@@ -73,18 +66,3 @@ def test_x_forwarded_for_counts_only_if_a_trusted_proxy_sent_it(
     assert [create(trusting_all, addresses) for addresses in chosen] == [201, 201, 429]
     wary = start_service(max_new_sessions_per_minute=2)
     assert [create(wary, f"192.0.2.{host}") for host in range(3)] == [201, 201, 429]
-
-
-async def test_expired_rates_are_removed() -> None:
-    app = create_app(Settings())
-    store = app.stores.get("rate_limit")
-    assert isinstance(store, MemoryStore)
-    await store.set("gone", b"{}", expires_in=timedelta(milliseconds=1))
-    await store.set("here", b"{}", expires_in=60)
-    removing = asyncio.create_task(remove_expired_rates(app, every_seconds=0))
-    await eventually(
-        lambda: "gone" not in store._store,
-        awaiting="the removal of the expired rate",
-    )
-    removing.cancel()
-    assert await store.exists("here")

@@ -1,12 +1,16 @@
 """A process takes over the sessions of its predecessor."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 from api.cluster.takeover import Takeover
 from storage.local import LocalStorage
+from storage.worker import Worker
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
 from tests.conftest import ManualClock
+from tests.eventually import eventually
 
 
 async def test_a_new_process_takes_over_the_active_sessions(
@@ -42,3 +46,29 @@ async def test_a_session_that_cannot_be_taken_over_does_not_block_others(
     await Takeover(second, storage, lease_seconds=15).recover()
     assert [live.session_id for live in second.live] == [whole.session_id]
     await second.shutdown()
+
+
+async def test_sessions_of_a_worker_that_has_ended_are_taken_over_at_once(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    """With a lease of an hour: the takeover waits for the worker, not for the lease."""
+    async with contextlib.AsyncExitStack() as stack:
+        (tmp_path / ".active").mkdir()
+        storages = [LocalStorage(tmp_path, worker=Worker(number, 2)) for number in (1, 2)]
+        for storage in storages:
+            await storage.start()
+            stack.push_async_callback(storage.stop)
+        first, second = (new_registry(storage, clock) for storage in storages)
+        session = await first.create(PARAMETERS, None)
+        look = asyncio.Event()
+        takeover = Takeover(second, storages[1], lease_seconds=3600, look=look)
+        running = asyncio.create_task(takeover.run())
+        look.set()
+        await eventually(lambda: not look.is_set(), awaiting="a look")
+        assert second.live == []  # its worker lives
+        await first.shutdown()
+        look.set()
+        await eventually(lambda: second.live, awaiting="the takeover")
+        assert second.live[0].session_id == session.session_id
+        running.cancel()
+        await second.shutdown()

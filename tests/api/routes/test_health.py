@@ -5,19 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api import __version__
-from api.clock import SystemClock
-from api.events.endpoint import read_endpoints
-from api.events.sender import HttpSender
-from api.events.webhooks import Webhooks, links
-from api.node_monitor import NodeMonitor
-from api.observe.metrics import Metrics
-from api.routes.health import StorageCheck, health
-from api.session.registry import Registry
+from api.routes.health import StorageCheck
 from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
-from storage.supervisor import Supervisor
 from tests.service import Service
-from tests.webhook_receiver import SECRET
 
 
 def test_health_reports_that_the_process_responds(service: Service) -> None:
@@ -31,53 +22,6 @@ def test_health_reports_that_the_process_responds(service: Service) -> None:
         "unpersisted_bytes": 0,
         "unpersisted_seconds": 0.0,
     }
-
-
-async def test_health_names_a_receiver_of_webhooks_that_fails(
-    registry: Registry, storage: LocalStorage, tmp_path: Path
-) -> None:
-    clock = SystemClock()
-    webhooks = Webhooks(
-        read_endpoints("http://hooks.example/x?token=hidden", SECRET, ""),
-        storage,
-        clock,
-        HttpSender(),
-        links(storage, clock, None, ttl_seconds=60),
-    )
-    assert webhooks._delivery is not None
-    webhooks._delivery._receivers[0].is_disabled = True
-    monitor = NodeMonitor(
-        registry,
-        storage,
-        Supervisor(),
-        Metrics(),
-        folder=tmp_path,
-        backend="local",
-        webhooks=webhooks,
-    )
-    answer = await health.fn(registry=registry, monitor=monitor)
-    assert answer.status == "degraded"
-    assert answer.problems == ["webhooks to hooks.example are not delivered, see the log"]
-
-
-async def test_health_names_a_background_task_that_failed(
-    registry: Registry, storage: LocalStorage, tmp_path: Path
-) -> None:
-    supervisor, failed = Supervisor(), asyncio.Event()
-
-    async def fail() -> None:
-        failed.set()
-        raise LookupError("a defect")
-
-    task = supervisor.start("retention", fail)
-    await failed.wait()
-    monitor = NodeMonitor(
-        registry, storage, supervisor, Metrics(), folder=tmp_path, backend="local"
-    )
-    answer = await health.fn(registry=registry, monitor=monitor)
-    assert answer.status == "degraded"
-    assert answer.problems == ["background task retention failed, see the log"]
-    task.cancel()
 
 
 def test_ready_reports_that_storage_is_writable(service: Service) -> None:

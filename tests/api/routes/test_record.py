@@ -417,6 +417,11 @@ async def test_deeply_nested_json_is_an_invalid_message(service: Service) -> Non
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body")
 
 
+def limit_file_sizes(service: Service, max_bytes: int) -> None:
+    for pid in (service.pid, *(worker.pid for worker in service.workers())):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (max_bytes, resource.RLIM_INFINITY))
+
+
 async def test_a_full_disk_is_reported_and_no_acknowledged_chunk_is_lost(
     start_service: Callable[..., Service],
 ) -> None:
@@ -424,7 +429,7 @@ async def test_a_full_disk_is_reported_and_no_acknowledged_chunk_is_lost(
     data = encode(wav(pcm(2_000_000, seed=1), sample_rate=22050), "-f", "flac")
     pieces = list(cut(data, 100_000))
     async with service.session(sample_rate=22050) as client:
-        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (1_000_000, -1))
+        limit_file_sizes(service, 1_000_000)
         with pytest.raises(ConnectionClosed):
             for piece in pieces:
                 answer = await client.send(piece)
@@ -432,7 +437,7 @@ async def test_a_full_disk_is_reported_and_no_acknowledged_chunk_is_lost(
                     assert answer["code"] == "storage_unavailable"
                     await client.receive()
         assert (await client.closed())[0] == 1011
-    resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (-1, -1))
+    limit_file_sizes(service, resource.RLIM_INFINITY)
     async with service.session(f"/{client.session_id}", resume="true") as again:
         for piece in pieces[again.greeting["chunk_count"] :]:
             await again.send(piece)

@@ -8,7 +8,7 @@ from api.access.proxies import TrustedProxies
 from api.server.forwarded import ForwardedHeaders
 
 
-async def forwarded(peer: str, kind: str, *headers: tuple[bytes, bytes]) -> tuple[str, str]:
+async def forwarded(peer: str | None, kind: str, *headers: tuple[bytes, bytes]) -> tuple[str, str]:
     """Return the address of the client and the scheme that the application sees."""
     seen: list[Any] = []
 
@@ -17,7 +17,7 @@ async def forwarded(peer: str, kind: str, *headers: tuple[bytes, bytes]) -> tupl
 
     scope: Any = {
         "type": kind,
-        "client": (peer, 4711),
+        "client": peer and (peer, 4711),
         "scheme": "ws" if kind == "websocket" else "http",
         "headers": headers,
     }
@@ -50,3 +50,20 @@ async def test_a_scheme_that_is_not_known_does_not_count(value: bytes) -> None:
         "10.0.0.1",
         "http",
     )
+
+
+async def test_headers_of_another_worker_count() -> None:
+    """Its connections come over a Unix socket, and have no address."""
+    headers = ((b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https"))
+    assert await forwarded(None, "http", *headers) == ("198.51.100.7", "https")
+
+
+async def test_the_lifespan_has_no_headers() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, *_: Any) -> None:
+        seen.append(scope)
+
+    scope: Any = {"type": "lifespan"}
+    await ForwardedHeaders(app, TrustedProxies([]))(scope, None, None)  # type: ignore[arg-type]
+    assert seen == [{"type": "lifespan"}]

@@ -15,6 +15,7 @@ from api.wire.errors import (
     TooManySessionsError,
     TooManyUserSessionsError,
 )
+from api.workers.limits import OwnLimits
 from storage.local import LocalStorage
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
@@ -222,5 +223,27 @@ async def test_sessions_that_are_being_created_count(
     creating = [registry.create(PARAMETERS, "alice") for _ in range(5)]
     results = await asyncio.gather(*creating, return_exceptions=True)
     assert sum(isinstance(each, TooManyUserSessionsError) for each in results) == 4
-    assert not registry._creating
+    assert len(registry.live) == 1
+    await registry.shutdown()
+
+
+async def test_an_unused_session_on_another_worker_gives_way(
+    storage: LocalStorage, clock: ManualClock
+) -> None:
+    limits = OwnLimits()  # as the supervisor has them for all workers
+    other = new_registry(storage, clock, max_sessions_per_user=1, service_limits=limits)
+    registry = new_registry(
+        storage,
+        clock,
+        max_sessions_per_user=1,
+        service_limits=limits,
+        complete_unused_elsewhere=other.complete_unused,
+    )
+    unused = await other.create(PARAMETERS, "alice")
+    with pytest.raises(TooManyUserSessionsError):
+        await registry.create(PARAMETERS, "alice")
+    clock.seconds += 61
+    session = await registry.create(PARAMETERS, "alice")
+    assert unused.state is SessionState.COMPLETED
+    assert (registry.live, other.live) == ([session], [])
     await registry.shutdown()

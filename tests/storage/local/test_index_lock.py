@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.local.index_lock import IndexLock, open_lock
+from storage.local.index_lock import IndexLock
+from storage.service_lock import open_lock
 
 
 def test_many_share_the_lock_and_none_of_them_with_an_exclusive_one(tmp_path: Path) -> None:

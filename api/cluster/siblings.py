@@ -1,0 +1,80 @@
+"""Requests to the other workers of this machine, for what only they know of themselves.
+
+Requests go over the Unix socket of each worker. A handler that asks its siblings must answer for
+itself alone if `is_from_worker`: otherwise workers would ask each other in a circle. A handler that
+is for workers alone refuses requests that have an address of a client: those over the Unix socket
+have none.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from api.cluster.hop import HOP_HEADER, TO_WORKER
+from api.workers.membership import Membership
+
+logger = logging.getLogger(__name__)
+
+COMPLETE_UNUSED = "/workers/complete-unused"
+METRICS = "/workers/metrics"
+
+_SECONDS = 2.0  # a worker that hangs answers nothing until it is replaced
+
+
+def is_from_worker(headers: Mapping[str, str]) -> bool:
+    """Return whether another worker of this machine has sent the request, or may have."""
+    return headers.get(HOP_HEADER) == TO_WORKER
+
+
+class Siblings:
+    """The other workers; none if the service has one process."""
+
+    def __init__(self, membership: Membership | None) -> None:
+        self._membership = membership
+
+    @property
+    def own_number(self) -> int:
+        """Return the number of this worker; the only process of a service is number 0."""
+        return 0 if self._membership is None else self._membership.worker.number
+
+    async def ask(self, path: str) -> dict[int, bytes | None]:
+        """Return the body that each other worker answers, by its number.
+
+        ``path`` may have a query. None: the worker does not answer in time, or with an error.
+        """
+        numbers = self._numbers()
+        answers = await asyncio.gather(*(self._send("GET", path, each) for each in numbers))
+        return dict(zip(numbers, answers, strict=True))
+
+    async def complete_unused(self, user_id: str) -> bool:
+        """Complete a session that the user has created and not used, if another worker has one."""
+        path = f"{COMPLETE_UNUSED}?user_id={quote(user_id, safe='')}"
+        for number in self._numbers():
+            if await self._send("POST", path, number) == b"true":
+                return True
+        return False
+
+    def _numbers(self) -> list[int]:
+        """Return the numbers of the other workers."""
+        if self._membership is None:
+            return []
+        own = self._membership.worker.number
+        return [each for each in self._membership.sockets.numbers() if each != own]
+
+    async def _send(self, method: str, path: str, number: int) -> bytes | None:
+        import aiohttp  # noqa: PLC0415 - a worker loads it at its start
+
+        assert self._membership is not None
+        connector = aiohttp.UnixConnector(str(self._membership.sockets.http(number)))
+        headers = {HOP_HEADER: TO_WORKER}
+        try:
+            async with (
+                asyncio.timeout(_SECONDS),
+                aiohttp.ClientSession(connector=connector) as client,
+                client.request(method, f"http://localhost{path}", headers=headers) as answer,
+            ):
+                return await answer.read() if answer.ok else None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            logger.warning("Failed to ask a worker: path=%s error=%r", path, error)
+            return None

@@ -1,0 +1,42 @@
+"""The Unix sockets of the workers, in a folder that only the user of the service can enter."""
+
+import os
+from pathlib import Path
+
+from storage.worker import WORKERS
+
+
+class WorkerSockets:
+    """The paths of the sockets of all workers of a service."""
+
+    def __init__(self, storage_folder: Path) -> None:
+        """Create the folder. Raises ``OSError``."""
+        folder = storage_folder / WORKERS
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        # The path of a socket has at most 107 bytes (unix(7)). The path by way of the descriptor
+        # is short, however long that of the folder is.
+        self._folder = Path(f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}")
+
+    def http(self, number: int) -> Path:
+        """Return where a worker answers HTTP requests of other workers."""
+        return self._folder / f"{number}.http"
+
+    def connections(self, number: int) -> Path:
+        """Return where a worker takes connections of clients from other workers."""
+        return self._folder / f"{number}.connections"
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the workers that run, in order. Block for microseconds."""
+        names = [path.stem for path in self._folder.glob("*.http")]
+        return sorted(int(each) for each in names if each.isdecimal())
+
+    def remove(self, number: int) -> None:
+        """Remove the sockets of a worker that has ended."""
+        for path in (self.http(number), self.connections(number)):
+            path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove what the workers of an earlier service have left. No worker may run."""
+        for path in self._folder.iterdir():
+            path.unlink()
