@@ -69,6 +69,7 @@ class WorkerServer(uvicorn.Server):
         self._shared.close()
         self._handover.close()
         await super().shutdown(sockets)
+        await self._control.stop()
 
     def _load(self) -> int:
         return len(self.server_state.connections) + self._session_count()

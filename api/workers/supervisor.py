@@ -174,7 +174,8 @@ class Supervisor:
             self._backoff = _BACKOFF.delays()
         elif await self._is_stopping_within(next(self._backoff)):
             return
-        await self._start()
+        if len(self._workers) < self._count:  # otherwise its successor has been started already
+            await self._start()
 
     async def _is_stopping_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -197,6 +198,8 @@ class Supervisor:
                 if worker.state is _State.STARTING:
                     worker.state = _State.READY
                 worker.changed.set()
+                if self._has_started:
+                    self._tell_to_look()
             case Claim() as claim:
                 reached = self._counters.claim(
                     number, claim.session_id, claim.user_id, claim.maxima
