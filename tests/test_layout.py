@@ -17,6 +17,7 @@ NO_TESTS_NEEDED = {
     "api/cli/worker.py": "calls worker_process; tests/test_workers.py",
     "api/cli/worker_process.py": "builds a worker of the parts; tests/test_workers.py",
     "api/server/worker_server.py": "builds a worker of the parts; tests/test_workers.py",
+    "api/workers/child.py": "a part of the supervisor; tests/api/workers/test_supervisor.py",
     "api/workers/membership.py": "a value",
     "api/workers/start.py": "a value",
     "api/session/connection.py": "a protocol; tests/api/routes/test_client_socket.py",
