@@ -46,7 +46,7 @@ from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page
-from api.routes.workers import complete_unused
+from api.routes.workers import complete_unused, live_sessions
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
 from api.session.parameters import AudioParameters
@@ -93,7 +93,7 @@ def create_app(
         storage,
         clock,
         service_limits=service_limits,
-        complete_unused_elsewhere=siblings.complete_unused,
+        other_workers=siblings,
         max_sessions=settings.max_concurrent_sessions,
         max_sessions_per_user=settings.max_sessions_per_user,
         disk=DiskReserve(settings.storage_folder, settings.min_free_disk_mb),
@@ -123,6 +123,7 @@ def create_app(
             health,
             ready,
             complete_unused,
+            live_sessions,
             openapi_json,
             asyncapi_json,
             redoc,

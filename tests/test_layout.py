@@ -20,6 +20,7 @@ NO_TESTS_NEEDED = {
     "api/workers/child.py": "a part of the supervisor; tests/api/workers/test_supervisor.py",
     "api/workers/membership.py": "a value",
     "api/workers/start.py": "a value",
+    "api/session/other_workers.py": "a protocol; tests/test_workers.py",
     "api/session/connection.py": "a protocol; tests/api/routes/test_client_socket.py",
     "clients/python/src/sercuescribe_client/__main__.py": "calls the command",
     "storage/base.py": "protocols; tests/storage/test_conformance.py runs on every backend",

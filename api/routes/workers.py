@@ -1,16 +1,33 @@
 """Endpoints for the other workers of this service only, over their Unix sockets."""
 
-from litestar import post
+from uuid import UUID
+
+from litestar import get, post
 from litestar.exceptions import NotFoundException
 
-from api.cluster.siblings import COMPLETE_UNUSED
+from api.cluster.siblings import COMPLETE_UNUSED, LIVE_SESSIONS
 from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
+from api.wire.messages import SessionInfo
 
 
 @post(COMPLETE_UNUSED, include_in_schema=False, status_code=200)
 async def complete_unused(request: HttpRequest, registry: Injected[Registry], user_id: str) -> bool:
     """Complete a session that the user has created and not used; return whether there was one."""
-    if request.scope.get("client") is not None:  # it did not arrive over the Unix socket
-        raise NotFoundException
+    _check_worker(request)
     return await registry.complete_unused(user_id)
+
+
+@get(LIVE_SESSIONS, include_in_schema=False)
+async def live_sessions(
+    request: HttpRequest, registry: Injected[Registry], oldest: UUID, newest: UUID
+) -> list[SessionInfo]:
+    """Return the sessions that are live in this worker, for a list that another one makes."""
+    _check_worker(request)
+    return registry.live_between(oldest, newest)
+
+
+def _check_worker(request: HttpRequest) -> None:
+    """Raise ``NotFoundException`` unless the request arrived over the Unix socket."""
+    if request.scope.get("client") is not None:
+        raise NotFoundException
