@@ -1,18 +1,26 @@
 """Endpoints for the other workers of this service only, over their Unix sockets."""
 
+from typing import Annotated
 from uuid import UUID
 
 from litestar import get, post
 from litestar.exceptions import NotFoundException
+from litestar.params import QueryParameter
 
 from api.cluster.siblings import COMPLETE_UNUSED, LIVE_SESSIONS
 from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.messages import SessionInfo
 
+UserId = Annotated[str, QueryParameter(name="user_id")]
+Oldest = Annotated[UUID, QueryParameter(name="oldest")]
+Newest = Annotated[UUID, QueryParameter(name="newest")]
+
 
 @post(COMPLETE_UNUSED, include_in_schema=False, status_code=200)
-async def complete_unused(request: HttpRequest, registry: Injected[Registry], user_id: str) -> bool:
+async def complete_unused(
+    request: HttpRequest, registry: Injected[Registry], user_id: UserId
+) -> bool:
     """Complete a session that the user has created and not used; return whether there was one."""
     _check_worker(request)
     return await registry.complete_unused(user_id)
@@ -20,7 +28,7 @@ async def complete_unused(request: HttpRequest, registry: Injected[Registry], us
 
 @get(LIVE_SESSIONS, include_in_schema=False)
 async def live_sessions(
-    request: HttpRequest, registry: Injected[Registry], oldest: UUID, newest: UUID
+    request: HttpRequest, registry: Injected[Registry], oldest: Oldest, newest: Newest
 ) -> list[SessionInfo]:
     """Return the sessions that are live in this worker, for a list that another one makes."""
     _check_worker(request)

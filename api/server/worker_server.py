@@ -23,6 +23,9 @@ class WorkerServer(uvicorn.Server):
     other workers hand over, and a Unix socket for the HTTP requests of other workers.
     """
 
+    lifespan: Any  # uvicorn sets these two at the start
+    servers: list[Any]
+
     def __init__(
         self,
         config: uvicorn.Config,
