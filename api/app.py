@@ -62,7 +62,7 @@ from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page, status_page
-from api.routes.workers import complete_unused, worker_metrics
+from api.routes.workers import complete_unused, live_sessions, worker_metrics
 from api.server.metrics_listener import metrics_listener
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
@@ -123,7 +123,7 @@ def create_app(
         storage,
         clock,
         service_limits=service_limits,
-        complete_unused_elsewhere=siblings.complete_unused,
+        other_workers=siblings,
         max_sessions=settings.max_concurrent_sessions,
         max_sessions_per_user=settings.max_sessions_per_user,
         events=webhooks.events,
@@ -167,6 +167,7 @@ def create_app(
             status,
             complete_unused,
             worker_metrics,
+            live_sessions,
             openapi_json,
             asyncapi_json,
             redoc,

@@ -98,6 +98,7 @@ async def test_every_request_is_answered_whichever_worker_it_reaches(service: Se
         assert service.get("/health").json()["active_sessions"] == 6
         listed = service.get("/api/audio/sessions?status=active").json()["sessions"]
         assert {each["session_id"] for each in listed} == {each.session_id for each in clients}
+        assert {(each["total_chunks"], each["connections"]) for each in listed} == {(1, 1)}
         for client in clients:
             path = f"/api/audio/sessions/{client.session_id}"
             info = service.get(path).json()

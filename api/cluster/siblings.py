@@ -10,14 +10,21 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
 
 from api.cluster.hop import HOP_HEADER, TO_WORKER
+from api.wire.messages import SessionInfo
 from api.workers.membership import Membership
+
+_decode_sessions = msgspec.json.Decoder(list[SessionInfo]).decode
 
 logger = logging.getLogger(__name__)
 
 COMPLETE_UNUSED = "/workers/complete-unused"
 METRICS = "/workers/metrics"
+LIVE_SESSIONS = "/workers/sessions"
 
 _SECONDS = 2.0  # a worker that hangs answers nothing until it is replaced
 
@@ -54,6 +61,14 @@ class Siblings:
             if await self._send("POST", path, number) == b"true":
                 return True
         return False
+
+    async def live_sessions(self, oldest: UUID, newest: UUID) -> dict[str, SessionInfo]:
+        """Return the sessions that are live in other workers, by id; see `OtherWorkers`."""
+        answers = await self.ask(f"{LIVE_SESSIONS}?oldest={oldest}&newest={newest}")
+        found = [
+            msgspec.json.decode(each, type=list[SessionInfo]) for each in answers.values() if each
+        ]
+        return {info.session_id: info for infos in found for info in infos}
 
     def _numbers(self) -> list[int]:
         """Return the numbers of the other workers."""

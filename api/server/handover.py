@@ -19,6 +19,7 @@ from api.server.listener import Factory
 logger = logging.getLogger(__name__)
 
 _SESSION = re.compile(rb"/api/ws/audio/([0-9A-Fa-f-]{36})(?:[/?]|$)")
+_FAILURE_SECONDS = 0.5
 _MAX_BYTES = 128 * 1024  # of the request and the frames after it; the kernel buffers no more
 
 Owner = Callable[[UUID], Path | None]
@@ -66,6 +67,7 @@ class HandoverListener:
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._opening: set[asyncio.Task[Any]] = set()
         self._senders: set[socket.socket] = set()
+        self._paused: asyncio.TimerHandle | None = None
 
     def start(self, factory: Factory) -> None:
         """Take connections; each gets a protocol of ``factory``."""
@@ -75,10 +77,15 @@ class HandoverListener:
         self._path.chmod(0o600)
         self._listening.listen(1024)
         self._listening.settimeout(0)
+        self._listen()
+
+    def _listen(self) -> None:
         self._loop.add_reader(self._listening, self._accept)
 
     def close(self) -> None:
         """Take no more connections."""
+        if self._paused is not None:
+            self._paused.cancel()
         self._loop.remove_reader(self._listening)
         for sender in self._senders:
             self._loop.remove_reader(sender)
@@ -89,7 +96,13 @@ class HandoverListener:
     def _accept(self) -> None:
         try:
             sender, _ = self._listening.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # The process has no descriptor left. What was handed over stays in the queue.
+            logger.warning("Failed to accept a connection: %s", error)
+            self._loop.remove_reader(self._listening)
+            self._paused = self._loop.call_later(_FAILURE_SECONDS, self._listen)
             return
         sender.settimeout(0)
         self._senders.add(sender)

@@ -46,6 +46,8 @@ class PendingRequests:
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Responds with 408 to a late request, and with 431 to a request with too long a head."""
 
+    url: bytes  # uvicorn sets it when a request begins
+
     def __init__(
         self,
         *args: Any,

@@ -15,6 +15,7 @@ from api.workers.loads import Loads
 logger = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 0.002
+_FAILURE_SECONDS = 0.5
 _MIN_LEAD = 1
 _LEAD_PER_CONNECTION = 1 / 20  # with many connections, a small difference costs no wait
 
@@ -53,16 +54,20 @@ class SharedListener:
 
     def _readable(self) -> None:
         if self._leads():
-            self._loop.remove_reader(self._listening)
-            self._waiting = self._loop.call_later(_WAIT_SECONDS, self._resume)
+            self._wait(_WAIT_SECONDS)
         else:
             self._accept()
+
+    def _wait(self, seconds: float) -> None:
+        """Leave connections to other workers for a moment."""
+        self._loop.remove_reader(self._listening)
+        self._waiting = self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
         """Accept what no other worker has accepted meanwhile."""
         self._waiting = None
-        self._accept()
         self._loop.add_reader(self._listening, self._readable)
+        self._accept()
 
     def _leads(self) -> bool:
         """Return whether this worker has clearly more to do than another one."""
@@ -76,7 +81,9 @@ class SharedListener:
         except (BlockingIOError, ConnectionAbortedError):
             return  # another worker has it, or the client has gone
         except OSError as error:
+            # The process has no descriptor left. The connection stays in the queue.
             logger.warning("Failed to accept a connection: %s", error)
+            self._wait(_FAILURE_SECONDS)
             return
         task = asyncio.ensure_future(self._loop.connect_accepted_socket(self._factory, connection))
         self._opening.add(task)

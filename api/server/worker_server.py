@@ -23,6 +23,9 @@ class WorkerServer(uvicorn.Server):
     other workers hand over, and a Unix socket for the HTTP requests of other workers.
     """
 
+    lifespan: Any  # uvicorn sets these two at the start
+    servers: list[Any]
+
     def __init__(
         self,
         config: uvicorn.Config,
@@ -75,6 +78,7 @@ class WorkerServer(uvicorn.Server):
         self._shared.close()
         self._handover.close()
         await super().shutdown(sockets)
+        await self._control.stop()
 
     def _load(self) -> int:
         return len(self.server_state.connections) + self._session_count()

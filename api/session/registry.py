@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from typing import Literal
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from api.session.events import NoEvents, SessionEvents
 from api.session.found import Found, Live, Stored
 from api.session.info import session_info
 from api.session.ledger import WRITE_BACKOFF
+from api.session.other_workers import NoOtherWorkers, OtherWorkers
 from api.session.parameters import AudioParameters
 from api.session.session import Cause, Session
 from api.wire.errors import (
@@ -73,7 +74,7 @@ class Registry:
         launcher: DecoderLauncher,
         max_sessions_per_user: int = 0,
         service_limits: ServiceLimits | None = None,
-        complete_unused_elsewhere: Callable[[str], Awaitable[bool]] | None = None,
+        other_workers: OtherWorkers | None = None,
         disk: DiskReserve | None = None,
         events: SessionEvents | None = None,
         backoff: Backoff = WRITE_BACKOFF,
@@ -83,10 +84,9 @@ class Registry:
         """Create an empty registry; ``backoff`` determines the retries of failed writes.
 
         ``max_sessions_per_user`` 0: no limit. ``service_limits`` counts the sessions, in this
-        process if it is None. ``complete_unused_elsewhere`` does as :meth:`complete_unused` in
-        the other workers of the service.
+        process if it is None.
         """
-        self._complete_unused_elsewhere = complete_unused_elsewhere or _nowhere
+        self._other_workers = other_workers or NoOtherWorkers()
         self._storage = storage
         self._clock = clock
         self._max_sessions = max_sessions
@@ -159,7 +159,7 @@ class Registry:
         ) is not None:
             if user_id is not None and (
                 await self.complete_unused(user_id)
-                or await self._complete_unused_elsewhere(user_id)
+                or await self._other_workers.complete_unused(user_id)
             ):
                 continue
             if reached == "user":
@@ -239,13 +239,26 @@ class Registry:
             cursor=None if cursor is None else canonical_id(cursor),
         )
         at_once = asyncio.Semaphore(_INFOS_AT_ONCE)
+        elsewhere = await self._live_elsewhere(page.manifests)
 
         async def info(manifest: Manifest) -> SessionInfo:
+            if (found := elsewhere.get(manifest.session_id)) is not None:
+                return found
             async with at_once:
                 return await self._current_info(manifest)
 
         infos = await asyncio.gather(*map(info, page.manifests))
         return SessionPage(sessions=infos, next_cursor=page.next_cursor)
+
+    def live_between(self, oldest: UUID, newest: UUID) -> list[SessionInfo]:
+        """Return the information about sessions that are live here, for other workers."""
+        return [each.info() for key, each in self._live.items() if oldest <= key <= newest]
+
+    async def _live_elsewhere(self, page: list[Manifest]) -> Mapping[str, SessionInfo]:
+        """Return the current information about sessions of the page that other workers write."""
+        ids = [UUID(each.session_id) for each in page if each.status == "active"]
+        ids = [each for each in ids if each not in self._live]
+        return await self._other_workers.live_sessions(min(ids), max(ids)) if ids else {}
 
     async def close(self, found: Found, cause: Cause = "closed") -> SessionInfo:
         """Complete a session; return its final information. Idempotent.
@@ -413,11 +426,6 @@ class Registry:
 
     def _stored(self, manifest: Manifest) -> Stored:
         return Stored(manifest, self._storage, self._clock)
-
-
-async def _nowhere(_: str) -> bool:
-    """Return that no other worker has an unused session: there is no other."""
-    return False
 
 
 def parse_session_id(session_id: str) -> UUID:

@@ -1,6 +1,7 @@
 """The connection of a worker with its supervisor: a pair of Unix sockets, one message a line."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import socket
@@ -56,7 +57,7 @@ class Answer(msgspec.Struct, tag="answer"):
 
 
 class Look(msgspec.Struct, tag="look"):
-    """All workers have started, or one has ended: look for sessions without an owner."""
+    """All workers have started, or one has ended or was replaced: look for abandoned sessions."""
 
 
 FromWorker: TypeAlias = Beat | Ready | Claim | Hold | Release | Allow
@@ -82,6 +83,15 @@ class Control:
         """Connect; call ``lost`` if the supervisor ends."""
         reader, self._writer = await asyncio.open_unix_connection(sock=self._end)
         self._reading = asyncio.create_task(self._read(reader, lost), name="control")
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._reading is not None and self._writer is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+            self._writer.close()
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
 
     def beat(self) -> None:
         self._send(Beat())

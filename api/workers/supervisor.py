@@ -8,8 +8,8 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from enum import Enum
 
+from api.workers.child import Child, State
 from api.workers.control import (
     Allow,
     Answer,
@@ -19,9 +19,7 @@ from api.workers.control import (
     Look,
     Ready,
     Release,
-    ToWorker,
     decode_from_worker,
-    encode,
 )
 from api.workers.limits import Counters, remove_expired
 from storage.retry import Backoff
@@ -37,44 +35,6 @@ _LIVED_SECONDS = 30.0  # a worker that lived longer is replaced at once
 
 # Starts a worker with this number and this end of the control connection.
 Spawn = Callable[[int, socket.socket], Awaitable[asyncio.subprocess.Process]]
-
-
-class _State(Enum):
-    STARTING = "starting"
-    READY = "ready"
-    STOPPING = "stopping"
-
-
-class _Process:
-    """One worker, as the supervisor sees it."""
-
-    def __init__(
-        self, number: int, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter
-    ) -> None:
-        self.number = number
-        self.process = process
-        self.state = _State.STARTING
-        self.started_at = self.heard_at = time.monotonic()
-        self.changed = asyncio.Event()  # it is ready, or it has ended
-        self._writer = writer
-
-    def send(self, message: ToWorker) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(encode(message) + b"\n")
-
-    def signal(self, number: signal.Signals) -> None:
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-
-    def stop(self) -> None:
-        """Ask it to stop in order."""
-        self.state = _State.STOPPING
-        self.signal(signal.SIGTERM)
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
 
 
 class Supervisor:
@@ -99,7 +59,7 @@ class Supervisor:
         self._on_ended = ended
         self._hung_seconds = hung_seconds
         self._counters = Counters()
-        self._workers: dict[int, _Process] = {}
+        self._workers: dict[int, Child] = {}
         self._watching: set[asyncio.Task[None]] = set()
         self._replacing = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -125,13 +85,13 @@ class Supervisor:
         failed = [each.process.returncode for each in workers if not self._has_started]
         return next((code for code in failed if code and code > 0), 0)
 
-    async def _start(self) -> _Process:
+    async def _start(self) -> Child:
         number = next(each for each in itertools.count(1) if each not in self._workers)
         ours, theirs = socket.socketpair()
         with theirs:
             process = await self._spawn(number, theirs)
         reader, writer = await asyncio.open_unix_connection(sock=ours)
-        worker = _Process(number, process, writer)
+        worker = Child(number, process, writer)
         self._workers[number] = worker
         logger.info("Worker started: worker=%d pid=%d", number, process.pid)
         for watch in (self._listen(worker, reader), self._watch(worker)):
@@ -140,11 +100,11 @@ class Supervisor:
             task.add_done_callback(self._watching.discard)
         return worker
 
-    async def _announce(self, workers: list[_Process]) -> None:
+    async def _announce(self, workers: list[Child]) -> None:
         """Tell all workers as soon as all are ready; stop if one of the first cannot start."""
         for worker in workers:
             await worker.changed.wait()
-            if worker.state is not _State.READY:
+            if worker.state is not State.READY:
                 logger.error("Worker failed to start: worker=%d", worker.number)
                 self._stopping.set()
                 return
@@ -152,13 +112,13 @@ class Supervisor:
         self._on_started()
         self._tell_to_look()
 
-    async def _watch(self, worker: _Process) -> None:
+    async def _watch(self, worker: Child) -> None:
         """Wait for the end of the worker, and replace it unless it was stopped."""
         code = await worker.process.wait()
         del self._workers[worker.number]
         self._on_ended(worker.number)
         self._counters.drop(worker.number)
-        was_stopped, worker.state = worker.state is _State.STOPPING, _State.STOPPING
+        was_stopped, worker.state = worker.state is State.STOPPING, State.STOPPING
         worker.changed.set()
         self._tell_to_look()
         await worker.close()
@@ -174,7 +134,8 @@ class Supervisor:
             self._backoff = _BACKOFF.delays()
         elif await self._is_stopping_within(next(self._backoff)):
             return
-        await self._start()
+        if len(self._workers) < self._count:  # otherwise its successor has been started already
+            await self._start()
 
     async def _is_stopping_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -182,21 +143,23 @@ class Supervisor:
                 await self._stopping.wait()
         return self._stopping.is_set()
 
-    async def _listen(self, worker: _Process, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, worker: Child, reader: asyncio.StreamReader) -> None:
         try:
             while line := await reader.readline():
                 self._handle(worker, line)
         except OSError:
             pass  # it has ended: `_watch` handles that
 
-    def _handle(self, worker: _Process, line: bytes) -> None:
+    def _handle(self, worker: Child, line: bytes) -> None:
         worker.heard_at = time.monotonic()
         number = worker.number
         match decode_from_worker(line):
             case Ready():
-                if worker.state is _State.STARTING:
-                    worker.state = _State.READY
+                if worker.state is State.STARTING:
+                    worker.state = State.READY
                 worker.changed.set()
+                if self._has_started:
+                    self._tell_to_look()
             case Claim() as claim:
                 reached = self._counters.claim(
                     number, claim.session_id, claim.user_id, claim.maxima
@@ -227,9 +190,9 @@ class Supervisor:
                 for worker in self._workers.values():
                     worker.heard_at = now
             for worker in list(self._workers.values()):
-                is_starting = worker.state is _State.STARTING
+                is_starting = worker.state is State.STARTING
                 limit_seconds = _START_SECONDS if is_starting else self._hung_seconds
-                if worker.state is not _State.STOPPING and now - worker.heard_at > limit_seconds:
+                if worker.state is not State.STOPPING and now - worker.heard_at > limit_seconds:
                     logger.error(
                         "Worker hangs, killing it: worker=%d silent_seconds=%.0f",
                         worker.number,
@@ -251,7 +214,7 @@ class Supervisor:
                     return
                 new = await self._start()
                 await new.changed.wait()
-                if new.state is not _State.READY:
+                if new.state is not State.READY:
                     logger.error("Stopped replacing workers: worker=%d failed", new.number)
                     return
                 old.stop()
@@ -264,7 +227,7 @@ class Supervisor:
         await asyncio.gather(*map(self._end, workers))
         await asyncio.gather(*self._watching, return_exceptions=True)
 
-    async def _end(self, worker: _Process) -> None:
+    async def _end(self, worker: Child) -> None:
         """Return when a worker that was told to stop has ended; kill it after a time."""
         try:
             async with asyncio.timeout(_STOP_SECONDS):

@@ -30,6 +30,7 @@ from api.server.http_protocol import BoundedHttpProtocol
 from api.server.process import Server
 from api.server.round_robin import RoundRobin, RoundRobinProtocol
 from api.server.websocket_protocol import WebSocketProtocol
+from api.server.worker_server import WorkerServer
 
 _PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
@@ -156,6 +157,7 @@ def test_methods_that_are_called_or_replaced_have_the_same_parameters(
         (RoundRobinProtocol, WebSocketsSansIOProtocol),
         (WebSocketProtocol, RoundRobinProtocol),
         (Server, uvicorn.Server),
+        (WorkerServer, uvicorn.Server),
     ],
     ids=lambda cls: cls.__name__,
 )

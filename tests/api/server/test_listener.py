@@ -10,6 +10,7 @@ from api.server.listener import SharedListener
 from api.workers import loads
 from api.workers.loads import Loads
 from storage.worker import Worker
+from tests.descriptors import few_descriptors
 from tests.eventually import eventually
 
 
@@ -94,3 +95,19 @@ async def test_a_worker_accepts_what_a_hanging_worker_does_not(listening: socket
     idle.listener.close()
     for client in clients:
         client.close()
+
+
+async def test_a_worker_without_descriptors_accepts_later(
+    listening: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = Process(listening, loads.create_memory(2), 1)
+    process.listener.start(process.protocol)
+    client = socket.socket()
+    client.settimeout(0)
+    with few_descriptors(0):
+        await asyncio.get_running_loop().sock_connect(client, listening.getsockname())
+        await eventually(lambda: "Failed to accept" in caplog.text, awaiting="the failure")
+    await eventually(lambda: len(process.connections) == 1, awaiting="the connection")
+    assert caplog.text.count("Failed to accept") <= 2
+    process.listener.close()
+    client.close()

@@ -8,6 +8,7 @@ import pytest
 
 from api.session.core import SessionState
 from api.session.found import Live
+from api.session.other_workers import NoOtherWorkers
 from api.session.registry import Registry, parse_session_id
 from api.wire.errors import (
     SessionCompletedError,
@@ -232,12 +233,17 @@ async def test_an_unused_session_on_another_worker_gives_way(
 ) -> None:
     limits = OwnLimits()  # as the supervisor has them for all workers
     other = new_registry(storage, clock, max_sessions_per_user=1, service_limits=limits)
+
+    class TheOther(NoOtherWorkers):
+        async def complete_unused(self, user_id: str) -> bool:
+            return await other.complete_unused(user_id)
+
     registry = new_registry(
         storage,
         clock,
         max_sessions_per_user=1,
         service_limits=limits,
-        complete_unused_elsewhere=other.complete_unused,
+        other_workers=TheOther(),
     )
     unused = await other.create(PARAMETERS, "alice")
     with pytest.raises(TooManyUserSessionsError):
