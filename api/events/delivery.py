@@ -220,6 +220,8 @@ class Delivery:
             await self._deliver(place, entry)
         except NotYetError as reason:
             await self._check_later(place, entry, str(reason))
+        except BadObjectError as error:  # of the session: others are not to wait behind it
+            await self._retry(place, entry, [Answer("unreachable", reason=str(error))])
         except NeverError as reason:
             logger.info("Event dropped: event=%s reason=%s", place.name, reason)
             await self._outbox.remove(place)

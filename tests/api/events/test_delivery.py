@@ -303,11 +303,19 @@ async def test_a_session_whose_manifest_is_damaged_harms_no_other(
 ) -> None:
     first, second = await rig.created(2)
     (tmp_path / f"{first.manifest.session_id}.json").write_bytes(b"damaged")
-    await rig.put("session.created", first.manifest)
+    damaged = await rig.put("session.created", first.manifest)
+    node = await rig.storage.outbox.claim()
     entry = await rig.put("session.created", second.manifest)
-    async with running(rig.delivery(receiver)):
+    # The other one is behind it, and a page has one entry.
+    place = Place(node, FIRST_SLOT, entry.name)
+    await rig.storage.outbox.put(place.moved(7), entries.encode(entry))
+    await rig.storage.outbox.remove(place)
+    settings = msgspec.structs.replace(QUICK, page_size=1)
+    async with running(rig.delivery(receiver, settings=settings)):
         await receiver.wait_for(entry.name)
+        (dead,) = await rig.dead()
     assert receiver.ids() == {entry.name}
+    assert dead.name == damaged.name
 
 
 async def test_entries_of_a_node_that_does_not_live_are_delivered(
