@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from pathlib import Path
@@ -61,7 +62,7 @@ class LocalStorage:
         self._folder = RecordingsFolder(folder)
         self._supervisor = supervisor or Supervisor()
         self._observer = observer
-        self._disk = (disk or Disk()).observed(observer)
+        self._disk = disk or Disk()
         self._sync_interval_seconds = sync_interval_seconds
         self._measuring_limits = measuring_limits
         self._unsynced: set[VolumeRecording] = set()
@@ -187,7 +188,7 @@ class LocalStorage:
 
     def _sync(self, changed: list[VolumeRecording]) -> list[VolumeRecording]:
         """Persist the recordings. Return those whose sync has failed, which ends them."""
-        failed = []
+        failed, began = [], time.monotonic()
         for recording in changed:
             try:
                 recording.persist()
@@ -199,6 +200,7 @@ class LocalStorage:
                 # It stays behind, as persisted_chunk_count shows, and is tried again.
                 logger.exception("%s could not be persisted", recording.manifest.session_id)
                 self._unsynced.add(recording)
+        self._observer.synced(time.monotonic() - began)
         return failed
 
     def _prepare(self) -> int:

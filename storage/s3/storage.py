@@ -72,7 +72,7 @@ class S3Storage:
         self._spools = SpoolFolder(
             spool_folder.absolute(),
             self._upload_settings.segment_seconds,
-            (disk or Disk()).observed(observer),
+            disk,
         )
         lease_settings = lease_settings or LeaseSettings()
         self._is_store_checked = is_store_checked
