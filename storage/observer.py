@@ -10,7 +10,7 @@ class Observer:
         """Audio was persisted that was recorded up to ``lag_seconds`` ago."""
 
     def synced(self, seconds: float) -> None:
-        """A file was synced to the disk within ``seconds``."""
+        """All new audio, or the spool of one session, was synced to the disk within ``seconds``."""
 
     def requested(self, operation: str, seconds: float) -> None:
         """The store has answered a request, with its retries, within ``seconds``."""

@@ -179,7 +179,9 @@ class Metrics:
         self.persist_lag = self._unlocked_histogram(
             "persist_lag_seconds", "Age of the oldest audio when it was persisted", _SLOW
         )
-        self.sync = self._unlocked_histogram("sync_seconds", "Syncs of a file to the disk", _QUICK)
+        self.sync = self._unlocked_histogram(
+            "sync_seconds", "Syncs of new audio to the disk", _QUICK
+        )
         self.store_request = self._histogram(
             "store_request_seconds", "Requests to the bucket with their retries", _REQUEST,
             "operation",

@@ -63,9 +63,9 @@ class LocalStorage:
         self._ownership = Ownership(self._folder, worker)
         self._supervisor = supervisor or Supervisor()
         self._observer = observer
-        self._disk = (disk or Disk()).observed(observer)
+        self._disk = disk or Disk()
         self._measuring_limits = measuring_limits
-        self.sync = PeriodicSync(sync_interval_seconds, self._supervisor)
+        self.sync = PeriodicSync(sync_interval_seconds, self._supervisor, observer)
         self._lock: int | None = None
         self.outbox = LocalOutbox(folder)
         skipped = SkippedObjects()

@@ -85,7 +85,7 @@ class S3Storage:
         self._spools = SpoolFolder(
             folder,
             self._upload_settings.segment_seconds,
-            (disk or Disk()).observed(observer),
+            disk,
             folders=lambda: self._node.folders.paths,
         )
         self.outbox = S3Outbox(self._bucket, self._node)

@@ -2,14 +2,11 @@
 
 import functools
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import msgspec
-
-from storage.observer import Observer
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -41,17 +38,3 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     sync: Callable[[int], None] = os.fdatasync
     sync_folder: Callable[[int], None] = os.fsync
     boot_id: UUID = msgspec.field(default_factory=boot_id)
-
-    def observed(self, observer: Observer) -> "Disk":
-        """Return this disk; ``observer`` gets the duration of each sync, and each failure."""
-
-        def sync(fd: int) -> None:
-            began = time.monotonic()
-            try:
-                self.sync(fd)
-            except OSError:
-                observer.failed("sync")
-                raise
-            observer.synced(time.monotonic() - began)
-
-        return msgspec.structs.replace(self, sync=sync)

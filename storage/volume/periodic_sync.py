@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Sequence
 
 from storage import threads
 from storage.errors import SyncFailedError
+from storage.observer import IGNORE, Observer
 from storage.supervisor import Supervisor
 from storage.volume.recording import VolumeRecording
 from storage.volume.sync_pass import run_together
@@ -20,7 +22,10 @@ _GROUP_RECORDINGS = 128
 class PeriodicSync:
     """Syncs the recordings that have changed, ``interval_seconds`` after the last pass."""
 
-    def __init__(self, interval_seconds: float, supervisor: Supervisor) -> None:
+    def __init__(
+        self, interval_seconds: float, supervisor: Supervisor, observer: Observer = IGNORE
+    ) -> None:
+        self._observer = observer
         self._interval_seconds = interval_seconds
         self._supervisor = supervisor
         self._changed: set[VolumeRecording] = set()
@@ -54,6 +59,7 @@ class PeriodicSync:
 
     def _sync(self, group: Sequence[VolumeRecording]) -> list[VolumeRecording]:
         """Persist the recordings. Return those whose sync has failed, which ends them."""
+        began = time.monotonic()
         steps = {recording: recording.sync_steps() for recording in group}
         lost = []
         for recording, error in run_together(steps, threads.syncing).items():
@@ -64,6 +70,7 @@ class PeriodicSync:
             self._changed.add(recording)
             session_id = recording.manifest.session_id
             logger.error("%s could not be persisted", session_id, exc_info=error)
+        self._observer.synced(time.monotonic() - began)
         return lost
 
     def _measure(self, changed: Sequence[VolumeRecording]) -> None:

@@ -304,6 +304,7 @@ class VolumeRecording:
         try:
             yield
         except OSError as error:
+            self._observer.failed("sync")
             logger.error("%s: a sync failed: %s", self.manifest.session_id, error)  # noqa: TRY400
             self.state = self.state.to(RecordingState.FAILED)
             if self._checkpoints is not None:

@@ -289,9 +289,12 @@ class S3Recording:
 
         Raises `SyncFailedError`: what the bucket does not have must come from the client again.
         """
+        began = time.monotonic()
         try:
             await threads.recording.run(self.spool.sync)
+            self._observer.synced(time.monotonic() - began)
         except SyncFailedError as error:
+            self._observer.failed("sync")
             lost = SyncFailedError(self.persisted.chunk_count)
             if not self.state.is_final:
                 self.state = self.state.to(RecordingState.FAILED)

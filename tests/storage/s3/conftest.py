@@ -73,7 +73,7 @@ async def open_s3(
     """
     bucket = KeptBucket(settings)
 
-    monkeypatch.setattr("storage.s3.storage.Bucket", lambda _: bucket)
+    monkeypatch.setattr("storage.s3.storage.Bucket", lambda _, **__: bucket)
     upload_settings = UploadSettings(segment_seconds=3600, part_bytes=PART_BYTES)
     lease_settings = LeaseSettings(
         address="http://node.example",

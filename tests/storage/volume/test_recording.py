@@ -26,6 +26,7 @@ from storage.warning import (
 from tests.audio import pcm
 from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
+from tests.storage.reports import Reports
 from tests.storage.test_conformance import LATER
 
 RAW = StreamCheckpoint(2, 0, 0, b"\0")
@@ -246,7 +247,8 @@ async def test_after_a_failed_sync_no_later_success_counts(
 async def test_a_sync_that_fails_in_the_background_ends_the_recording(
     tmp_path: Path, faulty: FaultyDisk
 ) -> None:
-    storage = LocalStorage(tmp_path, sync_interval_seconds=0.01, disk=faulty.disk)
+    reports = Reports()
+    storage = LocalStorage(tmp_path, sync_interval_seconds=0.01, disk=faulty.disk, observer=reports)
     await storage.start()
     recording = await storage.create(new_manifest())
     lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
@@ -256,6 +258,23 @@ async def test_a_sync_that_fails_in_the_background_ends_the_recording(
     async with asyncio.timeout(10):
         assert isinstance(await lost, SyncFailedError)
     assert recording.persisted == Checkpoint()
+    assert (reports.failures, reports.lags_seconds) == ({"sync": 1}, [])
+    await recording.release()
+    recording = await storage.open(recording.manifest)
+    assert reports.warnings == [UNPERSISTED_AUDIO_LOST]
+    await recording.release()
+    await storage.stop()
+
+
+async def test_syncs_and_the_age_of_what_they_persist_are_reported(tmp_path: Path) -> None:
+    reports = Reports()
+    storage = LocalStorage(tmp_path, sync_interval_seconds=0.01, observer=reports)
+    await storage.start()
+    recording = await storage.create(new_manifest())
+    recording.append(pcm(100), Checkpoint(1, 200))
+    await eventually(lambda: reports.syncs_seconds, awaiting="a sync")
+    assert len(reports.lags_seconds) == 1
+    assert 0 <= reports.lags_seconds[0] < 30
     await recording.release()
     await storage.stop()
 

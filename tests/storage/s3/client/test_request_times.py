@@ -1,29 +1,13 @@
 """Each request to the store is reported once, with its operation, duration and failure."""
 
-from collections import Counter
-
 import pytest
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
-from storage.observer import Observer
 from storage.s3.client.bucket import Bucket, BucketSettings, KeyExistsError
 from tests import engines
 from tests.faults import Kind, faulty_store
 from tests.s3_requests import is_a
-
-
-class Reports(Observer):
-    """Keeps what is reported."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, list[float]] = {}
-        self.failures: Counter[str] = Counter()
-
-    def requested(self, operation: str, seconds: float) -> None:
-        self.seconds.setdefault(operation, []).append(seconds)
-
-    def failed(self, operation: str) -> None:
-        self.failures[operation] += 1
+from tests.storage.reports import Reports
 
 
 async def test_requests_and_failures_are_reported_and_expected_answers_are_no_failures(
@@ -55,10 +39,10 @@ async def test_requests_and_failures_are_reported_and_expected_answers_are_no_fa
                 await bucket.get("a")
         finally:
             await bucket.stop()
-    assert {name: len(times) for name, times in reports.seconds.items()} == {
+    assert {name: len(times) for name, times in reports.requests_seconds.items()} == {
         "PutObject": 3,
         "HeadObject": 1,
         "GetObject": 2,
     }
-    assert all(0 < each < 30 for times in reports.seconds.values() for each in times)
+    assert all(0 < each < 30 for times in reports.requests_seconds.values() for each in times)
     assert reports.failures == {"PutObject": 1, "GetObject": 1}
