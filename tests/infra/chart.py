@@ -26,14 +26,14 @@ def helm(*arguments: str, values: Object) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
-def render(values: Object) -> list[Object]:
+def render(values: Object, release: str = "rec") -> list[Object]:
     """Return the objects of the chart; raises ``ValueError`` with Helm's text if it refuses."""
-    return [each for each in yaml.safe_load_all(_rendered(json.dumps(values))) if each]
+    return [each for each in yaml.safe_load_all(_rendered(release, json.dumps(values))) if each]
 
 
 @functools.cache
-def _rendered(values: str) -> str:
-    arguments = ("template", "rec", str(CHART), "--namespace", "audio")
+def _rendered(release: str, values: str) -> str:
+    arguments = ("template", release, str(CHART), "--namespace", "audio")
     rendered = helm(*arguments, values=json.loads(values))
     if rendered.returncode:
         raise ValueError(rendered.stderr)

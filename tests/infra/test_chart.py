@@ -165,6 +165,12 @@ def test_the_nodes_start_at_once_and_reach_each_other_by_name() -> None:
         assert service["spec"]["selector"].items() <= selected
 
 
+@pytest.mark.parametrize("release", ["rec.audio", "2026-rec", "r" * 53, "sercuescribe", "a"])
+def test_every_name_is_a_label_of_dns_for_any_release(release: str) -> None:
+    for each in render(VALUES["everything"], release):
+        assert re.fullmatch(r"[a-z][-a-z0-9]{0,61}[a-z0-9]", each["metadata"]["name"])
+
+
 def test_the_command_is_that_of_the_image() -> None:
     (command,) = re.findall(r"^CMD (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert container(render(BUCKET))["args"] == json.loads(command)
@@ -307,6 +313,8 @@ def test_prometheus_scrapes_each_node_once() -> None:
     ]
     (service,) = services
     assert "metrics" in {port["name"] for port in service["spec"]["ports"]}
+    job = one(objects, "ServiceMonitor")["spec"]["jobLabel"]
+    assert service["metadata"]["labels"][job] == "sercuescribe"
 
 
 def test_the_readme_lists_the_values() -> None:
