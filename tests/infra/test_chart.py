@@ -65,7 +65,8 @@ VALUES: dict[str, Object] = {
         "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/r"}},
         "bucketInit": {"enabled": True},
     },
-    "an existing service account": BUCKET | {"serviceAccount": {"create": False, "name": "mine"}},
+    "an existing service account": BUCKET
+    | {"serviceAccount": {"create": False, "name": "mine"}, "bucketInit": {"enabled": True}},
     "no authentication": BUCKET | {"auth": {"mode": "none"}},
     "tokens by key set": {
         "settings": BUCKET["settings"] | _JWT | {"JWT_JWKS": "https://id.example/jwks.json"},
@@ -286,6 +287,13 @@ def test_the_bucket_is_prepared_before_the_nodes_start_by_an_account_of_its_own(
     ]  # fmt: skip
     selector = one(objects, "Service", "-nodes")["spec"]["selector"].items()
     assert not selector <= pod["metadata"]["labels"].items()
+
+
+def test_an_existing_service_account_is_the_only_one() -> None:
+    objects = render(VALUES["an existing service account"])
+    assert "ServiceAccount" not in {each["kind"] for each in objects}
+    for kind in ("StatefulSet", "Job"):
+        assert one(objects, kind)["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
 
 
 def test_without_authentication_the_service_answers_to_its_names() -> None:
