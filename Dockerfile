@@ -1,5 +1,5 @@
 # The service as an image. Packages come from requirements.lock and package-lock.json, checked
-# by hash; ffmpeg is Debian's.
+# by hash; among them is ffmpeg, in the wheel of imageio-ffmpeg.
 
 FROM node:22-slim AS assets
 
@@ -10,9 +10,11 @@ RUN npm ci --omit=dev && npm run --silent assets
 
 FROM python:3.13-slim AS build
 
-RUN python -m venv /opt/venv
+# Litestar requires polyfactory, which makes data for tests, and does not load it in the service.
+RUN python -m venv --without-pip /opt/venv
 COPY requirements.lock /src/
-RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /src/requirements.lock
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r /src/requirements.lock \
+    && pip --python /opt/venv/bin/python uninstall --yes polyfactory faker
 
 COPY pyproject.toml README.md LICENSE /src/
 COPY api /src/api
@@ -22,36 +24,62 @@ COPY clients/python /src/clients/python
 COPY web /src/web
 COPY --from=assets /src/web/vendor /src/web/vendor
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src /src/clients/python \
-    && /opt/venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
+    && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps /wheels/*.whl
+COPY infra/healthcheck.py /opt/venv/bin/healthcheck
 
 
-FROM python:3.13-slim
+FROM python:3.13-slim AS root
 
-# The version of ffmpeg is that of the Debian release below, with its security fixes.
+# The version of tini is that of the Debian release of the base. What the service does not need is
+# removed: the installer of packages, and documents except licences.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ffmpeg \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get install -y --no-install-recommends tini \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /root/.cache \
+    && rm -rf /usr/local/bin/pip* /usr/bin/pip* /usr/share/python-wheels \
+        /usr/local/lib/python3*/site-packages /usr/local/lib/python3*/ensurepip \
+        /usr/lib/python3*/ensurepip /usr/lib/python3/dist-packages/* \
+    && rm -rf /usr/share/man /usr/share/info /usr/share/locale \
+    && find /usr/share/doc -type f ! -name copyright -delete
 
-# The uid is fixed, so that a volume belongs to the same user in every version of the image.
+# The uid is fixed, so that a volume belongs to the same user in every version of the image. The
+# group 0 may write too, for platforms that choose a uid and give it that group.
 RUN groupadd --gid 10001 sercuescribe \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin sercuescribe \
-    && install -d -o sercuescribe -g sercuescribe /app/audio_sessions
+    && install -d -o sercuescribe -g 0 -m 0775 /app/audio_sessions
 
 COPY --from=build /opt/venv /opt/venv
 
-ENV PATH=/opt/venv/bin:$PATH
-ENV AUDIO_STORAGE_PATH=/app/audio_sessions
+
+# One layer, because a file that a layer removes stays in the layer below.
+FROM scratch
+
+# hadolint ignore=DL3067
+COPY --from=root / /
+
+ARG VERSION=
+ARG REVISION=
+LABEL org.opencontainers.image.title="SercueScribe" \
+    org.opencontainers.image.description="Records live audio from WebSockets without losing a sample" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION"
+
+ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8 \
+    AUDIO_STORAGE_PATH=/app/audio_sessions
 WORKDIR /app
 USER 10001:10001
 VOLUME /app/audio_sessions
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# Without proxies: the check is for this container alone.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/health', timeout=2)"]
+# The OCI format has no health check: Podman takes it from the compose file or from
+# `--health-cmd healthcheck`.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["healthcheck"]
 
-# SIGTERM is blocked until the service handles it, because the kernel drops it for process 1 until
-# then. As a module, so that the service handles it before its imports.
+# tini passes signals on and reaps orphans. SIGTERM is blocked until the service handles it: the
+# kernel would drop it for a process 1 that does not, and end any other process with an error. As a
+# module, so that the service handles it before its imports.
+ENTRYPOINT ["tini", "-s", "--"]
 CMD ["env", "--block-signal=TERM", "python", "-m", "api.cli", "serve", "--host", "0.0.0.0", "--port", "8000"]

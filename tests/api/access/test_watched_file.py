@@ -30,6 +30,20 @@ def test_a_change_that_keeps_size_time_and_inode_is_seen(tmp_path: Path) -> None
     assert file.changed() == b"two"
 
 
+def test_a_change_of_a_mounted_secret_of_kubernetes_is_seen(tmp_path: Path) -> None:
+    """Kubernetes replaces a link to the folder that has the files; the path stays a link."""
+    for name in ("..first", "..second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "keys").write_bytes(name.encode())
+    (tmp_path / "..data").symlink_to("..first")
+    (tmp_path / "keys").symlink_to("..data/keys")
+    file = WatchedFile(tmp_path / "keys")
+    assert file.changed() == b"..first"
+    (tmp_path / "..data_tmp").symlink_to("..second")
+    (tmp_path / "..data_tmp").replace(tmp_path / "..data")
+    assert file.changed() == b"..second"
+
+
 def test_a_forgotten_content_counts_as_changed(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_bytes(b"one")
