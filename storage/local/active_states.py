@@ -85,6 +85,11 @@ class ActiveStates:
         self._link(session_id)
         return True
 
+    def remove(self, session_id: UUID) -> None:
+        """Remove the state, and the link to it. Raises ``OSError``."""
+        self.unlink(session_id)
+        files.remove(self._folder.state(session_id))
+
     def unlink(self, session_id: UUID) -> None:
         """Remove the link, before the state is removed. Never raises."""
         link = self._folder.old_state(session_id)

@@ -1,6 +1,7 @@
 """All sessions of one folder."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -39,6 +40,8 @@ from storage.volume.recovery import recover
 from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits
 from storage.waveform.kept import KeptWaveform
 from storage.worker import Worker
+
+logger = logging.getLogger(__name__)
 
 _AGED_PAGE = 50
 
@@ -135,7 +138,7 @@ class LocalStorage:
     async def abandoned(self) -> list[UUID]:
         if not self._leadership.is_held and await threads.recording.run(self._leadership.take):
             self.upkeep.start(await threads.recording.run(self._check))
-        return await threads.listing.run(self._unowned)
+        return await threads.listing.run(self._abandoned)
 
     async def orphans(self) -> list[UUID]:
         """Return what 0.2.0 has left and the comparison has found: a folder has one node."""
@@ -212,6 +215,25 @@ class LocalStorage:
         worker = self._worker
         return [each for each in found if (each.int - worker.number) % worker.count == 0]
 
+    def _abandoned(self) -> list[UUID]:
+        """Return the active sessions of no worker; remove what completed ones have left."""
+        return [each for each in self._unowned() if not self._was_completed(each)]
+
+    def _was_completed(self, session_id: UUID) -> bool:
+        """Return whether a worker ended while it completed the session; remove its state then."""
+        try:
+            if self._folder.manifest(session_id).status == "active":
+                return False
+            with files.translated_errors(), self._ownership.taken(session_id):
+                self._active.remove(session_id)
+        except RecordingNotFoundError:  # another worker is creating it
+            return False
+        except StorageError as error:  # also if its manifest is damaged: it harms no other session
+            logger.warning("%s: the state was left as it is: %s", session_id, error)
+            return False
+        self._ownership.give_up(session_id)
+        return True
+
     def _unowned(self) -> list[UUID]:
         return [each for each in self._active.sessions() if self.sibling(each) is None]
 
@@ -279,8 +301,7 @@ class LocalStorage:
         try:
             self._check_active(session_id)
         except RecordingNotFoundError:
-            self._active.unlink(session_id)
-            files.remove(self._folder.state(session_id))
+            self._active.remove(session_id)
             raise
 
     def _recording(self, session: SessionPaths, manifest: Manifest) -> VolumeRecording:

@@ -11,7 +11,9 @@ from storage.base import Progress, Storage
 from storage.checkpoint import Checkpoint
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local import LocalStorage
+from storage.local.folder import RecordingsFolder
 from storage.local.index_rows import RowState, row_of
+from storage.worker import Worker
 from tests.audio import pcm
 from tests.descriptors import few_descriptors, open_descriptors
 from tests.storage.conftest import file_size_limit, new_manifest
@@ -42,6 +44,27 @@ async def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> No
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageUnavailableError, match="file"):
         await LocalStorage(tmp_path / "file" / "folder").start()
+
+
+async def test_workers_remove_what_one_that_ended_has_left_of_a_completed_session(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as alone:
+        completed, active = await alone.create(new_manifest()), await alone.create(new_manifest())
+        await completed.complete(LATER)
+        await active.release()
+    session_id = UUID(completed.manifest.session_id)
+    state = RecordingsFolder(tmp_path).state(session_id)
+    state.mkdir()
+    state.joinpath("owner").touch()
+    (tmp_path / f"{session_id}.state").symlink_to(Path(state.parent.name) / state.name)
+    (tmp_path / ".workers").mkdir()
+    worker = LocalStorage(tmp_path, worker=Worker(0, 2))
+    await worker.start()
+    assert await worker.abandoned() == [UUID(active.manifest.session_id)]
+    assert names(tmp_path / ".active") == {f"{active.manifest.session_id}.state"}
+    assert not (tmp_path / f"{session_id}.state").is_symlink()
+    await worker.stop()
 
 
 async def test_a_completed_session_consists_of_a_wav_a_manifest_and_a_waveform(
