@@ -5,7 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from litestar.testing import RequestFactory
+
 from api import __version__
+from api.cluster.siblings import Siblings
 from api.routes.health import StorageCheck, health
 from api.session.registry import Registry
 from storage.errors import StorageUnavailableError
@@ -38,7 +41,14 @@ async def test_health_names_a_background_task_that_failed(
 
     task = supervisor.start("retention", fail)
     await failed.wait()
-    answer = await health.fn(registry=registry, storage=storage, supervisor=supervisor)
+    request = RequestFactory().get()
+    answer = await health.fn(
+        request=request,
+        registry=registry,
+        storage=storage,
+        supervisor=supervisor,
+        siblings=Siblings(None),
+    )
     assert answer.status == "degraded"
     assert answer.problems == ["background task retention failed, see the log"]
     task.cancel()
