@@ -33,6 +33,7 @@ from api.wire.messages import (
     SessionTokenInfo,
     Waveform,
 )
+from api.wire.node_status import BackgroundTask, NodeStatus, StoreOperation
 from api.wire.openapi import EXAMPLE_ID
 from storage.warning import SessionWarning
 
@@ -173,8 +174,28 @@ _SESSION = SessionInfo(
     error=None,
 )
 _TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.e30.c2lnbmF0dXJl"  # noqa: S105 - an example
+_TASK = BackgroundTask(name="takeover", is_up=True, failures=0)
+_OPERATION = StoreOperation(name="PutObject", requests=1200, mean_seconds=0.021, errors=0)
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     _SESSION,
+    _TASK,
+    _OPERATION,
+    NodeStatus(
+        version=__version__,
+        node="019aa1b0-11aa-7c2e-9d31-0f4f5a6b7c8d",
+        storage="s3",
+        is_draining=False,
+        problems=[],
+        active_sessions=1,
+        max_sessions=100,
+        unpersisted_bytes=264_600,
+        unpersisted_seconds=0.9,
+        free_bytes=52_000_000_000,
+        lease_age_seconds=1.2,
+        tasks=[_TASK],
+        store=[_OPERATION],
+        sessions=[_SESSION],
+    ),
     CreateSession(user_id="user123", sample_rate=48000, channels=2, format="wav"),
     CreatedSession(
         session_id=EXAMPLE_ID,

@@ -18,6 +18,7 @@ from storage.local import LocalStorage
 from storage.volume.recording import VolumeRecording
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.eventually import eventually
+from tests.service import children_of
 from tests.storage.conftest import new_manifest
 
 RATE = 22050
@@ -118,7 +119,7 @@ async def test_a_chunk_waits_while_ffmpeg_does_not_read(
     await eventually(
         lambda: recording.checkpoint.pcm_bytes, lambda count: count > 0, awaiting="decoded audio"
     )
-    (ffmpeg,) = psutil.Process().children()
+    (ffmpeg,) = await children_of(psutil.Process())
     ffmpeg.suspend()
     received = 10
     while stream.receive_now(pieces[received]):  # a pipe has 64 KiB

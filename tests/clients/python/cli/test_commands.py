@@ -17,7 +17,7 @@ from tests.api.cli.command import run
 
 _ROOT = Path(__file__).parents[4]
 _PROJECTS = [_ROOT, _ROOT / "clients" / "python"]
-_SERVICE = {"serve", "settings", "doctor", "key", "bucket", "reindex"}
+_SERVICE = {"serve", "settings", "doctor", "key", "bucket", "reindex", "webhooks"}
 _CLIENT = {"record", "sessions", "download"}
 
 
