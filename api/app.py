@@ -115,8 +115,8 @@ def create_app(
         worker=None if membership is None else membership.worker,
     )
     keys = SigningKeys(lambda: _secrets(settings))
-    signer, sender = LinkSigner(keys), HttpSender()
-    webhooks = _webhooks(settings, storage, clock, sender, signer, delivery_settings)
+    signer, sender = LinkSigner(keys), HttpSender(tracing)
+    webhooks = _webhooks(settings, storage, clock, sender, signer, tracing, delivery_settings)
     own_limits, siblings = OwnLimits(), Siblings(membership)
     service_limits: Limits = own_limits if membership is None else membership.control
     registry = Registry(
@@ -253,6 +253,7 @@ def _webhooks(
     clock: Clock,
     sender: HttpSender,
     signer: LinkSigner,
+    tracing: Tracing,
     delivery_settings: DeliverySettings | None,
 ) -> Webhooks:
     try:
@@ -270,7 +271,9 @@ def _webhooks(
         return signer.link(base_url, path, ttl_seconds, clock.now())
 
     link_to = links(storage, clock, sign if base_url else None, ttl_seconds=ttl_seconds)
-    return Webhooks(endpoints, storage, clock, sender, link_to, settings=delivery_settings)
+    return Webhooks(
+        endpoints, storage, clock, sender, link_to, tracing=tracing, settings=delivery_settings
+    )
 
 
 def _authorizer(settings: Settings, sender: HttpSender, clock: Clock) -> SessionAuthorizer:
