@@ -93,12 +93,14 @@ def create_app(
     clock: Clock | None = None,
     membership: Membership | None = None,
     is_preflighted: bool = False,
+    metrics_socket: socket.socket | None = None,
     delivery_settings: DeliverySettings | None = None,
 ) -> Litestar:
     """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
     ``membership``: this process is one of several workers.
+    ``metrics_socket`` listens on METRICS_ADDRESS; several workers share it.
     Raises `SettingsError` if the API keys or the endpoints of webhooks cannot be read, or if the
     stored secret is too short.
     """
@@ -115,8 +117,8 @@ def create_app(
         worker=None if membership is None else membership.worker,
     )
     keys = SigningKeys(lambda: _secrets(settings))
-    signer, sender = LinkSigner(keys), HttpSender()
-    webhooks = _webhooks(settings, storage, clock, sender, signer, delivery_settings)
+    signer, sender = LinkSigner(keys), HttpSender(tracing)
+    webhooks = _webhooks(settings, storage, clock, sender, signer, tracing, delivery_settings)
     own_limits, siblings = OwnLimits(), Siblings(membership)
     service_limits: Limits = own_limits if membership is None else membership.control
     registry = Registry(
@@ -230,7 +232,7 @@ def create_app(
         logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
             lambda _: tracing.running(),
-            *_metrics_listener(settings, monitor, siblings),
+            *_metrics_listener(metrics_socket, monitor, siblings),
             _running(
                 storage,
                 registry,
@@ -253,6 +255,7 @@ def _webhooks(
     clock: Clock,
     sender: HttpSender,
     signer: LinkSigner,
+    tracing: Tracing,
     delivery_settings: DeliverySettings | None,
 ) -> Webhooks:
     try:
@@ -270,7 +273,9 @@ def _webhooks(
         return signer.link(base_url, path, ttl_seconds, clock.now())
 
     link_to = links(storage, clock, sign if base_url else None, ttl_seconds=ttl_seconds)
-    return Webhooks(endpoints, storage, clock, sender, link_to, settings=delivery_settings)
+    return Webhooks(
+        endpoints, storage, clock, sender, link_to, tracing=tracing, settings=delivery_settings
+    )
 
 
 def _authorizer(settings: Settings, sender: HttpSender, clock: Clock) -> SessionAuthorizer:
@@ -288,16 +293,11 @@ def _tracing(settings: Settings) -> Tracing:
 
 
 def _metrics_listener(
-    settings: Settings, monitor: NodeMonitor, siblings: Siblings
+    listening: socket.socket | None, monitor: NodeMonitor, siblings: Siblings
 ) -> list[Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]]:
-    """Return the listener at METRICS_ADDRESS; the first of several workers has it."""
-    if not settings.metrics_address or siblings.own_number != 0:
+    if listening is None:
         return []
-    return [
-        lambda _: metrics_listener(
-            settings.metrics_address, lambda: service_exposition(monitor, siblings)
-        )
-    ]
+    return [lambda _: metrics_listener(listening, lambda: service_exposition(monitor, siblings))]
 
 
 def _background_tasks(

@@ -43,7 +43,9 @@ class NodeMonitor:
         metrics.build_info.labels(__version__, backend).set(1)
         if webhooks is not None:
             metrics.webhook_attempts.read = lambda: {
-                labels: float(count) for labels, count in webhooks.attempts.items()
+                # A copy: this runs in a thread, while the event loop counts.
+                labels: float(count)
+                for labels, count in dict(webhooks.attempts).items()
             }
 
     async def exposition(self) -> bytes:

@@ -363,14 +363,15 @@ def read_settings(
 ) -> Settings:
     """Return the settings in ``environ``, or in ``options``, which have precedence.
 
-    Raises :class:`SettingsError` with the variable, its value and the valid values.
+    Raises :class:`SettingsError` with the variable, its value unless that is a secret, and the
+    valid values.
     """
     environ = {**environ, **(options or {})}
     values: dict[str, Any] = {}
     for field, annotation in _fields():
         variable = field.upper()
         if variable in environ:
-            values[field] = _convert(variable, environ[variable], annotation)
+            values[field] = _convert(field, environ[variable], annotation)
     settings = Settings(**values)
     if settings.storage_backend == "s3":
         _check_bucket(settings)
@@ -410,12 +411,13 @@ def _fields() -> Iterator[tuple[str, Any]]:
         yield field.name, hints[field.name]
 
 
-def _convert(variable: str, value: str, annotation: Any) -> Any:
+def _convert(field: str, value: str, annotation: Any) -> Any:
     try:
         return msgspec.convert(value.strip(), annotation, strict=False)
     except msgspec.ValidationError as error:
+        shown = "" if field in _HIDDEN else f"={value!r}"
         raise SettingsError(
-            f"{variable}={value!r} is not valid: {_valid(annotation, error)}"
+            f"{field.upper()}{shown} is not valid: {_valid(annotation, error)}"
         ) from error
 
 

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.audio import cut, dat, decode, encode, pcm, speech
 from tests.crashes import CrashInjector, assert_recorded, record_through_crashes
 from tests.eventually import eventually
+from tests.exposition import Samples, samples
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
@@ -40,6 +41,10 @@ async def reach(counts: list[int], wanted: list[int]) -> None:
         lambda found: all(map(operator.ge, found, wanted)),
         awaiting=f"at least {wanted} acknowledged chunks",
     )
+
+
+def scraped(node: Service) -> Samples:
+    return samples(node.get("/metrics").text)
 
 
 def audio_of(objects: dict[str, bytes], session_id: str) -> bytes:
@@ -153,6 +158,7 @@ async def test_another_node_takes_over_after_the_lease_of_a_dead_node(
     died = time.monotonic()
     await second.live(len(ids))
     assert time.monotonic() - died < LEASE_SECONDS + 10  # a busy machine needs some of them
+    assert scraped(second)["takeovers_total{reason=dead_node}"] == len(ids)
     for name, (pieces, _, _) in sources.items():
         async with second.session(f"/{ids[name]}", resume="true") as client:
             assert client.greeting["chunk_count"] >= persisted[name]
@@ -191,6 +197,12 @@ async def test_a_paused_node_writes_nothing_after_a_takeover(
         finally:
             os.kill(slow.pid, signal.SIGCONT)
         assert (await client.closed())[0] == 1012
+    fenced = ("fenced_total", "sessions_ended_total{reason=fenced}")
+    await eventually(
+        lambda: scraped(slow),
+        lambda found: [found[name] for name in fenced] == [1, 1],
+        awaiting="the count of a session that another node took",
+    )
     if not completed:
         async with slow.session(f"/{session_id}", resume="true") as back:
             assert back.greeting["chunk_count"] == 40

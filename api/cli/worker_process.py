@@ -43,7 +43,12 @@ def serve(start_json: str) -> None:
     control = Control(socket.socket(fileno=start.control_fd))
     sockets = WorkerSockets(settings.storage_folder)
     membership = Membership(worker, control, sockets)
-    app = or_exit(lambda: create_app(settings, membership=membership, is_preflighted=True))
+    metrics = None if start.metrics_fd is None else socket.socket(fileno=start.metrics_fd)
+    app = or_exit(
+        lambda: create_app(
+            settings, membership=membership, is_preflighted=True, metrics_socket=metrics
+        )
+    )
     registry: Registry = app.state["registry"]
     storage: Storage = app.state["storage"]
     handover = Handover(lambda session_id: _owner(storage, sockets, session_id))

@@ -250,7 +250,7 @@ class Delivery:
             await self._retry(place, entry, answers)
 
     async def _attempt(self, receiver: Receiver, entry: Entry, body: bytes) -> Answer:
-        answer = await receiver.deliver(entry.name, body)
+        answer = await receiver.deliver(entry, body)
         self.attempts[entry.type, answer.result] += 1
         return answer
 

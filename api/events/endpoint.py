@@ -49,10 +49,16 @@ def read_endpoints(urls: str, secrets: str, file: str) -> list[Endpoint]:
 
 def check_url(url: str) -> None:
     """Raise ``ValueError`` unless ``url`` is one of HTTP without user and password."""
-    parts = urlsplit(url)
-    is_http = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
-    if not is_http or parts.port == 0:  # `port` raises ValueError itself
-        raise ValueError("expected http:// or https:// URLs without user and password")
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
+        is_valid = is_http and parts.port != 0
+    except ValueError:  # its text has a part of the URL, which may be one of a password
+        is_valid = False
+    if not is_valid:
+        raise ValueError(
+            "expected http:// or https:// URLs with a valid port, without user and password"
+        )
 
 
 def _of_variables(urls: str, secrets: str) -> list[Endpoint]:

@@ -5,8 +5,10 @@ from typing import Protocol
 
 from api.clock import Clock
 from api.events.endpoint import Endpoint
+from api.events.entry import Entry
 from api.events.sender import Answer
 from api.events.signature import signed_headers
+from api.observe.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Receiver:
         endpoint: Endpoint,
         sender: Sender,
         clock: Clock,
+        tracing: Tracing,
         *,
         timeout_seconds: float,
         pause_seconds: float,
@@ -42,6 +45,7 @@ class Receiver:
         self.is_disabled = False
         self._sender = sender
         self._clock = clock
+        self._tracing = tracing
         self._timeout_seconds = timeout_seconds
         self._pause_length_seconds = pause_seconds
         self._failures = 0
@@ -57,16 +61,18 @@ class Receiver:
         """Return for how long nothing is sent."""
         return max(0.0, self._paused_until - self._clock.monotonic())
 
-    async def deliver(self, message_id: str, body: bytes) -> Answer:
-        """Send a message, unless there is a pause. Raises nothing."""
+    async def deliver(self, entry: Entry, body: bytes) -> Answer:
+        """Send the event, unless there is a pause. Raises nothing."""
         if self.pause_seconds:
             return Answer("paused", retry_after_seconds=self.pause_seconds)
-        headers = signed_headers(
-            self.endpoint.keys, message_id, int(self._clock.now().timestamp()), body
-        )
-        answer = await self._sender.post(
-            self.endpoint.url, body, headers, timeout_seconds=self._timeout_seconds
-        )
+        now = int(self._clock.now().timestamp())
+        headers = signed_headers(self.endpoint.keys, entry.name, now, body)
+        with self._tracing.span("deliver event", entry.session_id, is_root=True):
+            answer = await self._sender.post(
+                self.endpoint.url, body, headers, timeout_seconds=self._timeout_seconds
+            )
+            if answer.result != "delivered":
+                self._tracing.fail_span(answer.reason)
         self._note(answer)
         return answer
 

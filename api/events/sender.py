@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from api.observe.tracing import Tracing
+
 if TYPE_CHECKING:
     import aiohttp
 
@@ -29,9 +31,10 @@ class Answer(NamedTuple):
 
 
 class HttpSender:
-    """Sends JSON. Certificates are checked; proxies and cookies are not used."""
+    """Sends JSON, with the context of the trace. Checks certificates, uses no proxy, no cookies."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        self._tracing = tracing or Tracing()
         self._session: aiohttp.ClientSession | None = None
 
     def prepare(self) -> None:
@@ -45,7 +48,12 @@ class HttpSender:
         import aiohttp
 
         session = self._session = self._session or _new_session()
-        headers = {"Content-Type": "application/json", "User-Agent": _AGENT, **headers}
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": _AGENT,
+            **self._tracing.headers(),
+            **headers,
+        }
         timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         try:
             async with session.post(

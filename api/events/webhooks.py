@@ -13,6 +13,7 @@ from api.events.entry import EventType
 from api.events.receiver import Receiver, Sender
 from api.events.sender import Result
 from api.events.writer import OutboxWriter
+from api.observe.tracing import Tracing
 from api.session.events import NoEvents, SessionEvents
 from api.session.registry import Registry
 from api.wire.messages import DownloadLink
@@ -32,6 +33,7 @@ class Webhooks:
         sender: Sender,
         link_to: LinkTo,
         *,
+        tracing: Tracing | None = None,
         settings: DeliverySettings | None = None,
     ) -> None:
         self.events: SessionEvents = NoEvents()
@@ -47,6 +49,7 @@ class Webhooks:
                         endpoint,
                         sender,
                         clock,
+                        tracing or Tracing(),
                         timeout_seconds=settings.timeout_seconds,
                         pause_seconds=settings.pause_seconds,
                     )

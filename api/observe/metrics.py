@@ -115,7 +115,7 @@ class Metrics:
         )
         self.takeovers = self._events(
             "takeovers",
-            "Sessions that this process took over, or why: its start, a dead owner, a client",
+            "Sessions that this process took over, by why: its start, a dead owner, a client",
             "reason",
             ("start", "dead_node", "dead_worker", "client"),
         )

@@ -1,10 +1,10 @@
 """Traces by OpenTelemetry, with the extra ``tracing`` and ``TRACING=true``.
 
 There are spans for HTTP requests and for steps of the work on a session: a takeover, a segment,
-the completion. There is none for a chunk. The variables ``OTEL_*`` of the OpenTelemetry SDK say
-where spans are sent (OTLP over HTTP); it sends them from a thread of its own. The context of a
-trace is taken from the header ``traceparent`` of a request (W3C Trace Context), and passed on to
-the owner of a session.
+the completion, an attempt to deliver an event. There is none for a chunk. The variables ``OTEL_*``
+of the OpenTelemetry SDK say where spans are sent (OTLP over HTTP); it sends them from a thread of
+its own. The context of a trace is taken from the header ``traceparent`` of a request (W3C Trace
+Context), and passed on to the owner of a session, to receivers of events and to AUTHORIZE_URL.
 """
 
 import asyncio
@@ -50,6 +50,13 @@ class Tracing:
         attributes = {"sercuescribe.session_id": session_id}
         with self._tracer.start_as_current_span(name, context=context, attributes=attributes):
             yield
+
+    def fail_span(self, reason: str) -> None:
+        """Make the current span an error, whose step has failed without an exception."""
+        if self._tracer is not None:
+            from opentelemetry.trace import StatusCode, get_current_span  # noqa: PLC0415
+
+            get_current_span().set_status(StatusCode.ERROR, reason)
 
     @contextlib.contextmanager
     def request_span(self, headers: Mapping[str, str]) -> Iterator["RequestSpan"]:

@@ -125,3 +125,9 @@ def test_secrets_and_urls_that_may_have_tokens_are_not_printed() -> None:
     }
     values = {each.variable: each.value for each in describe(read_settings(given))}
     assert {values[variable] for variable in given} == {"(set)"}
+
+
+def test_a_url_of_a_receiver_that_is_not_valid_is_refused_without_its_text() -> None:
+    with pytest.raises(SettingsError, match=r"^AUTHORIZE_URL is not valid: ") as refused:
+        read_settings({"AUTHORIZE_URL": "https://user:hidden@auth.example/"})
+    assert "hidden" not in str(refused.value)

@@ -16,12 +16,12 @@ _HELM = Path(sys.executable).parent / "helm"
 Object = dict[str, Any]
 
 
-def helm(*arguments: str, values: Object) -> "subprocess.CompletedProcess[str]":
-    """Run Helm on the chart with ``values``."""
+def helm(*arguments: str, values: Object | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run Helm, with ``values`` for a chart."""
     if not _HELM.exists():
         raise RuntimeError("there is no Helm: run `make .venv/.helm`")
     return subprocess.run(
-        [str(_HELM), *arguments, "--values", "-"],
+        [str(_HELM), *arguments, *([] if values is None else ["--values", "-"])],
         input=yaml.safe_dump(values), capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -76,6 +77,10 @@ VALUES: dict[str, Object] = {
         "settings": BUCKET["settings"] | _JWT,
         "auth": {"mode": "jwt", "jwt": {"existingSecret": "jwt"}},
     },
+    "webhooks and several workers": {
+        "settings": BUCKET["settings"] | {"WEBHOOK_URLS": "https://app.example/", "WORKERS": 2},
+        "webhooks": {"existingSecret": "hooks"},
+    },
     "a user of the platform": BUCKET
     | {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
     "IPv6": BUCKET | _METRICS | {"listenHost": "::"},
@@ -86,6 +91,14 @@ VALUES: dict[str, Object] = {
 REFUSED: dict[str, tuple[Object, str]] = {
     "no bucket": ({}, "S3_BUCKET"),
     "no common secret of the nodes": (BUCKET | {"signing": {"existingSecret": ""}}, "signing"),
+    "webhooks without a secret that signs them": (
+        {"settings": BUCKET["settings"] | {"WEBHOOK_URLS": "https://app.example/hooks"}},
+        "existingSecret",
+    ),
+    "a secret of webhooks among the settings": (
+        {"settings": {"WEBHOOK_SECRETS": "whsec_x"}},
+        "WEBHOOK_SECRETS",
+    ),
     "an unknown value": (BUCKET | {"replicaCount": 3}, "replicaCount"),
     "a secret among the settings": ({"settings": {"SIGNING_SECRET": "x"}}, "SIGNING_SECRET"),
     "a setting that the chart computes": ({"settings": {"NODE_URL": "x"}}, "NODE_URL"),
@@ -220,6 +233,14 @@ def test_all_nodes_have_one_signing_secret() -> None:
     assert "SIGNING_SECRET" not in variables(render(VALUES["local with a signing key of its own"]))
 
 
+def test_the_secrets_of_webhooks_come_from_a_secret() -> None:
+    reference = {"name": "hooks", "key": "webhook-secrets"}
+    found = variables(render(VALUES["webhooks and several workers"]))
+    assert found["WEBHOOK_SECRETS"] == {"secretKeyRef": reference}
+    assert found["WORKERS"] == "2"
+    assert "WEBHOOK_SECRETS" not in variables(render(BUCKET))
+
+
 def test_the_pods_meet_the_restricted_profile() -> None:
     objects = render(VALUES["everything"])
     for kind in ("StatefulSet", "Job"):
@@ -321,6 +342,18 @@ def test_prometheus_scrapes_each_node_once() -> None:
     assert "metrics" in {port["name"] for port in service["spec"]["ports"]}
     job = one(objects, "ServiceMonitor")["spec"]["jobLabel"]
     assert service["metadata"]["labels"][job] == "sercuescribe"
+
+
+def test_a_packaged_chart_has_the_alerts_that_were_tested(tmp_path: Path) -> None:
+    packaged = helm("package", str(CHART), "--destination", str(tmp_path))
+    assert packaged.returncode == 0, packaged.stderr
+    (archive,) = tmp_path.iterdir()
+    values = VALUES["everything"]
+    rendered = helm("template", "rec", str(archive), values=values)
+    objects = [each for each in yaml.safe_load_all(rendered.stdout) if each]
+    alerts = yaml.safe_load((ROOT / "infra" / "prometheus" / "alerts.yml").read_text())
+    assert one(objects, "PrometheusRule")["spec"] == alerts
+    assert one(render(values), "PrometheusRule")["spec"] == alerts
 
 
 def test_the_readme_lists_the_values() -> None:

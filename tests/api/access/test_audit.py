@@ -13,6 +13,7 @@ from api.access.api_keys import key_line, new_key
 from tests import engines
 from tests.audio import pcm
 from tests.service import Service
+from tests.webhook_receiver import SECRET, webhook_receiver
 
 SESSIONS = "/api/audio/sessions"
 
@@ -121,6 +122,28 @@ def test_no_key_is_logged_at_any_level_also_if_it_is_shown_in_a_wrong_place(
 def denials(service: Service) -> list[str]:
     assert service.stop() == 0
     return [line["reason"] for line in events(service) if line["event"] == "denied"]
+
+
+def test_a_session_that_authorize_url_refuses_has_one_line_with_the_user(
+    start_service: Callable[..., Service], key: str
+) -> None:
+    with webhook_receiver() as receiver:
+        receiver.status = 403
+        service = start_service(
+            auth_mode="api_key",
+            api_keys=key_line(key, "alice", ["record"]),
+            authorize_url=receiver.url,
+            webhook_secrets=SECRET,
+        )
+        shown = {"X-API-Key": key}
+        assert service.post(SESSIONS, headers=shown).json()["code"] == "not_allowed"
+        with connect(service.ws_url, additional_headers=shown) as socket:
+            assert json.loads(socket.recv())["code"] == "not_allowed"
+        assert service.stop() == 0
+    assert "hidden" not in "".join(service.log)  # the URL has a secret
+    assert [(line["event"], line["user"], line["reason"]) for line in events(service)] == [
+        ("denied", "alice", "Not allowed: AUTHORIZE_URL has refused this session")
+    ] * 2
 
 
 def test_everything_that_is_denied_has_one_line(

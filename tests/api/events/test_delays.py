@@ -11,6 +11,7 @@ from api.events.delivery import Delivery
 from api.events.endpoint import read_endpoints
 from api.events.receiver import Receiver
 from api.events.sender import HttpSender
+from api.observe.tracing import Tracing
 from api.session.registry import Registry
 from storage.local import LocalStorage
 from storage.manifest import Manifest
@@ -32,7 +33,7 @@ async def delays(
     delivery = Delivery(
         storage.outbox,
         Bodies(storage, clock, no_link),
-        [Receiver(endpoint, sender, clock, timeout_seconds=10, pause_seconds=0)],
+        [Receiver(endpoint, sender, clock, Tracing(), timeout_seconds=10, pause_seconds=0)],
         clock,
     )
     return PersistenceDelays(registry, clock, delivery, delay_seconds=0.0)

@@ -20,6 +20,7 @@ from api.events.entry import Entry, EventType, new_entry
 from api.events.receiver import Receiver
 from api.events.schedule import Schedule
 from api.events.sender import HttpSender
+from api.observe.tracing import Tracing
 from storage.base import Recording
 from storage.local import LocalStorage
 from storage.manifest import Manifest
@@ -62,7 +63,10 @@ class Rig:
         return Delivery(
             self.storage.outbox,
             Bodies(self.storage, clock, no_link),
-            [Receiver(e, self.sender, clock, **options) for e in read_endpoints(urls, SECRET, "")],
+            [
+                Receiver(endpoint, self.sender, clock, Tracing(), **options)
+                for endpoint in read_endpoints(urls, SECRET, "")
+            ],
             clock,
             settings=settings,
             schedule=schedule,

@@ -11,6 +11,7 @@ from api.observe.tracing import Tracing, TracingMissingError, create_tracing
 from tests.audio import pcm
 from tests.otlp import TraceReceiver, attributes_of, trace_receiver
 from tests.service import Service
+from tests.webhook_receiver import SECRET, Received, webhook_receiver
 
 TRACE_ID, CALLER_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACED = {"traceparent": f"00-{TRACE_ID}-{CALLER_ID}-01"}
@@ -30,6 +31,10 @@ def traced(receiver: TraceReceiver) -> dict[str, Any]:
         "otel_exporter_otlp_endpoint": receiver.url,
         "otel_bsp_schedule_delay": 100,
     }
+
+
+def trace_id_of(request: Received) -> str:
+    return request.headers["traceparent"].split("-")[1]
 
 
 async def test_spans_of_a_session_are_exported_and_none_for_its_chunks(
@@ -83,6 +88,34 @@ async def test_a_relayed_request_stays_in_its_trace(
     assert {relayed.trace_id.hex(), relaying.trace_id.hex()} == {TRACE_ID}
 
 
+async def test_each_attempt_to_deliver_an_event_has_a_span_whose_context_is_passed_on(
+    start_service: Start, receiver: TraceReceiver
+) -> None:
+    with webhook_receiver() as hooks:
+        service = start_service(
+            **traced(receiver),
+            webhook_urls=hooks.url,
+            webhook_secrets=SECRET,
+            authorize_url=hooks.url,
+        )
+        session_id = service.post("/api/audio/sessions", headers=TRACED).json()["session_id"]
+        await hooks.wait_for(f"{session_id}-created")
+        hooks.status = 500
+        service.post(f"/api/audio/sessions/{session_id}/close")
+        question, created, completed = await hooks.wait_for_requests(3)
+        assert service.stop() == 0
+    assert trace_id_of(question) == TRACE_ID
+    delivered, failed = receiver.named("deliver event")
+    assert attributes_of(delivered) == {"sercuescribe.session_id": session_id}
+    assert delivered.trace_id.hex() == trace_id_of(created) != TRACE_ID
+    assert failed.trace_id.hex() == trace_id_of(completed)
+    assert delivered.status.code == Status.STATUS_CODE_UNSET
+    assert (failed.status.code, failed.status.message) == (
+        Status.STATUS_CODE_ERROR,
+        "HTTP status 500",
+    )
+
+
 def test_a_service_stops_in_order_if_the_receiver_does_not_answer(
     start_service: Start,
 ) -> None:
@@ -97,6 +130,7 @@ async def test_without_tracing_nothing_is_made() -> None:
     tracing = Tracing()
     with tracing.span("a step", "a session"), tracing.request_span(TRACED) as span:
         span.end("GET", None, 500)
+        tracing.fail_span("a reason")
         assert tracing.headers() == {}
     with tracing.joined(TRACED):
         assert tracing.headers() == {}

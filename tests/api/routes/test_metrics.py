@@ -1,6 +1,8 @@
 """GET /metrics shows what happened to sessions and connections, without ids."""
 
 import asyncio
+import json
+import os
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,8 @@ from tests.audio import pcm
 from tests.eventually import eventually
 from tests.exposition import Samples, label_values, samples
 from tests.service import Service
+
+OLD, OLD_ID = "2022-02-22T19:22:22Z", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 
 
 def scraped(service: Service, **options: Any) -> Samples:
@@ -103,6 +107,26 @@ async def test_a_restart_counts_its_takeovers(start_service: Callable[..., Servi
     service.start()
     await service.live(1)
     assert scraped(service)["takeovers_total{reason=start}"] == 1
+
+
+async def test_retention_counts_what_it_deletes(start_service: Callable[..., Service]) -> None:
+    service = start_service(retention_days=1)
+    recorded = await service.record(pcm(10))
+    assert service.stop() == 0
+    for path in service.folder.glob(f"{recorded}.*"):
+        path.rename(path.with_stem(OLD_ID))
+    manifest = service.manifest(OLD_ID)
+    manifest |= {"session_id": OLD_ID, "created_at": OLD, "completed_at": OLD}
+    service.wav(OLD_ID).with_suffix(".json").write_text(json.dumps(manifest))
+    for path in service.folder.glob(f"{OLD_ID}.*"):
+        os.utime(path, (0, 0))
+    service.start()
+    await eventually(
+        lambda: scraped(service),
+        lambda found: found["deleted_total{reason=retention}"] == 1,
+        awaiting="the deletion",
+    )
+    assert not service.wav(OLD_ID).exists()
 
 
 async def test_no_label_holds_an_id_a_user_or_an_address(service: Service) -> None:
