@@ -91,6 +91,7 @@ def create_app(
     *,
     storage: Storage | None = None,
     clock: Clock | None = None,
+    metrics_socket: socket.socket | None = None,
     membership: Membership | None = None,
     is_preflighted: bool = False,
     delivery_settings: DeliverySettings | None = None,
@@ -98,6 +99,7 @@ def create_app(
     """Return the service as an ASGI application; it does no I/O before its lifespan starts.
 
     ``is_preflighted``: :func:`preflight` has succeeded, so the store is not checked again.
+    ``metrics_socket`` listens on METRICS_ADDRESS; of several workers, any one answers there.
     ``membership``: this process is one of several workers.
     Raises `SettingsError` if the API keys or the endpoints of webhooks cannot be read, or if the
     stored secret is too short.
@@ -230,7 +232,7 @@ def create_app(
         logging_config=None,  # `api.cli.service` configures logging
         lifespan=[
             lambda _: tracing.running(),
-            *_metrics_listener(settings, monitor, siblings),
+            *_metrics_listener(metrics_socket, monitor, siblings),
             _running(
                 storage,
                 registry,
@@ -288,15 +290,13 @@ def _tracing(settings: Settings) -> Tracing:
 
 
 def _metrics_listener(
-    settings: Settings, monitor: NodeMonitor, siblings: Siblings
+    metrics_socket: socket.socket | None, monitor: NodeMonitor, siblings: Siblings
 ) -> list[Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]]:
-    """Return the listener at METRICS_ADDRESS; the first of several workers has it."""
-    if not settings.metrics_address or siblings.own_number != 0:
+    """Return the listener at METRICS_ADDRESS."""
+    if metrics_socket is None:
         return []
     return [
-        lambda _: metrics_listener(
-            settings.metrics_address, lambda: service_exposition(monitor, siblings)
-        )
+        lambda _: metrics_listener(metrics_socket, lambda: service_exposition(monitor, siblings))
     ]
 
 

@@ -11,7 +11,8 @@ import msgspec
 from api.app import create_app
 from api.backend import check_workers, preflight
 from api.cli.environment import settings_or_exit
-from api.cli.node_url import is_all_addresses, is_loopback
+from api.cli.listening import listen, listen_for_metrics
+from api.cli.node_url import is_loopback
 from api.cli.process import log_to_stderr, or_exit, raise_file_limit, with_node_url
 from api.server.process import Server, log_url, server_config
 from api.settings import Settings
@@ -25,7 +26,6 @@ from storage.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 2048  # uvicorn's default
 _STARTUP_FAILURE = 3  # uvicorn's exit code
 
 
@@ -44,18 +44,22 @@ def run(host: str, port: int, workers: str | None = None) -> None:
         asyncio.run(preflight(settings))
     except (StorageUnavailableError, RuntimeError) as error:
         sys.exit(f"sercuescribe: {error}")
-    listening = _listen(host, port)
-    if settings.worker_count > 1:
-        _supervise(settings, host, listening)
-    else:
-        _serve(settings, host, listening)
+    listening = listen(host, port)
+    metrics_socket = listen_for_metrics(settings.metrics_address)
+    serve = _supervise if settings.worker_count > 1 else _serve
+    serve(settings, host, listening, metrics_socket)
 
 
-def _serve(settings: Settings, host: str, listening: socket.socket) -> None:
+def _serve(
+    settings: Settings,
+    host: str,
+    listening: socket.socket,
+    metrics_socket: socket.socket | None,
+) -> None:
     # Other nodes get this node's URL, so the port must be known before the application starts.
     port = listening.getsockname()[1]
     settings = with_node_url(settings, host, port)
-    app = or_exit(lambda: create_app(settings, is_preflighted=True))
+    app = or_exit(lambda: create_app(settings, metrics_socket=metrics_socket, is_preflighted=True))
     server = Server(server_config(settings, app, host, port), app.state.metrics.drain)
     # uvicorn installs this handler a moment later. After an orderly shutdown it raises the signal
     # again; without a handler that would kill the process with a nonzero exit code.
@@ -66,7 +70,12 @@ def _serve(settings: Settings, host: str, listening: socket.socket) -> None:
         sys.exit(_STARTUP_FAILURE)
 
 
-def _supervise(settings: Settings, host: str, listening: socket.socket) -> None:
+def _supervise(
+    settings: Settings,
+    host: str,
+    listening: socket.socket,
+    metrics_socket: socket.socket | None,
+) -> None:
     """Run workers. They inherit the lock of the folder, so that it outlives the supervisor."""
     count = settings.worker_count
     port = listening.getsockname()[1]
@@ -86,6 +95,7 @@ def _supervise(settings: Settings, host: str, listening: socket.socket) -> None:
             control_fd=control.fileno(),
             loads_fd=memory,
             lock_fd=lock,
+            metrics_fd=None if metrics_socket is None else metrics_socket.fileno(),
         )
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -118,18 +128,3 @@ def _check_access(settings: Settings, host: str) -> None:
     else:
         reach = "this machine" if is_loopback(host) else "the network"
         logger.warning("No authentication: every client on %s can record, listen, delete", reach)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server(
-            (host, port),
-            family=family,
-            backlog=_BACKLOG,
-            dualstack_ipv6=family == socket.AF_INET6
-            and is_all_addresses(host)
-            and socket.has_dualstack_ipv6(),
-        )
-    except OSError as error:
-        sys.exit(f"sercuescribe: {host}:{port}: {error}")

@@ -43,7 +43,16 @@ def serve(start_json: str) -> None:
     control = Control(socket.socket(fileno=start.control_fd))
     sockets = WorkerSockets(settings.storage_folder)
     membership = Membership(worker, control, sockets)
-    app = or_exit(lambda: create_app(settings, membership=membership, is_preflighted=True))
+    app = or_exit(
+        lambda: create_app(
+            settings,
+            metrics_socket=(
+                None if start.metrics_fd is None else socket.socket(fileno=start.metrics_fd)
+            ),
+            membership=membership,
+            is_preflighted=True,
+        )
+    )
     registry: Registry = app.state["registry"]
     storage: Storage = app.state["storage"]
     handover = Handover(lambda session_id: _owner(storage, sockets, session_id))

@@ -6,6 +6,7 @@ It is open as long as the application runs, so also while the service stops.
 import asyncio
 import contextlib
 import functools
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
@@ -23,11 +24,13 @@ _MAX_PENDING_REQUESTS = 16
 
 
 @contextlib.asynccontextmanager
-async def metrics_listener(address: str, exposition: Exposition) -> AsyncIterator[None]:
-    """Listen on ``address``, a host and a port, while the context is open. Raises ``OSError``."""
-    host, _, port = address.rpartition(":")
+async def metrics_listener(listening: socket.socket, exposition: Exposition) -> AsyncIterator[None]:
+    """Answer on a socket that listens while the context is open; then close it.
+
+    Several workers may have the socket. A scrape then reaches any of them.
+    """
     server = await asyncio.get_running_loop().create_server(
-        _protocol_factory(exposition), host.strip("[]"), int(port)
+        _protocol_factory(exposition), sock=listening
     )
     try:
         yield

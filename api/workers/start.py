@@ -9,7 +9,8 @@ class WorkerStart(msgspec.Struct, frozen=True):
     """The argument of ``python -m api.cli.worker``, in JSON.
 
     ``host`` is that of ``serve``. The descriptors: the listening socket, the worker's end of the
-    control connection, the memory of `api.workers.loads`, and the lock of the folder.
+    control connection, the memory of `api.workers.loads`, the lock of the folder, and the socket
+    that listens on METRICS_ADDRESS.
     """
 
     worker: Worker
@@ -18,7 +19,9 @@ class WorkerStart(msgspec.Struct, frozen=True):
     control_fd: int
     loads_fd: int
     lock_fd: int
+    metrics_fd: int | None
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        return self.listening_fd, self.control_fd, self.loads_fd, self.lock_fd
+        always = (self.listening_fd, self.control_fd, self.loads_fd, self.lock_fd)
+        return always if self.metrics_fd is None else (*always, self.metrics_fd)
