@@ -41,9 +41,9 @@ class Siblings:
         self._membership = membership
 
     @property
-    def own_number(self) -> int:
-        """Return the number of this worker; the only process of a service is number 0."""
-        return 0 if self._membership is None else self._membership.worker.number
+    def own_number(self) -> int | None:
+        """Return the number of this worker; None if the service has one process."""
+        return None if self._membership is None else self._membership.worker.number
 
     async def ask(self, path: str) -> dict[int, bytes | None]:
         """Return the body that each other worker answers, by its number.

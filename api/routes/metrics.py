@@ -31,7 +31,7 @@ async def metrics(monitor: Injected[NodeMonitor], siblings: Injected[Siblings]) 
 async def service_exposition(monitor: NodeMonitor, siblings: Siblings) -> bytes:
     """Return the metrics of all workers; of one that does not answer, there are none."""
     own, others = await asyncio.gather(monitor.exposition(), siblings.ask(METRICS))
-    if not others:
+    if siblings.own_number is None:
         return own
     found = {str(number): text for number, text in others.items() if text is not None}
     return await threads.reading.run(merged, {str(siblings.own_number): own, **found})
