@@ -13,6 +13,7 @@ from api.observe.exposition import CONTENT_TYPE
 from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.messages import SessionInfo
+from api.workers.sockets import is_from_worker
 
 UserId = Annotated[str, QueryParameter(name="user_id")]
 Oldest = Annotated[UUID, QueryParameter(name="oldest")]
@@ -46,5 +47,5 @@ async def worker_metrics(request: HttpRequest, monitor: Injected[NodeMonitor]) -
 
 def _check_worker(request: HttpRequest) -> None:
     """Raise ``NotFoundException`` unless the request arrived over the Unix socket."""
-    if request.scope.get("client") is not None:
+    if not is_from_worker(request.scope):
         raise NotFoundException
