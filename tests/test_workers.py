@@ -275,10 +275,12 @@ async def test_workers_stop_in_order_when_their_supervisor_was_killed(
     await service.live(1)
 
 
-def test_each_log_line_of_a_worker_names_it(service: Service) -> None:
+async def test_each_log_line_of_a_worker_names_it(service: Service) -> None:
     service.get("/health")
-    lines = [line for line in service.log if "uvicorn.access" in line]
-    assert lines
+    lines = await eventually(
+        lambda: [line for line in service.log if "uvicorn.access" in line],
+        awaiting="a line of the access log",
+    )
     assert [line for line in lines if " worker=" not in line] == []
 
 

@@ -38,6 +38,14 @@ async def metrics_listener(listening: socket.socket, exposition: Exposition) -> 
         server.close()
 
 
+class _UnloggedHttpProtocol(BoundedHttpProtocol):
+    """Writes no line to the access log: scrapes are many, and all alike."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False
+
+
 def _protocol_factory(exposition: Exposition) -> Callable[[], asyncio.Protocol]:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         del receive
@@ -53,12 +61,11 @@ def _protocol_factory(exposition: Exposition) -> Callable[[], asyncio.Protocol]:
         }))  # fmt: skip
         await send(cast("Any", {"type": "http.response.body", "body": body}))
 
-    config = uvicorn.Config(
-        cast("Any", answer), ws="none", lifespan="off", log_config=None, access_log=False
-    )
+    # Not with `access_log=False`, which silences the log of the whole process.
+    config = uvicorn.Config(cast("Any", answer), ws="none", lifespan="off", log_config=None)
     config.load()
     return functools.partial(
-        BoundedHttpProtocol,
+        _UnloggedHttpProtocol,
         config=config,
         server_state=ServerState(),
         app_state={},
