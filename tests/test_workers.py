@@ -135,7 +135,7 @@ def scraped() -> Samples:
     return samples(requests.get(url, timeout=30).text)
 
 
-async def test_metrics_count_the_sessions_of_all_workers(service: Service) -> None:
+async def test_metrics_and_status_count_the_sessions_of_all_workers(service: Service) -> None:
     path = "/metrics"
     before = samples(service.get(path).text)
     async with sessions(service, 6) as clients:
@@ -144,6 +144,13 @@ async def test_metrics_count_the_sessions_of_all_workers(service: Service) -> No
             live = {each: found[f"sessions_live{{worker={each}}}"] for each in owners}
             assert live == owners
             assert total(found, "chunks_total") - total(before, "chunks_total") == 6
+        status = service.get("/api/status").json()
+        assert status["active_sessions"] == 6
+        assert {each["session_id"] for each in status["sessions"]} == {
+            each.session_id for each in clients
+        }
+        names = [each["name"] for each in status["tasks"]]
+        assert sorted(set(names)) == sorted(names)
         for client in clients:
             await client.close_session()
 

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 COMPLETE_UNUSED = "/workers/complete-unused"
 METRICS = "/workers/metrics"
+STATUS = "/workers/status"
 LIVE_SESSIONS = "/workers/sessions"
 
 _SECONDS = 2.0  # a worker that hangs answers nothing until it is replaced

@@ -7,12 +7,13 @@ from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
-from api.cluster.siblings import COMPLETE_UNUSED, LIVE_SESSIONS, METRICS
+from api.cluster.siblings import COMPLETE_UNUSED, LIVE_SESSIONS, METRICS, STATUS
 from api.node_monitor import NodeMonitor
 from api.observe.exposition import CONTENT_TYPE
 from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.messages import SessionInfo
+from api.wire.node_status import NodeStatus
 from api.workers.sockets import is_from_worker
 
 UserId = Annotated[str, QueryParameter(name="user_id")]
@@ -43,6 +44,13 @@ async def worker_metrics(request: HttpRequest, monitor: Injected[NodeMonitor]) -
     """Return the metrics of this worker alone."""
     _check_worker(request)
     return Response(await monitor.exposition(), media_type=CONTENT_TYPE)
+
+
+@get(STATUS, include_in_schema=False)
+async def worker_status(request: HttpRequest, monitor: Injected[NodeMonitor]) -> NodeStatus:
+    """Return the state of this worker alone."""
+    _check_worker(request)
+    return await monitor.status()
 
 
 def _check_worker(request: HttpRequest) -> None:
