@@ -62,7 +62,7 @@ from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page, status_page
-from api.routes.workers import complete_unused, live_sessions, worker_metrics
+from api.routes.workers import complete_unused, live_sessions, worker_metrics, worker_status
 from api.server.metrics_listener import metrics_listener
 from api.session.core import SessionLimits
 from api.session.disk_reserve import DiskReserve
@@ -169,6 +169,7 @@ def create_app(
             status,
             complete_unused,
             worker_metrics,
+            worker_status,
             live_sessions,
             openapi_json,
             asyncapi_json,

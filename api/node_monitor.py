@@ -10,12 +10,10 @@ from api.events.webhooks import Webhooks
 from api.observe.exposition import exposition
 from api.observe.metrics import Metrics
 from api.session.registry import Registry
-from api.wire.node_status import BackgroundTask, NodeStatus, StoreOperation
+from api.wire.node_status import SHOWN_SESSIONS, BackgroundTask, NodeStatus, StoreOperation
 from storage import threads
 from storage.base import Storage
 from storage.supervisor import Supervisor
-
-_SHOWN_SESSIONS = 100
 
 
 class NodeMonitor:
@@ -85,7 +83,7 @@ class NodeMonitor:
             sessions=[
                 session.info()
                 for session in heapq.nlargest(
-                    _SHOWN_SESSIONS, live, key=lambda each: each.recording.unpersisted.seconds
+                    SHOWN_SESSIONS, live, key=lambda each: each.recording.unpersisted.seconds
                 )
             ],
         )

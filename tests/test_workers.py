@@ -20,16 +20,23 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage
 from tests.audio import cut, encode, pcm, speech
 from tests.crashes import CrashInjector, assert_recorded, read_files, record_through_crashes
 from tests.eventually import eventually
+from tests.exposition import Samples, samples
+from tests.ports import reserve_ports
 from tests.service import Client, Service
 
 COUNT = 3
+(METRICS_PORT,) = reserve_ports(1)
 MP3 = encode(speech(), "-c:a", "libmp3lame", "-b:a", "128k", "-f", "mp3")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of three workers."""
-    service = Service(tmp_path_factory.mktemp("recordings"), workers=COUNT).start()
+    service = Service(
+        tmp_path_factory.mktemp("recordings"),
+        workers=COUNT,
+        metrics_address=f"127.0.0.1:{METRICS_PORT}",
+    ).start()
     yield service
     assert service.stop() == 0
     assert list((service.folder / ".workers").iterdir()) == []
@@ -120,6 +127,46 @@ async def test_every_request_is_answered_whichever_worker_it_reaches(service: Se
             assert service.delete(f"/api/audio/sessions/{client.session_id}").ok
             assert service.get(f"/api/audio/sessions/{client.session_id}").status_code == 404
     assert service.get("/health").json()["active_sessions"] == 0
+
+
+def scraped() -> Samples:
+    """Scrape METRICS_ADDRESS on a new connection, which any worker may answer."""
+    url = f"http://127.0.0.1:{METRICS_PORT}/metrics"
+    return samples(requests.get(url, timeout=30).text)
+
+
+async def test_metrics_and_status_count_the_sessions_of_all_workers(service: Service) -> None:
+    path = "/metrics"
+    before = samples(service.get(path).text)
+    async with sessions(service, 6) as clients:
+        owners = Counter(owner_of(service, each.session_id) for each in clients)
+        for found in (samples(service.get(path).text), scraped()):
+            live = {each: found[f"sessions_live{{worker={each}}}"] for each in owners}
+            assert live == owners
+            assert total(found, "chunks_total") - total(before, "chunks_total") == 6
+        status = service.get("/api/status").json()
+        assert status["active_sessions"] == 6
+        assert {each["session_id"] for each in status["sessions"]} == {
+            each.session_id for each in clients
+        }
+        names = [each["name"] for each in status["tasks"]]
+        assert sorted(set(names)) == sorted(names)
+        for client in clients:
+            await client.close_session()
+
+
+async def test_metrics_address_answers_after_any_worker_was_killed(service: Service) -> None:
+    for victim in service.workers():
+        victim.kill()
+        psutil.wait_procs([victim], timeout=10)
+        assert total(scraped(), "build_info") >= COUNT - 1
+        await eventually(lambda: len(service.workers()) == COUNT, awaiting="the new worker")
+        await eventually(lambda: total(scraped(), "build_info") == COUNT, awaiting="its metrics")
+
+
+def total(found: Samples, name: str) -> float:
+    """Return the sum of all samples of a metric."""
+    return sum(value for each, value in found.items() if each.partition("{")[0] == name)
 
 
 async def test_limits_hold_for_all_workers_together(start_service: Callable[..., Service]) -> None:
@@ -235,10 +282,12 @@ async def test_workers_stop_in_order_when_their_supervisor_was_killed(
     await service.live(1)
 
 
-def test_each_log_line_of_a_worker_names_it(service: Service) -> None:
+async def test_each_log_line_of_a_worker_names_it(service: Service) -> None:
     service.get("/health")
-    lines = [line for line in service.log if "uvicorn.access" in line]
-    assert lines
+    lines = await eventually(
+        lambda: [line for line in service.log if "uvicorn.access" in line],
+        awaiting="a line of the access log",
+    )
     assert [line for line in lines if " worker=" not in line] == []
 
 

@@ -1,20 +1,17 @@
 """Requests to the other workers of this machine, for what only they know of themselves.
 
 Requests go over the Unix socket of each worker. A handler that asks its siblings must answer for
-itself alone if `is_from_worker`: otherwise workers would ask each other in a circle. A handler that
-is for workers alone refuses requests that have an address of a client: those over the Unix socket
-have none.
+itself alone if `api.workers.sockets.is_from_worker`: otherwise workers would ask each other in a
+circle. A handler that is for workers alone refuses all other requests.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
 
-from api.cluster.hop import HOP_HEADER, TO_WORKER
 from api.wire.messages import SessionInfo
 from api.workers.membership import Membership
 
@@ -24,14 +21,10 @@ logger = logging.getLogger(__name__)
 
 COMPLETE_UNUSED = "/workers/complete-unused"
 METRICS = "/workers/metrics"
+STATUS = "/workers/status"
 LIVE_SESSIONS = "/workers/sessions"
 
 _SECONDS = 2.0  # a worker that hangs answers nothing until it is replaced
-
-
-def is_from_worker(headers: Mapping[str, str]) -> bool:
-    """Return whether another worker of this machine has sent the request, or may have."""
-    return headers.get(HOP_HEADER) == TO_WORKER
 
 
 class Siblings:
@@ -41,9 +34,9 @@ class Siblings:
         self._membership = membership
 
     @property
-    def own_number(self) -> int:
-        """Return the number of this worker; the only process of a service is number 0."""
-        return 0 if self._membership is None else self._membership.worker.number
+    def own_number(self) -> int | None:
+        """Return the number of this worker; None if the service has one process."""
+        return None if self._membership is None else self._membership.worker.number
 
     async def ask(self, path: str) -> dict[int, bytes | None]:
         """Return the body that each other worker answers, by its number.
@@ -82,12 +75,11 @@ class Siblings:
 
         assert self._membership is not None
         connector = aiohttp.UnixConnector(str(self._membership.sockets.http(number)))
-        headers = {HOP_HEADER: TO_WORKER}
         try:
             async with (
                 asyncio.timeout(_SECONDS),
                 aiohttp.ClientSession(connector=connector) as client,
-                client.request(method, f"http://localhost{path}", headers=headers) as answer,
+                client.request(method, f"http://localhost{path}") as answer,
             ):
                 return await answer.read() if answer.ok else None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -20,24 +20,17 @@ def exposition(registry: CollectorRegistry) -> bytes:
 def merged(expositions: Mapping[str, bytes]) -> bytes:
     """Return one text of those of several workers, by the name of the worker.
 
-    Counters and histograms are summed. Each sample of a gauge gets the label ``worker``, because
-    a sum would say nothing of an age or a limit.
+    Each sample gets the label ``worker``. A sum would fall when a worker ends or does not answer,
+    and Prometheus takes a counter that falls for one that began again at 0.
     """
     families: dict[str, Metric] = {}
-    sums: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
     for worker, text in expositions.items():
         for found in text_string_to_metric_families(text.decode()):
             family = families.setdefault(
                 found.name, Metric(found.name, found.documentation, found.type)
             )
             for sample in found.samples:
-                if found.type == "gauge":
-                    family.add_sample(sample.name, sample.labels | {_WORKER: worker}, sample.value)
-                else:
-                    key = (found.name, sample.name, tuple(sample.labels.items()))
-                    sums[key] = sums.get(key, 0.0) + sample.value
-    for (family_name, name, labels), value in sums.items():
-        families[family_name].add_sample(name, dict(labels), value)
+                family.add_sample(sample.name, sample.labels | {_WORKER: worker}, sample.value)
     registry = CollectorRegistry()
     registry.register(_Families(families.values()))
     return exposition(registry)

@@ -7,13 +7,14 @@ import msgspec
 from litestar import get
 
 from api import __version__
-from api.cluster.siblings import Siblings, is_from_worker
+from api.cluster.siblings import Siblings
 from api.node_monitor import NodeMonitor
 from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.errors import DiskReserveError
 from api.wire.messages import Health, Readiness
 from api.wire.openapi import errors
+from api.workers.sockets import is_from_worker
 from storage.base import Storage
 from storage.errors import StorageUnavailableError
 
@@ -54,7 +55,7 @@ async def health(
         unpersisted_seconds=unpersisted.seconds,
         problems=problems,
     )
-    if is_from_worker(request.headers):
+    if is_from_worker(request.scope):
         return own
     return merged(own, await siblings.ask("/health"))
 

@@ -7,12 +7,14 @@ from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
-from api.cluster.siblings import COMPLETE_UNUSED, LIVE_SESSIONS, METRICS
+from api.cluster.siblings import COMPLETE_UNUSED, LIVE_SESSIONS, METRICS, STATUS
 from api.node_monitor import NodeMonitor
 from api.observe.exposition import CONTENT_TYPE
 from api.routes.request import HttpRequest, Injected
 from api.session.registry import Registry
 from api.wire.messages import SessionInfo
+from api.wire.node_status import NodeStatus
+from api.workers.sockets import is_from_worker
 
 UserId = Annotated[str, QueryParameter(name="user_id")]
 Oldest = Annotated[UUID, QueryParameter(name="oldest")]
@@ -44,7 +46,14 @@ async def worker_metrics(request: HttpRequest, monitor: Injected[NodeMonitor]) -
     return Response(await monitor.exposition(), media_type=CONTENT_TYPE)
 
 
+@get(STATUS, include_in_schema=False)
+async def worker_status(request: HttpRequest, monitor: Injected[NodeMonitor]) -> NodeStatus:
+    """Return the state of this worker alone."""
+    _check_worker(request)
+    return await monitor.status()
+
+
 def _check_worker(request: HttpRequest) -> None:
     """Raise ``NotFoundException`` unless the request arrived over the Unix socket."""
-    if request.scope.get("client") is not None:
+    if not is_from_worker(request.scope):
         raise NotFoundException

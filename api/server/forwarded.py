@@ -10,6 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
 from api.access.proxies import TrustedProxies
+from api.workers.sockets import is_from_worker
 
 _REQUESTS = {ScopeType.HTTP, ScopeType.WEBSOCKET}  # there is also the lifespan
 _SECURE = {"https": True, "wss": True, "http": False, "ws": False}
@@ -25,8 +26,7 @@ class ForwardedHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in _REQUESTS:
             peer = scope.get("client")
-            # Only other workers of this service connect to the Unix socket, which has no address.
-            if peer is None or self._proxies.trusts(peer[0]):
+            if is_from_worker(scope) or (peer is not None and self._proxies.trusts(peer[0])):
                 self._apply(scope)
         await self._app(scope, receive, send)
 

@@ -7,6 +7,7 @@ costs nothing more, whichever worker it reaches. If that fails, the worker answe
 
 import asyncio
 import logging
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -119,6 +120,8 @@ class HandoverListener:
         self._senders.discard(sender)
         sender.close()
         for descriptor in descriptors:
+            # CPython ignores the flag of `recv_fds` that would do this.
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - child processes must not keep it
             connection = socket.socket(fileno=descriptor)
             connection.settimeout(0)
             task = asyncio.ensure_future(self._serve(connection, received))

@@ -26,7 +26,10 @@ _MAX_PENDING_REQUESTS = 16
 
 @contextlib.asynccontextmanager
 async def metrics_listener(listening: socket.socket, exposition: Exposition) -> AsyncIterator[None]:
-    """Answer on a socket that listens, while the context is open; then close it."""
+    """Answer on a socket that listens while the context is open; then close it.
+
+    Several workers may have the socket. A scrape then reaches any of them.
+    """
     server = await asyncio.get_running_loop().create_server(
         _protocol_factory(exposition), sock=listening
     )
@@ -34,6 +37,14 @@ async def metrics_listener(listening: socket.socket, exposition: Exposition) -> 
         yield
     finally:
         server.close()
+
+
+class _UnloggedHttpProtocol(BoundedHttpProtocol):
+    """Writes no line to the access log: scrapes are many, and all alike."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False
 
 
 def _protocol_factory(exposition: Exposition) -> Callable[[], asyncio.Protocol]:
@@ -51,12 +62,11 @@ def _protocol_factory(exposition: Exposition) -> Callable[[], asyncio.Protocol]:
         }))  # fmt: skip
         await send(cast("Any", {"type": "http.response.body", "body": body}))
 
-    config = uvicorn.Config(
-        cast("Any", answer), ws="none", lifespan="off", log_config=None, access_log=False
-    )
+    # Not with `access_log=False`, which silences the log of the whole process.
+    config = uvicorn.Config(cast("Any", answer), ws="none", lifespan="off", log_config=None)
     config.load()
     return functools.partial(
-        BoundedHttpProtocol,
+        _UnloggedHttpProtocol,
         config=config,
         server_state=ServerState(),
         app_state={},

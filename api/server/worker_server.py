@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import uvicorn
@@ -11,7 +12,7 @@ from api.server.handover import HandoverListener
 from api.server.listener import SharedListener
 from api.workers.control import Control
 from api.workers.loads import Loads
-from api.workers.sockets import WorkerSockets
+from api.workers.sockets import FROM_WORKER, WorkerSockets
 
 _TICKS_PER_BEAT = 10  # uvicorn ticks ten times a second
 
@@ -57,7 +58,7 @@ class WorkerServer(uvicorn.Server):
         if not self.started:
             return
         server = await asyncio.get_running_loop().create_unix_server(
-            self._protocol, str(self._http_path)
+            self._protocol_of_workers, str(self._http_path)
         )
         self._http_path.chmod(0o600)
         self.servers.append(server)
@@ -83,14 +84,18 @@ class WorkerServer(uvicorn.Server):
     def _load(self) -> int:
         return len(self.server_state.connections) + self._session_count()
 
-    def _protocol(self) -> asyncio.Protocol:
+    def _protocol_of_workers(self) -> asyncio.Protocol:
+        return self._protocol({FROM_WORKER: True})
+
+    def _protocol(self, state: Mapping[str, Any] = MappingProxyType({})) -> asyncio.Protocol:
+        """Return the protocol of a connection whose requests have ``state`` in their scopes."""
         protocol: Any = self.config.http_protocol_class
         return cast(
             "asyncio.Protocol",
             protocol(
                 config=self.config,
                 server_state=self.server_state,
-                app_state=self.lifespan.state,
+                app_state={**self.lifespan.state, **state},
             ),
         )
 

@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import time
 from enum import Enum
 
 from api.workers.control import ToWorker, encode
+
+logger = logging.getLogger(__name__)
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 12.0  # more than the ten seconds in which a worker persists everything
 
 
 class State(Enum):
@@ -40,6 +46,27 @@ class Child:
         """Ask it to stop in order."""
         self.state = State.STOPPING
         self.signal(signal.SIGTERM)
+
+    async def ended(self) -> None:
+        """Return when it has ended after `stop`; kill it after a time."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            self.signal(signal.SIGKILL)
+            await self.process.wait()
+
+    def kill_if_silent(self, now: float, hung_seconds: float) -> None:
+        """Kill it if its event loop has not answered for ``hung_seconds``; longer at its start."""
+        limit_seconds = _START_SECONDS if self.state is State.STARTING else hung_seconds
+        silent_seconds = now - self.heard_at
+        if self.state is not State.STOPPING and silent_seconds > limit_seconds:
+            logger.error(
+                "Worker hangs, killing it: worker=%d silent_seconds=%.0f",
+                self.number,
+                silent_seconds,
+            )
+            self.signal(signal.SIGKILL)
 
     async def close(self) -> None:
         self._writer.close()

@@ -117,6 +117,8 @@ class Control:
     async def _ask(self, number: int, request: FromWorker) -> str | None:
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
+        if self._reading is not None and self._reading.done():
+            answer.cancel()  # the supervisor has ended, so nothing answers
         try:
             self._send(request)
             return await answer

@@ -1,9 +1,20 @@
 """The Unix sockets of the workers, in a folder that only the user of the service can enter."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from storage.worker import WORKERS
+
+# In the state of the scope of a request. That a request has no address of a client does not tell
+# where it came from: a TCP connection that the client has reset has none either.
+FROM_WORKER = "sercuescribe.from_worker"
+
+
+def is_from_worker(scope: Mapping[str, Any]) -> bool:
+    """Return whether the ASGI request came over the Unix socket of a worker."""
+    return FROM_WORKER in scope.get("state", ())
 
 
 class WorkerSockets:

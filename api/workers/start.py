@@ -16,10 +16,10 @@ class WorkerStart(msgspec.Struct, frozen=True):
     worker: Worker
     host: str
     listening_fd: int
-    metrics_fd: int | None
     control_fd: int
     loads_fd: int
     lock_fd: int
+    metrics_fd: int | None
 
     @property
     def descriptors(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from api.workers.child import Child, State
 from api.workers.control import (
@@ -28,10 +28,9 @@ logger = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 1.0
 _HUNG_SECONDS = 10.0
-_START_SECONDS = 60.0
-_STOP_SECONDS = 12.0  # more than the ten seconds in which a worker persists everything
 _BACKOFF = Backoff(first_seconds=0.2, max_seconds=10.0)
 _LIVED_SECONDS = 30.0  # a worker that lived longer is replaced at once
+_KILLED_AT_START = 1  # the exit code if a signal has ended one of the first workers
 
 # Starts a worker with this number and this end of the control connection.
 Spawn = Callable[[int, socket.socket], Awaitable[asyncio.subprocess.Process]]
@@ -48,6 +47,7 @@ class Supervisor:
         ended: Callable[[int], None],
         started: Callable[[], None],
         hung_seconds: float = _HUNG_SECONDS,
+        lived_seconds: float = _LIVED_SECONDS,
     ) -> None:
         """``started`` is called when all workers accept connections for the first time.
 
@@ -58,20 +58,23 @@ class Supervisor:
         self._on_started = started
         self._on_ended = ended
         self._hung_seconds = hung_seconds
+        self._lived_seconds = lived_seconds
         self._counters = Counters()
         self._workers: dict[int, Child] = {}
         self._watching: set[asyncio.Task[None]] = set()
-        self._replacing = asyncio.Lock()
+        self._starting = asyncio.Lock()  # one at a time, so that no two get the same number
+        self._reload_asked = asyncio.Event()
         self._stopping = asyncio.Event()
         self._backoff = _BACKOFF.delays()
         self._has_started = False
+        self._exit_code = 0
 
     async def run(self) -> int:
         """Return the exit code after all workers have ended."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
         workers = [await self._start() for _ in range(self._count)]
         tasks = [
             asyncio.create_task(self._announce(workers)),
@@ -82,35 +85,59 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         await self._stop()
-        failed = [each.process.returncode for each in workers if not self._has_started]
-        return next((code for code in failed if code and code > 0), 0)
+        return self._exit_code
 
     async def _start(self) -> Child:
+        """Start a worker. Raises ``OSError``. Hold `_starting` if another one may be started."""
         number = next(each for each in itertools.count(1) if each not in self._workers)
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await self._spawn(number, theirs)
+        try:
+            with theirs:
+                process = await self._spawn(number, theirs)
+        except BaseException:
+            ours.close()
+            raise
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         worker = Child(number, process, writer)
         self._workers[number] = worker
         logger.info("Worker started: worker=%d pid=%d", number, process.pid)
-        for watch in (self._listen(worker, reader), self._watch(worker)):
-            task = asyncio.create_task(watch)
-            self._watching.add(task)
-            task.add_done_callback(self._watching.discard)
+        self._run(self._listen(worker, reader))
+        self._run(self._watch(worker))
+        if self._stopping.is_set():  # since it was spawned
+            worker.stop()
         return worker
+
+    def _run(self, watch: Coroutine[None, None, None]) -> None:
+        """Run a task that `_stop` waits for."""
+        task = asyncio.create_task(watch)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
+    async def _start_missing(self) -> None:
+        """Start workers until there are enough. If the system refuses one, try again later."""
+        async with self._starting:
+            while len(self._workers) < self._count and not self._stopping.is_set():
+                try:
+                    await self._start()
+                except OSError as error:
+                    logger.error("Failed to start a worker, retrying: %s", error)  # noqa: TRY400
+                    await self._is_stopping_within(next(self._backoff))
 
     async def _announce(self, workers: list[Child]) -> None:
         """Tell all workers as soon as all are ready; stop if one of the first cannot start."""
         for worker in workers:
             await worker.changed.wait()
-            if worker.state is not State.READY:
-                logger.error("Worker failed to start: worker=%d", worker.number)
+            ended = next((each for each in workers if each.state is State.STOPPING), None)
+            if ended is not None:  # one that was ready may have ended, too
+                code = ended.process.returncode or 0
+                self._exit_code = code if code >= 0 else _KILLED_AT_START
+                logger.error("Worker failed to start: worker=%d", ended.number)
                 self._stopping.set()
                 return
         self._has_started = True
         self._on_started()
         self._tell_to_look()
+        self._run(self._reload_when_asked())
 
     async def _watch(self, worker: Child) -> None:
         """Wait for the end of the worker, and replace it unless it was stopped."""
@@ -130,12 +157,11 @@ class Supervisor:
         )
         if not self._has_started:
             return
-        if time.monotonic() - worker.started_at > _LIVED_SECONDS:
+        if time.monotonic() - worker.started_at > self._lived_seconds:
             self._backoff = _BACKOFF.delays()
         elif await self._is_stopping_within(next(self._backoff)):
             return
-        if len(self._workers) < self._count:  # otherwise its successor has been started already
-            await self._start()
+        await self._start_missing()
 
     async def _is_stopping_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -190,48 +216,42 @@ class Supervisor:
                 for worker in self._workers.values():
                     worker.heard_at = now
             for worker in list(self._workers.values()):
-                is_starting = worker.state is State.STARTING
-                limit_seconds = _START_SECONDS if is_starting else self._hung_seconds
-                if worker.state is not State.STOPPING and now - worker.heard_at > limit_seconds:
-                    logger.error(
-                        "Worker hangs, killing it: worker=%d silent_seconds=%.0f",
-                        worker.number,
-                        now - worker.heard_at,
-                    )
-                    worker.signal(signal.SIGKILL)
+                worker.kill_if_silent(now, self._hung_seconds)
 
-    def _reload(self) -> None:
-        task = asyncio.create_task(self._replace_all())
-        self._watching.add(task)
-        task.add_done_callback(self._watching.discard)
+    async def _reload_when_asked(self) -> None:
+        """Replace all workers once for all signals that have arrived meanwhile."""
+        while True:
+            await self._reload_asked.wait()
+            if self._stopping.is_set():
+                return
+            self._reload_asked.clear()
+            await self._replace_all()
+            await self._start_missing()  # one may have died while there was one more
 
     async def _replace_all(self) -> None:
         """Replace the workers one by one: a new one first, so that clients find it idle."""
-        async with self._replacing:
-            logger.info("Replacing all workers")
-            for old in list(self._workers.values()):
-                if self._stopping.is_set():
-                    return
-                new = await self._start()
-                await new.changed.wait()
-                if new.state is not State.READY:
-                    logger.error("Stopped replacing workers: worker=%d failed", new.number)
-                    return
-                old.stop()
-                await self._end(old)
+        logger.info("Replacing all workers")
+        for old in list(self._workers.values()):
+            if self._stopping.is_set():
+                return
+            try:
+                async with self._starting:
+                    new = await self._start()
+            except OSError as error:
+                logger.error("Stopped replacing workers: %s", error)  # noqa: TRY400
+                return
+            await new.changed.wait()
+            if new.state is not State.READY:
+                logger.error("Stopped replacing workers: worker=%d failed", new.number)
+                return
+            old.stop()
+            await old.ended()
 
     async def _stop(self) -> None:
+        self._reload_asked.set()
         workers = list(self._workers.values())
         for worker in workers:
             worker.stop()
-        await asyncio.gather(*map(self._end, workers))
-        await asyncio.gather(*self._watching, return_exceptions=True)
-
-    async def _end(self, worker: Child) -> None:
-        """Return when a worker that was told to stop has ended; kill it after a time."""
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await worker.process.wait()
-        except TimeoutError:
-            worker.signal(signal.SIGKILL)
-            await worker.process.wait()
+        await asyncio.gather(*(worker.ended() for worker in workers))
+        while self._watching:  # one that was being started stops, too
+            await asyncio.wait(self._watching)

@@ -155,7 +155,13 @@ class LocalOutbox(OutboxFolder):
 
     def _abandoned(self) -> list[str]:
         others = (node for node in self._nodes() if node not in {DEAD, self._own})
-        return [node for node in others if self._page(node, 1) and self._lock(node)]
+        found = []
+        for node in others:
+            if not self._page(node, 1):
+                self._unlock(node)  # so that a process that starts can have it
+            elif self._lock(node):
+                found.append(node)
+        return found
 
     def _lock(self, node: str) -> bool:
         """Return whether this process has the lock of the node, now or already."""
@@ -170,6 +176,11 @@ class LocalOutbox(OutboxFolder):
             return False
         self._locks[node] = lock
         return True
+
+    def _unlock(self, node: str) -> None:
+        lock = self._locks.pop(node, None)
+        if lock is not None:
+            os.close(lock)
 
     def _remove_temporary(self, node: str) -> None:
         """Remove what a crash has left."""

@@ -6,9 +6,12 @@ import pytest
 
 from api.access.proxies import TrustedProxies
 from api.server.forwarded import ForwardedHeaders
+from api.workers.sockets import FROM_WORKER
 
 
-async def forwarded(peer: str | None, kind: str, *headers: tuple[bytes, bytes]) -> tuple[str, str]:
+async def forwarded(
+    peer: str | None, kind: str, *headers: tuple[bytes, bytes], state: dict[str, Any] | None = None
+) -> tuple[str | None, str]:
     """Return the address of the client and the scheme that the application sees."""
     seen: list[Any] = []
 
@@ -20,9 +23,11 @@ async def forwarded(peer: str | None, kind: str, *headers: tuple[bytes, bytes]) 
         "client": peer and (peer, 4711),
         "scheme": "ws" if kind == "websocket" else "http",
         "headers": headers,
+        "state": state or {},
     }
     await ForwardedHeaders(app, TrustedProxies(["10.0.0.0/8"]))(scope, None, None)  # type: ignore[arg-type]
-    return seen[0]["client"][0], seen[0]["scheme"]
+    client = seen[0]["client"]
+    return client and client[0], seen[0]["scheme"]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,14 @@ async def test_a_scheme_that_is_not_known_does_not_count(value: bytes) -> None:
 async def test_headers_of_another_worker_count() -> None:
     """Its connections come over a Unix socket, and have no address."""
     headers = ((b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https"))
-    assert await forwarded(None, "http", *headers) == ("198.51.100.7", "https")
+    found = await forwarded(None, "http", *headers, state={FROM_WORKER: True})
+    assert found == ("198.51.100.7", "https")
+
+
+async def test_headers_of_a_client_that_has_gone_do_not_count() -> None:
+    """The system no longer knows its address."""
+    headers = ((b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https"))
+    assert await forwarded(None, "http", *headers) == (None, "http")
 
 
 async def test_the_lifespan_has_no_headers() -> None:

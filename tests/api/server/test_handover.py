@@ -48,6 +48,8 @@ async def test_the_owner_gets_the_connection_and_all_that_was_received(tmp_path:
         await asyncio.get_running_loop().sock_sendall(client, b" and more")
         await taken.more.wait()
         assert taken.received == b"request and more"
+        assert taken.transport is not None
+        assert not taken.transport.get_extra_info("socket").get_inheritable()
     listener.close()
 
 

@@ -37,6 +37,19 @@ async def test_it_answers_get_and_head_of_metrics_and_nothing_else() -> None:
         await asyncio.open_connection("127.0.0.1", port)
 
 
+async def test_scrapes_are_not_in_the_access_log_and_other_requests_are(
+    start_service: Callable[..., Service],
+) -> None:
+    (port,) = reserve_ports(1)
+    service = start_service(metrics_address=f"127.0.0.1:{port}")
+    assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).ok
+    service.get("/health")
+    await eventually(
+        lambda: any("GET /health" in line for line in service.log), awaiting="a line of the log"
+    )
+    assert not any("GET /metrics" in line for line in service.log)
+
+
 async def test_a_stopping_service_still_says_that_it_is_draining(
     start_service: Callable[..., Service],
 ) -> None:

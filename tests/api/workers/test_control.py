@@ -67,4 +67,7 @@ async def test_a_worker_notices_the_end_of_its_supervisor(connection: Connection
     await lost.wait()
     with pytest.raises(asyncio.CancelledError):
         await asked
+    await asyncio.sleep(0)  # the task that called `lost` ends
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(worker.allow("key", 3), 5)
     worker.beat()

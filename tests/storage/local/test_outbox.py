@@ -37,6 +37,23 @@ async def test_a_process_that_starts_again_gets_a_node_that_is_free(tmp_path: Pa
     second.release()
 
 
+async def test_a_node_whose_entries_another_process_has_delivered_is_free_again(
+    tmp_path: Path,
+) -> None:
+    """Otherwise each crash would add a node."""
+    first, second, third = (LocalOutbox(tmp_path) for _ in range(3))
+    await first.claim()
+    place = Place(await second.claim(), FIRST_SLOT, "event")
+    await second.put(place, b"{}")
+    second.release()
+    assert await first.abandoned() == [place.node]
+    await first.remove(place)
+    assert await first.abandoned() == []
+    assert await third.claim() == place.node
+    first.release()
+    third.release()
+
+
 async def test_a_slot_that_has_become_empty_is_removed_and_can_be_used_again(
     tmp_path: Path,
 ) -> None:
