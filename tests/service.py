@@ -173,9 +173,16 @@ class Service:
 async def children_of(process: psutil.Process) -> list[psutil.Process]:
     """Wait for decoders of ``process``, which start after the first chunk, and return them."""
     return await eventually(
-        lambda: [each for each in process.children(recursive=True) if "ffmpeg" in each.name()],
+        lambda: [each for each in process.children(recursive=True) if _is_decoder(each)],
         awaiting="a decoder",
     )
+
+
+def _is_decoder(process: psutil.Process) -> bool:
+    """Return whether the process reads a stream; others only say what they can do."""
+    with contextlib.suppress(psutil.Error):
+        return "ffmpeg" in process.name() and "pipe:0" in process.cmdline()
+    return False
 
 
 class Client:

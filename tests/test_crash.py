@@ -111,6 +111,7 @@ async def test_a_session_can_be_closed_after_a_crash(
         service.kill()
     service.start()
     closed = service.post(f"/api/audio/sessions/{client.session_id}/close").json()
+    assert "session" in closed, closed
     assert closed["session"]["total_chunks"] == -(-len(DEEP) // 4096)
     assert service.pcm(client.session_id) == decode(DEEP, sample_rate=22050)
 

@@ -44,8 +44,8 @@ class PeriodicSync:
 
     async def run_pass(self) -> None:
         """Persist all that was appended before the call, then measure new audio."""
-        changed = list(self._changed)
-        self._changed.clear()
+        # One by one, because a thread may add a recording meanwhile.
+        changed = [self._changed.pop() for _ in range(len(self._changed))]
         for start in range(0, len(changed), _GROUP_RECORDINGS):
             group = changed[start : start + _GROUP_RECORDINGS]
             for recording in await threads.recording.run(self._sync, group):
