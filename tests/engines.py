@@ -27,11 +27,8 @@ MOTO_PAGE_KEYS = 50
 _BIN = Path(sys.executable).parent
 _seaweedfs_processes: dict[str, tuple[Path, "subprocess.Popen[bytes]"]] = {}  # by URL
 _START_SECONDS = 60
+_MOTO = Path(__file__).with_name("moto_server.py")
 _STOP_SECONDS = 3  # then killed: its data is temporary
-
-
-# moto checks a condition and then writes, without a lock: no thread may run in between.
-_MOTO = "import sys; sys.setswitchinterval(60); from moto.server import main; main(sys.argv[1:])"
 
 
 @contextlib.contextmanager
@@ -41,7 +38,7 @@ def moto(folder: Path) -> Iterator[str]:
     Small parts are allowed and pages of listings are small, so that tests are fast.
     """
     (port,) = reserve_ports(1)
-    command = [str(_BIN / "python"), "-c", _MOTO, "-H", "127.0.0.1", "-p", str(port)]
+    command = [str(_BIN / "python"), str(_MOTO), "-H", "127.0.0.1", "-p", str(port)]
     probe_url = f"http://127.0.0.1:{port}/moto-api/"
     small = {
         "S3_UPLOAD_PART_MIN_SIZE": "1024",

@@ -36,6 +36,7 @@ async def test_a_session_is_counted_from_its_creation_to_its_end(
         await client.close_session()
     await service.record(pcm(10), format="pcm_s16le")
     async with service.session() as dropped:
+        await dropped.send(pcm(10))  # not flushed: a pass of syncs persists it
         dropped.drop()
 
     ended = await eventually(

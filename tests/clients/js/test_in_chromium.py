@@ -110,11 +110,15 @@ async def test_every_sample_of_the_microphone_is_recorded(
         )
         await page.evaluate("await client.start(source)")
         await interrupt_recording(page, service, proxy)
+        a_second = SAMPLE_RATE * 2 * channels
+        await page.wait_for(
+            f"deliveredBlobs.reduce((bytes, each) => bytes + each.size, 0) > {a_second}"
+        )
         final = await stop_client(page)
     delivered = await delivered_bytes(page)
     assert service.pcm(final["session_id"]) == delivered
     assert len(delivered) == await page.evaluate("return source.frames") * 2 * channels
-    assert len(delivered) > SAMPLE_RATE * 2 * channels
+    assert len(delivered) > a_second
     assert_matches_microphone(np.frombuffer(delivered, "<i2")[::channels])
     manifest = service.manifest(final["session_id"])
     assert (manifest["channels"], manifest["error"]) == (channels, None)
