@@ -33,6 +33,23 @@ def lock_folder(folder: Path) -> int:
     return lock
 
 
+def try_lock(lock: int) -> bool:
+    """Lock an open file; return False if another process has it. Raises ``OSError``."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_in_place(lock: int, path: Path) -> bool:
+    """Return whether the open file is still the one at ``path``: it may have been removed."""
+    try:
+        return os.path.samestat(os.fstat(lock), path.stat())
+    except OSError:
+        return False
+
+
 def open_lock(path: Path) -> int:
     """Return a descriptor that can be locked. Raises ``OSError``."""
     try:

@@ -1,9 +1,9 @@
 """Which worker does what is done once for a folder: the upkeep of the index, and retention."""
 
-import fcntl
 import os
 from pathlib import Path
 
+from storage.service_lock import try_lock
 from storage.worker import Worker
 
 
@@ -26,9 +26,7 @@ class Leadership:
             return True
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         lock = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             os.close(lock)
             return False
         self._lock = lock

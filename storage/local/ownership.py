@@ -16,6 +16,7 @@ from uuid import UUID
 
 from storage.errors import OwnedElsewhereError
 from storage.local.folder import RecordingsFolder
+from storage.service_lock import is_in_place, try_lock
 from storage.worker import Worker, worker_number
 
 _ADDRESS_BYTES = 64
@@ -81,7 +82,7 @@ class Ownership:
             lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             # If the owner has removed the file with the state, other processes would not meet
             # the lock.
-            if _try_lock(lock) and _is_in_place(lock, path):
+            if try_lock(lock) and is_in_place(lock, path):
                 os.ftruncate(lock, 0)
                 os.pwrite(lock, worker.address.encode(), 0)
                 return lock
@@ -92,21 +93,6 @@ class Ownership:
 
     def _path(self, session_id: UUID) -> Path:
         return self._folder.paths(session_id).owner
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_in_place(lock: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(lock), path.stat())
-    except OSError:
-        return False
 
 
 def _address(lock: int) -> str:

@@ -7,7 +7,6 @@ a process is adopted by another one: what is in it was acknowledged and may not 
 """
 
 import contextlib
-import fcntl
 import itertools
 import os
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import uuid_utils.compat
 from storage import files
 from storage.errors import StorageUnavailableError
 from storage.s3.keys import is_node_id
-from storage.service_lock import lock_folder
+from storage.service_lock import is_in_place, lock_folder, try_lock
 from storage.volume.paths import session_of_state
 from storage.worker import Worker, worker_number
 
@@ -135,11 +134,7 @@ class NodeFolders:
         """Lock a folder, and create it if it is missing; None: another process has it."""
         path.mkdir(parents=True, exist_ok=True)
         lock = os.open(path / ".node", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(lock), (path / ".node").stat()):
-                raise BlockingIOError  # noqa: TRY301 - removed meanwhile
-        except (BlockingIOError, FileNotFoundError):
+        if not (try_lock(lock) and is_in_place(lock, path / ".node")):
             os.close(lock)
             return None
         node_id = os.pread(lock, _ID_BYTES, 0).decode(errors="replace")
