@@ -23,6 +23,10 @@ _READ_BYTES = 256 * 1024
 # An ffmpeg at lower priority on an overloaded machine is slow, but not for so long.
 STALL_SECONDS = 15.0
 
+# The first check after the service was stopped, or got no CPU, comes before the event loop has read
+# what ffmpeg wrote meanwhile.
+_CHECKS_PER_STALL = 2
+
 # ffmpeg writes packet by packet. What it decodes from one chunk of live audio is recorded at once.
 _GATHER_SECONDS = 0.004
 _LIVE_BYTES = 16 * 1024
@@ -34,7 +38,6 @@ _LINE_BYTES = 4096
 _EXTERNAL_EXIT_CODES = {126, 127, 255}
 
 _MAX_LOGGED_LINES = 20
-_LAST_LINES_SECONDS = 1.0
 
 Emit = Callable[[Buffer], Awaitable[None]]
 
@@ -61,6 +64,7 @@ class FfmpegDecoder:
         self._is_emitting = False  # ffmpeg waits for the storage, not the other way round
         self._has_progressed = False  # since the timer was started
         self._unread_bytes = 0  # of the input, when the timer was started
+        self._checks_without_progress = 0
         self._is_stalled = False
         self._stdin = process.stdin
         self._frame_bytes = frame_bytes
@@ -120,7 +124,7 @@ class FfmpegDecoder:
                 await self._process.wait()  # after the end of its output it exits
             if self._process.returncode:
                 raise await self._failure()
-            await asyncio.wait([self._stderr_task], timeout=_LAST_LINES_SECONDS)
+            await asyncio.wait([self._stderr_task], timeout=self._stall_seconds)
         finally:
             await self.kill()
         if self.damage is not None:  # ffmpeg continued after the damage and exited with 0
@@ -153,12 +157,21 @@ class FfmpegDecoder:
     def _start_stall_timer(self) -> None:
         self._has_progressed = False
         self._unread_bytes = self._stdin.transport.get_write_buffer_size()
-        self._stall_timer = self._loop.call_later(self._stall_seconds, self._check_stall)
+        self._checks_without_progress = 0
+        self._schedule_check()
+
+    def _schedule_check(self) -> None:
+        seconds = self._stall_seconds / _CHECKS_PER_STALL
+        self._stall_timer = self._loop.call_later(seconds, self._check_stall)
 
     def _check_stall(self) -> None:
         has_read = self._stdin.transport.get_write_buffer_size() < self._unread_bytes
         if self._is_emitting or self._has_progressed or has_read:
             self._start_stall_timer()
+            return
+        self._checks_without_progress += 1
+        if self._checks_without_progress < _CHECKS_PER_STALL:
+            self._schedule_check()
             return
         logger.warning("ffmpeg pid=%d: hangs, killed", self.pid)
         self._stall_timer = None
@@ -217,9 +230,9 @@ class FfmpegDecoder:
 
     async def _failure(self) -> Exception:
         """Return the error for a process that has failed: its fault, or the fault of the input."""
-        await asyncio.wait([self._stderr_task], timeout=_LAST_LINES_SECONDS)
+        await asyncio.wait([self._stderr_task], timeout=self._stall_seconds)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_LINES_SECONDS):
+            async with asyncio.timeout(self._stall_seconds):
                 await self._process.wait()
         if self._is_stalled:
             return DecoderLostError(

@@ -22,8 +22,8 @@ class DecoderLauncher:
     """Starts decoders, ``starts_at_once`` of them at a time.
 
     ``max_chunk_seconds`` is the maximum audio that one chunk may decode to; `StreamDecoder`
-    applies it. A decoder that does not start within ``stall_seconds``, or makes no
-    progress for so long, is given up.
+    applies it. A decoder is given up if its process does not start within ``spawn_seconds``, or if
+    it makes no progress for ``stall_seconds``.
     """
 
     def __init__(
@@ -33,12 +33,14 @@ class DecoderLauncher:
         max_chunk_seconds: float = 3600,
         starts_at_once: int = 2 * (os.cpu_count() or 1),
         start_seconds: float = _START_SECONDS,
+        spawn_seconds: float = STALL_SECONDS,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.max_chunk_seconds = max_chunk_seconds
         self._loglevel = loglevel
         self._starting = asyncio.Semaphore(starts_at_once)
         self._start_seconds = start_seconds
+        self._spawn_seconds = spawn_seconds
         self._stall_seconds = stall_seconds
         self._waiting: set[asyncio.Task[None]] = set()
 
@@ -49,13 +51,13 @@ class DecoderLauncher:
         """
         await self._starting.acquire()
         try:
-            async with asyncio.timeout(self._stall_seconds):
+            async with asyncio.timeout(self._spawn_seconds):
                 process = await Process.start(
                     (*sandbox().command, binary(), *arguments(demuxer, pcm_format, self._loglevel))
                 )
         except TimeoutError as error:
             self._starting.release()
-            text = f"ffmpeg did not start within {self._stall_seconds:g} seconds"
+            text = f"ffmpeg did not start within {self._spawn_seconds:g} seconds"
             raise DecoderLostError(text) from error
         except BaseException:
             self._starting.release()

@@ -37,7 +37,7 @@ async def test_at_most_the_allowed_number_of_decoders_start_at_once() -> None:
 async def test_a_decoder_without_output_does_not_block_other_starts() -> None:
     ffmpeg = DecoderLauncher(starts_at_once=1, start_seconds=0.05)
     for _ in range(3):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             decoder = await ffmpeg.start(RAW, MONO, ignore)
         await decoder.kill()
 
@@ -49,12 +49,12 @@ async def test_a_failed_start_does_not_use_up_a_slot(monkeypatch: pytest.MonkeyP
         patch.setattr("api.audio.ffmpeg.launcher.sandbox", lambda: Sandbox((), ()))
         with pytest.raises(FileNotFoundError):
             await ffmpeg.start(RAW, MONO, ignore)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await (await ffmpeg.start(RAW, MONO, ignore)).kill()
 
 
 async def test_a_start_that_takes_too_long_is_given_up_and_does_not_use_up_a_slot() -> None:
-    ffmpeg = DecoderLauncher(starts_at_once=1, stall_seconds=0.2)
+    ffmpeg = DecoderLauncher(starts_at_once=1, spawn_seconds=0.2)
     with busy_starting_threads():
         for _ in range(2):
             with pytest.raises(DecoderLostError, match="did not start within"):
