@@ -5,10 +5,17 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import engines
 from tests.service import Service
+
+# A busy machine needs longer than the deadline for one example, and to generate one.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 # A test that uses one of these is not fast. Others may share one service.
 _ENGINES = {"start_service", "moto_url", "seaweedfs_url", "browser"}
@@ -83,7 +90,11 @@ def seaweedfs_url(tmp_path_factory: pytest.TempPathFactory, credentials: None) -
 def on_bucket(
     start_service: Callable[..., Service], seaweedfs_url: str, tmp_path: Path
 ) -> Callable[..., Service]:
-    """Return a function that starts a service on the shared bucket with a spool of its own."""
+    """Return a function that starts a service on the shared bucket with a spool of its own.
+
+    Its lease does not expire while a busy machine does not let it renew it. A test in which a node
+    dies sets a shorter one.
+    """
 
     def start(**settings: object) -> Service:
         bucket: dict[str, object] = {
@@ -91,7 +102,7 @@ def on_bucket(
             "s3_bucket": engines.BUCKET,
             "s3_prefix": f"{tmp_path.name}/",
             "s3_endpoint_url": seaweedfs_url,
-            "lease_seconds": 2,
+            "lease_seconds": 60,
         }
         return start_service(**bucket | settings)
 

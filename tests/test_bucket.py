@@ -63,7 +63,7 @@ async def test_a_killed_service_resumes_from_its_spool_or_the_bucket(
     *,
     lost_disk: bool,
 ) -> None:
-    service = on_bucket(segment_seconds=0.1)
+    service = on_bucket(segment_seconds=0.1, lease_seconds=2)
     sources: dict[str, tuple[list[bytes], bytes, dict[str, Any]]] = {
         "pcm": (list(cut(pcm(100_000), 1777)), pcm(100_000), {"sample_rate": 22050}),
         "webm": (
@@ -102,7 +102,7 @@ async def test_a_killed_service_resumes_from_its_spool_or_the_bucket(
 async def test_long_audio_is_uploaded_in_parts(
     on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
-    service = on_bucket(segment_seconds=0.3, s3_part_size_mb=5)
+    service = on_bucket(segment_seconds=0.3, s3_part_size_mb=5, lease_seconds=2)
     data = pcm(8_000_000)  # 15.3 MiB
     async with service.session(sample_rate=96000) as client:
         for piece in cut(data, 250_000):

@@ -49,7 +49,7 @@ def store(seaweedfs_url: str) -> Iterator[FaultyStore]:
 def start(on_bucket: Start, store: FaultyStore) -> Start:
     """Return a function that starts a service on the store with faults."""
     return lambda **settings: on_bucket(
-        **{"s3_endpoint_url": store.url, "segment_seconds": 0.1} | settings
+        **{"s3_endpoint_url": store.url, "segment_seconds": 0.1, "lease_seconds": 2} | settings
     )
 
 
@@ -89,7 +89,7 @@ async def send_all(client: Client, pieces: list[bytes]) -> list[Message]:
 
 async def flush(client: Client) -> None:
     """Flush, and check that all chunks are persisted in time."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         answer = await client.control("flush")
     assert answer["persisted_chunk_count"] == answer["chunk_count"]
 

@@ -11,7 +11,8 @@ from tests.audio import cut_anywhere, decode, encode, pcm, speech, wav
 from tests.service import Client, Service
 
 SAMPLED = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

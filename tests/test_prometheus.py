@@ -33,8 +33,8 @@ SHORTENED = {
     "for: 15m": "for: 0s",
     "[5m]": "[10s]",
     "[15m]": "[10s]",
-    "unpersisted_seconds) > 30": "unpersisted_seconds) > 3",
-    "lease_age_seconds) > 10": "lease_age_seconds) > 3",
+    "unpersisted_seconds) > 30": "unpersisted_seconds) > 8",
+    "lease_age_seconds) > 10": "lease_age_seconds) > 8",
     "< 2 * 1024 * 1024 * 1024": "< 1024",
 }
 
@@ -177,6 +177,7 @@ async def test_alerts_fire_for_real_faults_and_not_before(
             s3_endpoint_url=store.url,
             metrics_address=address,
             segment_seconds=0.2,
+            lease_seconds=2,
             max_concurrent_sessions=2,
         )
         with prometheus(tmp_path / "prometheus", address) as url:

@@ -101,11 +101,11 @@ async def test_a_node_delivers_the_events_of_a_node_that_has_died(
     on_bucket: StartService, receiver: WebhookReceiver
 ) -> None:
     receiver.stop()
-    first = on_bucket(**webhooks(receiver))
+    first = on_bucket(**webhooks(receiver), lease_seconds=2)
     session_id = await first.record(pcm(1000))
     first.kill()
     receiver.start()
-    second = quick(on_bucket, **webhooks(receiver))
+    second = quick(on_bucket, **webhooks(receiver), lease_seconds=2)
     await receiver.wait_for(f"{session_id}-created", f"{session_id}-completed")
     (completed,) = {each.id: each for each in receiver.accepted if "completed" in each.id}.values()
     link = completed.body["data"]["link"]["url"]

@@ -44,13 +44,14 @@ async def test_a_recording_is_played_by_the_page_and_downloaded_from_the_store(
 async def test_a_recording_continues_on_another_node_after_its_node_died(
     browser: PageBrowser, on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
-    first = on_bucket(segment_seconds=1)
+    first = on_bucket(segment_seconds=1, lease_seconds=2)
     async with browser.open_page(f"{first.url}/") as tab:
         await tab.start_recording()
         await tab.wait_until("document.querySelector('[data-part=safe]').textContent > '0:01'")
         port = first.port
         first.kill()
-        second = on_bucket(segment_seconds=1)  # shares only the bucket with the first
+        # It shares only the bucket with the first.
+        second = on_bucket(segment_seconds=1, lease_seconds=2)
         await tab.wait_for_state("Connection lost")
         second.stop()
         second.port = port  # the address, as behind a load balancer

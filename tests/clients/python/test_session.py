@@ -259,7 +259,7 @@ async def test_the_loss_of_a_node_with_its_disk_loses_nothing(
     on_bucket: Callable[..., Service], tmp_path: Path
 ) -> None:
     """The client sends acknowledged but unpersisted chunks again to the node that takes over."""
-    first, second = on_bucket(segment_seconds=3600), on_bucket()
+    first, second = (on_bucket(segment_seconds=3600, lease_seconds=5) for _ in range(2))
     data = pcm(500_000)
     pieces = list(cut(data, 10_000))
     async with (

@@ -52,7 +52,7 @@ def test_a_framer_passes_a_truncated_end_unchanged(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FRAMERS)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     where=st.floats(0.1, 0.9),
     junk=st.binary(max_size=5000),
