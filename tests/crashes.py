@@ -253,7 +253,7 @@ class CrashInjector:
 
     async def surviving_children(self) -> list[psutil.Process]:
         """Return the child processes of killed services that still run after a timeout."""
-        _, alive = await asyncio.to_thread(psutil.wait_procs, self._children, timeout=10)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, self._children, timeout=60)
         return list(alive)
 
     def _kill(self, service: Service) -> None:

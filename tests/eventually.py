@@ -35,7 +35,7 @@ async def eventually(
     is_met: Callable[[Any], object] = bool,
     *,
     awaiting: str,
-    timeout_seconds: float = 30,
+    timeout_seconds: float = 60,
 ) -> Any:
     """Call ``probe`` until ``is_met`` accepts its value, and return that value.
 

@@ -67,7 +67,7 @@ class Fault:
             self._changed.notify_all()
             return True
 
-    def wait(self, hits: int = 1, timeout: float = 30) -> None:
+    def wait(self, hits: int = 1, timeout: float = 60) -> None:
         """Return when the fault has applied to ``hits`` requests."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.hits) >= hits, timeout), (

@@ -68,7 +68,7 @@ class Service:
                 break
         else:
             self._stderr.close()
-            self._process.wait(30)
+            self._process.wait(60)
             raise RuntimeError("the service did not start:\n" + "".join(self.log))
         # Read the rest of the log, because a full pipe would block the server.
         self._reader = threading.Thread(target=self.log.extend, args=(self._stderr,))
@@ -120,19 +120,21 @@ class Service:
         return dict(json.loads((self.folder / f"{session_id}.json").read_bytes()))
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        return requests.get(self.url + path, timeout=30, **options)
+        return requests.get(self.url + path, timeout=60, **options)
 
     def post(self, path: str, **options: Any) -> requests.Response:
-        return requests.post(self.url + path, timeout=30, **options)
+        return requests.post(self.url + path, timeout=60, **options)
 
     def delete(self, path: str, **options: Any) -> requests.Response:
-        return requests.delete(self.url + path, timeout=30, **options)
+        return requests.delete(self.url + path, timeout=60, **options)
 
     @contextlib.asynccontextmanager
     async def connect(self, path: str = "", **query: Any) -> AsyncIterator["Client"]:
         """Open a WebSocket to ``/api/ws/audio`` + ``path`` without reading the greeting."""
         options = "&".join(f"{name}={value}" for name, value in query.items())
-        async with connect(f"{self.ws_url}{path}?{options}", max_size=None) as socket:
+        url = f"{self.ws_url}{path}?{options}"
+        # A busy machine may be slow, and tests suspend services.
+        async with connect(url, max_size=None, open_timeout=60, ping_interval=None) as socket:
             yield Client(socket)
 
     @contextlib.asynccontextmanager
@@ -164,7 +166,7 @@ class Service:
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        code = self._process.wait(30)
+        code = self._process.wait(60)
         self._reader.join()
         self._stderr.close()
         return code

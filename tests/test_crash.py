@@ -122,7 +122,7 @@ async def test_a_crash_leaves_no_decoder_behind(start_service: Callable[..., Ser
         await client.send(DEEP[:50_000])
         decoders = await children_of(psutil.Process(service.pid))
         service.kill()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, decoders, timeout=10)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, decoders, timeout=60)
     assert alive == []
 
 
@@ -135,7 +135,7 @@ async def test_a_suspended_decoder_ends_with_the_service(
         (decoder,) = await children_of(psutil.Process(service.pid))
         decoder.suspend()
         service.kill()
-    _, alive = await asyncio.to_thread(psutil.wait_procs, [decoder], timeout=10)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, [decoder], timeout=60)
     assert not alive
 
 

@@ -108,7 +108,7 @@ async def test_a_wav_inside_raw_pcm_is_pcm_unless_a_chunk_begins_with_it(service
 
 
 async def test_a_chunk_of_many_files_is_bounded(service: Service) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async with service.session(sample_rate=RATE) as client:
             answer = await client.send(wav(pcm(2), sample_rate=RATE) * 1000)
             assert answer["code"] == "decode_failed"

@@ -58,11 +58,9 @@ class WebhookReceiver:
     def types(self) -> list[str]:
         return [each.type for each in self.accepted]
 
-    async def wait_for(self, *ids: str, timeout_seconds: float = 30) -> None:
+    async def wait_for(self, *ids: str) -> None:
         """Return when the events were accepted."""
-        await eventually(
-            self.ids, set(ids).issubset, awaiting=f"{ids}", timeout_seconds=timeout_seconds
-        )
+        await eventually(self.ids, set(ids).issubset, awaiting=f"{ids}")
 
     async def wait_for_requests(self, count: int) -> list[Received]:
         return await eventually(

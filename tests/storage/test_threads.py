@@ -46,7 +46,7 @@ async def busy(*pools: ThreadPool) -> AsyncIterator[None]:
 async def test_a_session_is_recorded_while_all_threads_for_reading_and_listing_are_busy(
     storage: LocalStorage,
 ) -> None:
-    async with asyncio.timeout(10), busy(threads.reading, threads.listing):
+    async with asyncio.timeout(60), busy(threads.reading, threads.listing):
         recording = await storage.create(new_manifest())
         recording.append(DATA, Checkpoint(1, len(DATA)))
         await recording.flush()
@@ -62,7 +62,7 @@ async def test_audio_is_read_while_all_threads_for_listing_are_busy(
 ) -> None:
     recording = await storage.create(new_manifest())
     recording.append(DATA, Checkpoint(1, len(DATA)))
-    async with asyncio.timeout(10), busy(threads.listing):
+    async with asyncio.timeout(60), busy(threads.listing):
         audio = await recording.audio()
         read = b"".join([block async for block in audio.read(80, audio.size_bytes)])
         assert read == DATA

@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[3]
 _AS_PROCESS_1 = ("unshare", *(("--user",) if os.geteuid() else ()), "--pid", "--fork")
 
 
-async def start(folder: Path) -> Process:
+async def start(folder: Path, **environ: str) -> Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api.cli", "serve", "--port", "0",
-        stderr=PIPE, env={**os.environ, "AUDIO_STORAGE_PATH": str(folder)},
+        stderr=PIPE, env={**os.environ, "AUDIO_STORAGE_PATH": str(folder), **environ},
     )  # fmt: skip
 
 
@@ -40,7 +40,9 @@ def command_of_the_image() -> list[str]:
 
 
 async def test_sigterm_ends_the_service_before_it_has_done_anything(tmp_path: Path) -> None:
-    process = await start(tmp_path / "recordings")
+    # The first package that it imports takes for ever.
+    (tmp_path / "click.py").write_text("import time; time.sleep(1000)")
+    process = await start(tmp_path / "recordings", PYTHONPATH=str(tmp_path))
     await eventually(lambda: handles_sigterm(process.pid), awaiting="a handler of SIGTERM")
     process.terminate()
     _, log = await process.communicate()
@@ -79,7 +81,7 @@ async def test_sigterm_ends_the_image_at_any_moment_of_its_start(
     await asyncio.sleep(delay_seconds)
     first.terminate()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await unshare.communicate()
     finally:
         if unshare.returncode is None:

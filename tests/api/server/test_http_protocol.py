@@ -3,6 +3,7 @@
 The service answers or closes them, and logs no error of its own.
 """
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,13 +20,25 @@ _HEALTH = b"GET /health HTTP/1.1\r\n" + _HOST
 _POST = b"POST /api/audio/sessions HTTP/1.1\r\n" + _HOST
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder: Path = tmp_path_factory.mktemp("recordings")
-    service = Service(folder, handshake_timeout_seconds=1, max_concurrent_sessions=10_000).start()
+@contextlib.contextmanager
+def running(folder: Path, **settings: object) -> Iterator[Service]:
+    service = Service(folder, max_concurrent_sessions=10_000, **settings).start()
     yield service
     assert service.stop() == 0
     assert not [line for line in service.log if "Traceback" in line]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(tmp_path_factory.mktemp("recordings")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def impatient_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that waits a second for the rest of a request."""
+    with running(tmp_path_factory.mktemp("impatient"), handshake_timeout_seconds=1) as service:
+        yield service
 
 
 def answer(service: Service, *sent: bytes, wanted: bytes = b"") -> bytes:
@@ -50,8 +63,10 @@ def answer(service: Service, *sent: bytes, wanted: bytes = b"") -> bytes:
     [b"", _HEALTH[:9], _HEALTH + b"X-Slow: ", _POST + b"Content-Length: 100\r\n\r\n{"],
     ids=["nothing", "half a line", "half a head", "no body"],
 )
-def test_an_incomplete_request_is_answered_with_408(service: Service, request_: bytes) -> None:
-    assert answer(service, request_).startswith(b"HTTP/1.1 408 ")
+def test_an_incomplete_request_is_answered_with_408(
+    impatient_service: Service, request_: bytes
+) -> None:
+    assert answer(impatient_service, request_).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize(

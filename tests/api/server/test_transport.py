@@ -16,6 +16,7 @@ from websockets.frames import Frame, Opcode
 
 from tests.audio import pcm
 from tests.bad_clients import HANDSHAKE
+from tests.eventually import eventually
 from tests.service import Service
 
 _STATUS = Frame(Opcode.TEXT, b'{"type": "control", "action": "status"}').serialize(mask=True)
@@ -26,7 +27,7 @@ def unread_connection(service: Service, request: bytes) -> Iterator[socket.socke
     """Yield a connection of which nothing is read, with the smallest receive buffer."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(30)
+        connection.settimeout(60)
         connection.connect(("127.0.0.1", service.port))
         connection.sendall(request)
         yield connection
@@ -47,9 +48,12 @@ def fill(connection: socket.socket) -> None:
 async def disconnected(service: Service, connection: socket.socket) -> None:
     """Return when the service has freed its side of the connection."""
     peer = connection.getsockname()
-    async with asyncio.timeout(30):
-        while any(each.raddr == peer for each in psutil.Process(service.pid).net_connections()):
-            await asyncio.sleep(0.05)
+    process = psutil.Process(service.pid)
+    await eventually(
+        lambda: [each for each in process.net_connections() if each.raddr == peer],
+        lambda found: not found,
+        awaiting="no connection",
+    )
 
 
 def get(path: str) -> bytes:
@@ -98,14 +102,14 @@ async def test_a_download_that_is_not_read_ends_after_the_write_timeout(
 
 
 async def test_a_slow_download_is_not_ended(start_service: Callable[..., Service]) -> None:
-    service = start_service(write_timeout_seconds=1)
+    service = start_service(write_timeout_seconds=5)
     session_id = await service.record(pcm(4_000_000), sample_rate=48000, channels=2)
     received, pause = bytearray(), threading.Event()
 
     def read_slowly() -> None:
         path = f"/api/audio/sessions/{session_id}/audio"
         with unread_connection(service, get(path)) as connection:
-            pauses = iter([0.3] * 10)
+            pauses = iter([1.0] * 7)  # each shorter, all of them longer than the timeout
             while len(received) < 8_000_080 and (piece := connection.recv(65536)):
                 received.extend(piece)
                 pause.wait(next(pauses, 0))

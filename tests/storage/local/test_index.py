@@ -109,41 +109,41 @@ from storage.local.index_rows import row_of
 from tests.storage.conftest import new_manifest
 from tests.storage.local.folders import index_file
 
-folder = RecordingsFolder(Path(sys.argv[1]))
+folder, stop = RecordingsFolder(Path(sys.argv[1])), Path(sys.argv[2])
 index = SessionIndex(index_file(folder.path))
-for _ in range(60):
+while not stop.exists():
     manifest = new_manifest()
     with index.adding(row_of(manifest)):
         files.replace(folder.paths(UUID(manifest.session_id)).manifest, manifests.encode(manifest))
+    print(manifest.session_id)
 """
 
 
 def test_while_processes_create_sessions_an_index_that_is_replaced_misses_none(
     tmp_path: Path,
 ) -> None:
-    folder, file = RecordingsFolder(tmp_path), index_file(tmp_path)
-    processes = [
-        subprocess.Popen([sys.executable, "-c", CREATING, str(tmp_path)]) for _ in range(2)
-    ]
+    stop = tmp_path / "stop"
+    folder, file = RecordingsFolder(tmp_path / "recordings"), index_file(tmp_path / "recordings")
+    folder.path.mkdir()
+    command = [sys.executable, "-c", CREATING, str(folder.path), str(stop)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     rounds = 0
     try:
-        is_last = False
-        while not is_last:
-            is_last = all(each.poll() is not None for each in processes)
+        while rounds < 5:
             file.discard("a test")
             update = IndexUpdate(file)
             for _ in compare(folder, update):
                 pass
             assert update.finish()
             session_ids = [str(each) for each in folder.sessions()]
-            assert None not in rows_of(tmp_path, session_ids)
+            assert None not in rows_of(folder.path, session_ids)
             rounds += len(session_ids) > 0
     finally:
-        for each in processes:
-            each.wait(60)
+        stop.touch()
+        created = [each.communicate(timeout=60)[0].splitlines() for each in processes]
     assert [each.returncode for each in processes] == [0, 0]
-    assert len(list(folder.sessions())) == 120
-    assert rounds > 2
+    session_ids = [str(each) for each in folder.sessions()]
+    assert sorted(session_ids) == sorted(created[0] + created[1])
 
 
 def test_a_session_is_created_whatever_the_index_does(tmp_path: Path) -> None:

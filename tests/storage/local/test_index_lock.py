@@ -11,7 +11,7 @@ from storage.service_lock import open_lock
 
 
 def test_many_share_the_lock_and_none_of_them_with_an_exclusive_one(tmp_path: Path) -> None:
-    lock = IndexLock(tmp_path, 10)
+    lock = IndexLock(tmp_path, 60)
     with lock.shared(), lock.shared(), pytest.raises(BlockingIOError), lock.exclusive_at_once():
         pass
     with lock.exclusive_at_once(), pytest.raises(BlockingIOError), lock.exclusive_at_once():
@@ -19,7 +19,7 @@ def test_many_share_the_lock_and_none_of_them_with_an_exclusive_one(tmp_path: Pa
 
 
 def test_locks_that_are_shared_in_turn_do_not_keep_an_exclusive_one_waiting(tmp_path: Path) -> None:
-    lock, is_exclusive, is_started = IndexLock(tmp_path, 10), threading.Event(), threading.Event()
+    lock, is_exclusive, is_started = IndexLock(tmp_path, 60), threading.Event(), threading.Event()
 
     def take_exclusive() -> None:
         with lock.exclusive():
@@ -42,9 +42,9 @@ def test_locks_that_are_shared_in_turn_do_not_keep_an_exclusive_one_waiting(tmp_
     ]
     for thread in threads:
         thread.start()
-        is_started.wait(10)
+        is_started.wait(60)
     try:
-        assert is_exclusive.wait(10)
+        assert is_exclusive.wait(60)
     finally:
         is_exclusive.set()
         for thread in threads:
@@ -52,7 +52,7 @@ def test_locks_that_are_shared_in_turn_do_not_keep_an_exclusive_one_waiting(tmp_
 
 
 def test_nothing_waits_for_ever_for_a_process_that_is_suspended(tmp_path: Path) -> None:
-    suspended, lock = IndexLock(tmp_path, 10), IndexLock(tmp_path, 0.05)
+    suspended, lock = IndexLock(tmp_path, 60), IndexLock(tmp_path, 0.05)
     with suspended.shared(), pytest.raises(BlockingIOError), lock.exclusive():
         pass
     with suspended.exclusive(), pytest.raises(BlockingIOError), lock.shared():
@@ -62,7 +62,7 @@ def test_nothing_waits_for_ever_for_a_process_that_is_suspended(tmp_path: Path) 
 
 
 def test_a_lock_whose_file_was_removed_is_not_in_place(tmp_path: Path) -> None:
-    lock = IndexLock(tmp_path / "index", 10)
+    lock = IndexLock(tmp_path / "index", 60)
     (tmp_path / "index").mkdir()
     with lock.shared() as descriptor:
         assert lock.is_in_place(descriptor)
@@ -77,6 +77,6 @@ def test_a_lock_whose_file_was_removed_is_not_in_place(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_a_lock_is_locked(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     assert open_lock(tmp_path / "lock") > 0
-    lock = IndexLock(tmp_path, 10)
+    lock = IndexLock(tmp_path, 60)
     with lock.shared(), pytest.raises(BlockingIOError), lock.exclusive_at_once():
         pass

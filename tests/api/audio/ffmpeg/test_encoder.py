@@ -102,7 +102,11 @@ async def test_a_reader_that_stops_early_leaves_no_process() -> None:
     async for _ in converting:
         break
     await converting.aclose()
-    assert {child.pid for child in psutil.Process().children()} <= before
+    await eventually(
+        lambda: {child.pid for child in psutil.Process().children()},
+        before.issuperset,
+        awaiting="no child process",
+    )
 
 
 async def test_a_failed_conversion_raises_the_message_of_ffmpeg() -> None:
@@ -140,4 +144,8 @@ async def test_an_encoder_that_hangs_is_ended(
         await converted(
             pcm(1000), PcmFormat(8000, 1), "mp3", converter=Converter(stall_seconds=0.3)
         )
-    assert not [child for child in psutil.Process().children() if child.name() == "sleep"]
+    await eventually(
+        lambda: [child for child in psutil.Process().children() if child.name() == "sleep"],
+        lambda found: not found,
+        awaiting="no child process",
+    )

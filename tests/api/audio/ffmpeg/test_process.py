@@ -16,7 +16,7 @@ import uvloop
 from api.audio.ffmpeg import process as processes
 from api.audio.ffmpeg.process import Process
 from tests.descriptors import few_descriptors, open_descriptors
-from tests.eventually import start_task
+from tests.eventually import eventually, start_task
 
 TRUE = (sys.executable, "-c", "")
 ECHO = (sys.executable, "-c", "import sys; sys.stdout.write(sys.stdin.read().upper())")
@@ -155,9 +155,11 @@ async def test_a_cancelled_start_leaves_no_process_and_no_descriptor(delay_secon
     asyncio.get_running_loop().call_later(delay_seconds, starting.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         (await starting).terminate()
-    async with asyncio.timeout(10):
-        while psutil.Process().children() != children or psutil.Process().num_fds() != descriptors:
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: (psutil.Process().children(), psutil.Process().num_fds()),
+        lambda left: left == (children, descriptors),
+        awaiting="no process and no descriptor is left",
+    )
 
 
 @pytest.mark.parametrize("left", range(10))
@@ -166,8 +168,11 @@ async def test_a_process_that_finds_no_descriptor_leaves_none_and_no_child(left:
     descriptors, children = open_descriptors(), psutil.Process().children()
     with few_descriptors(left), contextlib.suppress(OSError):
         await (await Process.start(TRUE)).end()
-    assert open_descriptors() == descriptors
-    assert psutil.Process().children() == children
+    await eventually(
+        lambda: (psutil.Process().children(), open_descriptors()),
+        lambda left: left == (children, descriptors),
+        awaiting="no process and no descriptor is left",
+    )
 
 
 async def test_a_process_is_reaped_and_its_pipes_close_in_a_cancelled_scope() -> None:
@@ -184,6 +189,8 @@ async def test_a_process_is_reaped_and_its_pipes_close_in_a_cancelled_scope() ->
         running = asyncio.get_running_loop().call_later(0.2, scope.cancel)
         await run()
     running.cancel()
-    async with asyncio.timeout(10):
-        while psutil.Process().children() != children or psutil.Process().num_fds() != descriptors:
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: (psutil.Process().children(), psutil.Process().num_fds()),
+        lambda left: left == (children, descriptors),
+        awaiting="no process and no descriptor is left",
+    )

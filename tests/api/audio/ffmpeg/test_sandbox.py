@@ -32,7 +32,7 @@ async def decoder(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[psutil.Proce
 
     decoder = await DecoderLauncher().start("s16le", PcmFormat(44100, 1), emit)
     await decoder.feed(pcm(16000))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await decoding.wait()
     yield psutil.Process(decoder.pid)
     await decoder.kill()

@@ -67,7 +67,7 @@ async def test_ffmpeg_emits_each_block_before_the_next_one_arrives(samples: str)
     decoder = await DecoderLauncher().start("matroska", PcmFormat(8000, 1), emit)
     for number, piece in enumerate(cut(data[: 30 * 160 * frame_bytes], 160 * frame_bytes), 1):
         await decoder.feed(b"".join(framer.feed(piece)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(out) < 320 * number:
                 arrived.clear()
                 await arrived.wait()
