@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ QUICK = DeliverySettings(
     retry_seconds=(0.01, 0.02, 0.03),
     check_seconds=(0.02,),
 )
+PERSISTENT = msgspec.structs.replace(QUICK, retry_seconds=(0.01,) * 1000)
 
 
 @dataclasses.dataclass
@@ -52,20 +53,28 @@ class Rig:
         settings: DeliverySettings = QUICK,
         schedule: Schedule | None = None,
         clock: Clock | None = None,
-        **receiver_options: Any,
+        timeouts_seconds: Sequence[float] = (60, 60),
+        pause_seconds: float = 0.0,
     ) -> Delivery:
         async def no_link(manifest: Manifest) -> None:
             del manifest
 
         urls = ",".join(each.url for each in receivers)
         clock = clock or SystemClock()
-        options = {"timeout_seconds": 10.0, "pause_seconds": 0.0} | receiver_options
+        endpoints = read_endpoints(urls, SECRET, "")
         return Delivery(
             self.storage.outbox,
             Bodies(self.storage, clock, no_link),
             [
-                Receiver(endpoint, self.sender, clock, Tracing(), **options)
-                for endpoint in read_endpoints(urls, SECRET, "")
+                Receiver(
+                    endpoint,
+                    self.sender,
+                    clock,
+                    Tracing(),
+                    timeout_seconds=timeout_seconds,
+                    pause_seconds=pause_seconds,
+                )
+                for endpoint, timeout_seconds in zip(endpoints, timeouts_seconds, strict=False)
             ],
             clock,
             settings=settings,
@@ -81,6 +90,11 @@ class Rig:
 
     async def created(self, count: int = 1) -> list[Recording]:
         return [await self.storage.create(new_manifest()) for _ in range(count)]
+
+    async def put_created(self) -> Entry:
+        """Create a session, and put the event that tells of it."""
+        (recording,) = await self.created()
+        return await self.put("session.created", recording.manifest)
 
     async def left(self) -> list[Place]:
         outbox = self.storage.outbox
@@ -121,8 +135,7 @@ async def rig(tmp_path: Path, sender: HttpSender) -> AsyncIterator[Rig]:
 
 
 async def test_what_is_delivered_leaves_the_outbox(rig: Rig, receiver: WebhookReceiver) -> None:
-    (recording,) = await rig.created()
-    entry = await rig.put("session.created", recording.manifest)
+    entry = await rig.put_created()
     async with running(rig.delivery(receiver)) as delivery:
         await receiver.wait_for(entry.name)
         await rig.empty()
@@ -192,10 +205,9 @@ async def test_an_event_that_cannot_happen_any_more_is_dropped(
 async def test_a_failed_attempt_is_repeated_with_the_same_id_and_a_new_time(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
-    (recording,) = await rig.created()
     receiver.status = 500
-    entry = await rig.put("session.created", recording.manifest)
-    async with running(rig.delivery(receiver)):
+    entry = await rig.put_created()
+    async with running(rig.delivery(receiver, settings=PERSISTENT)):
         await receiver.wait_for_requests(2)
         receiver.status = 200
         await receiver.wait_for(entry.name)
@@ -207,9 +219,8 @@ async def test_a_failed_attempt_is_repeated_with_the_same_id_and_a_new_time(
 async def test_after_the_last_attempt_an_entry_is_dead_and_kept(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
-    (recording,) = await rig.created()
     receiver.status = 500
-    entry = await rig.put("session.created", recording.manifest)
+    entry = await rig.put_created()
     async with running(rig.delivery(receiver)) as delivery:
         (dead,) = await rig.dead()
     assert len(receiver.requests) == 1 + len(QUICK.retry_seconds)
@@ -237,13 +248,13 @@ async def test_the_time_that_a_receiver_asks_for_is_kept(
 async def test_a_receiver_gets_nothing_twice_because_another_one_fails(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
-    (recording,) = await rig.created()
-    entry = await rig.put("session.created", recording.manifest)
+    entry = await rig.put_created()
     with webhook_receiver() as failing:
         failing.status = 500
-        async with running(rig.delivery(receiver, failing)):
+        async with running(rig.delivery(receiver, failing, settings=PERSISTENT)):
             await failing.wait_for_requests(2)
-        async with running(rig.delivery(receiver, failing)):  # after a restart, too
+        # After a restart, too.
+        async with running(rig.delivery(receiver, failing, settings=PERSISTENT)):
             failing.status = 200
             await failing.wait_for(entry.name)
             await rig.empty()
@@ -268,8 +279,7 @@ async def test_a_receiver_that_answers_410_gets_no_more_and_its_entries_are_dead
 async def test_an_entry_that_no_receiver_wants_any_more_is_removed(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
-    (recording,) = await rig.created()
-    await rig.put("session.created", recording.manifest)
+    await rig.put_created()
     delivery = rig.delivery(receiver)
     endpoint = delivery._receivers[0].endpoint
     delivery._receivers[0].endpoint = msgspec.structs.replace(endpoint, events=("session.deleted",))
@@ -285,8 +295,7 @@ async def test_a_damaged_entry_harms_no_other_and_one_of_a_later_release_is_left
     newer = msgspec.json.encode({"version": entries.VERSION + 1})
     await rig.storage.outbox.put(Place(node, FIRST_SLOT, "damaged"), b"{")
     await rig.storage.outbox.put(Place(node, FIRST_SLOT, "newer"), newer)
-    (recording,) = await rig.created()
-    entry = await rig.put("session.created", recording.manifest)
+    entry = await rig.put_created()
 
     async with running(rig.delivery(receiver)):
         await receiver.wait_for(entry.name)
@@ -363,7 +372,7 @@ async def test_a_receiver_that_hangs_does_not_keep_another_one_waiting(
         hanging.go_on.clear()
         settings = msgspec.structs.replace(QUICK, max_concurrent=5)
         delivery = rig.delivery(
-            receiver, hanging, settings=settings, timeout_seconds=0.2, pause_seconds=3600.0
+            receiver, hanging, settings=settings, timeouts_seconds=(60, 0.2), pause_seconds=3600.0
         )
         async with running(delivery):
             await receiver.wait_for(*(each.name for each in entries_put))
@@ -408,8 +417,7 @@ async def test_dead_entries_are_removed_after_thirty_days(
 async def test_a_storage_that_fails_is_asked_again(
     rig: Rig, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (recording,) = await rig.created()
-    entry = await rig.put("session.created", recording.manifest)
+    entry = await rig.put_created()
     outbox, failures = rig.storage.outbox, 3
     read: Callable[[Place], Any] = outbox.get
 
