@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import pytest
 
-from tests.api.audio.ffmpeg.test_feed import damaged_aac
+from tests.api.audio.ffmpeg.test_feed import damaged_aac, live_bytes
 from tests.audio import cut, decode, encode, pcm, speech, wav
-from tests.service import Message, Service
+from tests.eventually import eventually
+from tests.service import Message, Service, children_of
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -144,7 +146,7 @@ async def record_damaged(
     """Record ``pieces`` and two valid files, then another session."""
     good_wav = pcm(10_000, seed=1)
     good = good_wav + good_file(sample_rate)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async with service.session(sample_rate=sample_rate, format=declared) as client:
             answers = [await client.send(piece) for piece in pieces]
             for file in (wav(good_wav, sample_rate=sample_rate), GOOD_FILE):
@@ -395,9 +397,18 @@ async def test_audio_behind_damage_that_ends_ffmpeg_is_recorded(service: Service
     """At the pace of a live stream, less than a second is lost, and the client is told once."""
     data = damaged_aac("matroska")
     async with service.session(sample_rate=22050) as client:
-        for piece in cut(data, 500):
+        pieces, sent = cut(data, 500), 500
+        await client.send(next(pieces))
+        (decoder,) = await children_of(psutil.Process(service.pid))
+
+        def keeps_pace() -> bool:
+            recorded_bytes = len(service.pcm(client.session_id))
+            return recorded_bytes >= live_bytes(data, sent) or not decoder.is_running()
+
+        for piece in pieces:
             await client.send(piece)
-            await asyncio.sleep(0.02)
+            sent += len(piece)
+            await eventually(keeps_pace, awaiting="what ffmpeg decodes of a live stream by now")
         closed = await client.close_session()
     assert [warning["code"] for warning in closed["warnings"]] == ["decode_failed"]
     assert "channels" in closed["warnings"][0]["message"]

@@ -13,6 +13,7 @@ from api.observe.storage_observer import StorageObserver
 from api.observe.tracing import Tracing
 from api.session.registry import Registry
 from storage.local import LocalStorage
+from storage.retry import Backoff
 from storage.supervisor import Supervisor
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
@@ -28,7 +29,7 @@ async def test_the_gauges_follow_the_registry_and_the_tasks(
     async def fail() -> None:
         raise RuntimeError("a defect")
 
-    supervisor = Supervisor()
+    supervisor = Supervisor(backoff=Backoff(first_seconds=3600, max_seconds=3600))
     monitor = NodeMonitor(
         registry, storage, supervisor, Metrics(), folder=tmp_path, backend="local"
     )

@@ -153,10 +153,12 @@ def test_a_service_does_not_start_if_it_cannot_write_the_audit_log(
 def test_the_time_to_redact_is_linear_in_the_length_of_a_line(unit: str) -> None:
     def steps(length: int) -> float:
         text = (unit * length)[:length]
-        began = time.process_time()
+        taken = []
         for _ in range(3):
+            began = time.process_time()
             redacted(text)
-        return time.process_time() - began
+            taken.append(time.process_time() - began)
+        return min(taken)
 
     short, long = steps(20_000), steps(160_000)
     assert long < 32 * max(short, 0.001)  # quadratic: 64 times

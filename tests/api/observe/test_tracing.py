@@ -9,6 +9,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from api.observe.tracing import Tracing, TracingMissingError, create_tracing
 from tests.audio import pcm
+from tests.eventually import eventually
+from tests.exposition import samples
 from tests.otlp import TraceReceiver, attributes_of, trace_receiver
 from tests.service import Service
 from tests.webhook_receiver import SECRET, Received, webhook_receiver
@@ -103,6 +105,10 @@ async def test_each_attempt_to_deliver_an_event_has_a_span_whose_context_is_pass
         hooks.status = 500
         service.post(f"/api/audio/sessions/{session_id}/close")
         question, created, completed = await hooks.wait_for_requests(3)
+        refused = "webhook_attempts_total{event=session.completed,result=refused}"
+        await eventually(
+            lambda: samples(service.get("/metrics").text)[refused], awaiting="the second answer"
+        )
         assert service.stop() == 0
     assert trace_id_of(question) == TRACE_ID
     delivered, failed = receiver.named("deliver event")

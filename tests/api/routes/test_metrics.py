@@ -91,11 +91,14 @@ async def test_what_goes_wrong_is_counted_by_its_reason(
     service.get(sessions)
     with connect(f"{service.ws_url}/{uuid.uuid4()}", additional_headers=shown) as socket:
         socket.recv()
-    found = scraped(service, headers=admins)
+    found = await eventually(
+        lambda: scraped(service, headers=admins),
+        lambda found: found["disconnects_total{code=1008}"] == 1,
+        awaiting="the end of the refused connection",
+    )
     assert sum(value for name, value in found.items() if name.startswith("warnings_total")) == 1
     assert found["denied_total{reason=session_not_found}"] == 2
     assert found["denied_total{reason=authentication_required}"] == 1
-    assert found["disconnects_total{code=1008}"] == 1
     assert found["deleted_total{reason=client}"] == 2
     assert found["sessions_ended_total{reason=deleted}"] == 1
 
@@ -106,8 +109,11 @@ async def test_a_restart_counts_its_takeovers(start_service: Callable[..., Servi
         await client.send(pcm(10))
         service.kill()
     service.start()
-    await service.live(1)
-    assert scraped(service)["takeovers_total{reason=start}"] == 1
+    await eventually(
+        lambda: scraped(service)["takeovers_total{reason=start}"],
+        lambda count: count == 1,
+        awaiting="the count of the takeover",
+    )
 
 
 async def test_retention_counts_what_it_deletes(start_service: Callable[..., Service]) -> None:

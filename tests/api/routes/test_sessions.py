@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -239,9 +239,10 @@ async def test_head_returns_the_headers_of_get(service: Service) -> None:
 
 async def test_a_download_link_needs_no_credentials_and_states_its_expiry(service: Service) -> None:
     session_id = await recording(service, pcm(100))
+    before = datetime.now(UTC)
     link = service.get(f"{SESSIONS}/{session_id}/download").json()
-    seconds = (datetime.fromisoformat(link["expires_at"]) - datetime.now(UTC)).total_seconds()
-    assert 3590 < seconds <= 3600
+    expires_at, ttl = datetime.fromisoformat(link["expires_at"]), timedelta(seconds=3600)
+    assert before + ttl - timedelta(seconds=1) < expires_at <= datetime.now(UTC) + ttl
     assert requests.get(link["url"], timeout=10).content[80:] == pcm(100)
 
 

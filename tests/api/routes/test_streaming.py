@@ -10,6 +10,7 @@ import psutil
 from websockets.asyncio.client import connect
 
 from tests.audio import pcm
+from tests.eventually import eventually
 from tests.service import Service
 
 
@@ -72,7 +73,9 @@ async def test_aborted_conversions_leave_no_process_and_no_descriptor(
         await asyncio.sleep(0.05 * round_ / 2)  # abort at different points of the start
         for connection in connections:
             connection.close()
-    async with asyncio.timeout(30):
-        while process.children() or process.num_fds() > descriptors:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: (process.children(), process.num_fds()),
+        lambda left: not left[0] and left[1] <= descriptors,
+        awaiting="no process and no descriptor is left",
+    )
     assert not [line for line in service.log if "Traceback" in line]

@@ -17,6 +17,7 @@ from api.wire.errors import SessionCompletedError
 from storage.local import LocalStorage
 from tests.api.conftest import ConnectionProbe, new_registry
 from tests.conftest import ManualClock
+from tests.eventually import eventually
 
 # In front of a decoder that starts is a buffer of 1 MiB: the second chunk waits for the decoder.
 _FIRST_CHUNK = b"\xff" * 1_000_000
@@ -45,9 +46,13 @@ async def registry(
         launcher=DecoderLauncher(stall_seconds=stall_seconds),
     )
     yield registry
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await registry.shutdown()
-    assert not [child for child in psutil.Process().children() if child.name() == "sleep"]
+    await eventually(
+        lambda: [child for child in psutil.Process().children() if child.name() == "sleep"],
+        lambda found: not found,
+        awaiting="no child process",
+    )
 
 
 async def hanging_session(
@@ -58,14 +63,16 @@ async def hanging_session(
     await session.attach(connection)
     await session.receive(connection, _FIRST_CHUNK)
     receiving = asyncio.create_task(session.receive(connection, _SECOND_CHUNK))
-    await asyncio.wait([receiving], timeout=0.5)
-    assert not receiving.done()
+    await eventually(
+        lambda: session.counts().chunk_count == 2, awaiting="a chunk that waits for the decoder"
+    )
     return session, connection, receiving
 
 
 async def test_a_session_can_be_deleted_while_its_decoder_hangs(registry: Registry) -> None:
     session, _, receiving = await hanging_session(registry)
-    async with asyncio.timeout(10):
+    assert not receiving.done()
+    async with asyncio.timeout(60):
         await registry.delete(Live(session))
         with pytest.raises(SessionCompletedError):
             await receiving
@@ -75,7 +82,8 @@ async def test_the_service_can_stop_while_a_decoder_hangs_and_no_audio_counts_as
     registry: Registry,
 ) -> None:
     session, _, receiving = await hanging_session(registry)
-    async with asyncio.timeout(10):
+    assert not receiving.done()
+    async with asyncio.timeout(60):
         await registry.shutdown()
         with pytest.raises(SessionCompletedError):
             await receiving
@@ -98,7 +106,7 @@ async def test_a_stream_that_is_aborted_while_a_new_file_begins_loses_nothing(
     receiving = asyncio.create_task(session.receive(successor, b"RIFF\0\0\0\0WAVEfmt " + bytes(16)))
     await asyncio.wait([receiving], timeout=0.5)
     assert not receiving.done()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await session.release()
         with pytest.raises(SessionCompletedError):
             await receiving
@@ -109,7 +117,7 @@ async def test_a_stream_that_is_aborted_while_a_new_file_begins_loses_nothing(
 @pytest.mark.parametrize("stall_seconds", [2.0])
 async def test_a_session_whose_decoder_hangs_is_closed_with_an_error(registry: Registry) -> None:
     session, _, receiving = await hanging_session(registry)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         info = await registry.close(Live(session))
         await asyncio.gather(receiving, return_exceptions=True)
     assert (info.status, info.total_chunks) == ("completed", 2)
@@ -129,6 +137,6 @@ async def test_sessions_whose_decoders_hang_do_not_hold_up_the_time_limits_of_ot
     idle = await registry.create(AudioParameters(8000, 1, "wav"), None)
     clock.seconds = 6
     expiry = Expiry(registry)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not idle.gone.is_set():
             await expiry.sweep()
