@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from tests.audio import pcm, wav
 from tests.web.browser import PageBrowser, launch_browser
+
+expect.set_options(timeout=30_000)  # as for other actions: a page on a busy machine is slow
 
 SAMPLE_RATE = 44100  # of Chromium's fake microphone: with any other it resamples
 

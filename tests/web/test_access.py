@@ -38,6 +38,7 @@ async def test_the_page_prompts_for_a_key_and_uses_it_for_every_request(
         await tab.start_recording()
         await page.get_by_role("button", name="Watch").click()
         await page.get_by_text("Live", exact=True).wait_for()
+        await tab.wait_until("document.querySelector('[data-part=clock]').textContent > '0:02'")
         await tab.stop_recording()
         await page.get_by_role("button", name="Play").click()
         await page.get_by_role("button", name="Pause").wait_for()
@@ -81,7 +82,7 @@ async def test_play_works_after_an_earlier_token_request_failed(
     created = service.post("/api/audio/sessions", headers=headers).json()
     with connect(created["ws_url"]) as socket:
         socket.recv()
-        socket.send(pcm(44100))
+        socket.send(pcm(44100 * 20))  # so long that it does not end meanwhile
         socket.recv()
     service.post(f"/api/audio/sessions/{created['session_id']}/close", headers=headers)
     async with browser.open_page(f"{service.url}/") as tab:

@@ -131,6 +131,7 @@ def assert_matches_microphone(recorded: Samples) -> None:
 
     Not all of them: under load, the browser at times drops or adds ten milliseconds.
     """
+    recorded = recorded[: SAMPLE_RATE * 15]  # later the microphone is silent
     heard, size, pieces = np.frombuffer(MICROPHONE_PCM, "<i2").astype(float), 2000, 9
     spectrum = np.fft.rfft(heard, 2**20)
     found = 0

@@ -12,6 +12,9 @@ import jwt
 import psutil
 import pytest
 
+from api.access.identity import Identity
+from api.access.session_tokens import SessionTokens
+from api.access.signing import SigningKeys
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
 from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node, node
 from tests.eventually import eventually
@@ -285,14 +288,21 @@ async def test_raw_audio_with_another_rate_than_the_session_is_not_sent(
 
 @pytest.fixture
 def jwt_service(start_service: Callable[..., Service]) -> Service:
-    """A service whose session tokens expire after a second."""
     return start_service(
         auth_mode="jwt",
         jwt_secret=SECRET,
         jwt_issuer="https://id.example",
         jwt_audience="recorder",
-        session_token_ttl_seconds=1,
+        signing_secret=SECRET,
     )
+
+
+def token_for(session_id: str, *, seconds: float) -> tuple[str, datetime]:
+    """Return a session token that expires after ``seconds``, and when it does."""
+    tokens = SessionTokens(SigningKeys(lambda: (SECRET.encode(),)), ttl_seconds=60)
+    alice, now = Identity("alice", frozenset({"record"})), datetime.now(UTC)
+    made = tokens.make(session_id, "alice", "record", alice, now + timedelta(seconds=seconds - 60))
+    return made.token, made.expires_at
 
 
 def bearer_headers() -> dict[str, str]:
@@ -318,17 +328,12 @@ createClient(SessionClient, {{
 """
 
 
-async def expire(created: dict[str, Any]) -> None:
-    """Wait until the session's token has expired."""
-    end = datetime.fromisoformat(created["token_expires_at"])
-    await eventually(lambda: datetime.now(UTC) > end, awaiting="the end of the token's validity")
-
-
 async def test_an_expired_token_is_refreshed(jwt_service: Service, runtime: Node) -> None:
     created = jwt_service.post("/api/audio/sessions", headers=bearer_headers()).json()
     first, second = pcm(1000), pcm(1000, seed=1)
     async with cutting_proxy(jwt_service) as proxy:
-        identity = {"sessionId": created["session_id"], "token": created["token"]}
+        token, expires_at = token_for(created["session_id"], seconds=6)
+        identity = {"sessionId": created["session_id"], "token": token}
         options = json.dumps({"url": proxy.url, **identity, **RAW})
         code = CREATE_CLIENT_WITH_REFRESH.format(
             options=options, service=jwt_service.url, headers=json.dumps(bearer_headers())
@@ -337,7 +342,9 @@ async def test_an_expired_token_is_refreshed(jwt_service: Service, runtime: Node
         await runtime.evaluate("await client.start()")
         await runtime.send([first])
         await runtime.wait_for("clientEvents.some(([type]) => type === 'ack')")
-        await expire(created)
+        await eventually(
+            lambda: datetime.now(UTC) > expires_at, awaiting="the end of the token's validity"
+        )
         proxy.cut()
         await runtime.send([second])
         await stop_client(runtime)
@@ -350,9 +357,9 @@ async def test_an_expired_token_ends_a_client_without_refresh(
     jwt_service: Service, runtime: Node
 ) -> None:
     created = jwt_service.post("/api/audio/sessions", headers=bearer_headers()).json()
-    await expire(created)
+    token, _ = token_for(created["session_id"], seconds=-60)
     await runtime.create_client(
-        url=jwt_service.url, sessionId=created["session_id"], token=created["token"], **RAW
+        url=jwt_service.url, sessionId=created["session_id"], token=token, **RAW
     )
     await runtime.evaluate("await client.start()")
     with pytest.raises(JavaScriptError) as failure:
