@@ -6,12 +6,14 @@ OLD and NEW are a tag or commit of this repository, a folder with the sources of
 wheel; NEW is this checkout by default. Both run with the packages of `.venv`. On a volume, one
 service is replaced by the other release and then by the old one again. On a bucket (SeaweedFS),
 three nodes are replaced one by one, and back. Meanwhile clients record PCM at the pace of a live
-recorder, and resume. The script fails unless every recording is exact.
+recorder, and resume. The script fails unless every recording is exact, and unless the old release
+leaves a session of a newer format alone.
 """
 
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -147,8 +149,34 @@ async def on_a_volume(folder: Path, old: Path, new: Path) -> None:
                 await node.start(release)
             check(node.url, results, title)
         await node.stop()
+        await leaves_newer_alone(node, folder / "volume", old)
     finally:
         node.kill()
+
+
+async def leaves_newer_alone(node: Node, folder: Path, old: Path) -> None:
+    """Start the old release on a folder with an active session of a later format."""
+    session_id = "01a21984-0000-7000-8000-000000000000"
+    manifest = json.loads(next(folder.glob("0*.json")).read_bytes())
+    newer = {"version": 99, "session_id": session_id, "status": "active", "completed_at": None}
+    (folder / f"{session_id}.json").write_text(json.dumps({**manifest, **newer}))
+    (folder / f"{session_id}.wav").write_bytes(b"audio of a later format")
+    state = folder / f"{session_id}.state"
+    state.mkdir()
+    (state / "checkpoint").write_bytes(b"state of a later format")
+    before = contents(folder, session_id)
+    await node.start(old)
+    listed = requests.get(f"{node.url}/api/audio/sessions", timeout=10).json()["sessions"]
+    assert session_id not in {each["session_id"] for each in listed}
+    await node.stop()
+    assert contents(folder, session_id) == before, "the old release has changed a newer session"
+    print("volume, roll back: a session of a later format is left alone")
+
+
+def contents(folder: Path, session_id: str) -> dict[str, bytes]:
+    found = [path for path in folder.rglob(f"{session_id}*") if path.is_file()]
+    found += [path for path in (folder / f"{session_id}.state").iterdir() if path.is_file()]
+    return {str(path): path.read_bytes() for path in found}
 
 
 async def on_a_bucket(folder: Path, old: Path, new: Path) -> None:
