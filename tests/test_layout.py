@@ -23,8 +23,10 @@ NO_TESTS_NEEDED = {
     "api/session/other_workers.py": "a protocol; tests/test_workers.py",
     "api/session/connection.py": "a protocol; tests/api/routes/test_client_socket.py",
     "clients/python/src/sercuescribe_client/__main__.py": "calls the command",
+    "storage/archive.py": "a protocol; tests/storage/test_copying.py runs on every backend",
     "storage/base.py": "protocols; tests/storage/test_conformance.py runs on every backend",
     "storage/errors.py": "exceptions",
+    "storage/leftovers.py": "a protocol; the tests of the backends",
 }
 
 

@@ -56,3 +56,37 @@ def test_every_relative_link_of_the_documents_leads_to_a_file() -> None:
         if "://" not in target and not (document.parent / target).exists()
     ]
     assert broken == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of the headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_anchor_of_a_how_to_exists() -> None:
+    broken = [
+        f"{document.name}: {target}#{anchor}"
+        for document in (ROOT / "docs" / "how-to").glob("*.md")
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)]+)\)", document.read_text())
+        if "://" not in target
+        and anchor not in anchors((document.parent / target) if target else document)
+    ]
+    assert broken == []
+
+
+def test_every_how_to_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "how-to"
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text()))
+    assert linked == {path.name for path in folder.glob("*.md")} - {"README.md"}
+
+
+def test_every_symptom_of_the_how_to_is_a_text_of_the_service() -> None:
+    text = (ROOT / "docs" / "how-to" / "find-what-is-wrong.md").read_text()
+    symptoms = [row.split("|")[1] for row in text.splitlines() if row.startswith("|")]
+    quoted = [quote for symptom in symptoms for quote in re.findall(r"`([^`]+)`", symptom)]
+    assert len(quoted) > 15
+    sources = "".join(
+        path.read_text() for folder in ("api", "storage") for path in (ROOT / folder).rglob("*.py")
+    )
+    assert [quote for quote in quoted if quote not in sources] == []

@@ -35,8 +35,10 @@ protection from other programs that edit the folder, and replication: the folder
 as safe as the disk below it.
 """
 
+from storage.local.archive import FolderArchive
 from storage.local.comparison import Changes
 from storage.local.doctor import examine
+from storage.local.leftovers import FolderLeftovers
 from storage.local.mount import check_machine_owns
 from storage.local.outbox import OutboxFolder
 from storage.local.reindexing import reindex
@@ -44,6 +46,8 @@ from storage.local.storage import LocalStorage
 
 __all__ = [
     "Changes",
+    "FolderArchive",
+    "FolderLeftovers",
     "LocalStorage",
     "OutboxFolder",
     "check_machine_owns",

@@ -26,9 +26,12 @@ was only slow can make nothing persistent any more. Not promised: that what a no
 acknowledged and not persisted survives the loss of the node.
 """
 
+from storage.s3.admin.archive import open_archive
 from storage.s3.admin.doctor import examine
+from storage.s3.admin.leftovers import open_leftovers
 from storage.s3.admin.provision import provision
 from storage.s3.client.bucket import BucketSettings
+from storage.s3.client.credentials import Keys
 from storage.s3.outbox import open_outbox
 from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.storage import S3Storage
@@ -36,10 +39,13 @@ from storage.s3.writing.recording import UploadSettings
 
 __all__ = [
     "BucketSettings",
+    "Keys",
     "LeaseSettings",
     "S3Storage",
     "UploadSettings",
     "examine",
+    "open_archive",
+    "open_leftovers",
     "open_outbox",
     "provision",
 ]

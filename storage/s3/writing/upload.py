@@ -6,6 +6,8 @@ overview").
 """
 
 import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
@@ -141,6 +143,32 @@ async def _list_uploads(bucket: Bucket, key: str) -> list[Any]:
         )
     found = [upload for upload in answer.get("Uploads", []) if upload["Key"] == bucket.key(key)]
     return sorted(found, key=lambda upload: upload["Initiated"], reverse=True)
+
+
+async def list_all_uploads(bucket: Bucket) -> AsyncIterator[tuple[str, str, datetime]]:
+    """Yield key, id and begin of each open upload of the bucket, or below its prefix."""
+    options: Any = {}
+    while True:
+        async with bucket.request() as client:
+            answer: Any = await client.list_multipart_uploads(
+                Bucket=bucket.settings.bucket, Prefix=bucket.settings.prefix, **options
+            )
+        for upload in answer.get("Uploads", []):
+            key = upload["Key"].removeprefix(bucket.settings.prefix)
+            yield key, upload["UploadId"], upload["Initiated"]
+        if not answer.get("IsTruncated") or not answer.get("NextKeyMarker"):
+            return
+        options = {
+            "KeyMarker": answer["NextKeyMarker"],
+            "UploadIdMarker": answer.get("NextUploadIdMarker", ""),
+        }
+
+
+async def uploaded_bytes(bucket: Bucket, key: str, upload_id: str) -> int:
+    """Return the size of all parts of an upload, zero if it has ended."""
+    with contextlib.suppress(RecordingNotFoundError):
+        return sum(part.size_bytes for part in await _list_parts(bucket, key, upload_id))
+    return 0
 
 
 async def abort_uploads(bucket: Bucket, key: str) -> None:

@@ -12,5 +12,5 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         text=True,
         env={**os.environ, **environ},
         check=False,
-        timeout=100,
+        timeout=300,
     )

@@ -50,8 +50,8 @@ def server_environ(service: Service) -> dict[str, str]:
 
 # Add the commands explicitly, because the distribution need not be installed.
 _PROGRAM = """
-from sercuescribe_client.cli import commands, download, record, sessions
-for each in (download.download, record.record, sessions.sessions):
+from sercuescribe_client.cli import commands, delete, download, record, sessions
+for each in (delete.delete, download.download, record.record, sessions.sessions):
     commands.main.add_command(each)
 commands.main(prog_name="sercuescribe")
 """

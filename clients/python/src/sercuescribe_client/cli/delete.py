@@ -1,0 +1,87 @@
+"""``sercuescribe delete``: delete all recordings of one user."""
+
+import asyncio
+import json
+from collections import Counter
+
+import click
+
+from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, FAILED, exit_on_error
+from sercuescribe_client.cli.options import CommonOptions, common_options
+from sercuescribe_client.client import Client
+from sercuescribe_client.errors import SercueScribeError, SessionNotFoundError
+from sercuescribe_client.models import SessionInfo
+
+# The user may create sessions meanwhile: a list is empty in the end, or the user goes on.
+_ROUNDS = 3
+
+
+@click.command(epilog=EXIT_CODES_HELP)
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common_options
+def delete(common: CommonOptions, user: str, *, yes: bool) -> None:
+    """Delete all recordings of USER, completed and active, and report each.
+
+    USER is the user_id of the sessions. Needs a key with the scope admin. Links and session tokens
+    of a deleted session are worth nothing. Remove the API keys of USER first.
+    """
+    with exit_on_error(as_json=common.as_json):
+        counts = asyncio.run(_delete_all(common, user, is_confirmed=yes))
+    if common.as_json:
+        click.echo(json.dumps({"event": "done", "user_id": user, **counts}))
+    else:
+        click.echo(" ".join(f"{name}={count}" for name, count in counts.items()))
+    if counts["failed"] or counts["left"]:
+        raise SystemExit(FAILED)
+
+
+async def _delete_all(common: CommonOptions, user: str, *, is_confirmed: bool) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    failed: set[str] = set()
+    async with common.client() as client:
+        found = await _sessions_of(client, user)
+        if found and not is_confirmed:
+            click.confirm(f"Delete {len(found)} recordings of {user}?", abort=True, err=True)
+        for _ in range(_ROUNDS):
+            for info in found:
+                outcome = await _delete_one(common, client, info)
+                counts[outcome] += 1
+                if outcome == "failed":
+                    failed.add(info.session_id)
+            left = await _sessions_of(client, user)
+            found = [each for each in left if each.session_id not in failed]
+            if not found:
+                break
+    return {
+        "deleted": counts["completed"] + counts["active"],
+        "active": counts["active"],
+        "failed": counts["failed"],
+        "left": len(found),
+    }
+
+
+async def _sessions_of(client: Client, user: str) -> list[SessionInfo]:
+    return [info async for info in client.list(user_id=user)]
+
+
+async def _delete_one(common: CommonOptions, client: Client, info: SessionInfo) -> str:
+    """Delete a session, print what was done, and return a word for it."""
+    outcome, detail = str(info.status), ""
+    try:
+        await client.delete(info.session_id)
+    except SessionNotFoundError:
+        return "gone"
+    except SercueScribeError as error:
+        outcome, detail = "failed", str(error)
+    if common.as_json:
+        fields = {"event": "failed" if detail else "deleted", "error": detail or None}
+        click.echo(json.dumps({**fields, **info.to_json()}))
+    elif detail:
+        click.echo(f"{info.session_id} failed: {detail}", err=True)
+    else:
+        click.echo(
+            f"{info.session_id} deleted  {info.status:<9}  {info.duration_seconds:10.2f} s"
+            f"  {info.created_at:%Y-%m-%d %H:%M:%S}"
+        )
+    return outcome

@@ -1,0 +1,103 @@
+"""This release takes over what release 0.2.0 has left, also sessions that were recording.
+
+tests/data/release-0.2.0/make.py has recorded it with 0.2.0 itself.
+"""
+
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import engines
+from tests.audio import cut, decode, pcm
+from tests.service import Service
+
+DATA = Path(__file__).parent / "data" / "release-0.2.0"
+WEBM = Path(__file__).parent / "data" / "browsers" / "chromium-250ms.webm"
+RATE = 48000
+PCM = pcm(8000, seed=7)
+CHUNKS = {"pcm": list(cut(PCM, 1600)), "webm": list(cut(WEBM.read_bytes(), 1500))}
+PERSISTED, SENT = 3, 5
+SESSIONS = json.loads((DATA / "sessions.json").read_bytes())
+
+
+def unpack(name: str, folder: Path) -> None:
+    with tarfile.open(DATA / f"{name}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+
+
+def expected() -> dict[str, bytes]:
+    return {"completed": PCM, "pcm": PCM, "webm": decode(WEBM.read_bytes(), sample_rate=RATE)}
+
+
+def fill_bucket(url: str, prefix: str, folder: Path) -> None:
+    unpack("bucket", folder)
+    client = engines.client(url)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            key = str(path.relative_to(folder))
+            client.put_object(
+                Bucket=engines.BUCKET,
+                Key=prefix + key,
+                Body=path.read_bytes(),
+                Metadata=SESSIONS["metadata"].get(key, {}),
+            )
+
+
+async def finish(service: Service, ids: dict[str, str], kept: int) -> None:
+    """Send the rest of each active session from where the service says it is."""
+    for name, chunks in CHUNKS.items():
+        async with service.session(f"/{ids[name]}", resume="true") as client:
+            assert client.greeting["chunk_count"] == kept
+            for chunk in chunks[kept:]:
+                await client.send(chunk)
+            await client.close_session()
+
+
+def check_sessions(service: Service, ids: dict[str, str], audio: Callable[[str], bytes]) -> None:
+    listed = service.get("/api/audio/sessions").json()["sessions"]
+    assert {each["session_id"] for each in listed} == set(ids.values())
+    of_alice = service.get("/api/audio/sessions?user_id=alice").json()["sessions"]
+    assert [each["session_id"] for each in of_alice] == [ids["completed"]]
+    for name, pcm_of_session in expected().items():
+        info = service.get(f"/api/audio/sessions/{ids[name]}").json()
+        assert (info["status"], info["warnings"]) == ("completed", [])
+        assert audio(ids[name])[80:] == pcm_of_session
+        waveform = service.get(f"/api/audio/sessions/{ids[name]}/waveform?width=10")
+        assert waveform.status_code == 200
+
+
+async def test_a_volume_of_0_2_0_is_taken_over_with_its_active_sessions(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    ids = SESSIONS["volume"]
+    unpack("volume", tmp_path / "recordings-0")
+    service = start_service()
+    await service.live(2)
+    await finish(service, ids, SENT)
+    check_sessions(service, ids, lambda each: service.wav(each).read_bytes())
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("kept", [SENT, PERSISTED], ids=["with-the-spool", "without-the-spool"])
+async def test_a_bucket_of_0_2_0_is_taken_over_with_its_active_sessions(
+    kept: int,
+    on_bucket: Callable[..., Service],
+    objects: Callable[[], dict[str, bytes]],
+    seaweedfs_url: str,
+    tmp_path: Path,
+) -> None:
+    ids = SESSIONS["bucket"]
+    fill_bucket(seaweedfs_url, f"{tmp_path.name}/", tmp_path / "objects")
+    if kept == SENT:
+        unpack("spool", tmp_path / "recordings-0")
+    service = on_bucket()
+    await service.live(2)
+    await finish(service, ids, kept)
+    assert service.stop() == 0  # waits for the cleaning
+    stored = objects()
+    service.start()
+    check_sessions(service, ids, lambda each: stored[f"{each}.wav"])
+    assert service.stop() == 0
