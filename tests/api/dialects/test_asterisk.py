@@ -1,15 +1,20 @@
 """Asterisk's chan_websocket: MEDIA_START, then binary audio."""
 
+import base64
+import json
 import random
+from pathlib import Path
 
 import pytest
 
 from api.dialects.asterisk import Asterisk
+from api.dialects.detection import Handshake, dialect_of
 from api.dialects.events import CallError, Dtmf
 from tests.api.dialects.hearing import events_of, hear
-from tests.audio import pcm
+from tests.audio import decode, pcm
 from tests.platforms import Message, binary, decode_mulaw
 
+DATA = Path(__file__).parents[2] / "data" / "asterisk"
 CODES = random.Random(1).randbytes(8000)
 
 
@@ -60,3 +65,26 @@ def test_variables_and_the_query_are_parameters() -> None:
 def test_keys_are_no_audio() -> None:
     heard = hear(Asterisk({}), [binary.media_start(), "DTMF_END digit:5 duration_ms:80", CODES])
     assert heard.events[1:] == [Dtmf("5")]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("ulaw", "mulaw", 8000),
+        ("ulaw-json", "mulaw", 8000),
+        ("alaw-json", "alaw", 8000),
+        ("slin16", "", 16000),
+    ],
+)
+def test_what_asterisk_22_has_sent_is_recorded_sample_by_sample(
+    name: str, codec: str, rate: int
+) -> None:
+    first, *encoded = json.loads((DATA / f"{name}.json").read_text())
+    messages = [base64.b64decode(each) for each in encoded]
+    found = dialect_of("auto", Handshake({}, {}))
+    heard = hear(found, [first, *messages])
+    data = b"".join(messages)
+    options = ("-f", codec, "-ar", str(rate), "-ac", "1")
+    expected = decode(data, sample_rate=rate, input_options=options) if codec else data
+    assert (heard.pcm, heard.begin.sample_rate, found.name) == (expected, rate, "asterisk")
+    assert heard.begin.call_id != ""
