@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 _MODULES = (
     "pbx_config", "app_milliwatt", "app_echo", "res_clioriginate", "res_http_websocket",
@@ -58,7 +59,7 @@ class Asterisk:
             (folder / name).touch()
         self._folder = folder
 
-    def __enter__(self) -> "Asterisk":
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [*self._command, "-f"],
             env={**os.environ, "HOME": str(self._folder)},
