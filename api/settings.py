@@ -135,6 +135,14 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
             description="A connection that does not answer a ping is closed after this time", gt=0
         ),
     ] = 20.0
+    max_gap_seconds: Annotated[
+        float,
+        Meta(
+            description="Longest silence in place of audio of a telephone call that did not arrive",
+            gt=0,
+            le=3600,
+        ),
+    ] = 300.0
     max_readers_per_caller: Annotated[
         int,
         Meta(

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import (
     bucket,
+    calls,
     crashes,
     decode_cost,
     hot_path,
@@ -37,6 +38,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "listing": listing.main,
     "outage": outage.main,
     "bucket": bucket.main,
+    "calls": calls.main,
     "resume": resume.main,
     "slow_disk": slow_disk.main,
     "record_cli": record_cli.main,

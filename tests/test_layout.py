@@ -14,6 +14,7 @@ PACKAGES = {
 NO_TESTS_NEEDED = {
     "api/audio/formats.py": "names of formats, and one exception",
     "api/cli/__main__.py": "calls the command",
+    "api/dialects/events.py": "values and a protocol; tests/api/dialects/ of each dialect",
     "api/cli/worker.py": "calls worker_process; tests/test_workers.py",
     "api/cli/worker_process.py": "builds a worker of the parts; tests/test_workers.py",
     "api/server/worker_server.py": "builds a worker of the parts; tests/test_workers.py",

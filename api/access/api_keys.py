@@ -11,13 +11,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
-from api.access.identity import SCOPES, Identity, Scope
+from api.access.identity import INGEST_ONLY, SCOPES, Identity, Scope
 from api.access.watched_file import WatchedFile
 from api.wire.errors import InvalidCredentialsError
 
 logger = logging.getLogger(__name__)
 
 _PREFIX = "scribe_"
+
+# Of tokens with the scope `ingest` alone. Some platforms accept letters and digits only.
+_INGEST_PREFIX = "scribeingest"
 _HASH_CHARACTERS = 64
 
 
@@ -25,9 +28,16 @@ class ApiKeysError(Exception):
     """A list of API keys cannot be read, or one of its lines is not valid."""
 
 
-def new_key() -> str:
-    """Return a new random API key."""
+def new_key(scopes: Iterable[Scope] = ()) -> str:
+    """Return a new random API key for ``scopes``; an ingest token has letters and digits only."""
+    if set(scopes) == INGEST_ONLY:
+        return _INGEST_PREFIX + secrets.token_hex(32)
     return _PREFIX + secrets.token_urlsafe(32)
+
+
+def is_key(credential: str) -> bool:
+    """Return whether ``credential`` looks like a key of this service."""
+    return credential.startswith((_PREFIX, _INGEST_PREFIX))
 
 
 def key_line(key: str, user: str, scopes: Iterable[Scope]) -> str:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-Scope = Literal["record", "read", "admin"]
+Scope = Literal["record", "read", "admin", "ingest"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
@@ -35,6 +35,9 @@ class Identity(msgspec.Struct, frozen=True):
     def has_scope(self, *any_of: Scope) -> bool:
         return self.is_admin or not self.scopes.isdisjoint(any_of)
 
+
+# Of a token that platforms show in URLs and messages: it can create sessions of calls, only.
+INGEST_ONLY: frozenset[Scope] = frozenset({"ingest"})
 
 OPEN_ACCESS = Identity(None, frozenset(SCOPES))
 

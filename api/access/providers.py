@@ -7,8 +7,9 @@ Only a service that checks tokens loads the libraries for them: they take a quar
 
 from pathlib import Path
 
-from api.access.api_keys import ApiKeys
+from api.access.api_keys import ApiKeys, is_key
 from api.access.credentials import Provider
+from api.access.identity import Identity
 from api.access.settings import AccessSettings
 from api.clock import Clock
 
@@ -18,8 +19,23 @@ def create_provider(settings: AccessSettings, clock: Clock) -> Provider | None:
     if settings.auth_mode == "api_key":
         return ApiKeys(settings.api_keys, settings.api_keys_file)
     if settings.auth_mode == "jwt":
-        return _bearer_tokens(settings, clock)
+        tokens = _bearer_tokens(settings, clock)
+        if not (settings.api_keys or settings.api_keys_file):
+            return tokens
+        return _KeysAndTokens(ApiKeys(settings.api_keys, settings.api_keys_file), tokens)
     return None
+
+
+class _KeysAndTokens:
+    """API keys beside an identity provider: telephone platforms have no user that could sign in."""
+
+    def __init__(self, keys: ApiKeys, tokens: Provider) -> None:
+        self._keys = keys
+        self._tokens = tokens
+
+    async def identify(self, credential: str) -> Identity:
+        provider = self._keys if is_key(credential) else self._tokens
+        return await provider.identify(credential)
 
 
 def _bearer_tokens(settings: AccessSettings, clock: Clock) -> Provider:

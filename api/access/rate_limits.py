@@ -6,6 +6,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from api.access.call_signatures import CALL_PATHS
 from api.access.identity import Caller, network_of
 from api.access.refusals import refuse
 from api.wire.errors import RateLimitedError
@@ -55,7 +56,8 @@ def creation_limit(limits: Limits, per_minute: int) -> RateLimit:
     def key(scope: Scope, caller: Caller) -> str | None:
         is_handshake = scope["type"] == ScopeType.WEBSOCKET
         is_creating = is_handshake or scope.get("method") == "POST"
-        if not is_creating or scope["path"].rstrip("/") not in _CREATING:
+        path = scope["path"].rstrip("/")
+        if not is_creating or not (path in _CREATING or path.startswith(CALL_PATHS)):
             return None
         user = caller.identity.user if caller.identity else None
         return f"sessions of {user}" if user else f"sessions from {network_of(caller.address)}"

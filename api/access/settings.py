@@ -13,7 +13,10 @@ from api.access.proxies import TrustedProxies
 from api.access.signing import check_secret
 
 # `sercuescribe settings` prints "(set)" instead of these values.
-SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"}
+SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"} | {
+    "twilio_auth_token",
+    "genesys_client_secret",
+}
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +105,21 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="Previous SIGNING_SECRET; its links and tokens stay valid until they expire"
+        ),
+    ] = ""
+
+    twilio_auth_token: Annotated[
+        str,
+        Meta(
+            description="Auth token of the Twilio account that signs the handshakes of its calls; "
+            "needs PUBLIC_URL"
+        ),
+    ] = ""
+    genesys_client_secret: Annotated[
+        str,
+        Meta(
+            description="Client secret, in base64, of the Genesys AudioHook integration; without "
+            "its signature AudioHook is refused; needs PUBLIC_URL"
         ),
     ] = ""
 

@@ -166,8 +166,9 @@ class RoundRobinProtocol(WebSocketsSansIOProtocol):
     def _disconnect(self) -> None:
         self.is_lost = False
         self.unparsed.clear()
-        if not self.close_sent and self.conn.close_rcvd is None:
-            # uvicorn reports 1005 here, the code of a close frame without a code.
+        if self.conn.close_rcvd is None:
+            # uvicorn reports 1005 here, the code of a close frame without a code: also to a client
+            # that it has closed, because no pong arrived.
             lost = {"type": "websocket.disconnect", "code": _NO_CLOSE_FRAME, "reason": ""}
             self.queue.put_nowait(lost)
         super().connection_lost(self._loss)

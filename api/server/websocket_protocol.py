@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -56,6 +56,7 @@ class WebSocketProtocol(RoundRobinProtocol):
         self.close_timeout = _CLOSE_SECONDS
         self._callback: MessageCallback | None = None
         self._pong = b""  # to be sent as soon as the client reads
+        self._has_traffic = False  # something has arrived since the last ping
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -68,6 +69,7 @@ class WebSocketProtocol(RoundRobinProtocol):
             extensions[EXTENSION] = self._set_callback
 
     def data_received(self, data: bytes) -> None:
+        self._has_traffic = True
         # The hot path: the first three are true for nearly every read of a session.
         if self._callback is not None and self.queue.is_awaited and not self.unparsed:
             message = self._whole_message(data) if len(data) <= IMMEDIATE_BYTES else None
@@ -96,6 +98,16 @@ class WebSocketProtocol(RoundRobinProtocol):
                 self._pong = frame
             else:
                 self.transport.write(frame)
+
+    def send_keepalive_ping(self) -> None:
+        self._has_traffic = False
+        super().send_keepalive_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Take every pong for an answer: LiveKit sends one with a payload of its own."""
+        if self.pending_ping_payload is not None:
+            event = Frame(Opcode.PONG, self.pending_ping_payload)
+        super().handle_pong(event)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -129,15 +141,18 @@ class WebSocketProtocol(RoundRobinProtocol):
         super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
-        """Close, unless the pong may have arrived and was not read.
+        """Close, unless the client sends anything and reads, or the pong may have arrived.
 
-        That is so after the process was stopped or overloaded, and while messages that arrived
-        before the pong wait for the handler, unless it waits for the client to read.
+        The latter is so after the process was stopped or overloaded, and while messages that
+        arrived before the pong wait for the handler, unless it waits for the client to read.
         """
         late_seconds = self.loop.time() - self.ping_sent_at - (self.ping_timeout or 0.0)
         if late_seconds > _LATE_SECONDS or (self.read_paused and self.writable.is_set()):
             self.ping_sent_at = self.loop.time()
             self.pong_timer = self.loop.call_later(self.ping_timeout or 0, self.keepalive_timeout)
+        elif self._has_traffic and self.writable.is_set():
+            self.pong_timer = self.pending_ping_payload = None
+            self.schedule_ping()
         else:
             super().keepalive_timeout()
 

@@ -106,6 +106,13 @@ class InvalidMessageError(ServiceError):
         self.valid_values = actions
 
 
+class InvalidCallError(ServiceError):
+    """What a telephone platform sends cannot be recorded. The text fits a close frame."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason.encode()[:120].decode(errors="ignore"))
+
+
 class UrlExpiredError(ServiceError):
     def __init__(self) -> None:
         super().__init__("The link has expired, request a new one")
@@ -210,6 +217,7 @@ TABLE: dict[type[Exception], WireError] = {
     ConnectionReplacedError: WireError("connection_replaced", 409, 4103),
     ChunkTooLargeError: WireError("chunk_too_large", 413, 1009),
     InvalidMessageError: WireError("invalid_message", 422, 1008),
+    InvalidCallError: WireError("invalid_call", 422, 1008),
     DecodeError: WireError("decode_failed", 422, 1008),
     DecoderLostError: WireError(
         "decoder_lost", 503, 1011, "The decoder ended unexpectedly, resume the session"

@@ -7,9 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import pytest
-
-from tests.examples.program import EXAMPLES, ROOT, run_example
+from tests.examples.program import EXAMPLES, ROOT
 from tests.service import Service
 
 README = (EXAMPLES / "README.md").read_text()
@@ -47,19 +45,6 @@ def test_the_transcriber_prints_the_lines_of_the_readme(service: Service) -> Non
     (told,) = re.findall(r"```\n( +\d.*?)```", README, re.DOTALL)
     assert [line for line in told.splitlines() if line not in printed] == []
     assert printed[-1] == told.splitlines()[-1]
-
-
-@pytest.mark.parametrize("number", [0, 1])
-async def test_the_bridge_starts_with_the_documented_options(
-    service: Service, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if number:
-        monkeypatch.setenv("TWILIO_AUTH_TOKEN", "secret")
-    bridges = [words for words in commands("python") if "bridge" in words[0]]
-    assert len(bridges) == 2
-    options = (*bridges[number][1:], "--url", service.url, "--port", "0")
-    async with run_example("twilio_bridge.py", *options) as program:
-        assert await program.wait_for_line("waiting for calls at ws://127.0.0.1:")
 
 
 def test_every_example_has_a_section_in_the_readme() -> None:

@@ -158,3 +158,10 @@ def test_a_user_name_that_a_key_line_cannot_hold_is_refused(user: str) -> None:
 def test_a_missing_key_file_is_refused_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(ApiKeysError, match="nowhere"):
         ApiKeys("", str(tmp_path / "nowhere"))
+
+
+def test_an_ingest_token_has_letters_and_digits_only() -> None:
+    token = new_key(["ingest"])
+    assert token.isascii()
+    assert token.isalnum()
+    assert new_key(["ingest", "record"]).startswith("scribe_")

@@ -1,5 +1,6 @@
 """A credential is found in each documented place, and nowhere else."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -18,29 +19,42 @@ TOKENS = SessionTokens(SigningKeys(lambda: (b"secret",)), ttl_seconds=60)
 SESSION = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 
-class OneKey:
-    """A provider that knows one key."""
+INGEST = Identity("phone", frozenset({"ingest"}))
+FOUND = {"key": ALICE, "ingest": INGEST, "both": Identity("b", frozenset({"ingest", "record"}))}
+
+
+class FewKeys:
+    """A provider that knows a few keys."""
 
     async def identify(self, credential: str) -> Identity:
-        if credential != "key":
+        if credential not in FOUND:
             raise InvalidCredentialsError
-        return ALICE
+        return FOUND[credential]
 
 
 def scope(
-    kind: str = "http", query: str = "", offered: tuple[str, ...] = (), **headers: str
+    kind: str = "http",
+    query: str = "",
+    offered: tuple[str, ...] = (),
+    path_token: str = "",
+    **headers: str,
 ) -> Scope:
     found: dict[str, Any] = {
         "type": kind,
         "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
         "query_string": query.encode(),
         "subprotocols": list(offered),
+        "path_params": {"token": path_token} if path_token else {},
     }
     return cast("Scope", found)
 
 
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
 def authenticator() -> Authenticator:
-    return Authenticator(OneKey(), TOKENS, SystemClock())
+    return Authenticator(FewKeys(), TOKENS, SystemClock())
 
 
 @pytest.mark.parametrize(
@@ -51,6 +65,9 @@ def authenticator() -> Authenticator:
         scope(x_api_key="key"),
         scope("websocket", x_api_key="key"),
         scope("websocket", offered=("bearer", "key")),
+        scope(authorization=basic("any name:key")),
+        scope("websocket", authorization=basic(":key")),
+        scope(authorization=basic("of:a proxy"), x_api_key="key"),
     ],
 )
 async def test_a_key_is_accepted_in_a_header_or_a_subprotocol(request_scope: Scope) -> None:
@@ -61,7 +78,7 @@ async def test_a_key_is_accepted_in_a_header_or_a_subprotocol(request_scope: Sco
     "request_scope",
     [
         scope(),
-        scope(authorization="Basic key"),
+        scope(authorization="Digest key"),
         scope("websocket", offered=("key", "bearer")),
         scope("websocket", offered=("bearer",)),
         scope(query="key=key"),
@@ -79,6 +96,28 @@ async def test_the_query_takes_session_tokens_only() -> None:
     assert (identity.user, identity.session_id) == ("alice", SESSION)
     with pytest.raises(InvalidCredentialsError):
         await authenticator().identify(scope(query="token=key"))
+
+
+@pytest.mark.parametrize(
+    "request_scope",
+    [scope("websocket", path_token="ingest"), scope("websocket", query="token=ingest")],
+)
+async def test_a_url_takes_ingest_tokens(request_scope: Scope) -> None:
+    assert await authenticator().identify(request_scope) == INGEST
+
+
+@pytest.mark.parametrize("key", ["key", "both"])
+async def test_no_other_key_is_taken_in_a_url_or_a_message(key: str) -> None:
+    with pytest.raises(InvalidCredentialsError):
+        await authenticator().identify(scope("websocket", path_token=key))
+    with pytest.raises(InvalidCredentialsError):
+        await authenticator().identify_token(key)
+
+
+@pytest.mark.parametrize("shown", ["Basic ***", "Basic /w==", basic("no colon"), basic("name:x")])
+async def test_a_bad_password_is_refused(shown: str) -> None:
+    with pytest.raises((InvalidCredentialsError, AuthenticationRequiredError)):
+        await authenticator().identify(scope(authorization=shown))
 
 
 async def test_a_very_long_credential_is_refused_unread() -> None:

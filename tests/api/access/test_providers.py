@@ -50,3 +50,20 @@ async def test_tokens_of_the_issuer_identify_their_subjects() -> None:
 def test_keys_that_cannot_be_read_are_refused() -> None:
     with pytest.raises(ApiKeysError):
         create_provider(AccessSettings(auth_mode="api_key", api_keys="x"), SystemClock())
+
+
+async def test_a_provider_of_tokens_takes_listed_keys_too() -> None:
+    token = new_key(["ingest"])
+    settings = AccessSettings(
+        auth_mode="jwt",
+        jwt_secret=SECRET,
+        jwt_issuer="issuer",
+        jwt_audience="recorder",
+        api_keys=key_line(token, "phone", ("ingest",)),
+    )
+    provider = create_provider(settings, SystemClock())
+    assert provider is not None
+    assert (await provider.identify(token)).user == "phone"
+    for unknown in (new_key(), new_key(["ingest"]), "other"):
+        with pytest.raises(InvalidCredentialsError):
+            await provider.identify(unknown)

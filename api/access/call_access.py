@@ -1,0 +1,91 @@
+"""Access of telephone and voice platforms, of which some show a credential only in their messages.
+
+A platform that can set headers authenticates in the handshake, as every client does. Others put a
+token into the path, the query, or among the parameters of the call (``token``), which arrive in a
+message after the handshake. Such a connection is accepted, and nothing of it is recorded before.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from litestar import WebSocket
+
+from api.access.credentials import Authenticator
+from api.access.identity import Caller, Identity
+from api.dialects.events import Begin
+from api.observe.logs import redacted
+from api.wire.errors import AuthenticationRequiredError, NotAllowedError, RateLimitedError
+
+Socket = WebSocket[Any, Any, Any]
+
+# Connections that have not shown a credential yet; each may hold half a mebibyte.
+_MAX_PENDING = 100
+
+_TOKEN = "token"  # noqa: S105 - a name
+_PREFIXES = ("x-ph-", "x-")  # Plivo and SIP put them before the names of headers
+
+
+class CallAccess:
+    """Checks the credential of a call before its first audio is recorded."""
+
+    def __init__(self, authenticator: Authenticator, *, max_pending: int = _MAX_PENDING) -> None:
+        self._authenticator = authenticator
+        self._max_pending = max_pending
+        self._pending = 0
+
+    @contextlib.contextmanager
+    def admitting(self, socket: Socket) -> Iterator[None]:
+        """Wait in the context for the message with the parameters of the call.
+
+        Raises what is wrong with the credential of the handshake, if there is one, and
+        `RateLimitedError` if too many connections without one wait.
+        """
+        caller: Caller = socket.scope["user"]
+        if caller.identity is not None:
+            _check_scope(caller.identity)
+            yield
+            return
+        if not isinstance(caller.failure, AuthenticationRequiredError):
+            raise caller.failure or AuthenticationRequiredError()
+        if self._pending >= self._max_pending:
+            raise RateLimitedError
+        self._pending += 1
+        try:
+            yield
+        finally:
+            self._pending -= 1
+
+    async def admit_call(self, socket: Socket, begin: Begin) -> tuple[Begin, Identity]:
+        """Return ``begin`` without its token, and the identity of the platform.
+
+        Raises as `Authenticator.identify` does, and `NotAllowedError` without the scope.
+        """
+        caller: Caller = socket.scope["user"]
+        identity = caller.identity
+        token, begin = _take_token(begin)
+        if identity is None:
+            identity = await self._authenticator.identify_token(token)
+            _check_scope(identity)
+            socket.scope["user"] = Caller(caller.address, identity)
+        return begin, identity
+
+
+def _check_scope(identity: Identity) -> None:
+    if identity.session_id is not None or not identity.has_scope("record", "ingest"):
+        raise NotAllowedError("the scope record or ingest is required")
+
+
+def _take_token(begin: Begin) -> tuple[str, Begin]:
+    """Return the token among the parameters, and ``begin`` without anything secret."""
+    token, kept = "", {}
+    for name, value in begin.parameters.items():
+        bare = name.lower()
+        for prefix in _PREFIXES:
+            bare = bare.removeprefix(prefix)
+        if bare == _TOKEN:
+            token = value
+        else:
+            kept[name] = redacted(value)
+    return token, msgspec.structs.replace(begin, parameters=kept)

@@ -1,0 +1,114 @@
+"""Fields of JSON messages of other makers: read leniently, whatever the types, and bounded."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from api.dialects.events import CallError, Encoding
+
+# A second of 48 kHz stereo in base64. Parsing more would block the event loop.
+MAX_TEXT_CHARACTERS = 256 * 1024
+
+_MAX_VALUE_CHARACTERS = 256
+_MAX_PARAMETERS = 64
+_MAX_DIGITS = 18  # 64 bits
+
+SAMPLE_RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000)
+
+_CODECS: tuple[tuple[str, str], ...] = (
+    ("mulaw", "mulaw"), ("ulaw", "mulaw"), ("pcmu", "mulaw"), ("g711u", "mulaw"),
+    ("alaw", "alaw"), ("pcma", "alaw"), ("g711a", "alaw"),
+    ("l16", "l16"), ("slin", "l16"), ("linear", "l16"), ("pcm", "l16"), ("raw", "l16"),
+)  # fmt: skip
+_CODEC_PATTERN = re.compile("|".join(name for name, _ in _CODECS))
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def parse(text: str) -> dict[str, Any] | None:
+    """Return the JSON object in ``text``; None if it is something else, or too long."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        return None
+    try:
+        message = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def object_at(message: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the object in field ``name``; an empty one if there is none."""
+    value = message.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def text_at(message: Mapping[str, Any], *names: str) -> str:
+    """Return the text or number in the first of ``names`` that has one; "" if none has."""
+    for name in names:
+        if found := clean_text(message.get(name)):
+            return found
+    return ""
+
+
+def clean_text(value: object) -> str:
+    """Return a text, number or truth value as printable text of at most 256 characters."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**_MAX_DIGITS):
+        return str(value)
+    if not isinstance(value, str):
+        return ""
+    return _CONTROL.sub(" ", value[:_MAX_VALUE_CHARACTERS]).strip()
+
+
+def number_at(message: Mapping[str, Any], name: str) -> int | None:
+    """Return the whole number in field ``name``, which may be text; None if there is none."""
+    value = message.get(name)
+    if isinstance(value, str):
+        is_number = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
+        return int(value) if is_number else None
+    if isinstance(value, float) and abs(value) < 2**53:
+        value = int(value)
+    if type(value) is not int or not 0 <= value < 10**_MAX_DIGITS:
+        return None
+    return value
+
+
+def parameters(
+    values: Mapping[str, Any], *, without: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """Return the texts in ``values`` by name, without the names in ``without``; at most 64."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if len(found) == _MAX_PARAMETERS:
+            break
+        text = clean_text(value)
+        if text and name not in without and (key := clean_text(name)):
+            found[key] = text
+    return found
+
+
+def encoding_of(codec: str, *, l16: Encoding = "l16") -> Encoding:
+    """Return the encoding that a platform calls ``codec``; ``l16`` for 16-bit PCM.
+
+    Raises `CallError`, with the name, for codecs that are not offered: their packets have no
+    container, and a live decoder would need one.
+    """
+    match = _CODEC_PATTERN.search(codec.lower().replace("-", "").replace("_", ""))
+    if match is None:
+        raise CallError(f"codec {codec[:40]!r} is not offered: choose PCMU, PCMA or L16")
+    encoding = dict(_CODECS)[match[0]]
+    if encoding == "l16":
+        return l16
+    return "mulaw" if encoding == "mulaw" else "alaw"
+
+
+def sample_rate_of(rate: int | None, default: int) -> int:
+    """Return ``rate`` in Hz, or the default if it is None. Raises `CallError` for other rates."""
+    rate = default if rate is None else rate
+    if rate not in SAMPLE_RATES:
+        raise CallError(
+            f"{rate} Hz is not offered: choose one of {', '.join(map(str, SAMPLE_RATES))}"
+        )
+    return rate

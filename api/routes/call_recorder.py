@@ -1,0 +1,98 @@
+"""Records what one connection of a platform says in the session of its call."""
+
+import collections
+import logging
+from collections.abc import Iterable
+
+from api.audio.formats import DecodeError
+from api.dialects.events import Audio, Begin, Dtmf, Event, Gap, Malformed, Mark, Pause, Resume
+from api.dialects.pcm import CallDecoder
+from api.dialects.tracks import Tracks
+from api.routes.call_socket import CallSocket
+from api.session.session import Session
+
+logger = logging.getLogger(__name__)
+
+_MAX_WARNINGS = 5  # of messages that cannot be read
+
+
+class CallRecorder:
+    """Decodes and merges the audio of one connection, and appends it to the session."""
+
+    def __init__(
+        self,
+        connection: CallSocket,
+        session: Session,
+        begin: Begin,
+        *,
+        max_gap_seconds: float,
+        continued_at: int | None,
+    ) -> None:
+        """``continued_at``: see `Tracks`. The connection has joined the session."""
+        self.session = session
+        self._connection = connection
+        self._clock = connection.clock
+        self._began = connection.clock.monotonic()
+        self._sample_rate = begin.sample_rate
+        self._decoder = CallDecoder(begin)
+        self._tracks = Tracks(
+            begin.tracks,
+            width=begin.width,
+            sample_rate=begin.sample_rate,
+            max_gap_seconds=max_gap_seconds,
+            continued_at=continued_at,
+        )
+        self._malformed: collections.Counter[str] = collections.Counter()
+
+    async def record(self, event: Event) -> None:
+        """Record ``event``. Raises `SessionCompletedError`, and what a session raises."""
+        match event:
+            case Audio():
+                traffic = self._connection.metrics.traffic
+                traffic.received_bytes += len(event.data)
+                traffic.chunks += 1
+                await self._add(self._decoder.decode(event))
+            case Gap(frames, cause):
+                await self._add(self._decoder.flush())
+                elapsed_seconds = self._clock.monotonic() - self._began
+                gap = self._tracks.skip(frames, cause, elapsed_seconds=elapsed_seconds)
+                await self._append(gap)
+            case Malformed(reason):
+                await self._warn_of_message(reason)
+            case Mark() | Dtmf() | Pause() | Resume():
+                logger.debug("%s: %r", self.session.session_id, event)
+
+    async def finish(self) -> None:
+        """Record everything that waits for later messages."""
+        await self._add(self._decoder.flush())
+        await self._append(self._tracks.flush())
+        for notice in self._tracks.summary():
+            await self.session.warn(notice.code, notice.text)
+        count = self._malformed.total()
+        if count > _MAX_WARNINGS:
+            text = f"{count} messages of the platform could not be read"
+            await self.session.warn("call_message_malformed", text)
+
+    async def _add(self, decoded: list[Audio]) -> None:
+        for audio in decoded:
+            elapsed_seconds = self._clock.monotonic() - self._began
+            await self._append(self._tracks.add(audio, elapsed_seconds=elapsed_seconds))
+
+    async def _append(self, blocks: Iterable[bytes]) -> None:
+        session, connection = self.session, self._connection
+        for pcm in blocks:
+            connection.is_recording = True
+            try:
+                if not session.receive_now(connection, pcm):
+                    await session.receive(connection, pcm)
+            except DecodeError:
+                pass  # the session has a warning of it
+            finally:
+                connection.is_recording = False
+        for notice in self._tracks.take_notices():
+            await session.warn(notice.code, notice.text)
+
+    async def _warn_of_message(self, reason: str) -> None:
+        self._malformed[reason] += 1
+        if self._malformed.total() <= _MAX_WARNINGS:
+            await self.session.warn("call_message_malformed", reason)

@@ -1,0 +1,160 @@
+"""A call is recorded with a credential that may create it, and nothing before it is shown."""
+
+import base64
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from api.access.api_keys import key_line, new_key
+from tests.api.access.test_call_signatures import sha1
+from tests.calls import dial, send
+from tests.platforms import decode_mulaw, plivo, twilio
+from tests.service import Service
+
+KEY, TOKEN, READ = new_key(), new_key(["ingest"]), new_key()
+ADMIN = new_key()
+KEYS = ";".join(
+    [
+        key_line(KEY, "ann", ["record", "read"]),
+        key_line(TOKEN, "phone", ["ingest"]),
+        key_line(READ, "reader", ["read"]),
+        key_line(ADMIN, "admin", ["admin"]),
+    ]
+)
+TWILIO_TOKEN = "12345"
+AUDIO = random.Random(1).randbytes(8000)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder: Path = tmp_path_factory.mktemp("recordings")
+    settings = {"auth_mode": "api_key", "api_keys": KEYS, "twilio_auth_token": TWILIO_TOKEN}
+    service = Service(folder, public_url="https://rec.example", **settings).start()
+    yield service
+    assert service.stop() == 0
+    assert not any(TOKEN in line or KEY in line for line in service.log)
+
+
+def basic(key: str) -> str:
+    return "Basic " + base64.b64encode(f"anything:{key}".encode()).decode()
+
+
+async def call(service: Service, path: str, parameters: Any = None, **options: Any) -> int | None:
+    """Record a call; return the close code."""
+    async with dial(service, path, **options) as socket:
+        return await _call(socket, parameters)
+
+
+async def _call(socket: ClientConnection, parameters: Any) -> int | None:
+    with contextlib.suppress(ConnectionClosed):
+        await send(socket, twilio.call(AUDIO, parameters=parameters or {"FirstName": "Jane"}))
+    await socket.wait_closed()
+    return socket.close_code
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "user"),
+    [
+        ("", {"headers": {"Authorization": f"Bearer {KEY}"}}, "ann"),
+        ("", {"headers": {"X-API-Key": KEY}}, "ann"),
+        ("", {"headers": {"Authorization": basic(KEY)}}, "ann"),
+        ("", {"headers": {"Authorization": f"Bearer {TOKEN}"}}, "phone"),
+        ("", {"token": TOKEN}, "phone"),
+        (f"/twilio/{TOKEN}", {}, "phone"),
+        ("/twilio", {"parameters": {"token": TOKEN, "FirstName": "Jane"}}, "phone"),
+        (
+            "/twilio",
+            {
+                "headers": {
+                    "X-Twilio-Signature": sha1(TWILIO_TOKEN, "wss://rec.example/api/ws/call/twilio")
+                }
+            },
+            "twilio",
+        ),
+    ],
+    ids=["bearer", "header", "basic", "ingest", "query", "path", "parameter", "signature"],
+)
+async def test_a_credential_may_be_where_the_platform_can_put_it(
+    service: Service, path: str, options: dict[str, Any], user: str
+) -> None:
+    admin = {"X-API-Key": ADMIN}
+    before = service.get(f"/api/audio/sessions?user_id={user}", headers=admin).json()["sessions"]
+    assert await call(service, f"/api/ws/call{path}", **options) == 1000
+    after = service.get(f"/api/audio/sessions?user_id={user}", headers=admin).json()["sessions"]
+    assert len(after) == len(before) + 1
+    assert service.pcm(after[0]["session_id"]) == decode_mulaw(AUDIO)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("/twilio", {}),
+        ("/twilio", {"parameters": {"token": "scribeingest" + "0" * 64}}),
+        ("/twilio", {"parameters": {"token": KEY}}),
+        ("", {"token": KEY}),
+        (f"/twilio/{KEY}", {}),
+        ("/twilio/nonsense", {}),
+        ("", {"headers": {"X-API-Key": READ}}),
+        ("", {"headers": {"Authorization": "Basic ***"}}),
+        ("/twilio", {"headers": {"X-Twilio-Signature": "x"}}),
+    ],
+    ids=[
+        "none",
+        "unknown",
+        "key in a message",
+        "key in the query",
+        "key in the path",
+        "bad path",
+        "read only",
+        "bad basic",
+        "bad signature",
+    ],
+)
+async def test_another_credential_is_refused(
+    service: Service, path: str, options: dict[str, Any]
+) -> None:
+    assert await call(service, f"/api/ws/call{path}", **options) == 1008
+
+
+async def test_an_ingest_token_may_do_nothing_else(service: Service) -> None:
+    headers = {"X-API-Key": TOKEN}
+    assert service.get("/api/audio/sessions", headers=headers).status_code == 403
+    assert service.post("/api/audio/sessions", headers=headers).status_code == 403
+    async with dial(service, "/api/ws/audio", headers=headers) as socket:
+        await socket.wait_closed()
+    assert socket.close_code == 1008
+
+
+async def test_a_token_in_the_headers_of_a_call_is_not_kept(service: Service) -> None:
+    async with dial(service, "/api/ws/call/plivo") as socket:
+        await send(socket, plivo.call(AUDIO, headers=f"X-PH-token={TOKEN};order=7"))
+    stored = "".join(each.read_text() for each in service.folder.glob("*.json"))
+    assert TOKEN not in stored
+    assert (await sessions_of(service, "phone"))[0]["sample_rate"] == 8000
+
+
+async def sessions_of(service: Service, user: str) -> list[dict[str, Any]]:
+    answer = service.get(f"/api/audio/sessions?user_id={user}", headers={"X-API-Key": ADMIN}).json()
+    return list(answer["sessions"])
+
+
+async def test_connections_without_a_credential_are_few(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(auth_mode="api_key", api_keys=KEYS)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(100):
+            await stack.enter_async_context(dial(service))
+        async with dial(service) as socket:
+            await socket.wait_closed()
+        assert socket.close_code == 1013
+        async with dial(service, headers={"X-API-Key": KEY}) as socket:
+            await send(socket, twilio.call(AUDIO))
+            await socket.wait_closed()
+        assert socket.close_code == 1000

@@ -1,0 +1,53 @@
+"""A call keeps its session over a lost connection, and shares it with no other call."""
+
+import random
+
+from tests.calls import dial, only_session, received, send, sessions
+from tests.platforms import decode_mulaw, twilio
+from tests.service import Service
+
+AUDIO = random.Random(1).randbytes(16000)
+START = twilio.start("inbound")
+MEDIA = list(twilio.media_of("inbound", AUDIO))
+
+
+async def test_a_lost_connection_leaves_the_session_to_the_same_call(service: Service) -> None:
+    async with dial(service, user_id="lost") as socket:
+        await send(socket, [twilio.connected(), START, *MEDIA[:50]])
+        await received(socket)
+        socket.transport.abort()
+    await only_session(service, status="active", seconds=1, user_id="lost")
+    async with dial(service, user_id="lost") as socket:
+        restarted = list(twilio.media_of("inbound", AUDIO[8000:]))
+        await send(socket, [twilio.connected(), START, *restarted, twilio.stop()])
+    session = await only_session(service, user_id="lost")
+    assert service.pcm(session["session_id"]) == decode_mulaw(AUDIO)
+    assert [each["code"] for each in session["warnings"]] == ["call_interrupted"]
+
+
+async def test_parallel_legs_of_one_call_are_sessions_of_their_own(service: Service) -> None:
+    async with dial(service, user_id="legs") as first, dial(service, user_id="legs") as second:
+        for socket in (first, second):
+            await send(socket, [START, *MEDIA])
+            await received(socket)
+        await send(first, [twilio.stop()])
+        await send(second, [twilio.stop()])
+    found = await sessions(service, user_id="legs")
+    assert len(found) == 2
+
+
+async def test_the_call_of_another_user_or_dialect_is_another_call(service: Service) -> None:
+    for user, dialect in (("ann", "twilio"), ("bob", "twilio"), ("ann", "signalwire")):
+        async with dial(service, f"/api/ws/call/{dialect}", user_id=user) as socket:
+            await send(socket, [START, *MEDIA])
+            await received(socket)
+            socket.transport.abort()
+    assert len(await sessions(service, user_id="ann")) == 2
+    await only_session(service, status="active", user_id="bob")
+
+
+async def test_a_close_frame_completes_the_session(service: Service) -> None:
+    async with dial(service, user_id="framed") as socket:
+        await send(socket, [START, *MEDIA])
+    session = await only_session(service, user_id="framed")
+    assert service.pcm(session["session_id"]) == decode_mulaw(AUDIO)
