@@ -47,7 +47,7 @@ async def copy_all(
     missing = []
     async for page in source.session_ids():
         for candidate in await _compared(source, target, page):
-            if candidate.standing is not Standing.REFUSED and not is_wanted(candidate):
+            if not is_wanted(candidate):
                 continue
             if candidate.standing is Standing.MISSING:
                 missing.append(candidate)
@@ -99,6 +99,8 @@ async def _copy_missing(
             try:
                 await copy(source, target, session_id, lambda size: bar.advance(task, size))
             except RecordingNotFoundError as error:
+                if (await compare(source, target, session_id)).standing is Standing.GONE:
+                    return "gone"
                 return _failed(f"{session_id} failed: {error} is missing")
             except StorageError as error:
                 return _failed(f"{session_id} failed: {error}")

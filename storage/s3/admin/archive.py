@@ -27,7 +27,7 @@ class AudioObject(FinalObject):
     """See `storage.archive.StoredAudio`."""
 
     def __init__(self, bucket: Bucket, key: str, size_bytes: int, etag: str) -> None:
-        super().__init__(bucket, key, size_bytes)
+        super().__init__(bucket, key, size_bytes, block_bytes=_PART_BYTES)
         self.etag: str | None = etag
 
 
