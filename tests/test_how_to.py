@@ -56,11 +56,11 @@ async def test_a_volume_is_backed_up_and_restored_as_a_whole_and_session_by_sess
     volume = {"AUDIO_STORAGE_PATH": str(service.folder)}
     ids = [await service.record(pcm(1000, seed=number)) for number in range(2)]
     audio = {each: service.wav(each).read_bytes() for each in ids}
-    assert run(save, tmp_path, **volume) == "copied=2 present=0 active=0 failed=0\n"
+    assert run(save, tmp_path, **volume) == "copied=2 changed=0 present=0 active=0 failed=0\n"
 
     assert service.stop() == 0
     shutil.rmtree(service.folder)
-    assert run(restore_all, tmp_path) == "copied=2 present=0 active=0 failed=0\n"
+    assert run(restore_all, tmp_path) == "copied=2 changed=0 present=0 active=0 failed=0\n"
     service.start()
     assert listed(service) == set(ids)
     assert {each: service.wav(each).read_bytes() for each in ids} == audio

@@ -17,8 +17,8 @@ from storage.s3 import keys
 from storage.s3.admin.configuration import PROBES
 from storage.s3.client.bucket import Bucket, BucketSettings, ListedObject
 from storage.s3.keys import SessionKeys
-from storage.s3.reading.listing import read_manifest
 from storage.s3.writing import spool
+from storage.s3.writing.manifests import read_manifest
 from storage.s3.writing.upload import Upload, list_all_uploads, uploaded_bytes
 from storage.volume.paths import SessionPaths, session_of_state
 
