@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
+from storage.details import DetailChanges
 from storage.manifest import Manifest
 from storage.outbox import OutboxEntries
 
@@ -76,6 +77,10 @@ class Archive(Protocol[Audio]):
 
     async def add(self, manifest: Manifest, audio: Audio, waveform: bytes | None) -> None:
         """Make the session visible, with audio of `put_audio`."""
+        ...
+
+    async def change(self, manifest: Manifest, changes: DetailChanges) -> None:
+        """Change the details of a completed session, as `storage.base.Storage.change` does."""
         ...
 
     async def discard(self, manifest: Manifest, audio: Audio) -> None:

@@ -10,13 +10,14 @@ import msgspec
 
 from storage import wav
 from storage.archive import AnyArchive, StoredAudio
+from storage.details import DetailChanges, Details
 from storage.errors import (
     BadObjectError,
     RecordingNotFoundError,
     StorageError,
     StorageUnavailableError,
 )
-from storage.manifest import Manifest
+from storage.manifest import VERSION, Manifest
 
 
 class Standing(enum.Enum):
@@ -24,6 +25,7 @@ class Standing(enum.Enum):
 
     MISSING = "missing"  # from the target
     PRESENT = "present"  # in both, with the same manifest
+    CHANGED = "changed"  # in both, with other details in the source
     ACTIVE = "active"  # not completed
     GONE = "gone"  # deleted meanwhile
     REFUSED = "refused"  # the manifest cannot be read, or is not that of the target
@@ -58,7 +60,9 @@ async def compare(source: AnyArchive, target: AnyArchive, session_id: UUID) -> C
         return _refused(found, f"in the target: {error}")
     if not _is_same(manifest, other):
         return _refused(found, "the target has another manifest for this session")
-    return msgspec.structs.replace(found, standing=Standing.PRESENT)
+    is_current = manifest.details == other.details
+    standing = Standing.PRESENT if is_current else Standing.CHANGED
+    return msgspec.structs.replace(found, standing=standing)
 
 
 async def copy(
@@ -109,6 +113,13 @@ async def _verify(manifest: Manifest, sha256: str, written: StoredAudio) -> None
         raise StorageUnavailableError(f"{manifest.session_id}: the copy differs from its source")
 
 
+async def copy_details(source: AnyArchive, target: AnyArchive, session_id: UUID) -> None:
+    """Give a session of the target the details that it has in the source."""
+    manifest = await source.manifest(session_id)
+    changes = DetailChanges(**msgspec.structs.asdict(manifest.details))
+    await target.change(await target.manifest(session_id), changes)
+
+
 def _refused(candidate: Candidate, reason: str) -> Candidate:
     return msgspec.structs.replace(candidate, standing=Standing.REFUSED, reason=reason)
 
@@ -117,11 +128,14 @@ def _is_same(one: Manifest, other: Manifest) -> bool:
     """Return whether both are of the same recording. Each store has its own ETags and sums."""
     if one.sha256 is not None and other.sha256 is not None and one.sha256 != other.sha256:
         return False
-    return _without_sums(one) == _without_sums(other)
+    return _recording_of(one) == _recording_of(other)
 
 
-def _without_sums(manifest: Manifest) -> Manifest:
-    return msgspec.structs.replace(manifest, etag=None, sha256=None)
+def _recording_of(manifest: Manifest) -> Manifest:
+    """Return the manifest without sums, and without details, which clients change."""
+    return msgspec.structs.replace(
+        manifest.with_details(Details()), etag=None, sha256=None, version=VERSION
+    )
 
 
 def _pcm(audio: StoredAudio) -> AsyncIterator[bytes]:

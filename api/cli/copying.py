@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,13 +18,14 @@ from rich.progress import (
 )
 
 from storage.archive import AnyArchive
-from storage.copying import Candidate, Standing, compare, copy
+from storage.copying import Candidate, Standing, compare, copy, copy_details
 from storage.errors import RecordingNotFoundError, StorageError
 
 _COMPARED_AT_ONCE = 16
 
 _WORDS = {
     Standing.PRESENT: "present",
+    Standing.CHANGED: "changed",
     Standing.ACTIVE: "active",
     Standing.GONE: "gone",
     Standing.REFUSED: "failed",
@@ -47,18 +49,19 @@ async def copy_all(
     missing = []
     async for page in source.session_ids():
         for candidate in await _compared(source, target, page):
-            if candidate.standing is not Standing.REFUSED and not is_wanted(candidate):
+            if not is_wanted(candidate):
                 continue
             if candidate.standing is Standing.MISSING:
                 missing.append(candidate)
                 continue
-            counts[_WORDS[candidate.standing]] += 1
-            _tell(candidate)
+            settled = candidate if is_dry_run else await _updated(source, target, candidate)
+            counts[_WORDS[settled.standing]] += 1
+            _tell(settled)
     if is_dry_run:
         counts["missing"] = len(missing)
     else:
         await _copy_missing(source, target, missing, jobs, counts)
-    words = ["missing" if is_dry_run else "copied", "present", "active", "failed"]
+    words = ["missing" if is_dry_run else "copied", "changed", "present", "active", "failed"]
     click.echo(" ".join(f"{word}={counts[word]}" for word in words))
     return counts["failed"] == 0
 
@@ -71,6 +74,16 @@ async def _compared(source: AnyArchive, target: AnyArchive, page: list[UUID]) ->
             return await compare(source, target, session_id)
 
     return list(await asyncio.gather(*map(one, page)))
+
+
+async def _updated(source: AnyArchive, target: AnyArchive, candidate: Candidate) -> Candidate:
+    """Give a session whose details have changed those of the source; return what became of it."""
+    if candidate.standing is Standing.CHANGED:
+        try:
+            await copy_details(source, target, candidate.session_id)
+        except StorageError as error:
+            return msgspec.structs.replace(candidate, standing=Standing.REFUSED, reason=str(error))
+    return candidate
 
 
 def _tell(candidate: Candidate) -> None:
@@ -99,6 +112,8 @@ async def _copy_missing(
             try:
                 await copy(source, target, session_id, lambda size: bar.advance(task, size))
             except RecordingNotFoundError as error:
+                if (await compare(source, target, session_id)).standing is Standing.GONE:
+                    return "gone"
                 return _failed(f"{session_id} failed: {error} is missing")
             except StorageError as error:
                 return _failed(f"{session_id} failed: {error}")

@@ -10,6 +10,7 @@ from api.backend import open_archive
 from api.cli.copying import copy_all
 from api.cli.environment import settings_or_exit
 from api.settings import Settings
+from storage.copying import Candidate, Standing
 from storage.errors import StorageUnavailableError
 
 
@@ -33,6 +34,10 @@ def export(user: str, folder: Path, jobs: int) -> None:
     settings = settings_or_exit()
     target = Settings(audio_storage_path=str(folder))
 
+    def may_be_of_user(candidate: Candidate) -> bool:
+        is_unknown = candidate.standing is Standing.REFUSED and candidate.user_id is None
+        return is_unknown or candidate.user_id == user
+
     async def run() -> bool:
         async with (
             open_archive(settings) as recordings,
@@ -40,9 +45,7 @@ def export(user: str, folder: Path, jobs: int) -> None:
         ):
             if recordings.name == exported.name:
                 sys.exit(f"sercuescribe: {folder} is the folder of the service itself")
-            return await copy_all(
-                recordings, exported, jobs=jobs, is_wanted=lambda each: each.user_id == user
-            )
+            return await copy_all(recordings, exported, jobs=jobs, is_wanted=may_be_of_user)
 
     try:
         is_whole = asyncio.run(run())

@@ -9,7 +9,10 @@ from uuid import UUID
 
 from storage import files, threads
 from storage import manifest as manifests
+from storage.details import DetailChanges
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
+from storage.local.deletion import Deletion
+from storage.local.detail_changes import DetailsOfCompleted
 from storage.local.folder import RecordingsFolder
 from storage.local.index import SessionIndex
 from storage.local.index_file import IndexFile
@@ -51,6 +54,9 @@ class FolderArchive:
     def __init__(self, path: Path) -> None:
         self._folder = RecordingsFolder(path)
         self._index = SessionIndex(IndexFile(self._folder.index, on_incomplete=lambda: None))
+        self._details = DetailsOfCompleted(
+            self._folder, self._index, Deletion(self._folder, self._index)
+        )
         self.outbox = OutboxFolder(path)
 
     @property
@@ -110,6 +116,10 @@ class FolderArchive:
 
     async def add(self, manifest: Manifest, audio: AudioFile, waveform: bytes | None) -> None:
         await threads.recording.run(self._add, manifest, audio.path, waveform)
+
+    async def change(self, manifest: Manifest, changes: DetailChanges) -> None:
+        session_id = UUID(manifest.session_id)
+        await threads.recording.run(self._details.change, session_id, changes)
 
     async def discard(self, manifest: Manifest, audio: AudioFile) -> None:
         del manifest

@@ -17,6 +17,7 @@ from storage.local.folder import RecordingsFolder
 from storage.volume.paths import session_of_state
 
 _WAVEFORM = ".dat"
+_PROBE = ".probe-"  # of checks that the folder can be written: a file, or a folder of `doctor`
 
 
 class FolderLeftovers:
@@ -41,7 +42,7 @@ class FolderLeftovers:
     def _candidates(self) -> Iterator[tuple[str, Path]]:
         root = self._folder.path
         for name in self._folder.names():
-            if name.startswith(".") and name.endswith(".tmp"):
+            if name.startswith(_PROBE) or (name.startswith(".") and name.endswith(".tmp")):
                 yield "temporary file", root / name
             elif session_of_state(name) is not None:
                 yield "state", root / name
@@ -66,7 +67,7 @@ class FolderLeftovers:
     def _is_unused(self, kind: str, path: Path) -> bool:
         """Return whether no session needs the path. Raises `StorageUnavailableError`."""
         if kind == "temporary file":
-            return path.is_file() and not path.is_symlink()
+            return not path.is_symlink() and (path.is_file() or path.name.startswith(_PROBE))
         session_id = session_of_state(path.name) or _session_of_waveform(path.name)
         if session_id is None:
             return False

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from uuid import UUID
 
 from storage import manifest as manifests
+from storage.details import DetailChanges
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.manifest import Manifest
 from storage.s3.client.bucket import Bucket, BucketSettings, KeyExistsError
@@ -14,8 +15,8 @@ from storage.s3.keys import SessionKeys
 from storage.s3.outbox import OutboxObjects
 from storage.s3.reading.aged import sessions_below
 from storage.s3.reading.audio import FinalObject
-from storage.s3.reading.listing import read_manifest
 from storage.s3.writing.digest import put_waveform
+from storage.s3.writing.manifests import change_details, read_current_manifest
 from storage.s3.writing.upload import Upload, abort_uploads
 
 _PART_BYTES = 8 * 1024 * 1024
@@ -27,7 +28,7 @@ class AudioObject(FinalObject):
     """See `storage.archive.StoredAudio`."""
 
     def __init__(self, bucket: Bucket, key: str, size_bytes: int, etag: str) -> None:
-        super().__init__(bucket, key, size_bytes)
+        super().__init__(bucket, key, size_bytes, block_bytes=_PART_BYTES)
         self.etag: str | None = etag
 
 
@@ -52,7 +53,7 @@ class BucketArchive:
                 yield [each.session_id for each in page.sessions]
 
     async def manifest(self, session_id: UUID) -> Manifest:
-        return await read_manifest(self._bucket, session_id)
+        return await read_current_manifest(self._bucket, session_id)
 
     async def audio(self, manifest: Manifest) -> AudioObject:
         found = await self._object(SessionKeys.of(manifest).audio)
@@ -91,6 +92,9 @@ class BucketArchive:
             await self._bucket.create(session.manifest, encoded, "application/json")
         except KeyExistsError as error:
             raise StorageUnavailableError(f"{session.manifest} was created meanwhile") from error
+
+    async def change(self, manifest: Manifest, changes: DetailChanges) -> None:
+        await change_details(self._bucket, manifest, changes)
 
     async def discard(self, manifest: Manifest, audio: AudioObject) -> None:
         del audio

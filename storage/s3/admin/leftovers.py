@@ -14,10 +14,11 @@ from storage import threads
 from storage.errors import RecordingNotFoundError, StorageError
 from storage.leftovers import LeftAlone, Leftover
 from storage.s3 import keys
+from storage.s3.admin.configuration import PROBES
 from storage.s3.client.bucket import Bucket, BucketSettings, ListedObject
 from storage.s3.keys import SessionKeys
-from storage.s3.reading.listing import read_manifest
 from storage.s3.writing import spool
+from storage.s3.writing.manifests import read_manifest
 from storage.s3.writing.upload import Upload, list_all_uploads, uploaded_bytes
 from storage.volume.paths import SessionPaths, session_of_state
 
@@ -48,6 +49,7 @@ class BucketLeftovers:
             self._folders(sessions, before, left_alone),
             self._uploads(before, left_alone),
             self._spools(before, left_alone),
+            self._probes(before),
             # The mark of an active session is last: it says that the others have to be removed.
             self._index(sessions, before, left_alone),
         )
@@ -160,6 +162,13 @@ class BucketLeftovers:
                         yield Leftover(
                             "index entry", url, each.size_bytes, each.modified_at, remove
                         )
+
+    async def _probes(self, before: datetime) -> AsyncGenerator[Leftover, None]:
+        for each in await self._objects(PROBES):
+            if each.modified_at < before:
+                remove = functools.partial(self._bucket.delete, [each.key])
+                url = self._bucket.url(each.key)
+                yield Leftover("probe", url, each.size_bytes, each.modified_at, remove)
 
     async def _objects(self, prefix: str) -> list[ListedObject]:
         return [each async for page in self._bucket.pages(prefix) for each in page]

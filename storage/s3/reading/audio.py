@@ -20,14 +20,18 @@ _BLOCK_BYTES = 1024 * 1024
 class FinalObject:
     """The final WAV in the bucket, of which any range can be read."""
 
-    def __init__(self, bucket: Bucket, key: str, size_bytes: int) -> None:
+    def __init__(
+        self, bucket: Bucket, key: str, size_bytes: int, *, block_bytes: int = _BLOCK_BYTES
+    ) -> None:
+        """``block_bytes``: how much one request reads, which is in memory."""
         self.size_bytes = size_bytes
+        self._block_bytes = block_bytes
         self._bucket = bucket
         self._key = key
 
     async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         while start < stop:
-            until = min(start + _BLOCK_BYTES, stop)
+            until = min(start + self._block_bytes, stop)
             yield await self._bucket.get(self._key, start, until)
             start = until
 

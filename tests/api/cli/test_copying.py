@@ -22,7 +22,7 @@ async def test_what_could_not_be_copied_is_counted_and_the_rest_is_copied(
     target.create()
     assert not await copy_all(source, target, jobs=2)
     printed = capsys.readouterr()
-    assert printed.out == "copied=4 present=0 active=0 failed=1\n"
+    assert printed.out == "copied=4 changed=0 present=0 active=0 failed=1\n"
     assert printed.err.startswith(f"{manifests[0].session_id} failed: ")
     assert printed.err.endswith(" is missing\n")
 
@@ -45,4 +45,4 @@ async def test_a_terminal_shows_a_progress_bar(volume: LocalStorage, tmp_path: P
     os.close(terminal)
     assert "copying" in shown
     assert "200.1/200.1 kB" in shown
-    assert done.stdout == b"copied=1 present=0 active=0 failed=0\n"
+    assert done.stdout == b"copied=1 changed=0 present=0 active=0 failed=0\n"

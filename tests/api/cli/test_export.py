@@ -22,7 +22,7 @@ async def test_all_recordings_of_a_user_are_copied_and_active_ones_are_named(
     recordings = {"AUDIO_STORAGE_PATH": str(tmp_path / "recordings")}
     folder = tmp_path / "alice"
     done = run("export", "alice", str(folder), **recordings)
-    assert (done.returncode, done.stdout) == (0, "copied=2 present=0 active=1 failed=0\n")
+    assert (done.returncode, done.stdout) == (0, "copied=2 changed=0 present=0 active=1 failed=0\n")
     assert done.stderr == f"{active.manifest.session_id} left alone: it is active\n"
     for each in alices:
         for suffix in ("wav", "dat"):
@@ -30,7 +30,7 @@ async def test_all_recordings_of_a_user_are_copied_and_active_ones_are_named(
             assert (folder / name).read_bytes() == (tmp_path / "recordings" / name).read_bytes()
     assert {each.stem for each in folder.glob("*.json")} == {each.session_id for each in alices}
     again = run("export", "alice", str(folder), **recordings)
-    assert again.stdout == "copied=0 present=2 active=1 failed=0\n"
+    assert again.stdout == "copied=0 changed=0 present=2 active=1 failed=0\n"
     await active.release()
     await other.release()
     await storage.stop()
@@ -40,7 +40,7 @@ async def test_a_manifest_that_may_be_that_of_the_user_is_named(tmp_path: Path) 
     session_id = new_manifest().session_id
     (tmp_path / f"{session_id}.json").write_text("{")
     done = run("export", "alice", str(tmp_path / "alice"), AUDIO_STORAGE_PATH=str(tmp_path))
-    assert (done.returncode, done.stdout) == (1, "copied=0 present=0 active=0 failed=1\n")
+    assert (done.returncode, done.stdout) == (1, "copied=0 changed=0 present=0 active=0 failed=1\n")
     assert f"{session_id} failed: " in done.stderr
 
 

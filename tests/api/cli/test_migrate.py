@@ -14,6 +14,7 @@ import pytest
 from api.events import entry as entries
 from api.events.entry import new_entry
 from storage import manifest as manifests
+from storage.details import DetailChanges
 from storage.local import LocalStorage, OutboxFolder
 from storage.manifest import Manifest
 from storage.outbox import DEAD, FIRST_SLOT, RETRIED, Place
@@ -86,16 +87,37 @@ async def test_recordings_go_to_a_bucket_and_back_and_active_ones_are_left_alone
     source = {"AUDIO_STORAGE_PATH": str(tmp_path / "one")}
 
     planned = run("migrate", str(there), "--dry-run", **source)
-    assert planned.stdout == "missing=3 present=0 active=1 failed=0\n"
+    assert planned.stdout == "missing=3 changed=0 present=0 active=1 failed=0\n"
     done = run("migrate", str(there), **source)
-    assert (done.returncode, done.stdout) == (0, "copied=3 present=0 active=1 failed=0\n")
+    assert (done.returncode, done.stdout) == (0, "copied=3 changed=0 present=0 active=1 failed=0\n")
     assert f"{active.manifest.session_id} left alone: it is active\n" in done.stderr
     again = run("migrate", str(there), **source)
-    assert again.stdout == "copied=0 present=3 active=1 failed=0\n"
+    assert again.stdout == "copied=0 changed=0 present=3 active=1 failed=0\n"
     back = folder_file(tmp_path / "other")
     done = run("migrate", str(back), "--source", str(there))
-    assert (done.returncode, done.stdout) == (0, "copied=3 present=0 active=0 failed=0\n")
+    assert (done.returncode, done.stdout) == (0, "copied=3 changed=0 present=0 active=0 failed=0\n")
     assert contents(tmp_path / "other") == before
+
+
+async def test_a_title_goes_along_and_follows_a_later_change(
+    tmp_path: Path, bucket_file: Target
+) -> None:
+    async def change(title: str) -> None:
+        storage = LocalStorage(tmp_path / "one", sync_interval_seconds=3600)
+        await storage.start()
+        await storage.change(manifest, DetailChanges(title=title))
+        await storage.stop()
+
+    (manifest,) = await fill(tmp_path / "one", 1)
+    there, back = bucket_file("moto"), folder_file(tmp_path / "other")
+    one = {"AUDIO_STORAGE_PATH": str(tmp_path / "one")}
+    for title, counts in (("first", "copied=1 changed=0"), ("second", "copied=0 changed=1")):
+        await change(title)
+        for target, source in ((there, []), (back, ["--source", str(there)])):
+            done = run("migrate", str(target), *source, **one)
+            assert done.stdout == f"{counts} present=0 active=0 failed=0\n"
+        copied = (tmp_path / "other" / f"{manifest.session_id}.json").read_bytes()
+        assert manifests.decode(copied, UUID(manifest.session_id)).title == title
 
 
 async def test_a_session_that_fails_is_named_and_the_others_are_copied(tmp_path: Path) -> None:
@@ -104,7 +126,7 @@ async def test_a_session_that_fails_is_named_and_the_others_are_copied(tmp_path:
     (tmp_path / "one" / f"{short.session_id}.wav").write_bytes(b"")
     target = folder_file(tmp_path / "other")
     done = run("migrate", str(target), AUDIO_STORAGE_PATH=str(tmp_path / "one"))
-    assert (done.returncode, done.stdout) == (1, "copied=1 present=0 active=0 failed=2\n")
+    assert (done.returncode, done.stdout) == (1, "copied=1 changed=0 present=0 active=0 failed=2\n")
     assert f"{damaged.session_id} failed: " in done.stderr
     assert f"{short.session_id} failed: " in done.stderr
     assert {each.stem for each in (tmp_path / "other").glob("0*")} == {whole.session_id}

@@ -44,10 +44,14 @@ async def test_leftovers_are_found_and_removed_and_sessions_stay(
     (tmp_path / f"{gone}.dat").write_bytes(b"waveform")
     (tmp_path / f".{gone}.wav.00.tmp").write_bytes(b"audio")
     (tmp_path / ".outbox" / "0" / ".tmp-00").write_bytes(b"{")
+    (tmp_path / ".probe-00" / "lock").parent.mkdir()
+    (tmp_path / ".probe-00" / "lock").touch()
+    (tmp_path / ".foreign.tmp").mkdir()
+    before.add(tmp_path / ".foreign.tmp")
     found, left_alone = await find(tmp_path)
     assert left_alone == {}
     assert set(found) == {
-        state.name, f"{gone}.state", f"{gone}.dat", f".{gone}.wav.00.tmp", ".tmp-00"
+        state.name, f"{gone}.state", f"{gone}.dat", f".{gone}.wav.00.tmp", ".tmp-00", ".probe-00"
     }  # fmt: skip
     for each in found.values():
         await each.remove()

@@ -95,11 +95,12 @@ async def test_entries_and_epochs_of_sessions_that_were_never_created_are_found(
 ) -> None:
     manifest = new_manifest(user_id="alice")
     session = SessionKeys.of(manifest)
-    for key in (session.active, *session.index("alice"), session.epoch(1), "_index/time/foreign"):
+    names = (session.active, *session.index("alice"), session.epoch(1))
+    for key in (*names, "_index/time/foreign", "_probe/one"):
         await bucket.put(key, b"")
     assert await find(bucket, tmp_path, datetime.now(UTC) - timedelta(hours=24)) == ([], {})
     found, _ = await find(bucket, tmp_path)
-    assert kinds(found) == ["index entry", "index entry", "index entry", "segments"]
+    assert kinds(found) == ["index entry", "index entry", "index entry", "probe", "segments"]
     for each in found:
         await each.remove()
     assert set(engines.objects(moto_url, prefix)) == {"_index/time/foreign"}
