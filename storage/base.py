@@ -22,6 +22,7 @@ from uuid import UUID
 import msgspec
 
 from storage.checkpoint import Checkpoint
+from storage.details import DetailChanges
 from storage.errors import FencedError, SyncFailedError
 from storage.manifest import Manifest, Status
 from storage.outbox import Outbox
@@ -39,7 +40,7 @@ class Recording(Protocol):
 
     @property
     def manifest(self) -> Manifest:
-        """Return the manifest as it was when the session was created."""
+        """Return the manifest as it was when the session was created, with its latest details."""
         ...
 
     @property
@@ -106,6 +107,13 @@ class Recording(Protocol):
 
     async def flush(self) -> None:
         """Return when all that was appended before the call is persisted."""
+        ...
+
+    async def change(self, changes: DetailChanges) -> None:
+        """Change the details in :attr:`manifest`. When this returns, the change is durable.
+
+        Raises :class:`StorageUnavailableError` if the recording is being completed or released.
+        """
         ...
 
     async def complete(self, at: datetime) -> Manifest:
@@ -317,6 +325,15 @@ class Storage(Protocol):
         """Return sessions that match, newest first, from after ``cursor`` on.
 
         ``has_warnings`` goes by the warnings that `progress` knows of an active session.
+        """
+        ...
+
+    async def change(self, manifest: Manifest, changes: DetailChanges) -> Manifest:
+        """Change the details of a completed session; return its manifest with them.
+
+        When this returns, the change is durable. Of changes that several processes make at the
+        same time the last one wins, with all its details. Raises
+        :class:`RecordingNotFoundError` if the session was deleted.
         """
         ...
 

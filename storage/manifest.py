@@ -1,12 +1,12 @@
 """The manifest: what is known of one session, as JSON beside its audio.
 
-It is written when the session begins and replaced whole when the session
-ends. While a session is active its counts stand still here and grow in the
+It is written when the session begins and replaced whole when the session ends and when a client
+changes its details. While a session is active its counts stand still here and grow in the
 recording's own checkpoint.
 """
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from storage import wav
 from storage.checkpoint import Checkpoint
+from storage.details import Details, details_of
 from storage.errors import BadObjectError, decoding
 from storage.pcm import PcmFormat
 from storage.warning import SessionWarning
@@ -22,8 +23,11 @@ from storage.warning import SessionWarning
 Status = Literal["active", "completed"]
 
 # The version of a session's formats: manifest, checkpoint, spool, segments, epochs. A release reads
-# the versions up to its own and writes its own; it leaves sessions of a newer version alone.
-VERSION = 1
+# the versions up to its own and leaves sessions of a newer version alone. It writes the lowest that
+# has all that the session has, so that an earlier release continues the sessions that it knows.
+VERSION = 2
+_FIRST_VERSION = 1
+_DETAILS_VERSION = 2  # release 0.2.0 would complete the session without them
 
 # What the header of a WAV and a waveform can express. Which rates and channels are offered is
 # decided where a session is created.
@@ -32,13 +36,13 @@ _Channels = Annotated[int, Meta(ge=1, le=2)]
 _Count = Annotated[int, Meta(ge=0, le=2**60)]
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(Details, frozen=True, kw_only=True):
     """One session. Times are in UTC; ``user_id`` is the name that the client gave.
 
     ``error`` is the message of the last of the ``warnings``.
     """
 
-    version: Annotated[int, Meta(ge=1)] = VERSION
+    version: Annotated[int, Meta(ge=1)] = _FIRST_VERSION
     session_id: str
     status: Status = "active"
     user_id: str | None = None
@@ -57,6 +61,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     warning_count: int = 0
     etag: str | None = None
     sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version < _DETAILS_VERSION and self.details != Details():
+            msgspec.structs.force_setattr(self, "version", _DETAILS_VERSION)
 
     @property
     def pcm_format(self) -> PcmFormat:
@@ -82,9 +90,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def title(self) -> str:
-        """Return the name that the files of a download have: the time of recording."""
-        return f"recording-{self.created_at.astimezone(UTC):%Y-%m-%d-%H%M%SZ}"
+    def details(self) -> Details:
+        return details_of(self)
+
+    def with_details(self, details: Details) -> "Manifest":
+        return msgspec.structs.replace(self, **msgspec.structs.asdict(details))
 
     def advanced_to(self, checkpoint: Checkpoint) -> "Manifest":
         """Return the manifest with the counts of ``checkpoint``."""
@@ -130,7 +140,7 @@ def decode(data: bytes, session_id: UUID) -> Manifest:
 
 
 class _Versioned(msgspec.Struct):
-    version: int = VERSION
+    version: int = _FIRST_VERSION
 
 
 def _check(manifest: Manifest, session_id: UUID) -> None:

@@ -125,6 +125,9 @@ class Service:
     def post(self, path: str, **options: Any) -> requests.Response:
         return requests.post(self.url + path, timeout=30, **options)
 
+    def patch(self, path: str, **options: Any) -> requests.Response:
+        return requests.patch(self.url + path, timeout=30, **options)
+
     def delete(self, path: str, **options: Any) -> requests.Response:
         return requests.delete(self.url + path, timeout=30, **options)
 

@@ -1,7 +1,8 @@
 """The audit log: one JSON line per event of a caller, in the log ``sercuescribe.audit``.
 
-Events: ``created``, ``connected``, ``closed``, ``read`` (audio, a waveform, or a link), ``token``
-(created), ``deleted``, ``denied``. No line contains a key, a token or a signature.
+Events: ``created``, ``connected``, ``changed`` (its details), ``closed``, ``read`` (audio, a
+waveform, or a link), ``token`` (created), ``deleted``, ``denied``. No line contains a key, a token
+or a signature.
 """
 
 import logging
@@ -12,7 +13,7 @@ import msgspec
 from api.access.identity import Caller
 from api.observe.logs import AUDIT_LOGGER, EVENT
 
-Event = Literal["created", "connected", "closed", "read", "token", "deleted", "denied"]
+Event = Literal["created", "connected", "changed", "closed", "read", "token", "deleted", "denied"]
 
 SERVICE = Caller("the service itself")
 

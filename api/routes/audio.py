@@ -37,6 +37,8 @@ from api.wire.messages import DownloadLink
 from api.wire.openapi import AUDIO_RESPONSES, SESSION_ERRORS, errors
 from api.wire.routing import sent_method
 from storage.base import Audio
+from storage.file_name import content_disposition
+from storage.manifest import Manifest
 from storage.pcm import PcmFormat
 from storage.wav import HEADER_BYTES, header
 
@@ -163,9 +165,7 @@ class RecordingsController(Controller):
         audit("read", request.user, session_id)
         if format or start is not None or end is not None:
             part = await _part(found, start or 0.0, end)
-            return _converted(
-                request, readers, part, format or "wav", found.manifest.title, converter
-            )
+            return _converted(request, readers, part, format or "wav", found.manifest, converter)
         if redirect and sent_method(request.scope) == "GET":
             link = await found.link(
                 lifetime_seconds(settings.download_url_ttl_seconds, clock.now(), ends_at)
@@ -177,15 +177,16 @@ class RecordingsController(Controller):
                     headers={"Location": link.url},
                 )
         audio = await found.audio()
-        title = found.manifest.title
-        return _download(request, readers, audio, title, range_header, if_range, if_none_match)
+        return _download(
+            request, readers, audio, found.manifest, range_header, if_range, if_none_match
+        )
 
 
 def _download(
     request: HttpRequest,
     readers: Readers,
     audio: Audio,
-    title: str,
+    manifest: Manifest,
     range_header: str | None,
     if_range: str | None,
     if_none_match: str | None,
@@ -194,7 +195,7 @@ def _download(
         "Accept-Ranges": "bytes",
         "ETag": audio.etag,
         "Last-Modified": format_datetime(audio.modified_at, usegmt=True),
-        "Content-Disposition": f'inline; filename="{title}.wav"',
+        "Content-Disposition": content_disposition(manifest, "wav", "inline"),
     }
     if is_match(if_none_match, audio.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
@@ -241,7 +242,7 @@ def _converted(
     readers: Readers,
     part: _Part,
     name: str,
-    title: str,
+    manifest: Manifest,
     converter: Converter,
 ) -> Response[Any]:
     if name == "wav":
@@ -253,7 +254,7 @@ def _converted(
         media_type, suffix, size_bytes = target.media_type, target.suffix, encoding.size_bytes
         caller = key_of(request.user)
         content = converter.convert(part.pcm, part.pcm_format, encoding, caller=caller)
-    headers = {"Content-Disposition": f'inline; filename="{title}.{suffix}"'}
+    headers = {"Content-Disposition": content_disposition(manifest, suffix, "inline")}
     if size_bytes is not None:
         headers["Content-Length"] = str(size_bytes)
     return StreamedResponse(request, readers, content, media_type=media_type, headers=headers)

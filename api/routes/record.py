@@ -24,7 +24,7 @@ from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
-from api.session.parameters import AudioParameters, audio_parameters, user_id
+from api.session.parameters import AudioParameters, audio_parameters, details, metadata_in, user_id
 from api.session.registry import Registry
 from api.session.session import Session
 from api.settings import Settings
@@ -42,6 +42,7 @@ from api.wire.messages import (
     SessionMessage,
     decode_control,
 )
+from storage.details import Details
 from storage.errors import OwnedElsewhereError
 
 _PROCESSED = "Chunk processed successfully"
@@ -72,7 +73,9 @@ async def new_session(
         parameters = audio_parameters(socket.query_params, default_audio)
         user = effective_user(identity, user_id(socket.query_params))
         await authorizer.check(user, socket.user.address, parameters)
-        session = await registry.create(parameters, user, is_admin=identity.has_admin_reserve)
+        session = await registry.create(
+            parameters, user, _details(socket), is_admin=identity.has_admin_reserve
+        )
         connection.session = session
         log_context.session_id.set(str(session.session_id))
         audit("created", socket.user, str(session.session_id))
@@ -214,6 +217,11 @@ async def _control(connection: ClientSocket, session: Session, text: str) -> Non
             message=_ANSWERS[action], status="active", action=action, **session.counts()._asdict()
         )
     )
+
+
+def _details(socket: RawWebSocket) -> Details:
+    query = socket.query_params
+    return details({"title": query.get("title"), "metadata": metadata_in(query.multi_items())})
 
 
 def _flag(socket: RawWebSocket, parameter: str) -> bool:

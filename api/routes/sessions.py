@@ -1,9 +1,9 @@
-"""The HTTP endpoints of sessions: create, list, get, close, delete, create a token."""
+"""The HTTP endpoints of sessions: create, list, get, change, close, delete, create a token."""
 
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, delete, get, post
+from litestar import Controller, delete, get, patch, post
 from litestar.params import BodyKwarg, FromPath, QueryParameter
 from litestar.status_codes import (
     HTTP_200_OK,
@@ -19,7 +19,13 @@ from api.cluster.http_relay import session_to_change, session_to_read
 from api.events.authorizer import SessionAuthorizer
 from api.observe.metrics import Metrics
 from api.routes.request import HttpRequest, Injected, base_url, identity_of
-from api.session.parameters import AudioParameters, audio_parameters, user_id
+from api.session.parameters import (
+    AudioParameters,
+    audio_parameters,
+    detail_changes,
+    details,
+    user_id,
+)
 from api.session.registry import Registry
 from api.settings import Settings
 from api.wire.errors import (
@@ -32,6 +38,7 @@ from api.wire.errors import (
     TooManyUserSessionsError,
 )
 from api.wire.messages import (
+    ChangeSession,
     CreatedSession,
     CreateSession,
     CreateToken,
@@ -46,6 +53,9 @@ from storage.manifest import Status
 
 NewToken = Annotated[
     CreateToken | None, BodyKwarg(description="Scope of the token; without a body: record")
+]
+Changes = Annotated[
+    ChangeSession | None, BodyKwarg(description="The new values; without a body nothing changes")
 ]
 NewSession = Annotated[
     CreateSession | None, BodyKwarg(description="All parameters and the body are optional")
@@ -111,7 +121,9 @@ class SessionsController(Controller):
         user = effective_user(identity, user_id(given))
         parameters = audio_parameters(given, default_audio)
         await authorizer.check(user, request.user.address, parameters)
-        session = await registry.create(parameters, user, is_admin=identity.has_admin_reserve)
+        session = await registry.create(
+            parameters, user, details(given), is_admin=identity.has_admin_reserve
+        )
         info = _for_caller(session.info(), identity)
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)
@@ -193,6 +205,30 @@ class SessionsController(Controller):
     async def info(self, request: HttpRequest, session_id: FromPath[str]) -> SessionInfo:
         del session_id  # `find_session` takes it from the request
         info = await (await session_to_read(request)).info()
+        return _for_caller(info, identity_of(request))
+
+    @patch(
+        "/{session_id:str}",
+        guards=[requires("record")],
+        responses=errors(InvalidParameterError("title"), *SESSION_ERRORS),
+        operation_id="changeSession",
+        response_description="The state of the session with the new values",
+        summary="Change the title and the metadata of a session, also while it records",
+        description=(
+            "A value that is omitted stays as it is. Metadata are replaced as a whole; null removes"
+            " a title or all metadata."
+        ),
+    )
+    async def change(
+        self,
+        request: HttpRequest,
+        session_id: FromPath[str],
+        registry: Injected[Registry],
+        data: Changes = None,
+    ) -> SessionInfo:
+        changes = detail_changes(msgspec.to_builtins(data) if data else {})
+        info = await registry.change(await session_to_change(request), changes)
+        audit("changed", request.user, session_id)
         return _for_caller(info, identity_of(request))
 
     @post(

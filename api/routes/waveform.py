@@ -24,6 +24,7 @@ from api.wire.messages import Waveform
 from api.wire.openapi import SESSION_ERRORS, errors
 from api.wire.waveform_picture import COLOR, Color, ImageStyle, png, svg
 from storage import threads
+from storage.file_name import content_disposition
 from storage.waveform import peaks as stored
 from storage.waveform.peaks import Peaks
 
@@ -116,7 +117,7 @@ async def waveform(
     audit("read", request.user, session_id, reason="waveform")
     headers = {
         "ETag": audio.etag,
-        "Content-Disposition": f'inline; filename="{found.manifest.title}.{format}"',
+        "Content-Disposition": content_disposition(found.manifest, format, "inline"),
     }
     if is_match(request.headers.get("If-None-Match"), audio.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)

@@ -23,6 +23,8 @@ def session_info(
         session_id=manifest.session_id,
         status=manifest.status,
         user_id=manifest.user_id,
+        title=manifest.title,
+        metadata=manifest.metadata,
         sample_rate=manifest.sample_rate,
         channels=manifest.channels,
         format=manifest.format,

@@ -1,15 +1,26 @@
-"""The parameters of a new session: one check for HTTP and WebSocket."""
+"""The parameters of a session: one check for HTTP and WebSocket, for new and for changed values."""
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import msgspec
+from msgspec import UNSET
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES, InputKind
 from api.wire.errors import InvalidParameterError
+from storage.details import DetailChanges, Details
 
 _MAX_USER_ID_CHARACTERS = 256
 _MAX_DIGITS = 9
+_METADATA_PREFIX = "metadata."
+
+MAX_TITLE_CHARACTERS = 200
+MAX_METADATA_BYTES = 4096  # of its JSON in UTF-8
+
+# Control characters, halves of surrogates, separators of lines and paragraphs.
+_NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
+_LINE_BREAKS = "\t\n\r"
 
 
 class AudioParameters(msgspec.Struct, frozen=True):
@@ -47,6 +58,63 @@ def user_id(given: Mapping[str, object]) -> str | None:
     ):
         raise InvalidParameterError("user_id")
     return value or None
+
+
+def details(given: Mapping[str, object]) -> Details:
+    """Return the details of a new session in ``given``. Raises `InvalidParameterError`."""
+    return detail_changes(given).apply_to(Details())
+
+
+def metadata_in(query: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the metadata in a query: its parameters ``metadata.KEY``."""
+    return {
+        name.removeprefix(_METADATA_PREFIX): value
+        for name, value in query
+        if name.startswith(_METADATA_PREFIX)
+    }
+
+
+def detail_changes(given: Mapping[str, object]) -> DetailChanges:
+    """Return the new values in ``given``; a title that is null or empty removes the title.
+
+    Raises :class:`InvalidParameterError` for a title or metadata that are no text, or too long.
+    """
+    return DetailChanges(
+        title=_title(given["title"]) if "title" in given else UNSET,
+        metadata=_metadata(given["metadata"]) if "metadata" in given else UNSET,
+    )
+
+
+def _title(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _is_line(value):
+        raise InvalidParameterError("title")
+    title = value.strip()
+    if len(title) > MAX_TITLE_CHARACTERS:
+        raise InvalidParameterError("title")
+    return title or None
+
+
+def _metadata(value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(
+        isinstance(key, str) and isinstance(text, str) and key and _is_line(key) and _is_text(text)
+        for key, text in value.items()
+    ):
+        raise InvalidParameterError("metadata")
+    if len(msgspec.json.encode(value)) > MAX_METADATA_BYTES:
+        raise InvalidParameterError("metadata")
+    return dict(value)
+
+
+def _is_line(text: str) -> bool:
+    return not any(unicodedata.category(each) in _NO_TEXT for each in text)
+
+
+def _is_text(text: str) -> bool:
+    return _is_line("".join(each for each in text if each not in _LINE_BREAKS))
 
 
 def _number(

@@ -35,6 +35,7 @@ from api.wire.messages import SessionInfo, SessionPage
 from api.workers.limits import Limits as ServiceLimits
 from api.workers.limits import Maxima, OwnLimits
 from storage.base import AgedSession, Recording, Storage
+from storage.details import DetailChanges, Details
 from storage.errors import (
     BadObjectError,
     FencedError,
@@ -122,7 +123,12 @@ class Registry:
         )
 
     async def create(
-        self, parameters: AudioParameters, user_id: str | None, *, is_admin: bool = False
+        self,
+        parameters: AudioParameters,
+        user_id: str | None,
+        details: Details | None = None,
+        *,
+        is_admin: bool = False,
     ) -> Session:
         """Create a session; an admin's may use the reserve.
 
@@ -140,7 +146,7 @@ class Registry:
             channels=parameters.channels,
             format=parameters.format,
             created_at=self._clock.now(),
-        )
+        ).with_details(details or Details())
         try:
             async with self._events.creating(manifest.session_id):
                 recording = await self._storage.create(manifest)
@@ -275,6 +281,18 @@ class Registry:
                     if (info := await (await self.open(found)).close(cause)) is not None:
                         return info
         return await (await self.lookup(str(found.session_id))).info()
+
+    async def change(self, found: Found, changes: DetailChanges) -> SessionInfo:
+        """Change the details of a session; return its information with them.
+
+        Raises as `open` does, except :class:`SessionCompletedError`.
+        """
+        while found.manifest.status == "active":
+            try:
+                return await (await self.open(found)).change(changes)
+            except SessionCompletedError:  # it has ended meanwhile
+                found = await self.lookup(str(found.session_id))
+        return await self._stored(await self._storage.change(found.manifest, changes)).info()
 
     async def delete(self, found: Found) -> None:
         """Delete everything that is stored of a session; release it first if it is live.

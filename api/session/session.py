@@ -42,7 +42,8 @@ from api.wire.errors import (
 )
 from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
 from storage.base import Recording
-from storage.errors import FencedError
+from storage.details import DetailChanges
+from storage.errors import FencedError, StorageError
 from storage.retry import Backoff
 
 logger = logging.getLogger(__name__)
@@ -138,6 +139,20 @@ class Session:
             connections=len(self._core.streams),
             location=self._location,
         )
+
+    async def change(self, changes: DetailChanges) -> SessionInfo:
+        """Change the details; return the information with them.
+
+        Raises `SessionCompletedError` if the session ends meanwhile; then call it again on what
+        follows, completed or taken over.
+        """
+        self._core.check_active()
+        try:
+            await self.recording.change(changes)
+        except StorageError:
+            self._core.check_active()
+            raise
+        return self.info()
 
     async def attach(self, connection: Connection) -> None:
         """Add ``connection`` with a new input stream. Raises `TooManyConnectionsError`."""

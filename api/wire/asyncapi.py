@@ -49,6 +49,8 @@ def asyncapi_document() -> dict[str, Any]:
                 "Create a session and send audio to it.",
                 {
                     "user_id": _query("string", "User that the session belongs to"),
+                    "title": _query("string", "Title of the session"),
+                    "metadata.KEY": _query("string", "Metadata of the session, by name"),
                     "sample_rate": _query(
                         "integer", "Sample rate of the recording in Hz", SAMPLE_RATES
                     ),

@@ -5,7 +5,7 @@ with their docstrings and descriptions.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
@@ -47,6 +47,18 @@ _NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 def _documented(**schema: object) -> Meta:
     """Return a schema for the documents only; `api.session.parameters` checks the value."""
     return Meta(extra_json_schema={"extra": schema})
+
+
+Title = Annotated[
+    str | None, _documented(description="One line of text", maxLength=200, pattern=_NO_CONTROLS)
+]
+Metadata = Annotated[
+    dict[str, Any] | None,
+    _documented(
+        description="Texts by name, at most 4096 bytes as JSON",
+        additionalProperties={"type": "string"},
+    ),
+]
 
 
 class ControlRequest(msgspec.Struct, tag_field="type", tag="control"):
@@ -143,6 +155,15 @@ class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
     sample_rate: Annotated[int | None, _documented(enum=[*SAMPLE_RATES, None])] = None
     channels: Annotated[int | None, _documented(enum=[*CHANNELS, None])] = None
     format: Annotated[str | None, _documented(enum=[*INPUT_KINDS, None])] = None
+    title: Title = None
+    metadata: Metadata = None
+
+
+class ChangeSession(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """New values; a value that is omitted stays, null removes the old one."""
+
+    title: Title | msgspec.UnsetType = msgspec.UNSET
+    metadata: Metadata | msgspec.UnsetType = msgspec.UNSET
 
 
 class SessionInfo(msgspec.Struct, kw_only=True):
@@ -151,6 +172,8 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     session_id: SessionId
     status: Status
     user_id: str | None = None
+    title: str | None = None
+    metadata: dict[str, str] = {}
     sample_rate: int
     channels: int
     format: str

@@ -21,6 +21,7 @@ from litestar.openapi.spec import (
 
 from api import __version__
 from api.wire.messages import (
+    ChangeSession,
     CreatedSession,
     CreateSession,
     CreateToken,
@@ -83,7 +84,7 @@ def complete_document(document: OpenAPI) -> None:
 def _operations(document: OpenAPI) -> Iterator[Operation]:
     for path in (document.paths or {}).values():
         assert isinstance(path, PathItem)
-        for operation in (path.get, path.post, path.delete):
+        for operation in (path.get, path.post, path.patch, path.delete):
             if operation is not None:
                 yield operation
 
@@ -202,6 +203,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         ws_url=f"ws://localhost:8000/api/ws/audio/{EXAMPLE_ID}",
         session=_SESSION,
     ),
+    ChangeSession(title="Interview", metadata={"project": "radio"}),
     CreateToken(scope="record"),
     SessionTokenInfo(
         token=_TOKEN,

@@ -29,13 +29,20 @@ export interface Parameters {
   format?: Format;
 }
 
-export interface SessionOptions extends Parameters {
+/** What the service is told of a session when it is created. */
+export interface NewSession extends Parameters {
+  userId?: string;
+  /** At most 200 characters. */
+  title?: string;
+  metadata?: Record<string, string>;
+}
+
+export interface SessionOptions extends NewSession {
   /** The address of the service: `http` or `https`. */
   url: string;
   token?: string | null;
   /** Return a new token after `credentials_expired`, or the first one if `token` is missing. */
   refreshToken?: (sessionId: string | null) => string | Promise<string>;
-  userId?: string;
   /** An existing session. No other client may send to it. */
   sessionId?: string | null;
   maxBufferedBytes?: number;
@@ -89,10 +96,9 @@ export interface Level {
   rms: number;
 }
 
-export interface UnfinishedSession extends Parameters {
+export interface UnfinishedSession extends NewSession {
   id: string;
   url: string;
-  userId?: string;
   sessionId: string | null;
   createdAt: Date;
 }

@@ -14,6 +14,7 @@ and once for the folder::
 
     .outbox/{node}/{slot}/  events that are not yet delivered, if webhooks are set: see `outbox`
     .lock                   held by the one service that writes here
+    .changes.lock           held while the manifest of a completed session is replaced
     .workers/               with several workers: their sockets, and the lock of the leader
     .index/                 the index, with which a page of the list costs a page:
         sessions.sqlite     a cache; it may be removed at any time, also while the service runs

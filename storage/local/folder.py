@@ -27,6 +27,7 @@ class RecordingsFolder:
         self.active = self.path / ".active"
         self.index = self.path / ".index"
         self.workers = self.path / WORKERS
+        self.changes_lock = self.path / ".changes.lock"
 
     def paths(self, session_id: UUID) -> SessionPaths:
         return SessionPaths(self.path, session_id, self.active)

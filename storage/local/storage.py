@@ -11,12 +11,14 @@ from uuid import UUID, uuid4
 from storage import files, threads
 from storage import manifest as manifests
 from storage.base import AgedPage, AgedSession, Link, Page, Progress
+from storage.details import DetailChanges
 from storage.errors import (
     RecordingNotFoundError,
     StorageError,
 )
 from storage.local.active_states import ActiveStates
 from storage.local.deletion import Deletion
+from storage.local.detail_changes import DetailsOfCompleted
 from storage.local.folder import RecordingsFolder
 from storage.local.index import SessionIndex
 from storage.local.index_rows import Wanted, row_of
@@ -83,6 +85,7 @@ class LocalStorage:
         )
         self._index = SessionIndex(self.upkeep.file)
         self._deletion = Deletion(self._folder, self._index)
+        self._details = DetailsOfCompleted(self._folder, self._index, self._deletion)
         self._listing = Listing(self._folder, self._index, self._progress, skipped)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
@@ -162,6 +165,10 @@ class LocalStorage:
         wanted = Wanted(status, user_id, has_warnings)
         before = None if cursor is None else UUID(cursor)
         return await threads.listing.run(self._listing.page, wanted, limit, before)
+
+    async def change(self, manifest: Manifest, changes: DetailChanges) -> Manifest:
+        session_id = UUID(manifest.session_id)
+        return await threads.recording.run(self._details.change, session_id, changes)
 
     async def audio(self, manifest: Manifest) -> VolumeAudio:
         return await threads.reading.run(self._audio, manifest)

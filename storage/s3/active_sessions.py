@@ -14,7 +14,7 @@ from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import last_owner
 from storage.s3.ownership.node import Node
-from storage.s3.reading.listing import read_manifest
+from storage.s3.writing.manifests import read_manifest
 from storage.s3.writing.spool import SpoolFolder
 
 logger = logging.getLogger(__name__)

@@ -10,15 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from storage import manifest as manifests
 from storage import threads
 from storage.errors import RecordingNotFoundError
 from storage.manifest import Manifest
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.reading.audio import FinalObject
-from storage.s3.reading.listing import read_manifest
 from storage.s3.writing.digest import put_waveform
+from storage.s3.writing.manifests import put_completed_manifest_of_existing, read_manifest
 from storage.s3.writing.spool import SpoolFolder
 from storage.s3.writing.upload import abort_uploads
 from storage.waveform.measuring import measure
@@ -103,9 +102,4 @@ class SessionCleaner:
         found = await measure(audio, manifest.pcm_format, on_block=digest.update)
         await put_waveform(self._bucket, session, found.encode())
         manifest = msgspec.structs.replace(manifest, sha256=digest.hexdigest())
-        await self._bucket.put(session.manifest, manifests.encode(manifest), "application/json")
-        try:
-            await self._bucket.head(session.audio)
-        except RecordingNotFoundError:  # another node has deleted the session meanwhile
-            await self._bucket.delete([session.peaks, session.manifest])
-            raise
+        await put_completed_manifest_of_existing(self._bucket, manifest)

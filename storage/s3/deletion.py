@@ -45,7 +45,7 @@ class Deletion:
     async def run(self, sessions: list[DeletedSession]) -> None:
         """Remove the sessions. After an error, the call can be repeated.
 
-        A page of sessions costs three requests, and one or more for each that has a folder.
+        A page of sessions costs four requests, and one or more for each that has a folder.
         """
         for each in sessions:
             await self._cleaner.cancel(each.keys.session_id)
@@ -58,9 +58,13 @@ class Deletion:
             [key for each in sessions for key in (each.keys.audio, *each.index, each.keys.active)]
         )
         # After the audio: a request that makes the waveform meanwhile checks for the audio.
-        await self._bucket.delete([each.keys.peaks for each in sessions])
+        await self._bucket.delete(
+            [key for each in sessions for key in (each.keys.peaks, each.keys.details)]
+        )
         # Last, so that a deletion that was interrupted can be repeated.
         await self._bucket.delete([each.keys.manifest for each in sessions])
+        # Again: a change of details that still found the manifest has put them meanwhile.
+        await self._bucket.delete([each.keys.details for each in sessions])
 
     async def run_each(self, sessions: list[DeletedSession]) -> dict[UUID, Exception]:
         """Remove the sessions, and return the errors of those that remain, at least in part."""

@@ -34,6 +34,7 @@ class SessionKeys:
         self.session_id = session_id
         self.audio = f"{session_id}.wav"
         self.manifest = f"{session_id}.json"
+        self.details = f"{session_id}.meta.json"
         self.peaks = f"{session_id}.dat"
         self.folder = f"{session_id}/"
         self.segments = f"{session_id}/segments/"

@@ -13,7 +13,9 @@ from storage import manifest as manifests
 from storage import threads
 from storage.base import AgedPage, AgedSession, Link, Page, Progress
 from storage.checkpoint import Checkpoint
+from storage.details import DetailChanges
 from storage.errors import FencedError, RecordingNotFoundError
+from storage.file_name import content_disposition
 from storage.manifest import Manifest, Status
 from storage.observer import IGNORE, Observer
 from storage.recording_state import RecordingState
@@ -36,10 +38,11 @@ from storage.s3.ownership.node import Node
 from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.reading.aged import sessions_below
 from storage.s3.reading.audio import CompletedAudio
-from storage.s3.reading.listing import read_checkpoint, read_manifest, read_page
+from storage.s3.reading.listing import read_checkpoint, read_page
 from storage.s3.reading.waveforms import WaveformReader
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
+from storage.s3.writing.manifests import change_details, read_current_manifest
 from storage.s3.writing.recording import S3Recording, UploadSettings
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
@@ -205,7 +208,7 @@ class S3Storage:
         return Progress(persisted, persisted)
 
     async def manifest(self, session_id: UUID) -> Manifest:
-        return await read_manifest(self._bucket, session_id)
+        return await read_current_manifest(self._bucket, session_id)
 
     async def manifests(
         self,
@@ -224,6 +227,9 @@ class S3Storage:
             limit=limit,
             cursor=cursor,
         )
+
+    async def change(self, manifest: Manifest, changes: DetailChanges) -> Manifest:
+        return await change_details(self._bucket, manifest, changes)
 
     async def audio(self, manifest: Manifest) -> CompletedAudio | GrowingAudio:
         session = SessionKeys.of(manifest)
@@ -257,7 +263,7 @@ class S3Storage:
         if manifest.status != "completed":
             return None
         key = SessionKeys.of(manifest).audio
-        name = f"{manifest.title}.wav"
+        name = content_disposition(manifest, "wav", "attachment")
         keys_now = await self._bucket.credentials.current()
         return await threads.reading.run(
             self._presigner.link, key, name, ttl_seconds, now, keys=keys_now

@@ -9,7 +9,7 @@ from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 from storage.s3.ownership.lease import Lease
 from storage.s3.ownership.node import Node
-from storage.s3.reading.listing import read_manifest
+from storage.s3.writing.manifests import read_manifest
 from storage.s3.writing.restore import restore_spool
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder

@@ -12,6 +12,7 @@ from datetime import datetime
 from storage import files, threads, wav
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
+from storage.details import DetailChanges
 from storage.errors import FencedError, StorageError, StorageUnavailableError, SyncFailedError
 from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
@@ -173,10 +174,12 @@ class VolumeRecording:
 
     async def complete(self, at: datetime) -> Manifest:
         self.state = self.state.sealed()
-        manifest = self.manifest.completed(self.checkpoint, at)
-        await threads.recording.run(self._complete, manifest)
+        manifest = await threads.recording.run(self._complete, at)
         self._on_released(self)
         return manifest
+
+    async def change(self, changes: DetailChanges) -> None:
+        await threads.recording.run(self._change, changes)
 
     async def release(self) -> None:
         self.state = self.state.sealed()
@@ -321,10 +324,19 @@ class VolumeRecording:
             return SyncFailedError(self.persisted.chunk_count)
         return StorageUnavailableError(f"the recording is {self.state.value}")
 
-    def _complete(self, manifest: Manifest) -> None:
+    def _change(self, changes: DetailChanges) -> None:
         with files.translated_errors(), self._persisting:
+            if self.state is not RecordingState.OPEN:
+                raise self._not_open()
+            manifest = self.manifest.with_details(changes.apply_to(self.manifest.details))
+            files.replace(self._paths.manifest, manifests.encode(manifest))
+            self.manifest = manifest
+
+    def _complete(self, at: datetime) -> Manifest:
+        with files.translated_errors(), self._persisting:
+            manifest = self.manifest.completed(self.checkpoint, at)
             if self.state is RecordingState.COMPLETED:
-                return  # an earlier call failed to close the files, and that is all it failed to do
+                return manifest  # an earlier call failed to close the files, and nothing else
             if self.state is RecordingState.CLOSED:
                 raise self._not_open()
             self._check_not_failed()
@@ -336,6 +348,7 @@ class VolumeRecording:
             self._finish_waveform(manifest.pcm_bytes)
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files(RecordingState.COMPLETED)
+            return manifest
 
     def _finish_waveform(self, pcm_bytes: int) -> None:
         """Put the waveform beside the audio, unless much audio is unmeasured after a restart.

@@ -14,7 +14,9 @@ from storage import manifest as manifests
 from storage import wav
 from storage.base import AgedSession, Audio, Progress, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
-from storage.errors import BadObjectError, RecordingNotFoundError
+from storage.details import DetailChanges, Details
+from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
+from storage.manifest import VERSION
 from storage.outbox import DEAD, FIRST_SLOT, RETRIED, Place
 from storage.pcm import PcmFormat
 from storage.watermark import Unpersisted
@@ -277,6 +279,75 @@ async def test_dropping_input_does_not_change_the_audio(storage: Storage) -> Non
     recording.drop_input(1)
     manifest = await recording.complete(LATER)
     assert manifest.frames == 10
+
+
+async def test_details_of_an_active_session_survive_a_crash_and_completion(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    recording = await storage.create(new_manifest(title="Draft", metadata={"room": "2"}))
+    append(recording, pcm(100))
+    await recording.change(DetailChanges(title="Interview"))
+    assert recording.manifest.details == Details(title="Interview", metadata={"room": "2"})
+    storage = await crash(storage, recording, open_storage)
+    assert (await storage.manifest(id_of(recording))).details == recording.manifest.details
+    page = await storage.manifests(limit=10)
+    assert [each.title for each in page.manifests] == ["Interview"]
+    recording = await opened(storage, recording)
+    await recording.change(DetailChanges(metadata={}))
+    completed = await recording.complete(LATER)
+    assert completed.details == Details(title="Interview")
+    assert await storage.manifest(id_of(recording)) == completed
+    await storage.stop()
+
+
+async def test_details_of_a_completed_session_can_be_changed(storage: Storage) -> None:
+    recording = await storage.create(new_manifest(user_id="alice"))
+    append(recording, pcm(100))
+    completed = await recording.complete(LATER)
+    changed = await storage.change(completed, DetailChanges(title="Interview"))
+    changed = await storage.change(completed, DetailChanges(metadata={"room": "2"}))
+    assert changed == completed.with_details(Details(title="Interview", metadata={"room": "2"}))
+    assert (await storage.manifest(id_of(recording))).details == changed.details
+
+
+async def test_changes_at_the_same_time_leave_the_details_of_one_of_them(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+
+    async def change(number: int) -> None:
+        details = DetailChanges(title=f"{number}", metadata={"number": f"{number}" * 500})
+        if number < 10:
+            await recording.change(details)
+        else:
+            await storage.change(completed, details)
+
+    await asyncio.gather(*(change(number) for number in range(10)))
+    active = recording.manifest.details
+    completed = await recording.complete(LATER)
+    assert completed.details == active
+    await asyncio.gather(*(change(number) for number in range(10, 20)))
+    found = await storage.manifest(id_of(recording))
+    assert found.title in {f"{number}" for number in range(10, 20)}
+    assert found.metadata == {"number": f"{found.title}" * 500}
+
+
+async def test_a_recording_that_is_completed_takes_no_change(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    await recording.complete(LATER)
+    with pytest.raises(StorageUnavailableError):
+        await recording.change(DetailChanges(title="late"))
+
+
+async def test_details_of_a_deleted_session_cannot_be_changed(storage: Storage) -> None:
+    recording = await storage.create(new_manifest())
+    completed = await recording.complete(LATER)
+    await storage.change(completed, DetailChanges(title="Interview"))
+    await storage.delete(completed)
+    with pytest.raises(RecordingNotFoundError):
+        await storage.change(completed, DetailChanges(title="late"))
+    with pytest.raises(RecordingNotFoundError):
+        await storage.manifest(id_of(recording))
 
 
 async def test_manifests_are_listed_newest_first_in_pages(storage: Storage) -> None:
@@ -611,7 +682,7 @@ async def test_a_session_of_a_newer_release_is_left_alone_and_hides_no_other(
     await own.release()
     await first.stop()
     newer_id = UUID(newer.manifest.session_id)
-    before = manifests.encode(msgspec.structs.replace(newer.manifest, version=2))
+    before = manifests.encode(msgspec.structs.replace(newer.manifest, version=VERSION + 1))
     replace_manifest(newer.manifest.session_id, before)
     second = open_storage()
     await second.start()

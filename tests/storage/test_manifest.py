@@ -8,6 +8,7 @@ import pytest
 
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
+from storage.details import Details
 from storage.errors import BadObjectError
 from storage.manifest import Manifest
 from tests.damage import damaged
@@ -25,7 +26,7 @@ def test_a_manifest_is_decoded_as_it_was_encoded(manifest: Manifest) -> None:
 
 def test_a_manifest_is_indented_json() -> None:
     text = manifests.encode(new_manifest(session_id="x")).decode()
-    assert text.startswith('{\n  "version": 1,\n  "session_id": "x",\n')
+    assert text.startswith('{\n  "title": null,\n  "metadata": {},\n  "version": 1,\n')
     assert json.loads(text)["sample_rate"] == 16000
 
 
@@ -76,6 +77,21 @@ def test_a_manifest_without_a_version_is_of_the_first() -> None:
     assert manifests.decode(json.dumps(fields).encode(), SESSION).version == 1
 
 
+def test_a_manifest_has_the_second_version_only_if_it_has_details() -> None:
+    assert json.loads(manifests.encode(ACTIVE))["version"] == 1
+    for details in (Details(title="Interview"), Details(metadata={"project": "radio"})):
+        manifest = ACTIVE.with_details(details)
+        assert json.loads(manifests.encode(manifest))["version"] == 2
+        found = manifests.decode(manifests.encode(manifest), SESSION)
+        assert (found.details, found.user_id) == (details, "Zoë")
+
+
+def test_a_manifest_of_release_0_2_0_has_no_details() -> None:
+    fields = json.loads(manifests.encode(ACTIVE))
+    del fields["title"], fields["metadata"]
+    assert manifests.decode(json.dumps(fields).encode(), SESSION).details == Details()
+
+
 def test_a_manifest_without_warnings_reads_as_one_that_has_none() -> None:
     fields = json.loads(manifests.encode(ACTIVE))
     del fields["warnings"], fields["warning_count"]
@@ -95,7 +111,7 @@ def test_a_manifest_has_the_warnings_of_the_checkpoint_and_the_last_one_as_its_e
 
 def test_a_manifest_of_a_newer_version_is_refused_whatever_else_it_has() -> None:
     newer = json.dumps({"version": manifests.VERSION + 1, "sessions": []}).encode()
-    with pytest.raises(BadObjectError, match="version 2: this release reads up to 1"):
+    with pytest.raises(BadObjectError, match="version 3: this release reads up to 2"):
         manifests.decode(newer, SESSION)
 
 

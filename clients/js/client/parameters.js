@@ -1,4 +1,4 @@
-/** @import { Parameters } from '../sercuescribe.js' */
+/** @import { NewSession, Parameters } from '../sercuescribe.js' */
 /** @import { Greeting } from './types.js' */
 
 import { SessionError } from './errors.js';
@@ -9,7 +9,7 @@ import { SessionError } from './errors.js';
  * @param {string} service
  * @param {string | null} sessionId
  * @param {boolean} isResuming
- * @param {Parameters & { userId?: string }} parameters
+ * @param {NewSession} parameters
  */
 export function socketUrl(service, sessionId, isResuming, parameters) {
   const url = new URL(service, globalThis.location?.href);
@@ -20,9 +20,12 @@ export function socketUrl(service, sessionId, isResuming, parameters) {
     if (isResuming) url.searchParams.set('resume', 'true');
     return url;
   }
-  const { userId: user_id, sampleRate: sample_rate, channels, format } = parameters;
-  for (const [name, value] of Object.entries({ user_id, sample_rate, channels, format })) {
+  const { userId: user_id, sampleRate: sample_rate, channels, format, title } = parameters;
+  for (const [name, value] of Object.entries({ user_id, sample_rate, channels, format, title })) {
     if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
+  }
+  for (const [key, value] of Object.entries(parameters.metadata ?? {})) {
+    url.searchParams.set(`metadata.${key}`, value);
   }
   return url;
 }

@@ -106,8 +106,8 @@ export class SessionClient extends StatefulEventTarget {
     this.setState('connecting');
     try {
       const opened = source && toSource(source);
-      const { sessionId = null, url, userId, store } = this.#options;
-      const fields = { url, userId, sessionId, offset: null };
+      const { sessionId = null, url, userId, title, metadata, store } = this.#options;
+      const fields = { url, userId, title, metadata, sessionId, offset: null };
       if (store === 'indexeddb') await this.#chunkStore.createStoredSession(fields);
       await this.#open(opened);
       await this.#source?.start(this.#createSink());
@@ -241,10 +241,11 @@ export class SessionClient extends StatefulEventTarget {
   // --- the connection
 
   /** @param {SessionOptions} options */
-  #createSocket({ url, userId, token = null, refreshToken, answerTimeoutMs }) {
+  #createSocket({ url, userId, title, metadata, token = null, refreshToken, answerTimeoutMs }) {
     const isResuming = () => this.#delivery.offset !== null;
+    const getParameters = () => ({ userId, title, metadata, ...this.#parameters });
     const options = {
-      getUrl: () => socketUrl(url, this.sessionId, isResuming(), { userId, ...this.#parameters }),
+      getUrl: () => socketUrl(url, this.sessionId, isResuming(), getParameters()),
       token,
       refreshToken: refreshToken && (() => refreshToken(this.sessionId)),
       answerTimeoutMs: answerTimeoutMs ?? ANSWER_TIMEOUT_MS,

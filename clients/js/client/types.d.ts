@@ -1,7 +1,7 @@
 /** The types that the modules of the client share. `sercuescribe.d.ts` has the public ones. */
 
 import type {
-  FinalMessage, Level, Parameters, SessionError, SessionWarning,
+  FinalMessage, Level, NewSession, Parameters, SessionError, SessionWarning,
 } from '../sercuescribe.js';
 
 /** A chunk as the client sends and stores it. */
@@ -88,10 +88,9 @@ export interface ReconnectingSocketOwner {
 export type WorkletMessage = { chunk: ArrayBuffer; level: Level } | { frames: number };
 
 /** What a page needs to finish a session of another page. */
-export interface StoredFields extends Parameters {
+export interface StoredFields extends NewSession {
   id: string;
   url: string;
-  userId?: string;
   sessionId: string | null;
   createdAt: Date;
   /** The session's chunk_count when the client first connected; null before. */

@@ -25,9 +25,11 @@ class Presigner:
         self._keys: Keys | None = None  # those of the client
 
     def link(
-        self, key: str, file_name: str, ttl_seconds: int, now: datetime, *, keys: Keys
+        self, key: str, disposition: str, ttl_seconds: int, now: datetime, *, keys: Keys
     ) -> Link:
-        """Return a link to download ``key`` as ``file_name``, signed with ``keys``.
+        """Return a link to download ``key``, signed with ``keys``.
+
+        ``disposition`` is the ``Content-Disposition`` of the answer.
 
         ``expires_at`` is the earlier end of the link and of its keys.
         """
@@ -35,7 +37,7 @@ class Presigner:
             "Bucket": self._settings.bucket,
             "Key": self._settings.prefix + key,
             "ResponseContentType": "audio/wav",
-            "ResponseContentDisposition": f'attachment; filename="{file_name}"',
+            "ResponseContentDisposition": disposition,
         }
         try:
             url = self._client_with(keys).generate_presigned_url(

@@ -1,11 +1,10 @@
-"""Read manifests, one or pages of them. With the index every page costs the same."""
+"""Read pages of manifests. With the index every page costs the same."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
-from storage import manifest as manifests
 from storage.base import Page
 from storage.checkpoint import Checkpoint
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageError
@@ -13,6 +12,7 @@ from storage.manifest import Manifest, Status
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
+from storage.s3.writing.manifests import read_current_manifest
 from storage.s3.writing.segment_log import SegmentLog
 
 logger = logging.getLogger(__name__)
@@ -20,11 +20,6 @@ logger = logging.getLogger(__name__)
 _CONCURRENT_READS = 20
 
 Read = Callable[[Bucket, UUID], Awaitable[Manifest]]
-
-
-async def read_manifest(bucket: Bucket, session_id: UUID) -> Manifest:
-    """Read one manifest. Raises `RecordingNotFoundError` or `BadObjectError`."""
-    return manifests.decode(await bucket.get(SessionKeys(session_id).manifest), session_id)
 
 
 async def read_checkpoint(bucket: Bucket, manifest: Manifest) -> Checkpoint:
@@ -42,7 +37,7 @@ async def read_page(
     cursor: str | None,
 ) -> Page:
     """Return sessions that match, newest first, from after ``cursor`` on."""
-    read = read_manifest if has_warnings is None else _read_advanced
+    read = read_current_manifest if has_warnings is None else _read_advanced
     page: list[Manifest] = []
     async for manifest in _candidates(bucket, read, status, user_id, cursor):
         if not manifest.matches(status=status, user_id=user_id, has_warnings=has_warnings):
@@ -74,7 +69,7 @@ async def _candidates(
 
 async def _read_advanced(bucket: Bucket, session_id: UUID) -> Manifest:
     """Read a manifest; that of an active session gets the warnings that it does not have yet."""
-    manifest = await read_manifest(bucket, session_id)
+    manifest = await read_current_manifest(bucket, session_id)
     if manifest.status == "completed":
         return manifest
     return manifest.advanced_to(await read_checkpoint(bucket, manifest))

@@ -9,9 +9,9 @@ from datetime import datetime
 
 import msgspec
 
-from storage import manifest as manifests
 from storage import threads
 from storage.checkpoint import Checkpoint
+from storage.details import DetailChanges
 from storage.errors import (
     FencedError,
     StorageError,
@@ -28,6 +28,7 @@ from storage.s3.ownership.lease import Lease
 from storage.s3.writing.digest import Digest
 from storage.s3.writing.final_file import FinalFile
 from storage.s3.writing.growing_audio import GrowingAudio, UnpersistedAudio
+from storage.s3.writing.manifests import change_details, put_completed_manifest
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
@@ -95,6 +96,7 @@ class S3Recording:
         self._observer = observer
         self._watermark = Watermark(observer)
         self._upload_lock = asyncio.Lock()
+        self._change_lock = asyncio.Lock()
         self._upload_early = asyncio.Event()  # set if audio comes in faster than in real time
         self._task = supervisor.start("upload", self._upload_loop)
 
@@ -172,13 +174,17 @@ class S3Recording:
                 # Else the cleaner adds it: completion takes the same time for any length.
                 sha256=self._digest.sha256 if is_digested else None,
             )
-            await self._bucket.put(
-                self._keys.manifest, manifests.encode(manifest), "application/json"
-            )
+            manifest = await put_completed_manifest(self._bucket, manifest)
             await threads.recording.run(self.spool.discard)
         self.state = self.state.to(RecordingState.COMPLETED)
         self._on_released(self)
         return manifest
+
+    async def change(self, changes: DetailChanges) -> None:
+        async with self._change_lock:  # each change begins with what the one before has put
+            self._check_open()
+            manifest = await change_details(self._bucket, self.manifest, changes)
+            self.manifest = self.manifest.with_details(manifest.details)
 
     async def release(self) -> None:
         self.state = self.state.sealed()
@@ -226,10 +232,13 @@ class S3Recording:
         if self.state is RecordingState.FAILED:
             raise SyncFailedError(self.persisted.chunk_count)
 
-    def _check_space(self, more_bytes: int) -> None:
+    def _check_open(self) -> None:
         if self.state is not RecordingState.OPEN:
             self._check_not_lost()
             raise StorageUnavailableError(f"the recording is {self.state.value}")
+
+    def _check_space(self, more_bytes: int) -> None:
+        self._check_open()
         kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
         waiting_bytes -= sum(self._kept_bytes.values())

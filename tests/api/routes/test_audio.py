@@ -1,5 +1,7 @@
 """The audio endpoint: excerpts and other formats, over HTTP."""
 
+from datetime import datetime
+
 import psutil
 import pytest
 import requests
@@ -86,6 +88,18 @@ async def test_a_download_is_named_after_the_time_of_recording(
     answer = service.get(f"{SESSIONS}/{session_id}/{path}")
     disposition = f'inline; filename="recording-{day}-{time}Z.{suffix}"'
     assert answer.headers["content-disposition"] == disposition
+
+
+async def test_a_download_is_named_after_the_title_in_every_kind_of_client(
+    service: Service,
+) -> None:
+    body = {"title": 'Zoë: "a/b"', "sample_rate": 16000}
+    info = service.post(SESSIONS, json=body).json()["session"]
+    at = datetime.fromisoformat(info["created_at"]).strftime("%Y-%m-%d-%H%M%SZ")
+    answer = service.get(f"{SESSIONS}/{info['session_id']}/audio")
+    assert answer.headers["content-disposition"] == (
+        f"inline; filename=\"recording-{at}.wav\"; filename*=UTF-8''Zo%C3%AB-%20-a-b--{at}.wav"
+    )
 
 
 async def test_an_active_session_is_converted_up_to_its_current_length(service: Service) -> None:

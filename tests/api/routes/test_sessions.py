@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -38,6 +39,8 @@ async def test_session_information_has_every_documented_field(service: Service) 
         "session_id": client.session_id,
         "status": "active",
         "user_id": "u",
+        "title": None,
+        "metadata": {},
         "sample_rate": 8000,
         "channels": 1,
         "format": "pcm_s16le",
@@ -143,6 +146,72 @@ def test_invalid_filters_get_422(service: Service, query: dict[str, str], code: 
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
+DETAILS: dict[str, Any] = {"title": "Zoë: «Interview»", "metadata": {"project": "radio", "a.b": ""}}
+
+
+async def test_details_given_at_creation_are_in_information_lists_and_manifest(
+    service: Service,
+) -> None:
+    created = service.post(SESSIONS, json=DETAILS).json()["session"]
+    query = {"title": quote("Zoë: «Interview»"), "metadata.project": "radio", "metadata.a.b": ""}
+    async with service.session(**query) as client:
+        await client.send(pcm(10))
+        await client.close_session()
+    listed = service.get(SESSIONS, params={"limit": 2}).json()["sessions"]
+    for session_id, info in zip((client.session_id, created["session_id"]), listed, strict=True):
+        assert info["session_id"] == session_id
+        manifest = service.manifest(session_id)
+        stored = service.get(f"{SESSIONS}/{session_id}").json()
+        for found in (info, manifest, stored):
+            assert {name: found[name] for name in DETAILS} == DETAILS
+
+
+async def test_details_changed_while_a_session_records_survive_a_kill_and_completion(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    async with service.session(title="Draft", **{"metadata.project": "radio"}) as client:
+        path = f"{SESSIONS}/{client.session_id}"
+        await client.send(pcm(100))
+        changed = service.patch(path, json={"title": "Interview"})
+        assert (changed.status_code, changed.json()["title"]) == (200, "Interview")
+        assert changed.json()["metadata"] == {"project": "radio"}
+        service.kill()
+    service.start()
+    assert service.get(path).json()["title"] == "Interview"
+    service.patch(path, json={"metadata": {"room": "2"}})
+    closed = service.post(f"{path}/close").json()["session"]
+    assert (closed["title"], closed["metadata"]) == ("Interview", {"room": "2"})
+    assert service.patch(path, json={"title": "After"}).json()["status"] == "completed"
+    service.kill()
+    service.start()
+    info = service.get(path).json()
+    assert (info["title"], info["metadata"], info["total_chunks"]) == ("After", {"room": "2"}, 1)
+    assert service.patch(path, json={"title": None, "metadata": None}).json()["title"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"title": "x" * 201}, "invalid_title"),
+        ({"title": ["x"]}, "invalid_title"),
+        ({"metadata": {"k": "x" * 4096}}, "invalid_metadata"),
+        ({"metadata": {"k": {"deep": "x"}}}, "invalid_metadata"),
+        ([1], "invalid_body"),
+    ],
+    ids=["long title", "list", "large metadata", "deep metadata", "array"],
+)
+def test_invalid_details_get_422_when_a_session_is_created_or_changed(
+    service: Service, body: Any, code: str
+) -> None:
+    session_id = service.post(SESSIONS).json()["session_id"]
+    for answer in (
+        service.patch(f"{SESSIONS}/{session_id}", json=body),
+        service.post(SESSIONS, json=body),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
 async def test_sessions_are_listed_newest_first_filtered_and_in_pages(
     start_service: Callable[..., Service],
 ) -> None:
@@ -167,7 +236,14 @@ async def test_sessions_are_listed_newest_first_filtered_and_in_pages(
 @pytest.mark.parametrize("session_id", [UNKNOWN, "your-session-uuid-here", "..%2f..%2fetc"])
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("POST", "/close"), ("DELETE", ""), ("GET", "/audio"), ("GET", "/download")],
+    [
+        ("GET", ""),
+        ("PATCH", ""),
+        ("POST", "/close"),
+        ("DELETE", ""),
+        ("GET", "/audio"),
+        ("GET", "/download"),
+    ],
 )
 def test_an_unknown_session_gets_404_in_the_documented_shape(
     service: Service, method: str, path: str, session_id: str

@@ -7,7 +7,7 @@ from storage.checkpoint import Checkpoint
 from storage.watermark import Unpersisted
 from tests.storage.conftest import new_manifest
 
-MANIFEST = new_manifest(user_id="alice").advanced_to(
+MANIFEST = new_manifest(user_id="alice", title="Interview", metadata={"room": "2"}).advanced_to(
     Checkpoint(7, 32_000).warned("decode_failed", "damaged", frame=16_000)
 )
 
@@ -25,6 +25,8 @@ def test_an_active_session_shows_its_own_counts() -> None:
         "session_id": MANIFEST.session_id,
         "status": "active",
         "user_id": "alice",
+        "title": "Interview",
+        "metadata": {"room": "2"},
         "sample_rate": 16000,
         "channels": 1,
         "format": "wav",

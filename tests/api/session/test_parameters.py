@@ -1,10 +1,21 @@
 """The parameters of a new session, the same over HTTP and on a WebSocket."""
 
+from typing import Any
+
 import pytest
+from msgspec import UNSET
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
-from api.session.parameters import AudioParameters, audio_parameters, user_id
+from api.session.parameters import (
+    AudioParameters,
+    audio_parameters,
+    detail_changes,
+    details,
+    metadata_in,
+    user_id,
+)
 from api.wire.errors import InvalidParameterError
+from storage.details import DetailChanges, Details
 
 DEFAULTS = AudioParameters(16000, 2, "flac")
 
@@ -55,3 +66,60 @@ def test_a_user_id_is_short_printable_text_or_none() -> None:
     for bad in ("x" * 257, "a\nb", 5):
         with pytest.raises(InvalidParameterError):
             user_id({"user_id": bad})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, Details()),
+        ({"title": None, "metadata": None}, Details()),
+        ({"title": "  "}, Details()),
+        ({"title": " Zoë und 👩\u200d🚀 "}, Details(title="Zoë und 👩\u200d🚀")),
+        ({"title": "x" * 200}, Details(title="x" * 200)),
+        ({"metadata": {"a b": "two\nlines"}}, Details(metadata={"a b": "two\nlines"})),
+        ({"metadata": {"k": "x" * 4088}}, Details(metadata={"k": "x" * 4088})),
+    ],
+    ids=["omitted", "null", "empty", "joined", "longest", "lines", "largest"],
+)
+def test_details_are_text_of_a_limited_length(given: dict[str, Any], expected: Details) -> None:
+    assert details(given) == expected
+
+
+@pytest.mark.parametrize("title", ["x" * 201, "a\nb", "a\x00b", "a\u2028b", "\ud800", 5, ["a"]])
+def test_a_title_that_is_too_long_or_no_line_of_text_is_refused(title: object) -> None:
+    with pytest.raises(InvalidParameterError, match="Invalid title"):
+        details({"title": title})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"k": "x" * 4089},
+        {"k": "\u00e9" * 2045},
+        {"": "a"},
+        {"a\nb": "a"},
+        {"a": "\x00"},
+        {"a": "\ud800"},
+        {"a": 5},
+        {"a": {"b": "c"}},
+        {"a": None},
+        ["a"],
+        "a",
+    ],
+    ids=["long", "bytes", "no key", "key", "nul", "surrogate", "number", "deep", "null", "list",
+         "text"],
+)  # fmt: skip
+def test_metadata_that_is_too_large_or_not_flat_is_refused(metadata: object) -> None:
+    with pytest.raises(InvalidParameterError, match="Invalid metadata"):
+        details({"metadata": metadata})
+
+
+def test_a_change_has_the_values_that_are_given_and_no_others() -> None:
+    assert detail_changes({}) == DetailChanges()
+    assert detail_changes({"title": None}) == DetailChanges(title=None, metadata=UNSET)
+    assert detail_changes({"metadata": {}}) == DetailChanges(metadata={})
+
+
+def test_metadata_in_a_query_are_the_parameters_with_their_prefix() -> None:
+    query = [("metadata.project", "radio"), ("metadata.a.b", "c"), ("metadata", "x"), ("q", "y")]
+    assert metadata_in(query) == {"project": "radio", "a.b": "c"}

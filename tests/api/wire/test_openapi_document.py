@@ -13,7 +13,8 @@ def test_every_operation_has_a_readable_name_and_says_what_it_returns(service: S
         for operation in item.values()
     }
     assert set(operations) == {
-        "createSession", "listSessions", "getSession", "closeSession", "deleteSession",
+        "createSession", "listSessions", "getSession", "changeSession", "closeSession",
+        "deleteSession",
         "createSessionToken", "getDownloadLink", "getAudio", "getWaveform",
         "getHealth", "getReadiness", "getMetrics", "getStatus",
     }  # fmt: skip

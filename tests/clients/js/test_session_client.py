@@ -46,6 +46,19 @@ async def wait_until_received(service: Service, runtime: Node, more_than: int) -
     )
 
 
+async def test_a_session_has_the_title_and_metadata_of_the_options(
+    service: Service, runtime: Node
+) -> None:
+    options = {"url": service.url, "title": "Zoë & Co", "metadata": {"project": "a=b", "x.y": ""}}
+    await runtime.evaluate(
+        f"globalThis.client = new SessionClient({json.dumps(options)});"
+        " await client.start(); await client.send(new Uint8Array(200))"
+    )
+    final = await stop_client(runtime)
+    info = service.get(f"/api/audio/sessions/{final['session_id']}").json()
+    assert (info["title"], info["metadata"]) == (options["title"], options["metadata"])
+
+
 async def stop_client(runtime: Node) -> dict[str, Any]:
     async with asyncio.timeout(60):
         return dict(await runtime.evaluate("return await client.stop()"))

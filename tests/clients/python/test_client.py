@@ -44,6 +44,19 @@ async def test_a_session_has_the_requested_parameters(client: Client) -> None:
     assert (info.sample_rate, info.channels, info.duration_seconds) == (16000, 2, 1.0)
 
 
+async def test_title_and_metadata_are_given_at_creation_and_changed_later(client: Client) -> None:
+    metadata = {"project": "radio & tv", "a.b": "ü"}
+    async with client.create(title="Draft: 1/2", metadata=metadata) as session:
+        await session.send(pcm(100))
+        await session.flush()
+        info = await client.info(session.session_id)
+        assert (info.title, info.metadata) == ("Draft: 1/2", metadata)
+        changed = await client.edit(session.session_id, title="Interview")
+        assert (changed.title, changed.metadata) == ("Interview", metadata)
+    cleared = await client.edit(session.session_id, title="", metadata={})
+    assert (cleared.status, cleared.title, cleared.metadata) == ("completed", None, {})
+
+
 @pytest.mark.parametrize("session_id", [_UNKNOWN_ID, "nonsense", "../health", ""])
 async def test_an_unknown_session_id_is_not_found(client: Client, session_id: str) -> None:
     with pytest.raises(SessionNotFoundError):

@@ -28,6 +28,8 @@ FIELDS = {
     "error": None,
     "warnings": (),
     "warning_count": 0,
+    "title": "Interview",
+    "metadata": {"project": "radio"},
 }
 
 
@@ -44,6 +46,12 @@ def test_a_field_of_a_later_service_is_ignored_and_a_missing_one_is_an_error() -
     assert SessionInfo.from_json(FIELDS | {"later": 1}) == SessionInfo.from_json(FIELDS)
     with pytest.raises(KeyError):
         SessionInfo.from_json({name: FIELDS[name] for name in FIELDS if name != "channels"})
+
+
+def test_a_session_of_release_0_2_0_has_no_title() -> None:
+    old = {name: FIELDS[name] for name in FIELDS if name not in {"title", "metadata"}}
+    info = SessionInfo.from_json(old)
+    assert (info.title, info.metadata) == (None, {})
 
 
 async def test_every_field_is_one_that_the_service_sends(client: Client, service: Service) -> None:

@@ -43,7 +43,7 @@ async def test_a_takeover_reads_the_manifest_twice(
     listed = [r.query for r in store.requests[since:] if r.operation == "List"]
     assert sum("epochs" in query for query in listed) == 1
     assert operations(store, since) == {
-        "GetObject": 5,  # both manifests, the last epoch, the two segments
+        "GetObject": 6,  # both manifests, the details, the last epoch, the two segments
         "HeadObject": 2,  # the last segment, the node that seems dead
         "List": 3,  # epochs, nodes, segments
         "ListMultipartUploads": 1,

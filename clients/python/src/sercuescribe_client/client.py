@@ -1,7 +1,7 @@
-"""The client of one service: create, list, download and delete sessions."""
+"""The client of one service: create, list, change, download and delete sessions."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -55,6 +55,8 @@ class Client:
         channels: int | None = None,
         format: str | None = None,  # noqa: A002 - the parameter's name in the protocol
         user_id: str | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Session:
         """Return a new session; ``async with`` creates it. The service has defaults."""
         parameters = {
@@ -62,8 +64,10 @@ class Client:
             "channels": channels,
             "format": format,
             "user_id": user_id,
+            "title": title,
         }
         query = {name: str(value) for name, value in parameters.items() if value is not None}
+        query |= _metadata_query(metadata)
         return Session(SessionEndpoint(api=self._api, path="", query=query), self._limits)
 
     def attach(self, session_id: str, *, resume: bool = True) -> Session:
@@ -104,6 +108,23 @@ class Client:
                 return
             query["cursor"] = page["next_cursor"]
 
+    async def edit(
+        self,
+        session_id: str,
+        *,
+        title: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> SessionInfo:
+        """Change the title and the metadata, also while the session records.
+
+        None leaves a value as it is; an empty title and empty metadata remove the old ones.
+        ``metadata`` replaces all metadata.
+        """
+        changes = {"title": title, "metadata": None if metadata is None else dict(metadata)}
+        body = {name: value for name, value in changes.items() if value is not None}
+        fields = await self._api.request_json("PATCH", f"/{_validated_id(session_id)}", json=body)
+        return SessionInfo.from_json(fields)
+
     async def close(self, session_id: str) -> SessionInfo:
         """Complete a session, even if another client is sending to it."""
         answer = await self._api.request_json("POST", f"/{_validated_id(session_id)}/close")
@@ -133,6 +154,10 @@ class Client:
     async def delete(self, session_id: str) -> None:
         """Delete a session with its audio."""
         await self._api.request_json("DELETE", f"/{_validated_id(session_id)}")
+
+
+def _metadata_query(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    return {f"metadata.{key}": value for key, value in (metadata or {}).items()}
 
 
 def _validated_id(session_id: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 
 Status = Literal["active", "completed"]
 
+_NEW_FIELDS = {"title", "metadata"}  # release 0.2.0 of the service does not send them
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -61,10 +63,13 @@ class SessionInfo:
     error: str | None
     warnings: tuple[SessionWarning, ...]  # the first ones
     warning_count: int
+    title: str | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        known = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
+        names = {field.name for field in dataclasses.fields(cls)}
+        known = {name: fields[name] for name in names - (_NEW_FIELDS - fields.keys())}
         completed_at = known["completed_at"]
         known["created_at"] = datetime.fromisoformat(known["created_at"])
         known["completed_at"] = datetime.fromisoformat(completed_at) if completed_at else None

@@ -32,6 +32,18 @@ def test_the_bytes_of_a_second_are_known_for_wav_and_raw_audio_only() -> None:
     assert bytes_per_second(raw, "mp3", 44100, 2) is None
 
 
+async def test_the_title_of_a_file_is_its_name_as_far_as_the_service_accepts_it(
+    tmp_path: Path,
+) -> None:
+    for name, title in (
+        ("a b.wav", "a b.wav"),
+        ("two\nlines", "two lines"),
+        ("x" * 250, "x" * 200),
+    ):
+        (tmp_path / name).write_bytes(b"")
+        assert (await open_source(str(tmp_path / name))).title == title
+
+
 async def test_a_file_is_read_whole_and_its_wav_format_is_known(tmp_path: Path) -> None:
     data = wav(pcm(100_000), sample_rate=16000)
     (tmp_path / "x.wav").write_bytes(data)

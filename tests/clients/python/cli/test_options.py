@@ -1,5 +1,7 @@
 """The options that every command has."""
 
+import pytest
+
 from tests.clients.python.cli.command import run
 from tests.service import Service
 
@@ -17,6 +19,13 @@ def test_the_server_and_the_key_may_be_variables(service: Service) -> None:
 def test_an_option_counts_more_than_its_variable(service: Service) -> None:
     environ = {"SERCUESCRIBE_SERVER": "http://127.0.0.1:1"}
     assert run("sessions", "list", "--server", service.url, environ=environ).returncode == 0
+
+
+@pytest.mark.parametrize("pair", ["project", "=radio"])
+def test_metadata_that_are_no_pair_are_refused(pair: str) -> None:
+    refused = run("record", "-", "--meta", pair)
+    assert refused.returncode == 2
+    assert "KEY=VALUE" in refused.stderr
 
 
 def test_a_negative_time_of_retries_is_refused() -> None:

@@ -45,6 +45,20 @@ def test_the_command_knows_the_rates_and_channels_of_the_service() -> None:
     assert max(CHANNELS) == record.MAX_CHANNELS
 
 
+def test_a_recording_has_the_given_title_and_metadata_or_the_name_of_its_file(
+    service: Service, tmp_path: Path
+) -> None:
+    named = tmp_path / "Zoë, Interview.wav"
+    named.write_bytes(wav(pcm(100), sample_rate=16000))
+    server = ("--server", service.url)
+    assert run("record", named, *server).returncode == 0
+    given = ("--title", "A/B", "--meta", "project=radio", "--meta", "note=a=b")
+    assert run("record", named, *given, *server).returncode == 0
+    titled, plain = service.get("/api/audio/sessions?limit=2").json()["sessions"]
+    assert (plain["title"], plain["metadata"]) == ("Zoë, Interview.wav", {})
+    assert (titled["title"], titled["metadata"]) == ("A/B", {"project": "radio", "note": "a=b"})
+
+
 def test_each_file_is_recorded_with_the_rate_and_channels_of_its_header(
     service: Service, tmp_path: Path
 ) -> None:

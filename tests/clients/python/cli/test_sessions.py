@@ -24,6 +24,19 @@ def test_sessions_are_listed_newest_first(service: Service, session_id: str) -> 
     assert (active.returncode, active.stdout) == (0, "")
 
 
+def test_a_session_can_be_edited(service: Service, session_id: str) -> None:
+    def edit(*options: str) -> dict[str, object]:
+        done = run("sessions", "edit", session_id, *options, "--json", "--server", service.url)
+        return dict(events(done.stdout)[0])
+
+    edited = edit("--title", "Interview", "--meta", "project=radio", "--meta", "room=2")
+    assert (edited["title"], edited["metadata"]) == ("Interview", {"project": "radio", "room": "2"})
+    assert edit("--meta", "room=3")["metadata"] == {"room": "3"}
+    cleared = edit("--title", "", "--no-meta")
+    assert (cleared["title"], cleared["metadata"]) == (None, {})
+    assert run("sessions", "edit", session_id, "--server", service.url).returncode == 2
+
+
 def test_sessions_can_be_shown_closed_and_deleted(service: Service, session_id: str) -> None:
     shown = run("sessions", "show", session_id, "--server", service.url)
     assert f"session_id:              {session_id}\n" in shown.stdout

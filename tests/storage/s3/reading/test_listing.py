@@ -6,7 +6,8 @@ import pytest
 
 from storage.errors import RecordingNotFoundError
 from storage.s3 import S3Storage
-from storage.s3.reading.listing import read_manifest, read_page
+from storage.s3.reading.listing import read_page
+from storage.s3.writing.manifests import read_manifest
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import LATER
 

@@ -17,6 +17,7 @@ from sercuescribe_client.cli.wav_header import (
 
 CHUNK_BYTES = 64 * 1024
 _CHUNKS_PER_SECOND = 10
+_MAX_TITLE_CHARACTERS = 200  # that the service accepts
 _STDIN = 0
 
 _SAMPLE_BYTES = {"wav": 2, "pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
@@ -31,6 +32,7 @@ class AudioSource:
     wav: WavFormat | None
     chunks: AsyncGenerator[bytes, None]
     is_recognised: bool = False  # by its first bytes
+    title: str | None = None  # that the service accepts; None if it is no file
 
 
 async def open_source(name: str) -> AudioSource:
@@ -46,6 +48,7 @@ async def open_source(name: str) -> AudioSource:
         size_bytes=status.st_size if is_file else None,
         wav=parse_wav_format(header),
         is_recognised=is_recognised(header),
+        title=None if name == "-" else _title(Path(name).name),
         chunks=_prepend(header, chunks),
     )
 
@@ -69,6 +72,12 @@ async def pace_to_realtime(chunks: AsyncIterator[bytes], per_second: int) -> Asy
             sent_bytes += len(part)
             await asyncio.sleep(started_at + sent_bytes / per_second - clock())
             yield part
+
+
+def _title(file_name: str) -> str | None:
+    """Return the name as a title: without what the service does not accept in one."""
+    printable = "".join(each if each.isprintable() else " " for each in file_name)
+    return printable[:_MAX_TITLE_CHARACTERS].strip() or None
 
 
 async def _read_header(chunks: AsyncIterator[bytes], *, at_least: int) -> bytes:

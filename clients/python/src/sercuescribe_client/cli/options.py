@@ -61,6 +61,25 @@ _COMMON_OPTIONS: list[Decorator] = [
 ]
 
 
+def _parse_metadata(
+    _ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    if not all(key and is_given for key, is_given, _ in pairs):
+        raise click.BadParameter("expected KEY=VALUE")
+    return {key: value for key, _, value in pairs}
+
+
+metadata_option = click.option(
+    "--meta",
+    "metadata",
+    multiple=True,
+    callback=_parse_metadata,
+    metavar="KEY=VALUE",
+    help="Metadata of the recording; can be repeated.",
+)
+
+
 retry_timeout_option = click.option(
     "--retry-timeout",
     "retry_timeout_seconds",

@@ -24,7 +24,12 @@ from sercuescribe_client.cli.exit_codes import (
 from sercuescribe_client.cli.file_type import RAW_FORMATS
 from sercuescribe_client.cli.interrupt_handler import InterruptHandler, handle_interrupts
 from sercuescribe_client.cli.microphone import open_microphone
-from sercuescribe_client.cli.options import CommonOptions, common_options, retry_timeout_option
+from sercuescribe_client.cli.options import (
+    CommonOptions,
+    common_options,
+    metadata_option,
+    retry_timeout_option,
+)
 from sercuescribe_client.cli.progress_display import ProgressDisplay, recording_display
 from sercuescribe_client.cli.warning_text import warning_text
 from sercuescribe_client.client import Client
@@ -47,6 +52,8 @@ class RecordOptions:
     channels: int | None
     format: str | None
     user_id: str | None
+    title: str | None
+    metadata: dict[str, str]
     is_realtime: bool
 
     def session_parameters(self, source: AudioSource) -> dict[str, Any]:
@@ -56,6 +63,8 @@ class RecordOptions:
             "channels": self.channels or (min(wav.channels, MAX_CHANNELS) if wav else None),
             "format": self.format,
             "user_id": self.user_id,
+            "title": self.title or source.title,
+            "metadata": self.metadata,
         }
 
     def chunks(self, source: AudioSource) -> AsyncIterator[bytes]:
@@ -90,6 +99,8 @@ def recordable_rate(sample_rate: int) -> int:
 @click.option("--channels", type=int, help="Channels of the recording, and of raw PCM input.")
 @click.option("--format", "format_", help="Format of the input, if it cannot be detected.")
 @click.option("--user-id", help="User that the recording belongs to.")
+@click.option("--title", help="Title of the recording. Default: the name of the file.")
+@metadata_option
 @common_options
 @retry_timeout_option
 def record(
@@ -102,6 +113,8 @@ def record(
     channels: int | None,
     format_: str | None,
     user_id: str | None,
+    title: str | None,
+    metadata: dict[str, str],
     retry_timeout_seconds: float,
 ) -> None:
     """Record FILES, one session each; a hyphen is standard input.
@@ -120,7 +133,13 @@ def record(
         sample_rate = sample_rate or _DEFAULT_SAMPLE_RATE
         channels = channels or _DEFAULT_CHANNELS
     options = RecordOptions(
-        sample_rate, channels, format_, user_id, is_realtime=realtime and not mic
+        sample_rate,
+        channels,
+        format_,
+        user_id,
+        title,
+        metadata,
+        is_realtime=realtime and not mic,
     )
 
     async def run() -> int:

@@ -1,4 +1,4 @@
-"""``sercuescribe sessions``: list, show, close and delete recordings."""
+"""``sercuescribe sessions``: list, show, edit, close and delete recordings."""
 
 import asyncio
 import json
@@ -7,14 +7,14 @@ from typing import get_args
 import click
 
 from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, exit_on_error
-from sercuescribe_client.cli.options import CommonOptions, common_options
+from sercuescribe_client.cli.options import CommonOptions, common_options, metadata_option
 from sercuescribe_client.cli.warning_text import warning_text
 from sercuescribe_client.models import SessionInfo, Status
 
 
 @click.group(epilog=EXIT_CODES_HELP)
 def sessions() -> None:
-    """List, show, close and delete recordings."""
+    """List, show, edit, close and delete recordings."""
 
 
 @sessions.command(name="list", epilog=EXIT_CODES_HELP)
@@ -68,6 +68,37 @@ def show(common: CommonOptions, session_id: str) -> None:
 
 @sessions.command(epilog=EXIT_CODES_HELP)
 @click.argument("session_id")
+@click.option("--title", help="New title; an empty one removes the title.")
+@metadata_option
+@click.option("--no-meta", "is_without_metadata", is_flag=True, help="Remove all metadata.")
+@common_options
+def edit(
+    common: CommonOptions,
+    session_id: str,
+    *,
+    title: str | None,
+    metadata: dict[str, str],
+    is_without_metadata: bool,
+) -> None:
+    """Change the title and the metadata of a session, also while it records.
+
+    --meta replaces all metadata.
+    """
+    is_changing_metadata = bool(metadata) or is_without_metadata
+    if title is None and not is_changing_metadata:
+        raise click.UsageError("give --title, --meta or --no-meta")
+
+    async def run() -> SessionInfo:
+        async with common.client() as client:
+            new = metadata if is_changing_metadata else None
+            return await client.edit(session_id, title=title, metadata=new)
+
+    with exit_on_error(as_json=common.as_json):
+        _print_session(asyncio.run(run()), as_json=common.as_json)
+
+
+@sessions.command(epilog=EXIT_CODES_HELP)
+@click.argument("session_id")
 @common_options
 def close(common: CommonOptions, session_id: str) -> None:
     """Complete a session, even if another client is sending to it."""
@@ -111,7 +142,9 @@ def _print_session(info: SessionInfo, *, as_json: bool) -> None:
         click.echo(json.dumps(info.to_json()))
         return
     for name, value in info.to_json().items():
-        if name != "warnings":
+        if name not in {"warnings", "metadata"}:
             click.echo(f"{name + ':':<24} {'' if value is None else value}".rstrip())
+    for key, text in info.metadata.items():
+        click.echo(f"{'metadata:':<24} {key}={text}")
     for warning in info.warnings:
         click.echo(f"{'warning:':<24} {warning_text(warning)}")
