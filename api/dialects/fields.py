@@ -23,7 +23,7 @@ _CODECS: tuple[tuple[str, str], ...] = (
     ("l16", "l16"), ("slin", "l16"), ("linear", "l16"), ("pcm", "l16"), ("raw", "l16"),
 )  # fmt: skip
 _CODEC_PATTERN = re.compile("|".join(name for name, _ in _CODECS))
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def parse(text: str) -> dict[str, Any] | None:

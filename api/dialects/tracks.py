@@ -33,6 +33,9 @@ _MAX_PENDING = 256  # pieces that wait for an earlier one
 _MIN_BLOCK_SECONDS = 0.1
 _BLOCK_BYTES = 64 * 1024
 
+# Instead of the frames of a recording that another stream of the same call continues.
+ANOTHER_STREAM = 2**62
+
 _MAX_NOTICES = 5  # each gap has one of its own, up to here
 
 

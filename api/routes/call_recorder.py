@@ -1,5 +1,6 @@
 """Records what one connection of a platform says in the session of its call."""
 
+import asyncio
 import collections
 import logging
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from api.session.session import Session
 
 logger = logging.getLogger(__name__)
 
+_LARGE_BYTES = 64 * 1024
 _MAX_WARNINGS = 5  # of messages that cannot be read
 
 
@@ -85,6 +87,8 @@ class CallRecorder:
             try:
                 if not session.receive_now(connection, pcm):
                     await session.receive(connection, pcm)
+                if len(pcm) >= _LARGE_BYTES:  # of a long silence: let others run in between
+                    await asyncio.sleep(0)
             except DecodeError:
                 pass  # the session has a warning of it
             finally:

@@ -1,13 +1,17 @@
 """The sessions of calls: created with what the platform says of the call, and found by its id."""
 
+import msgspec
+
 from api.access.identity import Identity
 from api.dialects.events import Begin
+from api.dialects.tracks import ANOTHER_STREAM
 from api.session.core import SessionState
-from api.session.parameters import AudioParameters
+from api.session.parameters import MAX_METADATA_BYTES, AudioParameters
 from api.session.registry import Registry
 from api.session.session import Session
+from storage.details import Details
 
-_Key = tuple[str | None, str, str]  # user, dialect, call id
+_DIALECT, _CALL_ID, _STREAM_ID = "dialect", "call_id", "stream_id"
 
 
 class CallSessions:
@@ -15,7 +19,6 @@ class CallSessions:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._live: dict[_Key, Session] = {}
 
     def find(self, user: str | None, dialect: str, begin: Begin) -> Session | None:
         """Return the active session of the same call of the same user, if it has no connection.
@@ -23,12 +26,19 @@ class CallSessions:
         A second connection of a call is another leg, and gets a session of its own. Audio of
         another rate or other channels does, too.
         """
-        session = self._live.get((user, dialect, begin.call_id)) if begin.call_id else None
-        if session is None or session.state is not SessionState.ACTIVE or session.connections:
+        if not begin.call_id:
             return None
-        manifest = session.recording.manifest
-        found = (manifest.sample_rate, manifest.channels)
-        return session if found == (begin.sample_rate, begin.channels) else None
+        wanted = (dialect, begin.call_id, begin.sample_rate, begin.channels)
+        return next(
+            (
+                session
+                for session in self._registry.live_of(user)
+                if _call_of(session) == wanted
+                and session.state is SessionState.ACTIVE
+                and not session.connections
+            ),
+            None,
+        )
 
     async def create(
         self,
@@ -38,17 +48,41 @@ class CallSessions:
         begin: Begin,
         identity: Identity,
     ) -> Session:
-        """Create a session. Raises as `Registry.create` does."""
-        session = await self._registry.create(audio, user, is_admin=identity.has_admin_reserve)
-        if begin.call_id:
-            self._live = {key: each for key, each in self._live.items() if not each.gone.is_set()}
-            self._live[user, dialect, begin.call_id] = session
-        return session
+        """Create a session with the metadata of the call. Raises as `Registry.create` does."""
+        details = Details(metadata=metadata_of(dialect, begin))
+        return await self._registry.create(
+            audio, user, details, is_admin=identity.has_admin_reserve
+        )
 
     def frames_of(self, session: Session, begin: Begin) -> int:
-        """Return the frames that the recording has so far."""
-        del begin
-        return (
-            session.recording.checkpoint.pcm_bytes
-            // session.recording.manifest.pcm_format.frame_bytes
-        )
+        """Return where a connection that continues the ``session`` goes on; see `Tracks`.
+
+        Only the same stream continues the time of the platform.
+        """
+        manifest = session.recording.manifest
+        if manifest.metadata.get(_STREAM_ID) != begin.stream_id:
+            return ANOTHER_STREAM
+        return manifest.pcm_format.frames(session.recording.checkpoint.pcm_bytes)
+
+
+def metadata_of(dialect: str, begin: Begin) -> dict[str, str]:
+    """Return the metadata of the session: what fits, what identifies the call first."""
+    known = {
+        _DIALECT: dialect,
+        _CALL_ID: begin.call_id,
+        _STREAM_ID: begin.stream_id,
+        "from": begin.caller,
+        "to": begin.callee,
+    }
+    metadata = {name: value for name, value in known.items() if value}
+    for name, value in begin.parameters.items():
+        more = metadata | {name: metadata.get(name, value)}
+        if len(msgspec.json.encode(more)) <= MAX_METADATA_BYTES:
+            metadata = more
+    return metadata
+
+
+def _call_of(session: Session) -> tuple[str | None, str | None, int, int]:
+    manifest = session.recording.manifest
+    known = manifest.metadata
+    return known.get(_DIALECT), known.get(_CALL_ID), manifest.sample_rate, manifest.channels

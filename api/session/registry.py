@@ -114,6 +114,10 @@ class Registry:
     def live(self) -> list[Session]:
         return list(self._live.values())
 
+    def live_of(self, user_id: str | None) -> list[Session]:
+        """Return the user's sessions that are live in this process."""
+        return list(self._live_of.get(user_id, {}).values())
+
     def unpersisted(self) -> Unpersisted:
         """Return the unpersisted audio of all live sessions, and the age of the oldest."""
         waiting = [session.recording.unpersisted for session in self._live.values()]

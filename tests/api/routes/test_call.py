@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.audio import pcm
-from tests.calls import dial, only_session, send, sessions
+from tests.calls import dial, only_session, received, send, sessions
 from tests.platforms import (
     Message,
     audiohook,
@@ -164,3 +164,22 @@ async def test_a_session_that_is_closed_over_http_closes_the_call(service: Servi
 async def test_the_native_endpoint_does_not_offer_the_rates_of_calls(service: Service) -> None:
     async with service.connect(sample_rate=24000) as client:
         assert (await client.receive())["code"] == "invalid_sample_rate"
+
+
+async def test_a_call_survives_the_kill_of_the_service_and_goes_on_in_its_session(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    first, second = list(cut(LINEAR, 320))[:60], list(cut(LINEAR, 320))[60:]
+    async with dial(service) as socket:
+        await send(socket, [binary.jambonz(), *first])
+        await received(socket)
+        await only_session(service, status="active", seconds=len(first) * 0.02)
+        service.kill()
+    await asyncio.to_thread(service.start)
+    await service.live(1)
+    async with dial(service) as socket:
+        await send(socket, [binary.jambonz(), *second])
+    session = await only_session(service)
+    assert service.pcm(session["session_id"]) == LINEAR
+    assert [each["code"] for each in session["warnings"]] == ["call_interrupted"]

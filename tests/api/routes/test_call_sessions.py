@@ -1,9 +1,10 @@
 """A call keeps its session over a lost connection, and shares it with no other call."""
 
+import json
 import random
 
 from tests.calls import dial, only_session, received, send, sessions
-from tests.platforms import decode_mulaw, twilio
+from tests.platforms import decode_mulaw, telnyx, twilio
 from tests.service import Service
 
 AUDIO = random.Random(1).randbytes(16000)
@@ -44,6 +45,39 @@ async def test_the_call_of_another_user_or_dialect_is_another_call(service: Serv
             socket.transport.abort()
     assert len(await sessions(service, user_id="ann")) == 2
     await only_session(service, status="active", user_id="bob")
+
+
+async def test_the_metadata_of_the_call_is_that_of_the_session(service: Service) -> None:
+    parameters = {f"name {n}": "x" * 200 for n in range(60)} | {"call_id": "another"}
+    async with dial(service, user_id="known") as socket:
+        await send(socket, [telnyx.start(custom_parameters=parameters), *telnyx.call(AUDIO)[2:]])
+    session = await only_session(service, user_id="known")
+    found = session["metadata"]
+    known = ("dialect", "call_id", "stream_id", "from", "to")
+    assert [found[name] for name in known] == [
+        "telnyx",
+        "v3:call",
+        "32DE0DEA",
+        "+13122010094",
+        "+13122123456",
+    ]
+    assert found["name 0"] == "x" * 200
+    assert len(json.dumps(found)) < 4200
+
+
+async def test_the_time_of_the_same_stream_goes_on_over_a_lost_connection(
+    service: Service,
+) -> None:
+    async with dial(service, user_id="goes on") as socket:
+        await send(socket, [START, *MEDIA[:25]])
+        await received(socket)
+        socket.transport.abort()
+    await only_session(service, status="active", seconds=0.5, user_id="goes on")
+    async with dial(service, user_id="goes on") as socket:
+        await send(socket, [START, *MEDIA[50:], twilio.stop()])
+    session = await only_session(service, user_id="goes on")
+    expected = decode_mulaw(AUDIO[:4000] + b"\xff" * 4000 + AUDIO[8000:])
+    assert service.pcm(session["session_id"]) == expected
 
 
 async def test_a_close_frame_completes_the_session(service: Service) -> None:
