@@ -17,6 +17,7 @@ from storage import wav
 from storage.checkpoint import Checkpoint
 from storage.errors import BadObjectError, decoding
 from storage.pcm import PcmFormat
+from storage.receipt import Receipt
 from storage.warning import SessionWarning
 
 Status = Literal["active", "completed"]
@@ -57,6 +58,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     warning_count: int = 0
     etag: str | None = None
     sha256: str | None = None
+    receipt: Receipt | None = None
 
     @property
     def pcm_format(self) -> PcmFormat:

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
+from storage.receipt import Receipt
 from storage.warning import SessionWarning
 
 # `error` is the status of an error message, not of the session.
@@ -115,6 +116,10 @@ class ControlMessage(ServerMessage, tag="control"):
     """The answer to a control message, and the final message of a session."""
 
     action: Action
+    receipt_digest: Annotated[
+        str | msgspec.UnsetType,
+        Meta(description="SHA-256 of the session's receipt; only in the final message"),
+    ] = msgspec.UNSET
 
 
 class ErrorMessage(ServerMessage, tag="error"):
@@ -175,6 +180,9 @@ class SessionInfo(msgspec.Struct, kw_only=True):
         tuple[SessionWarning, ...], Meta(description="What could not be recorded")
     ] = ()
     warning_count: WarningCount = 0
+    receipt: Annotated[
+        Receipt | None, Meta(description="What a completed recording can be checked against")
+    ] = None
 
 
 class CreatedSession(msgspec.Struct, kw_only=True):

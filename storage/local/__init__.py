@@ -39,13 +39,16 @@ from storage.local.comparison import Changes
 from storage.local.doctor import examine
 from storage.local.mount import check_machine_owns
 from storage.local.outbox import OutboxFolder
+from storage.local.recordings import FileAudio, VolumeRecordings
 from storage.local.reindexing import reindex
 from storage.local.storage import LocalStorage
 
 __all__ = [
     "Changes",
+    "FileAudio",
     "LocalStorage",
     "OutboxFolder",
+    "VolumeRecordings",
     "check_machine_owns",
     "examine",
     "reindex",

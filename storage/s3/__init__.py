@@ -31,6 +31,7 @@ from storage.s3.admin.provision import provision
 from storage.s3.client.bucket import BucketSettings
 from storage.s3.outbox import open_outbox
 from storage.s3.ownership.peers import LeaseSettings
+from storage.s3.reading.recordings import open_recordings
 from storage.s3.storage import S3Storage
 from storage.s3.writing.recording import UploadSettings
 
@@ -41,5 +42,6 @@ __all__ = [
     "UploadSettings",
     "examine",
     "open_outbox",
+    "open_recordings",
     "provision",
 ]

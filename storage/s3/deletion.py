@@ -58,7 +58,9 @@ class Deletion:
             [key for each in sessions for key in (each.keys.audio, *each.index, each.keys.active)]
         )
         # After the audio: a request that makes the waveform meanwhile checks for the audio.
-        await self._bucket.delete([each.keys.peaks for each in sessions])
+        await self._bucket.delete(
+            [key for each in sessions for key in (each.keys.peaks, each.keys.blocks)]
+        )
         # Last, so that a deletion that was interrupted can be repeated.
         await self._bucket.delete([each.keys.manifest for each in sessions])
 
