@@ -61,9 +61,11 @@ class SessionInfo:
     error: str | None
     warnings: tuple[SessionWarning, ...]  # the first ones
     warning_count: int
+    receipt: Mapping[str, Any] | None  # of a completed session
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        fields = {"receipt": None, **fields}  # release 0.2.0 has none
         known = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
         completed_at = known["completed_at"]
         known["created_at"] = datetime.fromisoformat(known["created_at"])
