@@ -88,10 +88,12 @@ def create_storage(
     )
 
 
-def receipt_keys(settings: Settings) -> ReceiptKeys:
+def receipt_keys(settings: Settings, *, may_create: bool = True) -> ReceiptKeys:
     """Return the keys of receipts. A key that several nodes must share is never stored."""
     folder = None if settings.storage_backend == "s3" else settings.storage_folder
-    return ReceiptKeys(settings.receipt_key, settings.listed_receipt_keys, folder)
+    return ReceiptKeys(
+        settings.receipt_key, settings.listed_receipt_keys, folder, may_create=may_create
+    )
 
 
 def check_workers(settings: Settings) -> None:
@@ -186,9 +188,11 @@ async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
 
 def _examine_receipt_key(settings: Settings) -> Finding:
     try:
-        key = receipt_keys(settings).signing()
+        key = receipt_keys(settings, may_create=False).signing()
     except (OSError, ValueError) as error:
         return Finding("receipts", "fail", f"the key cannot be read: {error}", "set RECEIPT_KEY")
+    if key is None and settings.storage_backend == "local":
+        return Finding("receipts", "pass", "the service will create the key that signs them")
     if key is None:
         advice = "to sign them, set RECEIPT_KEY on all nodes: openssl rand -hex 32"
         return Finding("receipts", "note", "receipts are not signed", advice)

@@ -4,41 +4,34 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from api.access.signing import stored_secret
+from api.wire.messages import KeyDocument, PublicKey
 from storage.receipt_key import ReceiptKey, key_id, parse_key
 
 KEY_FILE = ".receipt-key"
 
 
-class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A public key, 32 bytes in hexadecimal. ``kid`` is its SHA-256."""
-
-    kid: str
-    algorithm: str = "Ed25519"
-    public_key: str
-
-
-class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The public keys with which receipts of this service are signed, the current one first."""
-
-    keys: list[PublicKey]
-
-
 class ReceiptKeys:
     """The keys of one service. The methods read, or create, the stored key: they block."""
 
-    def __init__(self, private_key: str, retired_keys: list[str], folder: Path | None) -> None:
+    def __init__(
+        self,
+        private_key: str,
+        retired_keys: list[str],
+        folder: Path | None,
+        *,
+        may_create: bool = True,
+    ) -> None:
         """Without ``private_key``, the key is stored in ``folder``; without both, none signs.
 
-        All keys are in hexadecimal. Raises ``ValueError`` for one that is none.
+        ``may_create``: a missing key is created there. All keys are in hexadecimal. Raises
+        ``ValueError`` for one that is none.
         """
         self._retired = [parse_key(each) for each in retired_keys]
         if private_key:
             seed = parse_key(private_key)
             self._seed: Callable[[], bytes] | None = lambda: seed
-        elif folder is not None:
+        elif folder is not None and (may_create or (folder / KEY_FILE).exists()):
             path = folder / KEY_FILE
             self._seed = lambda: parse_key(stored_secret(path).decode())
         else:

@@ -21,9 +21,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from api.access.receipt_keys import KeyDocument
 from api.backend import FileAudio, open_recordings, receipt_keys
 from api.cli.environment import settings_or_exit
+from api.wire.messages import KeyDocument
 from storage import manifest as manifests
 from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
@@ -84,7 +84,11 @@ def verify(
         raise click.UsageError("give either FILE or ID arguments, or --all")
     settings = settings_or_exit()
     try:
-        keys = _document_keys(key_source) if key_source else receipt_keys(settings).public()
+        keys = (
+            _document_keys(key_source)
+            if key_source
+            else receipt_keys(settings, may_create=False).public()
+        )
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         sys.exit(f"sercuescribe: the keys cannot be read: {error}")
 

@@ -2,8 +2,9 @@
 
 from litestar import get
 
-from api.access.receipt_keys import KeyDocument, ReceiptKeys
+from api.access.receipt_keys import ReceiptKeys
 from api.routes.request import Injected
+from api.wire.messages import KeyDocument
 from api.wire.openapi import errors
 from storage import threads
 

@@ -238,6 +238,20 @@ class DownloadLink(msgspec.Struct, kw_only=True):
     expires_at: datetime
 
 
+class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A public key, 32 bytes in hexadecimal. ``kid`` is its SHA-256."""
+
+    kid: str
+    algorithm: str = "Ed25519"
+    public_key: str
+
+
+class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The public keys of receipts of this service, the current one first."""
+
+    keys: list[PublicKey]
+
+
 class Waveform(msgspec.Struct, kw_only=True):
     """The minimum and maximum sample of each pixel, in the JSON format of audiowaveform."""
 

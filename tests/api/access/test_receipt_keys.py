@@ -19,6 +19,15 @@ def test_a_key_is_made_once_and_is_readable_by_its_owner_only(tmp_path: Path) ->
     assert (tmp_path / ".receipt-key").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_command_that_only_reads_creates_no_key(tmp_path: Path) -> None:
+    assert ReceiptKeys("", [], tmp_path, may_create=False).signing() is None
+    created = ReceiptKeys("", [], tmp_path).signing()
+    found = ReceiptKeys("", [], tmp_path, may_create=False).signing()
+    assert created is not None
+    assert found is not None
+    assert found.kid == created.kid
+
+
 def test_without_a_key_and_a_folder_nothing_signs() -> None:
     keys = ReceiptKeys("", [RETIRED.hex()], None)
     assert keys.signing() is None
