@@ -31,7 +31,7 @@ from api.access.signing import SigningKeys, check_stored_secret, stored_secret
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import INPUT_KINDS
-from api.backend import create_storage
+from api.backend import create_storage, receipt_keys
 from api.clock import Clock, SystemClock
 from api.cluster.http_relay import OwnerAnswered, send_owners_answer
 from api.cluster.siblings import Siblings
@@ -61,6 +61,7 @@ from api.routes.listen import listen
 from api.routes.metrics import metrics as metrics_text
 from api.routes.metrics import service_exposition, status
 from api.routes.options import answer_options
+from api.routes.receipts import receipt_keys as receipt_keys_document
 from api.routes.record import existing_session, new_session
 from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
@@ -112,6 +113,7 @@ def create_app(
     supervisor = Supervisor()
     tracing = _tracing(settings)
     metrics = Metrics(formats=INPUT_KINDS, close_codes=CLOSE_CODES, denials=DENIALS)
+    receipts = receipt_keys(settings)
     storage = storage or create_storage(
         settings,
         clock,
@@ -119,6 +121,7 @@ def create_app(
         supervisor=supervisor,
         observer=StorageObserver(metrics, tracing),
         worker=None if membership is None else membership.worker,
+        keys=receipts,
     )
     keys = SigningKeys(lambda: _secrets(settings))
     signer, sender = LinkSigner(keys), HttpSender(tracing)
@@ -172,6 +175,7 @@ def create_app(
             SessionsController,
             RecordingsController,
             waveform,
+            receipt_keys_document,
             health,
             ready,
             metrics_text,
@@ -212,6 +216,7 @@ def create_app(
             signer=signer,
             authorizer=_authorizer(settings, sender, clock),
             siblings=siblings,
+            receipt_keys=receipts,
         ),
         state=State(
             {

@@ -12,6 +12,8 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from api import __version__
+from api.access.receipt_keys import ReceiptKeys
 from api.access.signing import SigningKeys
 from api.audio.ffmpeg import command as ffmpeg
 from api.clock import Clock, SystemClock
@@ -20,14 +22,26 @@ from storage import local as storage_local
 from storage.archive import AnyArchive
 from storage.base import Finding, Storage
 from storage.leftovers import Leftovers
-from storage.local import Changes, FolderArchive, FolderLeftovers, LocalStorage, OutboxFolder
+from storage.local import (
+    Changes,
+    FileAudio,
+    FolderArchive,
+    FolderLeftovers,
+    LocalStorage,
+    OutboxFolder,
+    VolumeRecordings,
+)
 from storage.observer import IGNORE, Observer
 from storage.outbox import OutboxEntries
+from storage.receipt_issuer import ReceiptIssuer
 from storage.supervisor import Supervisor
+from storage.verification import StoredRecordings
 from storage.worker import Worker
 
 if TYPE_CHECKING:
     from storage.s3 import BucketSettings
+
+__all__ = ["FileAudio"]  # a WAV outside the storage
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +62,15 @@ def create_storage(
     supervisor: Supervisor | None = None,
     observer: Observer = IGNORE,
     worker: Worker | None = None,
+    keys: ReceiptKeys | None = None,
 ) -> Storage:
     """Return the storage backend that the settings select.
 
     ``worker``: this process is one of several of the service.
     """
+    receipts = ReceiptIssuer(
+        f"sercuescribe {__version__}", (keys or receipt_keys(settings)).signing
+    )
     if settings.storage_backend == "s3":
         from storage.s3 import LeaseSettings, S3Storage, UploadSettings
 
@@ -76,6 +94,7 @@ def create_storage(
             supervisor=supervisor,
             observer=observer,
             worker=worker,
+            receipts=receipts,
         )
     return LocalStorage(
         settings.storage_folder,
@@ -83,6 +102,15 @@ def create_storage(
         supervisor=supervisor,
         observer=observer,
         worker=worker,
+        receipts=receipts,
+    )
+
+
+def receipt_keys(settings: Settings, *, may_create: bool = True) -> ReceiptKeys:
+    """Return the keys of receipts. A key that several nodes must share is never stored."""
+    folder = None if settings.storage_backend == "s3" else settings.storage_folder
+    return ReceiptKeys(
+        settings.receipt_key, settings.listed_receipt_keys, folder, may_create=may_create
     )
 
 
@@ -173,6 +201,18 @@ async def open_leftovers(settings: Settings) -> AsyncIterator[Leftovers]:
         yield FolderLeftovers(settings.storage_folder)
 
 
+@contextlib.asynccontextmanager
+async def open_recordings(settings: Settings) -> AsyncIterator[StoredRecordings]:
+    """Give the recordings to an operator; the service may run on the same storage."""
+    if settings.storage_backend == "s3":
+        from storage.s3 import open_recordings
+
+        async with open_recordings(bucket_settings(settings)) as recordings:
+            yield recordings
+    else:
+        yield VolumeRecordings(settings.storage_folder)
+
+
 def reindex(settings: Settings) -> Changes:
     """Compare the index of the volume with all manifests, and correct it. Block.
 
@@ -190,6 +230,7 @@ async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
         yield Finding("ffmpeg", "pass", await asyncio.to_thread(ffmpeg.binary))
     except RuntimeError as error:
         yield Finding("ffmpeg", "fail", str(error), "install ffmpeg")
+    yield await asyncio.to_thread(_examine_receipt_key, settings)
     if settings.storage_backend == "s3":
         from storage import s3
 
@@ -198,6 +239,19 @@ async def examine(settings: Settings, origin: str) -> AsyncIterator[Finding]:
         findings = storage_local.examine(settings.storage_folder)
     async for finding in findings:
         yield finding
+
+
+def _examine_receipt_key(settings: Settings) -> Finding:
+    try:
+        key = receipt_keys(settings, may_create=False).signing()
+    except (OSError, ValueError) as error:
+        return Finding("receipts", "fail", f"the key cannot be read: {error}", "set RECEIPT_KEY")
+    if key is None and settings.storage_backend == "local":
+        return Finding("receipts", "pass", "the service will create the key that signs them")
+    if key is None:
+        advice = "to sign them, set RECEIPT_KEY on all nodes: openssl rand -hex 32"
+        return Finding("receipts", "note", "receipts are not signed", advice)
+    return Finding("receipts", "pass", f"signed with key {key.kid}")
 
 
 async def preflight(settings: Settings) -> None:

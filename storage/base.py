@@ -95,13 +95,13 @@ class Recording(Protocol):
         ...
 
     def read_input(self, stream: int) -> AsyncIterator[bytes]:
-        """Yield the input of ``stream`` that :attr:`checkpoint` counts."""
+        """Yield the input of an open stream, or the journal, that :attr:`checkpoint` counts."""
         ...
 
     def drop_input(self, stream: int) -> None:
-        """Remove the input of ``stream`` when the current checkpoint is persisted.
+        """Note that the stream has ended, so that the checkpoint does not name it any more.
 
-        The checkpoint must not name the stream any more.
+        Its input is kept until the recording is completed, for the digest.
         """
         ...
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from storage import record, warning
 from storage.errors import BadObjectError, decoding
+from storage.journal import JOURNAL
 from storage.warning import SessionWarning
 
 # S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
@@ -24,9 +25,10 @@ _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One open input stream.
 
-    ``kept_bytes`` of its raw input are kept beside the recording and decode to
-    (at least) the ``pcm_bytes`` it has added so far. A stream that passes through
-    needs neither: where there is a ``state``, it is all that its decoder needs.
+    ``kept_bytes`` of its raw input are kept beside the recording. Without a ``state`` they
+    decode to (at least) the ``pcm_bytes`` it has added so far. Where there is a ``state``, because
+    the stream passes through or has failed, it is all that its decoder needs, and only the digest
+    of the input needs the kept bytes.
     """
 
     number: _Count
@@ -38,7 +40,8 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """``chunk_count`` chunks received, ``pcm_bytes`` of audio recorded.
 
-    ``warnings`` are the first ones of ``warning_count``.
+    ``warnings`` are the first ones of ``warning_count``. ``journal_bytes`` of `storage.journal` are
+    kept; release 0.2.0 knows no journal and writes none.
     """
 
     chunk_count: _Count = 0
@@ -46,6 +49,13 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     streams: tuple[StreamCheckpoint, ...] = ()
     warnings: tuple[SessionWarning, ...] = ()
     warning_count: int = 0
+    journal_bytes: _Count = 0
+
+    @property
+    def kept_bytes(self) -> dict[int, int]:
+        """Return how much is kept of each open stream, and of the journal."""
+        kept = {stream.number: stream.kept_bytes for stream in self.streams}
+        return {**kept, JOURNAL: self.journal_bytes} if self.journal_bytes else kept
 
     def stream(self, number: int) -> StreamCheckpoint:
         """Return the open stream of that number; one without anything if there is none."""
@@ -68,6 +78,7 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
             streams,
             self.warnings,
             self.warning_count,
+            self.journal_bytes,
         )
 
     def without(self, number: int) -> "Checkpoint":

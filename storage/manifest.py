@@ -18,6 +18,7 @@ from storage.checkpoint import Checkpoint
 from storage.details import Details, details_of
 from storage.errors import BadObjectError, decoding
 from storage.pcm import PcmFormat
+from storage.receipt import Receipt
 from storage.warning import SessionWarning
 
 Status = Literal["active", "completed"]
@@ -61,6 +62,7 @@ class Manifest(Details, frozen=True, kw_only=True):
     warning_count: int = 0
     etag: str | None = None
     sha256: str | None = None
+    receipt: Receipt | None = None
 
     def __post_init__(self) -> None:
         if self.version < _DETAILS_VERSION and self.details != Details():

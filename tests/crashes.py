@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from storage.wav import HEADER_BYTES
 from tests.audio import cut_anywhere, dat, decode, encode, pcm, speech
 from tests.service import Client, Message, Service
+from tests.storage.test_block_digest import by_definition
 
 # After these close codes, a client tries to reconnect again.
 _RETRY_CLOSE_CODES = {1001, 1006, 1012, 1013}
@@ -223,15 +224,21 @@ def assert_recorded(recorders: Sequence[Recorder], files: Mapping[str, bytes]) -
         found = {key: manifest[key] for key in ("sample_rate", "channels")}
         assert files.get(f"{session_id}.dat") in {None, dat(recorded, **found)}, name
         assert manifest["chunk_count"] == len(recorder.chunks), (name, manifest)
+        receipt = manifest["receipt"]
+        assert receipt["audio"]["digest"] == by_definition(recorded), name
+        assert receipt["inputs_unknown"] is None, (name, receipt)
+        received = [(each["bytes"], each["digest"]) for each in receipt["inputs"]]
+        sent = b"".join(recorder.chunks)
+        assert received == [(len(sent), by_definition(sent))], name
     ids = [recorder.session_id for recorder in recorders]
-    names = {f"{session_id}.{kind}" for session_id in ids for kind in ("wav", "json")}
+    names = {f"{session_id}.{kind}" for session_id in ids for kind in ("wav", "json", "sums")}
     # After a crash during completion it is missing, and the service makes it on request.
     waveforms = {f"{session_id}.dat" for session_id in ids} & set(files)
     assert set(files) - waveforms == names, f"left over: {sorted(set(files) - names)}"
 
 
 # What a folder has besides the files of its sessions.
-OF_THE_FOLDER = {".lock", ".active", ".index", ".workers"}
+OF_THE_FOLDER = {".lock", ".active", ".index", ".workers", ".receipt-key"}
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

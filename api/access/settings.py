@@ -11,11 +11,13 @@ from api.access.hosts import AllowedHosts
 from api.access.origins import AllowedOrigins
 from api.access.proxies import TrustedProxies
 from api.access.signing import check_secret
+from storage.receipt_key import parse_key
 
 # `sercuescribe settings` prints "(set)" instead of these values.
 SECRETS = {"signing_secret", "signing_secret_previous", "api_keys", "jwt_secret"} | {
     "twilio_auth_token",
     "genesys_client_secret",
+    "receipt_key",
 }
 
 
@@ -123,6 +125,21 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
 
+    receipt_key: Annotated[
+        str,
+        Meta(
+            description="Private key that signs receipts, 64 hexadecimal digits; empty: generated "
+            "and stored beside the recordings, with s3 receipts are not signed"
+        ),
+    ] = ""
+    receipt_public_keys: Annotated[
+        str,
+        Meta(
+            description="Public keys of earlier receipt keys, in hexadecimal, separated by commas: "
+            "their receipts stay valid"
+        ),
+    ] = ""
+
     @property
     def requires_credentials(self) -> bool:
         """Return whether callers must authenticate."""
@@ -145,6 +162,10 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
         return _entries(self.trusted_proxies)
 
     @property
+    def listed_receipt_keys(self) -> list[str]:
+        return _entries(self.receipt_public_keys)
+
+    @property
     def listed_hosts(self) -> list[str]:
         return _entries(self.allowed_hosts)
 
@@ -154,6 +175,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
             "ALLOWED_ORIGINS": lambda: AllowedOrigins(self.listed_origins),
             "ALLOWED_HOSTS": lambda: AllowedHosts(self.listed_hosts),
             "TRUSTED_PROXIES": lambda: TrustedProxies(self.listed_proxies),
+            "RECEIPT_KEY": lambda: self.receipt_key and parse_key(self.receipt_key),
+            "RECEIPT_PUBLIC_KEYS": lambda: [parse_key(key) for key in self.listed_receipt_keys],
         }
         for variable in ("JWT_SECRET", "SIGNING_SECRET", "SIGNING_SECRET_PREVIOUS"):
             if secret := getattr(self, variable.lower()).encode():

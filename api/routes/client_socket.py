@@ -25,6 +25,7 @@ from api.wire.messages import (
     SessionWarnings,
     encode,
 )
+from storage import receipt
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +129,8 @@ class ClientSocket:
             duration_seconds=info.duration_seconds,
             action="close_session",
         )
+        if info.receipt is not None:
+            message.receipt_digest = receipt.digest(info.receipt)
         SessionWarnings(info.warnings, info.warning_count).apply_to(message)
         await self._end(message, 1000, message.message)
 

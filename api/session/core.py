@@ -137,6 +137,10 @@ class SessionCore(Generic[C]):
         self._last_stream += 1
         return self._last_stream
 
+    def skip_numbers(self, last_stream: int) -> None:
+        """Give the numbers up to ``last_stream`` to no new stream."""
+        self._last_stream = max(self._last_stream, last_stream)
+
     def restore(self, number: int) -> list[Action[C]]:
         """Let the stream ``number``, open at the last checkpoint, wait for resume.
 

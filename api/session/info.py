@@ -43,4 +43,5 @@ def session_info(
         error=manifest.error,
         warnings=manifest.warnings,
         warning_count=manifest.warning_count,
+        receipt=manifest.receipt,
     )

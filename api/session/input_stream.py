@@ -11,6 +11,7 @@ from functools import partial
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError, InputKind
+from api.audio.pcm import PcmFramer
 from api.audio.stream_decoder import StreamDecoder
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
@@ -50,6 +51,7 @@ class InputStream:
         self._has_ended = False
         self._kept: bytes | None = None  # the chunk that is kept, and perhaps not decoded
         self._is_aborted = False
+        self._kept_frame: bytes | None = None  # the incomplete frame, if it is in kept input
         self._told: DecodeError | None = None  # the damage that is a warning already
         self._failure: Exception | None = None  # raised by `end`
 
@@ -156,11 +158,14 @@ class InputStream:
                 await self._write(pcm)
                 if (rest := self._decoder.next_file) is not None:
                     rest += b"".join([block async for block in kept_input])
-                    await self._begin_file(b"", rest, chunks=0)
+                    await self._begin_file(b"", rest, kept_twice_bytes=len(rest))
                     await self._decode(rest)
                     break
         except DecodeError as error:
             await self._fail(error)
+        framer = self._decoder.passthrough
+        if framer is not None and self._ledger.covers_pending(self.number):
+            self._kept_frame = framer.undecided
 
     async def _fail(self, error: DecodeError) -> None:
         """Record that the stream has failed, with a warning unless it has been given."""
@@ -185,19 +190,51 @@ class InputStream:
         if self._decoder.begins_file(chunk):
             await self._begin_file(b"", chunk, chunks=1)
             await self._decode(chunk)
-        elif self._decoder.passthrough is not None:
-            pcm = await self._decoder.feed(chunk)
-            if (rest := self._decoder.next_file) is None:
-                await self._write(pcm, chunks=1)
-            else:
-                await self._begin_file(pcm, rest, chunks=1)
-                await self._decode(rest)
+        elif (framer := self._decoder.passthrough) is not None:
+            await self._pass(framer, chunk)
         elif self._decoder.has_failed:
-            await self._write(b"", chunks=1)
+            await self._ledger.keep_input(self.number, chunk, self._decoder.saved_state)
             await self._decoder.feed(chunk)  # raises the failure again
         else:
             await self._ledger.keep_input(self.number, chunk)
             await self._decode(chunk)
+
+    async def _pass(self, framer: PcmFramer, chunk: bytes) -> None:
+        """Record a chunk of a stream that passes through.
+
+        What of it is not PCM, such as the end of a WAV, is kept for the digest of the input.
+        """
+        state, before = framer.state(), self._uncounted_frame(framer)
+        expected_bytes = len(framer.undecided) + len(chunk)
+        try:
+            pcm = await self._decoder.feed(chunk)
+        except DecodeError:
+            await self._keep_passed(before + chunk, b"", state, b"")
+            raise
+        if (rest := self._decoder.next_file) is not None:
+            await self._begin_file(
+                pcm, rest, kept_twice_bytes=len(rest), chunks=1, last_input=before + chunk
+            )
+            await self._decode(rest)
+        elif len(pcm) + len(framer.undecided) == expected_bytes:
+            await self._write(pcm, chunks=1)
+        else:
+            self._kept_frame = framer.undecided
+            await self._keep_passed(before + chunk, pcm, framer.state(), framer.undecided)
+
+    async def _keep_passed(
+        self, data: bytes, pcm: Buffer, state: bytes, undecided: bytes, *, chunks: int = 1
+    ) -> None:
+        await self._ledger.keep_passed(
+            self.number, data, pcm, state, pending_bytes=len(undecided), chunks=chunks
+        )
+
+    def _uncounted_frame(self, framer: PcmFramer) -> bytes:
+        """Return the incomplete frame, if it is not in kept input.
+
+        The framer has another object for each incomplete frame.
+        """
+        return b"" if framer.undecided is self._kept_frame else framer.undecided
 
     async def _decode(self, data: bytes) -> None:
         """Decode ``data``, which is kept and counted: one file, or several."""
@@ -207,34 +244,72 @@ class InputStream:
             if rest is None:
                 await self._write(pcm)
                 return
-            await self._begin_file(pcm, rest, chunks=0)
+            await self._begin_file(pcm, rest, kept_twice_bytes=len(rest))
             data = rest
         await self._decoder.abort(f"more than {_MAX_FILES_PER_CHUNK} files begin in one chunk")
         await self._decoder.feed(b"")  # raises the failure
 
-    async def _begin_file(self, pcm: Buffer, rest: bytes, *, chunks: int) -> None:
+    async def _begin_file(
+        self,
+        pcm: Buffer,
+        rest: bytes,
+        *,
+        kept_twice_bytes: int = 0,
+        chunks: int = 0,
+        last_input: bytes = b"",
+    ) -> None:
         """End the current file, whose last PCM is ``pcm``, and begin the next one with ``rest``.
 
-        Its bytes are kept, and ``chunks`` more are counted.
+        Its bytes are kept, ``kept_twice_bytes`` of them also for the current file, and ``chunks``
+        more are counted. ``last_input`` is what a file that passes through had last; it is kept.
         """
         try:
             pcm, damage = await self._finish(pcm)
         except DecodeError:
             self._check_not_aborted()
             raise
-        await self._replace(pcm, damage, rest, chunks=chunks)
+        await self._replace(
+            pcm,
+            damage,
+            rest,
+            kept_twice_bytes=kept_twice_bytes,
+            chunks=chunks,
+            last_input=last_input,
+        )
 
     async def _replace(
-        self, pcm: Buffer, damage: DecodeError | None, rest: bytes, *, chunks: int
+        self,
+        pcm: Buffer,
+        damage: DecodeError | None,
+        rest: bytes,
+        *,
+        kept_twice_bytes: int,
+        chunks: int = 0,
+        last_input: bytes = b"",
     ) -> None:
         """Record the last ``pcm`` of a file that has ended; ``rest`` is of the next one."""
+        last_input = last_input or self._last_frame()
         number, self.number = self.number, self._next_number()
         await self._ledger.replace_stream(
-            number, pcm, self._untold(damage), new_number=self.number, kept=rest, chunks=chunks
+            number,
+            pcm,
+            self._untold(damage),
+            new_number=self.number,
+            kept=rest,
+            kept_twice_bytes=kept_twice_bytes,
+            last_input=last_input,
+            chunks=chunks,
         )
         self._check_not_aborted()  # `abort` ends the decoder of its time only
         self._decoder = self._new_decoder()
-        self._told = None
+        self._told = self._kept_frame = None
+
+    def _last_frame(self) -> bytes:
+        """Return the incomplete frame at the end of a stream that passes through."""
+        framer = self._decoder.passthrough
+        if framer is None or not self._ledger.stream(self.number).state:
+            return b""
+        return self._uncounted_frame(framer)
 
     async def _finish(self, pcm: Buffer) -> tuple[bytes, DecodeError | None]:
         """End the current file, and those that only its end reveals.
@@ -254,7 +329,7 @@ class InputStream:
             rest = None if is_known else self._decoder.next_file
             if rest is None:
                 return bytes(pcm), damage
-            await self._replace(pcm, damage, rest, chunks=0)
+            await self._replace(pcm, damage, rest, kept_twice_bytes=len(rest))
             pcm, damage = b"", None
             try:
                 await self._decode(rest)
@@ -270,6 +345,8 @@ class InputStream:
                 raise FencedError(self._ledger.session_id) from error
             raise
         await self._write(pcm)
+        if last := self._last_frame():
+            await self._keep_passed(last, b"", self._decoder.saved_state, b"", chunks=0)
         await self._ledger.remove_stream(self.number, self._untold(damage))
 
     def _untold(self, damage: DecodeError | None) -> DecodeError | None:
@@ -277,8 +354,16 @@ class InputStream:
         return None if damage is self._told else damage
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
-        if not pcm and not chunks:
-            return
         state = self._decoder.saved_state
+        is_new_state = bool(state) and not self._ledger.stream(self.number).state
+        if not pcm and not chunks and not is_new_state:
+            return
+        framer = self._decoder.passthrough
+        if framer is None:
+            self._ledger.keep_all(self.number)
+        elif is_new_state and self._ledger.pass_through(
+            self.number, len(pcm), len(framer.undecided)
+        ):
+            self._kept_frame = framer.undecided
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
             await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)

@@ -5,18 +5,23 @@ bytes that it counts were written.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
+
 from api.audio.formats import DecodeError
 from api.observe.metrics import Metrics
+from api.session.input_journal import InputJournal
 from api.wire.messages import ServerMessage, SessionCounts, SessionWarnings
-from storage import threads
+from storage import journal, threads
 from storage.base import Recording
 from storage.checkpoint import Checkpoint, StreamCheckpoint
-from storage.errors import StorageUnavailableError
+from storage.errors import BadObjectError, StorageUnavailableError
+from storage.journal import JOURNAL
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.retry import Backoff, retry
@@ -61,6 +66,7 @@ class Ledger:
         self._frame_bytes = recording.manifest.pcm_format.frame_bytes
         self._failure: StorageUnavailableError | None = None
         self._writing = asyncio.Lock()  # held during writes with retries
+        self._journal = InputJournal()
 
     def counts(self) -> SessionCounts:
         """Return the counts for messages about the session."""
@@ -80,6 +86,11 @@ class Ledger:
         message.duration_seconds = checkpoint.pcm_bytes / self._bytes_per_second
 
     @property
+    def _at(self) -> int:
+        """Return the length of the recording, in bytes of PCM."""
+        return self._recording.checkpoint.pcm_bytes
+
+    @property
     def warnings(self) -> SessionWarnings:
         """Return the warnings of the session."""
         checkpoint = self._recording.checkpoint
@@ -87,9 +98,10 @@ class Ledger:
 
     @property
     def last_stream_number(self) -> int:
-        """Return the highest stream number in the written and the persisted checkpoint."""
+        """Return the highest stream number so far: what is kept of ended streams keeps its name."""
         checkpoints = (self._recording.checkpoint, self._recording.persisted)
-        return max((s.number for c in checkpoints for s in c.streams), default=0)
+        numbers = (s.number for c in checkpoints for s in c.streams)
+        return max(self._journal.last_number, *numbers, 0)
 
     def stream(self, number: int) -> StreamCheckpoint:
         """Return the checkpoint of stream ``number``."""
@@ -119,13 +131,75 @@ class Ledger:
         pcm_bytes = ahead_bytes + len(pcm)
         before = last.stream(number)
         if state:
-            is_same = before.state == state
-            stream = before if is_same else StreamCheckpoint(number, 0, 0, state)
+            is_same = before.state == state and not kept_bytes
+            kept_bytes += before.kept_bytes
+            stream = before if is_same else StreamCheckpoint(number, kept_bytes, 0, state)
         else:
             kept_bytes += before.kept_bytes
             stream = StreamCheckpoint(number, kept_bytes, before.pcm_bytes + pcm_bytes, b"")
-        self._recording.append(pcm, last.advanced(stream, chunks=chunks, pcm_bytes=pcm_bytes))
+        checkpoint = last.advanced(stream, chunks=chunks, pcm_bytes=pcm_bytes)
+        if number == self._journal.writer and not self._journal.unwritten:  # nearly always
+            self._recording.append(pcm, checkpoint)
+        else:
+            self._journal.begin_file(last.pcm_bytes, number)
+            writer = number if pcm_bytes else None
+            self._append_journaled(pcm, checkpoint, last.pcm_bytes, writer, passes=bool(state))
         self._appended()
+
+    def _append_journaled(
+        self,
+        pcm: Buffer,
+        checkpoint: Checkpoint,
+        at: int,
+        writer: int | None = None,
+        *,
+        passes: bool = False,
+    ) -> None:
+        """Append with the entries of the journal; ``writer`` is the stream of the PCM."""
+        entries = self._journal.unwritten
+        if writer is None:
+            writer = self._journal.writer
+        elif writer != self._journal.writer:
+            entries += self._journal.switch(at, writer, passes=passes)
+        if entries:
+            self._recording.keep_input(JOURNAL, checkpoint.journal_bytes, entries)
+            journal_bytes = checkpoint.journal_bytes + len(entries)
+            checkpoint = msgspec.structs.replace(checkpoint, journal_bytes=journal_bytes)
+        self._recording.append(pcm, checkpoint)
+        self._journal.wrote(writer)
+
+    async def restore_journal(self) -> None:
+        """Read what the journal says, before the streams are restored."""
+        checkpoint = self._recording.checkpoint
+        if checkpoint.journal_bytes:
+            kept = self._recording.read_input(JOURNAL)
+            data = b"".join([block async for block in kept])
+            with contextlib.suppress(BadObjectError):  # then the digests cannot be made either
+                self._journal.restore(journal.decode(data), checkpoint.pcm_bytes)
+        elif checkpoint.chunk_count:
+            self._journal.begin_without_history(checkpoint.pcm_bytes)
+        for stream in checkpoint.streams:  # of a release without a journal
+            self._journal.begin_file(checkpoint.pcm_bytes, stream.number)
+
+    def pass_through(self, number: int, pcm_bytes: int, pending_bytes: int) -> bool:
+        """Note that the stream is PCM: see `InputJournal.pass_through`."""
+        self._journal.begin_file(self._at, number)
+        return self._journal.pass_through(
+            self._at,
+            number,
+            kept_bytes=self.stream(number).kept_bytes,
+            pcm_bytes=pcm_bytes,
+            pending_bytes=pending_bytes,
+        )
+
+    def keep_all(self, number: int) -> None:
+        """Note that all bytes of the stream are kept: it goes through ffmpeg, or has failed."""
+        self._journal.begin_file(self._at, number)
+        self._journal.keep_all(self._at, number)
+
+    def covers_pending(self, number: int) -> bool:
+        """See `InputJournal.covers_pending`."""
+        return self._journal.covers_pending(number)
 
     def append_now(self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0) -> bool:
         """Append if nothing has to be awaited; on False, call :meth:`append_persistently`."""
@@ -166,10 +240,11 @@ class Ledger:
             return False
         return True
 
-    async def keep_input(self, number: int, chunk: bytes) -> None:
+    async def keep_input(self, number: int, chunk: bytes, state: bytes = b"") -> None:
         """Store and count a chunk of input, so that it can be decoded again after a crash.
 
-        Raises `StorageUnavailableError` after the last retry.
+        ``state`` is that of a stream that has failed. Raises `StorageUnavailableError` after the
+        last retry.
         """
 
         async def keep_input() -> None:
@@ -178,9 +253,49 @@ class Ledger:
                 await _in_thread(self._recording.keep_input, number, offset, chunk)
             else:
                 self._recording.keep_input(number, offset, chunk)
-            self.append(number, b"", b"", chunks=1, kept_bytes=len(chunk))
+            self.append(number, b"", state, chunks=1, kept_bytes=len(chunk))
 
         await self._retry(keep_input)
+
+    async def keep_passed(
+        self,
+        number: int,
+        data: bytes,
+        pcm: Buffer,
+        state: bytes,
+        *,
+        pending_bytes: int,
+        chunks: int,
+    ) -> None:
+        """Append ``pcm`` of a stream that passes through, and keep the ``data`` it came from.
+
+        The input is not all PCM, as at the end of a WAV. The last ``pending_bytes`` of it will be
+        in the next PCM.
+        """
+        is_large = len(pcm) > _LARGE_BYTES
+        is_noted = False
+
+        async def keep_passed() -> None:
+            nonlocal is_noted
+            at, offset = self._at, self.stream(number).kept_bytes
+            await _in_thread(self._recording.keep_input, number, offset, data)
+            if is_large:
+                await _in_thread(self._recording.write_ahead, pcm)
+            if not is_noted:
+                skip, stop = len(pcm) + pending_bytes, offset + len(data)
+                self._journal.begin_file(at, number)
+                self._journal.keep(at, number, offset, stop, skip=skip)
+                is_noted = True
+            self.append(
+                number,
+                b"" if is_large else pcm,
+                state,
+                chunks=chunks,
+                kept_bytes=len(data),
+                ahead_bytes=len(pcm) if is_large else 0,
+            )
+
+        await self._retry(keep_passed)
 
     async def replace_stream(
         self,
@@ -190,24 +305,42 @@ class Ledger:
         *,
         new_number: int,
         kept: bytes,
+        kept_twice_bytes: int,
+        last_input: bytes,
         chunks: int,
     ) -> None:
         """Record the end of stream ``number``, with its last ``pcm``, and the beginning of another.
 
-        ``kept`` is the input of the new stream so far, which is stored. All of it is written at
-        once, so that a crash loses nothing of a chunk in which one file ends and another begins.
+        ``kept`` is the input of the new stream so far, which is stored; the first
+        ``kept_twice_bytes`` of it are kept of ``number``, too. ``last_input`` is what ``number``
+        had last, if it passes through and that is not all PCM. All of it is written at once, so
+        that a crash loses nothing of a chunk in which one file ends and another begins.
         """
         is_large = len(pcm) > _LARGE_BYTES
         begun = StreamCheckpoint(new_number, len(kept), 0, b"")
         self._note_loss(lost)
+        passes, is_noted = bool(self.stream(number).state), False
 
         async def replace_stream() -> None:
+            nonlocal is_noted
+            offset = self.stream(number).kept_bytes
             await _in_thread(self._recording.keep_input, new_number, 0, kept)
+            if last_input:
+                await _in_thread(self._recording.keep_input, number, offset, last_input)
             if is_large:
                 await _in_thread(self._recording.write_ahead, pcm)
+            at = self._at
+            if not is_noted:
+                self._journal.begin_file(at, number)
+                if last_input:
+                    self._journal.keep(at, number, offset, offset + len(last_input), skip=len(pcm))
+                self._journal.end_file(at, number, offset)
+                self._journal.begin_file(at, new_number, after=number, start=kept_twice_bytes)
+                is_noted = True
             checkpoint = self._recording.checkpoint.without(number)
             checkpoint = checkpoint.advanced(begun, chunks=chunks, pcm_bytes=len(pcm))
-            self._recording.append(b"" if is_large else pcm, self._warned(checkpoint, lost))
+            checkpoint, writer = self._warned(checkpoint, lost), number if pcm else None
+            self._append_journaled(b"" if is_large else pcm, checkpoint, at, writer, passes=passes)
             self._appended()
 
         await self._retry(replace_stream)
@@ -216,15 +349,20 @@ class Ledger:
     async def fail(self, number: int, state: bytes, error: DecodeError | None) -> None:
         """Record that the stream cannot be decoded; its decoder stays in ``state``.
 
-        ``error`` is None if there is a warning of it already.
+        All its input is kept for the digest. ``error`` is None if there is a warning of it already.
         """
-        failed = StreamCheckpoint(number, 0, 0, state)
+        before = self.stream(number)
+        if before.state and before.state != state:
+            self._journal.keep_all(self._at, number, before.kept_bytes)
+        else:
+            self.keep_all(number)
+        failed = StreamCheckpoint(number, before.kept_bytes, 0, state)
         await self._change(lambda last: last.advanced(failed, chunks=0, pcm_bytes=0), error)
-        self._recording.drop_input(number)
 
     async def remove_stream(self, number: int, error: DecodeError | None) -> None:
         """Record that the stream has ended, with ``error`` if some of it could not be decoded."""
         last = self._recording.checkpoint
+        self._journal.end_file(last.pcm_bytes, number, last.stream(number).kept_bytes)
         if error is not None or last.without(number) != last:
             await self._change(lambda last: last.without(number), error)
             self._recording.drop_input(number)
@@ -247,8 +385,8 @@ class Ledger:
         self._note_loss(lost)
 
         async def write() -> None:
-            checkpoint = change(self._recording.checkpoint)
-            self._recording.append(b"", self._warned(checkpoint, lost))
+            checkpoint = self._warned(change(self._recording.checkpoint), lost)
+            self._append_journaled(b"", checkpoint, self._at)
             self._appended()
 
         await self._retry(write)

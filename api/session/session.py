@@ -221,6 +221,8 @@ class Session:
 
     async def restore(self) -> None:
         """Continue the streams that were open at the recording's last checkpoint."""
+        await self._ledger.restore_journal()
+        self._core.skip_numbers(self._ledger.last_stream_number)
         for saved in self.recording.checkpoint.streams:
             await self._run(self._core.restore(saved.number))
             self._open_stream(saved.number)

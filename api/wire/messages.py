@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
+from storage.receipt import Receipt
 from storage.warning import SessionWarning
 
 # `error` is the status of an error message, not of the session.
@@ -127,6 +128,10 @@ class ControlMessage(ServerMessage, tag="control"):
     """The answer to a control message, and the final message of a session."""
 
     action: Action
+    receipt_digest: Annotated[
+        str | msgspec.UnsetType,
+        Meta(description="SHA-256 of the session's receipt; only in the final message"),
+    ] = msgspec.UNSET
 
 
 class ErrorMessage(ServerMessage, tag="error"):
@@ -198,6 +203,9 @@ class SessionInfo(msgspec.Struct, kw_only=True):
         tuple[SessionWarning, ...], Meta(description="What could not be recorded")
     ] = ()
     warning_count: WarningCount = 0
+    receipt: Annotated[
+        Receipt | None, Meta(description="What a completed recording can be checked against")
+    ] = None
 
 
 class CreatedSession(msgspec.Struct, kw_only=True):
@@ -251,6 +259,20 @@ class DownloadLink(msgspec.Struct, kw_only=True):
 
     url: str
     expires_at: datetime
+
+
+class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A public key, 32 bytes in hexadecimal. ``kid`` is its SHA-256."""
+
+    kid: str
+    algorithm: str = "Ed25519"
+    public_key: str
+
+
+class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The public keys of receipts of this service, the current one first."""
+
+    keys: list[PublicKey]
 
 
 class Waveform(msgspec.Struct, kw_only=True):

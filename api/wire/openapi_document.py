@@ -27,6 +27,8 @@ from api.wire.messages import (
     CreateToken,
     DownloadLink,
     Health,
+    KeyDocument,
+    PublicKey,
     Readiness,
     SessionInfo,
     SessionPage,
@@ -36,6 +38,7 @@ from api.wire.messages import (
 )
 from api.wire.node_status import BackgroundTask, NodeStatus, StoreOperation
 from api.wire.openapi import EXAMPLE_ID
+from storage.receipt import Digested, Receipt
 from storage.warning import SessionWarning
 
 _SIMPLE = {
@@ -177,8 +180,33 @@ _SESSION = SessionInfo(
 _TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.e30.c2lnbmF0dXJl"  # noqa: S105 - an example
 _TASK = BackgroundTask(name="takeover", is_up=True, failures=0)
 _OPERATION = StoreOperation(name="PutObject", requests=1200, mean_seconds=0.021, errors=0)
+_KEY_ID = "21fe31dfa154a261626bf854046fd2271b7bed4b6abe45aa58877ef47f9721b9"
+_KEY = PublicKey(
+    kid=_KEY_ID, public_key="d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+)
+_AUDIO = Digested(
+    bytes=336_000, digest="5df6e0e2761359d30a8275058e299fcc0381534545f55cf43e41983f5d4c9456"
+)
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     _SESSION,
+    _KEY,
+    KeyDocument(keys=[_KEY]),
+    _AUDIO,
+    Receipt(
+        session_id=EXAMPLE_ID,
+        software=f"sercuescribe {__version__}",
+        created_at="2026-01-01T12:00:00Z",
+        completed_at="2026-01-01T12:00:02Z",
+        sample_rate=48000,
+        channels=2,
+        chunk_count=42,
+        frames=84_000,
+        audio=_AUDIO,
+        inputs=(_AUDIO,),
+        kid=_KEY_ID,
+        signature="e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+        "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ),
     _TASK,
     _OPERATION,
     NodeStatus(

@@ -81,6 +81,31 @@ export interface FinalMessage {
   duration_seconds: number;
   warnings?: SessionWarning[];
   warning_count?: number;
+  /** The SHA-256 of the receipt. */
+  receipt_digest?: string;
+  /** Whether the service has received what was sent; the client adds it. */
+  verification?: Verification;
+}
+
+/** Bytes, and their digest over blocks of 1 MiB. */
+export interface Digested {
+  bytes: number;
+  digest: string;
+}
+
+/** The receipt of a completed session; it has more fields. */
+export interface Receipt {
+  audio: Digested;
+  inputs: Digested[] | null;
+  inputs_unknown: string | null;
+  kid: string | null;
+  signature: string | null;
+}
+
+export interface Verification {
+  result: 'verified' | 'differs' | 'unknown';
+  /** What differs, or why it cannot be known. */
+  reason: string;
 }
 
 export interface Progress {

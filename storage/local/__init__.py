@@ -42,15 +42,18 @@ from storage.local.doctor import examine
 from storage.local.leftovers import FolderLeftovers
 from storage.local.mount import check_machine_owns
 from storage.local.outbox import OutboxFolder
+from storage.local.recordings import FileAudio, VolumeRecordings
 from storage.local.reindexing import reindex
 from storage.local.storage import LocalStorage
 
 __all__ = [
     "Changes",
+    "FileAudio",
     "FolderArchive",
     "FolderLeftovers",
     "LocalStorage",
     "OutboxFolder",
+    "VolumeRecordings",
     "check_machine_owns",
     "examine",
     "reindex",

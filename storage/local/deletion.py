@@ -41,5 +41,6 @@ class Deletion:
         old_state = self._folder.old_state(session_id)
         with files.translated_errors():
             # The manifest is last, so that a deletion that was interrupted can be repeated.
-            for path in (session.audio, session.peaks, old_state, session.state, session.manifest):
+            content = (session.audio, session.peaks, session.blocks, old_state, session.state)
+            for path in (*content, session.manifest):
                 files.remove(path)

@@ -30,6 +30,7 @@ from storage.local.ownership import Ownership
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest, Status
 from storage.observer import IGNORE, Observer
+from storage.receipt_issuer import ReceiptIssuer, unsigned
 from storage.service_lock import lock_folder
 from storage.skipped import SkippedObjects
 from storage.supervisor import Supervisor
@@ -57,6 +58,7 @@ class LocalStorage:
         *,
         sync_interval_seconds: float = 1.0,
         measuring_limits: MeasuringLimits | None = None,
+        receipts: ReceiptIssuer | None = None,
         disk: Disk | None = None,
         supervisor: Supervisor | None = None,
         observer: Observer = IGNORE,
@@ -70,6 +72,7 @@ class LocalStorage:
         self._observer = observer
         self._disk = disk or Disk()
         self._measuring_limits = measuring_limits
+        self._receipts = receipts or unsigned("sercuescribe")
         self.sync = PeriodicSync(sync_interval_seconds, self._supervisor, observer)
         self._lock: int | None = None
         self.outbox = LocalOutbox(folder)
@@ -321,6 +324,7 @@ class LocalStorage:
             peaks=GrowingWaveform(
                 session.growing_peaks(boot_id()), manifest.pcm_format, self._measuring_limits
             ),
+            receipts=self._receipts,
             disk=self._disk,
             observer=self._observer,
         )

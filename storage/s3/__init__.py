@@ -34,6 +34,7 @@ from storage.s3.client.bucket import BucketSettings
 from storage.s3.client.credentials import Keys
 from storage.s3.outbox import open_outbox
 from storage.s3.ownership.peers import LeaseSettings
+from storage.s3.reading.recordings import open_recordings
 from storage.s3.storage import S3Storage
 from storage.s3.writing.recording import UploadSettings
 
@@ -47,5 +48,6 @@ __all__ = [
     "open_archive",
     "open_leftovers",
     "open_outbox",
+    "open_recordings",
     "provision",
 ]

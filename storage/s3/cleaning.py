@@ -75,6 +75,7 @@ class SessionCleaner:
             await abort_uploads(self._bucket, session.audio)
             if self._keep_segments:
                 await self._bucket.delete_below(session.inputs)
+                await self._bucket.delete_below(session.digests)
             else:
                 await remove_folder(self._bucket, session)
             await self._bucket.delete([session.active])

@@ -59,7 +59,11 @@ class Deletion:
         )
         # After the audio: a request that makes the waveform meanwhile checks for the audio.
         await self._bucket.delete(
-            [key for each in sessions for key in (each.keys.peaks, each.keys.details)]
+            [
+                key
+                for each in sessions
+                for key in (each.keys.peaks, each.keys.blocks, each.keys.details)
+            ]
         )
         # Last, so that a deletion that was interrupted can be repeated.
         await self._bucket.delete([each.keys.manifest for each in sessions])

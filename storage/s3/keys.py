@@ -36,10 +36,12 @@ class SessionKeys:
         self.manifest = f"{session_id}.json"
         self.details = f"{session_id}.meta.json"
         self.peaks = f"{session_id}.dat"
+        self.blocks = f"{session_id}.sums"
         self.folder = f"{session_id}/"
         self.segments = f"{session_id}/segments/"
         self.inputs = f"{session_id}/input/"
         self.epochs = f"{session_id}/epochs/"
+        self.digests = f"{session_id}/digests/"
         self.active = f"{ACTIVE}{session_id}"
 
     @classmethod
@@ -55,6 +57,10 @@ class SessionKeys:
 
     def input(self, stream: int, offset: int, epoch: int) -> str:
         return f"{self.input_of(stream)}{offset:0{_OFFSET_DIGITS}}.{epoch:0{_EPOCH_DIGITS}}"
+
+    def digest(self, pcm_bytes: int) -> str:
+        """Return the key of the digests up to ``pcm_bytes``."""
+        return f"{self.digests}{pcm_bytes:0{_OFFSET_DIGITS}}"
 
     def input_of(self, stream: int) -> str:
         return f"{self.inputs}{stream}/"
@@ -118,6 +124,17 @@ def input_offset(key: str) -> int | None:
     """Return the offset of a piece of kept input, None if the key is none."""
     offset, _, epoch = key.rpartition("/")[2].partition(".")
     return None if _number(epoch, _EPOCH_DIGITS) is None else _number(offset, _OFFSET_DIGITS)
+
+
+def input_stream(key: str) -> int | None:
+    """Return the number of the stream of a piece of kept input, None if the key is none."""
+    folder = key.rpartition("/")[0]
+    return _number(folder.rpartition("/")[2], 1) if input_offset(key) is not None else None
+
+
+def digest_offset(key: str) -> int | None:
+    """Return up to which byte of PCM the digests of the key go, None if the key is none."""
+    return _number(key.rpartition("/")[2], _OFFSET_DIGITS)
 
 
 def epoch_of(key: str) -> int | None:

@@ -18,6 +18,7 @@ from storage.errors import FencedError, RecordingNotFoundError
 from storage.file_name import content_disposition
 from storage.manifest import Manifest, Status
 from storage.observer import IGNORE, Observer
+from storage.receipt_issuer import ReceiptIssuer, unsigned
 from storage.recording_state import RecordingState
 from storage.s3 import keys
 from storage.s3.active_sessions import ActiveSessions
@@ -70,12 +71,14 @@ class S3Storage:
         supervisor: Supervisor | None = None,
         observer: Observer = IGNORE,
         worker: Worker | None = None,
+        receipts: ReceiptIssuer | None = None,
     ) -> None:
         """``is_store_checked``: :meth:`start` does not try again whether the store is fit.
 
         ``worker``: this process is one of several, each of which is a node.
         """
         self._observer = observer
+        self._receipts = receipts or unsigned("sercuescribe")
         self._bucket = Bucket(settings, observer=observer)
         self._presigner = Presigner(settings)
         self._upload_settings = upload_settings or UploadSettings()
@@ -319,6 +322,7 @@ class S3Storage:
             on_released=self._released,
             supervisor=self._supervisor,
             observer=self._observer,
+            receipts=self._receipts,
         )
 
     def _released(self, recording: S3Recording) -> None:

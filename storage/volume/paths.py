@@ -18,8 +18,10 @@ class SessionPaths:
         self.audio = folder / f"{session_id}.wav"
         self.manifest = folder / f"{session_id}{MANIFEST}"
         self.peaks = folder / f"{session_id}.dat"
+        self.blocks = folder / f"{session_id}.sums"
         self.state = (state_folder or folder) / state_name(session_id)
         self.checkpoint = self.state / "checkpoint"
+        self.digests = self.state / "digests"
         self.owner = self.state / "owner"
 
     def growing_peaks(self, boot_id: UUID) -> Path:
@@ -51,6 +53,12 @@ def session_of_manifest(name: str) -> UUID | None:
 def session_of_state(name: str) -> UUID | None:
     """Return the session whose state folder is called ``name``, None if it is none."""
     return _session_of(name, _STATE)
+
+
+def stream_of_input(name: str) -> int | None:
+    """Return the stream whose kept input is called ``name``, None if it is none."""
+    number = name.removeprefix("input.")
+    return int(number) if number.isascii() and number.isdigit() else None
 
 
 def _session_of(name: str, suffix: str) -> UUID | None:

@@ -17,10 +17,12 @@ from storage.errors import FencedError, StorageError, StorageUnavailableError, S
 from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
 from storage.pcm import Buffer
+from storage.receipt_issuer import ReceiptIssuer
 from storage.recording_state import RecordingState
 from storage.volume.audio import PartialWaveform, VolumeAudio, open_audio
 from storage.volume.checkpoint_file import CheckpointFile
 from storage.volume.disk import Disk
+from storage.volume.growing_digests import GrowingDigests
 from storage.volume.paths import SessionPaths
 from storage.volume.recovery import Recovered, recover
 from storage.volume.sync_pass import Steps, SyncCall, run_alone
@@ -50,6 +52,7 @@ class VolumeRecording:
         on_released: Callable[["VolumeRecording"], None],
         on_completed: Callable[[Manifest], None] = lambda _: None,
         peaks: GrowingWaveform | None = None,
+        receipts: ReceiptIssuer | None = None,
         disk: Disk | None = None,
         observer: Observer = IGNORE,
     ) -> None:
@@ -62,6 +65,8 @@ class VolumeRecording:
         self.checkpoint = Checkpoint()
         self.persisted = Checkpoint()
         self._paths = paths
+        self._receipts = receipts
+        self._digests = None if receipts is None else GrowingDigests(paths)
         self._disk = disk or Disk()
         self._on_changed = on_changed
         self._on_released = on_released
@@ -70,11 +75,13 @@ class VolumeRecording:
         self._watermark = Watermark(observer)
         self._persisting = threading.Lock()
         self._inputs: dict[int, int] = {}
+        self._unsynced: set[int] = set()  # inputs that were written since the last sync
         self._dropped: list[int] = []
         self._lost: Callable[[SyncFailedError], None] = lambda _: None
         self._has_new_input = False  # whose name is not durable
         self._audio = -1
         self._checkpoints: CheckpointFile | None = None
+        self._completed: Manifest | None = None  # as it was written
         self.state = RecordingState.OPEN
 
     def begin(self) -> None:
@@ -95,6 +102,8 @@ class VolumeRecording:
         self._has_new_input = bool(self.checkpoint.streams)
         if self.peaks is not None:
             self.peaks.resume(self.checkpoint.pcm_bytes)
+        if self._digests is not None:
+            self._digests.resume(self.persisted)
         self._on_changed(self)
         return found
 
@@ -142,9 +151,10 @@ class VolumeRecording:
                 self._inputs[stream] = fd
                 self._has_new_input = True
             files.write_at(fd, data, offset)
+            self._unsynced.add(stream)
 
     async def read_input(self, stream: int) -> AsyncIterator[bytes]:
-        remaining = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
+        remaining = self.checkpoint.kept_bytes[stream]
         if not remaining:
             return
         with files.translated_errors(), self._paths.input(stream).open("rb") as file:
@@ -236,16 +246,26 @@ class VolumeRecording:
             self._persisting.release()
 
     def measure(self) -> None:
-        """Measure new audio if it is enough. Blocks.
+        """Measure and digest new audio if it is enough. Blocks.
 
-        Log a failure: the waveform can be made later.
+        Log a failure: the waveform and the digests can be made later.
         """
+        self._digest()
         if self.peaks is None or not self._is_measuring_due():
             return
         try:
             self.peaks.measure_next(self._paths.audio, self.checkpoint.pcm_bytes)
         except OSError as error:
             logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
+
+    def _digest(self) -> None:
+        if self._digests is None or self.state.is_final or not self._digests.is_due(self.persisted):
+            return
+        try:
+            self._digests.advance(self.persisted)
+        except OSError as error:
+            if not self.state.is_final:  # then the files are gone
+                logger.warning("%s: no digests for now: %s", self.manifest.session_id, error)
 
     def _is_measuring_due(self) -> bool:
         return self.peaks is not None and self.peaks.is_due(self.checkpoint.pcm_bytes)
@@ -265,9 +285,11 @@ class VolumeRecording:
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
         checkpoint, asked_at = self.checkpoint, time.monotonic()
         with self._unsynced_names() as names:
-            content = [(self._disk.sync, fd) for fd in (*self._inputs.values(), self._audio)]
+            # One by one, because the event loop may add an input meanwhile.
+            written = [self._unsynced.pop() for _ in range(len(self._unsynced))]
+            inputs = [self._inputs[stream] for stream in written if stream in self._inputs]
             with self._failing_for_good():
-                yield [*names, *content]
+                yield [*names, *((self._disk.sync, fd) for fd in (*inputs, self._audio))]
         # The persisted record must not reach the disk before the audio that it counts.
         self._checkpoints.persist(checkpoint)
         with self._failing_for_good():
@@ -278,7 +300,6 @@ class VolumeRecording:
             self._dropped.remove(stream)
             if stream in self._inputs:
                 os.close(self._inputs.pop(stream))
-            self._paths.input(stream).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _unsynced_names(self) -> Iterator[list[SyncCall]]:
@@ -336,19 +357,29 @@ class VolumeRecording:
         with files.translated_errors(), self._persisting:
             manifest = self.manifest.completed(self.checkpoint, at)
             if self.state is RecordingState.COMPLETED:
-                return manifest  # an earlier call failed to close the files, and nothing else
+                # An earlier call failed to close the files, and that is all it failed to do.
+                return self._completed or manifest
             if self.state is RecordingState.CLOSED:
                 raise self._not_open()
             self._check_not_failed()
             os.ftruncate(self._audio, manifest.size_bytes)
             self._write_header(self.checkpoint)
             run_alone(self._sync_steps())
+            manifest = self._completed = self._with_receipt(manifest)
             files.replace(self._paths.manifest, manifests.encode(manifest))
             self._on_completed(manifest)
             self._finish_waveform(manifest.pcm_bytes)
             shutil.rmtree(self._paths.state, ignore_errors=True)
             self._close_files(RecordingState.COMPLETED)
             return manifest
+
+    def _with_receipt(self, manifest: Manifest) -> Manifest:
+        """Return the manifest with its receipt; keep the digests of the blocks."""
+        if self._digests is None or self._receipts is None:
+            return manifest
+        digests = self._digests.finish(self.persisted)
+        self._digests.keep_blocks()
+        return self._receipts.with_receipt(manifest, digests)
 
     def _finish_waveform(self, pcm_bytes: int) -> None:
         """Put the waveform beside the audio, unless much audio is unmeasured after a restart.

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from storage import wav
-from storage.checkpoint import Checkpoint
+from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.manifest import Manifest
 from storage.volume.checkpoint_file import SavedCheckpoints, read_checkpoints
 from storage.volume.paths import SessionPaths
@@ -100,9 +100,13 @@ def _is_held(checkpoint: Checkpoint, paths: SessionPaths, manifest: Manifest) ->
     if manifest.pcm_format.whole_frames(pcm_bytes) != pcm_bytes:
         return False
     return pcm_bytes <= _held_pcm_bytes(paths, manifest) and all(
-        _size_bytes(paths.input(stream.number)) >= stream.kept_bytes
-        for stream in checkpoint.streams
+        _is_input_held(stream, paths) for stream in checkpoint.streams
     )
+
+
+def _is_input_held(stream: StreamCheckpoint, paths: SessionPaths) -> bool:
+    """Return whether the decoder of the stream can continue. With a state it needs no input."""
+    return bool(stream.state) or _size_bytes(paths.input(stream.number)) >= stream.kept_bytes
 
 
 def _as_held(checkpoint: Checkpoint, paths: SessionPaths, manifest: Manifest) -> Checkpoint:
@@ -115,7 +119,7 @@ def _as_held(checkpoint: Checkpoint, paths: SessionPaths, manifest: Manifest) ->
         message = f"{seconds:.3f} s of persisted audio in front of this point are missing"
         held = _with_warning(held, manifest, PERSISTED_AUDIO_LOST, message)
     for stream in checkpoint.streams:
-        if _size_bytes(paths.input(stream.number)) < stream.kept_bytes:
+        if not _is_input_held(stream, paths):
             held = held.without(stream.number)
             held = _with_warning(held, manifest, KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE)
     return held

@@ -241,6 +241,12 @@ def test_the_secrets_of_webhooks_come_from_a_secret() -> None:
     assert "WEBHOOK_SECRETS" not in variables(render(BUCKET))
 
 
+def test_all_nodes_sign_receipts_with_one_key() -> None:
+    found = variables(render(BUCKET | {"receipts": {"existingSecret": "receipts"}}))
+    assert found["RECEIPT_KEY"] == {"secretKeyRef": {"name": "receipts", "key": "receipt-key"}}
+    assert "RECEIPT_KEY" not in variables(render(BUCKET))
+
+
 def test_the_pods_meet_the_restricted_profile() -> None:
     objects = render(VALUES["everything"])
     for kind in ("StatefulSet", "Job"):

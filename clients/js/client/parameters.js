@@ -31,6 +31,19 @@ export function socketUrl(service, sessionId, isResuming, parameters) {
 }
 
 /**
+ * Return the URL of the information about a session.
+ *
+ * @param {string} service
+ * @param {string} sessionId
+ */
+export function infoUrl(service, sessionId) {
+  const url = new URL(service, globalThis.location?.href);
+  url.protocol = url.protocol.replace('ws', 'http');
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/api/audio/sessions/${sessionId}`;
+  return url;
+}
+
+/**
  * Throw if raw audio has another rate or number of channels: it would play at another speed.
  *
  * @param {Parameters} parameters

@@ -40,6 +40,10 @@ export class ReconnectingSocket {
     this.#owner = owner;
   }
 
+  get token() {
+    return this.#token;
+  }
+
   /** Connect, and keep reconnecting until `close`. */
   start() {
     if (!this.#isStarted) this.#connect();

@@ -1,5 +1,6 @@
 /** @import {
-  AudioInput, Chunk, FinalMessage, Parameters, SessionOptions, SessionWarning, Sink, Source
+  AudioInput, Chunk, FinalMessage, Parameters, SessionOptions, SessionWarning, Sink, Source,
+  Verification
 } from '../sercuescribe.js' */
 /** @import { ChunkBytes, Counts, Greeting, ServerMessage } from './types.js' */
 
@@ -8,11 +9,12 @@ import { ChunkStore } from './chunk-store.js';
 import { Deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
 import { asSessionError, errorFromMessage, SessionError } from './errors.js';
-import { checkParameters, socketUrl } from './parameters.js';
+import { checkParameters, infoUrl, socketUrl } from './parameters.js';
 import { ReconnectingSocket } from './reconnecting-socket.js';
 import { cancelSource, toSource } from './sources.js';
 import { StatefulEventTarget } from './stateful-event-target.js';
 import { StoredSession } from './stored-session.js';
+import { canHash, compare, SentInput, unknown } from './verification.js';
 
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 const MAX_UNACKED_CHUNKS = 64;
@@ -30,6 +32,7 @@ export class SessionClient extends StatefulEventTarget {
   #parameters; // of the recording
   /** @type {Source | null} */
   #source = null;
+  #sentInput = new SentInput();
   #chunkStore;
   #buffer; // of the chunk store
   #delivery;
@@ -209,6 +212,7 @@ export class SessionClient extends StatefulEventTarget {
     for (const chunk of splitChunk(bytes)) {
       await this.#waitForRoom(chunk.byteLength);
       if (this.isFinished || this.#delivery.isInputEnded) throw endedError();
+      this.#sentInput.add(chunk);
       stored.push(this.#chunkStore.add(chunk));
       this.#sendNext();
     }
@@ -344,8 +348,30 @@ export class SessionClient extends StatefulEventTarget {
       return;
     }
     await this.#chunkStore.delete();
-    this.#result.resolve(final);
+    this.#result.resolve({ ...final, verification: await this.#compareWithReceipt(final) });
     this.#end('completed');
+  }
+
+  /**
+   * @param {FinalMessage} final
+   * @returns {Promise<Verification>}
+   */
+  async #compareWithReceipt(final) {
+    if (!canHash()) return unknown('only pages with TLS can hash');
+    if (this.#isRestored || this.#delivery.offset !== 0) {
+      return unknown('another page or client has sent to the session');
+    }
+    try {
+      const { token } = this.#socket;
+      /** @type {HeadersInit} */
+      const headers = token ? { Authorization: `Bearer ${token}` } : {};
+      const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+      const answer = await fetch(infoUrl(this.#options.url, final.session_id), { headers, signal });
+      const { receipt } = await answer.json();
+      return await compare(this.#sentInput, receipt, final.receipt_digest);
+    } catch (error) {
+      return unknown(`the receipt could not be fetched: ${error}`);
+    }
   }
 
   /** @param {SessionError} error */

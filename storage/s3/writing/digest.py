@@ -1,21 +1,32 @@
-"""SHA-256 and waveform of the audio, made while it is uploaded."""
+"""Digests and waveform of the audio, made while it is uploaded."""
 
+import functools
 import hashlib
 import threading
 
 from storage import files, threads
+from storage.checkpoint import Checkpoint
+from storage.digest_log import DigestLog
+from storage.digests import ReadKept, ReadPcm, SessionDigests
 from storage.s3.client.bucket import Bucket
-from storage.s3.keys import SessionKeys
+from storage.s3.keys import SessionKeys, digest_offset
 from storage.waveform import peaks
 from storage.waveform.growing_file import GrowingWaveform
 from storage.waveform.pixels import Pixels
 
 
 class Digest:
-    """SHA-256 and waveform of the first ``pcm_bytes`` of a recording, added in any pieces."""
+    """SHA-256 and waveform of the first ``pcm_bytes`` of a recording, added in any pieces.
 
-    def __init__(self, waveform: GrowingWaveform) -> None:
+    The digests for the receipt may be ahead of both, because they are kept in the bucket.
+    """
+
+    def __init__(self, waveform: GrowingWaveform, read_kept: ReadKept) -> None:
         self.pcm_bytes = 0
+        self.session = SessionDigests(read_kept)
+        self._read_kept = read_kept
+        self._log = DigestLog()
+        self._kept_at = 0  # bytes of PCM
         self._hash = hashlib.sha256()
         self._waveform = waveform
         self._lock = threading.Lock()
@@ -24,20 +35,59 @@ class Digest:
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def add(self, start: int, pcm: bytes) -> None:
+    def add(self, start: int, pcm: bytes, persisted: Checkpoint) -> None:
         """Add the PCM that begins at byte ``start``. Ignore it unless it is the next to add.
+
+        ``persisted`` counts it.
 
         Blocks. Thread-safe: a call whose task was cancelled may still run beside the next one.
         Raises `StorageUnavailableError` if the node's disk is full: nothing was added then, and
         the call can be repeated.
         """
         with self._lock:
+            if start == self.session.pcm.size_bytes:
+                self.session.follow(persisted)
+                self.session.add(pcm)
+                if self.session.pcm.size_bytes == persisted.pcm_bytes:
+                    self.session.settle(persisted)
             if start != self.pcm_bytes:
                 return
             with files.translated_errors():
                 self._waveform.add(pcm)
             self._hash.update(pcm)
             self.pcm_bytes += len(pcm)
+
+    async def keep(self, bucket: Bucket, keys: SessionKeys) -> None:
+        """Put what is new of the digests, so that the next owner need not read all audio."""
+        data = await threads.recording.run(self._next_record)
+        if data:
+            await bucket.put(keys.digest(self.session.pcm.size_bytes), data)
+        self._kept_at = self.session.pcm.size_bytes
+
+    @property
+    def unkept_bytes(self) -> int:
+        """Return how much audio the digests that are put lack."""
+        return self.session.pcm.size_bytes - self._kept_at
+
+    def _next_record(self) -> bytes:
+        with self._lock:
+            return self._log.next_record(self.session) if self._log.is_due(self.session) else b""
+
+    async def restore(
+        self, bucket: Bucket, keys: SessionKeys, read_pcm: ReadPcm, pcm_bytes: int
+    ) -> None:
+        """Continue the digests that an earlier owner has put."""
+        data = b""
+        for key in sorted(await bucket.keys(keys.digests)):
+            if digest_offset(key) is not None:
+                data += await bucket.get(key)
+        with self._lock:
+            self.session = await threads.recording.run(
+                functools.partial(
+                    self._log.restore, data, self._read_kept, read_pcm, pcm_bytes=pcm_bytes
+                )
+            )
+        self._kept_at = self.session.pcm.size_bytes
 
     async def pixels(self) -> Pixels:
         """Return the whole pixels of the waveform."""

@@ -18,9 +18,11 @@ from storage.errors import (
     StorageUnavailableError,
     SyncFailedError,
 )
+from storage.journal import JOURNAL
 from storage.manifest import Manifest
 from storage.observer import Observer
 from storage.pcm import Buffer
+from storage.receipt_issuer import ReceiptIssuer
 from storage.recording_state import RecordingState
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket, KeyExistsError
@@ -74,6 +76,7 @@ class S3Recording:
         on_released: Callable[["S3Recording"], None],
         supervisor: Supervisor,
         observer: Observer,
+        receipts: ReceiptIssuer,
     ) -> None:
         self.manifest = manifest
         self.persisted = persisted
@@ -89,10 +92,13 @@ class S3Recording:
         self._lease = lease
         self._lost: Callable[[FencedError | SyncFailedError], None] = lambda _: None
         self.state = RecordingState.OPEN
-        self._kept_bytes = {stream.number: stream.kept_bytes for stream in persisted.streams}
-        self._digest = Digest(spool.peaks)
+        self._kept_bytes = persisted.kept_bytes
+        self._digest = Digest(spool.peaks, spool.read_input)
+        self._receipts = receipts
+        self._are_digests_restored = not segments.pcm_bytes
         self._target: Checkpoint | None = None  # of a segment whose put failed: it may exist or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
+        self._note_dropped()
         self._observer = observer
         self._watermark = Watermark(observer)
         self._upload_lock = asyncio.Lock()
@@ -125,7 +131,7 @@ class S3Recording:
         self.spool.keep_input(stream, offset, data)
 
     async def read_input(self, stream: int) -> AsyncIterator[bytes]:
-        kept_bytes = next(s.kept_bytes for s in self.checkpoint.streams if s.number == stream)
+        kept_bytes = self.checkpoint.kept_bytes[stream]
         for start in range(0, kept_bytes, _MAX_INPUT_OBJECT_BYTES):
             stop = min(start + _MAX_INPUT_OBJECT_BYTES, kept_bytes)
             yield await threads.recording.run(self.spool.read_input, stream, start, stop)
@@ -145,6 +151,8 @@ class S3Recording:
             await self._put_segments(wanted)
             await self._final_file.put_parts(self.persisted.pcm_bytes)
             await self._digest_next()
+            if self._digest.unkept_bytes >= self._settings.part_bytes:
+                await self._digest.keep(self._bucket, self._keys)
 
     async def pixels(self) -> Pixels:
         """Return the whole pixels of the waveform of what is persisted."""
@@ -174,7 +182,9 @@ class S3Recording:
                 # Else the cleaner adds it: completion takes the same time for any length.
                 sha256=self._digest.sha256 if is_digested else None,
             )
-            manifest = await put_completed_manifest(self._bucket, manifest)
+            manifest = await put_completed_manifest(
+                self._bucket, await self._with_receipt(manifest)
+            )
             await threads.recording.run(self.spool.discard)
         self.state = self.state.to(RecordingState.COMPLETED)
         self._on_released(self)
@@ -185,6 +195,15 @@ class S3Recording:
             self._check_open()
             manifest = await change_details(self._bucket, self.manifest, changes)
             self.manifest = self.manifest.with_details(manifest.details)
+
+    async def _with_receipt(self, manifest: Manifest) -> Manifest:
+        """Return the manifest with its receipt; put the digests of the blocks."""
+        digests = self._digest.session
+        while digests.pcm.size_bytes < self.checkpoint.pcm_bytes:
+            await self._digest_from(digests.pcm.size_bytes)
+        await threads.recording.run(self._digest.add, digests.pcm.size_bytes, b"", self.checkpoint)
+        await self._bucket.put(self._keys.blocks, digests.pcm.blocks)
+        return await threads.recording.run(self._receipts.with_receipt, manifest, digests)
 
     async def release(self) -> None:
         self.state = self.state.sealed()
@@ -239,7 +258,7 @@ class S3Recording:
 
     def _check_space(self, more_bytes: int) -> None:
         self._check_open()
-        kept_bytes = sum(stream.kept_bytes for stream in self.checkpoint.streams)
+        kept_bytes = sum(self.checkpoint.kept_bytes.values())
         waiting_bytes = self.checkpoint.pcm_bytes - self.persisted.pcm_bytes + kept_bytes
         waiting_bytes -= sum(self._kept_bytes.values())
         if waiting_bytes > self._settings.part_bytes:
@@ -315,8 +334,11 @@ class S3Recording:
         before, asked_at = self.persisted, time.monotonic()
         self._target = target = self._target or self.spool.next_segment_end(before)
         is_latest = target == self.checkpoint
-        for stream in target.streams:
-            await self._put_input(stream.number, stream.kept_bytes)
+        for number, kept_bytes in target.kept_bytes.items():
+            await self._put_input(number, kept_bytes)
+        for number, ended in self._dropped:
+            if _progress(ended) <= _progress(target):
+                await self._put_input(number, self.spool.input_bytes(number))
         pcm = await threads.recording.run(self.spool.read, before.pcm_bytes, target.pcm_bytes)
         session_id = self.manifest.session_id
         with self._detect_fencing(), self._observer.span("put segment", session_id):
@@ -324,8 +346,9 @@ class S3Recording:
         self.persisted, self._target = target, None
         if is_latest:
             self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
-        await threads.recording.run(self._digest.add, before.pcm_bytes, pcm)
-        await self._drop_inputs()
+        await self._restore_digests()
+        await threads.recording.run(self._digest.add, before.pcm_bytes, pcm, target)
+        self._drop_inputs()
 
     async def _put_input(self, number: int, kept_bytes: int) -> None:
         start = self._kept_bytes.get(number, 0)
@@ -346,23 +369,48 @@ class S3Recording:
                 self._lost(FencedError(self.manifest.session_id))
             raise FencedError(self.manifest.session_id) from error
 
-    async def _drop_inputs(self) -> None:
-        """Remove input that no segment, present or future, needs."""
-        needed = {stream.number for stream in self.persisted.streams if stream.kept_bytes}
+    def _note_dropped(self) -> None:
+        """Note the streams that have ended since the last segment of the process before."""
+        last = max((stream.number for stream in self.persisted.streams), default=0)
+        open_streams = self.checkpoint.kept_bytes
+        for number in self.spool.streams() if last else []:
+            is_new = number > last or number in self._kept_bytes
+            if is_new and number != JOURNAL and number not in open_streams:
+                self._dropped.append((number, self.checkpoint))
+
+    def _drop_inputs(self) -> None:
+        """Forget input that is all in the bucket; it stays there for the digests."""
         for stream, ended in self._dropped.copy():
-            if stream not in needed and _progress(self.persisted) >= _progress(ended):
-                if stream in self._kept_bytes:
-                    await self._bucket.delete_below(self._keys.input_of(stream))
-                    del self._kept_bytes[stream]
+            if _progress(self.persisted) >= _progress(ended):
+                self._kept_bytes.pop(stream, None)
                 self.spool.drop_input(stream)
                 self._dropped.remove((stream, ended))
 
+    async def _restore_digests(self) -> None:
+        """Read the digests that an earlier owner has put, once."""
+        if self._are_digests_restored:
+            return
+        loop = asyncio.get_running_loop()
+
+        async def read(start: int, stop: int) -> bytes:
+            return b"".join([block async for block in self.segments.read(start, stop)])
+
+        def read_pcm(start: int, stop: int) -> bytes:
+            return asyncio.run_coroutine_threadsafe(read(start, stop), loop).result()
+
+        await self._digest.restore(self._bucket, self._keys, read_pcm, self.persisted.pcm_bytes)
+        self._are_digests_restored = True
+
     async def _digest_next(self) -> None:
-        """Read the next piece of what an earlier writer persisted, for the digest."""
-        start = self._digest.pcm_bytes
+        """Read the next piece of what an earlier writer persisted: first for the receipt."""
+        await self._restore_digests()
+        await self._digest_from(self._digest.session.pcm.size_bytes)
+        await self._digest_from(self._digest.pcm_bytes)
+
+    async def _digest_from(self, start: int) -> None:
         stop = min(self.persisted.pcm_bytes, start + self._settings.digest_step_bytes)
         async for block in self.segments.read(start, stop):
-            await threads.recording.run(self._digest.add, start, block)
+            await threads.recording.run(self._digest.add, start, block, self.persisted)
             start += len(block)
 
 

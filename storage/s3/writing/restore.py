@@ -1,9 +1,12 @@
 """Restore a spool from the bucket, if the node that takes a session over has none."""
 
+import contextlib
 import logging
 
-from storage import threads
-from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage import journal, threads
+from storage.checkpoint import Checkpoint
+from storage.errors import BadObjectError
+from storage.journal import JOURNAL, Kept
 from storage.observer import Observer
 from storage.s3 import keys
 from storage.s3.client.bucket import Bucket
@@ -15,6 +18,8 @@ from storage.s3.writing.upload import Upload
 from storage.warning import KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE
 
 logger = logging.getLogger(__name__)
+
+_Pieces = dict[int, str]  # the key of each piece of one stream, by its offset
 
 
 async def restore_spool(
@@ -36,28 +41,60 @@ async def restore_spool(
             await threads.recording.run(spool.write, block, position)
             position += len(block)
     checkpoint = persisted
+    stored = await _stored_inputs(bucket, segments.keys)
     for stream in persisted.streams:
-        if not await _restore_input(bucket, spool, segments.keys, stream):
+        pieces = stored.pop(stream.number, {})
+        is_whole = await _restore_input(bucket, spool, stream.number, pieces, stream.kept_bytes)
+        if not is_whole and not stream.state:
             logger.error("%s is not whole", segments.keys.input_of(stream.number))
             frame = segments.pcm_format.frames(checkpoint.pcm_bytes)
             checkpoint = checkpoint.without(stream.number)
             checkpoint = checkpoint.warned(KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE, frame=frame)
             observer.warned(KEPT_INPUT_LOST)
+    await _restore_ended(bucket, spool, stored, persisted.journal_bytes)
     await threads.recording.run(spool.end_restore, checkpoint)
 
 
+async def _restore_ended(
+    bucket: Bucket, spool: Spool, stored: dict[int, _Pieces], journal_bytes: int
+) -> None:
+    """Fetch the journal, and the input of ended streams that the digests need.
+
+    If some of it is missing, the receipt will say that the inputs are unknown.
+    """
+    pieces = stored.get(JOURNAL, {})
+    if not journal_bytes or not await _restore_input(bucket, spool, JOURNAL, pieces, journal_bytes):
+        return
+    data = await threads.recording.run(spool.read_input, JOURNAL, 0, journal_bytes)
+    with contextlib.suppress(BadObjectError):
+        for entry in journal.decode(data):
+            if isinstance(entry, Kept):
+                pieces = stored.get(entry.number, {})
+                await _restore_input(bucket, spool, entry.number, pieces, entry.stop)
+
+
+async def _stored_inputs(bucket: Bucket, session: SessionKeys) -> dict[int, _Pieces]:
+    """Return the keys of kept input, by stream and offset.
+
+    A writer that lost the session may have left input that no checkpoint counts. Its successor
+    began at or before that offset: of several at one offset, the latest epoch counts.
+    """
+    found: dict[int, _Pieces] = {}
+    for key in sorted(await bucket.keys(session.inputs)):
+        number, offset = keys.input_stream(key), keys.input_offset(key)
+        if number is not None and offset is not None:
+            found.setdefault(number, {})[offset] = key
+    return found
+
+
 async def _restore_input(
-    bucket: Bucket, spool: Spool, session: SessionKeys, stream: StreamCheckpoint
+    bucket: Bucket, spool: Spool, number: int, pieces: _Pieces, kept_bytes: int
 ) -> bool:
-    """Return whether all of the stream's input was there."""
-    # A writer that lost the session may have left input that no checkpoint counts. Its
-    # successor began at or before that offset: of several at one offset, use the latest epoch.
-    stored = sorted(await bucket.keys(session.input_of(stream.number)))
-    latest = {offset: key for key in stored if (offset := keys.input_offset(key)) is not None}
-    position = 0
-    for offset in sorted(latest):
-        if offset == position < stream.kept_bytes:
-            data = await bucket.get(latest[offset])
-            spool.keep_input(stream.number, position, data)
+    """Return whether the first ``kept_bytes`` of the stream's input were there."""
+    position = spool.input_bytes(number)
+    for offset in sorted(pieces):
+        if offset == position < kept_bytes:
+            data = await bucket.get(pieces[offset])
+            spool.keep_input(number, position, data)
             position += len(data)
-    return position >= stream.kept_bytes
+    return position >= kept_bytes

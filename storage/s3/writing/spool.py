@@ -23,7 +23,7 @@ from storage.errors import BadObjectError, StorageError, decoding
 from storage.manifest import Manifest
 from storage.pcm import Buffer
 from storage.volume.disk import Disk, boot_id
-from storage.volume.paths import SessionPaths, session_of_state
+from storage.volume.paths import SessionPaths, session_of_state, stream_of_input
 from storage.volume.recording import VolumeRecording
 from storage.waveform.growing_file import GrowingWaveform
 
@@ -178,6 +178,20 @@ class Spool:
     def read(self, start: int, stop: int) -> bytes:
         """Return PCM from byte ``start`` to ``stop``, all of which must be here."""
         return _read(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
+
+    def input_bytes(self, stream: int) -> int:
+        """Return how much is kept of the stream."""
+        try:
+            return self._paths.input(stream).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def streams(self) -> list[int]:
+        """Return the streams of which input is kept, open or not."""
+        with files.translated_errors():
+            names = [path.name for path in self._paths.state.iterdir()]
+        found = (stream_of_input(name) for name in names)
+        return sorted(number for number in found if number is not None)
 
     def read_input(self, stream: int, start: int, stop: int) -> bytes:
         return _read(self._paths.input(stream), start, stop - start)

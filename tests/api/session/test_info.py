@@ -45,6 +45,7 @@ def test_an_active_session_shows_its_own_counts() -> None:
             {"code": "decode_failed", "message": "damaged", "chunk_count": 7, "frame": 16_000},
         ),
         "warning_count": 1,
+        "receipt": None,
     }
 
 

@@ -12,7 +12,6 @@ from api.audio.formats import DecodeError
 from api.session.input_stream import InputStream
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
-from storage.checkpoint import Checkpoint
 from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
 from storage.volume.recording import VolumeRecording
@@ -70,7 +69,9 @@ async def test_raw_pcm_is_recorded_at_once_after_its_first_chunk(
     assert all(stream.receive_now(piece) for piece in pieces[1:])
     await stream.end()
     assert audio_of(recording, tmp_path) == pcm(1000)
-    assert recording.checkpoint == Checkpoint(len(pieces), 2000)
+    checkpoint = recording.checkpoint
+    assert (checkpoint.chunk_count, checkpoint.pcm_bytes) == (len(pieces), 2000)
+    assert checkpoint.streams == ()
 
 
 async def test_a_chunk_that_begins_a_file_is_not_recorded_at_once(stream: InputStream) -> None:

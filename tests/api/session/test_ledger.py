@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.audio.formats import DecodeError
@@ -57,6 +58,10 @@ def ledger(recording: VolumeRecording, events: Events) -> Ledger:
     return new_ledger(recording, events, retries=3)
 
 
+def without_journal(checkpoint: Checkpoint) -> Checkpoint:
+    return msgspec.structs.replace(checkpoint, journal_bytes=0)
+
+
 def audio_of(recording: VolumeRecording, folder: Path) -> bytes:
     return (folder / f"{recording.manifest.session_id}.wav").read_bytes()[80:]
 
@@ -66,7 +71,7 @@ async def test_audio_and_counts_of_several_streams_advance_together(
 ) -> None:
     ledger.append(1, pcm(100), b"state", chunks=1)
     await ledger.append_persistently(2, LARGE, b"other", chunks=1)
-    assert recording.checkpoint == Checkpoint(
+    assert without_journal(recording.checkpoint) == Checkpoint(
         2,
         200 + len(LARGE),
         (StreamCheckpoint(1, 0, 0, b"state"), StreamCheckpoint(2, 0, 0, b"other")),
@@ -85,10 +90,12 @@ async def test_kept_input_counts_until_its_stream_has_ended(
     await ledger.keep_input(1, b"first")
     await ledger.keep_input(1, b"second")
     ledger.append(1, pcm(50), b"")
-    assert recording.checkpoint == Checkpoint(2, 100, (StreamCheckpoint(1, 11, 100, b""),))
+    assert without_journal(recording.checkpoint) == Checkpoint(
+        2, 100, (StreamCheckpoint(1, 11, 100, b""),)
+    )
     assert [block async for block in recording.read_input(1)] == [b"firstsecond"]
     await ledger.remove_stream(1, None)
-    assert recording.checkpoint == Checkpoint(2, 100)
+    assert without_journal(recording.checkpoint) == Checkpoint(2, 100)
 
 
 async def test_a_failure_is_a_warning_and_a_failure_already_told_is_not(
@@ -109,7 +116,16 @@ async def test_one_write_ends_a_file_with_its_damage_and_begins_the_next(
 ) -> None:
     await ledger.keep_input(1, b"first")
     damage = DecodeError("its end is damaged")
-    await ledger.replace_stream(1, pcm(50), damage, new_number=2, kept=b"second", chunks=1)
+    await ledger.replace_stream(
+        1,
+        pcm(50),
+        damage,
+        new_number=2,
+        kept=b"second",
+        kept_twice_bytes=0,
+        last_input=b"",
+        chunks=1,
+    )
     checkpoint = recording.checkpoint
     assert (checkpoint.chunk_count, checkpoint.pcm_bytes) == (2, 100)
     assert checkpoint.streams == (StreamCheckpoint(2, 6, 0, b""),)

@@ -22,6 +22,7 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
     document = service.get("/openapi.json").json()
     validate(document)
     assert set(document["paths"]) == {
+        "/.well-known/sercuescribe-receipt-keys.json",
         "/api/audio/sessions",
         "/api/audio/sessions/{session_id}",
         "/api/audio/sessions/{session_id}/audio",

@@ -89,6 +89,7 @@ async def test_cuts_and_crashes_lose_and_repeat_nothing(
                 await asyncio.to_thread(service.start)
         final = await stop_client(runtime)
     assert (final["status"], final["persisted_chunk_count"]) == ("completed", len(chunks))
+    assert final["verification"] == {"result": "verified", "reason": ""}
     expected = data if kind == "pcm" else decode(data, sample_rate=44100)
     assert service.pcm(final["session_id"]) == expected
     states = await runtime.states()
@@ -141,6 +142,23 @@ async def test_a_source_is_read_to_its_end(service: Service, runtime: Node, sour
     final = await stop_client(runtime)
     assert service.pcm(final["session_id"]) == data
     assert final["chunk_count"] == 2 * len(chunks) - 1, "a message holds at most 64 KiB"
+    assert final["verification"]["result"] == "verified"
+
+
+async def test_a_session_with_bytes_of_others_is_not_verified(
+    service: Service, runtime: Node
+) -> None:
+    await runtime.create_client(url=service.url, **RAW)
+    await runtime.evaluate("await client.start()")
+    await runtime.send([pcm(1000)])
+    await runtime.evaluate("await client.flush()")
+    session_id = await runtime.evaluate("return client.sessionId")
+    async with service.session(f"/{session_id}") as other:
+        await other.send(pcm(100, seed=2))
+    service.post(f"/api/audio/sessions/{session_id}/close")
+    final = await stop_client(runtime)
+    assert final["verification"]["result"] == "unknown"
+    assert "2 input streams" in final["verification"]["reason"]
 
 
 async def test_flush_settles_after_all_is_persisted(service: Service, runtime: Node) -> None:

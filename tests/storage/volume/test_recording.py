@@ -342,7 +342,7 @@ async def test_background_syncs_persist_without_a_flush(tmp_path: Path) -> None:
     await storage.stop()
 
 
-async def test_input_is_kept_while_the_persisted_checkpoint_refers_to_it(
+async def test_input_is_kept_until_the_recording_is_completed(
     volume: LocalStorage, tmp_path: Path
 ) -> None:
     recording = await volume.create(new_manifest())
@@ -352,8 +352,9 @@ async def test_input_is_kept_while_the_persisted_checkpoint_refers_to_it(
     recording.append(pcm(10), Checkpoint(2, 20))
     recording.drop_input(1)
     kept = tmp_path / ".active" / f"{recording.manifest.session_id}.state" / "input.1"
-    assert kept.read_bytes() == b"input"
     await recording.flush()
+    assert kept.read_bytes() == b"input"
+    await recording.complete(recording.manifest.created_at)
     assert not kept.exists()
 
 

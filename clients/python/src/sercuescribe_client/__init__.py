@@ -34,6 +34,7 @@ from sercuescribe_client.errors import (
 )
 from sercuescribe_client.models import Progress, SessionInfo, SessionWarning, Status
 from sercuescribe_client.session import Limits, Session
+from sercuescribe_client.verification import Verification
 
 __all__ = [
     "AuthenticationRequiredError",
@@ -61,4 +62,5 @@ __all__ = [
     "SessionWarning",
     "Status",
     "UnreachableError",
+    "Verification",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from sercuescribe_client.errors import ChunksLostError, SessionSharedError
 from sercuescribe_client.models import SessionInfo, SessionWarning
+from sercuescribe_client.verification import SentInput
 
 FLUSH_MESSAGE = '{"type":"control","action":"flush"}'
 CLOSE_MESSAGE = '{"type":"control","action":"close_session"}'
@@ -33,6 +34,9 @@ class Delivery:
         self.unpersisted_bytes = 0
         self.is_closing = False
         self.is_completed = False
+        self.sent_input = SentInput()
+        self.has_sent_all = False  # no other client has sent to the session
+        self.receipt_digest: str | None = None  # of the final message
         self._max_unpersisted_bytes = max_unpersisted_bytes
         self._window_bytes = window_bytes
         self._unpersisted_chunks: dict[int, bytes] = {}
@@ -52,6 +56,7 @@ class Delivery:
 
     def add(self, chunk: bytes) -> None:
         self._unpersisted_chunks[self.chunk_count] = chunk
+        self.sent_input.add(chunk)
         self.chunk_count += 1
         self.unpersisted_bytes += len(chunk) + _CHUNK_OVERHEAD_BYTES
 
@@ -69,6 +74,7 @@ class Delivery:
         count = int(message["chunk_count"])
         if self.session_id is None:
             self._first_unpersisted = self.chunk_count = count
+            self.has_sent_all = not count
         self.session_id = str(message["session_id"])
         if count < self._first_unpersisted:
             raise ChunksLostError(
@@ -95,6 +101,7 @@ class Delivery:
         self._update_counts(message)
         if message["status"] == "completed":
             self.is_completed = True
+            self.receipt_digest = message.get("receipt_digest")
 
     def mark_completed(self, info: SessionInfo) -> None:
         """Take the counts of a session whose final message was lost."""

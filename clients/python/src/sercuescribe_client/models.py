@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 Status = Literal["active", "completed"]
 
-_NEW_FIELDS = {"title", "metadata"}  # release 0.2.0 of the service does not send them
+_NEW_FIELDS = {"title", "metadata", "receipt"}  # release 0.2.0 of the service does not send them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class SessionInfo:
     warning_count: int
     title: str | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    receipt: Mapping[str, Any] | None = None  # of a completed session
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:

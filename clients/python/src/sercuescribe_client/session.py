@@ -12,6 +12,7 @@ from sercuescribe_client.delivery import Delivery
 from sercuescribe_client.errors import SercueScribeError, SessionCompletedError
 from sercuescribe_client.models import Progress, SessionWarning
 from sercuescribe_client.reconnecting_connection import ReconnectingConnection, SessionEndpoint
+from sercuescribe_client.verification import Verification, compare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Session:
         )
         self._task: asyncio.Task[None] | None = None
         self._send_lock = asyncio.Lock()
+        self._verification = Verification("unknown", "the session is not completed")
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._connection.run())
@@ -109,6 +111,11 @@ class Session:
         """What of the session could not be recorded, as far as the service has told it."""
         return self._delivery.warnings
 
+    @property
+    def verification(self) -> Verification:
+        """Whether the service has received what was sent, according to its receipt."""
+        return self._verification
+
     async def __aiter__(self) -> AsyncIterator[Progress]:
         """Yield the progress after each change until the end; a slow reader gets the newest."""
         seen: Progress | None = None
@@ -146,6 +153,7 @@ class Session:
         await self._wait_for(lambda: False)
         if self._delivery.acked < self._delivery.chunk_count:
             raise self._completed_early_error()
+        self._verification = await self._compare_with_receipt()
         return self.progress
 
     async def detach(self) -> None:
@@ -153,6 +161,16 @@ class Session:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    async def _compare_with_receipt(self) -> Verification:
+        state = self._delivery
+        if not state.has_sent_all:
+            return Verification("unknown", "another client has sent to the session")
+        try:
+            info = await self._api.request_json("GET", f"/{self.session_id}")
+        except SercueScribeError as error:
+            return Verification("unknown", f"the receipt could not be fetched: {error}")
+        return compare(state.sent_input, info.get("receipt"), state.receipt_digest)
 
     @property
     def _is_finished(self) -> bool:

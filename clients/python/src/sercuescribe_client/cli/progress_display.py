@@ -71,7 +71,8 @@ class ProgressBarDisplay:
         self.show_progress(session, sent_bytes)
         self._bar.stop()  # printed text would break the line of the bar
         duration_seconds = session.progress.duration_seconds
-        click.echo(f"{session.session_id}  {duration_seconds:.2f} s  {session.url}")
+        verified = session.verification.result
+        click.echo(f"{session.session_id}  {duration_seconds:.2f} s  {verified}  {session.url}")
 
 
 class JsonLinesDisplay:
@@ -101,6 +102,7 @@ class JsonLinesDisplay:
             "url": session.url,
             **self._counts(session, sent_bytes),
             "error": str(session.decode_error) if session.decode_error else None,
+            "verification": dataclasses.asdict(session.verification),
             "warnings": [dataclasses.asdict(each) for each in session.warnings],
         }
         _print_event("completed", session, **fields)

@@ -194,6 +194,12 @@ def _is_recorded(source: AudioSource, session: Session) -> bool:
     """Print what could not be recorded; return False if that was everything, or a whole stream."""
     for warning in session.warnings:
         click.echo(f"sercuescribe: {source.name}: warning: {warning_text(warning)}", err=True)
+    verification = session.verification
+    if verification.reason:
+        text = f"{verification.result}: {verification.reason}"
+        click.echo(f"sercuescribe: {source.name}: {text}", err=True)
+    if verification.result == "differs":
+        return False
     if not session.progress.duration_seconds:
         click.echo(f"sercuescribe: {source.name}: nothing was recorded", err=True)
         return False

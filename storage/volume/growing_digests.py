@@ -1,0 +1,84 @@
+"""The digests of a growing recording on a volume, made of what is persisted."""
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+from storage import files, wav
+from storage.block_digest import BLOCK_BYTES
+from storage.checkpoint import Checkpoint
+from storage.digest_log import DigestLog
+from storage.digests import SessionDigests
+from storage.errors import StorageUnavailableError
+from storage.volume.paths import SessionPaths
+
+_STEP_BYTES = 32 * 1024 * 1024  # in one call, while the recording grows
+
+
+class GrowingDigests:
+    """Reads audio and kept input again, after the passes of syncs. Thread-safe; blocks."""
+
+    def __init__(self, paths: SessionPaths) -> None:
+        self._paths = paths
+        self._lock = threading.Lock()
+        self._log = DigestLog()
+        self._digests = SessionDigests(self._read_kept)
+
+    def resume(self, persisted: Checkpoint) -> None:
+        """Continue what a process before has begun. Raises ``OSError``."""
+        path = self._paths.digests
+        data = path.read_bytes() if path.exists() else b""
+        pcm_bytes = persisted.pcm_bytes
+        try:
+            self._digests = self._log.restore(
+                data, self._read_kept, self._read_audio, pcm_bytes=pcm_bytes
+            )
+        except StorageUnavailableError:  # kept input is missing: begin again
+            path.unlink(missing_ok=True)
+            self._log, self._digests = DigestLog(), SessionDigests(self._read_kept)
+
+    def is_due(self, persisted: Checkpoint) -> bool:
+        """Return whether a block of audio is new."""
+        return persisted.pcm_bytes - self._digests.pcm.size_bytes >= BLOCK_BYTES
+
+    def advance(self, persisted: Checkpoint) -> None:
+        """Add the next step of what is persisted. Raises ``OSError``."""
+        with self._lock:
+            self._digests.advance(persisted, self._read_audio, _STEP_BYTES)
+            if self._log.is_due(self._digests) and (new := self._log.next_record(self._digests)):
+                with self._paths.digests.open("ab", buffering=0) as file:
+                    file.write(new)
+
+    def finish(self, persisted: Checkpoint) -> SessionDigests:
+        """Add the rest of what is persisted, and return the digests. Raises ``OSError``."""
+        with self._lock:
+            while self._digests.pcm.size_bytes < persisted.pcm_bytes:
+                self._digests.advance(persisted, self._read_audio, _STEP_BYTES)
+            self._digests.advance(persisted, self._read_audio, 0)
+            return self._digests
+
+    def keep_blocks(self) -> None:
+        """Put the digests of the blocks beside the audio. Raises ``OSError``."""
+        files.replace(self._paths.blocks, self._digests.pcm.blocks)
+
+    def _read_audio(self, start: int, stop: int) -> bytes:
+        return _read(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
+
+    def _read_kept(self, number: int, start: int, stop: int) -> bytes:
+        with files.translated_errors():
+            return _read(self._paths.input(number), start, stop - start)
+
+
+def _read(path: Path, offset: int, length: int) -> bytes:
+    """Return the bytes of the file. Raises ``OSError``, also if there are fewer."""
+    fd = os.open(path, os.O_RDONLY)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, fd)
+        data = os.pread(fd, length, offset)
+        while len(data) < length:
+            more = os.pread(fd, length - len(data), offset + len(data))
+            if not more:
+                raise OSError(f"{path} is shorter than it should be")
+            data += more
+        return data

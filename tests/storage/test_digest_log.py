@@ -1,0 +1,66 @@
+"""After a crash the digests go on at the last whole record."""
+
+import pytest
+
+from storage import journal
+from storage.block_digest import BLOCK_BYTES
+from storage.checkpoint import Checkpoint
+from storage.digest_log import DigestLog
+from storage.digests import SessionDigests
+from storage.journal import Entry, Kept, NextFile, Pcm
+from storage.receipt import digested
+from tests.audio import pcm
+
+AUDIO = pcm(2 * BLOCK_BYTES + 1000)
+ENTRIES: list[Entry] = [NextFile(0, 1, 1, 0), Kept(0, 1, 1, 0, 4), Pcm(0, 1, 0)]
+KEPT = {
+    0: b"".join(map(journal.encode, ENTRIES)),
+    1: b"head",
+}
+
+
+def read_kept(number: int, start: int, stop: int) -> bytes:
+    return KEPT[number][start:stop]
+
+
+def read_audio(start: int, stop: int) -> bytes:
+    return AUDIO[start:stop]
+
+
+def checkpoint(pcm_bytes: int) -> Checkpoint:
+    return Checkpoint(1, pcm_bytes, journal_bytes=len(KEPT[0]))
+
+
+def logged(*lengths: int) -> tuple[SessionDigests, list[bytes]]:
+    digests, log, records = SessionDigests(read_kept), DigestLog(), []
+    for length in lengths:
+        digests.advance(checkpoint(length), read_audio, 10**9)
+        assert log.is_due(digests)
+        records.append(log.next_record(digests))
+        assert not log.is_due(digests)
+    return digests, records
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 100, b"half a record"])
+def test_digests_continue_behind_the_last_whole_record(damage: bytes) -> None:
+    whole, records = logged(BLOCK_BYTES + 10, 3 * BLOCK_BYTES + 6)
+    read = []
+
+    def note(start: int, stop: int) -> bytes:
+        read.append(stop - start)
+        return AUDIO[start:stop]
+
+    found = DigestLog().restore(b"".join(records) + damage, read_kept, note, pcm_bytes=len(AUDIO))
+    assert found.pcm.size_bytes == 3 * BLOCK_BYTES + 6
+    assert sum(read) < 2 * BLOCK_BYTES
+    for each in (found, whole):
+        each.advance(checkpoint(len(AUDIO)), read_audio, 10**9)
+    for one, other in zip(found.inputs() or [], whole.inputs() or [], strict=True):
+        assert digested(one) == digested(other)
+    assert digested(found.pcm) == digested(whole.pcm)
+
+
+def test_records_of_more_audio_than_there_is_do_not_count() -> None:
+    _, records = logged(BLOCK_BYTES + 10, 3 * BLOCK_BYTES)
+    found = DigestLog().restore(b"".join(records), read_kept, read_audio, pcm_bytes=2 * BLOCK_BYTES)
+    assert found.pcm.size_bytes == BLOCK_BYTES + 10
