@@ -11,11 +11,12 @@ from functools import partial
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError, InputKind
+from api.audio.pcm import PcmFramer
 from api.audio.stream_decoder import StreamDecoder
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
-from storage.errors import FencedError, StorageUnavailableError
+from storage.errors import FencedError
 from storage.pcm import Buffer, PcmFormat
 
 # Each new file in a chunk stores the rest of the chunk once more.
@@ -63,23 +64,16 @@ class InputStream:
 
         This is the hot path. It needs no lock, because it does not await.
         """
-        framer = self._decoder.passthrough
-        if framer is None:
+        framer = self._decoder.stage
+        if not isinstance(framer, PcmFramer):
             return self._keep_now(chunk)
-        if (
-            not framer.takes(chunk)
-            or self._lock.locked()
-            or not self._ledger.takes_at_once(len(chunk))
-        ):
+        if self._lock.locked() or (pcm := framer.feed_now(chunk)) is None:
             return False
-        pcm = framer.feed(chunk)
-        try:
-            self._ledger.append(self.number, pcm, framer.state(), chunks=1)
-        except StorageUnavailableError:
-            # Nothing was written. `receive` gets the same chunk and writes it with retries.
-            self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
-            return False
-        return True
+        if self._ledger.append_chunk(self.number, pcm, framer.state()):
+            return True
+        # Nothing was written. `receive` gets the same chunk and writes it with retries.
+        self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
+        return False
 
     def _keep_now(self, chunk: bytes) -> bool:
         """Keep ``chunk`` and pass it to ffmpeg, if nothing has to be awaited."""
@@ -277,8 +271,8 @@ class InputStream:
         return None if damage is self._told else damage
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
-        if not pcm and not chunks:
-            return
         state = self._decoder.saved_state
+        if not pcm and not chunks and state == self._ledger.stream(self.number).state:
+            return
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
             await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)
