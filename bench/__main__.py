@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import (
     bucket,
+    capacity,
     crashes,
     decode_cost,
     hot_path,
@@ -39,6 +40,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "bucket": bucket.main,
     "resume": resume.main,
     "slow_disk": slow_disk.main,
+    "capacity": capacity.main,
     "record_cli": record_cli.main,
     "soak": soak.main,
     "workers": workers.main,
