@@ -165,7 +165,7 @@ class Settings(AccessSettings, frozen=True, kw_only=True):
             description="Time between syncs of new audio to the disk",
             gt=0,
         ),
-    ] = 1.0
+    ] = 1.5
     download_url_ttl_seconds: Annotated[
         int, Meta(description="Lifetime of a download link; with s3 at most 7 days", ge=1)
     ] = 3600

@@ -10,6 +10,7 @@ from typing import Any
 from bench import (
     bucket,
     calls,
+    capacity,
     crashes,
     decode_cost,
     hot_path,
@@ -41,6 +42,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "calls": calls.main,
     "resume": resume.main,
     "slow_disk": slow_disk.main,
+    "capacity": capacity.main,
     "record_cli": record_cli.main,
     "soak": soak.main,
     "workers": workers.main,

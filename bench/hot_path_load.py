@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-from bench.load_client import binary_frame, handshake
+from bench.load_client import binary_frame, handshake, text_frame
 
 _ANSWER_SECONDS = 30.0  # for all answers after the last chunk
+_CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
 
 
 class Load(NamedTuple):
@@ -29,6 +30,7 @@ class Connection(asyncio.Protocol):
     """One connection. ``answers`` counts its text messages, ``delays`` has the seconds to each."""
 
     def __init__(self, load: Load) -> None:
+        self.greeting = b""  # the first message of the server
         self.answers = 0
         self.sent = 0
         self.delays: list[float] = []
@@ -92,6 +94,11 @@ class Connection(asyncio.Protocol):
         await self._has_sent_all.wait()
         await self._wait_for_answers(self.sent)
 
+    async def close_session(self) -> None:
+        """Close the session, and return after the final message."""
+        self._transport.write(_CLOSE_FRAME)
+        await self._wait_for_answers(self.sent + 1)
+
     def close(self) -> None:
         self._transport.abort()
 
@@ -99,7 +106,10 @@ class Connection(asyncio.Protocol):
         if first == 0x89:  # a ping: the server drops a client that does not answer
             self._transport.write(b"\x8a" + binary_frame(payload)[1:])
             return
+        if first == 0x88 and self.answers:  # the session is closed
+            return
         assert first == 0x81, payload
+        self.greeting = self.greeting or payload
         self.answers += 1
         self._changed.set()
         if self._sent_at:
@@ -127,6 +137,12 @@ class Connection(asyncio.Protocol):
                 assert not self._transport.is_closing(), "the server closed the connection"
                 self._changed.clear()
                 await self._changed.wait()
+
+
+def payload(frame: bytes) -> bytes:
+    """Return the payload of a frame that `bench.load_client.binary_frame` has made."""
+    head_bytes = {126: 4, 127: 10}.get(frame[1] & 0x7F, 2)
+    return frame[head_bytes + 4 :]
 
 
 async def connect(load: Load, port: int, path: str, *, greetings: int) -> list[Connection]:

@@ -56,5 +56,10 @@ def run_service(
 
 def cpu_nanoseconds(pid: int) -> int:
     """Return the CPU time of all live threads, from the scheduler (finer than clock ticks)."""
+    return sum(thread_nanoseconds(pid).values())
+
+
+def thread_nanoseconds(pid: int) -> dict[str, int]:
+    """Return the CPU time of each live thread, by its id."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+    return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks}

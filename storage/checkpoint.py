@@ -18,6 +18,7 @@ from storage.warning import SessionWarning
 
 # S3 allows 2 KB of metadata, and Base64 makes 4 bytes of 3.
 MAX_RECORD_BYTES = 1400
+_MAX_PAYLOAD_BYTES = MAX_RECORD_BYTES - record.PREFIX_BYTES
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -64,14 +65,30 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
                 return stream
         return StreamCheckpoint(number, 0, 0, b"")
 
+    def with_chunk(self, number: int, state: bytes, pcm_bytes: int) -> "Checkpoint":
+        """Return the checkpoint after one chunk more, of a stream that passes through.
+
+        ``state`` is then that of its decoder. This is the hot path.
+        """
+        streams = self.streams
+        if len(streams) != 1 or streams[0].number != number or streams[0].state != state:
+            stream = StreamCheckpoint(number, self.stream(number).kept_bytes, 0, state)
+            return self.advanced(stream, chunks=1, pcm_bytes=pcm_bytes)
+        return Checkpoint(
+            self.chunk_count + 1,
+            self.pcm_bytes + pcm_bytes,
+            streams,
+            self.warnings,
+            self.warning_count,
+            self.journal_bytes,
+        )
+
     def advanced(self, stream: StreamCheckpoint, *, chunks: int, pcm_bytes: int) -> "Checkpoint":
         """Return the checkpoint after ``chunks`` and ``pcm_bytes`` more, all of ``stream``.
 
         ``stream`` says what it is then.
         """
-        streams = self.streams
-        if len(streams) != 1 or streams[0] is not stream:  # nearly always it is
-            streams = (*(s for s in streams if s.number != stream.number), stream)
+        streams = (*(s for s in self.streams if s.number != stream.number), stream)
         return Checkpoint(
             self.chunk_count + chunks,
             self.pcm_bytes + pcm_bytes,
@@ -107,7 +124,7 @@ def encode_record(checkpoint: Checkpoint) -> bytes:
     warnings; their count stays.
     """
     payload = _encode(checkpoint)
-    while len(payload) > MAX_RECORD_BYTES - record.PREFIX_BYTES and checkpoint.warnings:
+    while len(payload) > _MAX_PAYLOAD_BYTES and checkpoint.warnings:
         checkpoint = msgspec.structs.replace(checkpoint, warnings=checkpoint.warnings[:-1])
         payload = _encode(checkpoint)
     return record.encode(payload)

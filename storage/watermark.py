@@ -19,24 +19,24 @@ class Watermark:
     """Measures how long the oldest unpersisted audio waits, never too short a time."""
 
     def __init__(self, observer: Observer = IGNORE) -> None:
-        self._since: float | None = None
+        self.since: float | None = None  # when the oldest unpersisted audio was recorded
         self._observer = observer
 
     def recorded(self) -> None:
         """Note that audio was recorded now."""
-        if self._since is None:
-            self._since = time.monotonic()
+        if self.since is None:
+            self.since = time.monotonic()
 
     def persisted(self, *, until: float, is_all: bool) -> None:
         """Note that audio recorded before ``until`` is persisted.
 
         ``is_all``: nothing is unpersisted any more.
         """
-        if self._since is not None:
-            self._observer.persisted(time.monotonic() - self._since)
-        self._since = None if is_all else until
+        if self.since is not None:
+            self._observer.persisted(time.monotonic() - self.since)
+        self.since = None if is_all else until
 
     def level(self, checkpoint: Checkpoint, persisted: Checkpoint) -> Unpersisted:
-        since = self._since if self._since is not None else time.monotonic()
+        since = self.since if self.since is not None else time.monotonic()
         seconds = time.monotonic() - since if checkpoint != persisted else 0.0
         return Unpersisted(checkpoint.pcm_bytes - persisted.pcm_bytes, seconds)

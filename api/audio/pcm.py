@@ -71,11 +71,18 @@ class PcmFramer:
         """Return the last bytes of the input: part of a frame, or what may begin a new file."""
         return self._pending
 
-    def takes(self, chunk: bytes) -> bool:
-        """Return whether all of ``chunk`` is PCM of this file."""
-        if self._data_left == _TO_THE_END:
-            return chunk[:4] != b"RIFF" or not begins_wav(chunk)
-        return len(chunk) <= self._data_left
+    def feed_now(self, chunk: bytes) -> Buffer | None:
+        """Return what :meth:`feed` does; None if not all of ``chunk`` is PCM of this file.
+
+        This is the hot path.
+        """
+        if self._data_left != _TO_THE_END:
+            return self.feed(chunk) if len(chunk) <= self._data_left else None
+        if chunk[:4] == b"RIFF" and begins_wav(chunk):
+            return None
+        if self._pending or len(chunk) % self._frame_bytes:
+            return self._whole_frames(chunk)
+        return chunk  # nearly always
 
     def feed(self, data: Buffer) -> Buffer:
         """Return the whole frames that ``data`` completes.
@@ -83,8 +90,6 @@ class PcmFramer:
         Raises :class:`DecodeError` for more than `_MAX_CHUNKS` chunks.
         """
         if self._data_left == _TO_THE_END:
-            if not self._pending and not len(data) % self._frame_bytes:
-                return data  # nearly always
             return self._whole_frames(data)
         pcm = bytearray()
         rest = memoryview(data)

@@ -62,7 +62,7 @@ class ClientSocket:
         self.last_received = clock.monotonic()
         self.socket = socket
         self._closed = False
-        self._told_warnings = 0  # how many the client has been told of
+        self.told_warnings = 0  # how many the client has been told of
         self.is_recording = False  # a chunk is being recorded, which must not be cancelled
         self.is_unresponsive = False
         self._handler = cast("asyncio.Task[None]", asyncio.current_task())
@@ -142,10 +142,10 @@ class ClientSocket:
 
     def encode(self, message: ServerMessage) -> bytes:
         """Encode ``message``; add the session's warnings if the client does not know all."""
-        if self.session is None or self.session.warning_count == self._told_warnings:
+        if self.session is None or self.session.warning_count == self.told_warnings:
             return encode(message)
         warnings = self.session.warnings
-        self._told_warnings = warnings.total
+        self.told_warnings = warnings.total
         warnings.apply_to(message)
         encoded = encode(message)
         message.warnings = message.warning_count = msgspec.UNSET  # the next one may know them

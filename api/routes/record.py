@@ -41,6 +41,7 @@ from api.wire.messages import (
     ControlMessage,
     SessionMessage,
     decode_control,
+    encode,
 )
 from storage.details import Details
 from storage.errors import OwnedElsewhereError
@@ -143,18 +144,19 @@ def _immediate_recorder(
 
     It returns None if it cannot record the chunk in one call; then `_receive` does.
     """
-    monotonic = connection.clock.monotonic
+    monotonic, receive_now = connection.clock.monotonic, session.receive_now
+    count_in, encode_ack = session.count_in, encode
     traffic, observe_ack = connection.metrics.traffic, connection.metrics.chunk_ack.observe
 
     def record_now(chunk: bytes) -> bytes | None:
         connection.last_received = began = monotonic()
         try:
-            if len(chunk) > limit_bytes or not session.receive_now(connection, chunk):
+            if len(chunk) > limit_bytes or not receive_now(connection, chunk):
                 return None
         except SessionCompletedError:
             return None
-        session.count_in(ack)
-        answer = connection.encode(ack)
+        is_told = count_in(ack) == connection.told_warnings
+        answer = encode_ack(ack) if is_told else connection.encode(ack)
         traffic.chunks += 1
         traffic.received_bytes += len(chunk)
         observe_ack(monotonic() - began)

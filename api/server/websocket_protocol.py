@@ -53,14 +53,18 @@ class WebSocketProtocol(RoundRobinProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn.logger = _logger
+        self._max_message_bytes = self.config.ws_max_size
         self.close_timeout = _CLOSE_SECONDS
         self._callback: MessageCallback | None = None
+        self._is_writable = True  # as `writable`, whose method would take time on the hot path
         self._pong = b""  # to be sent as soon as the client reads
         self._has_traffic = False  # something has arrived since the last ping
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.limit_closing(_CLOSE_SECONDS)  # type: ignore[attr-defined]
+        # For every message. An attribute of the watched transport takes longer to find.
+        self._write, self._is_closing = self.transport.write, self.transport.is_closing
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -70,20 +74,19 @@ class WebSocketProtocol(RoundRobinProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._has_traffic = True
-        # The hot path: the first three are true for nearly every read of a session.
-        if self._callback is not None and self.queue.is_awaited and not self.unparsed:
-            message = self._whole_message(data) if len(data) <= IMMEDIATE_BYTES else None
-            if message is not None:
-                self._pass_on(message)
-                return
+        # The hot path: all of it is true for nearly every read of a session.
+        if (
+            self.queue.is_awaited
+            and not self.unparsed
+            and len(data) <= IMMEDIATE_BYTES
+            and self._take(data)
+        ):
+            return
         super().data_received(data)
 
     def frame_received(self, frame: bytes) -> None:
-        message = self._whole_message(frame) if self.conn.state is State.OPEN else None
-        if message is None:
+        if self.conn.state is not State.OPEN or not self._take(frame):
             super().frame_received(frame)
-        else:
-            self._pass_on(message)
 
     def handle_ping(self) -> None:
         """Send the pong. While the client does not read, keep the newest one only."""
@@ -109,8 +112,13 @@ class WebSocketProtocol(RoundRobinProtocol):
             event = Frame(Opcode.PONG, self.pending_ping_payload)
         super().handle_pong(event)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._is_writable = False
+
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._is_writable = True
         pong, self._pong = self._pong, b""
         if pong and not self.close_sent and not self.transport.is_closing():
             self.transport.write(pong)
@@ -178,42 +186,40 @@ class WebSocketProtocol(RoundRobinProtocol):
     def _set_callback(self, callback: MessageCallback) -> None:
         self._callback = callback
 
-    def _whole_message(self, data: bytes) -> bytes | None:
-        """Return the binary message if ``data`` is exactly one, and the parser would accept it."""
+    def _take(self, data: bytes) -> bool:
+        """Pass ``data`` on if it is exactly one binary message that the parser would accept."""
         if self.close_sent or self.conn.current_size is not None:
-            return None
+            return False
         message = binary_message(data)
-        if message is None or len(message) > self.max_payload_bytes():
-            return None
-        return message
+        if message is None or len(message) > self._max_message_bytes:
+            return False
+        self._pass_on(message)
+        return True
 
     def _pass_on(self, message: bytes) -> None:
-        """Give a binary message to the callback, or queue it for the handler."""
-        if not self._call_back(message):
-            self.curr_msg_data_type = "bytes"
-            self.frames = [message]
-            super().send_receive_event_to_app()
+        """Give a binary message to the callback, or queue it for the handler.
 
-    def _call_back(self, message: bytes) -> bool:
-        """Return whether the callback has taken ``message``.
-
-        It is called while the handler waits for the next message and has received all others, and
-        the client reads.
+        The callback is called while the handler waits for the next message and has received all
+        others, and the client reads.
         """
-        if self._callback is None or not self.queue.is_awaited or not self.writable.is_set():
-            return False
+        if self._callback is None or not self.queue.is_awaited or not self._is_writable:
+            self._queue(message)
+            return
         try:
             answer = self._callback(message)
         except Exception as error:  # noqa: BLE001 - `receive` raises it
             self.queue.put_nowait(cast("Any", error))
-            return True
+            return
         if answer is None:
-            return False
-        if self.transport.is_closing():
-            return True
-        if _MIN_16_BITS <= len(answer) <= _MAX_16_BITS:  # as nearly all are
-            self.transport.write(_pack_head(_TEXT, _LENGTH_OF_16_BITS, len(answer)) + answer)
-        else:
+            self._queue(message)
+        elif _MIN_16_BITS <= len(answer) <= _MAX_16_BITS:  # as nearly all are
+            if not self._is_closing():
+                self._write(_pack_head(_TEXT, _LENGTH_OF_16_BITS, len(answer)) + answer)
+        elif not self._is_closing():
             self.conn.send_text(answer)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-        return True
+            self._write(b"".join(self.conn.data_to_send()))
+
+    def _queue(self, message: bytes) -> None:
+        self.curr_msg_data_type = "bytes"
+        self.frames = [message]
+        super().send_receive_event_to_app()

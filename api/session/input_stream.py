@@ -16,7 +16,7 @@ from api.audio.stream_decoder import StreamDecoder
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
-from storage.errors import FencedError, StorageUnavailableError
+from storage.errors import FencedError
 from storage.pcm import Buffer, PcmFormat
 
 # Each new file in a chunk stores the rest of the chunk once more.
@@ -65,23 +65,16 @@ class InputStream:
 
         This is the hot path. It needs no lock, because it does not await.
         """
-        framer = self._decoder.passthrough
-        if framer is None:
+        framer = self._decoder.stage
+        if not isinstance(framer, PcmFramer):
             return self._keep_now(chunk)
-        if (
-            not framer.takes(chunk)
-            or self._lock.locked()
-            or not self._ledger.takes_at_once(len(chunk))
-        ):
+        if self._lock.locked() or (pcm := framer.feed_now(chunk)) is None:
             return False
-        pcm = framer.feed(chunk)
-        try:
-            self._ledger.append(self.number, pcm, framer.state(), chunks=1)
-        except StorageUnavailableError:
-            # Nothing was written. `receive` gets the same chunk and writes it with retries.
-            self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
-            return False
-        return True
+        if self._ledger.append_chunk(self.number, pcm, framer.state()):
+            return True
+        # Nothing was written. `receive` gets the same chunk and writes it with retries.
+        self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
+        return False
 
     def _keep_now(self, chunk: bytes) -> bool:
         """Keep ``chunk`` and pass it to ffmpeg, if nothing has to be awaited."""
@@ -355,14 +348,15 @@ class InputStream:
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
         state = self._decoder.saved_state
-        is_new_state = bool(state) and not self._ledger.stream(self.number).state
-        if not pcm and not chunks and not is_new_state:
+        if not pcm and not chunks and state == self._ledger.stream(self.number).state:
             return
         framer = self._decoder.passthrough
         if framer is None:
             self._ledger.keep_all(self.number)
-        elif is_new_state and self._ledger.pass_through(
-            self.number, len(pcm), len(framer.undecided)
+        elif (
+            state
+            and not self._ledger.stream(self.number).state
+            and self._ledger.pass_through(self.number, len(pcm), len(framer.undecided))
         ):
             self._kept_frame = framer.undecided
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):

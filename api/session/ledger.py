@@ -78,12 +78,16 @@ class Ledger:
             checkpoint.pcm_bytes / self._bytes_per_second,
         )
 
-    def count_in(self, message: ServerMessage) -> None:
-        """Set the counts in ``message``, which has the session's id."""
+    def count_in(self, message: ServerMessage) -> int:
+        """Set the counts in ``message``, which has the session's id.
+
+        Return the number of warnings, which ``message`` does not get.
+        """
         checkpoint = self._recording.checkpoint
         message.chunk_count = checkpoint.chunk_count
         message.persisted_chunk_count = self._recording.persisted.chunk_count
         message.duration_seconds = checkpoint.pcm_bytes / self._bytes_per_second
+        return checkpoint.warning_count
 
     @property
     def _at(self) -> int:
@@ -200,6 +204,24 @@ class Ledger:
     def covers_pending(self, number: int) -> bool:
         """See `InputJournal.covers_pending`."""
         return self._journal.covers_pending(number)
+
+    def append_chunk(self, number: int, pcm: Buffer, state: bytes) -> bool:
+        """Append and count one chunk of a stream whose decoder is then in ``state``.
+
+        On False nothing has changed, and something has to be awaited: call
+        :meth:`append_persistently`. This is the hot path.
+        """
+        if len(pcm) > _LARGE_BYTES or self._writing.locked():
+            return False
+        if number != self._journal.writer or self._journal.unwritten:  # seldom
+            return self.append_now(number, pcm, state, chunks=1)
+        recording = self._recording
+        try:
+            recording.append(pcm, recording.checkpoint.with_chunk(number, state, len(pcm)))
+        except StorageUnavailableError:
+            return False
+        self._appended()
+        return True
 
     def append_now(self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0) -> bool:
         """Append if nothing has to be awaited; on False, call :meth:`append_persistently`."""

@@ -56,7 +56,7 @@ class LocalStorage:
         self,
         folder: Path,
         *,
-        sync_interval_seconds: float = 1.0,
+        sync_interval_seconds: float = 1.5,
         measuring_limits: MeasuringLimits | None = None,
         receipts: ReceiptIssuer | None = None,
         disk: Disk | None = None,

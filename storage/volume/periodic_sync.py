@@ -18,9 +18,20 @@ logger = logging.getLogger(__name__)
 # A recording cannot be flushed or completed while its group is synced.
 _GROUP_RECORDINGS = 128
 
+_MIN_PAUSE = 0.1  # after a pass, as a share of the interval
+
+
+def next_begin(last_begin: float, now: float, interval_seconds: float) -> float:
+    """Return when the next pass begins, in seconds as the arguments."""
+    return max(last_begin + interval_seconds, now + _MIN_PAUSE * interval_seconds)
+
 
 class PeriodicSync:
-    """Syncs the recordings that have changed, ``interval_seconds`` after the last pass."""
+    """Syncs the recordings that have changed, in passes.
+
+    A pass begins ``interval_seconds`` after the beginning of the last one, so that the time of a
+    pass adds nothing to the loss window. After a pass that took longer there is a short pause.
+    """
 
     def __init__(
         self, interval_seconds: float, supervisor: Supervisor, observer: Observer = IGNORE
@@ -53,8 +64,11 @@ class PeriodicSync:
         await threads.recording.run(self._measure, changed)
 
     async def _run(self) -> None:
+        begin = time.monotonic()
         while True:
-            await asyncio.sleep(self._interval_seconds)
+            now = time.monotonic()
+            begin = next_begin(begin, now, self._interval_seconds)
+            await asyncio.sleep(begin - now)
             await self.run_pass()
 
     def _sync(self, group: Sequence[VolumeRecording]) -> list[VolumeRecording]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 from storage import files, threads, wav
@@ -25,7 +25,7 @@ from storage.volume.disk import Disk
 from storage.volume.growing_digests import GrowingDigests
 from storage.volume.paths import SessionPaths
 from storage.volume.recovery import Recovered, recover
-from storage.volume.sync_pass import Steps, SyncCall, run_alone
+from storage.volume.sync_pass import Steps, run_alone
 from storage.watermark import Unpersisted, Watermark
 from storage.waveform.growing_file import GrowingWaveform
 
@@ -132,7 +132,8 @@ class VolumeRecording:
         except OSError as error:
             raise StorageUnavailableError(str(error)) from error
         self.checkpoint = checkpoint
-        self._watermark.recorded()
+        if self._watermark.since is None:  # seldom: once after each sync
+            self._watermark.recorded()
         self._on_changed(self)
 
     def write_ahead(self, pcm: Buffer) -> None:
@@ -237,11 +238,12 @@ class VolumeRecording:
             self._on_changed(self)
             return
         try:
-            with files.translated_errors():
-                if not self.state.is_final:
-                    if self._is_measuring_due():
-                        self._write_header(self.checkpoint)
-                    yield from self._sync_steps()
+            if not self.state.is_final:
+                if self._is_measuring_due():
+                    self._write_header(self.checkpoint)
+                yield from self._sync_steps()
+        except OSError as error:
+            raise StorageUnavailableError(str(error)) from error
         finally:
             self._persisting.release()
 
@@ -284,16 +286,24 @@ class VolumeRecording:
         assert self._checkpoints is not None
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
         checkpoint, asked_at = self.checkpoint, time.monotonic()
-        with self._unsynced_names() as names:
-            # One by one, because the event loop may add an input meanwhile.
-            written = [self._unsynced.pop() for _ in range(len(self._unsynced))]
-            inputs = [self._inputs[stream] for stream in written if stream in self._inputs]
-            with self._failing_for_good():
-                yield [*names, *((self._disk.sync, fd) for fd in (*inputs, self._audio))]
+        names = self._open_unsynced_names()
+        # One by one, because the event loop may add an input meanwhile.
+        written = [self._unsynced.pop() for _ in range(len(self._unsynced))]
+        inputs = [self._inputs[stream] for stream in written if stream in self._inputs]
+        try:
+            content = [(self._disk.sync, fd) for fd in (*inputs, self._audio)]
+            yield content if names is None else [(self._disk.sync_folder, names), *content]
+        except OSError as error:
+            raise self._failed_for_good(error) from error
+        finally:
+            if names is not None:
+                os.close(names)
         # The persisted record must not reach the disk before the audio that it counts.
         self._checkpoints.persist(checkpoint)
-        with self._failing_for_good():
+        try:
             yield [self._checkpoints.sync_call]
+        except OSError as error:
+            raise self._failed_for_good(error) from error
         self.persisted = checkpoint
         self._watermark.persisted(until=asked_at, is_all=checkpoint == self.checkpoint)
         for stream in dropped:
@@ -301,40 +311,33 @@ class VolumeRecording:
             if stream in self._inputs:
                 os.close(self._inputs.pop(stream))
 
-    @contextlib.contextmanager
-    def _unsynced_names(self) -> Iterator[list[SyncCall]]:
-        """Open the folder for a sync of its names if there is new input."""
+    def _open_unsynced_names(self) -> int | None:
+        """Return a descriptor of the folder for a sync of its names, if there is new input.
+
+        If that raises ``OSError``, for want of descriptors, no sync has failed: it is tried again.
+        """
         if not self._has_new_input:
-            yield []
-            return
-        # If this fails, for want of descriptors, no sync has failed: it is tried again.
+            return None
         folder = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self._has_new_input = False
-            yield [(self._disk.sync_folder, folder)]
-        finally:
-            os.close(folder)
+        self._has_new_input = False
+        return folder
 
     def _write_header(self, checkpoint: Checkpoint) -> None:
         files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
 
-    @contextlib.contextmanager
-    def _failing_for_good(self) -> Iterator[None]:
-        """Become FAILED at an ``OSError``, and raise `SyncFailedError` in its place.
+    def _failed_for_good(self, error: OSError) -> SyncFailedError:
+        """Become FAILED because of a sync; return the error to raise.
 
         What was written after the persisted checkpoint does not count any more, also when the
         files are read again.
         """
-        try:
-            yield
-        except OSError as error:
-            self._observer.failed("sync")
-            logger.error("%s: a sync failed: %s", self.manifest.session_id, error)  # noqa: TRY400
-            self.state = self.state.to(RecordingState.FAILED)
-            if self._checkpoints is not None:
-                with contextlib.suppress(OSError):  # then the disk takes nothing more
-                    self._checkpoints.revert(self.persisted)
-            raise SyncFailedError(self.persisted.chunk_count) from error
+        self._observer.failed("sync")
+        logger.error("%s: a sync failed: %s", self.manifest.session_id, error)
+        self.state = self.state.to(RecordingState.FAILED)
+        if self._checkpoints is not None:
+            with contextlib.suppress(OSError):  # then the disk takes nothing more
+                self._checkpoints.revert(self.persisted)
+        return SyncFailedError(self.persisted.chunk_count)
 
     def _check_not_failed(self) -> None:
         if self.state is RecordingState.FAILED or self._checkpoints is None:

@@ -18,7 +18,7 @@ Steps = Generator[Sequence[SyncCall], None, None]
 
 # So many threads run first, and twice as many each time they are not done after these seconds.
 _FIRST_THREADS = 4
-_MORE_AFTER_SECONDS = 0.01
+_MORE_AFTER_SECONDS = 0.02
 
 K = TypeVar("K", bound=Hashable)
 

@@ -58,6 +58,21 @@ def test_an_altered_record_is_detected(checkpoint: Checkpoint, data: st.DataObje
     assert decode_record(bytes(record)) is None
 
 
+@given(checkpoints, st.integers(0, 2), st.binary(min_size=1, max_size=2), st.integers(0, 9))
+def test_a_chunk_changes_the_counts_and_its_own_stream_only(
+    before: Checkpoint, number: int, state: bytes, pcm_bytes: int
+) -> None:
+    after = before.with_chunk(number, state, pcm_bytes)
+    assert after.stream(number) == StreamCheckpoint(number, 0, 0, state)
+    assert after.without(number) == msgspec.structs.replace(
+        before.without(number),
+        chunk_count=before.chunk_count + 1,
+        pcm_bytes=before.pcm_bytes + pcm_bytes,
+    )
+    again = after.with_chunk(number, state, pcm_bytes)
+    assert again.streams == after.streams
+
+
 def test_zeros_are_not_a_record() -> None:
     assert decode_record(bytes(4096)) is None
 

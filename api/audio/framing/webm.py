@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from api.audio.framing.framer import Step
 from api.audio.framing.searching import SearchingFramer
+from api.audio.framing.webm_blocks import SIMPLE_BLOCK, leading_blocks
 
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 _INFO, _TRACKS, _ATTACHMENTS = 0x1549A966, 0x1654AE6B, 0x1941A469
-_TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK = 0xE7, 0xA3, 0xA0, 0xA1
+_TIMESTAMP, _BLOCK_GROUP, _BLOCK = 0xE7, 0xA0, 0xA1
 _TRACK_ENTRY, _TRACK_NUMBER = 0xAE, 0xD7
 
-_PASSED = frozenset((_EBML, _INFO, _TRACKS, _TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP))
+_PASSED = frozenset((_EBML, _INFO, _TRACKS, _TIMESTAMP, SIMPLE_BLOCK, _BLOCK_GROUP))
 # What ffmpeg does not need: seek head, cues, tags, chapters, attachments, CRC-32 and void; in a
 # cluster: silent tracks, position, previous size, encrypted block.
 _NOT_NEEDED = frozenset(
@@ -91,6 +92,13 @@ class WebmFramer(SearchingFramer):
         return self._begin + self._cluster if self._cluster else None
 
     def _element(self, *, at_end: bool) -> Step | None:
+        if blocks := leading_blocks(self._buffer, self._pattern):
+            self._largest_bytes = max(self._largest_bytes, *blocks)
+            length = sum(blocks)
+            return Step(length, self._buffer[:length])
+        return self._any_element(at_end=at_end)
+
+    def _any_element(self, *, at_end: bool) -> Step | None:
         header = _parse_header(self._buffer, 0, len(self._buffer))
         if header is None:
             is_decided = at_end or len(self._buffer) >= _MAX_HEADER_BYTES
@@ -120,7 +128,7 @@ class WebmFramer(SearchingFramer):
         is_known = element in _KNOWN
         if length > (_MAX_ELEMENT_BYTES if is_known else _MAX_UNKNOWN_BYTES):
             return self._lose()
-        is_block = element in {_SIMPLE_BLOCK, _BLOCK_GROUP}
+        is_block = element in {SIMPLE_BLOCK, _BLOCK_GROUP}
         if is_block and not self._is_block(length):
             is_decided = len(self._buffer) >= min(length, self._pattern_bytes)
             return self._lose() if is_decided else None

@@ -38,6 +38,30 @@ def test_raw_pcm_is_emitted_in_whole_frames_however_it_is_cut(
 def test_aligned_pcm_is_not_copied() -> None:
     data = pcm(100)
     assert PcmFramer(2, None).feed(data) is data
+    assert PcmFramer(2, None).feed_now(data) is data
+
+
+@given(st.lists(st.binary(max_size=9)), st.sampled_from([None, 0, 10, 11]))
+def test_pcm_is_taken_at_once_as_long_as_all_of_a_chunk_is_of_this_file(
+    chunks: list[bytes], data_bytes: int | None
+) -> None:
+    framer, expected, fed = PcmFramer(2, data_bytes), PcmFramer(2, data_bytes), 0
+    for piece in chunks:
+        found = framer.feed_now(piece)
+        fed += len(piece)
+        assert (found is None) == (data_bytes is not None and fed > data_bytes)
+        if found is None:
+            break
+        assert bytes(found) == bytes(expected.feed(piece))
+        assert framer.state() == expected.state()
+
+
+def test_a_new_file_is_not_taken_at_once() -> None:
+    framer = PcmFramer(2, None)
+    assert framer.feed_now(b"\1") == b""
+    state = framer.state()
+    assert framer.feed_now(wav(pcm(3))) is None
+    assert framer.state() == state
 
 
 @pytest.mark.parametrize("claimed", [None, 0, 0xFFFFFFFF, 1000, 1001, 5])

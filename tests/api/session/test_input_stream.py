@@ -18,7 +18,7 @@ from storage.volume.recording import VolumeRecording
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.eventually import eventually
 from tests.service import children_of
-from tests.storage.conftest import new_manifest
+from tests.storage.conftest import file_size_limit, new_manifest
 
 RATE = 22050
 FLAC = encode(speech(), "-c:a", "flac", "-f", "flac")
@@ -162,6 +162,20 @@ async def test_damage_is_a_warning_before_the_stream_ends(
         if not stream.receive_now(piece):
             await stream.receive(piece)
     assert recording.checkpoint.warning_count == 1
+
+
+async def test_a_chunk_behind_a_bare_header_is_kept_for_a_retry_if_its_write_fails(
+    stream: InputStream, recording: VolumeRecording, tmp_path: Path
+) -> None:
+    """The header arrives in one chunk with the end of the file before, the audio in the next."""
+    second = wav(pcm(100, seed=2), sample_rate=RATE)
+    await stream.receive(wav(pcm(100, seed=1), sample_rate=RATE) + second[:44])
+    with file_size_limit(80 + 200):
+        assert not stream.receive_now(second[44:])
+    await stream.receive(second[44:])
+    await stream.end()
+    assert audio_of(recording, tmp_path) == pcm(100, seed=1) + pcm(100, seed=2)
+    assert recording.checkpoint.chunk_count == 2
 
 
 async def test_nothing_is_recorded_after_the_end(

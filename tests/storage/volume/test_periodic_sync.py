@@ -14,6 +14,7 @@ from storage.checkpoint import Checkpoint
 from storage.errors import SyncFailedError
 from storage.local import LocalStorage
 from storage.volume.disk import Disk
+from storage.volume.periodic_sync import next_begin
 from storage.volume.recording import VolumeRecording
 from storage.waveform.growing_file import MeasuringLimits
 from tests.audio import pcm
@@ -66,6 +67,14 @@ async def recordings_of(storage: LocalStorage, count: int) -> list[VolumeRecordi
     for recording in recordings:
         recording.append(DATA, COUNT)
     return recordings
+
+
+def test_the_time_of_a_pass_adds_nothing_to_the_time_between_two_passes() -> None:
+    assert next_begin(10.0, 10.3, 2.0) == 12.0
+
+
+def test_a_short_pause_follows_a_pass_that_took_longer_than_the_interval() -> None:
+    assert next_begin(10.0, 15.0, 2.0) == 15.2
 
 
 async def test_a_pass_syncs_all_audio_before_it_syncs_the_first_record(
