@@ -2,17 +2,24 @@
 
 An archive is no node and takes nothing over: it may be used beside the service on the same
 storage. It reads completed sessions, and adds them in the order in which the backend's own writer
-makes them: the audio, the waveform, the index, the manifest last. So the storage shows a session
-only when all of it is there, and a copy that was interrupted can be made again.
+makes them: the audio, what is derived from it, the index, the manifest last. So the storage shows a
+session only when all of it is there, and a copy that was interrupted can be made again.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from storage.details import DetailChanges
 from storage.manifest import Manifest
 from storage.outbox import OutboxEntries
+
+
+class Derived(NamedTuple):
+    """The files that the service has made from the audio of a session, None for a missing one."""
+
+    waveform: bytes | None
+    block_digests: bytes | None
 
 
 class StoredAudio(Protocol):
@@ -64,8 +71,8 @@ class Archive(Protocol[Audio]):
         """
         ...
 
-    async def waveform(self, manifest: Manifest) -> bytes | None:
-        """Return the file of the waveform, None if there is none."""
+    async def derived(self, manifest: Manifest) -> Derived:
+        """Return the files that are derived from the audio."""
         ...
 
     async def put_audio(self, manifest: Manifest, audio: AsyncIterator[bytes]) -> Audio:
@@ -75,7 +82,7 @@ class Archive(Protocol[Audio]):
         """
         ...
 
-    async def add(self, manifest: Manifest, audio: Audio, waveform: bytes | None) -> None:
+    async def add(self, manifest: Manifest, audio: Audio, derived: Derived) -> None:
         """Make the session visible, with audio of `put_audio`."""
         ...
 

@@ -95,7 +95,7 @@ async def copy(
         sha256 = digest.hexdigest()
         await _verify(manifest, sha256, written)
         manifest = msgspec.structs.replace(manifest, sha256=sha256, etag=written.etag)
-        await target.add(manifest, written, await source.waveform(manifest))
+        await target.add(manifest, written, await source.derived(manifest))
     except BaseException:
         with contextlib.suppress(StorageError):
             await target.discard(manifest, written)

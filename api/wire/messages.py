@@ -238,7 +238,7 @@ class CallerIdentity(msgspec.Struct, kw_only=True):
         str | None, Meta(description="User of the key or token; null if authentication is off")
     ]
     scopes: Annotated[
-        list[Literal["record", "read", "admin"]],
+        list[Literal["record", "read", "admin", "ingest"]],
         Meta(description="What the caller may do; `admin` includes the others"),
     ]
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from storage import files, threads
 from storage import manifest as manifests
+from storage.archive import Derived
 from storage.details import DetailChanges
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.local.deletion import Deletion
@@ -91,12 +92,12 @@ class FolderArchive:
             raise BadObjectError(f"{path} is shorter than its manifest says, or no file")
         return AudioFile(path, manifest.size_bytes)
 
-    async def waveform(self, manifest: Manifest) -> bytes | None:
-        path = self._folder.paths(UUID(manifest.session_id)).peaks
-        try:
-            return await threads.reading.run(path.read_bytes)
-        except OSError:  # the service makes it again
-            return None
+    async def derived(self, manifest: Manifest) -> Derived:
+        session = self._folder.paths(UUID(manifest.session_id))
+        return Derived(
+            waveform=await threads.reading.run(_read_if_readable, session.peaks),
+            block_digests=await threads.reading.run(_read_if_readable, session.blocks),
+        )
 
     async def put_audio(self, manifest: Manifest, audio: AsyncIterator[bytes]) -> AudioFile:
         name = f".{manifest.session_id}.wav.{secrets.token_hex(8)}.tmp"
@@ -114,8 +115,8 @@ class FolderArchive:
             raise
         return AudioFile(path, size_bytes)
 
-    async def add(self, manifest: Manifest, audio: AudioFile, waveform: bytes | None) -> None:
-        await threads.recording.run(self._add, manifest, audio.path, waveform)
+    async def add(self, manifest: Manifest, audio: AudioFile, derived: Derived) -> None:
+        await threads.recording.run(self._add, manifest, audio.path, derived)
 
     async def change(self, manifest: Manifest, changes: DetailChanges) -> None:
         session_id = UUID(manifest.session_id)
@@ -126,17 +127,26 @@ class FolderArchive:
         with files.translated_errors():
             audio.path.unlink(missing_ok=True)
 
-    def _add(self, manifest: Manifest, audio: Path, waveform: bytes | None) -> None:
+    def _add(self, manifest: Manifest, audio: Path, derived: Derived) -> None:
         session = self._folder.paths(UUID(manifest.session_id))
         with files.translated_errors():
             if session.manifest.exists():
                 raise StorageUnavailableError(f"{session.manifest} was created meanwhile")
             audio.replace(session.audio)
             files.sync_folder(session.folder)
-            if waveform is not None:
-                files.replace(session.peaks, waveform)
+            if derived.waveform is not None:
+                files.replace(session.peaks, derived.waveform)
+            if derived.block_digests is not None:
+                files.replace(session.blocks, derived.block_digests)
             # A folder without an index is one of an export, or the first start makes an index.
             has_index = self._folder.index.is_dir()
             adding = self._index.adding(row_of(manifest)) if has_index else contextlib.nullcontext()
             with adding:
                 files.replace(session.manifest, manifests.encode(manifest))
+
+
+def _read_if_readable(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:  # the service makes it again
+        return None

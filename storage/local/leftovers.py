@@ -16,7 +16,7 @@ from storage.leftovers import LeftAlone, Leftover
 from storage.local.folder import RecordingsFolder
 from storage.volume.paths import session_of_state
 
-_WAVEFORM = ".dat"
+_DERIVED = {".dat": "waveform", ".sums": "block digests"}  # by the end of the name
 _PROBE = ".probe-"  # of checks that the folder can be written: a file, or a folder of `doctor`
 
 
@@ -46,8 +46,8 @@ class FolderLeftovers:
                 yield "temporary file", root / name
             elif session_of_state(name) is not None:
                 yield "state", root / name
-            elif name.endswith(_WAVEFORM) and _session_of_waveform(name) is not None:
-                yield "waveform", root / name
+            elif _session_of_derived(name) is not None:
+                yield _DERIVED[Path(name).suffix], root / name
         yield from (("state", path) for path in _entries(self._folder.active))
         for node in _entries(root / ".outbox"):
             for path in _entries(node):
@@ -68,7 +68,7 @@ class FolderLeftovers:
         """Return whether no session needs the path. Raises `StorageUnavailableError`."""
         if kind == "temporary file":
             return not path.is_symlink() and (path.is_file() or path.name.startswith(_PROBE))
-        session_id = session_of_state(path.name) or _session_of_waveform(path.name)
+        session_id = session_of_state(path.name) or _session_of_derived(path.name)
         if session_id is None:
             return False
         try:
@@ -91,10 +91,10 @@ class FolderLeftovers:
             files.remove(path)
 
 
-def _session_of_waveform(name: str) -> UUID | None:
-    stem = name.removesuffix(_WAVEFORM)
+def _session_of_derived(name: str) -> UUID | None:
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of each name in the folder, so cheaply
     try:
-        return UUID(stem) if str(UUID(stem)) == stem else None
+        return UUID(stem) if suffix in _DERIVED and str(UUID(stem)) == stem else None
     except ValueError:
         return None
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from uuid import UUID
 
 from storage import manifest as manifests
+from storage.archive import Derived
 from storage.details import DetailChanges
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.manifest import Manifest
@@ -64,9 +65,16 @@ class BucketArchive:
             )
         return found
 
-    async def waveform(self, manifest: Manifest) -> bytes | None:
+    async def derived(self, manifest: Manifest) -> Derived:
+        session = SessionKeys.of(manifest)
+        return Derived(
+            waveform=await self._get_if_there(session.peaks),
+            block_digests=await self._get_if_there(session.blocks),
+        )
+
+    async def _get_if_there(self, key: str) -> bytes | None:
         with contextlib.suppress(RecordingNotFoundError):
-            return await self._bucket.get(SessionKeys.of(manifest).peaks)
+            return await self._bucket.get(key)
         return None
 
     async def put_audio(self, manifest: Manifest, audio: AsyncIterator[bytes]) -> AudioObject:
@@ -80,11 +88,13 @@ class BucketArchive:
             await self._upload(key, _parts(audio, part_bytes), manifest.size_bytes)
         return await self._object(key)
 
-    async def add(self, manifest: Manifest, audio: AudioObject, waveform: bytes | None) -> None:
+    async def add(self, manifest: Manifest, audio: AudioObject, derived: Derived) -> None:
         del audio  # it has its key already
         session = SessionKeys.of(manifest)
-        if waveform is not None:
-            await put_waveform(self._bucket, session, waveform)
+        if derived.waveform is not None:
+            await put_waveform(self._bucket, session, derived.waveform)
+        if derived.block_digests is not None:
+            await self._bucket.put(session.blocks, derived.block_digests)
         for key in session.index(manifest.user_id):
             await self._bucket.put(key, b"")
         encoded = manifests.encode(manifest)
@@ -102,7 +112,9 @@ class BucketArchive:
         with contextlib.suppress(RecordingNotFoundError):
             await self._bucket.head(session.manifest)
             return  # another copy of the same session was faster
-        await self._bucket.delete([session.audio, session.peaks, *session.index(manifest.user_id)])
+        await self._bucket.delete(
+            [session.audio, session.peaks, session.blocks, *session.index(manifest.user_id)]
+        )
 
     async def _upload(self, key: str, parts: AsyncIterator[bytes], size_bytes: int) -> None:
         upload = await Upload.create(self._bucket, key)

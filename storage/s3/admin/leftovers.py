@@ -93,12 +93,14 @@ class BucketLeftovers:
                 objects = [each for each in objects if not each.key.startswith(session.segments)]
             if not objects or _newest(objects) >= before:  # SeaweedFS lists empty folders
                 continue
-            has_audio = not all(each.key.startswith(session.epochs) for each in objects)
+            audio = (session.segments, session.inputs)
+            has_audio = any(each.key.startswith(audio) for each in objects)
             if state is _State.MISSING and has_audio:
                 left_alone(self._bucket.url(session.folder), "it has audio and no manifest")
                 continue
             # Epochs first, as `storage.s3.cleaning` does.
-            prefixes = [session.epochs, session.inputs if is_kept else session.folder]
+            rest = [session.inputs, session.digests] if is_kept else [session.folder]
+            prefixes = [session.epochs, *rest]
             yield Leftover(
                 "segments",
                 self._bucket.url(session.folder),

@@ -10,7 +10,7 @@ from storage.s3.client.bucket import Bucket, BucketSettings
 from storage.s3.keys import SessionKeys
 from storage.s3.reading.aged import sessions_below
 from storage.s3.reading.audio import FinalObject
-from storage.s3.reading.listing import read_manifest
+from storage.s3.writing.manifests import read_current_manifest
 
 _LAST = UUID(int=2**128 - 1)
 
@@ -38,7 +38,7 @@ class BucketRecordings:
                 yield each.session_id
 
     async def manifest(self, session_id: UUID) -> Manifest:
-        return await read_manifest(self._bucket, session_id)
+        return await read_current_manifest(self._bucket, session_id)
 
     async def audio(self, session_id: UUID) -> FinalObject:
         key = SessionKeys(session_id).audio

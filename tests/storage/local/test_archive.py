@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from storage.archive import Derived
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.local import FolderArchive, LocalStorage
 from tests.storage.archives import record
@@ -28,14 +29,15 @@ async def test_a_session_that_is_added_is_in_the_lists_of_the_running_service(
         archive = FolderArchive(tmp_path / "other")
         audio = await archive.put_audio(manifest, blocks(bytes(80), AUDIO))
         assert await listed(storage, user_id="alice") == []
-        await archive.add(manifest, audio, b"waveform")
+        await archive.add(manifest, audio, Derived(b"waveform", b"digests"))
         assert await listed(storage, user_id="alice") == [manifest.session_id]
         (row,) = rows_of(tmp_path / "other", [manifest.session_id])
         assert row is not None
         names = {each.suffix for each in (tmp_path / "other").glob("0*")}
-        assert names == {".wav", ".json", ".dat"}
+        assert names == {".wav", ".json", ".dat", ".sums"}
         with pytest.raises(StorageUnavailableError, match="meanwhile"):
-            await archive.add(manifest, await archive.put_audio(manifest, blocks(AUDIO)), None)
+            audio = await archive.put_audio(manifest, blocks(AUDIO))
+            await archive.add(manifest, audio, Derived(None, None))
 
 
 async def test_audio_that_was_not_added_is_removed_by_the_next_start(tmp_path: Path) -> None:
@@ -74,9 +76,10 @@ async def test_missing_short_and_foreign_audio_is_told_apart(volume: LocalStorag
     path.rename(path.with_name("elsewhere"))
     with pytest.raises(RecordingNotFoundError):
         await archive.audio(manifest)
-    assert await archive.waveform(manifest) is not None
-    path.with_suffix(".dat").unlink()
-    assert await archive.waveform(manifest) is None
+    assert None not in await archive.derived(manifest)
+    for suffix in (".dat", ".sums"):
+        path.with_suffix(suffix).unlink()
+    assert await archive.derived(manifest) == Derived(None, None)
 
 
 async def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from storage.archive import Derived
 from storage.checkpoint import Checkpoint
 from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
@@ -37,11 +38,12 @@ async def test_an_upload_has_parts_of_one_size_and_the_manifest_is_put_last(
 ) -> None:
     archive = BucketArchive(bucket, part_bytes=PART_BYTES)
     audio = await archive.put_audio(manifest, blocks(FILE))
-    await archive.add(manifest, audio, b"waveform")
+    await archive.add(manifest, audio, Derived(b"waveform", b"digests"))
     puts = [each for each in store.requests if each.operation in {"PutObject", "UploadPart"}]
     assert puts[-1].path.endswith(f"{manifest.session_id}.json")
     kept = engines.objects(moto_url, prefix)
     assert kept[f"{manifest.session_id}.wav"] == FILE
+    assert kept[f"{manifest.session_id}.sums"] == b"digests"
     assert len([key for key in kept if key.startswith("_index/")]) == 2
     assert engines.open_uploads(moto_url, prefix) == []
 
@@ -74,9 +76,9 @@ async def test_what_is_discarded_leaves_nothing_unless_the_session_was_added(
     await archive.discard(manifest, audio)
     assert engines.objects(moto_url, prefix) == {}
     audio = await archive.put_audio(manifest, blocks(FILE))
-    await archive.add(manifest, audio, None)
+    await archive.add(manifest, audio, Derived(None, None))
     with pytest.raises(StorageUnavailableError, match="meanwhile"):
-        await archive.add(manifest, audio, None)
+        await archive.add(manifest, audio, Derived(None, None))
     await archive.discard(manifest, audio)
     assert await archive.manifest(UUID(manifest.session_id)) == manifest
 
