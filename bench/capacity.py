@@ -135,7 +135,7 @@ async def _search(case: Case, server: Server, seconds: float) -> Trial:
     """Return the largest trial that holds, with what limited the next one."""
     best, sessions, too_many = Trial(0, 0.0, 0, "", 0.0), case.sessions, 0
     limit = ""
-    while not too_many or too_many - best.sessions > _PRECISION * too_many:
+    while not too_many or too_many - best.sessions > max(1, _PRECISION * too_many):
         trial = await _try(case, server, sessions, seconds)
         print(trial, flush=True)
         if trial.holds:
