@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.api.audio.ffmpeg.test_feed import damaged_aac, live_bytes
+from tests.api.audio.ffmpeg.test_feed import PACE_SECONDS, damaged_aac, live_bytes
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.eventually import eventually
 from tests.service import Message, Service, children_of
@@ -401,14 +401,18 @@ async def test_audio_behind_damage_that_ends_ffmpeg_is_recorded(service: Service
         await client.send(next(pieces))
         (decoder,) = await children_of(psutil.Process(service.pid))
 
+        def finds_damage() -> bool:
+            return any(f"ffmpeg pid={decoder.pid}: " in line for line in service.log)
+
         def keeps_pace() -> bool:
-            recorded_bytes = len(service.pcm(client.session_id))
-            return recorded_bytes >= live_bytes(data, sent) or not decoder.is_running()
+            return len(service.pcm(client.session_id)) >= live_bytes(data, sent) or finds_damage()
 
         for piece in pieces:
             await client.send(piece)
             sent += len(piece)
             await eventually(keeps_pace, awaiting="what ffmpeg decodes of a live stream by now")
+            if finds_damage():  # it exits when it has read a whole frame more
+                await asyncio.to_thread(psutil.wait_procs, [decoder], PACE_SECONDS)
         closed = await client.close_session()
     assert [warning["code"] for warning in closed["warnings"]] == ["decode_failed"]
     assert "channels" in closed["warnings"][0]["message"]

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,17 @@ def test_each_rule_has_a_unit_test_and_all_of_them_pass() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def _wait_ready(url: str) -> None:
+    """Return when the Prometheus has read its data; before, it answers with 503."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(f"{url}/-/ready", timeout=60).ok:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"{url} is not ready")
+
+
 @contextlib.contextmanager
 def prometheus(folder: Path, target: str) -> Iterator[str]:
     """Run a Prometheus with the example's configuration, and shortened rules; yield its URL."""
@@ -134,7 +146,9 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
         ]
     )
     try:
-        yield f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
+        _wait_ready(url)
+        yield url
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -157,7 +171,7 @@ async def test_alerts_fire_for_real_faults_and_not_before(
 
     def firing(url: str) -> set[str]:
         with contextlib.suppress(requests.ConnectionError):
-            answer: dict[str, Any] = requests.get(f"{url}/api/v1/alerts", timeout=10).json()
+            answer: dict[str, Any] = requests.get(f"{url}/api/v1/alerts", timeout=60).json()
             alerts = answer["data"]["alerts"]
             return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
         return set()
@@ -165,7 +179,7 @@ async def test_alerts_fire_for_real_faults_and_not_before(
     def up(url: str) -> bool:
         with contextlib.suppress(requests.ConnectionError):
             query = {"query": "sercuescribe_chunks_total > 5"}
-            answer = requests.get(f"{url}/api/v1/query", params=query, timeout=10).json()
+            answer = requests.get(f"{url}/api/v1/query", params=query, timeout=60).json()
             return bool(answer["data"]["result"])
         return False
 

@@ -249,13 +249,23 @@ async def test_a_receiver_gets_nothing_twice_because_another_one_fails(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
     entry = await rig.put_created()
+    outbox = rig.storage.outbox
+    once_more = msgspec.structs.replace(QUICK, retry_seconds=(0.01, 7200.0))
+    in_an_hour = slot_of(datetime.now(UTC).timestamp() + 3600)
     with webhook_receiver() as failing:
         failing.status = 500
-        async with running(rig.delivery(receiver, failing, settings=PERSISTENT)):
-            await failing.wait_for_requests(2)
+        async with running(rig.delivery(receiver, failing, settings=once_more)):
+            (place,) = await eventually(
+                rig.left,
+                lambda found: len(found) == 1 and found[0].slot > in_an_hour,
+                awaiting="an entry that has been tried twice",
+            )
+        assert len(failing.requests) == 2
         # After a restart, too.
-        async with running(rig.delivery(receiver, failing, settings=PERSISTENT)):
-            failing.status = 200
+        await outbox.put(place.moved(FIRST_SLOT), await outbox.get(place))
+        await outbox.remove(place)
+        failing.status = 200
+        async with running(rig.delivery(receiver, failing)):
             await failing.wait_for(entry.name)
             await rig.empty()
     assert len(receiver.requests) == 1
