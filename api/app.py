@@ -19,6 +19,7 @@ from api.access.audit import SERVICE, audit
 from api.access.call_access import CallAccess
 from api.access.call_signatures import CallSignatures
 from api.access.credentials import Authenticator, Provider
+from api.access.cursors import Cursors
 from api.access.hosts import AllowedHosts
 from api.access.middleware import AuthMiddleware
 from api.access.origins import AllowedOrigins
@@ -27,7 +28,12 @@ from api.access.rate_limits import creation_limit, handshake_limit
 from api.access.refusals import DENIALS, answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
-from api.access.signing import SigningKeys, check_stored_secret, stored_secret
+from api.access.signing import (
+    MIN_SECRET_BYTES,
+    SigningKeys,
+    check_stored_secret,
+    stored_secret,
+)
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import INPUT_KINDS
@@ -64,6 +70,7 @@ from api.routes.metrics import service_exposition, status
 from api.routes.options import answer_options
 from api.routes.receipts import receipt_keys as receipt_keys_document
 from api.routes.record import existing_session, new_session
+from api.routes.session_list import list_sessions
 from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
@@ -90,6 +97,9 @@ logger = logging.getLogger(__name__)
 _MAX_BODY_BYTES = 1024 * 1024  # of an HTTP request; audio arrives in WebSocket messages
 
 _SIGNING_FILE = ".signing-key"
+
+# Without authentication every caller may see everything, and nodes need no common secret.
+_NO_SECRET = SigningKeys(lambda: (bytes(MIN_SECRET_BYTES),))
 
 
 def create_app(
@@ -174,6 +184,7 @@ def create_app(
             jambonz_recording,
             listen,
             SessionsController,
+            list_sessions,
             RecordingsController,
             waveform,
             receipt_keys_document,
@@ -205,6 +216,7 @@ def create_app(
             storage=storage,
             check=StorageCheck(storage),
             tokens=tokens,
+            cursors=Cursors(keys if settings.requires_credentials else _NO_SECRET),
             relay=SocketRelay(
                 max_message_bytes=settings.max_message_size_bytes,
                 silence_seconds=settings.lease_seconds,

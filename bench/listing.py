@@ -20,6 +20,7 @@ import uuid_utils.compat
 from storage import manifest as manifests
 from storage import wav
 from storage.checkpoint import Checkpoint
+from storage.filters import Filters
 from storage.local import LocalStorage
 from storage.manifest import Manifest
 from storage.volume.recording import VolumeRecording
@@ -29,6 +30,7 @@ _WARNED_EVERY = 5000
 _CREATED = 200
 _AT_ONCE = 8
 _LINKS = 60_000  # to one file; ext4 allows 65,000
+_NOW = datetime.now(UTC)
 _FILTERS: dict[str, dict[str, Any]] = {
     "all": {},
     "completed": {"status": "completed"},
@@ -38,6 +40,13 @@ _FILTERS: dict[str, dict[str, Any]] = {
     "a user of many": {"user_id": "user-7"},
     "a user with one session": {"user_id": "rare"},
     "an unknown user": {"user_id": "nobody"},
+    "oldest first": {"is_oldest_first": True},
+    "text of one in 100": {"text": "MEETING 7"},
+    "text of one session": {"text": "meeting 77 of 4242"},
+    "text of none": {"text": "no title has this"},
+    "text, of a user": {"text": "meeting 7", "user_id": "user-7"},
+    "metadata of one in 1000": {"metadata": {"room": "room 7"}},
+    "a day": {"created_from": _NOW - timedelta(days=31), "created_to": _NOW - timedelta(days=30)},
 }
 
 
@@ -62,6 +71,8 @@ def _fill(folder: Path, sessions: int) -> None:
             channels=1,
             format="wav",
             created_at=at,
+            title=f"Meeting {number % 100} of {number}",
+            metadata={"room": f"room {number % 1000}", "project": "radio"},
         ).completed(warned if number % _WARNED_EVERY == 0 else Checkpoint(), at)
         stem = folder / manifest.session_id
         if number % _LINKS == 0:
@@ -102,7 +113,8 @@ async def _print_pages(storage: LocalStorage, repetitions: int, when: str) -> No
     print(f"a page of 100, {when}: ms at the median and at the 95th percentile")
     for name, filters in _FILTERS.items():
         times = [
-            1000 * await _timed(lambda filters=filters: storage.manifests(limit=100, **filters))  # type: ignore[misc]
+            1000
+            * await _timed(lambda filters=filters: storage.manifests(Filters(**filters), limit=100))  # type: ignore[misc]
             for _ in range(repetitions)
         ]
         p95 = sorted(times)[int(0.95 * (len(times) - 1))]

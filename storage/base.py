@@ -24,7 +24,8 @@ import msgspec
 from storage.checkpoint import Checkpoint
 from storage.details import DetailChanges
 from storage.errors import FencedError, SyncFailedError
-from storage.manifest import Manifest, Status
+from storage.filters import ALL, Filters
+from storage.manifest import Manifest
 from storage.outbox import Outbox
 from storage.pcm import Buffer
 from storage.watermark import Unpersisted
@@ -172,10 +173,15 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Manifests, newest first, and the cursor of the next page if there is one."""
+    """Manifests in the order of the list, and the cursor of the next page if there is one.
+
+    ``total``: how many sessions match, where that is cheap; sessions that are just being created
+    or deleted may be counted or not.
+    """
 
     manifests: list[Manifest]
     next_cursor: str | None = None
+    total: int | None = None
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -315,16 +321,16 @@ class Storage(Protocol):
 
     async def manifests(
         self,
+        filters: Filters = ALL,
         *,
-        status: Status | None = None,
-        user_id: str | None = None,
-        has_warnings: bool | None = None,
         limit: int,
-        cursor: str | None = None,
+        cursor: UUID | None = None,
     ) -> Page:
-        """Return sessions that match, newest first, from after ``cursor`` on.
+        """Return up to ``limit`` sessions that match, from after ``cursor`` on.
 
-        ``has_warnings`` goes by the warnings that `progress` knows of an active session.
+        A page may have fewer although there are more; the list ends with the page that has no
+        `Page.next_cursor`. `Filters.has_warnings` goes by the warnings that `progress` knows of an
+        active session.
         """
         ...
 

@@ -81,16 +81,6 @@ class Manifest(Details, frozen=True, kw_only=True):
         """Return whether something was not recorded."""
         return self.warning_count > 0
 
-    def matches(
-        self, *, status: Status | None, user_id: str | None, has_warnings: bool | None
-    ) -> bool:
-        """Return whether the session passes the filters of a list; None: any."""
-        return (
-            status in {None, self.status}
-            and user_id in {None, self.user_id}
-            and has_warnings in {None, self.has_warnings}
-        )
-
     @property
     def details(self) -> Details:
         return details_of(self)

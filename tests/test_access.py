@@ -297,13 +297,6 @@ def test_an_id_in_upper_case_gets_the_answers_of_the_same_id_in_lower_case(
             }
     own = service.get(f"/api/audio/sessions/{theirs.upper()}", headers=bearer(ALICE)).json()
     assert own["session_id"] == theirs
-    service.post("/api/audio/sessions", headers=bearer(ALICE))
-    pages = [
-        service.get(f"/api/audio/sessions?cursor={cursor}", headers=bearer(ALICE)).json()
-        for cursor in (theirs, theirs.upper())
-    ]
-    lower, upper = ([each["session_id"] for each in page["sessions"]] for page in pages)
-    assert lower == upper
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from typing import Any, TypeAlias, TypeVar
 
+import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.access.identity import Caller, Identity
 from api.settings import Settings
+from api.wire.messages import SessionInfo
 
 T = TypeVar("T")
 
@@ -22,6 +24,16 @@ def identity_of(request: HttpRequest) -> Identity:
     """Return the identity of the caller, which the guard has checked."""
     assert request.user.identity is not None
     return request.user.identity
+
+
+def for_caller(info: SessionInfo, identity: Identity) -> SessionInfo:
+    """Return ``info``; for callers other than admins without the folder or the bucket.
+
+    Where the service stores recordings helps an attacker, and no other caller can open it.
+    """
+    if identity.is_admin:
+        return info
+    return msgspec.structs.replace(info, file_path=f"{info.session_id}.wav")
 
 
 def base_url(request: HttpRequest, settings: Settings) -> str:

@@ -1,24 +1,23 @@
-"""The HTTP endpoints of sessions: create, list, get, change, close, delete, create a token."""
+"""The HTTP endpoints of sessions: create, get, change, close, delete, create a token."""
 
 from typing import Annotated
 
 import msgspec
 from litestar import Controller, delete, get, patch, post
-from litestar.params import BodyKwarg, FromPath, QueryParameter
+from litestar.params import BodyKwarg, FromPath
 from litestar.status_codes import (
     HTTP_200_OK,
 )
 
 from api.access.audit import audit
 from api.access.authorization import effective_user, find_session, requires
-from api.access.identity import Identity
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
 from api.cluster.http_relay import session_to_change, session_to_read
 from api.events.authorizer import SessionAuthorizer
 from api.observe.metrics import Metrics
-from api.routes.request import HttpRequest, Injected, base_url, identity_of
+from api.routes.request import HttpRequest, Injected, base_url, for_caller, identity_of
 from api.session.parameters import (
     AudioParameters,
     audio_parameters,
@@ -43,13 +42,11 @@ from api.wire.messages import (
     CreateSession,
     CreateToken,
     SessionInfo,
-    SessionPage,
     SessionResult,
     SessionTokenInfo,
 )
 from api.wire.openapi import COMMON_ERRORS, SESSION_ERRORS, errors
 from storage.errors import BadObjectError
-from storage.manifest import Status
 
 NewToken = Annotated[
     CreateToken | None, BodyKwarg(description="Scope of the token; without a body: record")
@@ -59,27 +56,6 @@ Changes = Annotated[
 ]
 NewSession = Annotated[
     CreateSession | None, BodyKwarg(description="All parameters and the body are optional")
-]
-UserId = Annotated[
-    str | None, QueryParameter(name="user_id", description="Only sessions of this user")
-]
-StatusFilter = Annotated[
-    Status | None, QueryParameter(name="status", description="Only sessions with this status")
-]
-WarningsFilter = Annotated[
-    bool | None,
-    QueryParameter(
-        name="has_warnings", description="Only sessions with warnings, or only those without"
-    ),
-]
-Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Sessions per page")]
-Cursor = Annotated[
-    str | None,
-    QueryParameter(
-        name="cursor",
-        description="next_cursor of the previous page",
-        schema_extra={"format": "uuid"},
-    ),
 ]
 
 
@@ -124,7 +100,7 @@ class SessionsController(Controller):
         session = await registry.create(
             parameters, user, details(given), is_admin=identity.has_admin_reserve
         )
-        info = _for_caller(session.info(), identity)
+        info = for_caller(session.info(), identity)
         audit("created", request.user, info.session_id)
         ws_url = _ws_url(request, settings, info.session_id)
         if not settings.requires_credentials:
@@ -170,31 +146,6 @@ class SessionsController(Controller):
         )
 
     @get(
-        guards=[requires("read")],
-        responses=errors(InvalidParameterError("limit"), *COMMON_ERRORS),
-        operation_id="listSessions",
-        response_description="A page of sessions, and the cursor of the next page",
-        summary="List sessions, newest first",
-    )
-    async def list(
-        self,
-        request: HttpRequest,
-        registry: Injected[Registry],
-        user_id: UserId = None,
-        status: StatusFilter = None,
-        has_warnings: WarningsFilter = None,
-        limit: Limit = 100,
-        cursor: Cursor = None,
-    ) -> SessionPage:
-        identity = identity_of(request)
-        user = user_id if identity.is_admin else effective_user(identity, user_id)
-        page = await registry.page(
-            status=status, user_id=user, has_warnings=has_warnings, limit=limit, cursor=cursor
-        )
-        sessions = [_for_caller(info, identity) for info in page.sessions]
-        return msgspec.structs.replace(page, sessions=sessions)
-
-    @get(
         "/{session_id:str}",
         guards=[requires("record", "read")],
         responses=errors(*SESSION_ERRORS),
@@ -205,7 +156,7 @@ class SessionsController(Controller):
     async def info(self, request: HttpRequest, session_id: FromPath[str]) -> SessionInfo:
         del session_id  # `find_session` takes it from the request
         info = await (await session_to_read(request)).info()
-        return _for_caller(info, identity_of(request))
+        return for_caller(info, identity_of(request))
 
     @patch(
         "/{session_id:str}",
@@ -229,7 +180,7 @@ class SessionsController(Controller):
         changes = detail_changes(msgspec.to_builtins(data) if data else {})
         info = await registry.change(await session_to_change(request), changes)
         audit("changed", request.user, session_id)
-        return _for_caller(info, identity_of(request))
+        return for_caller(info, identity_of(request))
 
     @post(
         "/{session_id:str}/close",
@@ -246,7 +197,7 @@ class SessionsController(Controller):
     ) -> SessionResult:
         del session_id  # `find_session` takes it from the request
         info = await registry.close(await session_to_change(request))
-        info = _for_caller(info, identity_of(request))
+        info = for_caller(info, identity_of(request))
         audit("closed", request.user, info.session_id)
         return SessionResult(
             success=True, message="Session closed", session_id=info.session_id, session=info
@@ -279,16 +230,6 @@ class SessionsController(Controller):
         audit("deleted", request.user, session_id)
         metrics.deleted.add("client")
         return SessionResult(success=True, message="Session deleted", session_id=session_id)
-
-
-def _for_caller(info: SessionInfo, identity: Identity) -> SessionInfo:
-    """Return ``info``; for callers other than admins without the folder or the bucket.
-
-    Where the service stores recordings helps an attacker, and no other caller can open it.
-    """
-    if identity.is_admin:
-        return info
-    return msgspec.structs.replace(info, file_path=f"{info.session_id}.wav")
 
 
 def _ws_url(request: HttpRequest, settings: Settings, session_id: str) -> str:

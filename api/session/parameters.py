@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import cast
 
 import msgspec
@@ -14,6 +15,7 @@ from storage.details import DetailChanges, Details
 _MAX_USER_ID_CHARACTERS = 256
 _MAX_DIGITS = 9
 _METADATA_PREFIX = "metadata."
+_MAX_METADATA_FILTERS = 16
 
 MAX_TITLE_CHARACTERS = 200
 MAX_METADATA_BYTES = 4096  # of its JSON in UTF-8
@@ -83,6 +85,42 @@ def detail_changes(given: Mapping[str, object]) -> DetailChanges:
         title=_title(given["title"]) if "title" in given else UNSET,
         metadata=_metadata(given["metadata"]) if "metadata" in given else UNSET,
     )
+
+
+def search_text(value: str | None) -> str | None:
+    """Return the text to search for; None if it is missing or empty.
+
+    Raises :class:`InvalidParameterError`.
+    """
+    text = (value or "").strip()
+    if len(text) > MAX_TITLE_CHARACTERS or not _is_line(text):
+        raise InvalidParameterError("q")
+    return text or None
+
+
+def metadata_filter(query: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the values of metadata that sessions of a list have: the parameters ``metadata.KEY``.
+
+    Raises :class:`InvalidParameterError`.
+    """
+    wanted = _metadata(metadata_in(query))
+    if len(wanted) > _MAX_METADATA_FILTERS:
+        raise InvalidParameterError("metadata")
+    return wanted
+
+
+def time_filter(parameter: str, value: str | None) -> datetime | None:
+    """Return the time (ISO 8601); without an offset it is in UTC, without a time midnight.
+
+    Raises :class:`InvalidParameterError`.
+    """
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidParameterError(parameter) from error
 
 
 def _title(value: object) -> str | None:

@@ -25,7 +25,6 @@ from api.session.other_workers import NoOtherWorkers, OtherWorkers
 from api.session.parameters import AudioParameters
 from api.session.session import Cause, Session
 from api.wire.errors import (
-    InvalidParameterError,
     SessionCompletedError,
     SessionNotFoundError,
     TooManySessionsError,
@@ -43,7 +42,8 @@ from storage.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from storage.manifest import Manifest, Status
+from storage.filters import ALL, Filters
+from storage.manifest import Manifest
 from storage.retry import Backoff
 from storage.watermark import Unpersisted
 
@@ -141,6 +141,7 @@ class Registry:
         :class:`DiskReserveError`.
         """
         await self.check_disk()
+        created_at = self._clock.now()  # first: the id has a time that is not earlier
         session_id = str(uuid_utils.compat.uuid7())
         await self._claim(session_id, user_id, is_admin=is_admin)
         manifest = Manifest(
@@ -149,7 +150,7 @@ class Registry:
             sample_rate=parameters.sample_rate,
             channels=parameters.channels,
             format=parameters.format,
-            created_at=self._clock.now(),
+            created_at=created_at,
         ).with_details(details or Details())
         try:
             async with self._events.creating(manifest.session_id):
@@ -228,26 +229,13 @@ class Registry:
 
     async def page(
         self,
+        filters: Filters = ALL,
         *,
-        status: Status | None = None,
-        user_id: str | None = None,
-        has_warnings: bool | None = None,
         limit: int,
-        cursor: str | None = None,
+        cursor: UUID | None = None,
     ) -> SessionPage:
-        """Return one page of sessions, newest first.
-
-        Raises :class:`InvalidParameterError` for a bad cursor.
-        """
-        if cursor is not None and not is_session_id(cursor):
-            raise InvalidParameterError("cursor")
-        page = await self._storage.manifests(
-            status=status,
-            user_id=user_id,
-            has_warnings=has_warnings,
-            limit=limit,
-            cursor=None if cursor is None else canonical_id(cursor),
-        )
+        """Return one page of sessions; its cursor is the id of a session."""
+        page = await self._storage.manifests(filters, limit=limit, cursor=cursor)
         at_once = asyncio.Semaphore(_INFOS_AT_ONCE)
         elsewhere = await self._live_elsewhere(page.manifests)
 
@@ -258,7 +246,7 @@ class Registry:
                 return await self._current_info(manifest)
 
         infos = await asyncio.gather(*map(info, page.manifests))
-        return SessionPage(sessions=infos, next_cursor=page.next_cursor)
+        return SessionPage(sessions=infos, next_cursor=page.next_cursor, total=page.total)
 
     def live_between(self, oldest: UUID, newest: UUID) -> list[SessionInfo]:
         """Return the information about sessions that are live here, for other workers."""

@@ -268,10 +268,16 @@ class SessionResult(msgspec.Struct, kw_only=True):
 
 
 class SessionPage(msgspec.Struct, kw_only=True):
-    """A page of sessions, newest first."""
+    """A page of sessions."""
 
     sessions: list[SessionInfo]
-    next_cursor: Annotated[str | None, Meta(description="The cursor of the next page")] = None
+    next_cursor: Annotated[
+        str | None, Meta(description="The cursor of the next page; null on the last one")
+    ] = None
+    total: Annotated[
+        int | None,
+        Meta(description="Sessions that match: on the first page of a volume, else null"),
+    ] = None
 
 
 class DownloadLink(msgspec.Struct, kw_only=True):

@@ -239,7 +239,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         expires_at=datetime(2026, 1, 1, 12, 15, tzinfo=UTC),
         ws_url=f"ws://localhost:8000/api/ws/audio/{EXAMPLE_ID}?token={_TOKEN}",
     ),
-    SessionPage(sessions=[_SESSION], next_cursor=EXAMPLE_ID),
+    SessionPage(sessions=[_SESSION], next_cursor=None, total=1),
     SessionResult(success=True, message="Session closed", session_id=EXAMPLE_ID, session=_SESSION),
     DownloadLink(
         url=f"http://localhost:8000/api/audio/sessions/{EXAMPLE_ID}/audio"

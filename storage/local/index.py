@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from uuid import UUID, uuid4
 
+from storage.filters import Filters
 from storage.local import index_rows
 from storage.local.index_file import IndexFile, IndexUnavailableError
-from storage.local.index_rows import Row, RowState, Wanted
+from storage.local.index_rows import Counts, Row, RowState
 
 
 class SessionIndex:
@@ -63,15 +64,22 @@ class SessionIndex:
             index_rows.remove(connection, [each for each in session_ids if not has_manifest(each)])
 
     def page(
-        self, wanted: Wanted, before: UUID | None, limit: int
+        self, filters: Filters, cursor: UUID | None, limit: int
     ) -> list[tuple[UUID, RowState]] | None:
-        """Return up to ``limit`` sessions that may match, newest first, older than ``before``.
+        """Return up to ``limit`` sessions that may match, in order, after ``cursor``.
 
         None if the index cannot be used now.
         """
         with contextlib.suppress(IndexUnavailableError), self._file.shared() as connection:
             if index_rows.is_complete(connection):
-                return index_rows.page(connection, wanted, before, limit)
+                return index_rows.page(connection, filters, cursor, limit)
+        return None
+
+    def count(self, filters: Filters, max_open: int) -> Counts | None:
+        """Count the sessions that match; None if the index cannot be used now."""
+        with contextlib.suppress(IndexUnavailableError), self._file.shared() as connection:
+            if index_rows.is_complete(connection):
+                return index_rows.count(connection, filters, max_open)
         return None
 
     def is_complete(self) -> bool:

@@ -19,7 +19,7 @@ from storage.local.index_lock import IndexLock
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 1  # of the schema; a file of another version is replaced
+_VERSION = 2  # of the schema; a file of another version is replaced
 _SCHEMA = """
 BEGIN;
 CREATE TABLE meta (generation TEXT NOT NULL, is_complete INTEGER NOT NULL);
@@ -27,7 +27,9 @@ INSERT INTO meta VALUES ('', 0);
 CREATE TABLE sessions (
     id BLOB NOT NULL PRIMARY KEY,
     user_id TEXT,
-    state INTEGER NOT NULL
+    state INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    metadata TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX by_state ON sessions (state, id);
 CREATE INDEX by_user ON sessions (user_id, state, id);

@@ -7,25 +7,25 @@ that nothing has written `DamagedIndexError`.
 import enum
 import heapq
 import itertools
+import operator
 import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
-
+from storage.filters import Filters, searched_text
 from storage.local.index_file import DamagedIndexError
-from storage.manifest import Manifest, Status
+from storage.manifest import Manifest
 
-PAGE = "SELECT id FROM sessions WHERE state = ? AND id < ? ORDER BY id DESC LIMIT ?"
-USER_PAGE = (
-    "SELECT id FROM sessions WHERE user_id = ? AND state = ? AND id < ? ORDER BY id DESC LIMIT ?"
-)
-_AFTER_ALL_IDS = b"\xff" * 17
+# Around a key and its value. No metadata contain them, so a search for a pair finds no other one.
+_PAIR = "\x1e{}\x1f{}\x1e"
 
 
 class RowState(enum.IntEnum):
-    """What a row says of its session. A row that is OPEN may be of a completed one."""
+    """What a row says of its session. A row that is OPEN may be of a completed one.
+
+    The texts of a row that is OPEN may be out of date.
+    """
 
     CLEAN = 0  # completed, without warnings
     WARNED = 1  # completed, with warnings
@@ -33,11 +33,26 @@ class RowState(enum.IntEnum):
 
 
 class Row(NamedTuple):
-    """What the index knows of a session."""
+    """What the index knows of a session.
+
+    ``text`` is what a search looks at, ``metadata`` all pairs.
+    """
 
     session_id: UUID
     user_id: str | None
     state: RowState
+    text: str = ""
+    metadata: str = ""
+
+
+class Counts(NamedTuple):
+    """How many sessions match: ``sure`` of those that are not OPEN, and perhaps those in ``open``.
+
+    ``open`` is None if there are too many.
+    """
+
+    sure: int
+    open: list[UUID] | None
 
 
 def row_of(manifest: Manifest) -> Row:
@@ -45,24 +60,23 @@ def row_of(manifest: Manifest) -> Row:
     state = RowState.WARNED if manifest.has_warnings else RowState.CLEAN
     if manifest.status == "active":
         state = RowState.OPEN
-    return Row(UUID(manifest.session_id), manifest.user_id, state)
+    pairs = "".join(_PAIR.format(*pair) for pair in manifest.metadata.items())
+    return Row(
+        UUID(manifest.session_id),
+        manifest.user_id,
+        state,
+        _utf8(searched_text(manifest)),
+        _utf8(pairs),
+    )
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """The filters of a list; None: any."""
-
-    status: Status | None = None
-    user_id: str | None = None
-    has_warnings: bool | None = None
-
-    @property
-    def states(self) -> list[RowState]:
-        """Return the states that rows of matching sessions may have."""
-        if self.status == "active":
-            return [RowState.OPEN]
-        if self.has_warnings is None:
-            return list(RowState)
-        return [RowState.WARNED if self.has_warnings else RowState.CLEAN, RowState.OPEN]
+def states_of(filters: Filters) -> list[RowState]:
+    """Return the states that rows of matching sessions may have."""
+    if filters.status == "active":
+        return [RowState.OPEN]
+    if filters.has_warnings is None:
+        return list(RowState)
+    return [RowState.WARNED if filters.has_warnings else RowState.CLEAN, RowState.OPEN]
 
 
 def is_complete(connection: sqlite3.Connection) -> bool:
@@ -77,8 +91,17 @@ def put(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     """Write or replace rows in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany(
-        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)",
-        ((each.session_id.bytes, _text(each.user_id), each.state) for each in rows),
+        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)",
+        (
+            (
+                each.session_id.bytes,
+                None if each.user_id is None else _utf8(each.user_id),
+                each.state,
+                each.text,
+                each.metadata,
+            )
+            for each in rows
+        ),
     )
     connection.execute("COMMIT")
 
@@ -93,11 +116,32 @@ def remove(connection: sqlite3.Connection, session_ids: Iterable[UUID]) -> None:
 
 
 def page(
-    connection: sqlite3.Connection, wanted: Wanted, before: UUID | None, limit: int
+    connection: sqlite3.Connection, filters: Filters, cursor: UUID | None, limit: int
 ) -> list[tuple[UUID, RowState]]:
-    """Return up to ``limit`` sessions that may match, newest first, older than ``before``."""
-    found = [_page(connection, wanted.user_id, state, before, limit) for state in wanted.states]
-    return list(itertools.islice(heapq.merge(*found, reverse=True), limit))
+    """Return up to ``limit`` sessions that may match, in the order of the list, after ``cursor``.
+
+    Without a search, an index has the rows of each state in order. A search looks at all rows.
+    """
+    if _is_search(filters):
+        return _page(connection, filters, states_of(filters), cursor, limit)
+    found = [_page(connection, filters, [each], cursor, limit) for each in states_of(filters)]
+    merged = heapq.merge(*found, reverse=not filters.is_oldest_first)
+    return list(itertools.islice(merged, limit))
+
+
+def count(connection: sqlite3.Connection, filters: Filters, max_open: int) -> Counts:
+    """Count the sessions that match; name at most ``max_open`` of which that is not known."""
+    sure: list[RowState] = [each for each in states_of(filters) if each != RowState.OPEN]
+    total = 0
+    for states in [sure] if _is_search(filters) else [[each] for each in sure]:
+        if states:
+            conditions, values = _conditions(filters, states, None)
+            # All values are parameters.
+            statement = f"SELECT count(*) FROM sessions WHERE {conditions}"  # noqa: S608
+            (found,) = connection.execute(statement, values).fetchone()
+            total += found
+    unsure = _page(connection, filters, [RowState.OPEN], None, max_open + 1)
+    return Counts(total, None if len(unsure) > max_open else [each for each, _ in unsure])
 
 
 def after(connection: sqlite3.Connection, session_id: UUID | None, limit: int) -> list[UUID]:
@@ -109,33 +153,69 @@ def after(connection: sqlite3.Connection, session_id: UUID | None, limit: int) -
 
 def row(connection: sqlite3.Connection, session_id: UUID) -> Row | None:
     """Return the row of the session, None if it has none."""
-    statement = "SELECT user_id, state FROM sessions WHERE id = ?"
+    statement = "SELECT user_id, state, text, metadata FROM sessions WHERE id = ?"
     found = connection.execute(statement, (session_id.bytes,)).fetchone()
-    return None if found is None else Row(session_id, found[0], _state(found[1]))
+    if found is None:
+        return None
+    user_id, state, text, metadata = found
+    return Row(session_id, user_id, _state(state), text, metadata)
+
+
+def statement(filters: Filters, conditions: str) -> str:
+    """Return the statement that reads a page."""
+    order = "ASC" if filters.is_oldest_first else "DESC"
+    return f"SELECT id, state FROM sessions WHERE {conditions} ORDER BY id {order} LIMIT ?"  # noqa: S608
 
 
 def _page(
     connection: sqlite3.Connection,
-    user_id: str | None,
-    state: RowState,
-    before: UUID | None,
+    filters: Filters,
+    states: list[RowState],
+    cursor: UUID | None,
     limit: int,
 ) -> list[tuple[UUID, RowState]]:
-    before_id = _AFTER_ALL_IDS if before is None else before.bytes
-    if user_id is None:
-        found = connection.execute(PAGE, (state, before_id, limit)).fetchall()
-    else:
-        values = (_text(user_id), state, before_id, limit)
-        found = connection.execute(USER_PAGE, values).fetchall()
-    ids = [_session_id(each) for (each,) in found]
-    if any(a <= b for a, b in itertools.pairwise([before_id, *(each.bytes for each in ids)])):
+    conditions, values = _conditions(filters, states, cursor)
+    found = connection.execute(statement(filters, conditions), (*values, limit)).fetchall()
+    rows = [(_session_id(session_id), _state(state)) for session_id, state in found]
+    precedes = operator.lt if filters.is_oldest_first else operator.gt
+    if not all(precedes(a, b) for (a, _), (b, _) in itertools.pairwise(rows)):
         raise DamagedIndexError("rows are not in order")
-    return [(each, state) for each in ids]
+    return rows
 
 
-def _text(user_id: str | None) -> str | None:
-    """Return the name as SQLite takes it: without lone surrogates, which are no UTF-8."""
-    return None if user_id is None else user_id.encode(errors="replace").decode()
+def _conditions(
+    filters: Filters, states: list[RowState], cursor: UUID | None
+) -> tuple[str, list[object]]:
+    """Return the conditions that a row must meet, and their values."""
+    first, end = filters.ids_after(cursor)
+    found: list[tuple[str, list[object]]] = [
+        # The plus keeps SQLite from using an index of states for several of them.
+        ("state = ?", [*states])
+        if len(states) == 1
+        else (f"+state IN ({', '.join('?' * len(states))})", [*states]),
+        ("id >= ? AND id < ?", [first.bytes, end.bytes]),
+    ]
+    if filters.user_id is not None:
+        found.append(("user_id = ?", [_utf8(filters.user_id)]))
+    if filters.text is not None:
+        lowest, highest = filters.id_range or (UUID(int=1), UUID(int=0))
+        condition = "(state = ? OR instr(text, ?) > 0 OR id BETWEEN ? AND ?)"
+        text = _utf8(filters.folded_text)
+        found.append((condition, [RowState.OPEN, text, lowest.bytes, highest.bytes]))
+    for pair in filters.metadata.items():
+        condition = "(state = ? OR instr(metadata, ?) > 0)"
+        found.append((condition, [RowState.OPEN, _utf8(_PAIR.format(*pair))]))
+    conditions = " AND ".join(condition for condition, _ in found)
+    return conditions, [value for _, values in found for value in values]
+
+
+def _is_search(filters: Filters) -> bool:
+    return filters.text is not None or bool(filters.metadata)
+
+
+def _utf8(text: str) -> str:
+    """Return the text as SQLite takes it: without lone surrogates, which are no UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def _session_id(value: object) -> UUID:

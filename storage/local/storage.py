@@ -16,19 +16,20 @@ from storage.errors import (
     RecordingNotFoundError,
     StorageError,
 )
+from storage.filters import ALL, Filters
 from storage.local.active_states import ActiveStates
 from storage.local.deletion import Deletion
 from storage.local.detail_changes import DetailsOfCompleted
 from storage.local.folder import RecordingsFolder
 from storage.local.index import SessionIndex
-from storage.local.index_rows import Wanted, row_of
+from storage.local.index_rows import row_of
 from storage.local.index_upkeep import IndexUpkeep
 from storage.local.leadership import Leadership
 from storage.local.listing import Listing
 from storage.local.outbox import LocalOutbox
 from storage.local.ownership import Ownership
 from storage.local.waveform_file import WaveformFile
-from storage.manifest import Manifest, Status
+from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
 from storage.receipt_issuer import ReceiptIssuer, unsigned
 from storage.service_lock import lock_folder
@@ -158,16 +159,12 @@ class LocalStorage:
 
     async def manifests(
         self,
+        filters: Filters = ALL,
         *,
-        status: Status | None = None,
-        user_id: str | None = None,
-        has_warnings: bool | None = None,
         limit: int,
-        cursor: str | None = None,
+        cursor: UUID | None = None,
     ) -> Page:
-        wanted = Wanted(status, user_id, has_warnings)
-        before = None if cursor is None else UUID(cursor)
-        return await threads.listing.run(self._listing.page, wanted, limit, before)
+        return await threads.listing.run(self._listing.page, filters, limit, cursor)
 
     async def change(self, manifest: Manifest, changes: DetailChanges) -> Manifest:
         session_id = UUID(manifest.session_id)

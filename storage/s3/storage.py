@@ -16,7 +16,8 @@ from storage.checkpoint import Checkpoint
 from storage.details import DetailChanges
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.file_name import content_disposition
-from storage.manifest import Manifest, Status
+from storage.filters import ALL, Filters
+from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
 from storage.receipt_issuer import ReceiptIssuer, unsigned
 from storage.recording_state import RecordingState
@@ -215,21 +216,12 @@ class S3Storage:
 
     async def manifests(
         self,
+        filters: Filters = ALL,
         *,
-        status: Status | None = None,
-        user_id: str | None = None,
-        has_warnings: bool | None = None,
         limit: int,
-        cursor: str | None = None,
+        cursor: UUID | None = None,
     ) -> Page:
-        return await read_page(
-            self._bucket,
-            status=status,
-            user_id=user_id,
-            has_warnings=has_warnings,
-            limit=limit,
-            cursor=cursor,
-        )
+        return await read_page(self._bucket, filters, limit=limit, cursor=cursor)
 
     async def change(self, manifest: Manifest, changes: DetailChanges) -> Manifest:
         return await change_details(self._bucket, manifest, changes)

@@ -16,6 +16,7 @@ from storage.base import AgedSession, Audio, Progress, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.details import DetailChanges, Details
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
+from storage.filters import Filters
 from storage.manifest import VERSION
 from storage.outbox import DEAD, FIRST_SLOT, RETRIED, Place
 from storage.pcm import PcmFormat
@@ -352,9 +353,9 @@ async def test_details_of_a_deleted_session_cannot_be_changed(storage: Storage) 
 
 async def test_manifests_are_listed_newest_first_in_pages(storage: Storage) -> None:
     made = [(await storage.create(new_manifest())).manifest.session_id for _ in range(5)]
-    first = await storage.manifests(status=None, user_id=None, limit=2, cursor=None)
-    second = await storage.manifests(status=None, user_id=None, limit=2, cursor=first.next_cursor)
-    third = await storage.manifests(status=None, user_id=None, limit=2, cursor=second.next_cursor)
+    first = await storage.manifests(limit=2)
+    second = await storage.manifests(limit=2, cursor=UUID(first.next_cursor or ""))
+    third = await storage.manifests(limit=2, cursor=UUID(second.next_cursor or ""))
     pages = [[manifest.session_id for manifest in p.manifests] for p in (first, second, third)]
     assert pages == [made[:2:-1], made[2:0:-1], made[:1]]
     assert third.next_cursor is None
@@ -367,17 +368,47 @@ async def test_manifests_are_filtered_by_status_and_user(storage: Storage) -> No
     await done.complete(LATER)
 
     async def found(status: str | None, user_id: str | None) -> list[str]:
-        page = await storage.manifests(
-            status=status,  # type: ignore[arg-type]
-            user_id=user_id,
-            limit=10,
-            cursor=None,
-        )
+        filters = Filters(status=status, user_id=user_id)  # type: ignore[arg-type]
+        page = await storage.manifests(filters, limit=10)
         return [manifest.session_id for manifest in page.manifests]
 
     assert await found("completed", None) == [done.manifest.session_id]
     assert await found(None, "ours") == [done.manifest.session_id, ours.manifest.session_id]
     assert await found("active", "ours") == [ours.manifest.session_id]
+
+
+async def test_manifests_are_found_by_text_metadata_and_time_in_either_order(
+    storage: Storage,
+) -> None:
+    board = await storage.create(new_manifest(title="Board", metadata={"room": "1"}))
+    await board.complete(LATER)
+    plain = await storage.create(new_manifest(user_id="boarder"))
+    changed = await storage.create(new_manifest(metadata={"room": "12"}))
+    await changed.change(DetailChanges(title="On BOARD"))
+    ids = [each.manifest.session_id for each in (board, plain, changed)]
+    times = [datetime.fromtimestamp((UUID(each).int >> 80) / 1000, UTC) for each in ids]
+
+    async def found(limit: int = 10, **filters: Any) -> list[int]:
+        numbers: list[int] = []
+        cursor = None
+        while True:
+            page = await storage.manifests(Filters(**filters), limit=limit, cursor=cursor)
+            numbers += [ids.index(manifest.session_id) for manifest in page.manifests]
+            if page.next_cursor is None:
+                return numbers
+            cursor = UUID(page.next_cursor)
+
+    assert await found(text="board") == [2, 1, 0]
+    assert await found(text="board", is_oldest_first=True, limit=1) == [0, 1, 2]
+    assert await found(text="board", status="completed") == [0]
+    assert await found(text=ids[1]) == [1]
+    assert await found(metadata={"room": "1"}) == [0]
+    assert await found(metadata={"room": "12"}, status="active") == [2]
+    assert await found(created_from=times[0], is_oldest_first=True) == [0, 1, 2]
+    assert await found(created_to=times[0]) == []
+    assert await found(text="nothing") == []
+    # Sessions of the same millisecond are all before or all after a time.
+    assert await found(created_from=times[2]) == [2, 1, 0][: times.count(times[2])]
 
 
 async def test_manifests_are_filtered_by_warnings_also_of_active_sessions(
@@ -390,7 +421,7 @@ async def test_manifests_are_filtered_by_warnings_also_of_active_sessions(
     await warned.complete(LATER)
 
     async def found(**filters: Any) -> list[str]:
-        page = await storage.manifests(limit=10, **filters)
+        page = await storage.manifests(Filters(**filters), limit=10)
         return [manifest.session_id for manifest in page.manifests]
 
     ids = [each.manifest.session_id for each in (clean, warned, growing)]
@@ -469,7 +500,7 @@ async def test_a_deleted_session_is_not_found(storage: Storage) -> None:
     active = recording.manifest
     completed = await recording.complete(LATER)
     await storage.delete(completed)
-    page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
+    page = await storage.manifests(limit=10)
     assert page.manifests == []
     with pytest.raises(RecordingNotFoundError):
         await storage.manifest(id_of(recording))
@@ -602,7 +633,7 @@ async def test_sessions_are_independent(storage: Storage) -> None:
 
 async def test_the_storage_check_leaves_no_files(storage: Storage) -> None:
     await storage.check()
-    page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
+    page = await storage.manifests(limit=10)
     assert page.manifests == []
     assert await storage.active_sessions() == []
 
@@ -689,7 +720,7 @@ async def test_a_session_of_a_newer_release_is_left_alone_and_hides_no_other(
     assert UUID(own.manifest.session_id) in await second.active_sessions()
     with pytest.raises(BadObjectError):
         await second.manifest(newer_id)
-    page = await second.manifests(status=None, user_id=None, limit=10, cursor=None)
+    page = await second.manifests(limit=10)
     assert [each.session_id for each in page.manifests] == [own.manifest.session_id]
     await second.stop()
     replace_manifest(newer.manifest.session_id, manifests.encode(newer.manifest))

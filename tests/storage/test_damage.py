@@ -10,6 +10,7 @@ import pytest
 
 from storage.base import Storage
 from storage.errors import BadObjectError, StorageError
+from storage.filters import Filters
 from storage.manifest import Manifest
 from storage.s3 import keys
 from tests import engines
@@ -118,10 +119,10 @@ class Sessions:
         active = await storage.active_sessions()
         assert UUID(self.active.session_id) in active
         for user_id in (None, "Zoë"):
-            page = await storage.manifests(status=None, user_id=user_id, limit=10, cursor=None)
+            page = await storage.manifests(Filters(user_id=user_id), limit=10)
             listed = {manifest.session_id for manifest in page.manifests}
             assert {self.completed.session_id, self.active.session_id} <= listed
-        page = await storage.manifests(status="active", user_id=None, limit=10, cursor=None)
+        page = await storage.manifests(Filters(status="active"), limit=10)
         assert self.active.session_id in {manifest.session_id for manifest in page.manifests}
         assert await storage.orphans() == []
         audio = await storage.audio(self.completed)

@@ -17,6 +17,7 @@ from api.wire.errors import (
     TooManyUserSessionsError,
 )
 from api.workers.limits import OwnLimits
+from storage.filters import Filters
 from storage.local import LocalStorage
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
@@ -97,7 +98,7 @@ async def test_a_live_session_is_listed_with_its_current_duration(registry: Regi
     connection = ConnectionProbe()
     await session.attach(connection)
     await session.receive(connection, pcm(22050))
-    page = await registry.page(status="active", user_id=None, limit=10, cursor=None)
+    page = await registry.page(Filters(status="active"), limit=10)
     assert [info.duration_seconds for info in page.sessions] == [1.0]
 
 
@@ -138,7 +139,7 @@ async def test_reading_a_session_that_is_not_live_does_not_open_it(registry: Reg
     audio = await found.audio()
     read = b"".join([block async for block in audio.read(80, audio.size_bytes)])
     assert read == pcm(22050)
-    page = await registry.page(status=None, user_id=None, limit=10, cursor=None)
+    page = await registry.page(limit=10)
     assert [listed.total_chunks for listed in page.sessions] == [1]
     assert registry.live == []
 

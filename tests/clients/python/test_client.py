@@ -1,5 +1,7 @@
 """The client's calls without streaming: list, show, close and delete sessions."""
 
+from typing import Any
+
 import pytest
 
 from sercuescribe_client import Client, SessionNotFoundError, UnreachableError
@@ -37,6 +39,24 @@ async def test_list_yields_all_pages_newest_first(client: Client) -> None:
     found = [info.session_id async for info in client.list(user_id="pages", page_size=2)]
     assert found == made[::-1]
     assert [info async for info in client.list(status="active", user_id="pages")] == []
+
+
+async def test_list_finds_sessions_by_time_text_and_metadata(client: Client) -> None:
+    made = []
+    for title in ("Board Meeting", "Interview"):
+        async with client.create(user_id="finder", title=title, metadata={"n": title}) as session:
+            await session.send(pcm(10))
+        made.append(session.session_id)
+    times = [(await client.info(each)).created_at for each in made]
+
+    async def found(**filters: Any) -> list[str]:
+        return [info.session_id async for info in client.list(user_id="finder", **filters)]
+
+    assert await found(oldest_first=True, page_size=1) == made
+    assert await found(text="board meet") == made[:1]
+    assert await found(metadata={"n": "Interview"}) == made[1:]
+    assert await found(created_from=times[1]) == made[1:]
+    assert await found(created_to=times[1]) == made[:1]
 
 
 async def test_a_session_has_the_requested_parameters(client: Client) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from storage import files, wav
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
+from storage.filters import Filters
 from storage.local import LocalStorage
 from storage.local.folder import RecordingsFolder
 from storage.local.index_file import IndexFile
@@ -46,15 +47,16 @@ def is_complete(folder: Path) -> bool:
         return connection.execute("SELECT is_complete FROM meta").fetchall() == [(1,)]
 
 
-async def listed(storage: LocalStorage, **filters: Any) -> list[str]:
+async def listed(storage: LocalStorage, *, limit: int = 3, **filters: Any) -> list[str]:
     """Return all sessions that match, page by page."""
     found: list[str] = []
     cursor = None
     while True:
-        page = await storage.manifests(**({"limit": 3} | filters), cursor=cursor)
+        page = await storage.manifests(Filters(**filters), limit=limit, cursor=cursor)
         found += [manifest.session_id for manifest in page.manifests]
-        if (cursor := page.next_cursor) is None:
+        if page.next_cursor is None:
             return found
+        cursor = UUID(page.next_cursor)
 
 
 def write_session(folder: Path, *, completed: bool = True, **fields: object) -> Manifest:

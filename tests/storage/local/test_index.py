@@ -10,11 +10,12 @@ import pytest
 from storage import files
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
+from storage.filters import Filters
 from storage.local.comparison import compare
 from storage.local.folder import RecordingsFolder
 from storage.local.index import IndexUpdate, SessionIndex
 from storage.local.index_file import IndexFile, IndexUnavailableError
-from storage.local.index_rows import RowState, Wanted, row_of
+from storage.local.index_rows import RowState, row_of
 from tests.storage.conftest import new_manifest
 from tests.storage.local.folders import (
     index_file,
@@ -169,9 +170,9 @@ def test_a_row_that_could_not_be_written_makes_lists_do_without_the_index(tmp_pa
     with file.shared() as connection:
         connection.execute("BEGIN EXCLUSIVE")
         with index.adding(row_of(new_manifest())):
-            assert index.page(Wanted(), None, 10) is None
+            assert index.page(Filters(), None, 10) is None
         connection.execute("COMMIT")
-    assert index.page(Wanted(), None, 10) is None
+    assert index.page(Filters(), None, 10) is None
     assert demands
 
 
@@ -210,11 +211,11 @@ def test_a_row_without_a_manifest_stays_while_its_session_is_being_created(tmp_p
     index = SessionIndex(file)
     with index.adding(row):
         index.remove_stale([row.session_id], lambda _: False)
-        assert index.page(Wanted(), None, 10) == [(row.session_id, RowState.OPEN)]
+        assert index.page(Filters(), None, 10) == [(row.session_id, RowState.OPEN)]
     index.remove_stale([row.session_id], lambda _: True)
-    assert index.page(Wanted(), None, 10) == [(row.session_id, RowState.OPEN)]
+    assert index.page(Filters(), None, 10) == [(row.session_id, RowState.OPEN)]
     index.remove_stale([row.session_id], lambda _: False)
-    assert index.page(Wanted(), None, 10) == []
+    assert index.page(Filters(), None, 10) == []
 
 
 def test_rows_are_replaced_and_removed(tmp_path: Path) -> None:
@@ -224,20 +225,20 @@ def test_rows_are_replaced_and_removed(tmp_path: Path) -> None:
     with index.adding(row_of(manifest)):
         pass
     index.put([row_of(manifest.completed(Checkpoint(), LATER))])
-    assert index.page(Wanted(user_id="a"), None, 10) == [(session_id, RowState.CLEAN)]
-    assert index.page(Wanted(status="active"), None, 10) == []
+    assert index.page(Filters(user_id="a"), None, 10) == [(session_id, RowState.CLEAN)]
+    assert index.page(Filters(status="active"), None, 10) == []
     index.remove([session_id])
-    assert index.page(Wanted(), None, 10) == []
+    assert index.page(Filters(), None, 10) == []
 
 
 def test_lists_use_the_index_only_after_a_comparison_that_nothing_overtook(tmp_path: Path) -> None:
     file = index_file(tmp_path)
     index, first = SessionIndex(file), IndexUpdate(file)
-    assert index.page(Wanted(), None, 10) is None
+    assert index.page(Filters(), None, 10) is None
     second = IndexUpdate(file)
     assert not first.finish()
     assert second.finish()
-    assert index.page(Wanted(), None, 10) == []
+    assert index.page(Filters(), None, 10) == []
     index.distrust()
     assert not index.is_complete()
     assert not second.finish()

@@ -34,7 +34,8 @@ def write(file: IndexFile, rows: int = 1) -> None:
     with file.shared() as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
-            "INSERT INTO sessions VALUES (randomblob(16), 'a', 2)", ([] for _ in range(rows))
+            "INSERT INTO sessions VALUES (randomblob(16), 'a', 2, '', '')",
+            ([] for _ in range(rows)),
         )
         connection.execute("COMMIT")
 
@@ -138,7 +139,8 @@ def test_an_interrupted_transaction_is_rolled_back(file: Watched, tmp_path: Path
         connection.execute("PRAGMA cache_size = 1")  # so that pages reach the file early
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
-            "INSERT INTO sessions VALUES (randomblob(16), 'b', 2)", ([] for _ in range(2000))
+            "INSERT INTO sessions VALUES (randomblob(16), 'b', 2, '', '')",
+            ([] for _ in range(2000)),
         )
         shutil.copytree(file.folder, tmp_path / "killed")
         connection.execute("ROLLBACK")

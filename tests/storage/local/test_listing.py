@@ -9,9 +9,10 @@ import pytest
 from storage import manifest as manifests
 from storage.base import Progress
 from storage.checkpoint import Checkpoint
+from storage.filters import Filters
 from storage.local.folder import RecordingsFolder
 from storage.local.index import IndexUpdate, SessionIndex
-from storage.local.index_rows import RowState, Wanted, row_of
+from storage.local.index_rows import RowState, row_of
 from storage.local.listing import Listing
 from storage.manifest import Manifest
 from storage.skipped import SkippedObjects
@@ -63,12 +64,16 @@ def ids(made: list[Manifest]) -> list[str]:
 def test_a_page_reads_its_manifests_and_not_the_folder(folder: CountingFolder) -> None:
     rare = created(folder, 2, user_id="rare")
     made = created(folder, 30, user_id="often")
-    page = listing(folder).page(Wanted(), 10, None)
+    page = listing(folder).page(Filters(), 10, None)
     assert ids(page.manifests) == ids(made[:19:-1])
     assert page.next_cursor == made[20].session_id
     assert folder.manifests_read == 11
-    assert ids(listing(folder).page(Wanted(user_id="rare"), 10, None).manifests) == ids(rare[::-1])
-    for nothing in (Wanted(status="active"), Wanted(has_warnings=True), Wanted(user_id="nobody")):
+    assert ids(listing(folder).page(Filters(user_id="rare"), 10, None).manifests) == ids(rare[::-1])
+    for nothing in (
+        Filters(status="active"),
+        Filters(has_warnings=True),
+        Filters(user_id="nobody"),
+    ):
         assert listing(folder).page(nothing, 10, None).manifests == []
     assert (folder.manifests_read, folder.times_read) == (13, 0)
 
@@ -80,9 +85,9 @@ def test_pages_are_full_although_rows_are_stale_and_stale_rows_are_removed(
     stale, kept = made[1::2], made[::2]
     for each in stale:
         (folder.path / f"{each.session_id}.json").unlink()
-    page = listing(folder).page(Wanted(), 5, None)
+    page = listing(folder).page(Filters(), 5, None)
     assert ids(page.manifests) == ids(kept[:14:-1])
-    page = listing(folder).page(Wanted(), 50, UUID(page.next_cursor))
+    page = listing(folder).page(Filters(), 50, UUID(page.next_cursor))
     assert ids(page.manifests) == ids(kept[14::-1])
     assert page.next_cursor is None
     assert set(rows_of(folder.path, ids(stale))) == {None}
@@ -93,7 +98,7 @@ def test_rows_that_differ_from_their_manifests_are_corrected(folder: CountingFol
     (manifest,) = created(folder, 1)
     row = row_of(manifest)
     SessionIndex(index_file(folder.path)).put([row._replace(state=RowState.OPEN)])
-    assert listing(folder).page(Wanted(status="active"), 5, None).manifests == []
+    assert listing(folder).page(Filters(status="active"), 5, None).manifests == []
     assert rows_of(folder.path, [manifest.session_id]) == [row]
 
 
@@ -105,7 +110,7 @@ def test_active_sessions_are_filtered_by_the_warnings_of_their_checkpoint(
     warned = Checkpoint().warned("decode_failed", "no frames", frame=0)
     for progress, has_warnings in ((None, False), (warned, True)):
         for wanted in (True, False):
-            page = listing(folder, progress).page(Wanted(has_warnings=wanted), 5, None)
+            page = listing(folder, progress).page(Filters(has_warnings=wanted), 5, None)
             assert bool(page.manifests) == (wanted is has_warnings)
 
 
@@ -113,9 +118,9 @@ def test_without_an_index_the_folder_is_read(folder: CountingFolder) -> None:
     made = created(folder, 5)
     file = index_file(folder.path)
     file.discard("a test")
-    page = listing(folder).page(Wanted(), 2, None)
+    page = listing(folder).page(Filters(), 2, None)
     assert ids(page.manifests) == ids(made[:2:-1])
-    page = listing(folder).page(Wanted(), 4, UUID(page.next_cursor))
+    page = listing(folder).page(Filters(), 4, UUID(page.next_cursor))
     assert ids(page.manifests) == ids(made[2::-1])
     assert page.next_cursor is None
 
@@ -134,7 +139,7 @@ def test_an_index_that_is_lost_within_a_page_leaves_no_gap_and_no_duplicate(
                 return super().manifest(session_id).completed(Checkpoint(), LATER)
             return super().manifest(session_id)
 
-    found = listing(Losing(folder.path)).page(Wanted(user_id="a"), 15, None)
+    found = listing(Losing(folder.path)).page(Filters(user_id="a"), 15, None)
     assert ids(found.manifests) == ids(made[:4:-1])
 
 
@@ -143,9 +148,9 @@ def test_a_damaged_manifest_is_left_out_and_its_row_stays(folder: CountingFolder
     path = folder.path / f"{made[1].session_id}.json"
     before = path.read_bytes()
     path.write_bytes(b"{")
-    assert ids(listing(folder).page(Wanted(), 5, None).manifests) == ids([made[2], made[0]])
+    assert ids(listing(folder).page(Filters(), 5, None).manifests) == ids([made[2], made[0]])
     path.write_bytes(before)
-    assert ids(listing(folder).page(Wanted(), 5, None).manifests) == ids(made[::-1])
+    assert ids(listing(folder).page(Filters(), 5, None).manifests) == ids(made[::-1])
 
 
 def test_a_user_with_any_name_is_found(folder: CountingFolder) -> None:
@@ -153,7 +158,7 @@ def test_a_user_with_any_name_is_found(folder: CountingFolder) -> None:
     made = [created(folder, 1, user_id=name)[0] for name in names]
     for name, manifest in zip(names, made, strict=True):
         assert manifests.decode(manifests.encode(manifest), UUID(manifest.session_id)) == manifest
-        found = listing(folder).page(Wanted(user_id=name), 5, None)
+        found = listing(folder).page(Filters(user_id=name), 5, None)
         assert ids(found.manifests) == [manifest.session_id]
-    assert listing(folder).page(Wanted(user_id="\ud800"), 5, None).manifests == []
+    assert listing(folder).page(Filters(user_id="\ud800"), 5, None).manifests == []
     assert new_manifest().user_id is None

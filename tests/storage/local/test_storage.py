@@ -136,7 +136,7 @@ async def test_a_damaged_manifest_does_not_break_the_list(
     (tmp_path / f"{damaged}.json").write_bytes(b"{")
     with pytest.raises(StorageUnavailableError, match="not a manifest"):
         await storage.manifest(damaged)
-    page = await storage.manifests(status=None, user_id=None, limit=10, cursor=None)
+    page = await storage.manifests(limit=10)
     assert page.manifests == [whole.manifest]
     await storage.stop()
 

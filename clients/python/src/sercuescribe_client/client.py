@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -90,16 +91,30 @@ class Client:
         status: Status | None = None,
         user_id: str | None = None,
         has_warnings: bool | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        text: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        oldest_first: bool = False,
         page_size: int = 100,
     ) -> AsyncIterator[SessionInfo]:
-        """Yield all sessions, newest first; fetch them in pages."""
+        """Yield all sessions that match, newest first; fetch them in pages.
+
+        ``text`` is a part of the title, of a value of metadata or of the user, or the beginning of
+        the id. ``metadata`` are values that must be equal, by name. Times without a zone are local.
+        """
         filters = {
             "status": status,
             "user_id": user_id,
             "has_warnings": None if has_warnings is None else str(has_warnings).lower(),
+            "from": created_from and created_from.astimezone(UTC).isoformat(),
+            "to": created_to and created_to.astimezone(UTC).isoformat(),
+            "q": text,
+            "sort": "oldest" if oldest_first else None,
             "limit": str(page_size),
         }
         query = {name: value for name, value in filters.items() if value is not None}
+        query |= _metadata_query(metadata)
         while True:
             page = await self._api.request_json("GET", "", params=query)
             for session in page["sessions"]:

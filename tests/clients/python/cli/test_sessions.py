@@ -1,8 +1,10 @@
 """``sercuescribe sessions`` and ``sercuescribe download`` against a real service."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.audio import SPEECH
+from tests.audio import SPEECH, pcm, wav
 from tests.clients.python.cli.command import events, run
 from tests.service import Service
 
@@ -14,14 +16,37 @@ def session_id(service: Service) -> str:
 
 
 def test_sessions_are_listed_newest_first(service: Service, session_id: str) -> None:
-    listed = run("sessions", "list", "--server", service.url).stdout.splitlines()
-    assert listed[0].startswith(f"{session_id}  completed        4.77 s  22050 Hz  1 ch")
+    header, first, *_ = run("sessions", "list", "--server", service.url).stdout.splitlines()
+    assert header.split() == [
+        "SESSION", "STATUS", "CREATED", "(UTC)", "DURATION", "SIZE", "USER", "TITLE"
+    ]  # fmt: skip
+    assert first.startswith(f"{session_id}  completed  ")
+    assert first.endswith(f"     4.77 s      210 kB  -           {SPEECH.name}")
     (newest,) = events(
         run("sessions", "list", "--limit", "1", "--json", "--server", service.url).stdout
     )
     assert (newest["session_id"], newest["status"]) == (session_id, "completed")
     active = run("sessions", "list", "--status", "active", "--server", service.url)
     assert (active.returncode, active.stdout) == (0, "")
+
+
+def test_sessions_are_found_by_time_text_and_metadata(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "Board meeting.wav"
+    path.write_bytes(wav(pcm(100), sample_rate=16000))
+    server = ("--json", "--server", service.url)
+    done = run("record", path, "--meta", "room=7", *server)
+    session_id = events(done.stdout)[-1]["session_id"]
+
+    def found(*options: str) -> list[str]:
+        listed = run("sessions", "list", *options, *server)
+        assert listed.returncode == 0, listed.stderr
+        return [each["session_id"] for each in events(listed.stdout)]
+
+    assert found("--query", "board MEET") == [session_id]
+    assert found("--meta", "room=7", "--since", "1h", "--oldest-first") == [session_id]
+    assert found("--meta", "room=7", "--until", "1h") == []
+    assert found("--meta", "room=7", "--until", "2020-01-01") == []
+    assert run("sessions", "list", "--since", "lately", *server).returncode == 2
 
 
 def test_a_session_can_be_edited(service: Service, session_id: str) -> None:

@@ -1,13 +1,18 @@
 """The options that all commands of the client have: server, key and output."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from sercuescribe_client.client import Client
 from sercuescribe_client.session import Limits
+
+_AGE = re.compile(r"([0-9]+)([mhd])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -59,6 +64,20 @@ _COMMON_OPTIONS: list[Decorator] = [
     ),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line."),
 ]
+
+
+def parse_time(_ctx: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    """Return the time in an option: a date or a time in the local zone, or an age such as 7d."""
+    if value is None:
+        return None
+    try:
+        if match := _AGE.fullmatch(value):
+            return datetime.now(UTC) - int(match[1]) * _UNITS[match[2]]
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{value!r} is neither a date or time nor an age such as 7d"
+        ) from None
 
 
 def _parse_metadata(

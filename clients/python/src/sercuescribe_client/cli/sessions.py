@@ -2,12 +2,18 @@
 
 import asyncio
 import json
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
 from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, exit_on_error
-from sercuescribe_client.cli.options import CommonOptions, common_options, metadata_option
+from sercuescribe_client.cli.options import (
+    CommonOptions,
+    common_options,
+    metadata_option,
+    parse_time,
+)
+from sercuescribe_client.cli.size_text import size_text
 from sercuescribe_client.cli.warning_text import warning_text
 from sercuescribe_client.models import SessionInfo, Status
 
@@ -24,25 +30,49 @@ def sessions() -> None:
 @click.option(
     "--has-warnings/--no-warnings", default=None, help="Only sessions with warnings, or without."
 )
+@click.option(
+    "--since",
+    callback=parse_time,
+    metavar="TIME",
+    help="Only sessions that were created then or later.",
+)
+@click.option(
+    "--until", callback=parse_time, metavar="TIME", help="Only sessions that were created before."
+)
+@click.option(
+    "--query", help="Part of the title, of a value of metadata or of the user; or beginning of id."
+)
+@metadata_option
+@click.option("--oldest-first", is_flag=True, help="List the oldest sessions first.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of sessions.")
 def list_sessions(
-    common: CommonOptions,
-    *,
-    status: Status | None,
-    user_id: str | None,
-    has_warnings: bool | None,
-    limit: int | None,
+    common: CommonOptions, *, limit: int | None, query: str | None, **filters: Any
 ) -> None:
-    """List sessions, newest first."""
+    """List sessions, newest first.
+
+    Times are dates or times in the local zone, such as 2026-11-26 or 2026-11-26T08:30, or ages
+    such as 30m, 12h or 7d.
+    """
 
     async def run() -> None:
         left = limit
-        page_size = min(limit or 100, 100)
+        is_first = True
         async with common.client() as client:
             found = client.list(
-                status=status, user_id=user_id, has_warnings=has_warnings, page_size=page_size
+                status=filters["status"],
+                user_id=filters["user_id"],
+                has_warnings=filters["has_warnings"],
+                created_from=filters["since"],
+                created_to=filters["until"],
+                text=query,
+                metadata=filters["metadata"],
+                oldest_first=filters["oldest_first"],
+                page_size=min(limit or 100, 100),
             )
             async for info in found:
+                if is_first and not common.as_json:
+                    click.echo(_HEADER)
+                is_first = False
                 click.echo(json.dumps(info.to_json()) if common.as_json else _session_line(info))
                 left = None if left is None else left - 1
                 if left == 0:
@@ -129,11 +159,19 @@ def delete(common: CommonOptions, session_id: str) -> None:
             click.echo(f"{session_id} deleted")
 
 
+_LINE = "{:<36}  {:<9}  {:<19}  {:>11}  {:>10}  {:<10}  {}"
+_HEADER = _LINE.format("SESSION", "STATUS", "CREATED (UTC)", "DURATION", "SIZE", "USER", "TITLE")
+
+
 def _session_line(info: SessionInfo) -> str:
-    return (
-        f"{info.session_id}  {info.status:<9}  {info.duration_seconds:10.2f} s"
-        f"  {info.sample_rate:>5} Hz  {info.channels} ch  {info.created_at:%Y-%m-%d %H:%M:%S}"
-        f"  {info.user_id or ''}"
+    return _LINE.format(
+        info.session_id,
+        info.status,
+        f"{info.created_at:%Y-%m-%d %H:%M:%S}",
+        f"{info.duration_seconds:.2f} s",
+        size_text(info.size_bytes),
+        info.user_id or "-",
+        info.title or "",
     ).rstrip()
 
 
