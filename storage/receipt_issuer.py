@@ -1,5 +1,6 @@
 """Makes and signs the receipts of sessions that are completed."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,17 @@ from storage.receipt import Receipt, digested
 if TYPE_CHECKING:
     from storage.receipt_key import ReceiptKey
 
+logger = logging.getLogger(__name__)
+
 
 class ReceiptIssuer:
     """Issues the receipts of one service."""
 
     def __init__(self, software: str, key: "Callable[[], ReceiptKey | None]") -> None:
-        """``key`` returns the key that signs, None if there is none; it may raise ``OSError``."""
+        """``key`` returns the key that signs, None if there is none.
+
+        If it raises ``OSError`` or ``ValueError``, receipts are not signed, and the log says so.
+        """
         self._software = software
         self._key = key
 
@@ -26,7 +32,7 @@ class ReceiptIssuer:
         """Return the manifest of a completed session with its receipt. Block."""
         inputs = digests.inputs()
         times = msgspec.to_builtins([manifest.created_at, manifest.completed_at])
-        key = self._key()
+        key = self._signing_key(manifest.session_id)
         issued = Receipt(
             session_id=manifest.session_id,
             software=self._software,
@@ -47,6 +53,13 @@ class ReceiptIssuer:
             signature = key.sign(receipt.canonical(issued)).hex()
             issued = msgspec.structs.replace(issued, signature=signature)
         return msgspec.structs.replace(manifest, receipt=issued)
+
+    def _signing_key(self, session_id: str) -> "ReceiptKey | None":
+        try:
+            return self._key()
+        except (OSError, ValueError) as error:
+            logger.error("%s: the receipt is not signed: %s", session_id, error)  # noqa: TRY400
+            return None
 
 
 def unsigned(software: str) -> ReceiptIssuer:

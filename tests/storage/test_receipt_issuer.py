@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from storage import receipt
 from storage.checkpoint import Checkpoint
 from storage.digests import SessionDigests
@@ -31,6 +33,19 @@ def test_a_receipt_has_the_counts_of_the_manifest_and_a_signature() -> None:
     assert found.kid == KEY.kid
     signature = bytes.fromhex(str(found.signature))
     assert is_signed_by(KEY.public, signature, receipt.canonical(found))
+
+
+def test_a_key_that_cannot_be_read_prevents_no_completion(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def damaged() -> ReceiptKey:
+        raise ValueError("a key has 64 hexadecimal digits")
+
+    issuer = ReceiptIssuer("sercuescribe 1", damaged)
+    found = issuer.with_receipt(MANIFEST, digests_of(pcm(100))).receipt
+    assert found is not None
+    assert found.signature is None
+    assert "the receipt is not signed" in caplog.text
 
 
 def test_without_a_key_a_receipt_has_no_signature() -> None:

@@ -18,10 +18,12 @@ from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
 from storage.manifest import Manifest
 from storage.receipt import Digested
+from storage.s3 import S3Storage, UploadSettings
 from tests.api.conftest import ConnectionProbe, new_registry
 from tests.audio import chunk, encode, pcm, speech, wav
 from tests.conftest import ManualClock
 from tests.eventually import eventually
+from tests.storage.conftest import bucket_settings
 
 RATE = 22050
 RAW = pcm(40_001)[:-1]  # ends within a frame
@@ -195,6 +197,43 @@ async def test_the_digests_of_a_long_recording_continue_at_the_last_block(tmp_pa
             connection = ConnectionProbe()
             await recorder.session.resume(connection)
     check(await recorder.close(), tmp_path, data)
+
+
+async def test_another_node_without_the_spool_makes_the_same_digests(
+    moto_url: str, tmp_path: Path
+) -> None:
+    settings = bucket_settings(moto_url, prefix=f"{tmp_path.name}/")
+    upload = UploadSettings(segment_seconds=3600)
+    parameters = AudioParameters(RATE, 1, "wav")
+
+    async def node(number: int) -> tuple[S3Storage, Registry]:
+        storage = S3Storage(settings, tmp_path / str(number), upload, is_store_checked=True)
+        await storage.start()
+        return storage, new_registry(storage, ManualClock())
+
+    storage, registry = await node(0)
+    session = await registry.create(parameters, None)
+    data = {name: INPUTS[name] for name in ("wav", "mixed", "raw")}
+    for number, name in enumerate(data):
+        connection = ConnectionProbe()
+        await session.attach(connection)
+        for start in range(0, len(data[name]), 15_000):
+            await send(session, connection, data[name][start : start + 15_000])
+            if start in {30_000, 75_000}:
+                await session.flush()
+        await session.detach(connection)
+        await session.flush()
+        await registry.shutdown()
+        await storage.stop()
+        storage, registry = await node(number + 1)
+        session = await registry.open(await registry.lookup(str(session.session_id)))
+    await session.close()
+    manifest = await storage.manifest(session.session_id)
+    await registry.shutdown()
+    await storage.stop()
+    assert manifest.receipt is not None
+    assert manifest.receipt.inputs_unknown is None
+    assert manifest.receipt.inputs == tuple(map(digest, data.values()))
 
 
 async def test_a_recording_that_0_2_0_has_begun_has_no_digests_of_inputs(tmp_path: Path) -> None:
