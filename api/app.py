@@ -53,6 +53,7 @@ from api.routes.audio import RecordingsController
 from api.routes.client_socket import RawWebSocket
 from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
+from api.routes.identity import identity
 from api.routes.listen import listen
 from api.routes.metrics import metrics as metrics_text
 from api.routes.metrics import service_exposition, status
@@ -165,6 +166,7 @@ def create_app(
             waveform,
             health,
             ready,
+            identity,
             metrics_text,
             status,
             complete_unused,

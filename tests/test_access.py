@@ -119,7 +119,7 @@ def test_each_credential_gets_the_documented_answer(
 ) -> None:
     shown = created["token"] if credential == "session token" else CREDENTIALS[credential]
     method, _, path = endpoint.partition(" ")
-    names = {"/page/{name}": "main.js", "/vendor/{name}": "wavesurfer.js"}
+    names = {"/page/{name}": "main.js", "/vendor/{name}": "swagger-ui.css"}
     name = names.get(path, "chunk-store.js")
     path = path.format(session_id=created["session_id"], name=name)
     expected = ROWS[endpoint][credential]

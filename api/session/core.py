@@ -177,13 +177,22 @@ class SessionCore(Generic[C]):
         self, now: float, *, age_seconds: float, duration_seconds: float, chunk_count: int
     ) -> bool:
         """Return whether a time limit is reached: maximum age, maximum audio, or idle time."""
-        limits = self._limits
-        if max(age_seconds, duration_seconds) > limits.max_session_duration_seconds:
+        if max(age_seconds, duration_seconds) > self._limits.max_session_duration_seconds:
             return True
-        idle_timeout_seconds = limits.session_idle_timeout_seconds
-        if not chunk_count:  # it has no audio, but counts against MAX_CONCURRENT_SESSIONS
-            idle_timeout_seconds = min(idle_timeout_seconds, limits.connection_timeout_seconds)
-        return not self.streams and now - self._idle_since > idle_timeout_seconds
+        idle_seconds = self.idle_seconds(now)
+        return idle_seconds is not None and idle_seconds > self.idle_timeout_seconds(chunk_count)
+
+    def idle_seconds(self, now: float) -> float | None:
+        """Return for how long no client has been connected; None while one is."""
+        return None if self.streams else now - self._idle_since
+
+    def idle_timeout_seconds(self, chunk_count: int) -> float:
+        """Return for how long a session with ``chunk_count`` chunks waits for a client."""
+        limits = self._limits
+        if chunk_count:
+            return limits.session_idle_timeout_seconds
+        # It has no audio, but counts against MAX_CONCURRENT_SESSIONS.
+        return min(limits.session_idle_timeout_seconds, limits.connection_timeout_seconds)
 
     def is_unused(self, now: float, *, chunk_count: int) -> bool:
         """Return whether the session has no chunk, and has had no connection for a minute."""

@@ -1,10 +1,20 @@
 """The information about a session that clients get."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from api.wire.messages import SessionInfo
 from storage.manifest import Manifest
 from storage.watermark import Unpersisted
 
 _NOTHING = Unpersisted()
+
+
+class Interruption(NamedTuple):
+    """The time since which no client is connected, and when the service ends the session."""
+
+    disconnected_at: datetime
+    idle_until: datetime
 
 
 def session_info(
@@ -14,6 +24,7 @@ def session_info(
     persisted_chunk_count: int | None = None,
     unpersisted: Unpersisted = _NOTHING,
     connections: int = 0,
+    interruption: Interruption | None = None,
 ) -> SessionInfo:
     """Return the information in ``manifest``, as clients get it.
 
@@ -36,6 +47,8 @@ def session_info(
         unpersisted_bytes=unpersisted.pcm_bytes,
         unpersisted_seconds=unpersisted.seconds,
         connections=connections,
+        disconnected_at=interruption and interruption.disconnected_at,
+        idle_until=interruption and interruption.idle_until,
         created_at=manifest.created_at,
         completed_at=manifest.completed_at,
         error=manifest.error,

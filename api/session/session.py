@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from datetime import timedelta
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from api.session.core import (
     SessionState,
 )
 from api.session.events import SessionEvents
-from api.session.info import session_info
+from api.session.info import Interruption, session_info
 from api.session.input_stream import InputStream
 from api.session.ledger import Ledger
 from api.session.progress import ProgressSignal
@@ -136,8 +137,19 @@ class Session:
             persisted_chunk_count=self.recording.persisted.chunk_count,
             unpersisted=self.recording.unpersisted,
             connections=len(self._core.streams),
+            interruption=self._interruption(),
             location=self._location,
         )
+
+    def _interruption(self) -> Interruption | None:
+        """Return since when no client is connected; None while one is, or after the end."""
+        idle_seconds = self._core.idle_seconds(self._clock.monotonic())
+        if idle_seconds is None or self._core.state is not SessionState.ACTIVE:
+            return None
+        began = self._clock.now() - timedelta(seconds=idle_seconds)
+        chunk_count = self.recording.checkpoint.chunk_count
+        timeout = timedelta(seconds=self._core.idle_timeout_seconds(chunk_count))
+        return Interruption(began, began + timeout)
 
     async def attach(self, connection: Connection) -> None:
         """Add ``connection`` with a new input stream. Raises `TooManyConnectionsError`."""

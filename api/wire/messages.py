@@ -166,6 +166,14 @@ class SessionInfo(msgspec.Struct, kw_only=True):
         float, Meta(description="Age of the oldest unpersisted audio")
     ] = 0.0
     connections: Annotated[int, Meta(description="Clients that are connected and send audio")]
+    disconnected_at: Annotated[
+        datetime | None,
+        Meta(description="Since when an active session has no connection; null if it has one"),
+    ] = None
+    idle_until: Annotated[
+        datetime | None,
+        Meta(description="When the service completes the session if no client connects"),
+    ] = None
     created_at: datetime
     completed_at: datetime | None = None
     error: Annotated[
@@ -190,6 +198,18 @@ class CreatedSession(msgspec.Struct, kw_only=True):
     ] = None
     token_expires_at: datetime | None = None
     session: SessionInfo
+
+
+class CallerIdentity(msgspec.Struct, kw_only=True):
+    """The user and the scopes of a key or token."""
+
+    user_id: Annotated[
+        str | None, Meta(description="User of the key or token; null if authentication is off")
+    ]
+    scopes: Annotated[
+        list[Literal["record", "read", "admin"]],
+        Meta(description="What the caller may do; `admin` includes the others"),
+    ]
 
 
 class CreateToken(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -10,6 +10,7 @@ import requests
 import soundfile
 
 from tests.audio import pcm
+from tests.eventually import eventually
 from tests.service import Client, Service
 
 SESSIONS = "/api/audio/sessions"
@@ -46,11 +47,29 @@ async def test_session_information_has_every_documented_field(service: Service) 
         "file_path": str(service.wav(client.session_id)),
         "size_bytes": 8080,
         "connections": 1,
+        "disconnected_at": None,
+        "idle_until": None,
         "completed_at": None,
         "error": None,
         "warnings": [],
         "warning_count": 0,
     }
+
+
+async def test_an_active_session_without_connections_tells_since_when_and_until_when(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(session_idle_timeout_seconds=600)
+    async with service.session() as client:
+        await client.send(pcm(100))
+    info = await eventually(
+        lambda: service.get(f"{SESSIONS}/{client.session_id}").json(),
+        lambda info: info["connections"] == 0,
+        awaiting="a session without connections",
+    )
+    began, end = (datetime.fromisoformat(info[key]) for key in ("disconnected_at", "idle_until"))
+    assert abs((datetime.now(UTC) - began).total_seconds()) < 60
+    assert (end - began).total_seconds() == 600
 
 
 async def test_closing_twice_returns_the_same_final_information(

@@ -153,6 +153,18 @@ def test_a_session_without_connections_is_over_after_its_limits(
     assert found == is_over
 
 
+def test_the_idle_time_begins_when_the_last_connection_leaves() -> None:
+    core = new_core()
+    core.attach("a")
+    core.attach("b")
+    core.detach("a", has_input=True, now=10.0)
+    assert core.idle_seconds(15.0) is None
+    core.detach("b", has_input=True, now=20.0)
+    assert core.idle_seconds(25.0) == 5.0
+    assert core.idle_timeout_seconds(chunk_count=1) == 3600
+    assert core.idle_timeout_seconds(chunk_count=0) == 300
+
+
 def test_a_connected_session_is_over_only_if_too_old_or_too_long() -> None:
     core = new_core()
     core.attach("a")

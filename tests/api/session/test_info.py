@@ -1,12 +1,15 @@
 """The information about a session has the fields of its manifest and of its progress."""
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 
-from api.session.info import session_info
+from api.session.info import Interruption, session_info
 from storage.checkpoint import Checkpoint
 from storage.watermark import Unpersisted
 from tests.storage.conftest import new_manifest
 
+BEGAN = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
 MANIFEST = new_manifest(user_id="alice").advanced_to(
     Checkpoint(7, 32_000).warned("decode_failed", "damaged", frame=16_000)
 )
@@ -18,7 +21,8 @@ def test_an_active_session_shows_its_own_counts() -> None:
         location="/recordings/x.wav",
         persisted_chunk_count=5,
         unpersisted=Unpersisted(800, 0.25),
-        connections=2,
+        connections=0,
+        interruption=Interruption(BEGAN, BEGAN + timedelta(hours=1)),
     )
     shown = msgspec.to_builtins(info)
     assert shown == {
@@ -35,7 +39,9 @@ def test_an_active_session_shows_its_own_counts() -> None:
         "size_bytes": 32_080,
         "unpersisted_bytes": 800,
         "unpersisted_seconds": 0.25,
-        "connections": 2,
+        "connections": 0,
+        "disconnected_at": "2026-01-01T00:00:01Z",
+        "idle_until": "2026-01-01T01:00:01Z",
         "created_at": "2026-01-01T00:00:00Z",
         "completed_at": None,
         "error": "damaged",

@@ -29,6 +29,7 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
         "/api/audio/sessions/{session_id}/download",
         "/api/audio/sessions/{session_id}/tokens",
         "/api/audio/sessions/{session_id}/waveform",
+        "/api/identity",
         "/health",
         "/health/ready",
         "/metrics",
