@@ -57,7 +57,7 @@ async def _take_screenshots(
         await _wait_for_clock(tab, "0:11")
         await _take_screenshot(tab.page, f"reconnecting-{name}")
         await asyncio.to_thread(service.start)
-        await tab.wait_for_state("Recording")
+        await tab.wait_for_state("Recording", exact=True)
         await tab.page.get_by_role("button", name="Watch").click()
         await asyncio.sleep(4)
         await _take_screenshot(tab.page, f"watch-{name}")

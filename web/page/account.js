@@ -34,6 +34,7 @@ export class Account {
     if (!this.#api.hasKey) return;
     try {
       const { user_id: user } = await this.#api.identity();
+      this.#root.hidden = user === null; // authentication is off
       setText(this.#parts.user, fill(texts.account.signedInAs, { user: user ?? '' }));
     } catch {
       this.#root.hidden = !this.#api.hasKey; // the list of the page shows the error

@@ -48,7 +48,7 @@ export class ApiClient extends EventTarget {
     super();
     this.#promptForKey = promptForKey;
     this.#key.addEventListener('change', () => {
-      if (this.#key.value !== null) this.#shownPrompt?.abort();
+      this.#shownPrompt?.abort();
       this.#handleKeyChange();
     });
   }
@@ -80,7 +80,6 @@ export class ApiClient extends EventTarget {
 
   /** Remove the key from all tabs. */
   signOut() {
-    this.#declinedAt = performance.now();
     this.#key.clear();
     this.#handleKeyChange();
   }
@@ -195,6 +194,8 @@ export class ApiClient extends EventTarget {
   }
 
   #handleKeyChange() {
+    // After a sign-out, the user asks for the prompt.
+    this.#declinedAt = this.hasKey ? -Infinity : performance.now();
     this.#tokens.clear();
     this.dispatchEvent(new Event('key'));
   }

@@ -12,6 +12,7 @@ import { texts } from './texts.js';
 import { startUpload } from './upload.js';
 
 const UPDATE_INTERVAL_MS = 500;
+const UPLOADS_AT_ONCE = 3;
 
 /**
  * The list of what is not sent yet: recordings stopped without a connection, recordings that a
@@ -66,13 +67,17 @@ export class OutgoingList {
    * @param {Iterable<File>} files
    */
   async upload(files) {
-    for (const file of files) {
-      try {
-        this.#add(await startUpload(file, this.#api));
-      } catch (error) {
-        showError(error);
+    const left = [...files];
+    const uploadNext = async () => {
+      for (let file = left.shift(); file; file = left.shift()) {
+        try {
+          await this.#add(await startUpload(file, this.#api));
+        } catch (error) {
+          showError(error);
+        }
       }
-    }
+    };
+    await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, uploadNext));
   }
 
   /** @param {UnfinishedSession} session */

@@ -139,6 +139,7 @@ export class RecordingList {
   }
 
   #handleKeyChange() {
+    clearTimeout(this.#timer);
     this.#clear();
     this.#updateListState();
     if (this.#api.hasKey) this.refresh();
