@@ -27,11 +27,11 @@ export class Account {
     api.addEventListener('key', () => this.update());
   }
 
-  /** Show the user of the key, or offer to sign in. */
+  /** Show the user of the key, if there is one. */
   async update() {
-    this.#hideNotice();
     this.#root.hidden = !this.#api.hasKey;
     if (!this.#api.hasKey) return;
+    this.#hideNotice();
     try {
       const { user_id: user } = await this.#api.identity();
       this.#root.hidden = user === null; // authentication is off
