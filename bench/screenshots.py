@@ -57,7 +57,7 @@ async def _take_screenshots(
         await _wait_for_clock(tab, "0:11")
         await _take_screenshot(tab.page, f"reconnecting-{name}")
         await asyncio.to_thread(service.start)
-        await tab.wait_for_state("Recording")
+        await tab.wait_for_state("Recording", exact=True)
         await tab.page.get_by_role("button", name="Watch").click()
         await asyncio.sleep(4)
         await _take_screenshot(tab.page, f"watch-{name}")
@@ -81,9 +81,12 @@ async def _wait_for_clock(tab: PageTab, clock: str) -> None:
 
 
 async def _take_screenshot(page: Page, name: str) -> None:
-    # The page draws a waveform only when its card is visible.
-    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    # The page fills the rows of the list only near the view.
+    size = page.viewport_size
+    assert size is not None
+    height = await page.evaluate("document.documentElement.scrollHeight")
+    await page.set_viewport_size({"width": size["width"], "height": height})
     await asyncio.sleep(0.5)
-    await page.evaluate("scrollTo(0, 0)")
     await page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    await page.set_viewport_size(size)
     print(f"{name}.png")

@@ -61,5 +61,5 @@ def _file(path: Path) -> File:
 
 @functools.cache
 def document(name: str) -> bytes:
-    """Return the HTML of a page, with the placeholder ``{nonce}``."""
+    """Return the HTML of a page."""
     return (_WEB / name).read_bytes()

@@ -169,18 +169,21 @@ export declare class SessionClient extends EventTarget {
   readonly state: State | null;
   readonly sessionId: string | null;
   readonly bufferedBytes: number;
+  readonly isConnected: boolean;
   readonly warnings: SessionWarning[];
 
   constructor(options: SessionOptions);
 
   static unfinished(): Promise<UnfinishedSession[]>;
   static resume(id: string, options?: Partial<SessionOptions>): Promise<FinalMessage>;
+  static restore(id: string, options?: Partial<SessionOptions>): Promise<SessionClient>;
   static discard(id: string): Promise<void>;
 
   start(source?: AudioInput | null): Promise<void>;
   send(chunk: Chunk): Promise<void>;
   flush(): Promise<void>;
   stop(): Promise<FinalMessage>;
+  retryNow(): void;
   abandon(): void;
 
   addEventListener<Type extends keyof SessionEvents>(
@@ -213,12 +216,18 @@ export interface MicrophoneOptions {
   constraints?: MediaTrackConstraints;
   chunkFrames?: number;
   workletUrl?: string | URL;
+  /** One of `prepareContext`; used if the rate is right. The source suspends it at the end. */
+  context?: AudioContext;
+  startTimeoutMs?: number;
 }
 
 export declare class MicrophoneSource implements Source {
   /** All delivered frames, after `stop` has settled. */
   readonly frames: number;
   constructor(options?: MicrophoneOptions);
+  static prepareContext(
+    options?: Pick<MicrophoneOptions, 'sampleRate' | 'workletUrl'>,
+  ): Promise<AudioContext>;
   open(wanted: Parameters): Promise<Parameters>;
   start(sink: Sink): Promise<void>;
   stop(): Promise<void>;

@@ -149,7 +149,7 @@ def test_the_wheel_of_the_service_has_all_that_browsers_load(distributions: Dist
     assert (_ROOT / "web" / "vendor").is_dir(), "run `make assets` first"
     files = (path for name in ("web", "clients/js") for path in (_ROOT / name).rglob("*"))
     expected = {path.relative_to(_ROOT).as_posix() for path in files if path.is_file()}
-    assert "web/vendor/wavesurfer.js" in expected
+    assert "web/vendor/swagger-ui.css" in expected
     with zipfile.ZipFile(distributions.service) as wheel:
         packed = {name for name in wheel.namelist() if name.startswith(("web/", "clients/"))}
     assert packed == expected
@@ -190,7 +190,7 @@ def test_the_installed_service_serves_the_page_and_its_files(
                 ("/client.js", "clients/js/sercuescribe.js"),
                 ("/client/session-client.js", "clients/js/client/session-client.js"),
                 ("/page/main.js", "web/page/main.js"),
-                ("/vendor/wavesurfer.js", "web/vendor/wavesurfer.js"),
+                ("/vendor/swagger-ui.css", "web/vendor/swagger-ui.css"),
                 ("/vendor/redoc.standalone.js", "web/vendor/redoc.standalone.js"),
             ):
                 assert _fetch(url + path) == (_ROOT / source).read_bytes()

@@ -30,6 +30,7 @@ class PageTab:
         self.delivered_chunks: list[bytes] = []  # from microphone or MediaRecorder to the client
         self.hosts: set[str] = set()
         self.page_errors: list[str] = []
+        self.missing: list[str] = []  # addresses that the service does not have
 
     async def prepare(self) -> None:
         def collect_chunk(chunk: str) -> None:
@@ -38,7 +39,7 @@ class PageTab:
         page = self.page
         await page.expose_function("collectChunk", collect_chunk)
         await page.add_init_script(_DELIVERED_CHUNKS)
-        page.on("response", lambda answer: self.hosts.add(urlsplit(answer.url).netloc))
+        page.on("response", self._response)
         page.on("websocket", lambda socket: self.hosts.add(urlsplit(socket.url).netloc))
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
         page.on("console", self._console)
@@ -46,20 +47,26 @@ class PageTab:
     async def start_recording(self) -> None:
         """Start a recording; return when the session exists."""
         await self.page.get_by_role("button", name="Start recording").click()
-        await self.wait_for_state("Recording")
+        await self.wait_for_state("Recording", exact=True)
 
     async def stop_recording(self) -> None:
         """Stop the recording; return when the session is completed."""
         await self.page.get_by_role("button", name="Stop recording").click()
         await self.wait_for_state("Saved", seconds=60)
 
-    async def wait_for_state(self, text: str, *, seconds: float = 30) -> None:
-        state = self.page.locator("#recorder [data-part=state]", has_text=text)
+    async def wait_for_state(self, text: str, *, seconds: float = 30, exact: bool = False) -> None:
+        wanted = re.compile(f"^{re.escape(text)}$") if exact else text
+        state = self.page.locator("#recorder [data-part=state]", has_text=wanted)
         await state.wait_for(timeout=seconds * 1000)
 
     async def wait_until(self, expression: str) -> None:
         """Return when an expression is true; poll from here, as the page's policy forbids it."""
         await eventually(lambda: self.page.evaluate(expression), awaiting=expression)
+
+    def _response(self, answer: Any) -> None:
+        self.hosts.add(urlsplit(answer.url).netloc)
+        if answer.status == 404:
+            self.missing.append(answer.url)
 
     def _console(self, message: Any) -> None:
         # Failed requests to a killed service are expected; the page shows a notice.

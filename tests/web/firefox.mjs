@@ -2,26 +2,12 @@
 // chunks that the browser delivered to the client, in base64, and the errors of the page.
 
 import { readFile } from 'node:fs/promises';
-import puppeteer from 'puppeteer-core';
+import { BUTTON, state, until, withPage } from './firefox_page.mjs';
 
 const [url, quality, chunks] = process.argv.slice(2);
 const DELIVERED_CHUNKS = new URL('delivered_chunks.js', import.meta.url);
-const BUTTON = '#recorder [data-part=button]';
 
-const browser = await puppeteer.launch({
-  browser: 'firefox',
-  executablePath: '/usr/bin/firefox-esr',
-  headless: true,
-  extraPrefsFirefox: {
-    'media.navigator.streams.fake': true, // the microphone is a tone
-    'media.navigator.permission.disabled': true,
-    'media.autoplay.default': 0,
-  },
-});
-try {
-  const page = await browser.newPage();
-  const errors = [];
-  page.on('pageerror', (error) => errors.push(String(error)));
+await withPage(async (page) => {
   await page.evaluateOnNewDocument(
     'globalThis.delivered = []; globalThis.collectChunk = (chunk) => { delivered.push(chunk); };',
   );
@@ -33,21 +19,5 @@ try {
   await until(async () => (await page.evaluate('delivered.length')) >= Number(chunks));
   await page.click(BUTTON);
   await state(page, 'Saved');
-  const delivered = await page.evaluate('delivered');
-  console.log(JSON.stringify({ delivered, errors }));
-} finally {
-  await browser.close();
-}
-
-async function state(page, text) {
-  const shown = `document.querySelector('#recorder [data-part=state]').textContent`;
-  await until(async () => (await page.evaluate(shown)).includes(text));
-}
-
-async function until(holds) {
-  const deadline = Date.now() + 60_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not in time: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+  return { delivered: await page.evaluate('delivered') };
+});

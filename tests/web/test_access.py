@@ -66,7 +66,8 @@ async def test_after_a_cancelled_prompt_the_page_does_not_prompt_again_at_once(
         await dialog.get_by_role("button", name="Cancel").click()
         await page.get_by_text("The service requires a key.").wait_for()
         await page.get_by_role("button", name="Start recording").click()
-        await page.get_by_text("Authentication required", exact=True).wait_for()
+        await page.locator(".notice", has_text="The service requires a key.").last.wait_for()
+        await tab.wait_for_state("Stopped")
         await page.get_by_role("button", name="Start recording").wait_for()
         await expect(dialog).to_be_hidden()
         await page.get_by_role("button", name="Enter a key").click()
@@ -96,3 +97,31 @@ async def test_play_works_after_an_earlier_token_request_failed(
         await page.unroute("**/tokens")
         await page.get_by_role("button", name="Play").click()
         await page.get_by_role("button", name="Pause").wait_for()
+
+
+async def test_one_sign_in_and_one_sign_out_are_for_all_tabs(
+    browser: PageBrowser, service: Service
+) -> None:
+    context = await browser.new_context()
+    async with (
+        browser.open_tab(context, f"{service.url}/") as first,
+        browser.open_tab(context, f"{service.url}/") as second,
+    ):
+        await second.page.get_by_role("dialog", name="Sign in").wait_for()
+        await first.page.bring_to_front()
+        await first.page.get_by_label("Key or token").fill(KEY)
+        await first.page.get_by_role("button", name="Continue").click()
+        for tab in (first, second):
+            await tab.page.get_by_text("Signed in as alice").wait_for()
+            await expect(tab.page.get_by_role("dialog")).to_have_count(0)
+        async with browser.open_tab(context, f"{service.url}/status") as third:
+            await third.page.get_by_text("Signed in as alice").wait_for()
+            third.page_errors.clear()  # the browser logs the answer 403
+        await first.page.get_by_role("button", name="Sign out").click()
+        for tab in (first, second):
+            await tab.page.get_by_text("You are signed out.").wait_for()
+            await expect(tab.page.get_by_text("Signed in as")).to_be_hidden()
+            tab.page_errors = [text for text in tab.page_errors if "401" not in text]
+        await second.page.reload()
+        await second.page.get_by_role("dialog", name="Sign in").wait_for()
+    await context.close()

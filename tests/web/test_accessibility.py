@@ -52,11 +52,19 @@ async def test_axe_finds_no_violation(
         await page.get_by_role("button", name="Finish").click()
         assert await violations(tab) == []
         await page.get_by_role("button", name="Cancel").click()
+        await page.get_by_role("button", name="Keyboard shortcuts").click()
+        assert await violations(tab) == []
+        await page.get_by_role("button", name="Close").click()
         service.kill()
         await tab.wait_for_state("Connection lost")
         assert await violations(tab) == []
+        await page.get_by_role("button", name="Stop recording").click()
+        await page.get_by_text("Waiting for the connection").wait_for()
+        await page.get_by_role("checkbox", name="Select").last.check()
+        assert await violations(tab) == []
         await asyncio.to_thread(service.start)
-        await tab.stop_recording()
+        await page.get_by_text("was sent.").wait_for()
+        await page.evaluate("document.querySelector('#recorder').dataset.state = 'stalled'")
         assert await violations(tab) == []
 
 
@@ -64,12 +72,18 @@ async def test_axe_finds_no_violation(
 async def test_the_page_fits_the_width_of_the_screen(
     browser: PageBrowser, service: Service, size: Any
 ) -> None:
+    """From left to right, and in a language that runs from right to left."""
     await service.record(speech(), sample_rate=22050)
     async with browser.open_page(f"{service.url}/", viewport=size) as tab:
         await tab.page.get_by_role("slider").scroll_into_view_if_needed()
         await tab.page.locator(".wave canvas").first.wait_for()
-        width = await tab.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= size["width"]
+        for direction in ("ltr", "rtl"):
+            width = await tab.page.evaluate(
+                "(direction) => { document.documentElement.dir = direction;"
+                " return document.documentElement.scrollWidth; }",
+                direction,
+            )
+            assert width <= size["width"]
 
 
 async def test_every_control_can_be_used_with_the_keyboard(
@@ -84,9 +98,11 @@ async def test_every_control_can_be_used_with_the_keyboard(
         await tab.wait_for_state("Recording")
         await page.keyboard.press("Enter")
         await tab.wait_for_state("Saved")
-        for label in ("Microphone", "Quality", "Channels", "Reduce noise"):
+        for label in ("Microphone", "Quality", "Channels", "Reduce noise", "Check microphone"):
             await reach(page, label)
+        await reach(page, "Upload files")
         await page.get_by_role("button", name="Play").wait_for()
+        await reach(page, "Select")
         await reach(page, "Play")
         await page.keyboard.press("Space")
         await reach(page, "Download")

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.service import Service
 pytestmark = pytest.mark.long
 
 PROGRAM = Path(__file__).parent / "firefox.mjs"
+WITHOUT_OUTPUT = Path(__file__).parent / "firefox_without_output.mjs"
 CHUNKS = 20
 
 
@@ -37,19 +39,25 @@ def sound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait()
 
 
-@pytest.mark.parametrize("quality", ["pcm", "opus"])
-def test_firefox_records_all_audio_that_it_delivers(
-    service: Service, sound_server: str, quality: str
-) -> None:
+def run(program: Path, *arguments: str, sound_server: str) -> dict[str, Any]:
+    """Return what a program prints."""
     printed = subprocess.run(
-        [NODE, PROGRAM, f"{service.url}/", quality, str(CHUNKS)],
+        [NODE, program, *arguments],
         env={**os.environ, "PULSE_SERVER": sound_server},
         capture_output=True,
         text=True,
         check=True,
         timeout=110,
     )
-    page = json.loads(printed.stdout)
+    found: dict[str, Any] = json.loads(printed.stdout)
+    return found
+
+
+@pytest.mark.parametrize("quality", ["pcm", "opus"])
+def test_firefox_records_all_audio_that_it_delivers(
+    service: Service, sound_server: str, quality: str
+) -> None:
+    page = run(PROGRAM, f"{service.url}/", quality, str(CHUNKS), sound_server=sound_server)
     assert page["errors"] == []
     delivered = b"".join(map(base64.b64decode, page["delivered"]))
     assert len(page["delivered"]) >= CHUNKS
@@ -59,3 +67,13 @@ def test_firefox_records_all_audio_that_it_delivers(
     expected = delivered if quality == "pcm" else decode(delivered, sample_rate=48000)
     assert service.pcm(session["session_id"]) == expected
     assert max(expected) > 0
+
+
+def test_firefox_without_an_audio_output_says_so_and_records_compressed(
+    service: Service, tmp_path: Path
+) -> None:
+    page = run(WITHOUT_OUTPUT, f"{service.url}/", sound_server=f"unix:{tmp_path / 'none'}")
+    assert page["said"].startswith("The browser does not start its audio. Connect")
+    assert (page["sessions"], page["errors"]) == (0, [])
+    (session,) = service.get("/api/audio/sessions").json()["sessions"]
+    assert session["duration_seconds"] > 1

@@ -1,12 +1,14 @@
 """Modules of the page without a browser, in Node: formats and progress."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.audio import wav
 from tests.clients.js.runtimes import NODE
 
 PAGE = Path(__file__).parents[2] / "web" / "page"
@@ -73,3 +75,74 @@ def test_the_persisted_duration_follows_the_received_duration() -> None:
         [1.5, 1.5],
         [2.25, 2.25],
     ]
+
+
+def test_the_clock_counts_only_while_sound_arrives() -> None:
+    code = """(() => {
+        const progress = new RecordingProgress();
+        progress.start(1000);
+        progress.start(1500);
+        progress.stop(3000);
+        const stopped = progress.elapsedSeconds(9000);
+        progress.start(10000);
+        return [stopped, progress.elapsedSeconds(10500)];
+    })()"""
+    assert value("recording-progress.js", code) == [2, 2.5]
+
+
+def test_no_sound_for_two_seconds_is_a_problem_with_a_reason() -> None:
+    code = """(() => {
+        const [track, context] = [{ muted: false }, { state: 'running' }];
+        const watch = new SoundWatch(track, context, 0);
+        const seen = [watch.problem(2000), watch.problem(2001)];
+        watch.note(3000);
+        seen.push(watch.problem(5000));
+        track.muted = true;
+        watch.note(5500);
+        seen.push(watch.problem(5600));
+        track.muted = false;
+        context.state = 'suspended';
+        seen.push(watch.problem(5600));
+        return seen;
+    })()"""
+    assert value("sound-watch.js", code) == [None, "silent", None, "muted", "suspended"]
+
+
+@pytest.mark.parametrize(
+    ("header", "parameters"),
+    [
+        (wav(bytes(8), sample_rate=16000), {"sampleRate": 16000, "channels": 1}),
+        (wav(bytes(8), sample_rate=11025), None),
+        (b"ID3\x04", None),
+        (wav(bytes(8))[:20], None),
+        (b"RIFF____WAVE" + b"LIST\x00\x00\x00\x00" * 400, None),
+    ],
+    ids=["16 kHz", "other rate", "MP3", "cut", "no format"],
+)
+def test_the_parameters_of_a_wav_are_those_of_its_header(
+    header: bytes, parameters: dict[str, int] | None
+) -> None:
+    code = f"wavParameters(new Uint8Array({list(header)}).buffer)"
+    assert value("wav-header.js", code) == parameters
+
+
+def test_a_text_has_its_values_and_its_plural() -> None:
+    code = """[
+        fill('{count} of {most}', { count: 1, most: 2 }),
+        fill({ one: '{count} hour', other: '{count} hours' }, { count: 1 }),
+        fill({ one: '{count} hour', other: '{count} hours' }, { count: 2 }),
+    ]"""
+    assert value("localize.js", code) == ["1 of 2", "1 hour", "2 hours"]
+
+
+@pytest.mark.parametrize("name", ["index.html", "status.html"])
+def test_every_text_of_a_page_is_in_the_table(name: str) -> None:
+    html = (PAGE.parent / name).read_text().partition("<body>")[2]
+    html = re.sub(r"<noscript>.*?</noscript>", "", html)
+    shown = re.sub(r"<[^>]*>", " ", html).split()
+    same_everywhere = {"SercueScribe", "B", "dB", "?"}
+    assert [word for word in shown if word not in same_everywhere and word.isalpha()] == []
+    assert not re.search(r'(aria-label|title|placeholder)="', html)
+    paths = re.findall(r'data-(?:text|label|hint)="([^"]+)"', html)
+    known = "(path) => path.split('.').reduce((at, name) => at?.[name], texts)"
+    assert value("texts.js", f"{json.dumps(paths)}.filter((path) => !({known})(path))") == []

@@ -181,21 +181,31 @@ async def test_a_recording_that_leaves_the_list_before_its_deletion_is_answered_
         await expect(page.locator("#notices")).to_be_empty()
 
 
-async def test_a_long_list_is_shown_in_pages_and_can_be_filtered(
+async def test_a_long_list_is_filled_as_it_comes_into_view_with_one_request_a_page(
     browser: PageBrowser, service: Service
 ) -> None:
-    made = [await service.record(pcm(10)) for _ in range(25)]
+    """Of 120 recordings only those near the view have controls; the filter starts again."""
+    made = [await service.record(pcm(10)) for _ in range(120)]
     async with service.session(), browser.open_page(f"{service.url}/") as tab:
         page = tab.page
-        cards = page.locator("#list > li")
-        await expect(cards).to_have_count(20)
-        await page.get_by_role("button", name="Show older").click()
-        await expect(cards).to_have_count(26)
-        await expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+        rows, filled = page.locator("#list > li"), page.locator("#list > li .actions")
+        pages: list[str] = []
+        page.on("request", lambda sent: pages.append(sent.url) if "cursor=" in sent.url else None)
+        await expect(rows.first).to_contain_text("Being recorded")
+        assert await filled.count() < 50
+        await page.keyboard.press("End")
+        await rows.nth(60).scroll_into_view_if_needed()
+        await rows.nth(99).wait_for(state="attached")
+        await rows.last.scroll_into_view_if_needed()
+        await expect(rows).to_have_count(121)
+        await rows.last.scroll_into_view_if_needed()
+        await rows.last.get_by_role("button", name="Delete").wait_for()
+        await expect(rows.first.locator(".actions")).to_have_count(0)
+        assert await filled.count() < 50
+        assert len(pages) == 2
         await page.get_by_label("Show").select_option("Being recorded")
-        await expect(cards).to_have_count(1)
+        await expect(rows).to_have_count(1)
         await page.get_by_label("Show").select_option("Finished")
-        await expect(cards).to_have_count(20)
         await card(page).get_by_text("Download").click()
         await card(page).get_by_role("button", name="Copy").click()
         await eventually(
@@ -211,21 +221,22 @@ async def test_sessions_below_the_first_page_can_be_finished_and_deleted(
     async with service.session() as client:
         await client.socket.send(pcm(10))
         await client.receive()
-        for _ in range(20):
+        for _ in range(50):
             await service.record(pcm(10))
         async with browser.open_page(f"{service.url}/") as tab:
             page = tab.page
-            cards = page.locator("#list > li")
-            await page.get_by_role("button", name="Show older").click()
-            await expect(cards).to_have_count(21)
-            await cards.last.get_by_role("button", name="Finish").focus()
+            rows = page.locator("#list > li")
+            await expect(rows).to_have_count(50)
+            await rows.last.scroll_into_view_if_needed()
+            await expect(rows).to_have_count(51)
+            await rows.last.get_by_role("button", name="Finish").focus()
             await page.keyboard.press("Enter")
             await page.get_by_role("dialog").get_by_role("button", name="Finish").click()
-            play = cards.last.get_by_role("button", name="Play")
+            play = rows.last.get_by_role("button", name="Play")
             await expect(play).to_be_focused()
-            await cards.last.get_by_role("button", name="Delete").click()
+            await rows.last.get_by_role("button", name="Delete").click()
             await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-            await expect(cards).to_have_count(20)
+            await expect(rows).to_have_count(50)
             await expect(page.locator("#recordings")).to_be_focused()
     assert service.get(f"/api/audio/sessions/{client.session_id}").status_code == 404
 
@@ -236,17 +247,35 @@ async def test_no_session_is_missing_after_more_than_a_page_of_new_ones(
     await service.record(pcm(10))
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
-        cards = page.locator("#list > li")
-        await expect(cards).to_have_count(1)
+        rows = page.locator("#list > li")
+        await expect(rows).to_have_count(1)
         await page.route("**/api/audio/sessions?*", lambda route: route.fulfill(status=502))
         await page.get_by_text("does not answer").wait_for()
-        for _ in range(25):
+        for _ in range(55):
             await service.record(pcm(10))
         await page.unroute("**/api/audio/sessions?*")
-        await expect(cards).to_have_count(20)
+        await expect(rows).to_have_count(50)
         await expect(page.get_by_text("does not answer")).to_be_hidden()
-        await page.get_by_role("button", name="Show older").click()
-        await expect(cards).to_have_count(26)
+        await rows.last.scroll_into_view_if_needed()
+        await expect(rows).to_have_count(56)
+
+
+async def test_several_recordings_are_selected_and_deleted(
+    browser: PageBrowser, service: Service
+) -> None:
+    made = [await service.record(pcm(10)) for _ in range(3)]
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        await card(page, 0).get_by_role("checkbox").check()
+        await card(page, 2).get_by_role("checkbox").check()
+        await page.get_by_text("2 selected").wait_for()
+        await page.get_by_role("button", name="Delete selected").click()
+        dialog = page.get_by_role("dialog", name="Delete 2 recordings?")
+        await dialog.get_by_role("button", name="Delete").click()
+        await expect(page.locator("#list > li")).to_have_count(1)
+        await expect(page.locator("#selection")).to_be_hidden()
+    (left,) = service.get("/api/audio/sessions").json()["sessions"]
+    assert left["session_id"] == made[1]
 
 
 async def test_a_session_of_another_client_can_be_watched_and_finished(
@@ -267,9 +296,9 @@ async def test_a_session_of_another_client_can_be_watched_and_finished(
             await eventually(
                 lambda: changed(live, before), awaiting="another picture of the waveform"
             )
-            hear = card(page).get_by_role("button", name="Listen")
-            await hear.click()
-            await expect(hear).to_have_attribute("aria-pressed", "true")
+            await card(page).get_by_role("button", name="Listen").click()
+            await card(page).get_by_role("button", name="Mute").click()
+            await card(page).get_by_role("button", name="Listen").wait_for()
             # The monitor reconnects after a restart of the service.
             service.kill()
             await card(page).get_by_text("Connection lost").wait_for()

@@ -40,6 +40,6 @@ async def test_a_key_without_the_scope_admin_sees_nothing(
         field = tab.page.get_by_role("dialog", name="Sign in").get_by_label("Key or token")
         await field.fill(key)
         await field.press("Enter")
-        await tab.page.get_by_text("Not allowed").wait_for()
+        await tab.page.get_by_text("not allowed to do that").wait_for()
         await expect(tab.page.get_by_text("Loading")).to_be_visible()
         tab.page_errors.clear()  # the browser logs the answer 403

@@ -1,10 +1,15 @@
-/** @import { ErrorBody, NodeStatus, Session, SessionPage, SessionToken, Waveform } from './types.js' */
+/** @import {
+  ErrorBody, Identity, NodeStatus, Session, SessionPage, SessionToken, Waveform
+} from './types.js' */
+
+import { fill } from './localize.js';
+import { SessionKey } from './session-key.js';
+import { texts } from './texts.js';
 
 /** The URL of the service that served this module. */
 export const SERVICE_URL = new URL('..', import.meta.url);
 
 const SESSIONS = 'api/audio/sessions';
-const KEY_STORAGE_NAME = 'sercuescribe key';
 const MIN_TOKEN_LIFETIME_MS = 60_000; // a token that expires sooner is replaced
 const REQUEST_TIMEOUT_MS = 15_000;
 const DECLINED_PROMPT_INTERVAL_MS = 30_000; // no prompt for this time after the user cancelled one
@@ -15,31 +20,49 @@ export class ApiError extends Error {
    * @param {number} status 0 if there was no response
    * @param {ErrorBody} body
    */
-  constructor(status, { error = `The service answered with status ${status}.`, code = null } = {}) {
+  constructor(status, { error = fill(texts.errors.status, { status }), code = null } = {}) {
     super(error);
     this.status = status;
     this.code = code;
   }
 }
 
-/** Send requests to the service with one key. */
-export class ApiClient {
+/**
+ * Send requests to the service with one key.
+ *
+ * It dispatches `key` when the key has changed, in this tab or in another one.
+ */
+export class ApiClient extends EventTarget {
   #promptForKey;
   /** @type {Promise<string> | null} */
   #keyPrompt = null;
+  /** @type {AbortController | null} */
+  #shownPrompt = null;
   #declinedAt = -Infinity;
-  #key = sessionStorage.getItem(KEY_STORAGE_NAME);
+  #key = new SessionKey();
   /** @type {Map<string, SessionToken>} */
   #tokens = new Map(); // by session id
 
-  /** @param {(text: string) => Promise<string | null>} promptForKey */
+  /** @param {(text: string, signal: AbortSignal) => Promise<string | null>} promptForKey */
   constructor(promptForKey) {
+    super();
     this.#promptForKey = promptForKey;
+    this.#key.addEventListener('change', () => {
+      this.#shownPrompt?.abort();
+      this.#handleKeyChange();
+    });
+  }
+
+  get hasKey() {
+    return this.#key.value !== null;
   }
 
   /** The options of a `SessionClient` with the same key. */
   get credentials() {
-    return { token: this.#key, refreshToken: this.#key ? () => this.renewKey() : undefined };
+    return {
+      token: this.#key.value,
+      refreshToken: this.hasKey ? () => this.renewKey() : undefined,
+    };
   }
 
   /** Ask the user for another key and return it, unless the user has just cancelled. */
@@ -53,6 +76,21 @@ export class ApiClient {
   async signIn() {
     this.#keyPrompt ??= this.#requestKey().finally(() => (this.#keyPrompt = null));
     return await this.#keyPrompt;
+  }
+
+  /** Remove the key from all tabs. */
+  signOut() {
+    this.#key.clear();
+    this.#handleKeyChange();
+  }
+
+  /**
+   * Return the user and the scopes of the key.
+   *
+   * @returns {Promise<Identity>}
+   */
+  identity() {
+    return this.#requestJson('api/identity');
   }
 
   /**
@@ -99,14 +137,15 @@ export class ApiClient {
   }
 
   /**
-   * Return the lowest and highest samples of at most `width` pixels.
+   * Return the lowest and highest samples of at most `width` pixels of a range in seconds.
    *
    * @param {string} id
-   * @param {number} width
+   * @param {{ width: number, start: number, end: number }} range
    * @returns {Promise<Waveform>}
    */
-  waveform(id, width) {
-    return this.#requestJson(`${SESSIONS}/${id}/waveform?width=${width}`);
+  waveform(id, { width, start, end }) {
+    const range = { width: String(width), start: String(start), end: String(end) };
+    return this.#requestJson(`${SESSIONS}/${id}/waveform?${new URLSearchParams(range)}`);
   }
 
   /**
@@ -154,18 +193,30 @@ export class ApiClient {
     return new WebSocket(url, token ? ['bearer', token] : []);
   }
 
+  #handleKeyChange() {
+    // After a sign-out, the user asks for the prompt.
+    this.#declinedAt = this.hasKey ? -Infinity : performance.now();
+    this.#tokens.clear();
+    this.dispatchEvent(new Event('key'));
+  }
+
   async #requestKey() {
-    const text = this.#key
-      ? 'The service refused this key. Enter another one.'
-      : 'The service requires an API key or a token.';
-    const key = await this.#promptForKey(text);
-    if (key === null) {
-      this.#declinedAt = performance.now();
-      throw authenticationRequiredError();
+    const refused = this.#key.value;
+    const known = await this.#key.askOtherTabs(refused);
+    if (known !== null) return known;
+    this.#shownPrompt = new AbortController();
+    const text = refused === null ? texts.account.required : texts.account.refused;
+    const key = await this.#promptForKey(text, this.#shownPrompt.signal);
+    this.#shownPrompt = null;
+    if (key !== null) {
+      this.#key.set(key);
+      this.#handleKeyChange();
+      return key;
     }
-    this.#key = key;
-    sessionStorage.setItem(KEY_STORAGE_NAME, key);
-    return key;
+    const shared = this.#key.value; // another tab has signed in meanwhile
+    if (shared !== null && shared !== refused) return shared;
+    this.#declinedAt = performance.now();
+    throw authenticationRequiredError();
   }
 
   /**
@@ -174,7 +225,7 @@ export class ApiClient {
    * @param {string} id
    */
   async #getReadToken(id) {
-    if (!this.#key) return null;
+    if (!this.hasKey) return null;
     const known = this.#tokens.get(id);
     const isFresh = known && Date.parse(known.expires_at) - Date.now() > MIN_TOKEN_LIFETIME_MS;
     if (isFresh) return known.token;
@@ -192,11 +243,11 @@ export class ApiClient {
    * @returns {Promise<Body>} the body, as the endpoint promises it
    */
   async #requestJson(path, options = {}) {
-    const usedKey = this.#key;
+    const usedKey = this.#key.value;
     const response = await this.#fetch(path, options);
     if (response.status === 401) {
       // Another request may have renewed the key meanwhile.
-      if (this.#key === usedKey) await this.renewKey();
+      if (this.#key.value === usedKey) await this.renewKey();
       return await this.#requestJson(path, options);
     }
     const body = await response.json().catch(() => ({}));
@@ -211,20 +262,19 @@ export class ApiClient {
   async #fetch(path, { method = 'GET', body }) {
     const headers = new Headers();
     if (body) headers.set('Content-Type', 'application/json');
-    if (this.#key) headers.set('Authorization', `Bearer ${this.#key}`);
+    if (this.hasKey) headers.set('Authorization', `Bearer ${this.#key.value}`);
     try {
       const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
       return await fetch(new URL(path, SERVICE_URL), { method, body, headers, signal });
     } catch {
-      const text = 'The service does not answer. Check your connection.';
-      throw new ApiError(0, { error: text, code: 'unreachable' });
+      throw new ApiError(0, { error: texts.errors.unreachable, code: 'unreachable' });
     }
   }
 }
 
 function authenticationRequiredError() {
   return new ApiError(401, {
-    error: 'The service requires a key.',
+    error: texts.account.needsKey,
     code: 'authentication_required',
   });
 }

@@ -1,3 +1,5 @@
+import { texts } from './texts.js';
+
 /**
  * Return the element that a selector finds.
  *
@@ -32,6 +34,20 @@ export function findParts(root, types) {
 }
 
 /**
+ * Create an element with properties and children.
+ *
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, string | boolean>} properties
+ * @param {Node[]} children
+ */
+export function createElement(name, properties = {}, children = []) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+/**
  * Return the context that draws on a canvas.
  *
  * @param {HTMLCanvasElement} canvas
@@ -39,7 +55,7 @@ export function findParts(root, types) {
 export function get2dContext(canvas) {
   const context = canvas.getContext('2d');
   if (context) return context;
-  throw new Error('The browser cannot draw a waveform.');
+  throw new Error(texts.errors.cannotDraw);
 }
 
 /**

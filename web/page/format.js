@@ -1,8 +1,16 @@
 /** Format numbers, durations and dates for the user. */
 
-const DATE_TIME_FORMAT = new Intl.DateTimeFormat(undefined, {
+import { fill, LOCALE } from './localize.js';
+import { texts } from './texts.js';
+
+const DATE_TIME_FORMAT = new Intl.DateTimeFormat(LOCALE, {
   dateStyle: 'medium',
   timeStyle: 'medium',
+});
+const WHOLE_FORMAT = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
+const TENTHS_FORMAT = new Intl.NumberFormat(LOCALE, {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
 });
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -27,15 +35,14 @@ export function formatClock(seconds, { tenths = false } = {}) {
  */
 export function formatSpokenDuration(seconds) {
   const whole = Math.round(seconds);
-  /** @type {[number, string][]} */
-  const all = [
-    [Math.floor(whole / 3600), 'hour'],
-    [Math.floor(whole / 60) % 60, 'minute'],
-    [whole % 60, 'second'],
-  ];
-  const parts = all.filter(([count]) => count > 0);
-  if (parts.length === 0) return '0 seconds';
-  return parts.map(([count, unit]) => `${count} ${unit}${count === 1 ? '' : 's'}`).join(' ');
+  const { hours, minutes, seconds: inSeconds } = texts.durations;
+  const parts = [
+    { count: Math.floor(whole / 3600), text: hours },
+    { count: Math.floor(whole / 60) % 60, text: minutes },
+    { count: whole % 60, text: inSeconds },
+  ].filter(({ count }) => count > 0);
+  if (parts.length === 0) return fill(inSeconds, { count: 0 });
+  return parts.map(({ count, text }) => fill(text, { count })).join(' ');
 }
 
 /**
@@ -47,7 +54,8 @@ export function formatBytes(bytes) {
   let power = 0;
   while (bytes >= 1000 ** (power + 1) && power < UNITS.length - 1) power++;
   const value = bytes / 1000 ** power;
-  return `${power > 1 && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[power]}`;
+  const format = power > 1 && value < 100 ? TENTHS_FORMAT : WHOLE_FORMAT;
+  return `${format.format(value)} ${UNITS[power]}`;
 }
 
 /**

@@ -1,5 +1,7 @@
 import { setText } from './elements.js';
 import { toDecibels } from './format.js';
+import { fill } from './localize.js';
+import { texts } from './texts.js';
 
 const FLOOR_DECIBELS = -60;
 const CLIPPING_PEAK = 0.999;
@@ -19,7 +21,9 @@ export function measurePeaks(stream, onPeak) {
   const analyser = new AnalyserNode(context, { fftSize: WINDOW_FRAMES });
   context.createMediaStreamSource(stream).connect(analyser);
   const samples = new Float32Array(WINDOW_FRAMES);
+  context.resume().catch(() => {}); // it may have been created before a click
   const timer = setInterval(() => {
+    if (context.state !== 'running') return; // it would measure silence
     analyser.getFloatTimeDomainData(samples);
     onPeak(samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0));
   }, MEASURE_INTERVAL_MS);
@@ -38,6 +42,7 @@ export class LevelMeter {
   /** @param {Record<'meter' | 'decibels' | 'clip', HTMLElement>} parts */
   constructor({ meter, decibels: text, clip }) {
     this.#parts = { meter, text, clip };
+    this.showSilence();
   }
 
   /** @param {number} peak from 0 to 1 */
@@ -71,7 +76,8 @@ export class LevelMeter {
     const { meter } = this.#parts;
     meter.setAttribute('aria-valuenow', String(Math.round(level)));
     const isSilent = level === FLOOR_DECIBELS;
-    meter.setAttribute('aria-valuetext', isSilent ? 'silence' : `${Math.round(level)} decibels`);
+    const text = fill(texts.recorder.decibels, { count: Math.round(level) });
+    meter.setAttribute('aria-valuetext', isSilent ? texts.recorder.silence : text);
   }
 }
 

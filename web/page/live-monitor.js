@@ -2,6 +2,7 @@
 /** @import { ErrorBody } from './types.js' */
 
 import { ApiError } from './api-client.js';
+import { texts } from './texts.js';
 
 const COLUMN_SECONDS = 0.05;
 const POSITION_BYTES = 8; // before the samples of each message
@@ -89,7 +90,7 @@ export class LiveMonitor {
       const message = JSON.parse(data);
       if (message.type === 'session') {
         this.#format = { rate: message.sample_rate, channels: message.channels };
-        this.#listener.onState('Live');
+        this.#listener.onState(texts.recording.live);
       }
       if (message.type === 'error') this.#lastError = message;
       return;
@@ -141,10 +142,10 @@ export class LiveMonitor {
   /** @param {number} code */
   #handleClose(code) {
     if (this.#isStopped) return;
-    if (code === NORMAL_CLOSURE) this.#finish('The recording is finished.');
+    if (code === NORMAL_CLOSURE) this.#finish(texts.recording.finished);
     else if (code !== POLICY_VIOLATION) this.#scheduleRetry();
     else if (this.#lastError?.code === 'credentials_expired') this.#retryWithNewToken();
-    else this.#finish(this.#lastError?.error ?? 'The service refused the connection.');
+    else this.#finish(this.#lastError?.error ?? texts.recording.refused);
   }
 
   #retryWithNewToken() {
@@ -160,7 +161,7 @@ export class LiveMonitor {
 
   #scheduleRetry() {
     if (this.#isStopped) return;
-    this.#listener.onState('Connection lost. Reconnecting…');
+    this.#listener.onState(texts.recording.lost);
     this.#timer = setTimeout(() => this.start(), RETRY_DELAY_MS);
   }
 }

@@ -1,4 +1,6 @@
 import { messageOf, nameOf } from './errors.js';
+import { fill } from './localize.js';
+import { texts } from './texts.js';
 
 /** @import { RecorderSettings } from './types.js' */
 
@@ -25,7 +27,7 @@ export async function listMicrophones(select) {
  */
 export async function openMicrophone({ device, channels, isProcessed }) {
   if (!navigator.mediaDevices) {
-    throw new Error('The microphone needs a secure page: use https, or localhost.');
+    throw new Error(texts.microphone.insecure);
   }
   const audio = {
     ...(device && { deviceId: { exact: device } }),
@@ -37,18 +39,13 @@ export async function openMicrophone({ device, channels, isProcessed }) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
-    const otherMessage = `The microphone failed: ${messageOf(error)}`;
+    const otherMessage = fill(texts.microphone.failed, { message: messageOf(error) });
     throw new Error(MESSAGE_BY_ERROR_NAME[nameOf(error)] ?? otherMessage, { cause: error });
   }
 }
 
 /** @type {Record<string, string>} */
-const MESSAGE_BY_ERROR_NAME = {
-  NotAllowedError: 'The browser blocks the microphone. Allow it in the settings of this page.',
-  NotFoundError: 'No microphone was found. Connect one and try again.',
-  NotReadableError: 'Another program uses the microphone. Close it and try again.',
-  OverconstrainedError: 'This microphone is not connected. Choose another one.',
-};
+const MESSAGE_BY_ERROR_NAME = texts.microphone;
 
 /**
  * Chromium lists the system's default devices a second time under these ids.

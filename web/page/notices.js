@@ -1,10 +1,12 @@
 /** @import { SessionWarning } from '../client.js' */
 
-import { findElement } from './elements.js';
+import { createElement, findElement } from './elements.js';
 import { messageOf } from './errors.js';
+import { fill } from './localize.js';
+import { texts } from './texts.js';
 
 /** The action of a notice that the user only reads. */
-export const DISMISS_ACTION = { Dismiss: () => {} };
+export const DISMISS_ACTION = { [texts.errors.dismiss]: () => {} };
 
 /**
  * Show a notice at the top of the page; return a function that removes it.
@@ -16,15 +18,13 @@ export function showNotice(text, { actions = {}, kind = 'info' } = {}) {
   const notices = findElement(document, '#notices', HTMLElement);
   // A failure that repeats is shown once.
   const children = /** @type {HTMLCollectionOf<HTMLElement>} */ (notices.children);
-  const shown = [...children].find((other) => other.dataset.text === text);
+  const shown = [...children].find((other) => other.dataset.notice === text);
   if (shown) return () => shown.remove();
-  const notice = document.createElement('p');
-  notice.dataset.text = text;
-  notice.className = `notice ${kind}`;
-  notice.append(Object.assign(document.createElement('span'), { textContent: text }));
+  const content = createElement('span', { textContent: text });
+  const notice = createElement('p', { className: `notice ${kind}` }, [content]);
+  notice.dataset.notice = text;
   for (const [label, action] of Object.entries(actions)) {
-    const button = Object.assign(document.createElement('button'), { textContent: label });
-    button.type = 'button';
+    const button = createElement('button', { type: 'button', textContent: label });
     button.addEventListener('click', () => {
       notice.remove();
       action();
@@ -51,8 +51,7 @@ export function showError(error) {
  */
 export function showWarnings(warnings) {
   for (const { message } of warnings) {
-    const text = `Part of the audio was not recorded: ${message}`;
-    showNotice(text, { kind: 'error', actions: DISMISS_ACTION });
+    showError(fill(texts.errors.notRecorded, { messages: message }));
   }
 }
 

@@ -1,4 +1,5 @@
 import { nameOf } from './errors.js';
+import { texts } from './texts.js';
 
 /** @type {Player | null} */
 let playingPlayer = null; // only one recording plays at a time
@@ -43,6 +44,16 @@ export class Player {
     this.audio.currentTime = seconds;
   }
 
+  /**
+   * Play faster or slower from now on, at the same pitch.
+   *
+   * @param {number} factor
+   */
+  setSpeed(factor) {
+    this.audio.defaultPlaybackRate = factor; // of the next source
+    this.audio.playbackRate = factor;
+  }
+
   dispose() {
     this.audio.pause();
     this.audio.removeAttribute('src');
@@ -79,7 +90,7 @@ export class Player {
     const wasPlaying = !this.audio.paused;
     this.#loaded = null;
     try {
-      if (this.#isUrlRenewed) throw new Error('This recording cannot be played; download it.');
+      if (this.#isUrlRenewed) throw new Error(texts.errors.cannotPlay);
       this.#isUrlRenewed = true;
       await this.#load();
       if (wasPlaying) await this.#play();

@@ -1,23 +1,30 @@
-/** @import { SessionError, State } from '../client.js' */
+/** @import { SessionClient, SessionError } from '../client.js' */
 /** @import { ApiClient } from './api-client.js' */
 /** @import { RecorderSettings } from './types.js' */
 
-import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
-import { SERVICE_URL } from './api-client.js';
-import { findElement, findParts, setText } from './elements.js';
+import { MicrophoneSource } from '../client.js';
+import { findParts, setText } from './elements.js';
+import { codeOf } from './errors.js';
 import { formatBytes, formatClock } from './format.js';
-import { LevelMeter, measurePeaks } from './level-meter.js';
+import { LevelMeter } from './level-meter.js';
 import { LiveWaveform } from './live-waveform.js';
-import { listMicrophones, openMicrophone } from './microphones.js';
+import { MicrophoneCheck } from './microphone-check.js';
+import { openMicrophone } from './microphones.js';
 import { DISMISS_ACTION, showError, showNotice, showWarnings } from './notices.js';
-import { RecordingProgress } from './recording-progress.js';
+import { RecorderForm } from './recorder-form.js';
+import { Recording } from './recording.js';
+import { ScreenLock } from './screen-lock.js';
+import { texts } from './texts.js';
 
 const UPDATE_INTERVAL_MS = 100;
+// After a stop, the user can start again after this time, whatever is not sent yet.
+const HAND_OVER_MS = { connected: 5000, disconnected: 1000 };
 const PART_TYPES = {
   button: HTMLButtonElement,
   label: HTMLElement,
   clock: HTMLElement,
   state: HTMLElement,
+  problem: HTMLElement,
   received: HTMLElement,
   safe: HTMLElement,
   waiting: HTMLElement,
@@ -26,170 +33,219 @@ const PART_TYPES = {
   decibels: HTMLElement,
   clip: HTMLElement,
   settings: HTMLFormElement,
+  check: HTMLButtonElement,
 };
-const STATE_TEXTS = {
-  idle: 'Ready',
-  asking: 'Waiting for the microphone…',
-  connecting: 'Connecting…',
-  live: 'Recording',
-  reconnecting: 'Connection lost. Recording continues in this browser.',
-  finishing: 'Sending the remaining audio…',
-  completed: 'Saved',
-  failed: 'Stopped',
-};
-const BUSY_STATES = new Set(['asking', 'connecting', 'live', 'reconnecting', 'finishing']);
+const IDLE_STATES = new Set(['idle', 'unsent', 'completed', 'failed', 'checking']);
+
+/**
+ * @typedef {object} RecorderListener
+ * @property {() => void} onSessionsChanged called when the list of recordings has changed
+ * @property {(client: SessionClient, startedAt: Date) => void} onUnsent called when a stopped
+ *   recording has not been sent completely
+ * @property {() => void} onFailed called when a recording failed and may be unfinished
+ */
 
 /** The card of the page that records the microphone. */
 export class RecorderCard {
   #root;
   #parts;
-  #fields;
+  #form;
   #api;
-  #onSessionsChanged;
+  #listener;
   #waveform;
   #meter;
-  /** @type {keyof typeof STATE_TEXTS} */
+  #screenLock = new ScreenLock(() => this.isBusy);
+  /** @type {keyof typeof texts.recorder.states} */
   #state = 'idle';
-  /** @type {SessionClient | null} */
-  #client = null;
-  /** @type {MediaStream | null} */
-  #stream = null;
-  #progress = new RecordingProgress();
-  #stopMeasuring = () => {};
+  /** @type {Recording | null} */
+  #recording = null; // null: none runs
+  /** @type {MicrophoneCheck | null} */
+  #check = null;
   /** @type {number | undefined} */
   #timer;
-  /** @type {WakeLockSentinel | null} */
-  #wakeLock = null;
-  #isStopping = false;
-  #onFailed;
+  /** @type {Promise<AudioContext | null>} */
+  #context;
 
   /**
    * @param {HTMLElement} root
    * @param {ApiClient} api
-   * @param {{ onSessionsChanged: () => void, onFailed: () => void }} listener
-   *   `onSessionsChanged` is called when the list of recordings has changed, `onFailed` when a
-   *   recording failed and may be unfinished.
+   * @param {RecorderListener} listener
    */
-  constructor(root, api, { onSessionsChanged, onFailed }) {
+  constructor(root, api, listener) {
     this.#root = root;
     this.#parts = findParts(root, PART_TYPES);
-    this.#fields = findFields(this.#parts.settings);
+    this.#form = new RecorderForm(this.#parts.settings);
     this.#api = api;
-    this.#onSessionsChanged = onSessionsChanged;
-    this.#onFailed = onFailed;
+    this.#listener = listener;
     this.#waveform = new LiveWaveform(this.#parts.wave);
     this.#meter = new LevelMeter(this.#parts);
-    this.#parts.button.addEventListener('click', () => this.#toggle());
-    navigator.mediaDevices?.addEventListener('devicechange', () => this.#listMicrophones());
-    this.#listMicrophones();
+    this.#context = prepareContext();
+    this.#parts.button.addEventListener('click', () => this.toggle());
+    this.#parts.check.addEventListener('click', () => this.#toggleCheck());
     addEventListener('beforeunload', (event) => {
       if (this.isBusy) event.preventDefault();
-    });
-    document.addEventListener('visibilitychange', () => {
-      if (this.isBusy && !document.hidden) this.#requestWakeLock();
     });
   }
 
   get isBusy() {
-    return BUSY_STATES.has(this.#state);
+    return !IDLE_STATES.has(this.#state);
   }
 
-  #listMicrophones() {
-    listMicrophones(this.#fields.device).catch(showError);
-  }
-
-  async #toggle() {
-    try {
-      await (this.isBusy ? this.#stop() : this.#start());
-    } catch (error) {
-      this.#end('failed');
-      if (this.#client === null) showError(error); // the client reports its own errors as events
-    }
+  /** Start a recording, or stop it. */
+  async toggle() {
+    this.#check?.end();
+    if (this.#state === 'asking' || this.#state === 'finishing') return;
+    await (this.#recording ? this.#stop(this.#recording) : this.#start());
   }
 
   async #start() {
     this.#setState('asking');
     this.#waveform.clear();
     this.#meter.reset();
-    this.#progress = new RecordingProgress();
-    this.#client = null;
-    this.#isStopping = false;
-    const settings = this.#readSettings();
-    const stream = await openMicrophone(settings);
-    this.#stream = stream;
-    this.#listMicrophones();
-    const client = this.#createClient(settings.channels);
-    this.#client = client;
-    this.#timer = setInterval(() => this.#showProgress(), UPDATE_INTERVAL_MS);
-    this.#requestWakeLock();
-    await client.start(this.#createSource(stream, settings));
-    this.#progress.start();
-  }
-
-  /** Keep the screen on: a sleeping phone does not record. A hidden page loses the lock. */
-  async #requestWakeLock() {
-    const lock = (await navigator.wakeLock?.request('screen').catch(() => null)) ?? null;
-    this.#wakeLock?.release();
-    this.#wakeLock = lock;
-    if (!this.isBusy) this.#releaseWakeLock();
-  }
-
-  #releaseWakeLock() {
-    this.#wakeLock?.release();
-    this.#wakeLock = null;
-  }
-
-  async #stop() {
-    if (this.#client === null || this.#state === 'finishing') return;
-    this.#isStopping = true;
-    this.#progress.stop();
-    const final = await this.#client.stop();
-    this.#progress.complete(final.duration_seconds);
-    this.#finish();
-  }
-
-  #finish() {
-    this.#showProgress();
-    this.#end('completed');
-    this.#onSessionsChanged();
-  }
-
-  /** @returns {RecorderSettings} */
-  #readSettings() {
-    const { device, quality, channels, processed } = this.#fields;
-    return {
-      device: device.value,
-      isCompressed: quality.value === 'opus',
-      channels: Number(channels.value),
-      isProcessed: processed.checked,
-    };
+    const settings = this.#form.read();
+    try {
+      const stream = await openMicrophone(settings);
+      this.#form.listMicrophones();
+      await this.#record(stream, settings);
+    } catch (error) {
+      this.#end('failed');
+      showError(error);
+    }
   }
 
   /**
    * @param {MediaStream} stream
    * @param {RecorderSettings} settings
    */
-  #createSource(stream, { isCompressed }) {
-    if (!isCompressed) return new MicrophoneSource({ stream });
-    this.#stopMeasuring = measurePeaks(stream, (peak) => this.#showLevel(peak));
-    return new MediaRecorderSource({ stream });
+  async #record(stream, settings) {
+    const context = (await this.#context) ?? (await prepareContext());
+    this.#context = Promise.resolve(context);
+    const recording = new Recording(stream, settings, { api: this.#api, context }, {
+      onLevel: (peak) => this.#recording === recording && this.#showLevel(peak),
+      onError: (error) => this.#recording === recording && this.#handleError(error),
+      onState: () => this.#recording === recording && this.#update(),
+    });
+    recording.client.addEventListener('warnings', ({ detail }) => showWarnings(detail.warnings));
+    recording.client.addEventListener('state', ({ detail }) => {
+      if (detail.state === 'live') this.#listener.onSessionsChanged();
+    });
+    this.#recording = recording;
+    this.#timer = setInterval(() => this.#update(), UPDATE_INTERVAL_MS);
+    this.#screenLock.request();
+    // The client reports its errors as events, and its state is `failed`.
+    await recording.start().catch(() => {});
   }
 
-  /** @param {number} channels */
-  #createClient(channels) {
-    const client = new SessionClient({
-      url: SERVICE_URL.href,
-      channels,
-      store: 'indexeddb',
-      ...this.#api.credentials,
+  /** @param {Recording} recording */
+  async #stop(recording) {
+    if (recording.isEmpty && !recording.client.isConnected) {
+      recording.client.abandon();
+      showError({ code: 'nothing' });
+      return;
+    }
+    const stoppedAt = performance.now();
+    const final = recording.stop();
+    final.catch(() => {}); // the state is `failed`
+    this.#update();
+    const isHandedOver = () => {
+      const { isConnected } = recording.client;
+      const limitMs = HAND_OVER_MS[isConnected ? 'connected' : 'disconnected'];
+      return this.#recording === recording && performance.now() - stoppedAt > limitMs;
+    };
+    const timer = setInterval(() => {
+      if (!isHandedOver()) return;
+      this.#end('unsent');
+      this.#listener.onUnsent(recording.client, recording.startedAt);
+    }, UPDATE_INTERVAL_MS);
+    await final.catch(() => {}).finally(() => clearInterval(timer));
+  }
+
+  /** Show what the recording does; end it when its client has ended. */
+  #update() {
+    const recording = this.#recording;
+    if (recording === null) return;
+    recording.update();
+    this.#showProgress(recording);
+    const { state } = recording;
+    if (state === 'completed') this.#complete(recording);
+    else if (state === 'failed') this.#fail(recording);
+    else this.#setState(state);
+  }
+
+  /** @param {Recording} recording */
+  async #complete(recording) {
+    const { client, progress, result, isEmpty } = recording;
+    this.#end(isEmpty ? 'failed' : 'completed');
+    if (result === null) showError({ code: 'session_completed' }); // another client has closed it
+    progress.complete((await result)?.duration_seconds ?? progress.receivedSeconds);
+    this.#showProgress(recording);
+    if (isEmpty) {
+      showError({ code: 'nothing' });
+      await this.#deleteEmpty(client.sessionId);
+    }
+    this.#listener.onSessionsChanged();
+  }
+
+  /** @param {string | null} id of a session without any sound */
+  async #deleteEmpty(id) {
+    if (id !== null) await this.#api.delete(id).catch(() => {}); // the service does so, later
+  }
+
+  /** @param {Recording} recording */
+  async #fail(recording) {
+    this.#end('failed');
+    const { client } = recording;
+    if (recording.isEmpty) await this.#deleteEmpty(client.sessionId);
+    if (recording.isRestUseless || recording.isEmpty) await client.abandon();
+    else this.#listener.onFailed();
+    this.#listener.onSessionsChanged();
+  }
+
+  /** @param {SessionError} error */
+  #handleError(error) {
+    if (codeOf(error) === 'abandoned') return;
+    if (codeOf(error) === 'audio_not_started') this.#offerCompressed(error);
+    else showError(error);
+    // Complete the session with what was recorded.
+    const recording = this.#recording;
+    const isEnded = codeOf(error) === 'microphone_ended';
+    if (isEnded && recording?.result === null) this.#stop(recording);
+  }
+
+  /** @param {SessionError} error */
+  #offerCompressed(error) {
+    this.#context = prepareContext(); // the next attempt begins afresh
+    const record = () => {
+      this.#form.chooseCompressed();
+      return this.toggle();
+    };
+    const actions = { [texts.errors.recordCompressed]: record, ...DISMISS_ACTION };
+    showNotice(texts.errors[/** @type {'audio_not_started'} */ (error.code)], {
+      kind: 'error',
+      actions,
     });
-    client.addEventListener('state', ({ detail }) => this.#handleState(detail.state));
-    client.addEventListener('ack', ({ detail }) => this.#progress.ack(detail));
-    client.addEventListener('persisted', ({ detail }) => this.#progress.persist(detail));
-    client.addEventListener('level', ({ detail }) => this.#showLevel(detail.peak));
-    client.addEventListener('warnings', ({ detail }) => showWarnings(detail.warnings));
-    client.addEventListener('error', ({ detail }) => this.#handleError(detail));
-    return client;
+  }
+
+  async #toggleCheck() {
+    if (this.#check) this.#check.end();
+    else await this.#runCheck().catch(showError);
+  }
+
+  async #runCheck() {
+    this.#meter.reset();
+    this.#waveform.clear();
+    const stream = await openMicrophone(this.#form.read());
+    this.#form.listMicrophones();
+    this.#check = new MicrophoneCheck();
+    this.#setState('checking');
+    setText(this.#parts.check, texts.recorder.endCheck);
+    const result = await this.#check.run(stream, (peak) => this.#showLevel(peak));
+    this.#check = null;
+    setText(this.#parts.check, texts.recorder.check);
+    if (this.#state !== 'checking') return; // a recording has started
+    this.#meter.showSilence();
+    this.#setState('idle');
+    setText(this.#parts.state, texts.recorder.checks[result]);
   }
 
   /** @param {number} peak */
@@ -199,74 +255,50 @@ export class RecorderCard {
     this.#meter.show(peak);
   }
 
-  /** @param {State} state */
-  #handleState(state) {
-    if (state === 'completed') {
-      if (!this.#isStopping) this.#handleForeignClose();
-      return;
-    }
-    if (state === 'failed') this.#end('failed');
-    else this.#setState(state);
-    if (state === 'failed') this.#onFailed();
-    if (state === 'live' || state === 'failed') this.#onSessionsChanged();
-  }
-
-  #handleForeignClose() {
-    this.#progress.stop();
-    this.#progress.complete(this.#progress.receivedSeconds);
-    this.#finish();
-    showNotice('Another client finished this recording. Audio after that is not recorded.', {
-      kind: 'error',
-      actions: DISMISS_ACTION,
-    });
-  }
-
-  /** @param {SessionError} error */
-  #handleError(error) {
-    showError(error);
-    // Complete the session with what was recorded.
-    if (error.code === 'microphone_ended' && !this.#isStopping) this.#toggle();
-  }
-
-  /** @param {keyof typeof STATE_TEXTS} state */
+  /** @param {keyof typeof texts.recorder.states} state */
   #setState(state) {
     this.#state = state;
     this.#root.dataset.state = state;
-    setText(this.#parts.label, this.isBusy ? 'Stop recording' : 'Start recording');
+    const { label, button, state: text, problem, check } = this.#parts;
+    setText(label, this.isBusy ? texts.recorder.stop : texts.recorder.start);
     // Not `disabled`, which would move the keyboard focus.
     const isDisabled = state === 'asking' || state === 'finishing';
-    this.#parts.button.setAttribute('aria-disabled', String(isDisabled));
-    for (const field of Object.values(this.#fields)) field.disabled = this.isBusy;
-    setText(this.#parts.state, STATE_TEXTS[state]);
+    button.setAttribute('aria-disabled', String(isDisabled));
+    this.#form.setDisabled(this.isBusy);
+    check.disabled = this.isBusy;
+    setText(text, texts.recorder.states[state]);
+    const reason = state === 'stalled' ? this.#recording?.problem : null;
+    problem.hidden = !reason;
+    setText(problem, reason ? texts.problems[reason] : '');
+    if (state === 'stalled') this.#meter.showSilence();
   }
 
-  #showProgress() {
-    const { received, safe, waiting, clock: time } = this.#parts;
-    setText(time, formatClock(this.#progress.elapsedSeconds, { tenths: true }));
-    setText(received, formatClock(this.#progress.receivedSeconds, { tenths: true }));
-    setText(safe, formatClock(this.#progress.persistedSeconds, { tenths: true }));
-    setText(waiting, formatBytes(this.#client?.bufferedBytes ?? 0));
+  /** @param {Recording} recording */
+  #showProgress({ progress, client }) {
+    const { received, safe, waiting, clock } = this.#parts;
+    const elapsed = progress.elapsedSeconds(performance.now());
+    setText(clock, formatClock(elapsed, { tenths: true }));
+    setText(received, formatClock(progress.receivedSeconds, { tenths: true }));
+    setText(safe, formatClock(progress.persistedSeconds, { tenths: true }));
+    setText(waiting, formatBytes(client.bufferedBytes));
   }
 
-  /** @param {'completed' | 'failed'} state */
+  /** @param {'completed' | 'failed' | 'unsent'} state */
   #end(state) {
     clearInterval(this.#timer);
-    this.#stopMeasuring();
-    this.#stopMeasuring = () => {};
-    this.#releaseWakeLock();
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = null;
+    this.#recording?.release();
+    this.#recording = null;
+    this.#screenLock.release();
     this.#meter.showSilence();
     this.#setState(state);
   }
 }
 
-/** @param {HTMLFormElement} form */
-function findFields(form) {
-  return {
-    device: findElement(form, '[name=device]', HTMLSelectElement),
-    quality: findElement(form, '[name=quality]', HTMLSelectElement),
-    channels: findElement(form, '[name=channels]', HTMLSelectElement),
-    processed: findElement(form, '[name=processed]', HTMLInputElement),
-  };
+/** Load the worklet with the page; null if that fails now. */
+async function prepareContext() {
+  try {
+    return await MicrophoneSource.prepareContext();
+  } catch {
+    return null; // an old browser, or the service is away: the source tries again and reports it
+  }
 }

@@ -3,16 +3,16 @@
 
 import { confirmAction } from './dialogs.js';
 import { findElement, findParts, setText } from './elements.js';
-import { formatBytes, formatClock, formatDateTime, formatSpokenDuration } from './format.js';
-import { LiveMonitor } from './live-monitor.js';
-import { LiveWaveform } from './live-waveform.js';
-import { showError, withErrorNotice } from './notices.js';
-import { Player } from './player.js';
-import { RecordedWaveform } from './recorded-waveform.js';
+import { formatBytes, formatClock, formatDateTime } from './format.js';
+import { LivePanel } from './live-panel.js';
+import { fill, localize } from './localize.js';
+import { withErrorNotice } from './notices.js';
+import { PlaybackPanel } from './playback-panel.js';
+import { texts } from './texts.js';
 
-const WAVEFORM_PIXELS = 1200;
 const FORMATS = ['wav', 'flac', 'mp3', 'opus'];
 const PART_TYPES = {
+  select: HTMLInputElement,
   play: HTMLButtonElement,
   title: HTMLElement,
   status: HTMLElement,
@@ -22,57 +22,52 @@ const PART_TYPES = {
   downloads: HTMLDetailsElement,
   copy: HTMLButtonElement,
   delete: HTMLButtonElement,
+  interruption: HTMLElement,
   warning: HTMLElement,
-  player: HTMLElement,
-  wave: HTMLElement,
-  seek: HTMLInputElement,
-  position: HTMLElement,
-  duration: HTMLElement,
-  watcher: HTMLElement,
-  live: HTMLCanvasElement,
-  hear: HTMLButtonElement,
-  watching: HTMLElement,
 };
-const STATUS_TEXTS = { active: 'Being recorded', completed: 'Finished', error: 'Damaged' };
 
-/** The card of one session in the list. */
+/**
+ * @typedef {object} CardListener
+ * @property {() => void} onDeleted called after the user deleted the session with this card
+ * @property {(isSelected: boolean) => void} onSelected
+ */
+
+/** The content of the row of one session: its facts and its controls. */
 export class RecordingCard {
-  element;
+  #root;
   #parts;
   #api;
-  #onDeleted;
+  #listener;
   #session;
-  /** @type {Player | null} */
-  #player = null; // null: active, or empty
-  /** @type {RecordedWaveform | null} */
-  #waveform = null;
-  /** @type {LiveMonitor | null} */
-  #monitor = null; // null: not watched
-  /** @type {LiveWaveform | null} */
-  #liveWaveform = null;
-  /** @type {IntersectionObserver | null} */
-  #observer = null;
+  #live;
+  /** @type {PlaybackPanel | null} */
+  #playback = null; // null: active, or empty
 
   /**
+   * @param {HTMLElement} root the row, which is filled
    * @param {ApiClient} api
    * @param {Session} session
-   * @param {() => void} onDeleted called after the user deleted the session with this card
+   * @param {CardListener} listener
    */
-  constructor(api, session, onDeleted) {
+  constructor(root, api, session, listener) {
+    this.#root = root;
     this.#api = api;
     this.#session = session;
-    this.#onDeleted = onDeleted;
+    this.#listener = listener;
     const template = findElement(document, '#recording', HTMLTemplateElement);
-    const content = document.importNode(template.content, true);
-    this.element = findElement(content, '.recording', HTMLElement);
-    this.#parts = findParts(this.element, PART_TYPES);
+    root.replaceChildren(document.importNode(template.content, true));
+    this.#parts = findParts(root, PART_TYPES);
+    this.#live = new LivePanel(root, api, session.session_id, () => this.#setAccessibleNames());
     this.#addEventListeners();
     this.#showSession();
     this.#showStatus();
   }
 
-  get isActive() {
-    return this.#session.status === 'active';
+  /** Whether the card has nothing that is lost when it is made again. */
+  get isIdle() {
+    const { downloads } = this.#parts;
+    const isFocused = this.#root.contains(document.activeElement);
+    return !(isFocused || downloads.open || this.#live.isWatching || this.#playback?.isUsed);
   }
 
   /**
@@ -88,49 +83,62 @@ export class RecordingCard {
     if (status === session.status) return;
     this.#showStatus();
     // If the focused button is hidden now, focus another one.
-    if (focused && this.element.contains(focused) && !focused.checkVisibility()) {
+    if (focused && this.#root.contains(focused) && !focused.checkVisibility()) {
       (this.#parts.play.hidden ? this.#parts.delete : this.#parts.play).focus();
     }
   }
 
+  /** @param {boolean} isSelected */
+  showSelected(isSelected) {
+    this.#parts.select.checked = isSelected;
+  }
+
+  loadWaveform() {
+    this.#playback?.loadWaveform();
+  }
+
+  /** Stop playing and monitoring, and empty the row. */
+  dispose() {
+    this.#playback?.dispose();
+    this.#live.stop();
+    this.#root.replaceChildren();
+  }
+
   #showSession() {
-    const { isActive } = this;
     const session = this.#session;
-    const { title, status, facts, warning, watch, finish, downloads } = this.#parts;
-    this.element.dataset.status = session.status;
+    const isActive = session.status === 'active';
+    const { title, status, facts, interruption, warning } = this.#parts;
+    this.#root.dataset.status = session.status;
     setText(title, formatDateTime(session.created_at));
-    setText(status, STATUS_TEXTS[session.status]);
+    setText(status, texts.recording.states[stateOf(session)]);
     setText(facts, formatFacts(session));
-    const warningText = formatWarnings(session);
-    setText(warning, warningText);
-    warning.hidden = !warningText;
-    watch.hidden = !isActive;
-    finish.hidden = !isActive;
-    downloads.hidden = isActive;
+    for (const { element, text } of [
+      { element: interruption, text: formatInterruption(session) },
+      { element: warning, text: formatWarnings(session) },
+    ]) {
+      setText(element, text);
+      element.hidden = !text;
+    }
+    this.#parts.watch.hidden = !isActive;
+    this.#parts.finish.hidden = !isActive;
+    this.#parts.downloads.hidden = isActive;
   }
 
   /** Show the controls for the session's status. */
   #showStatus() {
+    const isActive = this.#session.status === 'active';
+    this.#parts.play.hidden = isActive || this.#session.duration_seconds === 0;
     this.#setAccessibleNames();
-    this.#parts.play.hidden = this.isActive || this.#session.duration_seconds === 0;
-    if (!this.isActive) this.#showPlayer();
-  }
-
-  /** Stop playing and monitoring, and remove the card. */
-  dispose() {
-    this.#player?.dispose();
-    this.#waveform?.destroy();
-    this.#monitor?.stop();
-    this.#observer?.disconnect();
-    this.element.remove();
+    if (isActive) return;
+    this.#live.stop();
+    if (this.#session.duration_seconds === 0) return;
+    this.#playback = new PlaybackPanel(this.#root, this.#api, this.#session);
+    this.loadWaveform();
   }
 
   #addEventListeners() {
-    const { play, seek, watch, hear, finish, copy, downloads } = this.#parts;
-    play.addEventListener('click', withErrorNotice(async () => this.#player?.toggle()));
-    seek.addEventListener('input', withErrorNotice(() => this.#seek(seek.valueAsNumber)));
-    watch.addEventListener('click', () => this.#toggleMonitor());
-    hear.addEventListener('click', withErrorNotice(() => this.#toggleSound()));
+    const { select, finish, copy, downloads } = this.#parts;
+    select.addEventListener('change', () => this.#listener.onSelected(select.checked));
     finish.addEventListener('click', withErrorNotice(() => this.#finish()));
     this.#parts.delete.addEventListener('click', withErrorNotice(() => this.#delete()));
     copy.addEventListener('click', withErrorNotice(() => this.#copy()));
@@ -142,77 +150,15 @@ export class RecordingCard {
 
   /** Name the recording in the label of each control, for screen readers. */
   #setAccessibleNames() {
+    localize(this.#root);
     const name = formatDateTime(this.#session.created_at);
-    const { watch, finish, seek, downloads } = this.#parts;
-    watch.setAttribute('aria-label', `${watch.textContent} ${name}`);
-    finish.setAttribute('aria-label', `Finish ${name}`);
-    this.#parts.delete.setAttribute('aria-label', `Delete ${name}`);
+    const { select, watch, finish, downloads, delete: remove } = this.#parts;
+    select.setAttribute('aria-label', fill(texts.recording.select, { name }));
     const menu = findElement(downloads, 'summary', HTMLElement);
-    menu.setAttribute('aria-label', `Download ${name}`);
-    seek.setAttribute('aria-label', `Position in ${name}`);
-    this.#showPlaying();
-  }
-
-  // --- a completed recording
-
-  #showPlayer() {
-    const { duration_seconds: seconds } = this.#session;
-    if (this.#monitor) this.#toggleMonitor();
-    if (seconds === 0) return;
-    const { player, seek, duration } = this.#parts;
-    player.hidden = false;
-    seek.max = String(seconds);
-    setText(duration, formatClock(seconds));
-    this.#player = new Player(() => this.#getAudioUrl({ redirect: 'false' }), showError);
-    const { audio } = this.#player;
-    for (const event of ['play', 'pause', 'ended']) {
-      audio.addEventListener(event, () => this.#showPlaying());
+    for (const element of [watch, finish, remove, menu]) {
+      const action = element.textContent ?? '';
+      element.setAttribute('aria-label', fill(texts.recording.named, { action, name }));
     }
-    audio.addEventListener('timeupdate', () => this.#showPosition(audio.currentTime));
-    this.#showPosition(0);
-    // Request the waveform only when the card is visible.
-    this.#observer = new IntersectionObserver((entries, observer) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      observer.disconnect();
-      this.#drawWaveform(audio);
-    });
-    this.#observer.observe(this.element);
-  }
-
-  /** @param {HTMLAudioElement} audio */
-  async #drawWaveform(audio) {
-    const { session_id: id, duration_seconds: seconds } = this.#session;
-    try {
-      const waveform = await this.#api.waveform(id, WAVEFORM_PIXELS);
-      if (!this.element.isConnected) return; // removed from the list meanwhile
-      this.#waveform = new RecordedWaveform(this.#parts.wave, audio, seconds);
-      const hasPosition = await this.#waveform.show(waveform);
-      this.element.classList.toggle('shows-position', hasPosition);
-    } catch {
-      this.element.classList.add('without-waveform'); // the recording can still be played
-    }
-  }
-
-  /** @param {number} seconds */
-  async #seek(seconds) {
-    this.#showPosition(seconds);
-    this.#waveform?.setPosition(seconds);
-    await this.#player?.seek(seconds);
-  }
-
-  #showPlaying() {
-    const isPlaying = this.#player !== null && !this.#player.audio.paused;
-    this.element.classList.toggle('playing', isPlaying);
-    const name = formatDateTime(this.#session.created_at);
-    this.#parts.play.setAttribute('aria-label', `${isPlaying ? 'Pause' : 'Play'} ${name}`);
-  }
-
-  /** @param {number} seconds */
-  #showPosition(seconds) {
-    const { seek, position } = this.#parts;
-    seek.value = String(seconds);
-    seek.setAttribute('aria-valuetext', formatSpokenDuration(seconds));
-    setText(position, formatClock(seconds));
   }
 
   /** @param {string} format */
@@ -223,7 +169,7 @@ export class RecordingCard {
     link.href =
       format === 'wav'
         ? (await this.#api.downloadLink(id)).url
-        : await this.#getAudioUrl({ format });
+        : await this.#api.audioUrl(id, { format });
     link.download = ''; // the service names the file
     // While it records, this page would ask for confirmation before a link to the store opens.
     if (link.origin !== location.origin) link.target = '_blank';
@@ -235,82 +181,52 @@ export class RecordingCard {
     await navigator.clipboard.writeText(this.#session.session_id);
   }
 
-  /** @param {Record<string, string>} query */
-  #getAudioUrl(query) {
-    return this.#api.audioUrl(this.#session.session_id, query);
-  }
-
-  // --- an active session
-
-  #toggleMonitor() {
-    const { watch, watcher } = this.#parts;
-    const isWatching = this.#monitor === null;
-    watcher.hidden = !isWatching;
-    watch.setAttribute('aria-expanded', String(isWatching));
-    setText(watch, isWatching ? 'Stop watching' : 'Watch');
-    this.#setAccessibleNames();
-    this.#showSound(false);
-    this.#monitor?.stop();
-    this.#monitor = isWatching ? this.#startMonitor() : null;
-  }
-
-  #startMonitor() {
-    const { live, watching } = this.#parts;
-    this.#liveWaveform ??= new LiveWaveform(live);
-    const waveform = this.#liveWaveform;
-    waveform.clear();
-    const monitor = new LiveMonitor(this.#api, this.#session.session_id, {
-      onPeak: (peak) => waveform.push(peak),
-      onState: (text) => setText(watching, text),
-    });
-    monitor.start();
-    return monitor;
-  }
-
-  async #toggleSound() {
-    const isHeard = this.#parts.hear.getAttribute('aria-pressed') !== 'true';
-    this.#showSound(isHeard);
-    if (isHeard) await this.#monitor?.unmute();
-    else this.#monitor?.mute();
-  }
-
-  /** @param {boolean} isHeard */
-  #showSound(isHeard) {
-    this.#parts.hear.setAttribute('aria-pressed', String(isHeard));
-  }
-
   async #finish() {
-    const isConfirmed = await confirmAction({
-      title: 'Finish this recording?',
-      text: 'The recording client is disconnected and cannot continue.',
-      yes: 'Finish',
-    });
-    if (!isConfirmed) return;
+    const { finishTitle: title, finishText: text, finish: yes } = texts.recording;
+    if (!(await confirmAction({ title, text, yes }))) return;
     this.update((await this.#api.close(this.#session.session_id)).session);
   }
 
   async #delete() {
     const { created_at: createdAt, duration_seconds: seconds } = this.#session;
-    const isConfirmed = await confirmAction({
-      title: 'Delete this recording?',
-      text: `${formatDateTime(createdAt)}, ${formatClock(seconds)}. It cannot be restored.`,
-      yes: 'Delete',
-    });
-    if (!isConfirmed) return;
+    const { deleteTitle: title, deleteText, delete: yes } = texts.recording;
+    const values = { name: formatDateTime(createdAt), duration: formatClock(seconds) };
+    if (!(await confirmAction({ title, text: fill(deleteText, values), yes }))) return;
     await this.#api.delete(this.#session.session_id);
-    this.#onDeleted();
+    this.#listener.onDeleted();
   }
+}
+
+/**
+ * @param {Session} session
+ * @returns {keyof typeof texts.recording.states}
+ */
+function stateOf({ status, disconnected_at: disconnectedAt }) {
+  return status === 'active' && disconnectedAt !== null ? 'interrupted' : status;
 }
 
 /** @param {Session} session */
 function formatFacts(session) {
   const { duration_seconds: seconds, size_bytes: bytes, user_id: user } = session;
-  const kind = `${session.sample_rate / 1000} kHz ${session.channels === 1 ? 'mono' : 'stereo'}`;
-  return [formatClock(seconds), formatBytes(bytes), kind, user].filter(Boolean).join(' · ');
+  const { kind, mono, stereo } = texts.recording;
+  const channels = session.channels === 1 ? mono : stereo;
+  const format = fill(kind, { rate: session.sample_rate / 1000, channels });
+  return [formatClock(seconds), formatBytes(bytes), format, user].filter(Boolean).join(' · ');
 }
 
 /**
- * Say what of the session was not recorded; an empty text if everything was.
+ * Say since when an active session has no client, and when it ends; '' if it has one.
+ *
+ * @param {Session} session
+ */
+function formatInterruption({ disconnected_at: since, idle_until: end }) {
+  if (since === null || end === null) return '';
+  const values = { since: formatDateTime(since), end: formatDateTime(end) };
+  return fill(texts.recording.interruption, values);
+}
+
+/**
+ * Say what of the session was not recorded; '' if everything was.
  *
  * @param {Session} session
  */
@@ -318,6 +234,6 @@ function formatWarnings({ warnings, warning_count: count }) {
   if (!count) return '';
   const messages = warnings.map(({ message }) => message);
   const more = count - warnings.length;
-  if (more > 0) messages.push(`and ${more} more`);
-  return `Part of the audio was not recorded: ${messages.join('; ')}`;
+  if (more > 0) messages.push(fill(texts.errors.more, { count: more }));
+  return fill(texts.errors.notRecorded, { messages: messages.join('; ') });
 }

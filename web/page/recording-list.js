@@ -4,10 +4,16 @@
 import { ApiError } from './api-client.js';
 import { findElement } from './elements.js';
 import { messageOf } from './errors.js';
-import { showError, showNotice } from './notices.js';
-import { RecordingCard } from './recording-card.js';
+import { fill } from './localize.js';
+import { showError } from './notices.js';
+import { RecordingRow } from './recording-row.js';
+import { Selection } from './selection.js';
+import { texts } from './texts.js';
 
-const PAGE_SIZE = 20;
+const PAGE_SIZE = 50;
+const DELETIONS_AT_ONCE = 4;
+const NEXT_PAGE_MARGIN = '1200px 0px'; // the next page is loaded before its rows come into view
+const MAX_PAGE_SIZE = 1000;
 const ACTIVE_POLL_INTERVAL_MS = 2_000; // while a session is active
 const IDLE_POLL_INTERVAL_MS = 5_000;
 
@@ -19,17 +25,29 @@ export class RecordingList {
   #stale;
   #more;
   #filter;
-  /** @type {Map<string, RecordingCard>} */
-  #cards = new Map(); // by session id
+  #selection;
+  #onSignedOut;
+  /** @type {Map<string, RecordingRow>} */
+  #rows = new Map(); // by session id
   /** @type {string | null} */
   #cursor = null; // of the next page
   /** @type {number | undefined} */
   #timer;
   #lastPoll = Promise.resolve();
 
-  /** @param {ApiClient} api */
-  constructor(api) {
+  /**
+   * @param {ApiClient} api
+   * @param {(text: string) => void} onSignedOut called when the service requires a key
+   */
+  constructor(api, onSignedOut) {
     this.#api = api;
+    this.#onSignedOut = onSignedOut;
+    this.#selection = new Selection({
+      onChange: (id, isSelected) => this.#rows.get(id)?.showSelected(isSelected),
+      onDelete: () => this.#deleteSelected(),
+      onSelectAll: () => [...this.#rows.keys()],
+    });
+    api.addEventListener('key', () => this.#handleKeyChange());
     this.#list = findElement(document, '#list', HTMLElement);
     this.#empty = findElement(document, '#empty', HTMLElement);
     this.#stale = findElement(document, '#stale', HTMLElement);
@@ -37,6 +55,10 @@ export class RecordingList {
     this.#filter = findElement(document, '#filter', HTMLSelectElement);
     this.#filter.addEventListener('change', () => this.#reload());
     this.#more.addEventListener('click', () => this.#loadNextPage().catch(showError));
+    const atEnd = new IntersectionObserver(([{ isIntersecting }]) => {
+      if (isIntersecting) this.#loadNextPage().catch(showError);
+    }, { rootMargin: NEXT_PAGE_MARGIN });
+    atEnd.observe(this.#more);
     document.addEventListener('visibilitychange', () => this.refresh());
     document.addEventListener('click', ({ target }) => {
       if (target instanceof Element) closeMenus(target.closest('.menu'));
@@ -59,7 +81,7 @@ export class RecordingList {
       this.#stale.hidden = true;
     } catch (error) {
       const status = error instanceof ApiError ? error.status : 0;
-      if (status === 401) this.#offerSignIn(messageOf(error));
+      if (status === 401) this.#onSignedOut(messageOf(error));
       else if (status > 0 && status < 500) showError(error);
       else this.#stale.hidden = false;
       if (status === 401 || status === 403) return;
@@ -77,10 +99,10 @@ export class RecordingList {
     this.#removeMissing(page);
     // From the oldest to the newest: each one is prepended.
     for (const session of page.sessions.toReversed()) this.#showSession(session, 'prepend');
-    if (this.#cards.size <= page.sessions.length) this.#cursor = page.next_cursor;
+    if (this.#rows.size <= page.sessions.length) this.#cursor = page.next_cursor;
     this.#updateListState();
     await this.#updateOlderActive(page);
-    return [...this.#cards.values()].some(({ isActive }) => isActive);
+    return [...this.#rows.values()].some(({ isActive }) => isActive);
   }
 
   /**
@@ -90,19 +112,42 @@ export class RecordingList {
    */
   async #updateOlderActive({ sessions }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
-    for (const [id, card] of this.#cards) {
-      if (!card.isActive || listed.has(id)) continue;
-      try {
-        card.update(await this.#api.info(id));
-      } catch (error) {
-        if (!(error instanceof ApiError && error.status === 404)) throw error;
-        this.#remove(id);
-      }
+    const older = [...this.#rows].filter(([id, row]) => row.isActive && !listed.has(id));
+    if (older.length === 0) return;
+    const page = await this.#api.list({ status: 'active', limit: MAX_PAGE_SIZE });
+    const active = new Map(page.sessions.map((session) => [session.session_id, session]));
+    for (const [id, row] of older) {
+      const session = active.get(id);
+      if (session) row.update(session);
+      else await this.#updateEnded(id, row);
     }
   }
 
+  /**
+   * Show a session that is not active any more, once.
+   *
+   * @param {string} id
+   * @param {RecordingRow} row
+   */
+  async #updateEnded(id, row) {
+    try {
+      row.update(await this.#api.info(id));
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+      this.#remove(id);
+    }
+  }
+
+  #handleKeyChange() {
+    clearTimeout(this.#timer);
+    this.#clear();
+    this.#updateListState();
+    if (this.#api.hasKey) this.refresh();
+    else this.#onSignedOut(texts.account.signedOut);
+  }
+
   #updateListState() {
-    this.#empty.hidden = this.#cards.size > 0;
+    this.#empty.hidden = this.#rows.size > 0;
     this.#more.hidden = this.#cursor === null;
   }
 
@@ -121,14 +166,17 @@ export class RecordingList {
    */
   #showSession(session, insert) {
     const { session_id: id } = session;
-    const known = this.#cards.get(id);
+    const known = this.#rows.get(id);
     if (known) {
       known.update(session);
       return;
     }
-    const card = new RecordingCard(this.#api, session, () => this.#remove(id));
-    this.#cards.set(id, card);
-    this.#list[insert](card.element);
+    const row = new RecordingRow(this.#api, session, {
+      onDeleted: () => this.#remove(id),
+      onSelected: (isSelected) => this.#selection.toggle(id, isSelected),
+    });
+    this.#rows.set(id, row);
+    this.#list[insert](row.element);
   }
 
   /**
@@ -139,7 +187,7 @@ export class RecordingList {
   #removeMissing({ sessions, next_cursor: next }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
     const oldest = next === null ? '' : (sessions.at(-1)?.session_id ?? '');
-    for (const id of this.#cards.keys()) {
+    for (const id of this.#rows.keys()) {
       if (id >= oldest && !listed.has(id)) this.#remove(id);
     }
   }
@@ -150,28 +198,30 @@ export class RecordingList {
    * @param {SessionPage} firstPage
    */
   #clearAfterGap({ sessions, next_cursor: next }) {
-    const isKnown = sessions.some(({ session_id: id }) => this.#cards.has(id));
+    const isKnown = sessions.some(({ session_id: id }) => this.#rows.has(id));
     if (next !== null && !isKnown) this.#clear();
   }
 
   /**
-   * Remove the card of a session, unless a poll has removed it already.
+   * Remove the row of a session, unless a poll has removed it already.
    *
    * @param {string} id
    */
   #remove(id) {
-    const card = this.#cards.get(id);
-    if (!card) return;
-    const isFocused = card.element.contains(document.activeElement);
-    card.dispose();
-    this.#cards.delete(id);
+    const row = this.#rows.get(id);
+    if (!row) return;
+    const isFocused = row.element.contains(document.activeElement);
+    row.dispose();
+    this.#rows.delete(id);
+    this.#selection.toggle(id, false);
     if (isFocused) findElement(document, '#recordings', HTMLElement).focus();
     this.#updateListState();
   }
 
   #clear() {
-    for (const card of this.#cards.values()) card.dispose();
-    this.#cards.clear();
+    for (const row of this.#rows.values()) row.dispose();
+    this.#rows.clear();
+    this.#selection.clear();
     this.#cursor = null;
   }
 
@@ -180,10 +230,25 @@ export class RecordingList {
     this.refresh();
   }
 
-  /** @param {string} text */
-  #offerSignIn(text) {
-    const signIn = () => this.#api.signIn().then(() => this.refresh(), showError);
-    showNotice(text, { kind: 'error', actions: { 'Enter a key': signIn } });
+  /** Delete the selected sessions; say how many could not be deleted. */
+  async #deleteSelected() {
+    /** @type {unknown[]} */
+    const errors = [];
+    const ids = this.#selection.ids;
+    const deleteNext = async () => {
+      for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+        try {
+          await this.#api.delete(id);
+          this.#remove(id);
+        } catch (error) {
+          errors.push(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, deleteNext));
+    if (errors.length === 0) return;
+    const values = { count: errors.length, message: messageOf(errors[0]) };
+    showError(new Error(fill(texts.list.notDeleted, values)));
   }
 }
 

@@ -6,23 +6,38 @@ export class RecordingProgress {
   persistedSeconds = 0;
   /** @type {Progress[]} */
   #acks = []; // not persisted
+  #elapsedMs = 0; // until `#startedAt`
   /** @type {number | null} */
-  #startedAt = null;
-  /** @type {number | null} */
-  #stoppedAt = null;
+  #startedAt = null; // null: no sound arrives
 
-  start() {
-    this.#startedAt = performance.now();
+  /**
+   * Count time from now on, if it is not counted yet.
+   *
+   * @param {number} nowMs
+   */
+  start(nowMs) {
+    this.#startedAt ??= nowMs;
   }
 
-  stop() {
-    this.#stoppedAt = performance.now();
+  /**
+   * Count no time from a moment on.
+   *
+   * @param {number} atMs
+   */
+  stop(atMs) {
+    if (this.#startedAt === null) return;
+    this.#elapsedMs += Math.max(0, atMs - this.#startedAt);
+    this.#startedAt = null;
   }
 
-  /** Seconds since the start. */
-  get elapsedSeconds() {
-    if (this.#startedAt === null) return 0;
-    return ((this.#stoppedAt ?? performance.now()) - this.#startedAt) / 1000;
+  /**
+   * Return for how many seconds sound has arrived.
+   *
+   * @param {number} nowMs
+   */
+  elapsedSeconds(nowMs) {
+    const runningMs = this.#startedAt === null ? 0 : nowMs - this.#startedAt;
+    return (this.#elapsedMs + runningMs) / 1000;
   }
 
   /** @param {Progress} progress */

@@ -2,15 +2,20 @@
 
 /** @import { NodeStatus } from './types.js' */
 
+import { Account } from './account.js';
 import { ApiClient } from './api-client.js';
 import { promptForKey } from './dialogs.js';
-import { findElement, findParts, setText } from './elements.js';
+import { createElement, findElement, findParts, setText } from './elements.js';
 import { formatBytes, formatClock } from './format.js';
+import { fill, localizePage } from './localize.js';
 import { showError } from './notices.js';
+import { texts } from './texts.js';
 
 const REFRESH_INTERVAL_MS = 5000;
 
+localizePage();
 const api = new ApiClient(promptForKey);
+const account = new Account(api);
 const parts = findParts(findElement(document, '#node', HTMLElement), {
   about: HTMLElement,
   problems: HTMLElement,
@@ -19,15 +24,20 @@ const parts = findParts(findElement(document, '#node', HTMLElement), {
 
 /** @param {NodeStatus} status */
 function show(status) {
-  const state = status.is_draining ? 'stopping' : 'running';
-  setText(parts.about, `${status.node}: ${state}, release ${status.version}, ${status.storage}`);
-  parts.problems.replaceChildren(...status.problems.map((text) => createElement('li', text)));
+  const { node, version, storage, problems } = status;
+  const state = status.is_draining ? texts.status.stopping : texts.status.running;
+  setText(parts.about, fill(texts.status.about, { node, state, version, storage }));
+  parts.problems.replaceChildren(...problems.map((text) => createElement('li', { textContent: text })));
+  const { sessionCount } = texts.status;
   showNumbers({
-    Sessions: `${status.active_sessions} of ${status.max_sessions}`,
-    'Not stored yet': formatBytes(status.unpersisted_bytes),
-    'Waiting for': formatSeconds(status.unpersisted_seconds),
-    'Free space': formatBytes(status.free_bytes),
-    'Age of the lease': formatSeconds(status.lease_age_seconds),
+    [texts.status.sessions]: fill(sessionCount, {
+      count: status.active_sessions,
+      most: status.max_sessions,
+    }),
+    [texts.status.notStored]: formatBytes(status.unpersisted_bytes),
+    [texts.status.waitingFor]: formatSeconds(status.unpersisted_seconds),
+    [texts.status.freeSpace]: formatBytes(status.free_bytes),
+    [texts.status.leaseAge]: formatSeconds(status.lease_age_seconds),
   });
   showRows(
     '#sessions',
@@ -55,7 +65,7 @@ function show(status) {
     '#tasks',
     status.tasks.map(({ name, is_up, failures }) => [
       name,
-      is_up ? 'up' : 'failed',
+      is_up ? texts.status.up : texts.status.failed,
       String(failures),
     ]),
   );
@@ -63,11 +73,12 @@ function show(status) {
 
 /** @param {Record<string, string>} numbers */
 function showNumbers(numbers) {
-  const groups = Object.entries(numbers).map(([name, text]) => {
-    const group = document.createElement('div');
-    group.append(createElement('dt', name), createElement('dd', text));
-    return group;
-  });
+  const groups = Object.entries(numbers).map(([name, text]) =>
+    createElement('div', {}, [
+      createElement('dt', { textContent: name }),
+      createElement('dd', { textContent: text }),
+    ]),
+  );
   parts.numbers.replaceChildren(...groups);
 }
 
@@ -78,20 +89,10 @@ function showNumbers(numbers) {
 function showRows(table, rows) {
   const body = findElement(document, `${table} tbody`, HTMLElement);
   body.replaceChildren(
-    ...rows.map((cells) => {
-      const row = document.createElement('tr');
-      row.append(...cells.map((text) => createElement('td', text)));
-      return row;
-    }),
+    ...rows.map((cells) =>
+      createElement('tr', {}, cells.map((text) => createElement('td', { textContent: text }))),
+    ),
   );
-}
-
-/**
- * @param {string} name
- * @param {string} text
- */
-function createElement(name, text) {
-  return Object.assign(document.createElement(name), { textContent: text });
 }
 
 /** @param {number} seconds */
@@ -109,3 +110,4 @@ async function refresh() {
 }
 
 await refresh();
+account.update();

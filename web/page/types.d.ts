@@ -16,6 +16,17 @@ export interface Session {
   error: string | null;
   warnings: SessionWarning[];
   warning_count: number;
+  /** Since when an active session has no connection, in ISO 8601; null if it has one. */
+  disconnected_at: string | null;
+  /** When the service completes it if no client connects. */
+  idle_until: string | null;
+}
+
+/** The user and the scopes of a key. */
+export interface Identity {
+  /** null if authentication is off. */
+  user_id: string | null;
+  scopes: ('record' | 'read' | 'admin')[];
 }
 
 /** The state of one node, as the page `/status` shows it. */

@@ -53,7 +53,8 @@ export class Connection {
   send(data) {
     this.#sentAt = Date.now();
     this.#unansweredSince ??= this.#sentAt;
-    this.#socket.send(data);
+    // While it closes, a browser would drop the data and log an error; the next connection resends.
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(data);
   }
 
   /** @param {Action} action */

@@ -8,6 +8,7 @@ const WORKLET_URL = new URL('../microphone-worklet.js', import.meta.url);
 const CHUNK_FRAMES = 2048; // 43 ms at 48 kHz: 4 KiB a channel
 const SUPPORTED_SAMPLE_RATES = [8000, 16000, 22050, 44100, 48000, 96000]; // by the service
 const DEFAULT_SAMPLE_RATE = 48000;
+const START_TIMEOUT_MS = 5_000;
 const STOP_TIMEOUT_MS = 2_000;
 
 /**
@@ -25,12 +26,37 @@ export class MicrophoneSource {
   #context = null;
   /** @type {AudioWorkletNode | null} */
   #node = null;
+  /** @type {MediaStreamAudioSourceNode | null} */
+  #input = null;
   #channels = 1;
   #stopped = new Deferred();
 
   /** @param {MicrophoneOptions} options */
-  constructor({ chunkFrames = CHUNK_FRAMES, workletUrl = WORKLET_URL, ...options } = {}) {
-    this.#options = { chunkFrames, workletUrl, ...options };
+  constructor({
+    chunkFrames = CHUNK_FRAMES,
+    workletUrl = WORKLET_URL,
+    startTimeoutMs = START_TIMEOUT_MS,
+    ...options
+  } = {}) {
+    this.#options = { chunkFrames, workletUrl, startTimeoutMs, ...options };
+  }
+
+  /**
+   * Create a suspended context that has loaded the worklet, for the option `context`: then a
+   * recording can start while the service is away.
+   *
+   * @param {Pick<MicrophoneOptions, 'sampleRate' | 'workletUrl'>} options
+   */
+  static async prepareContext({ sampleRate, workletUrl = WORKLET_URL } = {}) {
+    const context = createAudioContext(sampleRate);
+    try {
+      await context.audioWorklet.addModule(workletUrl);
+    } catch (error) {
+      context.close();
+      throw error;
+    }
+    suspend(context);
+    return context;
   }
 
   /**
@@ -43,14 +69,21 @@ export class MicrophoneSource {
     this.#channels = this.#options.channels ?? channels ?? 1;
     this.#stream = this.#options.stream ?? (await this.#requestMicrophone());
     try {
-      this.#context = createAudioContext(this.#options.sampleRate ?? sampleRate);
-      await this.#context.audioWorklet.addModule(this.#options.workletUrl);
+      this.#context = await this.#prepareContext(this.#options.sampleRate ?? sampleRate);
+      await resume(this.#context, this.#options.startTimeoutMs);
     } catch (error) {
       this.#close();
       throw error;
     }
     const { sampleRate: rate } = this.#context;
     return { format: 'pcm_s16le', sampleRate: rate, channels: this.#channels };
+  }
+
+  /** @param {number | undefined} sampleRate */
+  async #prepareContext(sampleRate) {
+    const { context, workletUrl } = this.#options;
+    if (context && [undefined, context.sampleRate].includes(sampleRate)) return context;
+    return await MicrophoneSource.prepareContext({ sampleRate, workletUrl });
   }
 
   /** @param {Sink} sink */
@@ -63,10 +96,10 @@ export class MicrophoneSource {
     for (const track of stream.getAudioTracks()) {
       track.addEventListener('ended', () => sink.failed(new SessionError('microphone_ended')));
     }
-    context.createMediaStreamSource(stream).connect(this.#node);
+    this.#input = context.createMediaStreamSource(stream);
+    this.#input.connect(this.#node);
     // Some browsers do not run a node without an output. The output of the worklet is silence.
     this.#node.connect(context.destination);
-    await context.resume();
   }
 
   /** Settles when the worklet has delivered every sample. */
@@ -112,11 +145,39 @@ export class MicrophoneSource {
   }
 
   #close() {
+    this.#input?.disconnect();
     this.#node?.disconnect();
-    if (this.#context?.state !== 'closed') this.#context?.close();
+    const isOwn = this.#context !== this.#options.context;
+    if (isOwn && this.#context?.state !== 'closed') this.#context?.close();
+    else if (this.#context) suspend(this.#context);
     if (this.#options.stream) return; // it belongs to the page
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
   }
+}
+
+/**
+ * Start the audio thread. Firefox without an audio output neither starts it nor reports an error.
+ *
+ * @param {AudioContext} context
+ * @param {number} timeoutMs
+ */
+async function resume(context, timeoutMs) {
+  const isRunning = await Promise.race([
+    context.resume().then(() => true),
+    new Promise((resolve) => setTimeout(resolve, timeoutMs, false)),
+  ]);
+  if (isRunning) return;
+  const text = 'the browser does not start its audio; it may need a loudspeaker or headphones';
+  throw new SessionError('audio_not_started', text);
+}
+
+/**
+ * Stop the audio thread. Not awaited: it does not settle if the thread never started.
+ *
+ * @param {AudioContext} context
+ */
+function suspend(context) {
+  if (context.state !== 'closed') context.suspend().catch(() => {});
 }
 
 /**

@@ -50,6 +50,11 @@ export class ReconnectingSocket {
     this.#isStarted = true;
   }
 
+  /** Connect now if an attempt is scheduled. */
+  retryNow() {
+    this.#retryTimer.skip();
+  }
+
   close() {
     this.#isClosed = true;
     this.#retryTimer.cancel();

@@ -10,6 +10,7 @@ export class RetryTimer {
   /** @type {number | undefined} */
   #timer;
   #action = () => {};
+  #isScheduled = false;
 
   /**
    * Call `action` after a random delay, or when the browser reports that it is online.
@@ -19,6 +20,7 @@ export class RetryTimer {
   schedule(action) {
     const maxDelayMs = Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** this.#attempts++);
     this.#action = action;
+    this.#isScheduled = true;
     this.#timer = setTimeout(this.#runNow, Math.random() * maxDelayMs);
     globalThis.addEventListener?.('online', this.#runNow);
   }
@@ -28,7 +30,13 @@ export class RetryTimer {
     this.#attempts = 0;
   }
 
+  /** Call a scheduled action now. */
+  skip() {
+    if (this.#isScheduled) this.#runNow();
+  }
+
   cancel() {
+    this.#isScheduled = false;
     clearTimeout(this.#timer);
     globalThis.removeEventListener?.('online', this.#runNow);
   }

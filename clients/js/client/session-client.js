@@ -75,6 +75,16 @@ export class SessionClient extends StatefulEventTarget {
    * @param {Partial<SessionOptions>} options
    */
   static async resume(id, options = {}) {
+    return await (await SessionClient.restore(id, options)).stop();
+  }
+
+  /**
+   * Return a client that sends the rest of an unfinished session; call its `stop`.
+   *
+   * @param {string} id
+   * @param {Partial<SessionOptions>} options
+   */
+  static async restore(id, options = {}) {
     const storedSession = await StoredSession.claim(id);
     if (!storedSession) {
       throw new SessionError('not_unfinished', 'it does not exist, or another page records it');
@@ -82,7 +92,7 @@ export class SessionClient extends StatefulEventTarget {
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     const client = new SessionClient({ ...storedSession.fields, ...Object.fromEntries(given) });
     await client.#restore(storedSession);
-    return await client.stop();
+    return client;
   }
 
   /**
@@ -155,9 +165,22 @@ export class SessionClient extends StatefulEventTarget {
     return this.#stopResult;
   }
 
-  /** Disconnect at once and drop the unsent chunks. The service completes the idle session. */
+  /** Whether a connection has been greeted: the service can receive chunks. */
+  get isConnected() {
+    return this.#isGreeted;
+  }
+
+  /** Without a connection, try to connect now instead of after the delay. */
+  retryNow() {
+    this.#socket.retryNow();
+  }
+
+  /**
+   * Disconnect at once and drop the unsent chunks, also those of a client that has failed. The
+   * service completes the idle session.
+   */
   abandon() {
-    if (this.isFinished) return;
+    if (this.state === 'completed') return;
     this.#chunkStore.delete();
     this.#end('failed', new SessionError('abandoned'));
   }

@@ -1,0 +1,151 @@
+/** @import { FinalMessage, SessionError } from '../client.js' */
+/** @import { ApiClient } from './api-client.js' */
+/** @import { RecorderSettings } from './types.js' */
+
+import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
+import { SERVICE_URL } from './api-client.js';
+import { codeOf } from './errors.js';
+import { measurePeaks } from './level-meter.js';
+import { RecordingProgress } from './recording-progress.js';
+import { SoundWatch } from './sound-watch.js';
+import { WatchedSource } from './watched-source.js';
+
+// After one of these, what was not sent can never be sent.
+const FINAL_CODES = ['session_not_found', 'session_deleted', 'session_completed'];
+
+/**
+ * What a recording does, as the user sees it:
+ * - `waiting`: no sound has arrived yet, `stalled`: no more sound arrives
+ * - `reconnecting`: sound arrives, and this browser keeps it
+ *
+ * @typedef {'connecting' | 'waiting' | 'live' | 'stalled' | 'reconnecting' | 'finishing'
+ *   | 'completed' | 'failed'} RecordingState
+ */
+
+/**
+ * @typedef {object} RecordingListener
+ * @property {(peak: number) => void} onLevel
+ * @property {(error: SessionError) => void} onError
+ * @property {() => void} onState called when `state` may have changed
+ */
+
+/** One recording of a microphone: its client, and whether sound arrives. */
+export class Recording {
+  progress = new RecordingProgress();
+  client;
+  startedAt = new Date();
+  #stream;
+  #settings;
+  #context;
+  #watch;
+  #listener;
+  #stopMeasuring = () => {};
+  /** @type {Promise<FinalMessage> | null} */
+  result = null; // null: `stop` was not called
+  #lastCode = ''; // of the last error
+
+  /**
+   * @param {MediaStream} stream its tracks are stopped at the end
+   * @param {RecorderSettings} settings
+   * @param {{ api: ApiClient, context: AudioContext | null }} given `context` as prepared by
+   *   `MicrophoneSource.prepareContext`
+   * @param {RecordingListener} listener
+   */
+  constructor(stream, settings, { api, context }, listener) {
+    this.#stream = stream;
+    this.#settings = settings;
+    this.#context = context;
+    this.#listener = listener;
+    const heard = settings.isCompressed ? null : context;
+    this.#watch = new SoundWatch(stream.getAudioTracks()[0], heard, performance.now());
+    this.client = this.#createClient(api);
+  }
+
+  /** @returns {RecordingState} */
+  get state() {
+    const { state } = this.client;
+    if (state === 'completed' || state === 'failed') return state;
+    if (this.result !== null) return 'finishing';
+    if (this.problem !== null) return 'stalled';
+    if (state === 'connecting' || state === null) return 'connecting';
+    if (!this.#watch.hasArrived) return 'waiting';
+    return state;
+  }
+
+  /** Why no sound arrives; null while it does. */
+  get problem() {
+    return this.#watch.problem(performance.now());
+  }
+
+  /** Whether all that was not sent is useless: the session is gone, or never began. */
+  get isRestUseless() {
+    return this.client.sessionId === null || FINAL_CODES.includes(this.#lastCode);
+  }
+
+  get isEmpty() {
+    return !this.#watch.hasArrived;
+  }
+
+  async start() {
+    await this.client.start(new WatchedSource(this.#createSource(), () => this.#noteSound()));
+  }
+
+  /** Count the time while sound arrives, and try to continue if the browser has stopped its audio. */
+  update() {
+    if (this.problem === null) return;
+    this.progress.stop(this.#watch.lastArrivalMs);
+    if (this.problem === 'suspended') this.#context?.resume().catch(() => {});
+  }
+
+  /**
+   * End the microphone and deliver everything; return the final message.
+   *
+   * @returns {Promise<FinalMessage>}
+   */
+  stop() {
+    this.progress.stop(performance.now());
+    this.result = this.client.stop();
+    return this.result;
+  }
+
+  /** Stop the microphone and its measuring. */
+  release() {
+    this.progress.stop(performance.now());
+    this.#stopMeasuring();
+    for (const track of this.#stream.getTracks()) track.stop();
+  }
+
+  /** @param {ApiClient} api */
+  #createClient(api) {
+    const client = new SessionClient({
+      url: SERVICE_URL.href,
+      channels: this.#settings.channels,
+      store: 'indexeddb',
+      ...api.credentials,
+    });
+    client.addEventListener('state', () => this.#listener.onState());
+    client.addEventListener('ack', ({ detail }) => this.progress.ack(detail));
+    client.addEventListener('persisted', ({ detail }) => this.progress.persist(detail));
+    client.addEventListener('level', ({ detail }) => this.#listener.onLevel(detail.peak));
+    client.addEventListener('error', ({ detail }) => {
+      this.#lastCode = codeOf(detail);
+      this.#listener.onError(detail);
+    });
+    return client;
+  }
+
+  #createSource() {
+    const stream = this.#stream;
+    if (!this.#settings.isCompressed) {
+      return new MicrophoneSource({ stream, context: this.#context ?? undefined });
+    }
+    this.#stopMeasuring = measurePeaks(stream, (peak) => this.#listener.onLevel(peak));
+    return new MediaRecorderSource({ stream });
+  }
+
+  #noteSound() {
+    const now = performance.now();
+    this.#watch.note(now);
+    if (this.problem === null && this.result === null) this.progress.start(now);
+  }
+}

@@ -1,0 +1,71 @@
+import { confirmAction } from './dialogs.js';
+import { findElement, findParts, setText } from './elements.js';
+import { fill } from './localize.js';
+import { withErrorNotice } from './notices.js';
+import { texts } from './texts.js';
+
+/**
+ * @typedef {object} SelectionListener
+ * @property {(id: string, isSelected: boolean) => void} onChange
+ * @property {() => Promise<void>} onDelete called after the user confirmed it
+ * @property {() => string[]} onSelectAll return the ids of all that are shown
+ */
+
+/** The selected recordings, and the bar with what can be done with them. */
+export class Selection {
+  /** @type {Set<string>} */
+  #ids = new Set();
+  #listener;
+  #root;
+  #parts;
+
+  /** @param {SelectionListener} listener */
+  constructor(listener) {
+    this.#listener = listener;
+    this.#root = findElement(document, '#selection', HTMLElement);
+    this.#parts = findParts(this.#root, {
+      count: HTMLElement,
+      all: HTMLButtonElement,
+      clear: HTMLButtonElement,
+      delete: HTMLButtonElement,
+    });
+    this.#parts.all.addEventListener('click', () => {
+      for (const id of listener.onSelectAll()) this.toggle(id, true);
+    });
+    this.#parts.clear.addEventListener('click', () => this.clear());
+    this.#parts.delete.addEventListener('click', withErrorNotice(() => this.#delete()));
+  }
+
+  /** The ids of the selected recordings. */
+  get ids() {
+    return [...this.#ids];
+  }
+
+  /**
+   * @param {string} id
+   * @param {boolean} isSelected
+   */
+  toggle(id, isSelected) {
+    if (this.#ids.has(id) === isSelected) return;
+    if (isSelected) this.#ids.add(id);
+    else this.#ids.delete(id);
+    this.#listener.onChange(id, isSelected);
+    const isFocused = this.#root.contains(document.activeElement);
+    this.#root.hidden = this.#ids.size === 0;
+    setText(this.#parts.count, fill(texts.list.selected, { count: this.#ids.size }));
+    if (isFocused && this.#root.hidden) findElement(document, '#recordings', HTMLElement).focus();
+  }
+
+  clear() {
+    for (const id of this.ids) this.toggle(id, false);
+  }
+
+  async #delete() {
+    const isConfirmed = await confirmAction({
+      title: fill(texts.list.deleteTitle, { count: this.#ids.size }),
+      text: texts.list.deleteText,
+      yes: texts.recording.delete,
+    });
+    if (isConfirmed) await this.#listener.onDelete();
+  }
+}
