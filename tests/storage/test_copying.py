@@ -9,6 +9,7 @@ import pytest
 
 from storage.copying import Standing, compare, copy
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
+from storage.filters import Filters
 from storage.local import FolderArchive
 from storage.local.archive import AudioFile
 from storage.manifest import Manifest
@@ -77,7 +78,7 @@ async def test_a_copied_session_is_one_of_the_target_as_if_recorded_there(
         assert [each.session_id for each in listed.manifests] == [
             each.session_id for each in reversed(manifests)
         ]
-        of_alice = await after.manifests(user_id="alice", limit=10)
+        of_alice = await after.manifests(Filters(user_id="alice"), limit=10)
         assert [each.session_id for each in of_alice.manifests] == [manifests[0].session_id]
         for manifest in listed.manifests:
             audio = await content(await after.audio(manifest))
