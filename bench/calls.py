@@ -14,6 +14,7 @@ import urllib.request
 
 from bench.load_client import LoadClient, binary_frame, text_frame
 from bench.server_process import cpu_nanoseconds, run_service
+from tests.eventually import eventually
 from tests.platforms import audiohook, twilio
 
 _CALLS = 200
@@ -44,6 +45,23 @@ def first_frame(dialect: str, number: int) -> bytes:
     return text_frame(audiohook.Client().open(conversation_id=f"call-{number}"))
 
 
+def recorded_seconds(port: int) -> float:
+    """Return the audio of all sessions."""
+    url = f"http://127.0.0.1:{port}/api/audio/sessions?limit=1000"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return sum(float(each["duration_seconds"]) for each in json.load(answer)["sessions"])
+
+
+async def send(calls: list[LoadClient], frames: list[bytes], began: float) -> None:
+    """Send one of the frames of each call in every tick."""
+    for tick, frame in enumerate(frames):
+        for number, call in enumerate(calls):
+            call.send(frame)
+            if number % 50 == 49:
+                await asyncio.sleep(0)
+        await asyncio.sleep(max(0.0, began + (tick + 1) * _TICK_SECONDS - time.monotonic()))
+
+
 async def measure(port: int, pid: int, dialect: str) -> tuple[float, float, float]:
     """Return the lag at p50 and p99 in seconds, and the CPU of a second of a call in ms."""
     ticks = int(_SECONDS / _TICK_SECONDS)
@@ -67,12 +85,13 @@ async def measure(port: int, pid: int, dialect: str) -> tuple[float, float, floa
 
     sampling = asyncio.create_task(sample())
     began, cpu = time.monotonic(), cpu_nanoseconds(pid)
-    for tick, frame in enumerate(frames):
-        for number, call in enumerate(calls):
-            call.send(frame)
-            if number % 50 == 49:
-                await asyncio.sleep(0)
-        await asyncio.sleep(max(0.0, began + (tick + 1) * _TICK_SECONDS - time.monotonic()))
+    await send(calls, frames, began)
+    await eventually(
+        lambda: asyncio.to_thread(recorded_seconds, port),
+        lambda seconds: seconds >= _CALLS * (_SECONDS - 1),
+        awaiting="all audio",
+        timeout_seconds=120,
+    )
     cpu_seconds = (cpu_nanoseconds(pid) - cpu) / 1e9
     sampling.cancel()
     for call in calls:
