@@ -28,6 +28,7 @@ FIELDS = {
     "error": None,
     "warnings": (),
     "warning_count": 0,
+    "receipt": None,
 }
 
 
