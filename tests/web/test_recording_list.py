@@ -181,6 +181,19 @@ async def test_a_recording_that_leaves_the_list_before_its_deletion_is_answered_
         await expect(page.locator("#notices")).to_be_empty()
 
 
+async def scroll_to_end(page: Page, *, rows: int) -> None:
+    """Scroll until the list has all its rows and the last one is filled."""
+    await eventually(
+        lambda: page.evaluate("""() => {
+            scrollTo(0, document.body.scrollHeight);
+            const all = document.querySelectorAll('#list > li');
+            return [all.length, all[all.length - 1].querySelector('.actions') !== null];
+        }"""),
+        lambda found: found == [rows, True],
+        awaiting=f"{rows} rows",
+    )
+
+
 async def test_a_long_list_is_filled_as_it_comes_into_view_with_one_request_a_page(
     browser: PageBrowser, service: Service
 ) -> None:
@@ -193,13 +206,7 @@ async def test_a_long_list_is_filled_as_it_comes_into_view_with_one_request_a_pa
         page.on("request", lambda sent: pages.append(sent.url) if "cursor=" in sent.url else None)
         await expect(rows.first).to_contain_text("Being recorded")
         assert await filled.count() < 50
-        await page.keyboard.press("End")
-        await rows.nth(60).scroll_into_view_if_needed()
-        await rows.nth(99).wait_for(state="attached")
-        await rows.last.scroll_into_view_if_needed()
-        await expect(rows).to_have_count(121)
-        await rows.last.scroll_into_view_if_needed()
-        await rows.last.get_by_role("button", name="Delete").wait_for()
+        await scroll_to_end(page, rows=121)
         await expect(rows.first.locator(".actions")).to_have_count(0)
         assert await filled.count() < 50
         assert len(pages) == 2
@@ -227,8 +234,7 @@ async def test_sessions_below_the_first_page_can_be_finished_and_deleted(
             page = tab.page
             rows = page.locator("#list > li")
             await expect(rows).to_have_count(50)
-            await rows.last.scroll_into_view_if_needed()
-            await expect(rows).to_have_count(51)
+            await scroll_to_end(page, rows=51)
             await rows.last.get_by_role("button", name="Finish").focus()
             await page.keyboard.press("Enter")
             await page.get_by_role("dialog").get_by_role("button", name="Finish").click()
@@ -256,8 +262,7 @@ async def test_no_session_is_missing_after_more_than_a_page_of_new_ones(
         await page.unroute("**/api/audio/sessions?*")
         await expect(rows).to_have_count(50)
         await expect(page.get_by_text("does not answer")).to_be_hidden()
-        await rows.last.scroll_into_view_if_needed()
-        await expect(rows).to_have_count(56)
+        await scroll_to_end(page, rows=56)
 
 
 async def test_several_recordings_are_selected_and_deleted(
@@ -289,7 +294,7 @@ async def test_a_session_of_another_client_can_be_watched_and_finished(
             await card(page).get_by_text("Being recorded").wait_for()
             await card(page).get_by_role("button", name="Watch").click()
             await card(page).get_by_text("Live", exact=True).wait_for()
-            live = card(page).locator("canvas")
+            live = card(page).locator("canvas.live")
             before = await live.screenshot()
             await client.socket.send(speech())
             await client.receive()

@@ -31,6 +31,8 @@ export class RecordingRow {
     this.#session = session;
     this.#listener = listener;
     this.#showName();
+    // Rows that grow when they are filled would move the page under the user.
+    if (!this.isActive && session.duration_seconds > 0) this.element.classList.add('tall');
     rows.set(this.element, this);
     visibility.observe(this.element);
   }
@@ -61,6 +63,7 @@ export class RecordingRow {
   /** Fill the row, which comes into view. */
   fill() {
     if (this.#card) return;
+    this.element.classList.remove('tall');
     this.element.style.minHeight = '';
     this.#card = new RecordingCard(this.element, this.#api, this.#session, this.#listener);
     this.#card.showSelected(this.#isSelected);
