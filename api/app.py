@@ -8,31 +8,21 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from litestar import Litestar
-from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.types import Middleware
 
-from api import __version__
-from api.access.api_keys import ApiKeysError
+from api import __version__, admission, hooks
 from api.access.audit import SERVICE, audit
 from api.access.call_access import CallAccess
-from api.access.call_signatures import CallSignatures
-from api.access.credentials import Authenticator, Provider
+from api.access.credentials import Authenticator
 from api.access.cursors import Cursors
-from api.access.hosts import AllowedHosts
-from api.access.middleware import AuthMiddleware
 from api.access.origins import AllowedOrigins
-from api.access.providers import create_provider
-from api.access.rate_limits import creation_limit, handshake_limit
 from api.access.refusals import DENIALS, answer_error
 from api.access.session_tokens import SessionTokens
 from api.access.signed_links import LinkSigner
 from api.access.signing import (
     MIN_SECRET_BYTES,
     SigningKeys,
-    check_stored_secret,
-    stored_secret,
 )
 from api.audio.ffmpeg.encoder import Converter
 from api.audio.ffmpeg.launcher import DecoderLauncher
@@ -43,17 +33,14 @@ from api.cluster.http_relay import OwnerAnswered, send_owners_answer
 from api.cluster.siblings import Siblings
 from api.cluster.socket_relay import SocketRelay
 from api.cluster.takeover import Takeover
-from api.events.authorizer import SessionAuthorizer
 from api.events.delivery import DeliverySettings
-from api.events.endpoint import parse_secrets, read_endpoints
 from api.events.sender import HttpSender
-from api.events.webhooks import Webhooks, links
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
 from api.node_monitor import NodeMonitor
 from api.observe import log_context
 from api.observe.metrics import Metrics
-from api.observe.requests import REQUEST_ID_HEADER, ObservedRequests
+from api.observe.requests import ObservedRequests
 from api.observe.storage_observer import StorageObserver
 from api.observe.tracing import Tracing, TracingMissingError, create_tracing
 from api.routes import docs
@@ -84,7 +71,6 @@ from api.session.registry import Registry
 from api.settings import Settings, SettingsError
 from api.wire import openapi
 from api.wire.errors import CLOSE_CODES
-from api.wire.messages import DownloadLink
 from api.wire.openapi_document import complete_document
 from api.wire.routing import Routing
 from api.workers.limits import Limits, OwnLimits
@@ -95,8 +81,6 @@ from storage.supervisor import Run, Supervisor
 logger = logging.getLogger(__name__)
 
 _MAX_BODY_BYTES = 1024 * 1024  # of an HTTP request; audio arrives in WebSocket messages
-
-_SIGNING_FILE = ".signing-key"
 
 # Without authentication every caller may see everything, and nodes need no common secret.
 _NO_SECRET = SigningKeys(lambda: (bytes(MIN_SECRET_BYTES),))
@@ -134,9 +118,11 @@ def create_app(
         worker=None if membership is None else membership.worker,
         keys=receipts,
     )
-    keys = SigningKeys(lambda: _secrets(settings))
+    keys = SigningKeys(lambda: admission.secrets(settings))
     signer, sender = LinkSigner(keys), HttpSender(tracing)
-    webhooks = _webhooks(settings, storage, clock, sender, signer, tracing, delivery_settings)
+    webhooks = hooks.create_webhooks(
+        settings, storage, clock, sender, signer, tracing, delivery_settings
+    )
     own_limits, siblings = OwnLimits(), Siblings(membership)
     service_limits: Limits = own_limits if membership is None else membership.control
     registry = Registry(
@@ -171,10 +157,13 @@ def create_app(
         webhooks=webhooks,
     )
     origins = AllowedOrigins(settings.listed_origins, settings.public_url)
-    _check_stored_secret(settings)
+    admission.check_secret(settings)
     tokens = SessionTokens(keys, ttl_seconds=settings.session_token_ttl_seconds)
     authenticator = Authenticator(
-        _provider(settings, clock), tokens, clock, _call_signatures(settings, clock)
+        admission.provider(settings, clock),
+        tokens,
+        clock,
+        admission.call_signatures(settings, clock),
     )
     app = Litestar(
         [
@@ -228,7 +217,7 @@ def create_app(
             metrics=metrics,
             monitor=monitor,
             signer=signer,
-            authorizer=_authorizer(settings, sender, clock),
+            authorizer=hooks.create_authorizer(settings, sender, clock),
             siblings=siblings,
             receipt_keys=receipts,
         ),
@@ -243,13 +232,13 @@ def create_app(
                 "worker_sockets": None if membership is None else membership.sockets,
             }
         ),
-        middleware=_middleware(
+        middleware=admission.middleware(
             settings,
             origins,
             authenticator,
             service_limits,
         ),
-        cors_config=_cors(origins) if settings.listed_origins else None,
+        cors_config=admission.cors(origins) if settings.listed_origins else None,
         before_request=answer_options,
         exception_handlers={
             Exception: answer_error,
@@ -278,40 +267,6 @@ def create_app(
     complete_document(app.openapi_schema)
     app.asgi_handler = ObservedRequests(Routing(app.asgi_handler), metrics, tracing)
     return app
-
-
-def _webhooks(
-    settings: Settings,
-    storage: Storage,
-    clock: Clock,
-    sender: HttpSender,
-    signer: LinkSigner,
-    tracing: Tracing,
-    delivery_settings: DeliverySettings | None,
-) -> Webhooks:
-    try:
-        endpoints = read_endpoints(
-            settings.webhook_urls, settings.webhook_secrets, settings.webhooks_file
-        )
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-    if endpoints or settings.authorize_url:
-        sender.prepare()
-    ttl_seconds = settings.download_url_ttl_seconds
-    base_url = settings.public_url.rstrip("/")
-
-    def sign(path: str) -> DownloadLink:
-        return signer.link(base_url, path, ttl_seconds, clock.now())
-
-    link_to = links(storage, clock, sign if base_url else None, ttl_seconds=ttl_seconds)
-    return Webhooks(
-        endpoints, storage, clock, sender, link_to, tracing=tracing, settings=delivery_settings
-    )
-
-
-def _authorizer(settings: Settings, sender: HttpSender, clock: Clock) -> SessionAuthorizer:
-    keys = parse_secrets(settings.webhook_secrets)  # `read_endpoints` has checked them
-    return SessionAuthorizer(settings.authorize_url, keys, sender, clock)
 
 
 def _tracing(settings: Settings) -> Tracing:
@@ -401,81 +356,3 @@ def _provide(**components: object) -> dict[str, Provide]:
         name: Provide(constant(component), sync_to_thread=False, use_cache=True)
         for name, component in components.items()
     }
-
-
-def _check_stored_secret(settings: Settings) -> None:
-    try:
-        if not settings.signing_secret:
-            check_stored_secret(settings.storage_folder / _SIGNING_FILE)
-    except (OSError, ValueError) as error:
-        raise SettingsError(str(error)) from error
-
-
-def _secrets(settings: Settings) -> tuple[bytes, ...]:
-    """Return the secret that signs, then the previous secret if it is still accepted."""
-    if settings.signing_secrets:
-        return settings.signing_secrets
-    stored = stored_secret(settings.storage_folder / _SIGNING_FILE)
-    previous = settings.signing_secret_previous.encode()
-    return (stored, previous) if previous else (stored,)
-
-
-def _provider(settings: Settings, clock: Clock) -> Provider | None:
-    try:
-        return create_provider(settings, clock)
-    except ApiKeysError as error:
-        raise SettingsError(f"API_KEYS: {error}") from error
-
-
-def _call_signatures(settings: Settings, clock: Clock) -> CallSignatures:
-    secrets = settings.twilio_auth_token or settings.genesys_client_secret
-    if secrets and not settings.public_url:
-        raise SettingsError("TWILIO_AUTH_TOKEN and GENESYS_CLIENT_SECRET need PUBLIC_URL")
-    try:
-        return CallSignatures(
-            settings.public_url,
-            clock,
-            twilio_token=settings.twilio_auth_token,
-            genesys_secret=settings.genesys_client_secret,
-        )
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-
-
-def _middleware(
-    settings: Settings, origins: AllowedOrigins, authenticator: Authenticator, limits: Limits
-) -> list[Middleware]:
-    """Return the middleware of every request, outermost first."""
-    hosts = AllowedHosts(settings.listed_hosts, (settings.public_url, settings.node_url))
-    layers: list[Middleware] = [
-        AuthMiddleware(
-            authenticator,
-            origins=origins,
-            hosts=None if settings.requires_credentials else hosts,
-            pages=docs.content_policies(),
-        )
-    ]
-    if settings.max_handshakes_per_minute:
-        layers.append(handshake_limit(limits, settings.max_handshakes_per_minute))
-    if settings.max_new_sessions_per_minute:
-        layers.append(creation_limit(limits, settings.max_new_sessions_per_minute))
-    return layers
-
-
-def _cors(origins: AllowedOrigins) -> CORSConfig:
-    """Return the CORS settings for ``origins``.
-
-    Pages send credentials in headers, never in cookies, so ``allow_credentials`` stays off.
-    """
-    return CORSConfig(
-        allow_origins=["*"] if origins.allows_all else [],
-        allow_origin_regex=origins.pattern,
-        allow_headers=["Authorization", "X-API-Key", "Content-Type", "Range", "If-Range"],
-        expose_headers=[
-            "Accept-Ranges",
-            "Content-Range",
-            "Content-Disposition",
-            "ETag",
-            REQUEST_ID_HEADER,
-        ],
-    )

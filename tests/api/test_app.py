@@ -6,7 +6,7 @@ import pytest
 
 from api.app import create_app
 from api.session.registry import Registry
-from api.settings import Settings, SettingsError
+from api.settings import Settings
 from storage.local import LocalStorage
 
 
@@ -15,11 +15,6 @@ def test_creating_the_application_touches_no_file(tmp_path: Path) -> None:
     app = create_app(Settings(audio_storage_path=str(folder)))
     assert isinstance(app.state.registry, Registry)
     assert not folder.exists()
-
-
-def test_keys_that_cannot_be_read_are_refused_by_the_name_of_the_setting() -> None:
-    with pytest.raises(SettingsError, match=r"^API_KEYS: "):
-        create_app(Settings(auth_mode="api_key", api_keys="x"))
 
 
 async def test_the_storage_runs_as_long_as_the_application(tmp_path: Path) -> None:
