@@ -294,6 +294,7 @@ async def test_a_session_of_another_client_can_be_watched_and_finished(
             await card(page).get_by_text("Being recorded").wait_for()
             await card(page).get_by_role("button", name="Watch").click()
             await card(page).get_by_text("Live", exact=True).wait_for()
+            await expect(card(page).get_by_text("Stop watching")).to_be_visible()
             live = card(page).locator("canvas.live")
             before = await live.screenshot()
             await client.socket.send(speech())

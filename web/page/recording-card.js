@@ -5,7 +5,7 @@ import { confirmAction } from './dialogs.js';
 import { findElement, findParts, setText } from './elements.js';
 import { formatBytes, formatClock, formatDateTime } from './format.js';
 import { LivePanel } from './live-panel.js';
-import { fill, localize } from './localize.js';
+import { fill } from './localize.js';
 import { withErrorNotice } from './notices.js';
 import { PlaybackPanel } from './playback-panel.js';
 import { texts } from './texts.js';
@@ -150,7 +150,6 @@ export class RecordingCard {
 
   /** Name the recording in the label of each control, for screen readers. */
   #setAccessibleNames() {
-    localize(this.#root);
     const name = formatDateTime(this.#session.created_at);
     const { select, watch, finish, downloads, delete: remove } = this.#parts;
     select.setAttribute('aria-label', fill(texts.recording.select, { name }));
