@@ -15,5 +15,5 @@ def test_a_key_gets_its_user_and_scopes(start_service: Callable[..., Service]) -
 
 
 def test_without_authentication_there_is_no_user_and_every_scope(service: Service) -> None:
-    scopes = ["record", "read", "admin"]
+    scopes = ["record", "read", "admin", "ingest"]
     assert service.get("/api/identity").json() == {"user_id": None, "scopes": scopes}

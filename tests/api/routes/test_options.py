@@ -11,7 +11,7 @@ from tests.service import Service
     [
         ("/health", {"GET", "HEAD"}),
         ("/api/audio/sessions", {"GET", "HEAD", "POST"}),
-        ("/api/audio/sessions/x", {"DELETE", "GET", "HEAD"}),
+        ("/api/audio/sessions/x", {"DELETE", "GET", "HEAD", "PATCH"}),
         ("/api/audio/sessions/x/audio", {"GET", "HEAD"}),
     ],
 )
