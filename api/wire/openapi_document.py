@@ -21,6 +21,7 @@ from litestar.openapi.spec import (
 
 from api import __version__
 from api.wire.messages import (
+    CallerIdentity,
     ChangeSession,
     CreatedSession,
     CreateSession,
@@ -233,6 +234,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
     ),
     ChangeSession(title="Interview", metadata={"project": "radio"}),
     CreateToken(scope="record"),
+    CallerIdentity(user_id="alice", scopes=["record", "read"]),
     SessionTokenInfo(
         token=_TOKEN,
         scope="record",

@@ -56,6 +56,7 @@ async def test_session_information_has_every_documented_field(service: Service) 
         "error": None,
         "warnings": [],
         "warning_count": 0,
+        "receipt": None,
     }
 
 
