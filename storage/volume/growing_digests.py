@@ -10,7 +10,6 @@ from storage.block_digest import BLOCK_BYTES
 from storage.checkpoint import Checkpoint
 from storage.digest_log import DigestLog
 from storage.digests import SessionDigests
-from storage.errors import StorageUnavailableError
 from storage.volume.paths import SessionPaths
 
 _STEP_BYTES = 32 * 1024 * 1024  # in one call, while the recording grows
@@ -30,13 +29,9 @@ class GrowingDigests:
         path = self._paths.digests
         data = path.read_bytes() if path.exists() else b""
         pcm_bytes = persisted.pcm_bytes
-        try:
-            self._digests = self._log.restore(
-                data, self._read_kept, self._read_audio, pcm_bytes=pcm_bytes
-            )
-        except StorageUnavailableError:  # kept input is missing: begin again
-            path.unlink(missing_ok=True)
-            self._log, self._digests = DigestLog(), SessionDigests(self._read_kept)
+        self._digests = self._log.restore(
+            data, self._read_kept, self._read_audio, pcm_bytes=pcm_bytes
+        )
 
     def is_due(self, persisted: Checkpoint) -> bool:
         """Return whether a block of audio is new."""

@@ -13,7 +13,13 @@ from storage import files, threads, wav
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
 from storage.details import DetailChanges
-from storage.errors import FencedError, StorageError, StorageUnavailableError, SyncFailedError
+from storage.errors import (
+    BadObjectError,
+    FencedError,
+    StorageError,
+    StorageUnavailableError,
+    SyncFailedError,
+)
 from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
 from storage.pcm import Buffer
@@ -158,13 +164,14 @@ class VolumeRecording:
         remaining = self.checkpoint.kept_bytes[stream]
         if not remaining:
             return
-        with files.translated_errors(), self._paths.input(stream).open("rb") as file:
+        path = self._paths.input(stream)
+        if not path.is_file():
+            raise BadObjectError(f"{path} is missing")
+        with files.translated_errors(), path.open("rb") as file:
             while remaining:
                 block = await threads.recording.run(file.read, min(remaining, _INPUT_BLOCK_BYTES))
                 if not block:
-                    raise StorageUnavailableError(
-                        f"{file.name} is shorter than its checkpoint says"
-                    )
+                    raise BadObjectError(f"{path} is shorter than its checkpoint says")
                 remaining -= len(block)
                 yield block
 

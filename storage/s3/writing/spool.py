@@ -194,7 +194,10 @@ class Spool:
         return sorted(number for number in found if number is not None)
 
     def read_input(self, stream: int, start: int, stop: int) -> bytes:
-        return _read(self._paths.input(stream), start, stop - start)
+        path = self._paths.input(stream)
+        if self.input_bytes(stream) < stop:
+            raise BadObjectError(f"{path} is missing or shorter than its checkpoint says")
+        return _read(path, start, stop - start)
 
     def free(self, start: int, stop: int) -> None:
         """Give back the disk space of PCM from byte ``start`` to ``stop``.

@@ -252,3 +252,31 @@ async def test_a_recording_that_0_2_0_has_begun_has_no_digests_of_inputs(tmp_pat
     assert manifest.receipt is not None
     assert manifest.receipt.inputs is None
     assert "without receipts" in str(manifest.receipt.inputs_unknown)
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "altered"])
+async def test_a_damaged_journal_makes_the_inputs_unknown_and_stops_nothing(
+    damage: str, tmp_path: Path
+) -> None:
+    recorder = Recorder(tmp_path)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    await send(recorder.session, connection, RAW[:20_000])
+    journal = next(tmp_path.glob(".active/*/input.0"))
+    data = journal.read_bytes()
+    match damage:
+        case "missing":
+            journal.unlink()
+        case "short":
+            journal.write_bytes(data[:-1])
+        case _:
+            journal.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    await recorder.crash()
+    await recorder.session.resume(connection)
+    await send(recorder.session, connection, RAW[20_000:])
+    manifest = await recorder.close()
+    assert manifest.receipt is not None
+    assert manifest.receipt.inputs is None
+    assert "journal" in str(manifest.receipt.inputs_unknown)
+    assert manifest.receipt.audio == digest(RAW[:-1])
