@@ -15,6 +15,7 @@ from storage.block_digest import BLOCK_BYTES, BlockDigest
 from storage.checkpoint import Checkpoint
 from storage.errors import StorageUnavailableError
 from storage.journal import JOURNAL, Kept, KeptOpen, NextFile, Pcm, Unknown
+from storage.pcm import Buffer
 
 # Return bytes ``start`` to ``stop`` of kept input ``number``. Raises `StorageUnavailableError`.
 ReadKept = Callable[[int, int, int], bytes]
@@ -160,7 +161,7 @@ class SessionDigests:
         own = {name: each.digest for name, each in self._each() if each is not None}
         return {_AUDIO: self.pcm, **own}
 
-    def restore(self, saved: SavedDigests, whole: Mapping[int, bytes], read_pcm: ReadPcm) -> None:
+    def restore(self, saved: SavedDigests, whole: Mapping[int, Buffer], read_pcm: ReadPcm) -> None:
         """Continue from ``saved``; ``whole`` are the digests of whole blocks.
 
         Reads less than a block of each. Raises as `advance` does. If kept input is missing, the

@@ -40,6 +40,7 @@ def logged(*lengths: int) -> tuple[SessionDigests, list[bytes]]:
         digests.advance(checkpoint(length), read_audio, 10**9)
         assert log.is_due(digests)
         records.append(log.next_record(digests))
+        log.wrote(records[-1])
         assert not log.is_due(digests)
     return digests, records
 
@@ -87,3 +88,23 @@ def test_without_kept_input_only_the_digests_of_the_inputs_are_unknown() -> None
     assert found.inputs() is None
     assert "input 1 is missing" in found.unknown
     assert found.pcm.hexdigest() == by_definition(AUDIO)
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_record_whose_write_failed_is_in_the_next_one(is_written: bool) -> None:
+    """Also if it is there nevertheless, because only the answer of the store was lost."""
+    digests, log, records = SessionDigests(read_kept), DigestLog(), []
+    for length, has_failed in ((BLOCK_BYTES + 10, False), (2 * BLOCK_BYTES, True), (None, False)):
+        digests.advance(checkpoint(length or len(AUDIO)), read_audio, 10**9)
+        new = log.next_record(digests)
+        if not has_failed:
+            log.wrote(new)
+        if is_written or not has_failed:
+            records.append(new)
+    restored = DigestLog()
+    found = restored.restore(b"".join(records), read_kept, read_audio, pcm_bytes=len(AUDIO))
+    assert restored.size_bytes == sum(map(len, records))
+    assert found.pcm.hexdigest() == by_definition(AUDIO)
+    assert [digested(each) for each in found.inputs() or []] == [
+        digested(each) for each in digests.inputs() or []
+    ]
