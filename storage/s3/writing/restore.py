@@ -41,7 +41,7 @@ async def restore_spool(
             await threads.recording.run(spool.write, block, position)
             position += len(block)
     checkpoint = persisted
-    stored = await _stored_inputs(bucket, segments.keys)
+    stored = await _stored_inputs(bucket, segments.keys) if persisted.kept_bytes else {}
     for stream in persisted.streams:
         pieces = stored.pop(stream.number, {})
         is_whole = await _restore_input(bucket, spool, stream.number, pieces, stream.kept_bytes)
