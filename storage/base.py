@@ -96,7 +96,10 @@ class Recording(Protocol):
         ...
 
     def read_input(self, stream: int) -> AsyncIterator[bytes]:
-        """Yield the input of an open stream, or the journal, that :attr:`checkpoint` counts."""
+        """Yield the input of an open stream, or the journal, that :attr:`checkpoint` counts.
+
+        Raises `BadObjectError` if some of it is missing.
+        """
         ...
 
     def drop_input(self, stream: int) -> None:

@@ -38,7 +38,7 @@ class BlockDigest:
         other._partial = self._partial.copy()
         return other
 
-    def restore(self, whole: bytes) -> None:
+    def restore(self, whole: Buffer) -> None:
         """Continue after the blocks whose digests are ``whole``."""
         self._whole, self._partial = bytearray(whole), hashlib.sha256()
         self.size_bytes = len(whole) // _DIGEST_BYTES * BLOCK_BYTES

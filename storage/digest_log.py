@@ -12,6 +12,8 @@ import msgspec
 from storage import record
 from storage.digests import ReadKept, ReadPcm, SavedDigests, SessionDigests
 
+_DIGEST_BYTES = 32
+
 
 class _Saved(msgspec.Struct, array_like=True, frozen=True):
     """A state, and the digests of the blocks that have become whole since the record before."""
@@ -21,9 +23,10 @@ class _Saved(msgspec.Struct, array_like=True, frozen=True):
 
 
 class DigestLog:
-    """Encodes what is new, and restores all of it."""
+    """Encodes what is new, and restores all of it. ``size_bytes`` are those of whole records."""
 
     def __init__(self) -> None:
+        self.size_bytes = 0
         self._saved_blocks: dict[int, int] = {}
 
     def is_due(self, digests: SessionDigests) -> bool:
@@ -31,7 +34,10 @@ class DigestLog:
         return digests.pcm.whole_blocks > self._saved_blocks.get(0, 0)
 
     def next_record(self, digests: SessionDigests) -> bytes:
-        """Return the record of what is new; empty if the state would be large."""
+        """Return the record of what is new; empty if the state would be large.
+
+        Call :meth:`wrote` after it is written; until then, the next record has it too.
+        """
         state = digests.save()
         if state is None:
             return b""
@@ -39,8 +45,14 @@ class DigestLog:
         for name, each in digests.whole_blocks().items():
             first = self._saved_blocks.get(name, 0)
             blocks[name] = first, each.whole_from(first)
-            self._saved_blocks[name] = each.whole_blocks
         return record.encode(msgspec.msgpack.encode(_Saved(state, blocks)))
+
+    def wrote(self, new: bytes) -> None:
+        """Note that the record is written."""
+        for saved, _ in _whole_records(new):
+            for name, (first, more) in saved.blocks.items():
+                self._saved_blocks[name] = first + len(more) // _DIGEST_BYTES
+        self.size_bytes += len(new)
 
     def restore(
         self, data: bytes, read_kept: ReadKept, read_pcm: ReadPcm, *, pcm_bytes: int
@@ -50,26 +62,31 @@ class DigestLog:
         Raises what ``read_pcm`` raises.
         """
         last: SavedDigests | None = None
-        blocks: dict[int, bytes] = {}
-        for saved in _whole_records(data):
+        blocks: dict[int, bytearray] = {}
+        self.size_bytes = 0
+        for saved, length in _whole_records(data):
             if saved.digests.pcm_bytes > pcm_bytes or any(
-                first * 32 != len(blocks.get(name, b""))
+                first * _DIGEST_BYTES > len(blocks.get(name, b""))
                 for name, (first, _) in saved.blocks.items()
             ):
                 break
             last = saved.digests
-            for name, (_, more) in saved.blocks.items():
-                blocks[name] = blocks.get(name, b"") + more
+            self.size_bytes += length
+            for name, (first, more) in saved.blocks.items():
+                # A record that was written, although the store said otherwise, is there twice.
+                blocks.setdefault(name, bytearray())[first * _DIGEST_BYTES :] = more
         digests = SessionDigests(read_kept)
         if last is not None:
             digests.restore(last, blocks, read_pcm)
-        self._saved_blocks = {name: len(each) // 32 for name, each in blocks.items()}
+        self._saved_blocks = {name: len(each) // _DIGEST_BYTES for name, each in blocks.items()}
         return digests
 
 
-def _whole_records(data: bytes) -> Iterable[_Saved]:
+def _whole_records(data: bytes) -> Iterable[tuple[_Saved, int]]:
+    """Yield the records and their lengths, up to the first that is damaged."""
     for payload in record.split(data):
         try:
-            yield msgspec.msgpack.decode(payload, type=_Saved)
+            saved = msgspec.msgpack.decode(payload, type=_Saved)
         except (msgspec.MsgspecError, ValueError):
             return
+        yield saved, record.PREFIX_BYTES + len(payload)

@@ -15,6 +15,7 @@ from storage.block_digest import BLOCK_BYTES, BlockDigest
 from storage.checkpoint import Checkpoint
 from storage.errors import StorageUnavailableError
 from storage.journal import JOURNAL, Kept, KeptOpen, NextFile, Pcm, Unknown
+from storage.pcm import Buffer
 
 # Return bytes ``start`` to ``stop`` of kept input ``number``. Raises `StorageUnavailableError`.
 ReadKept = Callable[[int, int, int], bytes]
@@ -22,6 +23,7 @@ ReadPcm = Callable[[int, int], bytes]
 
 _READ_BYTES = 256 * 1024
 _MAX_RANGES = 256
+_INCOMPLETE = "a release without receipts has recorded some of it, or the journal was damaged"
 _AUDIO = 0  # in place of the number of an input or a stream: the PCM of the recording
 
 
@@ -91,8 +93,10 @@ class SessionDigests:
 
     def follow(self, checkpoint: Checkpoint) -> None:
         """Read the journal that ``checkpoint`` counts. Call it before :meth:`add`."""
-        if checkpoint.chunk_count and not checkpoint.journal_bytes:
-            self._give_up("a release without receipts has recorded some of it")
+        if checkpoint.journal_bytes < self._journal_bytes or (
+            checkpoint.chunk_count and not checkpoint.journal_bytes
+        ):
+            self._give_up(_INCOMPLETE)
         if self.unknown or self._journal_bytes >= checkpoint.journal_bytes:
             return
         try:
@@ -157,10 +161,11 @@ class SessionDigests:
         own = {name: each.digest for name, each in self._each() if each is not None}
         return {_AUDIO: self.pcm, **own}
 
-    def restore(self, saved: SavedDigests, whole: Mapping[int, bytes], read_pcm: ReadPcm) -> None:
+    def restore(self, saved: SavedDigests, whole: Mapping[int, Buffer], read_pcm: ReadPcm) -> None:
         """Continue from ``saved``; ``whole`` are the digests of whole blocks.
 
-        Reads less than a block of each. Raises as `advance` does.
+        Reads less than a block of each. Raises as `advance` does. If kept input is missing, the
+        digests of the inputs are unknown.
         """
         self._journal_bytes, self.unknown = saved.journal_bytes, saved.unknown
         self._input, self._skips, self._opened = saved.input, saved.skips, saved.opened
@@ -173,11 +178,15 @@ class SessionDigests:
             restored = self._inputs[name] = _Input(BlockDigest(), ranges)
             restored.digest.restore(whole.get(name, b""))
             for each in ranges:
-                read = read_pcm if each.number == _AUDIO else self._reader_of(each.number)
-                restored.digest.update(read(each.start, each.stop))
-
-    def _reader_of(self, number: int) -> ReadPcm:
-        return lambda start, stop: self._read_kept(number, start, stop)
+                if each.number == _AUDIO:
+                    restored.digest.update(read_pcm(each.start, each.stop))
+                    continue
+                try:
+                    kept = self._read_kept(each.number, each.start, each.stop)
+                except (OSError, StorageUnavailableError) as error:
+                    self._give_up(f"kept input could not be read: {error}")
+                    return
+                restored.digest.update(kept)
 
     def _each(self) -> list[tuple[int, _Input | None]]:
         return list(self._inputs.items())
@@ -199,7 +208,7 @@ class SessionDigests:
             case Pcm(at, name, skip):
                 self._begin_pcm(at, name, skip)
             case Unknown():
-                self._give_up("a release without receipts has recorded some of it")
+                self._give_up(_INCOMPLETE)
             case NextFile():
                 pass  # for those who write the journal
 

@@ -5,7 +5,6 @@ bytes that it counts were written.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -176,10 +175,13 @@ class Ledger:
         """Read what the journal says, before the streams are restored."""
         checkpoint = self._recording.checkpoint
         if checkpoint.journal_bytes:
-            kept = self._recording.read_input(JOURNAL)
-            data = b"".join([block async for block in kept])
-            with contextlib.suppress(BadObjectError):  # then the digests cannot be made either
+            try:
+                kept = self._recording.read_input(JOURNAL)
+                data = b"".join([block async for block in kept])
                 self._journal.restore(journal.decode(data), checkpoint.pcm_bytes)
+            except BadObjectError as error:
+                logger.error("%s: the inputs have no digests: %s", self.session_id, error)  # noqa: TRY400
+                self._journal.begin_without_history(checkpoint.pcm_bytes)
         elif checkpoint.chunk_count:
             self._journal.begin_without_history(checkpoint.pcm_bytes)
         for stream in checkpoint.streams:  # of a release without a journal

@@ -293,7 +293,7 @@ class LocalStorage:
                 recording = self._recording(session, manifest)
                 try:
                     recording.recover()
-                except OSError:
+                except (OSError, StorageError):
                     recording.close()
                     raise
         return recording

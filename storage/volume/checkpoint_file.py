@@ -73,9 +73,12 @@ class CheckpointFile:
         """Return what makes it durable."""
         return self._disk.sync, self._fd
 
-    def revert(self, persisted: Checkpoint) -> None:
-        """Make ``persisted`` all that counts when the file is read again. Raises ``OSError``."""
-        files.write_at(self._fd, _encode(persisted, persisted, None), 0)
+    def revert(self, written: Checkpoint, persisted: Checkpoint) -> None:
+        """Make ``persisted`` all that counts when the file is read again. Raises ``OSError``.
+
+        ``written`` then shows what was lost.
+        """
+        files.write_at(self._fd, _encode(written, persisted, None), 0)
 
     def close(self) -> None:
         os.close(self._fd)

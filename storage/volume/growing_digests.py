@@ -10,7 +10,6 @@ from storage.block_digest import BLOCK_BYTES
 from storage.checkpoint import Checkpoint
 from storage.digest_log import DigestLog
 from storage.digests import SessionDigests
-from storage.errors import StorageUnavailableError
 from storage.volume.paths import SessionPaths
 
 _STEP_BYTES = 32 * 1024 * 1024  # in one call, while the recording grows
@@ -29,14 +28,12 @@ class GrowingDigests:
         """Continue what a process before has begun. Raises ``OSError``."""
         path = self._paths.digests
         data = path.read_bytes() if path.exists() else b""
-        pcm_bytes = persisted.pcm_bytes
-        try:
-            self._digests = self._log.restore(
-                data, self._read_kept, self._read_audio, pcm_bytes=pcm_bytes
-            )
-        except StorageUnavailableError:  # kept input is missing: begin again
-            path.unlink(missing_ok=True)
-            self._log, self._digests = DigestLog(), SessionDigests(self._read_kept)
+        self._digests = self._log.restore(
+            data, self._read_kept, self._read_audio, pcm_bytes=persisted.pcm_bytes
+        )
+        if len(data) > self._log.size_bytes:
+            # Else what is damaged or does not count would hide the records that follow.
+            os.truncate(path, self._log.size_bytes)
 
     def is_due(self, persisted: Checkpoint) -> bool:
         """Return whether a block of audio is new."""
@@ -47,8 +44,12 @@ class GrowingDigests:
         with self._lock:
             self._digests.advance(persisted, self._read_audio, _STEP_BYTES)
             if self._log.is_due(self._digests) and (new := self._log.next_record(self._digests)):
-                with self._paths.digests.open("ab", buffering=0) as file:
-                    file.write(new)
+                descriptor = os.open(self._paths.digests, os.O_RDWR | os.O_CREAT, 0o666)
+                try:
+                    files.write_at(descriptor, new, self._log.size_bytes)
+                finally:
+                    os.close(descriptor)
+                self._log.wrote(new)
 
     def finish(self, persisted: Checkpoint) -> SessionDigests:
         """Add the rest of what is persisted, and return the digests. Raises ``OSError``."""

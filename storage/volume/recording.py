@@ -13,7 +13,13 @@ from storage import files, threads, wav
 from storage import manifest as manifests
 from storage.checkpoint import Checkpoint
 from storage.details import DetailChanges
-from storage.errors import FencedError, StorageError, StorageUnavailableError, SyncFailedError
+from storage.errors import (
+    BadObjectError,
+    FencedError,
+    StorageError,
+    StorageUnavailableError,
+    SyncFailedError,
+)
 from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
 from storage.pcm import Buffer
@@ -92,14 +98,16 @@ class VolumeRecording:
     def recover(self) -> Recovered:
         """Return to the last checkpoint that counts and cut off the audio behind it.
 
-        Return what was found. Raises ``OSError``.
+        Return what was found. Raises ``OSError`` and `SyncFailedError`.
         """
         found = recover(self._paths, self.manifest, self._disk.boot_id)
         self.checkpoint, self.persisted = found.checkpoint, found.persisted
         self._open(0)
+        if self.checkpoint != self.persisted:
+            self._sync_found_inputs()
         for warning in found.new_warnings:
             self._observer.warned(warning.code)
-        self._has_new_input = bool(self.checkpoint.streams)
+        self._has_new_input = bool(self.checkpoint.kept_bytes)
         if self.peaks is not None:
             self.peaks.resume(self.checkpoint.pcm_bytes)
         if self._digests is not None:
@@ -114,6 +122,21 @@ class VolumeRecording:
         self._write_header(self.checkpoint)
         self._checkpoints = CheckpointFile(self._paths.checkpoint, self._disk)
         self._checkpoints.begin(self.checkpoint, self.persisted)
+
+    def _sync_found_inputs(self) -> None:
+        """Sync input that the process before has kept, and perhaps not synced.
+
+        Later syncs are of input that this process writes. One by one, so that a session with many
+        streams needs no descriptor for each. Raises ``OSError`` and `SyncFailedError`.
+        """
+        for path in self._paths.state.glob("input.*"):
+            descriptor = os.open(path, os.O_RDWR)
+            try:
+                self._disk.sync(descriptor)
+            except OSError as error:
+                raise self._failed_for_good(error) from error
+            finally:
+                os.close(descriptor)
 
     @property
     def unpersisted(self) -> Unpersisted:
@@ -158,13 +181,14 @@ class VolumeRecording:
         remaining = self.checkpoint.kept_bytes[stream]
         if not remaining:
             return
-        with files.translated_errors(), self._paths.input(stream).open("rb") as file:
+        path = self._paths.input(stream)
+        if not path.is_file():
+            raise BadObjectError(f"{path} is missing")
+        with files.translated_errors(), path.open("rb") as file:
             while remaining:
                 block = await threads.recording.run(file.read, min(remaining, _INPUT_BLOCK_BYTES))
                 if not block:
-                    raise StorageUnavailableError(
-                        f"{file.name} is shorter than its checkpoint says"
-                    )
+                    raise BadObjectError(f"{path} is shorter than its checkpoint says")
                 remaining -= len(block)
                 yield block
 
@@ -336,7 +360,7 @@ class VolumeRecording:
         self.state = self.state.to(RecordingState.FAILED)
         if self._checkpoints is not None:
             with contextlib.suppress(OSError):  # then the disk takes nothing more
-                self._checkpoints.revert(self.persisted)
+                self._checkpoints.revert(self.checkpoint, self.persisted)
         return SyncFailedError(self.persisted.chunk_count)
 
     def _check_not_failed(self) -> None:

@@ -7,7 +7,7 @@ from storage import journal
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.digests import SessionDigests
 from storage.errors import StorageUnavailableError
-from storage.journal import JOURNAL, Entry, Kept, KeptOpen, NextFile, Pcm
+from storage.journal import JOURNAL, Entry, Kept, KeptOpen, NextFile, Pcm, Unknown
 from storage.receipt import Digested, digested
 from tests.audio import pcm
 from tests.storage.test_block_digest import by_definition
@@ -96,3 +96,15 @@ def test_inputs_are_unknown_without_a_journal() -> None:
     digests = SessionDigests(Store().read)
     digests.advance(Checkpoint(1, len(AUDIO)), audio, 10**9)
     assert digests.inputs() is None
+
+
+def test_a_journal_that_was_begun_again_is_not_followed() -> None:
+    """A release without a journal has recorded in between."""
+    store = Store(NextFile(0, 1, 1, 0), Pcm(0, 1))
+    digests = SessionDigests(store.read)
+    digests.advance(store.checkpoint(pcm_bytes=1000), audio, 10**9)
+    store.kept[JOURNAL] = journal.encode(Unknown(2000))
+    digests.advance(store.checkpoint(), audio, 10**9)
+    assert digests.inputs() is None
+    assert "journal" in digests.unknown
+    assert digested(digests.pcm) == expected(AUDIO)

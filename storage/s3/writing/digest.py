@@ -1,5 +1,6 @@
 """Digests and waveform of the audio, made while it is uploaded."""
 
+import asyncio
 import functools
 import hashlib
 import threading
@@ -13,6 +14,8 @@ from storage.s3.keys import SessionKeys, digest_offset
 from storage.waveform import peaks
 from storage.waveform.growing_file import GrowingWaveform
 from storage.waveform.pixels import Pixels
+
+_READ_AT_ONCE = 16  # objects
 
 
 class Digest:
@@ -59,32 +62,39 @@ class Digest:
 
     async def keep(self, bucket: Bucket, keys: SessionKeys) -> None:
         """Put what is new of the digests, so that the next owner need not read all audio."""
-        data = await threads.recording.run(self._next_record)
+        pcm_bytes, data = await threads.recording.run(self._next_record)
         if data:
-            await bucket.put(keys.digest(self.session.pcm.size_bytes), data)
-        self._kept_at = self.session.pcm.size_bytes
+            await bucket.put(keys.digest(pcm_bytes), data)
+            with self._lock:
+                self._log.wrote(data)
+        self._kept_at = pcm_bytes
 
     @property
     def unkept_bytes(self) -> int:
         """Return how much audio the digests that are put lack."""
         return self.session.pcm.size_bytes - self._kept_at
 
-    def _next_record(self) -> bytes:
+    def _next_record(self) -> tuple[int, bytes]:
+        """Return the record of what is new, if there is one, and the length of its audio."""
         with self._lock:
-            return self._log.next_record(self.session) if self._log.is_due(self.session) else b""
+            is_due = self._log.is_due(self.session)
+            data = self._log.next_record(self.session) if is_due else b""
+            return self.session.pcm.size_bytes, data
 
     async def restore(
         self, bucket: Bucket, keys: SessionKeys, read_pcm: ReadPcm, pcm_bytes: int
     ) -> None:
         """Continue the digests that an earlier owner has put."""
-        data = b""
-        for key in sorted(await bucket.keys(keys.digests)):
-            if digest_offset(key) is not None:
-                data += await bucket.get(key)
+        found = sorted(await bucket.keys(keys.digests))
+        stored = [key for key in found if digest_offset(key) is not None]
+        data = bytearray()
+        for first in range(0, len(stored), _READ_AT_ONCE):  # a long recording has thousands
+            some = stored[first : first + _READ_AT_ONCE]
+            data += b"".join(await asyncio.gather(*map(bucket.get, some)))
         with self._lock:
             self.session = await threads.recording.run(
                 functools.partial(
-                    self._log.restore, data, self._read_kept, read_pcm, pcm_bytes=pcm_bytes
+                    self._log.restore, bytes(data), self._read_kept, read_pcm, pcm_bytes=pcm_bytes
                 )
             )
         self._kept_at = self.session.pcm.size_bytes

@@ -41,7 +41,7 @@ async def restore_spool(
             await threads.recording.run(spool.write, block, position)
             position += len(block)
     checkpoint = persisted
-    stored = await _stored_inputs(bucket, segments.keys)
+    stored = await _stored_inputs(bucket, segments.keys) if persisted.kept_bytes else {}
     for stream in persisted.streams:
         pieces = stored.pop(stream.number, {})
         is_whole = await _restore_input(bucket, spool, stream.number, pieces, stream.kept_bytes)
@@ -91,10 +91,12 @@ async def _restore_input(
     bucket: Bucket, spool: Spool, number: int, pieces: _Pieces, kept_bytes: int
 ) -> bool:
     """Return whether the first ``kept_bytes`` of the stream's input were there."""
-    position = spool.input_bytes(number)
+    position = begin = spool.input_bytes(number)
     for offset in sorted(pieces):
         if offset == position < kept_bytes:
             data = await bucket.get(pieces[offset])
-            spool.keep_input(number, position, data)
+            await threads.recording.run(spool.write_input, number, position, data)
             position += len(data)
+    if position > begin:
+        await threads.recording.run(spool.sync_input, number)
     return position >= kept_bytes

@@ -10,7 +10,7 @@ import ctypes
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -47,6 +47,7 @@ class Spool:
         self, paths: SessionPaths, manifest: Manifest, mark_bytes: int, disk: Disk | None = None
     ) -> None:
         self._paths = paths
+        self._disk = disk or Disk()
         self._mark_bytes = mark_bytes
         self._marks: collections.deque[Checkpoint] = collections.deque()
         self._last_mark_bytes = 0
@@ -54,7 +55,7 @@ class Spool:
         self._epochs: list[int] = []
         self._saved_mark: Checkpoint | None = None  # the last one in the file
         self._recording = VolumeRecording(
-            paths, manifest, on_changed=_ignore, on_released=_ignore, disk=disk
+            paths, manifest, on_changed=_ignore, on_released=_ignore, disk=self._disk
         )
         # The uploading task adds the PCM: the spool may have freed it already.
         self.peaks = GrowingWaveform(paths.growing_peaks(boot_id()), manifest.pcm_format)
@@ -160,7 +161,7 @@ class Spool:
         return min(stop, self._hole[1]) <= max(start, self._hole[0])
 
     def begin_restore(self, pcm_bytes: int, hole: tuple[int, int]) -> None:
-        """Set the length. :meth:`write` and `keep_input` must fill all but the ``hole``."""
+        """Set the length. :meth:`write` must fill all but the ``hole``."""
         self._set_hole(hole)
         with files.translated_errors():
             os.truncate(self._paths.audio, wav.HEADER_BYTES + pcm_bytes)
@@ -174,6 +175,25 @@ class Spool:
     def write(self, pcm: Buffer, start: int) -> None:
         with files.translated_errors(), self._paths.audio.open("r+b", buffering=0) as file:
             files.write_at(file.fileno(), pcm, wav.HEADER_BYTES + start)
+
+    def write_input(self, stream: int, offset: int, data: Buffer) -> None:
+        """Write kept input of a restore. Unlike `keep_input`, it leaves no descriptor open."""
+        with self._input(stream) as descriptor:
+            files.write_at(descriptor, data, offset)
+
+    def sync_input(self, stream: int) -> None:
+        """Make durable what :meth:`write_input` has written."""
+        with self._input(stream) as descriptor:
+            self._disk.sync(descriptor)
+
+    @contextlib.contextmanager
+    def _input(self, stream: int) -> Iterator[int]:
+        with files.translated_errors():
+            descriptor = os.open(self._paths.input(stream), os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
 
     def read(self, start: int, stop: int) -> bytes:
         """Return PCM from byte ``start`` to ``stop``, all of which must be here."""
@@ -194,7 +214,10 @@ class Spool:
         return sorted(number for number in found if number is not None)
 
     def read_input(self, stream: int, start: int, stop: int) -> bytes:
-        return _read(self._paths.input(stream), start, stop - start)
+        path = self._paths.input(stream)
+        if self.input_bytes(stream) < stop:
+            raise BadObjectError(f"{path} is missing or shorter than its checkpoint says")
+        return _read(path, start, stop - start)
 
     def free(self, start: int, stop: int) -> None:
         """Give back the disk space of PCM from byte ``start`` to ``stop``.

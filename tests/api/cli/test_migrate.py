@@ -1,5 +1,6 @@
 """The command ``sercuescribe migrate``."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tests import engines
 from tests.api.cli.command import run
 from tests.audio import pcm
 from tests.eventually import eventually
+from tests.service import Service
 from tests.storage.archives import record
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import LATER, append
@@ -118,6 +120,26 @@ async def test_a_title_goes_along_and_follows_a_later_change(
             assert done.stdout == f"{counts} present=0 active=0 failed=0\n"
         copied = (tmp_path / "other" / f"{manifest.session_id}.json").read_bytes()
         assert manifests.decode(copied, UUID(manifest.session_id)).title == title
+
+
+async def test_receipts_and_block_digests_go_along_and_stay_valid_after_a_new_title(
+    start_service: Callable[..., Service], tmp_path: Path, bucket_file: Target
+) -> None:
+    service = start_service()
+    session_id = await service.record(pcm(600_000))
+    titled = service.patch(f"/api/audio/sessions/{session_id}", json={"title": "later"})
+    assert titled.status_code == 200
+    assert service.stop() == 0
+    there, back = bucket_file("moto"), folder_file(tmp_path / "other")
+    key = (service.folder / ".receipt-key").read_text()
+    for target, source in ((there, service.folder), (back, there)):
+        given = ["--source", str(source)] if source == there else []
+        run("migrate", str(target), *given, AUDIO_STORAGE_PATH=str(service.folder))
+        variables = dict(line.split("=", 1) for line in target.read_text().split())
+        done = run("verify", "--all", "--json", RECEIPT_KEY=key, **variables)
+        assert (done.returncode, json.loads(done.stdout)["result"]) == (0, "verified")
+    copied = tmp_path / "other" / f"{session_id}.sums"
+    assert copied.read_bytes() == (service.folder / f"{session_id}.sums").read_bytes()
 
 
 async def test_a_session_that_fails_is_named_and_the_others_are_copied(tmp_path: Path) -> None:

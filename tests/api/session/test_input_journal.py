@@ -199,41 +199,85 @@ async def test_the_digests_of_a_long_recording_continue_at_the_last_block(tmp_pa
     check(await recorder.close(), tmp_path, data)
 
 
+class Nodes:
+    """Nodes that follow each other on one bucket, each with a spool of its own."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.settings = bucket_settings(url, prefix=f"{folder.name}/")
+        self._folder = folder
+        self._count = 0
+
+    async def start(self) -> None:
+        upload, self._count = UploadSettings(segment_seconds=3600), self._count + 1
+        spool = self._folder / str(self._count)
+        self.storage = S3Storage(self.settings, spool, upload, is_store_checked=True)
+        await self.storage.start()
+        self.registry = new_registry(self.storage, ManualClock())
+
+    async def stop(self) -> None:
+        await self.registry.shutdown()
+        await self.storage.stop()
+
+    async def follow(self, session: Session) -> Session:
+        """Return the session, opened by the next node."""
+        await self.stop()
+        await self.start()
+        return await self.registry.open(await self.registry.lookup(str(session.session_id)))
+
+    async def close(self, session: Session) -> Manifest:
+        await session.close()
+        manifest = await self.storage.manifest(session.session_id)
+        await self.stop()
+        return manifest
+
+
 async def test_another_node_without_the_spool_makes_the_same_digests(
     moto_url: str, tmp_path: Path
 ) -> None:
-    settings = bucket_settings(moto_url, prefix=f"{tmp_path.name}/")
-    upload = UploadSettings(segment_seconds=3600)
-    parameters = AudioParameters(RATE, 1, "wav")
-
-    async def node(number: int) -> tuple[S3Storage, Registry]:
-        storage = S3Storage(settings, tmp_path / str(number), upload, is_store_checked=True)
-        await storage.start()
-        return storage, new_registry(storage, ManualClock())
-
-    storage, registry = await node(0)
-    session = await registry.create(parameters, None)
+    nodes = Nodes(moto_url, tmp_path)
+    await nodes.start()
+    session = await nodes.registry.create(AudioParameters(RATE, 1, "wav"), None)
     data = {name: INPUTS[name] for name in ("wav", "mixed", "raw")}
-    for number, name in enumerate(data):
+    for each in data.values():
         connection = ConnectionProbe()
         await session.attach(connection)
-        for start in range(0, len(data[name]), 15_000):
-            await send(session, connection, data[name][start : start + 15_000])
+        for start in range(0, len(each), 15_000):
+            await send(session, connection, each[start : start + 15_000])
             if start in {30_000, 75_000}:
                 await session.flush()
         await session.detach(connection)
         await session.flush()
-        await registry.shutdown()
-        await storage.stop()
-        storage, registry = await node(number + 1)
-        session = await registry.open(await registry.lookup(str(session.session_id)))
-    await session.close()
-    manifest = await storage.manifest(session.session_id)
-    await registry.shutdown()
-    await storage.stop()
+        session = await nodes.follow(session)
+    manifest = await nodes.close(session)
     assert manifest.receipt is not None
     assert manifest.receipt.inputs_unknown is None
     assert manifest.receipt.inputs == tuple(map(digest, data.values()))
+
+
+@pytest.mark.parametrize("is_removed", [True, False], ids=["missing", "altered"])
+async def test_another_node_completes_a_session_whose_journal_is_damaged(
+    moto_url: str, tmp_path: Path, is_removed: bool
+) -> None:
+    nodes = Nodes(moto_url, tmp_path)
+    await nodes.start()
+    session = await nodes.registry.create(AudioParameters(RATE, 1, "wav"), None)
+    connection = ConnectionProbe()
+    await session.attach(connection)
+    await send(session, connection, RAW[:20_000])
+    await session.flush()
+    bucket = nodes.storage._bucket
+    (key,) = await bucket.keys(f"{session.session_id}/input/0/")
+    if is_removed:
+        await bucket.delete([key])
+    else:
+        await bucket.put(key, (await bucket.get(key))[:-1] + b"?")
+    session = await nodes.follow(session)
+    await session.resume(connection)
+    await send(session, connection, RAW[20_000:])
+    manifest = await nodes.close(session)
+    assert manifest.receipt is not None
+    assert manifest.receipt.inputs is None
+    assert manifest.receipt.audio == digest(RAW[:-1])
 
 
 async def test_a_recording_that_0_2_0_has_begun_has_no_digests_of_inputs(tmp_path: Path) -> None:
@@ -252,3 +296,31 @@ async def test_a_recording_that_0_2_0_has_begun_has_no_digests_of_inputs(tmp_pat
     assert manifest.receipt is not None
     assert manifest.receipt.inputs is None
     assert "without receipts" in str(manifest.receipt.inputs_unknown)
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "altered"])
+async def test_a_damaged_journal_makes_the_inputs_unknown_and_stops_nothing(
+    damage: str, tmp_path: Path
+) -> None:
+    recorder = Recorder(tmp_path)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    await send(recorder.session, connection, RAW[:20_000])
+    journal = next(tmp_path.glob(".active/*/input.0"))
+    data = journal.read_bytes()
+    match damage:
+        case "missing":
+            journal.unlink()
+        case "short":
+            journal.write_bytes(data[:-1])
+        case _:
+            journal.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    await recorder.crash()
+    await recorder.session.resume(connection)
+    await send(recorder.session, connection, RAW[20_000:])
+    manifest = await recorder.close()
+    assert manifest.receipt is not None
+    assert manifest.receipt.inputs is None
+    assert "journal" in str(manifest.receipt.inputs_unknown)
+    assert manifest.receipt.audio == digest(RAW[:-1])

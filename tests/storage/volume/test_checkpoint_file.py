@@ -49,11 +49,12 @@ def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     assert read_checkpoints(tmp_path) == SavedCheckpoints()
 
 
-def test_a_reverted_file_has_only_the_persisted_checkpoint_and_no_boot(path: Path) -> None:
+def test_in_a_reverted_file_the_written_checkpoint_has_no_boot(path: Path) -> None:
     file = CheckpointFile(path, Disk(boot_id=BOOT))
-    file.revert(PERSISTED)
+    file.persist(WRITTEN)
+    file.revert(WRITTEN, PERSISTED)
     file.close()
-    assert read_checkpoints(path) == SavedCheckpoints(PERSISTED, PERSISTED, None)
+    assert read_checkpoints(path) == SavedCheckpoints(WRITTEN, PERSISTED, None)
 
 
 def test_a_checkpoint_that_is_too_long_is_refused_and_changes_nothing(path: Path) -> None:

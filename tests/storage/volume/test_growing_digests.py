@@ -40,3 +40,28 @@ def test_the_next_process_continues_at_the_last_block(paths: SessionPaths) -> No
     growing = GrowingDigests(paths)
     growing.resume(Checkpoint(1, len(AUDIO)))
     assert growing.finish(Checkpoint(1, len(AUDIO))).pcm.hexdigest() == by_definition(AUDIO)
+
+
+def test_a_torn_record_does_not_hide_those_that_follow(paths: SessionPaths) -> None:
+    GrowingDigests(paths).advance(Checkpoint(1, BLOCK_BYTES))
+    with paths.digests.open("ab") as file:
+        file.write(b"half a rec")
+    growing = GrowingDigests(paths)
+    growing.resume(Checkpoint(1, BLOCK_BYTES))
+    growing.advance(Checkpoint(2, len(AUDIO)))
+    paths.audio.write_bytes(bytes(wav.HEADER_BYTES + len(AUDIO)))
+    growing = GrowingDigests(paths)
+    growing.resume(Checkpoint(2, len(AUDIO)))
+    assert growing.finish(Checkpoint(2, len(AUDIO))).pcm.hexdigest() == by_definition(AUDIO)
+
+
+def test_a_record_of_lost_audio_does_not_count_for_what_follows_it(paths: SessionPaths) -> None:
+    GrowingDigests(paths).advance(Checkpoint(1, len(AUDIO)))
+    growing = GrowingDigests(paths)
+    growing.resume(Checkpoint(1, BLOCK_BYTES))  # the rest of the audio is lost
+    new = bytes(BLOCK_BYTES)
+    paths.audio.write_bytes(bytes(wav.HEADER_BYTES) + AUDIO[:BLOCK_BYTES] + new)
+    growing = GrowingDigests(paths)
+    growing.resume(Checkpoint(2, 2 * BLOCK_BYTES))
+    found = growing.finish(Checkpoint(2, 2 * BLOCK_BYTES))
+    assert found.pcm.hexdigest() == by_definition(AUDIO[:BLOCK_BYTES] + new)

@@ -198,6 +198,32 @@ async def test_the_name_of_kept_input_is_durable_before_a_persisted_checkpoint_c
     assert ".state" not in faulty.calls
 
 
+async def test_kept_input_that_the_process_before_did_not_sync_is_synced(
+    faulty_volume: LocalStorage, faulty: FaultyDisk
+) -> None:
+    """Else the next persisted checkpoint counts what a loss of power takes."""
+    recording = await faulty_volume.create(new_manifest())
+    recording.append(pcm(100), Checkpoint(1, 200))
+    await recording.flush()
+    recording.keep_input(0, 0, b"journal")
+    recording.keep_input(1, 0, b"input")
+    stream = StreamCheckpoint(1, 5, 0, b"")
+    recording.append(b"", Checkpoint(2, 200, (stream,), journal_bytes=7))
+    faulty.calls.clear()
+    recording = await reopened(faulty_volume, recording)
+    await recording.flush()
+    assert {"input.0", "input.1"} <= set(faulty.calls[: faulty.calls.index("checkpoint")])
+
+    recording.append(b"", Checkpoint(3, 200, (stream,), journal_bytes=7))
+    recording.abandon()
+    faulty.fail_after(0)
+    with pytest.raises(SyncFailedError, match="from chunk 3 on"):
+        await faulty_volume.open(recording.manifest)
+    recording = await faulty_volume.open(recording.manifest)
+    assert counts(recording.checkpoint) == (2, 200)
+    assert codes(recording.checkpoint) == [UNPERSISTED_AUDIO_LOST]
+
+
 async def test_a_lack_of_descriptors_is_no_failed_sync(volume: LocalStorage) -> None:
     recording = await volume.create(new_manifest())
     recording.keep_input(1, 0, b"input")

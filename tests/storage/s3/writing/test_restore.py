@@ -1,16 +1,19 @@
 """A node without a spool restores what the final file and the open streams still need."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from storage import wav
-from storage.checkpoint import StreamCheckpoint
+from storage import journal, wav
+from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.journal import JOURNAL, Kept
 from storage.s3 import S3Storage
 from storage.s3.keys import SessionKeys
 from storage.warning import KEPT_INPUT_LOST
 from tests.audio import pcm
 from tests.conftest import ManualClock
+from tests.descriptors import open_descriptors
 from tests.storage.conftest import new_manifest
 from tests.storage.s3.conftest import (
     LONG_AUDIO,
@@ -72,4 +75,26 @@ async def test_a_session_whose_input_is_not_whole_continues_without_it_and_with_
     assert recording.checkpoint.streams == ()
     assert [warning.code for warning in recording.checkpoint.warnings] == [KEPT_INPUT_LOST]
     assert recording.spool.read(0, 200) == pcm(100)
+    await recording.release()
+
+
+async def test_input_of_ended_streams_is_restored_without_a_descriptor_for_each(
+    writer: S3Storage, reader: S3Storage, clock: ManualClock
+) -> None:
+    recording = await writer.create(new_manifest())
+    entries = b"".join(
+        journal.encode(Kept(0, number, number, 0, len(INPUT))) for number in range(1, 20)
+    )
+    recording.keep_input(JOURNAL, 0, entries)
+    for number in range(1, 20):
+        recording.keep_input(number, 0, INPUT)
+        recording.drop_input(number)
+    recording.append(pcm(100), Checkpoint(1, 200, journal_bytes=len(entries)))
+    await recording.flush()
+    recording.abandon()
+    await expire_lease(clock, reader)
+    recording = await reader.open(await reader.manifest(UUID(recording.manifest.session_id)))
+    assert recording.spool.streams() == list(range(20))
+    assert recording.spool.read_input(19, 0, len(INPUT)) == INPUT
+    assert not [path for path in open_descriptors().values() if "/input." in path]
     await recording.release()
