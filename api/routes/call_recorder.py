@@ -1,7 +1,6 @@
 """Records what one connection of a platform says in the session of its call."""
 
 import asyncio
-import collections
 import logging
 from collections.abc import Iterable
 
@@ -44,7 +43,7 @@ class CallRecorder:
             max_gap_seconds=max_gap_seconds,
             continued_at=continued_at,
         )
-        self._malformed: collections.Counter[str] = collections.Counter()
+        self._malformed = 0  # messages
 
     async def record(self, event: Event) -> None:
         """Record ``event``. Raises `SessionCompletedError`, and what a session raises."""
@@ -70,9 +69,8 @@ class CallRecorder:
         await self._append(self._tracks.flush())
         for notice in self._tracks.summary():
             await self.session.warn(notice.code, notice.text)
-        count = self._malformed.total()
-        if count > _MAX_WARNINGS:
-            text = f"{count} messages of the platform could not be read"
+        if self._malformed > _MAX_WARNINGS:
+            text = f"{self._malformed} messages of the platform could not be read"
             await self.session.warn("call_message_malformed", text)
 
     async def _add(self, decoded: list[Audio]) -> None:
@@ -97,6 +95,6 @@ class CallRecorder:
             await session.warn(notice.code, notice.text)
 
     async def _warn_of_message(self, reason: str) -> None:
-        self._malformed[reason] += 1
-        if self._malformed.total() <= _MAX_WARNINGS:
+        self._malformed += 1
+        if self._malformed <= _MAX_WARNINGS:
             await self.session.warn("call_message_malformed", reason)
