@@ -24,7 +24,8 @@ _CODECS: tuple[tuple[Encoding, str], ...] = (
     ("l16", r"l16|slin(?:16)?|(?:linear|l?pcm|raw)(?:s?16(?:le)?)?|s16le"),
 )
 _CODEC_PATTERNS = [
-    (encoding, re.compile(rf"(?<![a-z0-9])x?(?:{names})(?![a-z0-9])")) for encoding, names in _CODECS
+    (encoding, re.compile(rf"(?<![a-z0-9])x?(?:{names})(?![a-z0-9])"))
+    for encoding, names in _CODECS
 ]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
