@@ -22,16 +22,18 @@ from api.wire.errors import AuthenticationRequiredError, InvalidCredentialsError
 
 CALL_PATHS = ("/api/ws/call", "/record/")
 
-_TWILIO = Identity("twilio", frozenset({"ingest"}))
+# Of a handshake that Twilio has signed.
+TWILIO = Identity("twilio", frozenset({"ingest"}))
 
 _GENESYS_HEADERS = ("audiohook-organization-id", "audiohook-session-id", "audiohook-correlation-id")
 _MAX_AGE_SECONDS = 10
 _MIN_NONCE_CHARACTERS = 22
 _LABEL = r"\s*([a-z*][a-z0-9_.*-]{0,63})="
-_INPUT = re.compile(_LABEL + r'(\((?:"[^"]{1,64}" ?){1,16}\)[^,]{0,1024})\s*\Z')
+_INPUT = re.compile(_LABEL + r'(\((?:"[^"]{1,64}" ?){1,16}\)[^,]{0,1024})\Z')
 _COMPONENT = re.compile(r'"([^"]+)"')
-_PARAMETER = re.compile(r';([a-z]+)=(?:"([^"]*)"|(\d{1,12}))')
-_SIGNATURE = re.compile(_LABEL + r":([A-Za-z0-9+/=]{1,128}):\s*\Z")
+_PARAMETER = re.compile(r';([a-z]+)=(?:"([^"]*)"|([0-9]+))')
+_SECONDS = re.compile(r"[0-9]{1,12}")
+_SIGNATURE = re.compile(_LABEL + r":([A-Za-z0-9+/=]{1,128}):\Z")
 
 
 class CallSignatures:
@@ -70,7 +72,7 @@ class CallSignatures:
         ]
         if not any(hmac.compare_digest(each, signature.encode()) for each in valid):
             raise InvalidCredentialsError
-        return _TWILIO
+        return TWILIO
 
     def _urls(self, scope: Scope) -> list[str]:
         """Return what Twilio may have signed: its own documents differ in scheme and last slash."""
@@ -93,7 +95,7 @@ class CallSignatures:
         given = headers.get("signature-input"), headers.get("signature")
         if given[0] is None or given[1] is None:
             raise AuthenticationRequiredError
-        signed, signature = _INPUT.match(given[0]), _SIGNATURE.match(given[1])
+        signed, signature = _INPUT.match(given[0].strip()), _SIGNATURE.match(given[1].strip())
         if signed is None or signature is None or signed[1] != signature[1]:
             raise InvalidCredentialsError
         components, _, tail = signed[2].partition(")")
@@ -110,7 +112,7 @@ class CallSignatures:
             headers.get("x-api-key", ""),
         )
         lines = [f'"{name}": {values[name]}' for name in names]
-        lines.append(f'"@signature-params": {signed[2].strip()}')
+        lines.append(f'"@signature-params": {signed[2]}')
         expected = hmac.digest(self._genesys_secret, "\n".join(lines).encode(), "sha256")
         if not hmac.compare_digest(base64.b64encode(expected), signature[2].encode()):
             raise InvalidCredentialsError
@@ -122,8 +124,8 @@ class CallSignatures:
             parameters.get("alg", "hmac-sha256") != "hmac-sha256"
             or parameters.get("keyid") != api_key
             or len(parameters.get("nonce", "")) < _MIN_NONCE_CHARACTERS
-            or not created.isdigit()
+            or not _SECONDS.fullmatch(created)
             or abs(now - int(created)) > _MAX_AGE_SECONDS
-            or (expires is not None and (not expires.isdigit() or int(expires) < now))
+            or (expires is not None and not (_SECONDS.fullmatch(expires) and int(expires) >= now))
         ):
             raise InvalidCredentialsError

@@ -1,5 +1,8 @@
 """The sessions of calls: created with what the platform says of the call, and found by its id."""
 
+import asyncio
+import contextlib
+
 import msgspec
 
 from api.access.identity import Identity
@@ -11,6 +14,9 @@ from api.session.registry import Registry
 from api.session.session import Session
 from storage.details import Details
 
+# Calls must not wait for a storage that fails, or for thousands of sessions.
+_RECOVERY_SECONDS = 5.0
+
 _DIALECT, _CALL_ID, _STREAM_ID = "dialect", "call_id", "stream_id"
 
 
@@ -20,14 +26,19 @@ class CallSessions:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def find(self, user: str | None, dialect: str, begin: Begin) -> Session | None:
+    async def find(self, user: str | None, dialect: str, begin: Begin) -> Session | None:
         """Return the active session of the same call of the same user, if it has no connection.
+
+        After a start, wait until the sessions of the process before are taken over.
 
         A second connection of a call is another leg, and gets a session of its own. Audio of
         another rate or other channels does, too.
         """
         if not begin.call_id:
             return None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RECOVERY_SECONDS):
+                await self._registry.recovered.wait()
         wanted = (dialect, begin.call_id, begin.sample_rate, begin.channels)
         return next(
             (
@@ -74,10 +85,10 @@ def metadata_of(dialect: str, begin: Begin) -> dict[str, str]:
         "from": begin.caller,
         "to": begin.callee,
     }
-    metadata = {name: value for name, value in known.items() if value}
-    for name, value in begin.parameters.items():
+    metadata: dict[str, str] = {}
+    for name, value in [*known.items(), *begin.parameters.items()]:
         more = metadata | {name: metadata.get(name, value)}
-        if len(msgspec.json.encode(more)) <= MAX_METADATA_BYTES:
+        if value and len(msgspec.json.encode(more)) <= MAX_METADATA_BYTES:
             metadata = more
     return metadata
 

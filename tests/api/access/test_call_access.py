@@ -28,6 +28,7 @@ KEYS = ";".join(
     ]
 )
 TWILIO_TOKEN = "12345"
+SIGNED = {"X-Twilio-Signature": sha1(TWILIO_TOKEN, "wss://rec.example/api/ws/call/twilio")}
 AUDIO = random.Random(1).randbytes(8000)
 
 
@@ -68,17 +69,10 @@ async def _call(socket: ClientConnection, parameters: Any) -> int | None:
         ("", {"token": TOKEN}, "phone"),
         (f"/twilio/{TOKEN}", {}, "phone"),
         ("/twilio", {"parameters": {"token": TOKEN, "FirstName": "Jane"}}, "phone"),
-        (
-            "/twilio",
-            {
-                "headers": {
-                    "X-Twilio-Signature": sha1(TWILIO_TOKEN, "wss://rec.example/api/ws/call/twilio")
-                }
-            },
-            "twilio",
-        ),
+        ("/twilio", {"headers": SIGNED}, "twilio"),
+        ("/twilio", {"headers": SIGNED, "parameters": {"token": TOKEN}}, "phone"),
     ],
-    ids=["bearer", "header", "basic", "ingest", "query", "path", "parameter", "signature"],
+    ids=["bearer", "header", "basic", "ingest", "query", "path", "parameter", "signature", "both"],
 )
 async def test_a_credential_may_be_where_the_platform_can_put_it(
     service: Service, path: str, options: dict[str, Any], user: str
@@ -103,6 +97,7 @@ async def test_a_credential_may_be_where_the_platform_can_put_it(
         ("", {"headers": {"X-API-Key": READ}}),
         ("", {"headers": {"Authorization": "Basic ***"}}),
         ("/twilio", {"headers": {"X-Twilio-Signature": "x"}}),
+        ("/twilio", {"headers": SIGNED, "parameters": {"token": KEY}}),
     ],
     ids=[
         "none",
@@ -114,6 +109,7 @@ async def test_a_credential_may_be_where_the_platform_can_put_it(
         "read only",
         "bad basic",
         "bad signature",
+        "key in a signed message",
     ],
 )
 async def test_another_credential_is_refused(
@@ -147,14 +143,24 @@ async def sessions_of(service: Service, user: str) -> list[dict[str, Any]]:
 async def test_connections_without_a_credential_are_few(
     start_service: Callable[..., Service],
 ) -> None:
-    service = start_service(auth_mode="api_key", api_keys=KEYS)
+    """Few of one client, so that it keeps no other one out, and few of all."""
+    service = start_service(auth_mode="api_key", api_keys=KEYS, trusted_proxies="127.0.0.1")
+
+    def dial_from(address: str) -> contextlib.AbstractAsyncContextManager[ClientConnection]:
+        return dial(service, headers={"X-Forwarded-For": address})
+
+    async def close_code(address: str) -> int | None:
+        async with dial_from(address) as socket:
+            await socket.wait_closed()
+            return socket.close_code
+
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(100):
-            await stack.enter_async_context(dial(service))
-        async with dial(service) as socket:
-            await socket.wait_closed()
-        assert socket.close_code == 1013
-        async with dial(service, headers={"X-API-Key": KEY}) as socket:
-            await send(socket, twilio.call(AUDIO))
-            await socket.wait_closed()
-        assert socket.close_code == 1000
+        for client in range(4):
+            for _ in range(25):
+                await stack.enter_async_context(dial_from(f"10.0.0.{client}"))
+            if client == 0:
+                assert await close_code("10.0.0.0") == 1013
+        assert await close_code("10.0.0.4") == 1013
+        assert await call(service, "/api/ws/call", headers={"X-API-Key": KEY}) == 1000
+    async with dial_from("10.0.0.0") as socket:
+        assert await _call(socket, {"token": TOKEN}) == 1000

@@ -3,6 +3,9 @@
 import base64
 import hashlib
 import hmac
+import re
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,7 +27,10 @@ NOW = 1_767_225_600  # of the manual clock
 
 
 def scope(path: str, query: str = "", **headers: str) -> Any:
-    listed = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    listed = [
+        (name.replace("_", "-").encode(), value.encode("latin-1"))
+        for name, value in headers.items()
+    ]
     return {
         "type": "websocket",
         "path": path,
@@ -108,6 +114,9 @@ def test_a_handshake_that_genesys_has_signed_passes(clock: ManualClock) -> None:
         genesys() | {"signature": "x" * 5000},
         genesys() | {"signature_input": 'sig1=("@request-target");created=' + str(NOW)},
         genesys() | {"signature_input": "(" * 5000},
+        genesys(created='"\u00b2"'),
+        genesys(created="9" * 400),
+        genesys(expires='"\u00b2"'),
     ],
 )
 def test_another_signature_of_genesys_is_refused(
@@ -116,6 +125,25 @@ def test_another_signature_of_genesys_is_refused(
     checks = CallSignatures("https://rec.example", clock, genesys_secret=SECRET)
     with pytest.raises(InvalidCredentialsError):
         checks.identify(scope("/api/ws/call/audiohook", **headers))
+
+
+def test_the_time_to_refuse_a_signature_is_linear_in_its_length(clock: ManualClock) -> None:
+    checks = CallSignatures("https://rec.example", clock, genesys_secret=SECRET)
+    spaces = " " * 30_000
+    padded = genesys() | {"signature_input": f'sig1=("x"){spaces}x'}
+
+    def refuse() -> None:
+        with pytest.raises(InvalidCredentialsError):
+            checks.identify(scope("/api/ws/call/audiohook", **padded))
+
+    def seconds_of(act: Callable[[], object]) -> float:
+        began = time.thread_time()
+        act()
+        return time.thread_time() - began
+
+    # Much less than to look at each character a few hundred times.
+    least = min(seconds_of(refuse) for _ in range(3))
+    assert least < 100 * min(seconds_of(lambda: re.match(r"\s*x", spaces)) for _ in range(3))
 
 
 def test_audiohook_without_a_signature_is_refused_if_the_secret_is_set(clock: ManualClock) -> None:

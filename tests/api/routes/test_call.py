@@ -145,6 +145,17 @@ async def test_a_message_that_is_too_large_is_refused(service: Service) -> None:
     assert socket.close_code == 1009
 
 
+async def test_audio_before_a_refused_message_is_recorded(service: Service) -> None:
+    """Also what waits for a message that is missing in front of it."""
+    media = list(twilio.media_of("inbound", CODES))
+    async with dial(service, "/api/ws/call/twilio", user_id="refused") as socket:
+        await send(socket, [twilio.start("inbound"), *media[:20], *media[21:40], bytes(600_000)])
+        await socket.wait_closed()
+    assert socket.close_code == 1009
+    session = await only_session(service, status="active", seconds=0.8, user_id="refused")
+    assert [each["code"] for each in session["warnings"]] == ["call_gap"]
+
+
 async def test_a_connection_without_metadata_is_closed(
     start_service: Callable[..., Service],
 ) -> None:
@@ -163,6 +174,21 @@ async def test_a_session_that_is_closed_over_http_closes_the_call(service: Servi
     assert socket.close_code == 1000
 
 
+async def test_a_session_that_is_closed_over_http_has_all_that_came(service: Service) -> None:
+    """Also what waits for a message that is missing in front of it."""
+    media = list(twilio.media_of("inbound", CODES))
+    async with dial(service, user_id="held") as socket:
+        await send(socket, [twilio.start("inbound"), *media[:20], *media[21:37]])
+        session = await only_session(service, status="active", user_id="held")
+        await received(socket)
+        await asyncio.to_thread(service.post, f"/api/audio/sessions/{session['session_id']}/close")
+        await socket.wait_closed()
+    session = await only_session(service, user_id="held")
+    expected = decode_mulaw(CODES[: 20 * 160] + b"\xff" * 160 + CODES[21 * 160 : 37 * 160])
+    assert service.pcm(session["session_id"]) == expected
+    assert [each["code"] for each in session["warnings"]] == ["call_gap"]
+
+
 async def test_the_native_endpoint_does_not_offer_the_rates_of_calls(service: Service) -> None:
     async with service.connect(sample_rate=24000) as client:
         assert (await client.receive())["code"] == "invalid_sample_rate"
@@ -179,8 +205,7 @@ async def test_a_call_survives_the_kill_of_the_service_and_goes_on_in_its_sessio
         await only_session(service, status="active", seconds=len(first) * 0.02)
         service.kill()
     await asyncio.to_thread(service.start)
-    await service.live(1)
-    async with dial(service) as socket:
+    async with dial(service) as socket:  # also before the session is taken over
         await send(socket, [binary.jambonz(), *second])
     session = await only_session(service)
     assert service.pcm(session["session_id"]) == LINEAR
