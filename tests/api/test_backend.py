@@ -31,7 +31,7 @@ def test_a_bucket_setting_that_is_empty_is_none() -> None:
 async def test_the_doctor_checks_ffmpeg_and_then_the_storage(tmp_path: Path) -> None:
     settings = Settings(audio_storage_path=str(tmp_path))
     findings = [finding async for finding in examine(settings, "https://page.example")]
-    assert [finding.check for finding in findings] == ["ffmpeg", "folder", "space"]
+    assert [finding.check for finding in findings] == ["ffmpeg", "receipts", "folder", "space"]
     assert {finding.outcome for finding in findings} <= {"pass", "note"}
 
 

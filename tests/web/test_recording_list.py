@@ -107,15 +107,17 @@ async def test_the_waveform_shows_loud_and_quiet_parts(
     async with browser.open_page(f"{service.url}/") as tab:
         drawn = tab.page.locator(".wave canvas").first
         await drawn.wait_for()
-        left, right = await drawn.evaluate("""(canvas) => {
+        halves = await tab.page.wait_for_function("""() => {
+            const canvas = document.querySelector('.wave canvas');
             const { width, height } = canvas;
             const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
             const halves = [0, 0];
             for (let at = 3; at < data.length; at += 4) {
                 if (data[at] > 128) halves[Number(((at >> 2) % width) * 2 >= width)]++;
             }
-            return halves;
+            return halves[0] > 0 && halves;
         }""")
+        left, right = await halves.json_value()
         assert left > 20 * right > 0
 
 

@@ -77,6 +77,10 @@ class AuthenticationRequiredError(SercueScribeError, code="authentication_requir
     """The service requires a key or token."""
 
 
+class InvalidCallError(SercueScribeError, code="invalid_call"):
+    """What a telephone platform sends cannot be recorded."""
+
+
 class InvalidCredentialsError(SercueScribeError, code="invalid_credentials"):
     """The service does not know this key or token."""
 

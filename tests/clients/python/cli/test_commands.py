@@ -17,8 +17,12 @@ from tests.api.cli.command import run
 
 _ROOT = Path(__file__).parents[4]
 _PROJECTS = [_ROOT, _ROOT / "clients" / "python"]
-_SERVICE = {"serve", "settings", "doctor", "key", "bucket", "reindex", "webhooks"}
-_CLIENT = {"record", "sessions", "download"}
+_SERVICE = {"serve", "settings", "doctor", "key", "bucket", "reindex", "verify", "webhooks"} | {
+    "migrate",
+    "export",
+    "gc",
+}
+_CLIENT = {"record", "sessions", "download", "delete"}
 
 
 @pytest.fixture(autouse=True)
