@@ -27,6 +27,7 @@ from api.routes.call_socket import CallSocket, handshake_of
 from api.routes.client_socket import RawWebSocket, accept
 from api.routes.request import Injected
 from api.session.parameters import AudioParameters, user_id
+from api.session.session import Session
 from api.settings import Settings
 from api.wire.errors import ChunkTooLargeError, InvalidCallError, SessionCompletedError
 
@@ -143,13 +144,18 @@ class _Call:
 
     async def record(self, begin: Begin, events: list[Event]) -> None:
         """Record in the session of the call until the platform ends it or disconnects."""
-        recorder = await self._join(begin)
-        session = recorder.session
+        session, continued_at = await self._join(begin)
         try:
-            await self._handle(recorder, events)
-            while self._is_connected and not self._has_ended:
-                await self._handle(recorder, await self._receive())
-            await recorder.finish()
+            recorder = CallRecorder(
+                self._connection,
+                session,
+                begin,
+                max_gap_seconds=self._settings.max_gap_seconds,
+                continued_at=continued_at,
+            )
+            if continued_at is not None:
+                await session.warn("call_interrupted", "the connection of the call was lost")
+            await self._record(recorder, events)
             if self._has_ended:
                 audit("closed", self._connection.socket.user, str(session.session_id))
                 await session.close()
@@ -158,8 +164,19 @@ class _Call:
         finally:
             await session.detach(self._connection)
 
-    async def _join(self, begin: Begin) -> CallRecorder:
-        """Return the recorder, with a new session or the one that the call has already."""
+    async def _record(self, recorder: CallRecorder, events: list[Event]) -> None:
+        """Record what arrives, also if the last message is refused. Raises why it is."""
+        await self._handle(recorder, events)
+        try:
+            while self._is_connected and not self._has_ended:
+                await self._handle(recorder, await self._receive())
+        except (CallError, ChunkTooLargeError):
+            await recorder.finish()
+            raise
+        await recorder.finish()
+
+    async def _join(self, begin: Begin) -> tuple[Session, int | None]:
+        """Return a new session, or the one that the call has already and where it goes on."""
         connection, socket = self._connection, self._connection.socket
         begin, identity = await self._access.admit_call(socket, begin)
         user = effective_user(identity, user_id(socket.query_params))
@@ -169,7 +186,6 @@ class _Call:
             await session.resume(connection)
             continued_at = self._calls.frames_of(session, begin)
             audit("connected", socket.user, str(session.session_id))
-            await session.warn("call_interrupted", "the connection of the call was lost")
         else:
             audio = AudioParameters(begin.sample_rate, begin.channels, "pcm_s16le")
             await self._authorizer.check(user, socket.user.address, audio)
@@ -179,13 +195,7 @@ class _Call:
         connection.session = session
         log_context.session_id.set(str(session.session_id))
         logger.info("%s: call recorded: dialect=%s", session.session_id, self._dialect.name)
-        return CallRecorder(
-            connection,
-            session,
-            begin,
-            max_gap_seconds=self._settings.max_gap_seconds,
-            continued_at=continued_at,
-        )
+        return session, continued_at
 
     async def _handle(self, recorder: CallRecorder, events: list[Event]) -> None:
         for event in events:

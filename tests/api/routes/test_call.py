@@ -145,6 +145,17 @@ async def test_a_message_that_is_too_large_is_refused(service: Service) -> None:
     assert socket.close_code == 1009
 
 
+async def test_audio_before_a_refused_message_is_recorded(service: Service) -> None:
+    """Also what waits for a message that is missing in front of it."""
+    media = list(twilio.media_of("inbound", CODES))
+    async with dial(service, "/api/ws/call/twilio", user_id="refused") as socket:
+        await send(socket, [twilio.start("inbound"), *media[:20], *media[21:40], bytes(600_000)])
+        await socket.wait_closed()
+    assert socket.close_code == 1009
+    session = await only_session(service, status="active", seconds=0.8, user_id="refused")
+    assert [each["code"] for each in session["warnings"]] == ["call_gap"]
+
+
 async def test_a_connection_without_metadata_is_closed(
     start_service: Callable[..., Service],
 ) -> None:
