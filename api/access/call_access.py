@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from litestar import WebSocket
 
+from api.access.call_signatures import TWILIO
 from api.access.credentials import Authenticator
 from api.access.identity import Caller, Identity
 from api.dialects.events import Begin
@@ -60,12 +61,13 @@ class CallAccess:
     async def admit_call(self, socket: Socket, begin: Begin) -> tuple[Begin, Identity]:
         """Return ``begin`` without its token, and the identity of the platform.
 
+        A token has precedence over a signature, which is the same for all users of the platform.
         Raises as `Authenticator.identify` does, and `NotAllowedError` without the scope.
         """
         caller: Caller = socket.scope["user"]
         identity = caller.identity
         token, begin = _take_token(begin)
-        if identity is None:
+        if identity is None or (identity == TWILIO and token):
             identity = await self._authenticator.identify_token(token)
             _check_scope(identity)
             socket.scope["user"] = Caller(caller.address, identity)

@@ -22,6 +22,7 @@ from api.wire.errors import AuthenticationRequiredError, InvalidCredentialsError
 
 CALL_PATHS = ("/api/ws/call", "/record/")
 
+# Of a handshake that Twilio has signed.
 TWILIO = Identity("twilio", frozenset({"ingest"}))
 
 _GENESYS_HEADERS = ("audiohook-organization-id", "audiohook-session-id", "audiohook-correlation-id")

@@ -28,6 +28,7 @@ KEYS = ";".join(
     ]
 )
 TWILIO_TOKEN = "12345"
+SIGNED = {"X-Twilio-Signature": sha1(TWILIO_TOKEN, "wss://rec.example/api/ws/call/twilio")}
 AUDIO = random.Random(1).randbytes(8000)
 
 
@@ -68,17 +69,10 @@ async def _call(socket: ClientConnection, parameters: Any) -> int | None:
         ("", {"token": TOKEN}, "phone"),
         (f"/twilio/{TOKEN}", {}, "phone"),
         ("/twilio", {"parameters": {"token": TOKEN, "FirstName": "Jane"}}, "phone"),
-        (
-            "/twilio",
-            {
-                "headers": {
-                    "X-Twilio-Signature": sha1(TWILIO_TOKEN, "wss://rec.example/api/ws/call/twilio")
-                }
-            },
-            "twilio",
-        ),
+        ("/twilio", {"headers": SIGNED}, "twilio"),
+        ("/twilio", {"headers": SIGNED, "parameters": {"token": TOKEN}}, "phone"),
     ],
-    ids=["bearer", "header", "basic", "ingest", "query", "path", "parameter", "signature"],
+    ids=["bearer", "header", "basic", "ingest", "query", "path", "parameter", "signature", "both"],
 )
 async def test_a_credential_may_be_where_the_platform_can_put_it(
     service: Service, path: str, options: dict[str, Any], user: str
@@ -103,6 +97,7 @@ async def test_a_credential_may_be_where_the_platform_can_put_it(
         ("", {"headers": {"X-API-Key": READ}}),
         ("", {"headers": {"Authorization": "Basic ***"}}),
         ("/twilio", {"headers": {"X-Twilio-Signature": "x"}}),
+        ("/twilio", {"headers": SIGNED, "parameters": {"token": KEY}}),
     ],
     ids=[
         "none",
@@ -114,6 +109,7 @@ async def test_a_credential_may_be_where_the_platform_can_put_it(
         "read only",
         "bad basic",
         "bad signature",
+        "key in a signed message",
     ],
 )
 async def test_another_credential_is_refused(
