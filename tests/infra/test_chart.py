@@ -12,6 +12,7 @@ import pytest
 import yaml
 from cloudcoil.models.prometheus_operator import v1 as prometheus_operator
 
+from api.access.settings import SECRETS
 from api.settings import Settings, describe
 from tests.infra.chart import CHART, ROOT, Object, container, helm, one, render, variables
 
@@ -29,6 +30,13 @@ _JWT = {"JWT_ISSUER": "https://id.example/", "JWT_AUDIENCE": "recorder"}
 
 VALUES: dict[str, Object] = {
     "bucket": BUCKET,
+    "calls that are signed": {
+        "settings": BUCKET["settings"] | {"PUBLIC_URL": "https://rec.example"},
+        "calls": {
+            "twilio": {"existingSecret": "twilio"},
+            "genesys": {"existingSecret": "genesys", "key": "client-secret"},
+        },
+    },
     "local": LOCAL,
     "local with a signing key of its own": LOCAL | {"signing": {"existingSecret": ""}},
     "no persistent spool": BUCKET | {"storage": {"volume": {"persistent": False, "size": "5Gi"}}},
@@ -98,6 +106,10 @@ REFUSED: dict[str, tuple[Object, str]] = {
     "a secret of webhooks among the settings": (
         {"settings": {"WEBHOOK_SECRETS": "whsec_x"}},
         "WEBHOOK_SECRETS",
+    ),
+    "signed calls without the address that is signed": (
+        BUCKET | {"calls": {"twilio": {"existingSecret": "twilio"}}},
+        "PUBLIC_URL",
     ),
     "an unknown value": (BUCKET | {"replicaCount": 3}, "replicaCount"),
     "a secret among the settings": ({"settings": {"SIGNING_SECRET": "x"}}, "SIGNING_SECRET"),
@@ -245,6 +257,20 @@ def test_all_nodes_sign_receipts_with_one_key() -> None:
     found = variables(render(BUCKET | {"receipts": {"existingSecret": "receipts"}}))
     assert found["RECEIPT_KEY"] == {"secretKeyRef": {"name": "receipts", "key": "receipt-key"}}
     assert "RECEIPT_KEY" not in variables(render(BUCKET))
+
+
+def test_the_signatures_of_calls_are_checked_with_secrets() -> None:
+    found = variables(render(VALUES["calls that are signed"]))
+    twilio, genesys = found["TWILIO_AUTH_TOKEN"], found["GENESYS_CLIENT_SECRET"]
+    assert twilio == {"secretKeyRef": {"name": "twilio", "key": "twilio-auth-token"}}
+    assert genesys == {"secretKeyRef": {"name": "genesys", "key": "client-secret"}}
+    assert not {"TWILIO_AUTH_TOKEN", "GENESYS_CLIENT_SECRET"} & set(variables(render(BUCKET)))
+
+
+def test_no_secret_of_the_service_is_a_plain_setting() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    reserved = schema["properties"]["settings"]["propertyNames"]["not"]["enum"]
+    assert {name.upper() for name in SECRETS} <= set(reserved)
 
 
 def test_the_pods_meet_the_restricted_profile() -> None:
