@@ -74,10 +74,10 @@ def metadata_of(dialect: str, begin: Begin) -> dict[str, str]:
         "from": begin.caller,
         "to": begin.callee,
     }
-    metadata = {name: value for name, value in known.items() if value}
-    for name, value in begin.parameters.items():
+    metadata: dict[str, str] = {}
+    for name, value in [*known.items(), *begin.parameters.items()]:
         more = metadata | {name: metadata.get(name, value)}
-        if len(msgspec.json.encode(more)) <= MAX_METADATA_BYTES:
+        if value and len(msgspec.json.encode(more)) <= MAX_METADATA_BYTES:
             metadata = more
     return metadata
 

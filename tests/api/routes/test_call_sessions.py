@@ -3,6 +3,11 @@
 import json
 import random
 
+import msgspec
+
+from api.dialects.events import Begin
+from api.routes.call_sessions import metadata_of
+from api.session.parameters import MAX_METADATA_BYTES
 from tests.calls import dial, only_session, received, send, sessions
 from tests.platforms import decode_mulaw, telnyx, twilio
 from tests.service import Service
@@ -63,6 +68,16 @@ async def test_the_metadata_of_the_call_is_that_of_the_session(service: Service)
     ]
     assert found["name 0"] == "x" * 200
     assert len(json.dumps(found)) < 4200
+
+
+def test_the_metadata_of_a_call_are_never_more_than_those_of_a_session_may_be() -> None:
+    long = "\U0001f600" * 256
+    begin = Begin(
+        encoding="mulaw", sample_rate=8000, call_id=long, stream_id=long, caller=long, callee=long
+    )
+    found = metadata_of("twilio", begin)
+    assert list(found) == ["dialect", "call_id", "stream_id", "from"]
+    assert len(msgspec.json.encode(found)) <= MAX_METADATA_BYTES
 
 
 async def test_the_time_of_the_same_stream_goes_on_over_a_lost_connection(
