@@ -8,8 +8,8 @@ import msgspec
 
 from api.dialects.events import CallError, Encoding
 
-# A second of 48 kHz stereo in base64. Parsing more would block the event loop.
-MAX_TEXT_CHARACTERS = 256 * 1024
+# Half a second of 48 kHz stereo in base64. Parsing more could block the event loop for 10 ms.
+MAX_TEXT_CHARACTERS = 128 * 1024
 
 _MAX_VALUE_CHARACTERS = 256
 _MAX_PARAMETERS = 64
@@ -17,12 +17,16 @@ _MAX_DIGITS = 18  # 64 bits
 
 SAMPLE_RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000)
 
-_CODECS: tuple[tuple[str, str], ...] = (
-    ("mulaw", "mulaw"), ("ulaw", "mulaw"), ("pcmu", "mulaw"), ("g711u", "mulaw"),
-    ("alaw", "alaw"), ("pcma", "alaw"), ("g711a", "alaw"),
-    ("l16", "l16"), ("slin", "l16"), ("linear", "l16"), ("pcm", "l16"), ("raw", "l16"),
-)  # fmt: skip
-_CODEC_PATTERN = re.compile("|".join(name for name, _ in _CODECS))
+# Without hyphens, and as words of their own: "adpcm" and "pcms24le" are other codecs.
+_CODECS: tuple[tuple[Encoding, str], ...] = (
+    ("mulaw", r"(?:pcm|g\.?711)?m?ulaw|pcmu|g\.?711u"),
+    ("alaw", r"(?:pcm|g\.?711)?alaw|pcma|g\.?711a"),
+    ("l16", r"l16|slin(?:16)?|(?:linear|l?pcm|raw)(?:s?16(?:le)?)?|s16le"),
+)
+_CODEC_PATTERNS = [
+    (encoding, re.compile(rf"(?<![a-z0-9])x?(?:{names})(?![a-z0-9])"))
+    for encoding, names in _CODECS
+]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -95,13 +99,11 @@ def encoding_of(codec: str, *, l16: Encoding = "l16") -> Encoding:
     Raises `CallError`, with the name, for codecs that are not offered: their packets have no
     container, and a live decoder would need one.
     """
-    match = _CODEC_PATTERN.search(codec.lower().replace("-", "").replace("_", ""))
-    if match is None:
-        raise CallError(f"codec {codec[:40]!r} is not offered: choose PCMU, PCMA or L16")
-    encoding = dict(_CODECS)[match[0]]
-    if encoding == "l16":
-        return l16
-    return "mulaw" if encoding == "mulaw" else "alaw"
+    name = codec.lower().replace("-", "").replace("_", "")
+    for encoding, pattern in _CODEC_PATTERNS:
+        if pattern.search(name):
+            return l16 if encoding == "l16" else encoding
+    raise CallError(f"codec {codec[:40]!r} is not offered: choose PCMU, PCMA or L16")
 
 
 def sample_rate_of(rate: int | None, default: int) -> int:

@@ -146,7 +146,7 @@ class MediaStream(abc.ABC):
 def tracks_of(value: object) -> tuple[str, ...]:
     """Return the tracks that a message `start` lists, in the order of the channels."""
     listed = value if isinstance(value, list) else [value]
-    named = {str(each).removesuffix("_track") for each in listed}
+    named = {each.removesuffix("_track") for each in listed if isinstance(each, str)}
     if named & {"both", "both_tracks"}:
         return TRACKS
     return tuple(track for track in TRACKS if track in named)

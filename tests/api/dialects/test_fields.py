@@ -58,10 +58,27 @@ def test_parameters_are_flat_and_bounded() -> None:
         ("L16", "l16"),
         ("slin16", "l16"),
         ("pcm_s16le", "l16"),
+        ("G.711 u-law", "mulaw"),
+        ("g711_alaw", "alaw"),
+        ("pcm_mulaw", "mulaw"),
+        ("audio/l16;rate=8000", "l16"),
+        ("L16@24000h", "l16"),
+        ("linear16", "l16"),
+        ("raw/slin", "l16"),
+        ("audio/x-raw", "l16"),
     ],
 )
 def test_codecs_have_many_names(codec: str, encoding: str) -> None:
     assert fields.encoding_of(codec) == encoding
+
+
+@pytest.mark.parametrize(
+    "codec",
+    ["adpcm", "g726", "pcm_s24le", "pcm_s16be", "pcm_f32le", "linear32", "L24", "G722", "opus", ""],
+)
+def test_a_codec_with_a_similar_name_is_refused_by_its_own(codec: str) -> None:
+    with pytest.raises(CallError, match=f"codec '{codec}' is not offered"):
+        fields.encoding_of(codec)
 
 
 def test_a_rate_that_is_not_offered_is_refused_with_those_that_are() -> None:
