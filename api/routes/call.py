@@ -153,6 +153,7 @@ class _Call:
                 max_gap_seconds=self._settings.max_gap_seconds,
                 continued_at=continued_at,
             )
+            self._connection.record_held = recorder.finish
             if continued_at is not None:
                 await session.warn("call_interrupted", "the connection of the call was lost")
             await self._record(recorder, events)

@@ -1,6 +1,7 @@
 """Records what one connection of a platform says in the session of its call."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ from api.dialects.pcm import CallDecoder
 from api.dialects.tracks import Tracks
 from api.routes.call_socket import CallSocket
 from api.session.session import Session
+from api.wire.errors import SessionCompletedError
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +46,21 @@ class CallRecorder:
             continued_at=continued_at,
         )
         self._malformed = 0  # messages
+        self._turn = asyncio.Lock()  # the session may end while a message is being recorded
+        self._has_summary = False
 
     async def record(self, event: Event) -> None:
         """Record ``event``. Raises `SessionCompletedError`, and what a session raises."""
+        async with self._turn:
+            await self._record(event)
+
+    async def finish(self) -> None:
+        """Record everything that waits for later messages. Idempotent."""
+        async with self._turn:
+            with contextlib.suppress(SessionCompletedError):
+                await self._finish()
+
+    async def _record(self, event: Event) -> None:
         match event:
             case Audio():
                 traffic = self._connection.metrics.traffic
@@ -63,10 +77,12 @@ class CallRecorder:
             case Mark() | Dtmf() | Pause() | Resume():
                 logger.debug("%s: %r", self.session.session_id, event)
 
-    async def finish(self) -> None:
-        """Record everything that waits for later messages."""
+    async def _finish(self) -> None:
         await self._add(self._decoder.flush())
         await self._append(self._tracks.flush())
+        if self._has_summary:
+            return
+        self._has_summary = True
         for notice in self._tracks.summary():
             await self.session.warn(notice.code, notice.text)
         if self._malformed > _MAX_WARNINGS:

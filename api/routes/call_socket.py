@@ -1,6 +1,7 @@
 """The WebSocket of a telephone or voice platform, which gets no message of the native protocol."""
 
 import contextlib
+from collections.abc import Awaitable, Callable
 
 from api.dialects.detection import Handshake
 from api.routes.client_socket import ClientSocket, RawWebSocket
@@ -13,6 +14,12 @@ _LOST = {1002, 1006, 1007, 1009, 1012}
 
 class CallSocket(ClientSocket):
     """Says with the close code alone what a native client gets as a message, too."""
+
+    record_held: Callable[[], Awaitable[None]] | None = None  # once the call is recorded
+
+    async def hand_over(self) -> None:
+        if self.record_held is not None:
+            await self.record_held()
 
     async def send(self, message: ServerMessage) -> None:
         """Send nothing: platforms take unknown messages for commands, or for errors."""

@@ -137,6 +137,9 @@ class ClientSocket:
     async def wait_received(self) -> None:
         await self._received.wait()
 
+    async def hand_over(self) -> None:
+        """Do nothing: the session gets every chunk at once."""
+
     def error_message(self, error: Exception) -> ErrorMessage:
         return error_message(error, None if self.session is None else self.session.counts())
 

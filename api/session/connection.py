@@ -21,6 +21,10 @@ class Connection(Protocol):
         """Return after the session has received all messages delivered before the close."""
         ...
 
+    async def hand_over(self) -> None:
+        """Give the session the audio that has arrived and waits for later messages."""
+        ...
+
     async def end_completed(self, info: SessionInfo) -> None:
         """Send the final message of the session and close the connection."""
         ...

@@ -268,6 +268,7 @@ class Session:
         Idempotent. Continues if the caller is cancelled. Returns None if the session was being
         released already; then it is not completed.
         """
+        await self._notify_connections(lambda connection: connection.hand_over())
         return await self._end_once(lambda: self._complete(cause))
 
     async def delete(self) -> None:

@@ -35,6 +35,9 @@ class ConnectionProbe:
     async def end_completed(self, info: SessionInfo) -> None:
         self.final = info
 
+    async def hand_over(self) -> None:
+        pass
+
     async def wait_received(self) -> None:
         """Return at once: nothing is in flight."""
 

@@ -174,6 +174,21 @@ async def test_a_session_that_is_closed_over_http_closes_the_call(service: Servi
     assert socket.close_code == 1000
 
 
+async def test_a_session_that_is_closed_over_http_has_all_that_came(service: Service) -> None:
+    """Also what waits for a message that is missing in front of it."""
+    media = list(twilio.media_of("inbound", CODES))
+    async with dial(service, user_id="held") as socket:
+        await send(socket, [twilio.start("inbound"), *media[:20], *media[21:37]])
+        session = await only_session(service, status="active", user_id="held")
+        await received(socket)
+        await asyncio.to_thread(service.post, f"/api/audio/sessions/{session['session_id']}/close")
+        await socket.wait_closed()
+    session = await only_session(service, user_id="held")
+    expected = decode_mulaw(CODES[: 20 * 160] + b"\xff" * 160 + CODES[21 * 160 : 37 * 160])
+    assert service.pcm(session["session_id"]) == expected
+    assert [each["code"] for each in session["warnings"]] == ["call_gap"]
+
+
 async def test_the_native_endpoint_does_not_offer_the_rates_of_calls(service: Service) -> None:
     async with service.connect(sample_rate=24000) as client:
         assert (await client.receive())["code"] == "invalid_sample_rate"
