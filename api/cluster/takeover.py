@@ -54,6 +54,7 @@ class Takeover:
     async def recover(self) -> None:
         """Take over the sessions that were active when the previous process ended."""
         await self._open_all(await self._storage.share(), "start")
+        self._registry.recovered.set()
 
     async def open_abandoned(self) -> None:
         """Take over the active sessions that workers of this machine have left."""

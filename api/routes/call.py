@@ -181,7 +181,7 @@ class _Call:
         connection, socket = self._connection, self._connection.socket
         begin, identity = await self._access.admit_call(socket, begin)
         user = effective_user(identity, user_id(socket.query_params))
-        session = self._calls.find(user, self._dialect.name, begin)
+        session = await self._calls.find(user, self._dialect.name, begin)
         continued_at: int | None = None
         if session is not None:
             await session.resume(connection)

@@ -1,5 +1,8 @@
 """The sessions of calls: created with what the platform says of the call, and found by its id."""
 
+import asyncio
+import contextlib
+
 import msgspec
 
 from api.access.identity import Identity
@@ -11,6 +14,9 @@ from api.session.registry import Registry
 from api.session.session import Session
 from storage.details import Details
 
+# Calls must not wait for a storage that fails, or for thousands of sessions.
+_RECOVERY_SECONDS = 5.0
+
 _DIALECT, _CALL_ID, _STREAM_ID = "dialect", "call_id", "stream_id"
 
 
@@ -20,14 +26,19 @@ class CallSessions:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def find(self, user: str | None, dialect: str, begin: Begin) -> Session | None:
+    async def find(self, user: str | None, dialect: str, begin: Begin) -> Session | None:
         """Return the active session of the same call of the same user, if it has no connection.
+
+        After a start, wait until the sessions of the process before are taken over.
 
         A second connection of a call is another leg, and gets a session of its own. Audio of
         another rate or other channels does, too.
         """
         if not begin.call_id:
             return None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RECOVERY_SECONDS):
+                await self._registry.recovered.wait()
         wanted = (dialect, begin.call_id, begin.sample_rate, begin.channels)
         return next(
             (

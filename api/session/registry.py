@@ -105,6 +105,7 @@ class Registry:
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
         self._is_stopping = False
+        self.recovered = asyncio.Event()  # the sessions of the process before are live again
 
     @property
     def max_sessions(self) -> int:

@@ -205,8 +205,7 @@ async def test_a_call_survives_the_kill_of_the_service_and_goes_on_in_its_sessio
         await only_session(service, status="active", seconds=len(first) * 0.02)
         service.kill()
     await asyncio.to_thread(service.start)
-    await service.live(1)
-    async with dial(service) as socket:
+    async with dial(service) as socket:  # also before the session is taken over
         await send(socket, [binary.jambonz(), *second])
     session = await only_session(service)
     assert service.pcm(session["session_id"]) == LINEAR
