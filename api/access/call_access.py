@@ -14,7 +14,7 @@ from litestar import WebSocket
 
 from api.access.call_signatures import TWILIO
 from api.access.credentials import Authenticator
-from api.access.identity import Caller, Identity
+from api.access.identity import Caller, Identity, network_of
 from api.dialects.events import Begin
 from api.observe.logs import redacted
 from api.wire.errors import AuthenticationRequiredError, NotAllowedError, RateLimitedError
@@ -23,6 +23,7 @@ Socket = WebSocket[Any, Any, Any]
 
 # Connections that have not shown a credential yet; each may hold half a mebibyte.
 _MAX_PENDING = 100
+_MAX_PENDING_OF_CLIENT = 25  # so that one client cannot keep the others out
 
 _TOKEN = "token"  # noqa: S105 - a name
 _PREFIXES = ("x-ph-", "x-")  # Plivo and SIP put them before the names of headers
@@ -31,17 +32,16 @@ _PREFIXES = ("x-ph-", "x-")  # Plivo and SIP put them before the names of header
 class CallAccess:
     """Checks the credential of a call before its first audio is recorded."""
 
-    def __init__(self, authenticator: Authenticator, *, max_pending: int = _MAX_PENDING) -> None:
+    def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
-        self._max_pending = max_pending
-        self._pending = 0
+        self._pending: dict[str, int] = {}  # connections by network; none has 0
 
     @contextlib.contextmanager
     def admitting(self, socket: Socket) -> Iterator[None]:
         """Wait in the context for the message with the parameters of the call.
 
         Raises what is wrong with the credential of the handshake, if there is one, and
-        `RateLimitedError` if too many connections without one wait.
+        `RateLimitedError` if too many connections without one wait, of this client or of all.
         """
         caller: Caller = socket.scope["user"]
         if caller.identity is not None:
@@ -50,13 +50,17 @@ class CallAccess:
             return
         if not isinstance(caller.failure, AuthenticationRequiredError):
             raise caller.failure or AuthenticationRequiredError()
-        if self._pending >= self._max_pending:
+        client = network_of(caller.address)
+        of_client = self._pending.get(client, 0)
+        if of_client >= _MAX_PENDING_OF_CLIENT or sum(self._pending.values()) >= _MAX_PENDING:
             raise RateLimitedError
-        self._pending += 1
+        self._pending[client] = of_client + 1
         try:
             yield
         finally:
-            self._pending -= 1
+            self._pending[client] -= 1
+            if not self._pending[client]:
+                del self._pending[client]
 
     async def admit_call(self, socket: Socket, begin: Begin) -> tuple[Begin, Identity]:
         """Return ``begin`` without its token, and the identity of the platform.

@@ -143,14 +143,24 @@ async def sessions_of(service: Service, user: str) -> list[dict[str, Any]]:
 async def test_connections_without_a_credential_are_few(
     start_service: Callable[..., Service],
 ) -> None:
-    service = start_service(auth_mode="api_key", api_keys=KEYS)
+    """Few of one client, so that it keeps no other one out, and few of all."""
+    service = start_service(auth_mode="api_key", api_keys=KEYS, trusted_proxies="127.0.0.1")
+
+    def dial_from(address: str) -> contextlib.AbstractAsyncContextManager[ClientConnection]:
+        return dial(service, headers={"X-Forwarded-For": address})
+
+    async def close_code(address: str) -> int | None:
+        async with dial_from(address) as socket:
+            await socket.wait_closed()
+            return socket.close_code
+
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(100):
-            await stack.enter_async_context(dial(service))
-        async with dial(service) as socket:
-            await socket.wait_closed()
-        assert socket.close_code == 1013
-        async with dial(service, headers={"X-API-Key": KEY}) as socket:
-            await send(socket, twilio.call(AUDIO))
-            await socket.wait_closed()
-        assert socket.close_code == 1000
+        for client in range(4):
+            for _ in range(25):
+                await stack.enter_async_context(dial_from(f"10.0.0.{client}"))
+            if client == 0:
+                assert await close_code("10.0.0.0") == 1013
+        assert await close_code("10.0.0.4") == 1013
+        assert await call(service, "/api/ws/call", headers={"X-API-Key": KEY}) == 1000
+    async with dial_from("10.0.0.0") as socket:
+        assert await _call(socket, {"token": TOKEN}) == 1000
