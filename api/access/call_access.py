@@ -62,12 +62,15 @@ class CallAccess:
             if not self._pending[client]:
                 del self._pending[client]
 
-    async def admit_call(self, socket: Socket, begin: Begin) -> tuple[Begin, Identity]:
+    async def admit_call(
+        self, socket: Socket, dialect: str, begin: Begin
+    ) -> tuple[Begin, Identity]:
         """Return ``begin`` without its token, and the identity of the platform.
 
         A token has precedence over a signature, which is the same for all users of the platform.
-        Raises as `Authenticator.identify` does, and `NotAllowedError` without the scope.
+        Raises as `Authenticator` does, and `NotAllowedError` without the scope.
         """
+        self._authenticator.check_dialect(socket.scope, dialect)
         caller: Caller = socket.scope["user"]
         identity = caller.identity
         token, begin = _take_token(begin)

@@ -25,7 +25,8 @@ CALL_PATHS = ("/api/ws/call", "/record/")
 # Of a handshake that Twilio has signed.
 TWILIO = Identity("twilio", frozenset({"ingest"}))
 
-_GENESYS_HEADERS = ("audiohook-organization-id", "audiohook-session-id", "audiohook-correlation-id")
+_GENESYS_MARK = "audiohook-session-id"
+_GENESYS_HEADERS = ("audiohook-organization-id", _GENESYS_MARK, "audiohook-correlation-id")
 _MAX_AGE_SECONDS = 10
 _MIN_NONCE_CHARACTERS = 22
 _LABEL = r"\s*([a-z*][a-z0-9_.*-]{0,63})="
@@ -61,7 +62,7 @@ class CallSignatures:
         if not scope["path"].startswith(CALL_PATHS):
             return None
         headers = Headers.from_scope(scope)
-        if self._genesys_secret and "audiohook-session-id" in headers:
+        if self._genesys_secret and _GENESYS_MARK in headers:
             self._check_genesys(scope, headers)
         signature = headers.get("x-twilio-signature")
         if not self._twilio_token or signature is None:
@@ -73,6 +74,15 @@ class CallSignatures:
         if not any(hmac.compare_digest(each, signature.encode()) for each in valid):
             raise InvalidCredentialsError
         return TWILIO
+
+    def check_dialect(self, scope: Scope, dialect: str) -> None:
+        """Raise `AuthenticationRequiredError` for an AudioHook that had to be signed and was not.
+
+        Only the headers of a handshake show to :meth:`identify` that it is one.
+        """
+        is_audiohook = dialect == "audiohook"
+        if self._genesys_secret and is_audiohook and _GENESYS_MARK not in Headers.from_scope(scope):
+            raise AuthenticationRequiredError
 
     def _urls(self, scope: Scope) -> list[str]:
         """Return what Twilio may have signed: its own documents differ in scheme and last slash."""

@@ -63,6 +63,11 @@ class Authenticator:
             return signed
         return await self._identify(credential, is_in_url=is_in_url)
 
+    def check_dialect(self, scope: Scope, dialect: str) -> None:
+        """Raise as `CallSignatures.check_dialect` does."""
+        if self._signatures is not None:
+            self._signatures.check_dialect(scope, dialect)
+
     async def identify_token(self, token: str) -> Identity:
         """Return the identity of a ``token`` in a message. Raises as :meth:`identify` does."""
         if self._provider is None:

@@ -179,7 +179,7 @@ class _Call:
     async def _join(self, begin: Begin) -> tuple[Session, int | None]:
         """Return a new session, or the one that the call has already and where it goes on."""
         connection, socket = self._connection, self._connection.socket
-        begin, identity = await self._access.admit_call(socket, begin)
+        begin, identity = await self._access.admit_call(socket, self._dialect.name, begin)
         user = effective_user(identity, user_id(socket.query_params))
         session = await self._calls.find(user, self._dialect.name, begin)
         continued_at: int | None = None

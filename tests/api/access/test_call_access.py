@@ -1,5 +1,6 @@
 """A call is recorded with a credential that may create it, and nothing before it is shown."""
 
+import asyncio
 import base64
 import contextlib
 import random
@@ -12,9 +13,9 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from api.access.api_keys import key_line, new_key
-from tests.api.access.test_call_signatures import sha1
+from tests.api.access.test_call_signatures import SECRET, sha1
 from tests.calls import dial, send
-from tests.platforms import decode_mulaw, plivo, twilio
+from tests.platforms import audiohook, decode_mulaw, plivo, twilio
 from tests.service import Service
 
 KEY, TOKEN, READ = new_key(), new_key(["ingest"]), new_key()
@@ -35,8 +36,14 @@ AUDIO = random.Random(1).randbytes(8000)
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder: Path = tmp_path_factory.mktemp("recordings")
-    settings = {"auth_mode": "api_key", "api_keys": KEYS, "twilio_auth_token": TWILIO_TOKEN}
-    service = Service(folder, public_url="https://rec.example", **settings).start()
+    service = Service(
+        folder,
+        auth_mode="api_key",
+        api_keys=KEYS,
+        public_url="https://rec.example",
+        twilio_auth_token=TWILIO_TOKEN,
+        genesys_client_secret=SECRET,
+    ).start()
     yield service
     assert service.stop() == 0
     assert not any(TOKEN in line or KEY in line for line in service.log)
@@ -116,6 +123,17 @@ async def test_another_credential_is_refused(
     service: Service, path: str, options: dict[str, Any]
 ) -> None:
     assert await call(service, f"/api/ws/call{path}", **options) == 1008
+
+
+@pytest.mark.parametrize("path", ["", "/audiohook", "/genesys"])
+async def test_an_audiohook_without_its_mark_is_refused_if_it_must_be_signed(
+    service: Service, path: str
+) -> None:
+    headers = {"X-API-Key": TOKEN}
+    async with asyncio.timeout(10), dial(service, f"/api/ws/call{path}", headers=headers) as socket:
+        await socket.send(audiohook.Client().open())
+        await socket.wait_closed()
+    assert (socket.close_code, socket.close_reason) == (1008, "Authentication required")
 
 
 async def test_an_ingest_token_may_do_nothing_else(service: Service) -> None:
