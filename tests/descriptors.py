@@ -1,6 +1,7 @@
 """A limit on the descriptors of the test's own process."""
 
 import contextlib
+import gc
 import os
 import resource
 from collections.abc import Iterator
@@ -18,7 +19,12 @@ def open_descriptors() -> dict[str, str]:
 
 @contextlib.contextmanager
 def few_descriptors(left: int) -> Iterator[None]:
-    """Let the process open ``left`` more descriptors."""
+    """Let the process open ``left`` more descriptors.
+
+    Garbage of other tests that is collected meanwhile would close some, and leave room for more.
+    """
+    gc.collect()
+    gc.disable()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(map(int, open_descriptors()))
     gaps = [os.open(os.devnull, os.O_RDONLY)]
@@ -29,6 +35,7 @@ def few_descriptors(left: int) -> Iterator[None]:
     try:
         yield
     finally:
+        gc.enable()
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         for gap in gaps:
             os.close(gap)
