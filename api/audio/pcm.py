@@ -72,12 +72,12 @@ class PcmFramer:
         return self._pending
 
     def feed_now(self, chunk: bytes) -> Buffer | None:
-        """Return what :meth:`feed` does; None if not all of ``chunk`` is PCM of this file.
+        """Return what :meth:`feed` does; None if the audio of this file ends in ``chunk``.
 
-        This is the hot path.
+        Then some bytes may be no audio, such as an incomplete frame. This is the hot path.
         """
         if self._data_left != _TO_THE_END:
-            return self.feed(chunk) if len(chunk) <= self._data_left else None
+            return self.feed(chunk) if len(chunk) < self._data_left else None
         if chunk[:4] == b"RIFF" and begins_wav(chunk):
             return None
         if self._pending or len(chunk) % self._frame_bytes:

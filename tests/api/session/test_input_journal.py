@@ -199,6 +199,19 @@ async def test_the_digests_of_a_long_recording_continue_at_the_last_block(tmp_pa
     check(await recorder.close(), tmp_path, data)
 
 
+async def test_an_incomplete_frame_that_ends_the_audio_of_a_wav_is_in_the_digest(
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(tmp_path)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    end = ODD_WAV.index(b"\0LIST")
+    for piece in (ODD_WAV[:5000], ODD_WAV[5000:end], ODD_WAV[end:]):
+        await send(recorder.session, connection, piece)
+    check(await recorder.close(), tmp_path, ODD_WAV)
+
+
 class Nodes:
     """Nodes that follow each other on one bucket, each with a spool of its own."""
 
