@@ -54,6 +54,7 @@ class PcmFramer:
         self._skip_left = 0
         self._chunks = 0
         self._pending = b""  # part of a frame, or the beginning of a chunk or of a file
+        self._kept_bytes = 0  # how many of the pending bytes are in kept input
         self.next_file: bytes | None = None
 
     @property
@@ -71,13 +72,23 @@ class PcmFramer:
         """Return the last bytes of the input: part of a frame, or what may begin a new file."""
         return self._pending
 
-    def feed_now(self, chunk: bytes) -> Buffer | None:
-        """Return what :meth:`feed` does; None if not all of ``chunk`` is PCM of this file.
+    @property
+    def unkept(self) -> bytes:
+        """Return the undecided bytes without the first ones that are in kept input."""
+        return self._pending[self._kept_bytes :]
 
-        This is the hot path.
+    def note_kept(self, most_bytes: int | None = None) -> None:
+        """Note that the undecided bytes, or the first ``most_bytes``, are in kept input."""
+        held = len(self._pending)
+        self._kept_bytes = held if most_bytes is None else min(held, most_bytes)
+
+    def feed_now(self, chunk: bytes) -> Buffer | None:
+        """Return what :meth:`feed` does; None if the audio of this file ends in ``chunk``.
+
+        Then some bytes may be no audio, such as an incomplete frame. This is the hot path.
         """
         if self._data_left != _TO_THE_END:
-            return self.feed(chunk) if len(chunk) <= self._data_left else None
+            return self.feed(chunk) if len(chunk) < self._data_left else None
         if chunk[:4] == b"RIFF" and begins_wav(chunk):
             return None
         if self._pending or len(chunk) % self._frame_bytes:
@@ -99,7 +110,7 @@ class PcmFramer:
                 self._data_left -= len(audio)
                 pcm += self._whole_frames(audio)
                 if not self._data_left:
-                    self._pending = b""
+                    self._pending, self._kept_bytes = b"", 0
             elif self._skip_left:
                 skipped = min(self._skip_left, len(rest))
                 self._skip_left -= skipped
@@ -136,6 +147,8 @@ class PcmFramer:
         if self._pending:
             data = self._pending + bytes(data)
         rest = len(data) % self._frame_bytes
+        if rest != len(data):
+            self._kept_bytes = 0
         if not rest:
             self._pending = b""
             return data
@@ -151,6 +164,7 @@ class PcmFramer:
         padding = _padding_bytes(head)
         if padding:
             self._pending = self._pending[padding:]
+            self._kept_bytes = max(0, self._kept_bytes - padding)
             return data[max(0, padding - held) :]
         is_file = None if padding is None else _begins_file(head)
         if is_file:
@@ -165,7 +179,7 @@ class PcmFramer:
         return memoryview(head[_CHUNK_HEADER_BYTES:held] + bytes(data))
 
     def _enter_chunk(self, tag: bytes, size: int) -> None:
-        self._pending = b""
+        self._pending, self._kept_bytes = b"", 0
         self._chunks += 1
         if self._chunks > _MAX_CHUNKS:
             raise DecodeError(f"WAV: more than {_MAX_CHUNKS} chunks")

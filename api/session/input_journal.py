@@ -126,9 +126,9 @@ class InputJournal:
         if file is not None and file.way is not _Way.PCM and kept_bytes > file.start:
             self._add(Kept(at, file.input, number, file.start, kept_bytes))
 
-    def covers_pending(self, number: int) -> bool:
-        """Return whether a restored stream has its incomplete frame in kept bytes."""
-        return self._covered.get(number, 0) > 0
+    def covered_bytes(self, number: int) -> int:
+        """Return how much of the next PCM of a restored stream is in kept bytes."""
+        return self._covered.get(number, 0)
 
     def switch(self, at: int, number: int, *, passes: bool) -> bytes:
         """Return the entry for PCM of another stream than `writer`."""

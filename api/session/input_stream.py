@@ -51,7 +51,6 @@ class InputStream:
         self._has_ended = False
         self._kept: bytes | None = None  # the chunk that is kept, and perhaps not decoded
         self._is_aborted = False
-        self._kept_frame: bytes | None = None  # the incomplete frame, if it is in kept input
         self._told: DecodeError | None = None  # the damage that is a warning already
         self._failure: Exception | None = None  # raised by `end`
 
@@ -157,8 +156,8 @@ class InputStream:
         except DecodeError as error:
             await self._fail(error)
         framer = self._decoder.passthrough
-        if framer is not None and self._ledger.covers_pending(self.number):
-            self._kept_frame = framer.undecided
+        if framer is not None:
+            framer.note_kept(self._ledger.covered_bytes(self.number))
 
     async def _fail(self, error: DecodeError) -> None:
         """Record that the stream has failed, with a warning unless it has been given."""
@@ -197,12 +196,12 @@ class InputStream:
 
         What of it is not PCM, such as the end of a WAV, is kept for the digest of the input.
         """
-        state, before = framer.state(), self._uncounted_frame(framer)
+        state, before = framer.state(), framer.unkept
         expected_bytes = len(framer.undecided) + len(chunk)
         try:
             pcm = await self._decoder.feed(chunk)
         except DecodeError:
-            await self._keep_passed(before + chunk, b"", state, b"")
+            await self._keep_passed(before + chunk, b"", state, 0)
             raise
         if (rest := self._decoder.next_file) is not None:
             await self._begin_file(
@@ -212,22 +211,19 @@ class InputStream:
         elif len(pcm) + len(framer.undecided) == expected_bytes:
             await self._write(pcm, chunks=1)
         else:
-            self._kept_frame = framer.undecided
-            await self._keep_passed(before + chunk, pcm, framer.state(), framer.undecided)
+            data, pending_bytes = before + chunk, len(framer.undecided)
+            if framer.has_audio_left:
+                framer.note_kept()
+            else:  # it may begin a chunk, and comes again with the rest of that
+                data, pending_bytes = data[: len(data) - pending_bytes], 0
+            await self._keep_passed(data, pcm, framer.state(), pending_bytes)
 
     async def _keep_passed(
-        self, data: bytes, pcm: Buffer, state: bytes, undecided: bytes, *, chunks: int = 1
+        self, data: bytes, pcm: Buffer, state: bytes, pending_bytes: int, *, chunks: int = 1
     ) -> None:
         await self._ledger.keep_passed(
-            self.number, data, pcm, state, pending_bytes=len(undecided), chunks=chunks
+            self.number, data, pcm, state, pending_bytes=pending_bytes, chunks=chunks
         )
-
-    def _uncounted_frame(self, framer: PcmFramer) -> bytes:
-        """Return the incomplete frame, if it is not in kept input.
-
-        The framer has another object for each incomplete frame.
-        """
-        return b"" if framer.undecided is self._kept_frame else framer.undecided
 
     async def _decode(self, data: bytes) -> None:
         """Decode ``data``, which is kept and counted: one file, or several."""
@@ -295,14 +291,14 @@ class InputStream:
         )
         self._check_not_aborted()  # `abort` ends the decoder of its time only
         self._decoder = self._new_decoder()
-        self._told = self._kept_frame = None
+        self._told = None
 
     def _last_frame(self) -> bytes:
         """Return the incomplete frame at the end of a stream that passes through."""
         framer = self._decoder.passthrough
         if framer is None or not self._ledger.stream(self.number).state:
             return b""
-        return self._uncounted_frame(framer)
+        return framer.unkept
 
     async def _finish(self, pcm: Buffer) -> tuple[bytes, DecodeError | None]:
         """End the current file, and those that only its end reveals.
@@ -339,7 +335,7 @@ class InputStream:
             raise
         await self._write(pcm)
         if last := self._last_frame():
-            await self._keep_passed(last, b"", self._decoder.saved_state, b"", chunks=0)
+            await self._keep_passed(last, b"", self._decoder.saved_state, 0, chunks=0)
         await self._ledger.remove_stream(self.number, self._untold(damage))
 
     def _untold(self, damage: DecodeError | None) -> DecodeError | None:
@@ -358,6 +354,6 @@ class InputStream:
             and not self._ledger.stream(self.number).state
             and self._ledger.pass_through(self.number, len(pcm), len(framer.undecided))
         ):
-            self._kept_frame = framer.undecided
+            framer.note_kept()
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
             await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)

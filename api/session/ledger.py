@@ -203,9 +203,9 @@ class Ledger:
         self._journal.begin_file(self._at, number)
         self._journal.keep_all(self._at, number)
 
-    def covers_pending(self, number: int) -> bool:
-        """See `InputJournal.covers_pending`."""
-        return self._journal.covers_pending(number)
+    def covered_bytes(self, number: int) -> int:
+        """See `InputJournal.covered_bytes`."""
+        return self._journal.covered_bytes(number)
 
     def append_chunk(self, number: int, pcm: Buffer, state: bytes) -> bool:
         """Append and count one chunk of a stream whose decoder is then in ``state``.

@@ -27,7 +27,7 @@ class GrowingDigests:
     def resume(self, persisted: Checkpoint) -> None:
         """Continue what a process before has begun. Raises ``OSError``."""
         path = self._paths.digests
-        data = path.read_bytes() if path.exists() else b""
+        data = path.read_bytes() if path.is_file() else b""
         self._digests = self._log.restore(
             data, self._read_kept, self._read_audio, pcm_bytes=persisted.pcm_bytes
         )

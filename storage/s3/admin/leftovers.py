@@ -31,6 +31,9 @@ class _State(enum.Enum):
     OPEN = "open"
 
 
+# What a session has beside its audio and its manifest, by the end of the key.
+_BESIDE = {".dat": "waveform", ".sums": "block digests", ".meta.json": "details"}
+
 _Names = dict[UUID, set[str]]  # at the top level of the bucket, without the id
 
 
@@ -49,6 +52,7 @@ class BucketLeftovers:
             self._folders(sessions, before, left_alone),
             self._uploads(before, left_alone),
             self._spools(before, left_alone),
+            self._beside(sessions, before, left_alone),
             self._probes(before),
             # The mark of an active session is last: it says that the others have to be removed.
             self._index(sessions, before, left_alone),
@@ -143,6 +147,24 @@ class BucketLeftovers:
             if changed_at < before:
                 remove = functools.partial(threads.recording.run, spool.remove, paths)
                 yield Leftover("spool", str(paths.state), size_bytes, changed_at, remove)
+
+    async def _beside(
+        self, sessions: _Names, before: datetime, left_alone: LeftAlone
+    ) -> AsyncGenerator[Leftover, None]:
+        """Find what a process that was killed has put after a deletion had passed by."""
+        for session_id, names in sorted(sessions.items()):
+            if {".json", ".wav"} & names or not names & _BESIDE.keys():
+                continue
+            if await self._bucket.keys(SessionKeys(session_id).folder):
+                continue  # segments may be audio without a manifest
+            if await self._state(session_id, before, left_alone) is not _State.MISSING:
+                continue
+            for each in await self._objects(str(session_id)):
+                kind = _BESIDE.get(each.key.removeprefix(str(session_id)))
+                if kind is not None and each.modified_at < before:
+                    remove = functools.partial(self._bucket.delete, [each.key])
+                    url = self._bucket.url(each.key)
+                    yield Leftover(kind, url, each.size_bytes, each.modified_at, remove)
 
     async def _index(
         self, sessions: _Names, before: datetime, left_alone: LeftAlone

@@ -199,6 +199,57 @@ async def test_the_digests_of_a_long_recording_continue_at_the_last_block(tmp_pa
     check(await recorder.close(), tmp_path, data)
 
 
+async def test_an_incomplete_frame_that_ends_the_audio_of_a_wav_is_in_the_digest(
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(tmp_path)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    end = ODD_WAV.index(b"\0LIST")
+    for piece in (ODD_WAV[:5000], ODD_WAV[5000:end], ODD_WAV[end:]):
+        await send(recorder.session, connection, piece)
+    check(await recorder.close(), tmp_path, ODD_WAV)
+
+
+@pytest.mark.parametrize("crashes", [False, True], ids=["", "crash"])
+async def test_a_frame_that_arrives_in_three_chunks_is_in_the_digest_once(
+    tmp_path: Path, crashes: bool
+) -> None:
+    """Its first byte is kept with the header of the WAV, the others are not."""
+    recorder = Recorder(tmp_path, channels=2)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    data = wav(pcm(4000), sample_rate=RATE, channels=2)[: 44 + 403]
+    for piece in (data[: 44 + 401], data[44 + 401 : 44 + 402], data[44 + 402 :]):
+        if crashes and len(piece) == 1:
+            await recorder.crash()
+            connection = ConnectionProbe()
+            await recorder.session.resume(connection)
+        await send(recorder.session, connection, piece)
+    check(await recorder.close(), tmp_path, data)
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+async def test_a_header_within_a_wav_that_arrives_in_pieces_is_in_the_digest_once(
+    tmp_path: Path, cut: int
+) -> None:
+    recorder = Recorder(tmp_path)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    more = chunk(b"LIST", b"some") + chunk(b"data", pcm(300)) + chunk(b"LIST", b"end!")
+    data = wav(pcm(5000) + b"\x01", sample_rate=RATE, after=b"\0" + more)
+    header = data.index(b"data", 6000)
+    for start, stop in ((0, 5000), (5000, header + cut), (header + cut, header + cut + 1)):
+        await send(recorder.session, connection, data[start:stop])
+    await recorder.crash()
+    await recorder.session.resume(connection)
+    await send(recorder.session, connection, data[header + cut + 1 :])
+    check(await recorder.close(), tmp_path, data)
+
+
 class Nodes:
     """Nodes that follow each other on one bucket, each with a spool of its own."""
 

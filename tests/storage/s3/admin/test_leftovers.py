@@ -122,6 +122,27 @@ async def test_audio_without_a_manifest_and_damaged_sessions_are_left_alone_and_
     assert len(left_alone) == 4
 
 
+async def test_what_was_put_after_a_deletion_is_found(
+    writer: S3Storage, bucket: Bucket, moto_url: str, prefix: str, tmp_path: Path
+) -> None:
+    manifest = await completed(writer)
+    before = engines.objects(moto_url, prefix)
+    deleted, lost = (SessionKeys(UUID(new_manifest().session_id)) for _ in range(2))
+    for session in (deleted, lost):
+        for key in (session.peaks, session.blocks, session.details):
+            await bucket.put(key, b"")
+    await bucket.put(lost.audio, AUDIO)
+    await bucket.put(SessionKeys.of(manifest).details, b"{}")
+    assert await find(bucket, tmp_path, datetime.now(UTC) - timedelta(hours=24)) == ([], {})
+    found, _ = await find(bucket, tmp_path)
+    assert kinds(found) == ["block digests", "details", "waveform"]
+    for each in found:
+        await each.remove()
+    left = set(engines.objects(moto_url, prefix)) - set(before)
+    kept = (lost.audio, lost.peaks, lost.blocks, lost.details, SessionKeys.of(manifest).details)
+    assert left == set(kept)
+
+
 async def test_a_dead_session_of_another_node_is_no_leftover(
     open_s3: OpenS3, bucket: Bucket, tmp_path: Path
 ) -> None:
