@@ -352,8 +352,16 @@ class InputStream:
         elif (
             state
             and not self._ledger.stream(self.number).state
-            and self._ledger.pass_through(self.number, len(pcm), len(framer.undecided))
+            and self._pass_through(framer, len(pcm))
         ):
             framer.note_kept()
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
             await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)
+
+    def _pass_through(self, framer: PcmFramer, pcm_bytes: int) -> bool:
+        """Note that the stream is PCM; return whether the incomplete frame stays in kept input."""
+        pending_bytes = len(framer.undecided)
+        if framer.has_audio_left:
+            return self._ledger.pass_through(self.number, pcm_bytes, pending_bytes)
+        self._ledger.pass_through(self.number, pcm_bytes, 0, later_bytes=pending_bytes)
+        return False

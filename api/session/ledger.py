@@ -187,13 +187,18 @@ class Ledger:
         for stream in checkpoint.streams:  # of a release without a journal
             self._journal.begin_file(checkpoint.pcm_bytes, stream.number)
 
-    def pass_through(self, number: int, pcm_bytes: int, pending_bytes: int) -> bool:
-        """Note that the stream is PCM: see `InputJournal.pass_through`."""
+    def pass_through(
+        self, number: int, pcm_bytes: int, pending_bytes: int, *, later_bytes: int = 0
+    ) -> bool:
+        """Note that the stream is PCM: see `InputJournal.pass_through`.
+
+        The last ``later_bytes`` of its head are noted later: they may begin a chunk of a WAV.
+        """
         self._journal.begin_file(self._at, number)
         return self._journal.pass_through(
             self._at,
             number,
-            kept_bytes=self.stream(number).kept_bytes,
+            kept_bytes=self.stream(number).kept_bytes - later_bytes,
             pcm_bytes=pcm_bytes,
             pending_bytes=pending_bytes,
         )
