@@ -14,7 +14,7 @@ from api.routes.request import HttpRequest, Injected, for_caller, identity_of
 from api.session.parameters import metadata_filter, search_text, time_filter
 from api.session.registry import Registry
 from api.wire.errors import InvalidParameterError
-from api.wire.messages import SessionPage
+from api.wire.messages import NO_CONTROLS, SessionPage
 from api.wire.openapi import COMMON_ERRORS, errors
 from storage.filters import Filters
 from storage.manifest import Status
@@ -33,16 +33,26 @@ WarningsFilter = Annotated[
 ]
 From = Annotated[
     str | None,
-    QueryParameter(name="from", description="Only sessions that were created then or later"),
+    QueryParameter(
+        name="from",
+        description="Only sessions that were created then or later",
+        schema_extra={"format": "date-time"},
+    ),
 ]
 To = Annotated[
-    str | None, QueryParameter(name="to", description="Only sessions that were created before")
+    str | None,
+    QueryParameter(
+        name="to",
+        description="Only sessions that were created before",
+        schema_extra={"format": "date-time"},
+    ),
 ]
 SearchText = Annotated[
     str | None,
     QueryParameter(
         name="q",
         description="Part of the title, of a value of metadata or of the user; or beginning of id",
+        schema_extra={"maxLength": 200, "pattern": NO_CONTROLS},
     ),
 ]
 Sort = Annotated[
@@ -93,7 +103,7 @@ async def list_sessions(
         is_oldest_first=sort == "oldest",
     )
     page = await registry.page(
-        filters, limit=limit, cursor=None if cursor is None else cursors.open(cursor)
+        filters, limit=limit, cursor=cursors.open(cursor) if cursor else None
     )
     return msgspec.structs.replace(
         page,

@@ -42,7 +42,8 @@ WarningCount = Annotated[
 ]
 
 # Control characters only: regular expressions in JSON schemas have no class for "printable".
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+_NO_CONTROLS_BUT_BREAKS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]*$"
 
 
 def _documented(**schema: object) -> Meta:
@@ -51,13 +52,14 @@ def _documented(**schema: object) -> Meta:
 
 
 Title = Annotated[
-    str | None, _documented(description="One line of text", maxLength=200, pattern=_NO_CONTROLS)
+    str | None, _documented(description="One line of text", maxLength=200, pattern=NO_CONTROLS)
 ]
 Metadata = Annotated[
     dict[str, Any] | None,
     _documented(
         description="Texts by name, at most 4096 bytes as JSON",
-        additionalProperties={"type": "string"},
+        propertyNames={"minLength": 1, "pattern": NO_CONTROLS},
+        additionalProperties={"type": "string", "pattern": _NO_CONTROLS_BUT_BREAKS},
     ),
 ]
 
@@ -155,7 +157,7 @@ class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The parameters of a new session; omitted ones have the configured defaults."""
 
     user_id: Annotated[
-        str | None, _documented(description="Printable text", maxLength=256, pattern=_NO_CONTROLS)
+        str | None, _documented(description="Printable text", maxLength=256, pattern=NO_CONTROLS)
     ] = None
     sample_rate: Annotated[int | None, _documented(enum=[*SAMPLE_RATES, None])] = None
     channels: Annotated[int | None, _documented(enum=[*CHANNELS, None])] = None
