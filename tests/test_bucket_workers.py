@@ -87,7 +87,7 @@ async def test_the_sessions_of_one_process_go_on_in_workers_and_of_a_killed_work
 async def test_six_formats_survive_kills_of_workers_on_a_bucket(
     on_bucket: Callable[..., Service], objects: Callable[[], dict[str, bytes]]
 ) -> None:
-    service = on_bucket(workers=3, segment_seconds=0.5, lease_seconds=2)
+    service = on_bucket(workers=3, segment_seconds=0.5)
 
     async def crash(service: Service) -> None:
         workers = await eventually(service.workers, awaiting="a worker")

@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,9 @@ def test_firefox_records_all_audio_that_it_delivers(
 
 
 def test_firefox_without_an_audio_output_says_so_and_records_compressed(
-    service: Service, tmp_path: Path
+    start_service: Callable[..., Service], tmp_path: Path
 ) -> None:
+    service = start_service()
     page = run(WITHOUT_OUTPUT, f"{service.url}/", sound_server=f"unix:{tmp_path / 'none'}")
     assert page["said"].startswith("The browser does not start its audio. Connect")
     assert (page["sessions"], page["errors"]) == (0, [])
