@@ -51,7 +51,6 @@ from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload
 from storage.supervisor import Supervisor
 from storage.volume.disk import Disk
-from storage.volume.paths import state_name
 from storage.worker import Worker
 
 _RACERS = 4  # at start; more take seconds on some stores
@@ -186,7 +185,8 @@ class S3Storage:
     def sibling(self, session_id: UUID) -> str | None:
         if self._worker is None:
             return None
-        return self._node.folders.sibling_with(state_name(session_id))
+        place = self._node.folders.spool_place(session_id)
+        return None if place.is_here else place.elsewhere or None
 
     async def orphans(self) -> list[UUID]:
         return await self._active_sessions.orphans()

@@ -125,12 +125,17 @@ async def _living_owner_of_epoch(
     epoch: int,
     max_age_seconds: float | None = None,
 ) -> str | None:
+    # What the spool of another worker holds is lost if a lease decides: it is adopted instead. It
+    # may be in another folder than that of its owner, which has adopted it and died since.
+    spool = await node.spool_place(keys.session_id)
+    if spool.elsewhere is not None and not spool.is_here:
+        return spool.elsewhere
     owner = await _owner_of_epoch(bucket, keys, epoch)
     if owner is None or node.folders.owns(owner.node_id):
         return None
-    # What the spool of another worker holds is lost if its lease decides: it is adopted instead.
     if (address := await node.sibling(owner.node_id)) is not None:
-        return address
+        # A worker that writes has the folder of its spool.
+        return None if spool.is_here and spool.elsewhere is None else address
     presence = await node.peers.presence(owner.node_id, max_age_seconds=max_age_seconds)
     return presence.address if presence is not None else None
 

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 
@@ -18,7 +19,7 @@ from storage.errors import StorageError
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import NODES
-from storage.s3.ownership.node_folders import NodeFolders
+from storage.s3.ownership.node_folders import NodeFolders, SpoolPlace
 from storage.s3.ownership.peers import LeaseSettings, Peers
 from storage.s3.ownership.presence import Presence
 from storage.s3.ownership.signatures import Signatures
@@ -90,6 +91,12 @@ class Node:
         if self._worker is None:
             return None
         return await threads.recording.run(self.folders.sibling, node_id)
+
+    async def spool_place(self, session_id: UUID) -> SpoolPlace:
+        """Return where the spool of a session is, if several workers serve."""
+        if self._worker is None:
+            return SpoolPlace()
+        return await threads.recording.run(self.folders.spool_place, session_id)
 
     @property
     def is_overdue(self) -> bool:

@@ -11,6 +11,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import uuid_utils.compat
@@ -19,7 +20,7 @@ from storage import files
 from storage.errors import StorageUnavailableError
 from storage.s3.keys import is_node_id
 from storage.service_lock import is_in_place, lock_folder, try_lock
-from storage.volume.paths import session_of_state
+from storage.volume.paths import session_of_state, state_name
 from storage.worker import Worker, worker_number
 
 _ID_BYTES = 36
@@ -31,6 +32,16 @@ class NodeFolder(msgspec.Struct, frozen=True):
     path: Path
     node_id: str
     lock: int
+
+
+class SpoolPlace(msgspec.Struct, frozen=True):
+    """Whether this process has the spool, and the address of another worker that has one too.
+
+    The address is empty if no process has the folder now; None: no other folder has a spool.
+    """
+
+    is_here: bool = False
+    elsewhere: str | None = None
 
 
 class NodeFolders:
@@ -103,12 +114,15 @@ class NodeFolders:
                 return address
         return None
 
-    def sibling_with(self, state_name: str) -> str | None:
-        """Return the address of the other worker that has a spool with this state; else None."""
-        for path in self._others():
-            if (path / state_name).exists():
-                return _read(path)[1] or None
-        return None
+    def spool_place(self, session_id: UUID) -> SpoolPlace:
+        """Return where on this machine the spool of a session is."""
+        name = state_name(session_id)
+        return SpoolPlace(
+            is_here=any((path / name).exists() for path in self.paths),
+            elsewhere=next(
+                (_read(path)[1] for path in self._others() if (path / name).exists()), None
+            ),
+        )
 
     def release(self) -> None:
         """Unlock all folders."""

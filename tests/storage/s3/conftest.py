@@ -15,6 +15,7 @@ from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from storage.s3.client.bucket import Bucket
 from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.writing.recording import S3Recording
+from storage.worker import Worker
 from tests.audio import pcm
 from tests.conftest import ManualClock
 from tests.faults import FaultyStore, faulty_store
@@ -83,9 +84,11 @@ async def open_s3(
         monotonic=clock.monotonic,
     )
 
-    def open_storage(folder: Path, **others: Any) -> S3Storage:
+    def open_storage(folder: Path, worker: Worker | None = None, **others: Any) -> S3Storage:
         uploading = msgspec.structs.replace(upload_settings, **others)
-        return S3Storage(settings, folder, uploading, lease_settings, is_store_checked=True)
+        return S3Storage(
+            settings, folder, uploading, lease_settings, is_store_checked=True, worker=worker
+        )
 
     yield open_storage
     await bucket.end()

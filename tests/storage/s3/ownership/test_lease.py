@@ -1,6 +1,7 @@
 """The right to write one session, and what an epoch's object says of its owner."""
 
 import contextlib
+from pathlib import Path
 from uuid import uuid4
 
 import msgspec
@@ -10,11 +11,13 @@ from storage.errors import BadObjectError, OwnedElsewhereError
 from storage.s3 import S3Storage
 from storage.s3.ownership.lease import Owner, decode_owner
 from storage.s3.writing.recording import S3Recording
+from storage.worker import Worker
 from tests.conftest import ManualClock
 from tests.damage import damaged
 from tests.faults import FaultyStore
-from tests.storage.s3.conftest import expire_lease, manifest_of
-from tests.storage.test_conformance import LATER
+from tests.storage.conftest import new_manifest
+from tests.storage.s3.conftest import AUDIO, OpenS3, expire_lease, manifest_of
+from tests.storage.test_conformance import LATER, append
 
 
 async def test_other_nodes_know_the_owner_of_a_session_while_its_lease_lasts(
@@ -43,6 +46,36 @@ async def test_the_owner_of_a_completed_session_is_none_without_a_request(
     since = len(store.requests)
     assert await reader.owner(completed) is None
     assert not [r for r in store.requests[since:] if "_nodes/" in r.path]
+
+
+async def test_a_spool_in_the_folder_of_another_worker_than_its_owner_is_continued_from_there(
+    open_s3: OpenS3, tmp_path: Path
+) -> None:
+    async def start(number: int) -> S3Storage:
+        storage = open_s3(tmp_path, worker=Worker(number, 2))
+        await storage.start()
+        return storage
+
+    first, second = await start(1), await start(2)
+    recording = await first.create(new_manifest())
+    append(recording, AUDIO)
+    manifest = await manifest_of(second, recording)
+    recording.abandon()
+    await first._node.abandon()
+    await second.abandoned()  # its folder is adopted
+    taken_over = await second.open(manifest)
+    append(taken_over, AUDIO)
+    taken_over.abandon()
+    await second._node.abandon()
+    with_spool, with_owner = await start(1), await start(2)
+    with pytest.raises(OwnedElsewhereError) as raised:
+        await with_owner.open(manifest)
+    assert raised.value.address == "worker:1"
+    continued = await with_spool.open(manifest)
+    assert continued.checkpoint.pcm_bytes == 2 * len(AUDIO)
+    await continued.complete(LATER)
+    for each in (with_spool, with_owner):
+        await each.stop()
 
 
 @pytest.mark.parametrize("is_released", [True, False])

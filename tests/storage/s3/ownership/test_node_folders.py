@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 
 from storage.errors import StorageUnavailableError
-from storage.s3.ownership.node_folders import NodeFolders
+from storage.s3.ownership.node_folders import NodeFolders, SpoolPlace
 from storage.volume.paths import state_name
 from storage.worker import Worker
 
-STATE = state_name(uuid4())
+SESSION = uuid4()
+STATE = state_name(SESSION)
 
 
 def worker(root: Path, number: int) -> NodeFolders:
@@ -52,8 +53,9 @@ def test_workers_find_the_one_that_has_a_spool(tmp_path: Path) -> None:
     first.claim()
     second_id = second.claim()
     (tmp_path / "2" / STATE).mkdir()
-    assert first.sibling_with(STATE) == "worker:2"
-    assert second.sibling_with(STATE) is None
+    assert first.spool_place(SESSION) == SpoolPlace(is_here=False, elsewhere="worker:2")
+    assert second.spool_place(SESSION) == SpoolPlace(is_here=True, elsewhere=None)
+    assert first.spool_place(uuid4()) == SpoolPlace()
     assert first.sibling(second_id) == "worker:2"
     assert second.sibling(second_id) is None
     assert first.sibling(str(uuid4())) is None

@@ -66,15 +66,20 @@ async def check_agreement(storage: S3Storage, session_id: UUID) -> Details:
     return stored
 
 
+# While a request waits. The client gives it up after 30 s.
+_PAUSED_CHANGES = 200
+
+
 async def check_completion(
     store: FaultyStore, reader: S3Storage, recording: S3Recording, match: Match, count: int
 ) -> None:
     pause = store.fail(Kind.STALLED, match, times=1)
     completing = asyncio.create_task(recording.complete(LATER))
     await asyncio.to_thread(pause.wait)
-    await change(reader, id_of(recording), count)
+    paused_count = min(count, _PAUSED_CHANGES)
+    await change(reader, id_of(recording), paused_count)
     pause.end()
-    await completing
+    await asyncio.gather(completing, change(reader, id_of(recording), count - paused_count))
     await check_agreement(reader, id_of(recording))
 
 
