@@ -77,6 +77,11 @@ class PcmFramer:
         """Return the undecided bytes without the first ones that are in kept input."""
         return self._pending[self._kept_bytes :]
 
+    @property
+    def covered_bytes(self) -> int:
+        """Return how many bytes of an incomplete frame are in kept input."""
+        return self._kept_bytes if self._data_left else 0
+
     def note_kept(self, most_bytes: int | None = None) -> None:
         """Note that the undecided bytes, or the first ``most_bytes``, are in kept input."""
         held = len(self._pending)

@@ -180,7 +180,9 @@ class InputStream:
         if kept is chunk:
             return
         if self._decoder.begins_file(chunk):
-            await self._begin_file(b"", chunk, chunks=1)
+            framer = self._decoder.passthrough
+            covered_bytes = 0 if framer is None else framer.covered_bytes
+            await self._begin_file(b"", chunk, chunks=1, covered_bytes=covered_bytes)
             await self._decode(chunk)
         elif (framer := self._decoder.passthrough) is not None:
             await self._pass(framer, chunk)
@@ -196,16 +198,21 @@ class InputStream:
 
         What of it is not PCM, such as the end of a WAV, is kept for the digest of the input.
         """
-        state, before = framer.state(), framer.unkept
+        state, before, covered_bytes = framer.state(), framer.unkept, framer.covered_bytes
         expected_bytes = len(framer.undecided) + len(chunk)
         try:
             pcm = await self._decoder.feed(chunk)
         except DecodeError:
-            await self._keep_passed(before + chunk, b"", state, 0)
+            await self._keep_passed(before + chunk, b"", state, 0, covered_bytes=covered_bytes)
             raise
         if (rest := self._decoder.next_file) is not None:
             await self._begin_file(
-                pcm, rest, kept_twice_bytes=len(rest), chunks=1, last_input=before + chunk
+                pcm,
+                rest,
+                kept_twice_bytes=len(rest),
+                chunks=1,
+                last_input=before + chunk,
+                covered_bytes=covered_bytes,
             )
             await self._decode(rest)
         elif len(pcm) + len(framer.undecided) == expected_bytes:
@@ -216,13 +223,28 @@ class InputStream:
                 framer.note_kept()
             else:  # it may begin a chunk, and comes again with the rest of that
                 data, pending_bytes = data[: len(data) - pending_bytes], 0
-            await self._keep_passed(data, pcm, framer.state(), pending_bytes)
+            await self._keep_passed(
+                data, pcm, framer.state(), pending_bytes, covered_bytes=covered_bytes
+            )
 
     async def _keep_passed(
-        self, data: bytes, pcm: Buffer, state: bytes, pending_bytes: int, *, chunks: int = 1
+        self,
+        data: bytes,
+        pcm: Buffer,
+        state: bytes,
+        pending_bytes: int,
+        *,
+        covered_bytes: int = 0,
+        chunks: int = 1,
     ) -> None:
         await self._ledger.keep_passed(
-            self.number, data, pcm, state, pending_bytes=pending_bytes, chunks=chunks
+            self.number,
+            data,
+            pcm,
+            state,
+            pending_bytes=pending_bytes,
+            covered_bytes=covered_bytes,
+            chunks=chunks,
         )
 
     async def _decode(self, data: bytes) -> None:
@@ -246,11 +268,13 @@ class InputStream:
         kept_twice_bytes: int = 0,
         chunks: int = 0,
         last_input: bytes = b"",
+        covered_bytes: int = 0,
     ) -> None:
         """End the current file, whose last PCM is ``pcm``, and begin the next one with ``rest``.
 
         Its bytes are kept, ``kept_twice_bytes`` of them also for the current file, and ``chunks``
-        more are counted. ``last_input`` is what a file that passes through had last; it is kept.
+        more are counted. ``last_input`` is what a file that passes through had last; it is kept,
+        and ``covered_bytes`` of the frame in front of it were already.
         """
         try:
             pcm, damage = await self._finish(pcm)
@@ -264,6 +288,7 @@ class InputStream:
             kept_twice_bytes=kept_twice_bytes,
             chunks=chunks,
             last_input=last_input,
+            covered_bytes=covered_bytes,
         )
 
     async def _replace(
@@ -275,6 +300,7 @@ class InputStream:
         kept_twice_bytes: int,
         chunks: int = 0,
         last_input: bytes = b"",
+        covered_bytes: int = 0,
     ) -> None:
         """Record the last ``pcm`` of a file that has ended; ``rest`` is of the next one."""
         last_input = last_input or self._last_frame()
@@ -287,6 +313,7 @@ class InputStream:
             kept=rest,
             kept_twice_bytes=kept_twice_bytes,
             last_input=last_input,
+            covered_bytes=covered_bytes,
             chunks=chunks,
         )
         self._check_not_aborted()  # `abort` ends the decoder of its time only

@@ -294,12 +294,13 @@ class Ledger:
         state: bytes,
         *,
         pending_bytes: int,
+        covered_bytes: int,
         chunks: int,
     ) -> None:
         """Append ``pcm`` of a stream that passes through, and keep the ``data`` it came from.
 
         The input is not all PCM, as at the end of a WAV. The last ``pending_bytes`` of it will be
-        in the next PCM.
+        in the next PCM. In front of it were ``covered_bytes`` of a frame, which are kept already.
         """
         is_large = len(pcm) > _LARGE_BYTES
         is_noted = False
@@ -311,7 +312,8 @@ class Ledger:
             if is_large:
                 await _in_thread(self._recording.write_ahead, pcm)
             if not is_noted:
-                skip, stop = len(pcm) + pending_bytes, offset + len(data)
+                skip = len(pcm) + pending_bytes - covered_bytes
+                stop = offset + len(data)
                 self._journal.begin_file(at, number)
                 self._journal.keep(at, number, offset, stop, skip=skip)
                 is_noted = True
@@ -336,13 +338,15 @@ class Ledger:
         kept: bytes,
         kept_twice_bytes: int,
         last_input: bytes,
+        covered_bytes: int,
         chunks: int,
     ) -> None:
         """Record the end of stream ``number``, with its last ``pcm``, and the beginning of another.
 
         ``kept`` is the input of the new stream so far, which is stored; the first
         ``kept_twice_bytes`` of it are kept of ``number``, too. ``last_input`` is what ``number``
-        had last, if it passes through and that is not all PCM. All of it is written at once, so
+        had last, if it passes through and that is not all PCM; ``covered_bytes`` of the frame in
+        front of it are kept already. All of it is written at once, so
         that a crash loses nothing of a chunk in which one file ends and another begins.
         """
         is_large = len(pcm) > _LARGE_BYTES
@@ -361,8 +365,9 @@ class Ledger:
             at = self._at
             if not is_noted:
                 self._journal.begin_file(at, number)
-                if last_input:
-                    self._journal.keep(at, number, offset, offset + len(last_input), skip=len(pcm))
+                if last_input or covered_bytes:
+                    skip, stop = len(pcm) - covered_bytes, offset + len(last_input)
+                    self._journal.keep(at, number, offset, stop, skip=skip)
                 self._journal.end_file(at, number, offset)
                 self._journal.begin_file(at, new_number, after=number, start=kept_twice_bytes)
                 is_noted = True

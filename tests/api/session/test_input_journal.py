@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import random
 from pathlib import Path
 
@@ -228,6 +229,23 @@ async def test_a_frame_that_arrives_in_three_chunks_is_in_the_digest_once(
             connection = ConnectionProbe()
             await recorder.session.resume(connection)
         await send(recorder.session, connection, piece)
+    check(await recorder.close(), tmp_path, data)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+async def test_a_frame_that_is_kept_in_front_of_the_next_file_is_in_the_digest_once(
+    tmp_path: Path, cut: int
+) -> None:
+    """The chunk with the end of a WAV is kept, and the incomplete frame in front of it already."""
+    recorder = Recorder(tmp_path, channels=2)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    first = wav(pcm(400), sample_rate=RATE, channels=2, after=chunk(b"data", pcm(8)))
+    data = first + wav(pcm(600), sample_rate=RATE, channels=2)
+    at = [0, 200, len(first) - 16 + cut, len(first) + 44 + 100, len(data)]
+    for start, stop in itertools.pairwise(at):
+        await send(recorder.session, connection, data[start:stop])
     check(await recorder.close(), tmp_path, data)
 
 

@@ -124,6 +124,7 @@ async def test_one_write_ends_a_file_with_its_damage_and_begins_the_next(
         kept=b"second",
         kept_twice_bytes=0,
         last_input=b"",
+        covered_bytes=0,
         chunks=1,
     )
     checkpoint = recording.checkpoint
