@@ -47,7 +47,8 @@ class KeptOpen(msgspec.Struct, frozen=True, array_like=True, tag="open", gc=Fals
 class Pcm(msgspec.Struct, frozen=True, array_like=True, tag="pcm", gc=False):
     """The PCM from ``at`` on is that of ``input``, to the next entry of this kind; 0: of none.
 
-    ``skip`` more bytes of its PCM are left out, because they are in kept bytes.
+    ``skip`` more bytes of its PCM are left out, because they are in kept bytes; fewer if it is
+    negative, because the kept bytes after it have them too.
     """
 
     at: int

@@ -104,7 +104,8 @@ class InputJournal:
     def keep(self, at: int, number: int, start: int, stop: int, *, skip: int = 0) -> None:
         """Note that kept bytes of a stream that passes through are next in its input.
 
-        They gave the first ``skip`` bytes of the PCM that follows.
+        They gave the first ``skip`` bytes of the PCM that follows, beyond those that earlier kept
+        bytes gave.
         """
         file = self._files[number]
         if stop > start:
