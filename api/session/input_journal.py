@@ -101,6 +101,10 @@ class InputJournal:
         self.keep(at, number, file.start, kept_bytes, skip=pcm_bytes + pending_bytes)
         return True
 
+    def kept_twice_bytes(self, number: int) -> int:
+        """Return how many of the first kept bytes are in what is kept of the file before, too."""
+        return self._files[number].start
+
     def keep(self, at: int, number: int, start: int, stop: int, *, skip: int = 0) -> None:
         """Note that kept bytes of a stream that passes through are next in its input.
 

@@ -222,7 +222,7 @@ class InputStream:
             if framer.has_audio_left:
                 framer.note_kept()
             else:  # it may begin a chunk, and comes again with the rest of that
-                data, pending_bytes = data[: len(data) - pending_bytes], 0
+                data, pending_bytes = data[: len(data) - len(framer.unkept)], 0
             await self._keep_passed(
                 data, pcm, framer.state(), pending_bytes, covered_bytes=covered_bytes
             )
@@ -376,19 +376,17 @@ class InputStream:
         framer = self._decoder.passthrough
         if framer is None:
             self._ledger.keep_all(self.number)
-        elif (
-            state
-            and not self._ledger.stream(self.number).state
-            and self._pass_through(framer, len(pcm))
-        ):
-            framer.note_kept()
+        elif state and not self._ledger.stream(self.number).state:
+            self._pass_through(framer, len(pcm))
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
             await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)
 
-    def _pass_through(self, framer: PcmFramer, pcm_bytes: int) -> bool:
-        """Note that the stream is PCM; return whether the incomplete frame stays in kept input."""
+    def _pass_through(self, framer: PcmFramer, pcm_bytes: int) -> None:
+        """Note that the stream is PCM, and which of its undecided bytes are in kept input."""
         pending_bytes = len(framer.undecided)
-        if framer.has_audio_left:
-            return self._ledger.pass_through(self.number, pcm_bytes, pending_bytes)
-        self._ledger.pass_through(self.number, pcm_bytes, 0, later_bytes=pending_bytes)
-        return False
+        if not framer.has_audio_left:
+            kept_bytes = self._ledger.stream(self.number).kept_bytes - pending_bytes
+            self._ledger.pass_through(self.number, pcm_bytes, 0, later_bytes=pending_bytes)
+            framer.note_kept(max(0, self._ledger.kept_twice_bytes(self.number) - kept_bytes))
+        elif self._ledger.pass_through(self.number, pcm_bytes, pending_bytes):
+            framer.note_kept()

@@ -208,6 +208,10 @@ class Ledger:
         self._journal.begin_file(self._at, number)
         self._journal.keep_all(self._at, number)
 
+    def kept_twice_bytes(self, number: int) -> int:
+        """See `InputJournal.kept_twice_bytes`."""
+        return self._journal.kept_twice_bytes(number)
+
     def covered_bytes(self, number: int) -> int:
         """See `InputJournal.covered_bytes`."""
         return self._journal.covered_bytes(number)

@@ -249,6 +249,25 @@ async def test_a_frame_that_is_kept_in_front_of_the_next_file_is_in_the_digest_o
     check(await recorder.close(), tmp_path, data)
 
 
+@pytest.mark.parametrize("cut", [1, 5, 12])
+async def test_a_header_behind_a_file_within_a_chunk_is_in_the_digest_once(
+    tmp_path: Path, cut: int
+) -> None:
+    """The chunk in which a file begins has all of its audio, and ends within the next header."""
+    recorder = Recorder(tmp_path)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    first = wav(pcm(400), sample_rate=RATE)
+    more = chunk(b"LIST", b"some") + chunk(b"data", pcm(90))
+    data = first + wav(pcm(100), sample_rate=RATE, after=more)
+    at = len(data) - len(more)
+    cuts = [0, len(first) - 100, at + cut, at + cut + 1, at + cut + 3, len(data)]
+    for start, stop in itertools.pairwise(cuts):
+        await send(recorder.session, connection, data[start:stop])
+    check(await recorder.close(), tmp_path, data)
+
+
 @pytest.mark.parametrize("cut", [1, 3, 6])
 async def test_a_header_within_a_wav_that_arrives_in_pieces_is_in_the_digest_once(
     tmp_path: Path, cut: int
