@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def open_descriptors() -> dict[str, str]:
-    """Return the targets of the open descriptors, by number."""
+    """Return the targets of the open descriptors, by number, without those of garbage."""
+    gc.collect()
     found = {}
     for each in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):  # that of the listing itself

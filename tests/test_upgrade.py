@@ -93,7 +93,7 @@ async def test_a_bucket_of_0_2_0_is_taken_over_with_its_active_sessions(
     fill_bucket(seaweedfs_url, f"{tmp_path.name}/", tmp_path / "objects")
     if kept == SENT:
         unpack("spool", tmp_path / "recordings-0")
-    service = on_bucket()
+    service = on_bucket(lease_seconds=2)
     await service.live(2)
     await finish(service, ids, kept)
     assert service.stop() == 0  # waits for the cleaning

@@ -57,6 +57,8 @@ async def test_a_recording_continues_on_another_node_after_its_node_died(
         second.port = port  # the address, as behind a load balancer
         await asyncio.to_thread(second.start)
         await tab.wait_for_state("Recording")
+        # Stored by the second one: without a connection, a stop leaves the rest for later.
+        await tab.wait_until("document.querySelector('[data-part=safe]').textContent > '0:03'")
         await tab.stop_recording()
     (wav,) = [body for key, body in objects().items() if is_audio(key)]
     assert wav[80:] == b"".join(tab.delivered_chunks)

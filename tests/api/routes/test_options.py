@@ -21,5 +21,5 @@ def test_options_lists_all_methods_of_a_path(
     answer = requests.options(service.url + path, timeout=10)
     assert (answer.status_code, answer.content) == (204, b"")
     assert set(answer.headers["allow"].split(", ")) == methods | {"OPTIONS"}
-    refused = requests.patch(service.url + path, timeout=10)
+    refused = requests.put(service.url + path, timeout=10)
     assert set(refused.headers["allow"].split(", ")) == methods | {"OPTIONS"}

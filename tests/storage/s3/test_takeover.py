@@ -45,7 +45,7 @@ async def test_a_takeover_reads_the_manifest_twice(
     assert operations(store, since) == {
         "GetObject": 6,  # both manifests, the details, the last epoch, the two segments
         "HeadObject": 2,  # the last segment, the node that seems dead
-        "List": 4,  # epochs, nodes, segments, digests
+        "List": 3,  # epochs, nodes, segments
         "ListMultipartUploads": 1,
         "PutObject": 2,  # the next epoch, an empty segment
     }
