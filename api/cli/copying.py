@@ -31,6 +31,14 @@ _WORDS = {
     Standing.REFUSED: "failed",
 }
 
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1, 32),
+    default=4,
+    show_default=True,
+    help="Sessions that are copied at the same time.",
+)
+
 
 async def copy_all(
     source: AnyArchive,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from api.backend import open_archive
-from api.cli.copying import copy_all
+from api.cli.copying import copy_all, jobs_option
 from api.cli.environment import settings_or_exit
 from api.settings import Settings
 from storage.copying import Candidate, Standing
@@ -17,13 +17,7 @@ from storage.errors import StorageUnavailableError
 @click.command()
 @click.argument("user")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 32),
-    default=4,
-    show_default=True,
-    help="Sessions that are copied at the same time.",
-)
+@jobs_option
 def export(user: str, folder: Path, jobs: int) -> None:
     """Copy all completed recordings of USER to FOLDER: audio, manifest and waveform of each.
 

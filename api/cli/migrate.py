@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from api.backend import open_archive
-from api.cli.copying import copy_all
+from api.cli.copying import copy_all, jobs_option
 from api.cli.environment import settings_or_exit
 from api.cli.variables_file import read_or_exit
 from api.events.entry import NewerEntryError, decode
@@ -29,13 +29,7 @@ _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be copied.")
 @click.option("--outbox", is_flag=True, help="Also move events that are not yet delivered.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 32),
-    default=4,
-    show_default=True,
-    help="Sessions that are copied at the same time.",
-)
+@jobs_option
 def migrate(target: Path, source: Path | None, *, dry_run: bool, outbox: bool, jobs: int) -> None:
     """Copy all completed sessions to another storage, a folder or a bucket.
 
