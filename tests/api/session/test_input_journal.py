@@ -232,21 +232,26 @@ async def test_a_frame_that_arrives_in_three_chunks_is_in_the_digest_once(
     check(await recorder.close(), tmp_path, data)
 
 
+async def check_cut(folder: Path, data: bytes, cuts: list[int], *, channels: int = 1) -> None:
+    """Record ``data`` in chunks from each of ``cuts`` to the next; check the receipt."""
+    recorder = Recorder(folder, channels=channels)
+    await recorder.start()
+    connection = ConnectionProbe()
+    await recorder.session.attach(connection)
+    for start, stop in itertools.pairwise(cuts):
+        await send(recorder.session, connection, data[start:stop])
+    check(await recorder.close(), folder, data)
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3])
 async def test_a_frame_that_is_kept_in_front_of_the_next_file_is_in_the_digest_once(
     tmp_path: Path, cut: int
 ) -> None:
     """The chunk with the end of a WAV is kept, and the incomplete frame in front of it already."""
-    recorder = Recorder(tmp_path, channels=2)
-    await recorder.start()
-    connection = ConnectionProbe()
-    await recorder.session.attach(connection)
     first = wav(pcm(400), sample_rate=RATE, channels=2, after=chunk(b"data", pcm(8)))
     data = first + wav(pcm(600), sample_rate=RATE, channels=2)
-    at = [0, 200, len(first) - 16 + cut, len(first) + 44 + 100, len(data)]
-    for start, stop in itertools.pairwise(at):
-        await send(recorder.session, connection, data[start:stop])
-    check(await recorder.close(), tmp_path, data)
+    cuts = [0, 200, len(first) - 16 + cut, len(first) + 44 + 100, len(data)]
+    await check_cut(tmp_path, data, cuts, channels=2)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 12])
@@ -254,18 +259,12 @@ async def test_a_header_behind_a_file_within_a_chunk_is_in_the_digest_once(
     tmp_path: Path, cut: int
 ) -> None:
     """The chunk in which a file begins has all of its audio, and ends within the next header."""
-    recorder = Recorder(tmp_path)
-    await recorder.start()
-    connection = ConnectionProbe()
-    await recorder.session.attach(connection)
     first = wav(pcm(400), sample_rate=RATE)
     more = chunk(b"LIST", b"some") + chunk(b"data", pcm(90))
     data = first + wav(pcm(100), sample_rate=RATE, after=more)
     at = len(data) - len(more)
     cuts = [0, len(first) - 100, at + cut, at + cut + 1, at + cut + 3, len(data)]
-    for start, stop in itertools.pairwise(cuts):
-        await send(recorder.session, connection, data[start:stop])
-    check(await recorder.close(), tmp_path, data)
+    await check_cut(tmp_path, data, cuts)
 
 
 @pytest.mark.parametrize("cut", [1, 3, 6])
