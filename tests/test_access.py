@@ -124,7 +124,12 @@ def test_each_credential_gets_the_documented_answer(
     names = {"/page/{name}": "main.js", "/vendor/{name}": "swagger-ui.css"}
     name = names.get(path, "chunk-store.js")
     path = path.format(
-        session_id=created["session_id"], name=name, dialect="jambonz", token="x", vendor="x"
+        session_id=created["session_id"],
+        name=name,
+        path="docs/index.html",
+        dialect="jambonz",
+        token="x",
+        vendor="x",
     )
     expected = ROWS[endpoint][credential]
     if method == "WS":

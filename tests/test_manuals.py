@@ -58,23 +58,6 @@ def test_every_relative_link_of_the_documents_leads_to_a_file() -> None:
     assert broken == []
 
 
-def anchors(document: Path) -> set[str]:
-    """Return the anchors of the headings, as GitHub makes them."""
-    titles = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-def test_every_anchor_of_a_how_to_exists() -> None:
-    broken = [
-        f"{document.name}: {target}#{anchor}"
-        for document in (ROOT / "docs" / "how-to").glob("*.md")
-        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)]+)\)", document.read_text())
-        if "://" not in target
-        and anchor not in anchors((document.parent / target) if target else document)
-    ]
-    assert broken == []
-
-
 def test_every_how_to_is_in_the_index() -> None:
     folder = ROOT / "docs" / "how-to"
     linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text()))

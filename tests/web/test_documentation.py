@@ -60,3 +60,15 @@ def test_without_third_party_scripts_the_documentation_uses_a_cdn(
     hosts = set(re.findall(r'(?:src|href)="(https://[^/"]+)', answer.text))
     assert len(hosts) == 1
     assert hosts.pop() in answer.headers["content-security-policy"]
+
+
+async def test_a_search_in_the_manual_finds_pages_without_another_host(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/manual/docs/index.html") as tab:
+        await tab.page.get_by_placeholder("Search").fill("lifecycle rules")
+        await tab.page.keyboard.press("Enter")
+        await expect(tab.page.locator("ul.search")).to_contain_text("bucket")
+        await tab.page.locator("ul.search li a").first.click()
+        await tab.page.wait_for_url(f"{service.url}/manual/**")
+        await expect(tab.page.locator("article h1")).to_be_visible()
