@@ -28,6 +28,18 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src /src/clients/pyt
 COPY infra/healthcheck.py /opt/venv/bin/healthcheck
 
 
+FROM build AS manual
+
+# Documents link to sources, tests and configurations, of which the manual has copies.
+COPY requirements-docs.lock Makefile docker-compose*.yml Dockerfile *.md /src/
+COPY docs /src/docs
+COPY examples /src/examples
+COPY infra /src/infra
+COPY tests /src/tests
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r /src/requirements-docs.lock \
+    && cd /src && /opt/venv/bin/python -m sphinx --fail-on-warning --quiet -c docs -d /tmp/doctrees . /manual
+
+
 FROM python:3.13-slim AS root
 
 # The version of tini is that of the Debian release of the base. What the service does not need is
@@ -49,6 +61,7 @@ RUN groupadd --gid 10001 sercuescribe \
     && install -d -o sercuescribe -g 0 -m 0775 /app/audio_sessions
 
 COPY --from=build /opt/venv /opt/venv
+COPY --from=manual /manual /opt/venv/lib/python3.13/site-packages/web/manual
 
 
 # One layer, because a file that a layer removes stays in the layer below.
