@@ -27,7 +27,10 @@ from api.wire.openapi import EXAMPLE_ID, SESSION_ERRORS, errors
 from storage.base import Storage
 from storage.shared_links import SharedLink, is_link_id
 
-NewLink = Annotated[CreateLink | None, BodyKwarg(description="`expires_in_seconds` is required")]
+NewLink = Annotated[
+    CreateLink | None,
+    BodyKwarg(description="All are optional; without a body: the whole recording, for seven days"),
+]
 
 
 class LinksController(Controller):
@@ -65,8 +68,7 @@ class LinksController(Controller):
         if manifest.status == "active":
             raise SessionActiveError(session_id)
         secret, now, key = new_secret(), clock.now(), UUID(session_id)
-        given = msgspec.to_builtins(data) if data else {}
-        link = new_link(secret, given, now, manifest.duration_seconds)
+        link = new_link(secret, data or CreateLink(), now, manifest.duration_seconds)
         links = storage.shared_links
         for each in superfluous(await links.all(key), now):
             await links.remove(key, each.link_id)

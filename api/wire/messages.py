@@ -290,14 +290,23 @@ class DownloadLink(msgspec.Struct, kw_only=True):
     expires_at: datetime
 
 
+MAX_LINK_SECONDS = 366 * 86400
+
+
 class CreateLink(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How long a shared link is valid, and which part of the recording it opens."""
 
     expires_in_seconds: Annotated[
-        int, _documented(description="Lifetime, at most 366 days", minimum=1, maximum=31_622_400)
-    ]
-    start: Annotated[float | None, _documented(description="Start in seconds", minimum=0)] = None
-    end: Annotated[float | None, _documented(description="End in seconds", minimum=0)] = None
+        int, _documented(description="Lifetime", minimum=1, maximum=MAX_LINK_SECONDS)
+    ] = 7 * 86400
+    start: Annotated[
+        float | None,
+        _documented(description="Start in seconds, before the end of the recording", minimum=0),
+    ] = None
+    end: Annotated[
+        float | None,
+        _documented(description="End in seconds, after the start", exclusiveMinimum=0),
+    ] = None
     format: Annotated[
         LinkFormat | None, Meta(description="Format, converted while it is sent; null: WAV")
     ] = None

@@ -198,7 +198,7 @@ _LINK = LinkInfo(
     expires_at=datetime(2026, 1, 8, 12, tzinfo=UTC),
     start=60.0,
     end=90.5,
-    format=None,
+    format="mp3",
 )
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     _SESSION,
@@ -260,7 +260,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         "?expires=1767268800&signature=5d41402abc4b2a76b9719d911017c592",
         expires_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
     ),
-    CreateLink(expires_in_seconds=604_800, start=60.0, end=90.5),
+    CreateLink(expires_in_seconds=86_400, start=60.0, end=90.5, format="mp3"),
     _LINK,
     LinkList(links=[_LINK]),
     CreatedLink(
