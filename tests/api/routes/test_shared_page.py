@@ -39,8 +39,8 @@ async def test_the_page_plays_the_recording_and_loads_nothing_from_other_hosts(
 ) -> None:
     title = "<b>Board & co</b> $root"
     session_id = await service.record(pcm(44_100 * 2))
-    service.patch(f"{SESSIONS}/{session_id}", json={"title": title})
     path = share(service, session_id)
+    service.patch(f"{SESSIONS}/{session_id}", json={"title": title})
     page = service.get(path)
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
