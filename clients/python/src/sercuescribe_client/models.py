@@ -101,10 +101,13 @@ class SharedLink:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        known = {field.name: fields.get(field.name) for field in dataclasses.fields(cls)}
-        for name in ("created_at", "expires_at"):
-            known[name] = datetime.fromisoformat(fields[name])
-        return cls(**known)
+        known = {name: fields[name] for name in ("link_id", "start", "end", "format")}
+        return cls(
+            **known,
+            created_at=datetime.fromisoformat(fields["created_at"]),
+            expires_at=datetime.fromisoformat(fields["expires_at"]),
+            url=fields.get("url"),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
