@@ -180,6 +180,6 @@ def _time(at: datetime) -> str:
 
 
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    minutes, rest = divmod(int(max(seconds, 0)), 60)  # whole seconds, as players show them
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,5 +1,6 @@
 """Shared links of the sessions of a folder: ``{session_id}.links/{link_id}.json``."""
 
+import contextlib
 import os
 from uuid import UUID
 
@@ -74,5 +75,6 @@ class LocalSharedLinks:
             except (FileNotFoundError, NotADirectoryError):
                 return False
             files.remove(path)
-            files.sync_folder(session.links)
+            with contextlib.suppress(FileNotFoundError):  # the session is deleted meanwhile
+                files.sync_folder(session.links)
         return True
