@@ -23,7 +23,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install assets serve check test test-long coverage test-asterisk soak lint format bench audit lock clean
+.PHONY: help install assets serve check test test-long coverage test-asterisk fuzz soak lint format bench audit lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ coverage: .venv/.dev .venv/.helm .venv/.chromium .venv/.prometheus node_modules/
 	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not long" $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
+
+fuzz: .venv/.dev ## Run the tests of properties with new random examples
+	$(PYTEST) $(PARALLEL) -m "hypothesis and not engine" --hypothesis-profile fuzz $(ARGS)
 
 soak: .venv/.dev ## Kill the service over and over (SECONDS=600; SEED=1 repeats one round)
 	$(BIN)/python -m bench crashes $(SECONDS) $(SEED)

@@ -12,9 +12,12 @@ from tests import engines
 from tests.service import Service
 
 # A busy machine needs longer than the deadline for one example, and to generate one.
-hypothesis.settings.register_profile(
-    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+_PATIENT = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+# A test says the same of the same code, whenever it runs; `make fuzz` looks for new examples.
+hypothesis.settings.register_profile("tests", _PATIENT, derandomize=True)
+hypothesis.settings.register_profile("fuzz", _PATIENT, max_examples=1000)
 hypothesis.settings.load_profile("tests")
 
 # A test that uses one of these is not fast. Others may share one service.

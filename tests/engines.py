@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import requests
+from botocore.handlers import add_expect_header
 
 from tests.ports import reserve_ports
 
@@ -113,14 +114,20 @@ def objects(url: str, prefix: str) -> dict[str, bytes]:
 
 
 def client(url: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Any:
-    """Return a boto3 client for an engine."""
-    return boto3.client(
+    """Return a boto3 client for an engine.
+
+    It sends bodies at once: botocore waits for a "100 Continue", and for a minute if SeaweedFS
+    sends that late, as it does when it makes its first volumes.
+    """
+    client = boto3.client(
         "s3",
         endpoint_url=url,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
         region_name=REGION,
     )
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+    return client
 
 
 @contextlib.contextmanager

@@ -21,8 +21,6 @@ from tests.service import Service
 
 pytestmark = pytest.mark.long
 
-_REPEATABLE = settings(derandomize=True, deadline=None, database=None)
-
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -35,7 +33,7 @@ def test_the_close_codes_for_websocket_violations_are_documented() -> None:
     assert {1000, 1002, 1007, 1009} <= DOCUMENTED_CLOSE_CODES
 
 
-@settings(_REPEATABLE, max_examples=150)
+@settings(max_examples=150)
 @given(CONVERSATIONS)
 def test_every_message_is_answered_or_closes_with_a_documented_code(
     service: Service, conversation: tuple[str, list[Step]]
@@ -43,7 +41,7 @@ def test_every_message_is_answered_or_closes_with_a_documented_code(
     check_conversation(service, *conversation)
 
 
-@settings(_REPEATABLE, max_examples=150)
+@settings(max_examples=150)
 @given(HANDSHAKES)
 def test_every_handshake_is_answered(service: Service, handshake: bytes) -> None:
     check_handshake(service, handshake)

@@ -1,7 +1,7 @@
 """PCM that passes through equals the PCM that ffmpeg decodes."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.audio.choice import choose
@@ -110,7 +110,6 @@ def test_zeros_in_front_of_the_next_file_are_padding(padding: int, following: by
         assert framer.next_file is not None
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([b"data", b"LIST", b"fact"]), st.binary(max_size=50))))
 def test_chunks_after_the_audio_are_read_like_ffmpeg_reads_them(
     chunks: list[tuple[bytes, bytes]],

@@ -81,7 +81,7 @@ def drive(dialect: Dialect, messages: list[Message]) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", [*DIALECTS, "auto"])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_changed_messages_give_events_or_a_refusal(name: str, seed: int) -> None:
     generator = random.Random(seed)
     messages = list(SEEDS.get(name) or generator.choice(list(SEEDS.values())))
@@ -97,6 +97,6 @@ def test_changed_messages_give_events_or_a_refusal(name: str, seed: int) -> None
 
 @pytest.mark.parametrize("name", [*DIALECTS, "auto"])
 @given(messages=st.lists(st.one_of(st.text(max_size=300), st.binary(max_size=300)), max_size=20))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_messages_of_anything_give_events_or_a_refusal(name: str, messages: list[Message]) -> None:
     drive(dialect_of(name, Handshake({}, {})), messages)

@@ -265,5 +265,5 @@ class SessionLife(RuleBasedStateMachine):
             assert set(used) == still_open
 
 
-SessionLife.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+SessionLife.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestSessionLife = SessionLife.TestCase

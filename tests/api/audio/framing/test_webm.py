@@ -78,7 +78,7 @@ def test_each_block_passes_as_soon_as_it_is_complete() -> None:
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-@settings(max_examples=8, derandomize=True)
+@settings(max_examples=8)
 @given(
     where=st.floats(0.1, 0.9),
     junk=st.binary(max_size=3000),
@@ -98,7 +98,7 @@ def test_damage_costs_at_most_two_seconds_however_the_input_is_cut(
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-@settings(max_examples=10, derandomize=True)
+@settings(max_examples=10)
 @given(place=st.floats(0.1, 0.9), value=st.integers(0, 255), offset=st.integers(0, 16))
 def test_a_wrong_byte_in_a_header_costs_at_most_two_seconds(
     name: str, place: float, value: int, offset: int
