@@ -51,6 +51,7 @@ from api.routes.client_socket import RawWebSocket
 from api.routes.docs import asyncapi_json, openapi_json, redoc
 from api.routes.health import StorageCheck, health, ready
 from api.routes.identity import identity
+from api.routes.links import LinksController
 from api.routes.listen import listen
 from api.routes.manual import manual, manual_file
 from api.routes.metrics import metrics as metrics_text
@@ -60,6 +61,7 @@ from api.routes.receipts import receipt_keys as receipt_keys_document
 from api.routes.record import existing_session, new_session
 from api.routes.session_list import list_sessions
 from api.routes.sessions import SessionsController
+from api.routes.shared_page import SharedController
 from api.routes.streaming import Readers
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page, status_page
@@ -177,6 +179,8 @@ def create_app(
             list_sessions,
             RecordingsController,
             waveform,
+            LinksController,
+            SharedController,
             receipt_keys_document,
             health,
             ready,

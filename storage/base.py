@@ -28,6 +28,7 @@ from storage.filters import ALL, Filters
 from storage.manifest import Manifest
 from storage.outbox import Outbox
 from storage.pcm import Buffer
+from storage.shared_links import SharedLinks
 from storage.watermark import Unpersisted
 from storage.waveform.peaks import Peaks
 
@@ -198,7 +199,7 @@ class AgedSession(msgspec.Struct, frozen=True):
     """A session that is found by its age.
 
     ``stored_at`` is when the store wrote the audio, by its own clock; None if there is no audio
-    yet, or no more. ``has_folder``: a bucket holds more of it than audio, waveform and manifest.
+    yet, or no more. ``has_folder``: a bucket holds segments, epochs or shared links of it.
     """
 
     session_id: UUID
@@ -237,6 +238,11 @@ class Storage(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Return the events that are not yet delivered."""
+        ...
+
+    @property
+    def shared_links(self) -> SharedLinks:
+        """Return the links by which people hear recordings without an account."""
         ...
 
     async def start(self) -> None:

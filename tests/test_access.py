@@ -123,6 +123,8 @@ def test_each_credential_gets_the_documented_answer(
     method, _, path = endpoint.partition(" ")
     names = {"/page/{name}": "main.js", "/vendor/{name}": "swagger-ui.css"}
     name = names.get(path, "chunk-store.js")
+    is_about_links = "/links" in path or path.startswith("/l/")
+    link = share(service, created["session_id"]) if is_about_links else {}
     path = path.format(
         session_id=created["session_id"],
         name=name,
@@ -130,6 +132,8 @@ def test_each_credential_gets_the_documented_answer(
         dialect="jambonz",
         token="x",
         vendor="x",
+        link_id=link.get("link_id"),
+        secret=link.get("url", "").rpartition("/")[2],
     )
     expected = ROWS[endpoint][credential]
     if method == "WS":
@@ -142,11 +146,19 @@ def test_each_credential_gets_the_documented_answer(
     if answer.status_code == 401:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
     info = service.get(f"/api/audio/sessions/{created['session_id']}", headers=bearer(ALICE))
-    was_deleted = endpoint.startswith("DELETE") and expected == "200"
-    was_closed = endpoint.endswith("/close") and expected == "200"
+    was_deleted = endpoint == "DELETE /api/audio/sessions/{session_id}" and expected == "200"
+    was_closed = is_about_links or (endpoint.endswith("/close") and expected == "200")
     assert info.status_code == (404 if was_deleted else 200)
     if not was_deleted:
         assert info.json()["status"] == ("completed" if was_closed else "active")
+
+
+def share(service: Service, session_id: str) -> dict[str, str]:
+    """Complete a session of alice; return a link to it."""
+    path = f"/api/audio/sessions/{session_id}"
+    service.post(f"{path}/close", headers=bearer(ALICE))
+    link: dict[str, str] = service.post(f"{path}/links", headers=bearer(ALICE)).json()
+    return link
 
 
 def handshake(service: Service, path: str, headers: dict[str, str]) -> str:
@@ -294,6 +306,7 @@ def test_an_id_in_upper_case_gets_the_answers_of_the_same_id_in_lower_case(
     for method, path in (
         ("GET", ""), ("GET", "/audio"), ("GET", "/waveform"), ("GET", "/download"),
         ("POST", "/close"), ("POST", "/tokens"), ("DELETE", ""),
+        ("POST", "/links"), ("GET", "/links"),
     ):  # fmt: skip
         for session_id in (theirs, unknown):
             url = f"{service.url}/api/audio/sessions/{session_id.upper()}{path}"

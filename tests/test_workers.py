@@ -375,3 +375,14 @@ def test_what_one_process_promises_is_true_of_three_workers(module: str) -> None
         timeout=110,
     )
     assert run.returncode == 0, run.stdout
+
+
+async def test_a_shared_link_is_opened_and_revoked_by_every_worker(service: Service) -> None:
+    session_id = await service.record(pcm(100))
+    links = f"/api/audio/sessions/{session_id}/links"
+    made = service.post(links).json()
+    path = made["url"].removeprefix(service.url)
+    visits = 8 * COUNT  # each on a connection of its own, which any worker accepts
+    assert {service.get(f"{path}/audio").content[80:] for _ in range(visits)} == {pcm(100)}
+    assert service.delete(f"{links}/{made['link_id']}").status_code == 200
+    assert {service.get(path).status_code for _ in range(visits)} == {404}

@@ -1,8 +1,9 @@
 """The audit log: one JSON line per event of a caller, in the log ``sercuescribe.audit``.
 
 Events: ``created``, ``connected``, ``changed`` (its details), ``closed``, ``read`` (audio, a
-waveform, or a link), ``token`` (created), ``deleted``, ``denied``. No line contains a key, a token
-or a signature.
+waveform, or a link), ``token`` (created), ``shared`` (by a link), ``unshared`` (a link
+was revoked), ``deleted``, ``denied``. No line contains a key, a token, a signature or the secret of
+a link.
 """
 
 import logging
@@ -13,7 +14,18 @@ import msgspec
 from api.access.identity import Caller
 from api.observe.logs import AUDIT_LOGGER, EVENT
 
-Event = Literal["created", "connected", "changed", "closed", "read", "token", "deleted", "denied"]
+Event = Literal[
+    "created",
+    "connected",
+    "changed",
+    "closed",
+    "read",
+    "token",
+    "shared",
+    "unshared",
+    "deleted",
+    "denied",
+]
 
 SERVICE = Caller("the service itself")
 

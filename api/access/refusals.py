@@ -13,14 +13,21 @@ from api.wire.messages import ErrorBody
 # Unknown or bad credentials, no permission, a host that is not allowed, a rate limit.
 _DENIED = {401, 403, 421, 429}
 
+# A shared link that was revoked, or an address that was guessed.
+_DENIED_CODES = {"link_not_found"}
+
 # The codes of errors that deny something. For a session of another user it is "not found".
-DENIALS = {row.code for row in TABLE.values() if row.http_status in _DENIED} | {"session_not_found"}
+DENIALS = {
+    *(row.code for row in TABLE.values() if row.http_status in _DENIED),
+    "session_not_found",
+    *_DENIED_CODES,
+}
 
 
 def audit_denial(scope: Scope, error: Exception) -> None:
     """Write ``denied`` to the audit log if ``error`` denies the caller something."""
     row = to_wire_error(error)
-    if row.http_status in _DENIED:
+    if row.http_status in _DENIED or row.code in _DENIED_CODES:
         session_id = scope.get("path_params", {}).get("session_id")
         audit("denied", scope["user"], session_id, reason=str(error))
         scope["litestar_app"].state.metrics.denied.add(row.code)

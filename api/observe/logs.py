@@ -34,8 +34,8 @@ _HEADER = re.compile(
     r"(?i)\b(authorization|x-api-key|x-twilio-signature|sec-websocket-protocol|x-amz-security-token)"
     r"(['\"]?\s{0,4}[:,]\s{0,4}(?:b?['\"])?)[^\r\n'\"]+"
 )
-# API keys of the service, and JSON Web Tokens, wherever they are.
-_KEY = re.compile(r"scribe(?:_|ingest)[\w-]{8,}|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*")
+# API keys and shared links of the service, and JSON Web Tokens, wherever they are.
+_KEY = re.compile(r"scribe(?:_|ingest|link)[\w-]{8,}|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 _REDACTED = "(redacted)"
 

@@ -1,31 +1,22 @@
 """The HTTP endpoints of the audio: the WAV, parts of it, other formats, download links."""
 
-import contextlib
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from email.utils import format_datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from litestar import Controller, Response, get
 from litestar.params import FromPath, HeaderParameter, QueryParameter
-from litestar.status_codes import (
-    HTTP_200_OK,
-    HTTP_206_PARTIAL_CONTENT,
-    HTTP_304_NOT_MODIFIED,
-    HTTP_307_TEMPORARY_REDIRECT,
-)
+from litestar.status_codes import HTTP_307_TEMPORARY_REDIRECT
 
 from api.access.audit import audit
 from api.access.authorization import admit, find_session, requires
 from api.access.signed_links import LinkSigner, lifetime_seconds
-from api.audio.ffmpeg.encoder import TARGETS, Converter
+from api.audio.ffmpeg.encoder import Converter
 from api.clock import Clock
 from api.cluster.http_relay import session_to_read
+from api.routes.audio_answers import Conditions, converted_answer, extract, file_answer
 from api.routes.request import HttpRequest, Injected, base_url, identity_of
-from api.routes.streaming import Readers, StreamedResponse, key_of
-from api.session.found import Found
+from api.routes.streaming import Readers
 from api.settings import Settings
-from api.wire.byte_ranges import is_match, parse_range
 from api.wire.errors import (
     InvalidParameterError,
     InvalidSignatureError,
@@ -36,11 +27,6 @@ from api.wire.errors import (
 from api.wire.messages import DownloadLink
 from api.wire.openapi import AUDIO_RESPONSES, SESSION_ERRORS, errors
 from api.wire.routing import sent_method
-from storage.base import Audio
-from storage.file_name import content_disposition
-from storage.manifest import Manifest
-from storage.pcm import PcmFormat
-from storage.wav import HEADER_BYTES, header
 
 Expires = Annotated[
     int | None, QueryParameter(name="expires", description="Expiry of a signed link, Unix seconds")
@@ -79,8 +65,6 @@ End = Annotated[
     float | None,
     QueryParameter(name="end", ge=0, description="End in seconds", schema_extra={"minimum": 0}),
 ]
-
-_LONGEST_SECONDS = 1e9
 
 
 class RecordingsController(Controller):
@@ -164,8 +148,9 @@ class RecordingsController(Controller):
         found = await session_to_read(request)
         audit("read", request.user, session_id)
         if format or start is not None or end is not None:
-            part = await _part(found, start or 0.0, end)
-            return _converted(request, readers, part, format or "wav", found.manifest, converter)
+            part = await extract(found, start, end)
+            name = format or "wav"
+            return converted_answer(request, readers, part, name, found.manifest, converter)
         if redirect and sent_method(request.scope) == "GET":
             link = await found.link(
                 lifetime_seconds(settings.download_url_ttl_seconds, clock.now(), ends_at)
@@ -177,91 +162,5 @@ class RecordingsController(Controller):
                     headers={"Location": link.url},
                 )
         audio = await found.audio()
-        return _download(
-            request, readers, audio, found.manifest, range_header, if_range, if_none_match
-        )
-
-
-def _download(
-    request: HttpRequest,
-    readers: Readers,
-    audio: Audio,
-    manifest: Manifest,
-    range_header: str | None,
-    if_range: str | None,
-    if_none_match: str | None,
-) -> Response[Any]:
-    headers = {
-        "Accept-Ranges": "bytes",
-        "ETag": audio.etag,
-        "Last-Modified": format_datetime(audio.modified_at, usegmt=True),
-        "Content-Disposition": content_disposition(manifest, "wav", "inline"),
-    }
-    if is_match(if_none_match, audio.etag):
-        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
-    wanted = None
-    if if_range in {None, audio.etag}:
-        wanted = parse_range(range_header, audio.size_bytes)
-    status_code, start, stop = HTTP_200_OK, 0, audio.size_bytes
-    if wanted is not None:
-        status_code, (start, stop) = HTTP_206_PARTIAL_CONTENT, wanted
-        headers["Content-Range"] = wanted.content_range(audio.size_bytes)
-    headers["Content-Length"] = str(stop - start)
-    return StreamedResponse(
-        request,
-        readers,
-        audio.read(start, stop),
-        status_code=status_code,
-        media_type="audio/wav",
-        headers=headers,
-    )
-
-
-class _Part(NamedTuple):
-    pcm: AsyncGenerator[bytes, None]
-    pcm_bytes: int
-    pcm_format: PcmFormat
-
-
-async def _part(found: Found, start_seconds: float, end_seconds: float | None) -> _Part:
-    """Return the whole frames between two times, as far as they are recorded."""
-    audio = await found.audio()
-    pcm_format = found.manifest.pcm_format
-
-    def position(seconds: float) -> int:
-        frames = round(min(seconds, _LONGEST_SECONDS) * pcm_format.sample_rate)
-        return min(HEADER_BYTES + frames * pcm_format.frame_bytes, audio.size_bytes)
-
-    begin = position(start_seconds)
-    stop = audio.size_bytes if end_seconds is None else max(begin, position(end_seconds))
-    return _Part(audio.read(begin, stop), stop - begin, pcm_format)
-
-
-def _converted(
-    request: HttpRequest,
-    readers: Readers,
-    part: _Part,
-    name: str,
-    manifest: Manifest,
-    converter: Converter,
-) -> Response[Any]:
-    if name == "wav":
-        media_type, suffix, content = "audio/wav", "wav", _wav(part)
-        size_bytes: int | None = HEADER_BYTES + part.pcm_bytes
-    else:
-        target = TARGETS[name]
-        encoding = target.encoding(part.pcm_format, part.pcm_format.frames(part.pcm_bytes))
-        media_type, suffix, size_bytes = target.media_type, target.suffix, encoding.size_bytes
-        caller = key_of(request.user)
-        content = converter.convert(part.pcm, part.pcm_format, encoding, caller=caller)
-    headers = {"Content-Disposition": content_disposition(manifest, suffix, "inline")}
-    if size_bytes is not None:
-        headers["Content-Length"] = str(size_bytes)
-    return StreamedResponse(request, readers, content, media_type=media_type, headers=headers)
-
-
-async def _wav(part: _Part) -> AsyncGenerator[bytes, None]:
-    async with contextlib.aclosing(part.pcm) as blocks:
-        yield header(part.pcm_format, part.pcm_bytes)
-        async for block in blocks:
-            yield block
+        conditions = Conditions(range_header, if_range, if_none_match)
+        return file_answer(request, readers, audio, found.manifest, conditions)

@@ -123,6 +123,26 @@ class InvalidSignatureError(ServiceError):
         super().__init__("The signature of the link is not valid, request a new link")
 
 
+class SessionActiveError(ServiceError):
+    """The session is still recording, and only completed recordings can be shared."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("Session is still recording, close it first")
+        self.session_id = session_id
+
+
+class LinkNotFoundError(ServiceError):
+    """The shared link was revoked or never existed, or its session was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("The link does not exist, or it was revoked")
+
+
+class TooManyLinksError(ServiceError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The session has {limit} links that have not ended, revoke one")
+
+
 class RangeNotSatisfiableError(ServiceError):
     def __init__(self, size_bytes: int) -> None:
         super().__init__(f"The range is outside the {size_bytes} bytes of the file")
@@ -207,6 +227,7 @@ TABLE: dict[type[Exception], WireError] = {
     SessionNotFoundError: WireError("session_not_found", 404, 1008),
     RecordingNotFoundError: WireError("session_not_found", 404, 1008, "Session not found"),
     SessionCompletedError: WireError("session_completed", 409, 1008),
+    SessionActiveError: WireError("session_active", 409, 1008),
     SessionDeletedError: WireError("session_deleted", 404, 1008),
     TooManySessionsError: WireError("too_many_sessions", 503, 1013),
     TooManyUserSessionsError: WireError("too_many_user_sessions", 429, 1013),
@@ -224,6 +245,8 @@ TABLE: dict[type[Exception], WireError] = {
     ),
     UrlExpiredError: WireError("url_expired", 403, 1008),
     InvalidSignatureError: WireError("invalid_signature", 403, 1008),
+    LinkNotFoundError: WireError("link_not_found", 404, 1008),
+    TooManyLinksError: WireError("too_many_links", 409, 1008),
     AuthenticationRequiredError: WireError("authentication_required", 401, 1008),
     InvalidCredentialsError: WireError("invalid_credentials", 401, 1008),
     CredentialsExpiredError: WireError("credentials_expired", 401, 1008),

@@ -13,6 +13,7 @@ from msgspec import Meta
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
 from storage.receipt import Receipt
+from storage.shared_links import LinkFormat
 from storage.warning import SessionWarning
 
 # `error` is the status of an error message, not of the session.
@@ -287,6 +288,51 @@ class DownloadLink(msgspec.Struct, kw_only=True):
 
     url: str
     expires_at: datetime
+
+
+MAX_LINK_SECONDS = 366 * 86400
+
+
+class CreateLink(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How long a shared link is valid, and which part of the recording it opens."""
+
+    expires_in_seconds: Annotated[
+        int, _documented(description="Lifetime", minimum=1, maximum=MAX_LINK_SECONDS)
+    ] = 7 * 86400
+    start: Annotated[
+        float | None,
+        _documented(description="Start in seconds, before the end of the recording", minimum=0),
+    ] = None
+    end: Annotated[
+        float | None,
+        _documented(description="End in seconds, after the start", exclusiveMinimum=0),
+    ] = None
+    format: Annotated[
+        LinkFormat | None, Meta(description="Format, converted while it is sent; null: WAV")
+    ] = None
+
+
+class LinkInfo(msgspec.Struct, kw_only=True):
+    """A shared link, which opens a page with the recording for people without an account."""
+
+    link_id: Annotated[str, Meta(description="Names the link when it is revoked")]
+    created_at: datetime
+    expires_at: datetime
+    start: Annotated[float | None, Meta(description="Start in seconds; null: the beginning")]
+    end: Annotated[float | None, Meta(description="End in seconds; null: the end")]
+    format: Annotated[LinkFormat | None, Meta(description="Format; null: WAV")]
+
+
+class CreatedLink(LinkInfo, kw_only=True):
+    """A new shared link. The service does not store its address."""
+
+    url: Annotated[str, Meta(description="Address of the page; the service shows it only once")]
+
+
+class LinkList(msgspec.Struct, kw_only=True):
+    """The shared links of a session, the oldest first; also those that have ended."""
+
+    links: list[LinkInfo]
 
 
 class PublicKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,12 +23,16 @@ from api import __version__
 from api.wire.messages import (
     CallerIdentity,
     ChangeSession,
+    CreatedLink,
     CreatedSession,
+    CreateLink,
     CreateSession,
     CreateToken,
     DownloadLink,
     Health,
     KeyDocument,
+    LinkInfo,
+    LinkList,
     PublicKey,
     Readiness,
     SessionInfo,
@@ -188,6 +192,14 @@ _KEY = PublicKey(
 _AUDIO = Digested(
     bytes=336_000, digest="5df6e0e2761359d30a8275058e299fcc0381534545f55cf43e41983f5d4c9456"
 )
+_LINK = LinkInfo(
+    link_id="2bb80d537b1da3e38bd30361aa855686",
+    created_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+    expires_at=datetime(2026, 1, 8, 12, tzinfo=UTC),
+    start=60.0,
+    end=90.5,
+    format="mp3",
+)
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     _SESSION,
     _KEY,
@@ -247,6 +259,13 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         url=f"http://localhost:8000/api/audio/sessions/{EXAMPLE_ID}/audio"
         "?expires=1767268800&signature=5d41402abc4b2a76b9719d911017c592",
         expires_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+    ),
+    CreateLink(expires_in_seconds=86_400, start=60.0, end=90.5, format="mp3"),
+    _LINK,
+    LinkList(links=[_LINK]),
+    CreatedLink(
+        **msgspec.structs.asdict(_LINK),
+        url=f"http://localhost:8000/l/{EXAMPLE_ID}/scribelink5d41402abc4b2a76b9719d911017c592",
     ),
     Waveform(
         version=2,

@@ -4,6 +4,7 @@ For every session::
 
     {session_id}.wav        the audio; grows in place, a valid file at any moment
     {session_id}.json       the manifest; replaced whole, never half written
+    {session_id}.links/     shared links, a file for each
     .active/{session_id}.state/     while the session is active only:
         checkpoint          how far the recording got, 4 KiB, written after every chunk
         input.{number}      raw input of a stream, unless it is PCM as it is recorded

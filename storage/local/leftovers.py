@@ -14,9 +14,10 @@ from storage import files, threads, wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.leftovers import LeftAlone, Leftover
 from storage.local.folder import RecordingsFolder
-from storage.volume.paths import session_of_state
+from storage.volume.paths import LINKS, session_of_state
 
-_DERIVED = {".dat": "waveform", ".sums": "block digests"}  # by the end of the name
+# By the end of the name.
+_DERIVED = {".dat": "waveform", ".sums": "block digests", LINKS: "shared links"}
 _PROBE = ".probe-"  # of checks that the folder can be written: a file, or a folder of `doctor`
 
 

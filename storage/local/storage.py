@@ -28,6 +28,7 @@ from storage.local.leadership import Leadership
 from storage.local.listing import Listing
 from storage.local.outbox import LocalOutbox
 from storage.local.ownership import Ownership
+from storage.local.shared_links import LocalSharedLinks
 from storage.local.waveform_file import WaveformFile
 from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
@@ -78,6 +79,7 @@ class LocalStorage:
         self._lock: int | None = None
         self.outbox = LocalOutbox(folder)
         skipped = SkippedObjects()
+        self.shared_links = LocalSharedLinks(self._folder, skipped)
         self._active = ActiveStates(self._folder, skipped)
         self._leadership = Leadership(self._folder.workers, worker)
         self.upkeep = IndexUpkeep(

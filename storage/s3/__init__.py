@@ -4,6 +4,7 @@ Under the prefix::
 
     {session_id}.wav                        the finished audio
     {session_id}.json                       the manifest
+    {session_id}.links/{link_id}            a shared link
     {session_id}/segments/{sequence}.wav    what is persisted of a session that is recording
     {session_id}/input/{stream}/…           raw input of compressed streams that are open
     {session_id}/epochs/{epoch}             which node has the right to write it

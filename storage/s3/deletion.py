@@ -65,6 +65,10 @@ class Deletion:
                 for key in (each.keys.peaks, each.keys.blocks, each.keys.details)
             ]
         )
+        # After the audio: what adds a link checks for the audio.
+        for each in sessions:
+            if each.has_folder:
+                await self._bucket.delete_below(each.keys.links)
         # Last, so that a deletion that was interrupted can be repeated.
         await self._bucket.delete([each.keys.manifest for each in sessions])
         # Again: a change of details that still found the manifest has put them meanwhile.

@@ -37,6 +37,7 @@ class SessionKeys:
         self.details = f"{session_id}.meta.json"
         self.peaks = f"{session_id}.dat"
         self.blocks = f"{session_id}.sums"
+        self.links = f"{session_id}.links/"
         self.folder = f"{session_id}/"
         self.segments = f"{session_id}/segments/"
         self.inputs = f"{session_id}/input/"
@@ -61,6 +62,10 @@ class SessionKeys:
     def digest(self, pcm_bytes: int) -> str:
         """Return the key of the digests up to ``pcm_bytes``."""
         return f"{self.digests}{pcm_bytes:0{_OFFSET_DIGITS}}"
+
+    def link(self, link_id: str) -> str:
+        """Return the key of a shared link."""
+        return f"{self.links}{link_id}"
 
     def input_of(self, stream: int) -> str:
         return f"{self.inputs}{stream}/"

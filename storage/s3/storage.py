@@ -42,6 +42,7 @@ from storage.s3.reading.aged import sessions_below
 from storage.s3.reading.audio import CompletedAudio
 from storage.s3.reading.listing import read_checkpoint, read_page
 from storage.s3.reading.waveforms import WaveformReader
+from storage.s3.shared_links import S3SharedLinks
 from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.manifests import change_details, read_current_manifest
@@ -95,6 +96,7 @@ class S3Storage:
             folders=lambda: self._node.folders.paths,
         )
         self.outbox = S3Outbox(self._bucket, self._node)
+        self.shared_links = S3SharedLinks(self._bucket)
         self._waveforms = WaveformReader(self._bucket, self._spools.path)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
         self._cleaner = SessionCleaner(

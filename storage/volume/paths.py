@@ -4,6 +4,7 @@ from pathlib import Path
 from uuid import UUID
 
 MANIFEST = ".json"
+LINKS = ".links"
 _STATE = ".state"
 
 
@@ -19,6 +20,7 @@ class SessionPaths:
         self.manifest = folder / f"{session_id}{MANIFEST}"
         self.peaks = folder / f"{session_id}.dat"
         self.blocks = folder / f"{session_id}.sums"
+        self.links = folder / f"{session_id}{LINKS}"
         self.state = (state_folder or folder) / state_name(session_id)
         self.checkpoint = self.state / "checkpoint"
         self.digests = self.state / "digests"
@@ -26,6 +28,10 @@ class SessionPaths:
 
     def growing_peaks(self, boot_id: UUID) -> Path:
         return self.state / f"peaks.{boot_id}"
+
+    def link(self, link_id: str) -> Path:
+        """Return the file of a shared link."""
+        return self.links / f"{link_id}.json"
 
     def input(self, stream: int) -> Path:
         return self.state / f"input.{stream}"

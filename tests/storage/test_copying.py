@@ -17,6 +17,7 @@ from tests.audio import pcm
 from tests.storage.archives import Place, place, record
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import append, content
+from tests.storage.test_shared_links import link
 
 PAIRS = [
     ("local", "moto"),
@@ -144,3 +145,15 @@ async def test_a_session_that_cannot_be_compared_is_refused_and_harms_no_other(
     assert "in the target" in await refused(source, target, manifest.session_id)
     (source.folder / f"{manifest.session_id}.json").write_text("{")
     assert "not a manifest" in await refused(source, target, manifest.session_id)
+
+
+async def test_shared_links_are_not_copied(folders: tuple[Place, Place]) -> None:
+    source, target = folders
+    session_id = UUID((await recorded(source)).session_id)
+    async with source.storage() as storage:
+        await storage.shared_links.add(session_id, link(1))
+    async with source.archive() as old, target.archive() as new:
+        await copy(old, new, session_id)
+    async with source.storage() as first, target.storage() as second:
+        assert await first.shared_links.all(session_id) == [link(1)]
+        assert await second.shared_links.all(session_id) == []

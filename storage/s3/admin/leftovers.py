@@ -50,6 +50,7 @@ class BucketLeftovers:
         sessions = await self._sessions()
         searches = (
             self._folders(sessions, before, left_alone),
+            self._links(sessions, before, left_alone),
             self._uploads(before, left_alone),
             self._spools(before, left_alone),
             self._beside(sessions, before, left_alone),
@@ -112,6 +113,24 @@ class BucketLeftovers:
                 _newest(objects),
                 functools.partial(self._delete_below, prefixes),
             )
+
+    async def _links(
+        self, sessions: _Names, before: datetime, left_alone: LeftAlone
+    ) -> AsyncGenerator[Leftover, None]:
+        """Find shared links of sessions without a manifest."""
+        for session_id in sorted(each for each, names in sessions.items() if ".links/" in names):
+            links = SessionKeys(session_id).links
+            if await self._state(session_id, before, left_alone) is not _State.MISSING:
+                continue
+            objects = await self._objects(links)
+            if objects and _newest(objects) < before:
+                yield Leftover(
+                    "shared links",
+                    self._bucket.url(links),
+                    sum(each.size_bytes for each in objects),
+                    _newest(objects),
+                    functools.partial(self._delete_below, [links]),
+                )
 
     async def _uploads(
         self, before: datetime, left_alone: LeftAlone

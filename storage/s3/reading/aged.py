@@ -16,6 +16,9 @@ from storage.s3.keys import top_level_name
 # botocore parses a key in about 60 microseconds, on the event loop.
 _MAX_KEYS = 150
 
+# Segments and epochs, and shared links.
+_FOLDERS = {"/", ".links/"}
+
 _Names = dict[str, datetime | None]  # of one session, without its id; and when each was written
 
 
@@ -47,7 +50,7 @@ def _collect(listing: Listing, end: str, found: dict[UUID, _Names]) -> str:
 
 def _sessions(found: dict[UUID, _Names]) -> list[AgedSession]:
     return [
-        AgedSession(session_id, names.get(".wav"), has_folder="/" in names)
+        AgedSession(session_id, names.get(".wav"), has_folder=not _FOLDERS.isdisjoint(names))
         for session_id, names in sorted(found.items())
         if ".json" in names
     ]

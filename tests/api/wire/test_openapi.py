@@ -28,6 +28,8 @@ def test_the_openapi_document_is_valid_and_complete(service: Service) -> None:
         "/api/audio/sessions/{session_id}/audio",
         "/api/audio/sessions/{session_id}/close",
         "/api/audio/sessions/{session_id}/download",
+        "/api/audio/sessions/{session_id}/links",
+        "/api/audio/sessions/{session_id}/links/{link_id}",
         "/api/audio/sessions/{session_id}/tokens",
         "/api/audio/sessions/{session_id}/waveform",
         "/api/identity",

@@ -16,6 +16,7 @@ def test_every_operation_has_a_readable_name_and_says_what_it_returns(service: S
         "createSession", "listSessions", "getSession", "changeSession", "closeSession",
         "deleteSession",
         "createSessionToken", "getDownloadLink", "getAudio", "getWaveform",
+        "createLink", "listLinks", "revokeLink",
         "getIdentity", "getHealth", "getReadiness", "getMetrics", "getStatus", "getReceiptKeys",
     }  # fmt: skip
     for name, operation in operations.items():

@@ -1,10 +1,17 @@
-"""The client's calls without streaming: list, show, close and delete sessions."""
+"""The client's calls without streaming: list, show, close, share and delete sessions."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from sercuescribe_client import Client, SessionNotFoundError, UnreachableError
+from sercuescribe_client import (
+    Client,
+    LinkNotFoundError,
+    SessionActiveError,
+    SessionNotFoundError,
+    UnreachableError,
+)
 from tests.audio import pcm
 from tests.service import Service
 
@@ -75,6 +82,41 @@ async def test_title_and_metadata_are_given_at_creation_and_changed_later(client
         assert (changed.title, changed.metadata) == ("Interview", metadata)
     cleared = await client.edit(session.session_id, title="", metadata={})
     assert (cleared.status, cleared.title, cleared.metadata) == ("completed", None, {})
+
+
+async def test_a_recording_is_shared_by_links_which_are_listed_and_revoked(
+    client: Client, service: Service
+) -> None:
+    session_id = await recorded(client)
+    part = await client.share(
+        session_id,
+        lifetime=timedelta(hours=1),
+        start_seconds=0.25,
+        end_seconds=0.75,
+        format="flac",
+    )
+    assert (part.start, part.end, part.format) == (0.25, 0.75, "flac")
+    assert part.expires_at - part.created_at == timedelta(hours=1)
+    whole = await client.share(session_id)
+    assert (whole.start, whole.end, whole.format) == (None, None, None)
+    for link in (part, whole):
+        assert link.url is not None
+        assert service.get(link.url.removeprefix(service.url)).status_code == 200
+    listed = await client.links(session_id)
+    assert [each.link_id for each in listed] == [part.link_id, whole.link_id]
+    assert [each.url for each in listed] == [None, None]
+    await client.unshare(session_id, part.link_id)
+    assert [each.link_id for each in await client.links(session_id)] == [whole.link_id]
+    for gone in (part.link_id, "../..", ""):
+        with pytest.raises(LinkNotFoundError):
+            await client.unshare(session_id, gone)
+
+
+async def test_a_session_that_records_is_not_shared(client: Client) -> None:
+    async with client.create() as session:
+        await session.send(pcm(10))
+        with pytest.raises(SessionActiveError):
+            await client.share(session.session_id)
 
 
 @pytest.mark.parametrize("session_id", [_UNKNOWN_ID, "nonsense", "../health", ""])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sercuescribe_client import Client
-from sercuescribe_client.models import SessionInfo
+from sercuescribe_client.models import SessionInfo, SharedLink
 from tests.service import Service
 
 FIELDS = {
@@ -59,3 +59,18 @@ async def test_every_field_is_one_that_the_service_sends(client: Client, service
     created = service.post("/api/audio/sessions").json()["session"]
     assert set((await client.info(created["session_id"])).to_json()) == set(FIELDS)
     assert set(FIELDS) <= set(created)
+
+
+def test_a_link_is_read_and_written_again_with_and_without_its_address() -> None:
+    fields = {
+        "link_id": "2b",
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "expires_at": "2026-01-02T00:00:00+00:00",
+        "start": None,
+        "end": 2.5,
+        "format": "mp3",
+        "url": "http://x/l/1/2",
+    }
+    assert SharedLink.from_json(fields | {"later": 1}).to_json() == fields
+    listed = {name: fields[name] for name in fields if name != "url"}
+    assert SharedLink.from_json(listed).to_json() == fields | {"url": None}

@@ -4,6 +4,7 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from storage.leftovers import Leftover
 from storage.local import LocalStorage, OutboxFolder
@@ -13,6 +14,7 @@ from tests.audio import pcm
 from tests.storage.archives import record
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import append
+from tests.storage.test_shared_links import link
 
 LATER = datetime.now(UTC) + timedelta(days=2)
 
@@ -29,6 +31,7 @@ async def test_leftovers_are_found_and_removed_and_sessions_stay(
     tmp_path: Path, volume: LocalStorage
 ) -> None:
     completed = await record(volume, pcm(100))
+    await volume.shared_links.add(UUID(completed.session_id), link(1))
     active = await volume.create(new_manifest())
     append(active, pcm(100))
     await OutboxFolder(tmp_path).put(Place("0", FIRST_SLOT, "event"), b"{}")
@@ -42,6 +45,7 @@ async def test_leftovers_are_found_and_removed_and_sessions_stay(
     gone = new_manifest().session_id
     (tmp_path / ".active" / f"{gone}.state").mkdir()
     (tmp_path / f"{gone}.dat").write_bytes(b"waveform")
+    (tmp_path / f"{gone}.links").mkdir()
     (tmp_path / f".{gone}.wav.00.tmp").write_bytes(b"audio")
     (tmp_path / ".outbox" / "0" / ".tmp-00").write_bytes(b"{")
     (tmp_path / ".probe-00" / "lock").parent.mkdir()
@@ -51,7 +55,8 @@ async def test_leftovers_are_found_and_removed_and_sessions_stay(
     found, left_alone = await find(tmp_path)
     assert left_alone == {}
     assert set(found) == {
-        state.name, f"{gone}.state", f"{gone}.dat", f".{gone}.wav.00.tmp", ".tmp-00", ".probe-00"
+        state.name, f"{gone}.state", f"{gone}.dat", f"{gone}.links", f".{gone}.wav.00.tmp",
+        ".tmp-00", ".probe-00",
     }  # fmt: skip
     for each in found.values():
         await each.remove()

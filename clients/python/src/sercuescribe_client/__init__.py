@@ -24,16 +24,26 @@ from sercuescribe_client.errors import (
     InvalidCallError,
     InvalidCredentialsError,
     InvalidParameterError,
+    LinkNotFoundError,
     NotAllowedError,
     RateLimitedError,
     SercueScribeError,
+    SessionActiveError,
     SessionCompletedError,
     SessionDeletedError,
     SessionNotFoundError,
     SessionSharedError,
+    TooManyLinksError,
     UnreachableError,
 )
-from sercuescribe_client.models import Progress, SessionInfo, SessionWarning, Status
+from sercuescribe_client.models import (
+    LinkFormat,
+    Progress,
+    SessionInfo,
+    SessionWarning,
+    SharedLink,
+    Status,
+)
 from sercuescribe_client.session import Limits, Session
 from sercuescribe_client.verification import Verification
 
@@ -50,19 +60,24 @@ __all__ = [
     "InvalidCredentialsError",
     "InvalidParameterError",
     "Limits",
+    "LinkFormat",
+    "LinkNotFoundError",
     "NotAllowedError",
     "Progress",
     "RateLimitedError",
     "Refresh",
     "SercueScribeError",
     "Session",
+    "SessionActiveError",
     "SessionCompletedError",
     "SessionDeletedError",
     "SessionInfo",
     "SessionNotFoundError",
     "SessionSharedError",
     "SessionWarning",
+    "SharedLink",
     "Status",
+    "TooManyLinksError",
     "UnreachableError",
     "Verification",
 ]

@@ -1,8 +1,8 @@
-"""The client of one service: create, list, change, download and delete sessions."""
+"""The client of one service: create, list, change, download, share and delete sessions."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,8 +11,8 @@ from uuid import UUID
 from sercuescribe_client.api_client import ApiClient
 from sercuescribe_client.credentials import Credentials, Refresh
 from sercuescribe_client.download import ProgressCallback, download
-from sercuescribe_client.errors import SessionNotFoundError
-from sercuescribe_client.models import SessionInfo, Status
+from sercuescribe_client.errors import LinkNotFoundError, SessionNotFoundError
+from sercuescribe_client.models import LinkFormat, SessionInfo, SharedLink, Status
 from sercuescribe_client.reconnecting_connection import SessionEndpoint
 from sercuescribe_client.session import Limits, Session
 
@@ -165,6 +165,41 @@ class Client:
             on_progress=on_progress,
         )
         return target
+
+    async def share(
+        self,
+        session_id: str,
+        *,
+        lifetime: timedelta | None = None,
+        start_seconds: float | None = None,
+        end_seconds: float | None = None,
+        format: LinkFormat | None = None,  # noqa: A002 - the parameter's name in the protocol
+    ) -> SharedLink:
+        """Return a new link that plays a completed recording, or a part, without an account.
+
+        The service has a default for ``lifetime``, which counts in whole seconds. It tells the
+        address of the link only here.
+        """
+        wanted = {
+            "expires_in_seconds": None if lifetime is None else int(lifetime.total_seconds()),
+            "start": start_seconds,
+            "end": end_seconds,
+            "format": format,
+        }
+        body = {name: value for name, value in wanted.items() if value is not None}
+        path = f"/{_validated_id(session_id)}/links"
+        return SharedLink.from_json(await self._api.request_json("POST", path, json=body))
+
+    async def links(self, session_id: str) -> tuple[SharedLink, ...]:
+        """Return the links of a session, the oldest first; also those that have ended."""
+        answer = await self._api.request_json("GET", f"/{_validated_id(session_id)}/links")
+        return tuple(map(SharedLink.from_json, answer["links"]))
+
+    async def unshare(self, session_id: str, link_id: str) -> None:
+        """Revoke a link at once. Raises `LinkNotFoundError`."""
+        if not (link_id.isascii() and link_id.isalnum()):
+            raise LinkNotFoundError("link_not_found", f"{link_id!r} is not the id of a link")
+        await self._api.request_json("DELETE", f"/{_validated_id(session_id)}/links/{link_id}")
 
     async def delete(self, session_id: str) -> None:
         """Delete a session with its audio."""

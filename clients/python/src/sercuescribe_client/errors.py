@@ -149,6 +149,18 @@ class InvalidSignatureError(SercueScribeError, code="invalid_signature"):
     """The signature of the download link is invalid."""
 
 
+class SessionActiveError(SercueScribeError, code="session_active"):
+    """The session still records; only a completed session can be shared."""
+
+
+class LinkNotFoundError(SercueScribeError, code="link_not_found"):
+    """The shared link does not exist, or was revoked."""
+
+
+class TooManyLinksError(SercueScribeError, code="too_many_links"):
+    """The session has reached its limit of shared links."""
+
+
 class RangeNotSatisfiableError(SercueScribeError, code="range_not_satisfiable"):
     """The requested range begins after the end of the file."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 Status = Literal["active", "completed"]
+LinkFormat = Literal["wav", "mp3", "flac", "opus"]
 
 _NEW_FIELDS = {"title", "metadata", "receipt"}  # release 0.2.0 of the service does not send them
 
@@ -79,7 +80,42 @@ class SessionInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
+        return _to_json(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedLink:
+    """A link by which people without an account hear one recording, or a part of it.
+
+    ``start`` and ``end`` are in seconds. None: from the beginning, to the end, as WAV. The service
+    tells ``url`` only when it makes the link; later it is None.
+    """
+
+    link_id: str
+    created_at: datetime
+    expires_at: datetime
+    start: float | None
+    end: float | None
+    format: LinkFormat | None
+    url: str | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        known = {name: fields[name] for name in ("link_id", "start", "end", "format")}
+        return cls(
+            **known,
+            created_at=datetime.fromisoformat(fields["created_at"]),
+            expires_at=datetime.fromisoformat(fields["expires_at"]),
+            url=fields.get("url"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return _to_json(self)
+
+
+def _to_json(value: SessionInfo | SharedLink) -> dict[str, Any]:
+    return {
+        name: field.isoformat() if isinstance(field, datetime) else field
+        for name, field in dataclasses.asdict(value).items()
+    }

@@ -44,6 +44,8 @@ async def test_all_recordings_of_a_user_go_the_live_ones_too_and_others_stay(
     completed, live = create(service, ALICE), create(service, ALICE)
     close(service, completed)
     other = create(service, ADMIN)
+    path = f"/api/audio/sessions/{completed}/links"
+    link = service.post(path, headers={"X-API-Key": ALICE}).json()["url"]
     options = ("--server", service.url, "--key", ADMIN)
     # A session token is worth nothing when its session is gone.
     token = service.post(f"/api/audio/sessions/{live}/tokens", headers={"X-API-Key": ALICE}).json()[
@@ -63,7 +65,8 @@ async def test_all_recordings_of_a_user_go_the_live_ones_too_and_others_stay(
                 await client.receive()
     answer = service.get(f"/api/audio/sessions/{live}", params={"token": token})
     assert answer.status_code in {401, 403, 404}
-    assert {path.stem for path in service.folder.glob("0*.json")} == {other}
+    assert {path.stem for path in service.folder.glob("0*")} == {other}
+    assert service.get(link.removeprefix(service.url)).status_code == 404
     again = run("delete", "alice", "--json", *options)
     assert events(again.stdout) == [
         {"event": "done", "user_id": "alice", "deleted": 0, "active": 0, "failed": 0, "left": 0}

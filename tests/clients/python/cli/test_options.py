@@ -32,3 +32,10 @@ def test_a_negative_time_of_retries_is_refused() -> None:
     refused = run("download", "x", "--retry-timeout", "-1")
     assert refused.returncode == 2
     assert "--retry-timeout" in refused.stderr
+
+
+@pytest.mark.parametrize("text", ["soon", "7", "-1d", "9999999999999d"])
+def test_a_lifetime_that_cannot_be_read_is_refused(text: str) -> None:
+    refused = run("sessions", "share", "x", "--expires", text)
+    assert refused.returncode == 2
+    assert "7d" in refused.stderr

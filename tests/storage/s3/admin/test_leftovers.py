@@ -15,6 +15,7 @@ from tests import engines
 from tests.storage.archives import record
 from tests.storage.conftest import new_manifest
 from tests.storage.s3.conftest import AUDIO, LONG_AUDIO, OpenS3
+from tests.storage.test_shared_links import link
 
 LATER = datetime.now(UTC) + timedelta(days=2)
 
@@ -65,6 +66,21 @@ async def test_leftovers_of_completed_sessions_are_found_and_removed(
     assert engines.objects(moto_url, prefix) == before
     assert engines.open_uploads(moto_url, prefix) == []
     assert list((tmp_path / "2").iterdir()) == []
+
+
+async def test_links_of_a_session_without_a_manifest_are_found_and_removed(
+    writer: S3Storage, bucket: Bucket, tmp_path: Path
+) -> None:
+    kept = SessionKeys.of(await completed(writer))
+    gone = SessionKeys(UUID(new_manifest().session_id))
+    for session in (kept, gone):
+        await bucket.put(session.link(link(1).link_id), b"{}")
+    found, left_alone = await find(bucket, tmp_path)
+    assert left_alone == {}
+    assert [(each.kind, each.name) for each in found] == [("shared links", bucket.url(gone.links))]
+    await found[0].remove()
+    assert await bucket.keys(gone.links) == []
+    assert await bucket.keys(kept.links) != []
 
 
 async def test_segments_that_are_to_be_kept_are_no_leftovers(

@@ -41,7 +41,12 @@ class ListedBucket:
 async def test_the_names_of_a_session_may_lie_on_two_pages(
     foreign: int, *, folders_first: bool
 ) -> None:
-    kinds = [(".dat", ".json", ".wav"), (".json", "/"), (".json", ".wav", "/"), (".wav",)]
+    kinds = [
+        (".dat", ".json", ".wav"),
+        (".json", "/"),
+        (".json", ".links/", ".wav", "/"),
+        (".wav",),
+    ]
     names = [f"{id_of(n)}{kind}" for n in range(12) for kind in kinds[n % 4]]
     names += ["0", "00000/", "_index/", "_nodes/", f"{id_of(3)}x.json", "README"][: foreign * 3]
     bucket = ListedBucket(names, folders_first=folders_first)

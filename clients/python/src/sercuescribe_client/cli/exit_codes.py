@@ -19,6 +19,7 @@ INTERRUPTED = 130
 _EXIT_CODE_BY_ERROR_CODE = {
     "session_not_found": NOT_FOUND,
     "session_deleted": NOT_FOUND,
+    "link_not_found": NOT_FOUND,
     "authentication_required": NOT_ALLOWED,
     "invalid_credentials": NOT_ALLOWED,
     "credentials_expired": NOT_ALLOWED,
@@ -29,7 +30,7 @@ _EXIT_CODE_BY_ERROR_CODE = {
 }
 
 EXIT_CODES_HELP = """
-Exit codes: 0 success, 1 failure, 2 invalid usage, 3 session not found, 4 not allowed,
+Exit codes: 0 success, 1 failure, 2 invalid usage, 3 session or link not found, 4 not allowed,
 5 service not reachable, 130 interrupted (the audio sent so far is recorded).
 """
 

@@ -80,6 +80,22 @@ def parse_time(_ctx: click.Context, _option: click.Parameter, value: str | None)
         ) from None
 
 
+def parse_lifetime(
+    _ctx: click.Context, _option: click.Parameter, value: str | None
+) -> timedelta | None:
+    """Return the time from now in an option: such as 7d, or until a date or time."""
+    if value is None:
+        return None
+    try:
+        if match := _AGE.fullmatch(value):
+            return int(match[1]) * _UNITS[match[2]]
+        return datetime.fromisoformat(value).astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{value!r} is neither a time from now such as 7d nor a date or time"
+        ) from None
+
+
 def _parse_metadata(
     _ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""``sercuescribe sessions``: list, show, edit, close and delete recordings."""
+"""``sercuescribe sessions``: list, show, edit, close, delete and share recordings."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from sercuescribe_client.cli.options import (
     metadata_option,
     parse_time,
 )
+from sercuescribe_client.cli.sharing import links, share, unshare
 from sercuescribe_client.cli.size_text import size_text
 from sercuescribe_client.cli.warning_text import warning_text
 from sercuescribe_client.models import SessionInfo, Status
@@ -20,7 +21,11 @@ from sercuescribe_client.models import SessionInfo, Status
 
 @click.group(epilog=EXIT_CODES_HELP)
 def sessions() -> None:
-    """List, show, edit, close and delete recordings."""
+    """List, show, edit, close, delete and share recordings."""
+
+
+for _command in (share, links, unshare):
+    sessions.add_command(_command)
 
 
 @sessions.command(name="list", epilog=EXIT_CODES_HELP)
