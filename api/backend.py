@@ -87,7 +87,6 @@ def create_storage(
                 address=settings.node_url,
                 signing_keys=_presence_keys(settings),
                 lease_seconds=settings.lease_seconds,
-                sweeps=settings.retention_days > 0,
                 now=clock.now,
             ),
             is_store_checked=is_store_checked,

@@ -19,7 +19,7 @@ from storage.local.index_lock import IndexLock
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 2  # of the schema; a file of another version is replaced
+_VERSION = 3  # of the schema; a file of another version is replaced
 _SCHEMA = """
 BEGIN;
 CREATE TABLE meta (generation TEXT NOT NULL, is_complete INTEGER NOT NULL);
@@ -29,10 +29,12 @@ CREATE TABLE sessions (
     user_id TEXT,
     state INTEGER NOT NULL,
     text TEXT NOT NULL,
-    metadata TEXT NOT NULL
+    metadata TEXT NOT NULL,
+    expires_at INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX by_state ON sessions (state, id);
 CREATE INDEX by_user ON sessions (user_id, state, id);
+CREATE INDEX by_expiry ON sessions (expires_at) WHERE expires_at IS NOT NULL;
 COMMIT;
 """
 _WAIT_SECONDS = 2.0
