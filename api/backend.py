@@ -260,7 +260,7 @@ async def preflight(settings: Settings) -> None:
     """
     logger.info("ffmpeg found: path=%s", await asyncio.to_thread(ffmpeg.binary))
     if missing := (await asyncio.to_thread(ffmpeg.sandbox)).missing:
-        logger.warning("ffmpeg runs without these protections: %s", ", ".join(missing))
+        logger.warning("ffmpeg runs without some protections: missing=%s", ", ".join(missing))
     storage = create_storage(settings, SystemClock())
     try:
         await storage.start()

@@ -49,7 +49,9 @@ class Takeover:
                     await self.open_abandoned()
                     has_left = False
             except StorageError as error:
-                logger.warning("Failed to list the sessions to take over, retrying: %s", error)
+                logger.warning(
+                    "Failed to list the sessions to take over, retrying: error=%s", error
+                )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_seconds):
                     await self._look.wait()

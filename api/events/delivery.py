@@ -162,7 +162,7 @@ class Delivery:
             own = await self._outbox.claim()
             pages = [await self._outbox.page(node, size) for node in {own, *self._nodes}]
         except StorageError as error:
-            logger.warning("Failed to list events to deliver, retrying: %s", error)
+            logger.warning("Failed to list events to deliver, retrying: error=%s", error)
             return False
         places = sorted((place for page in pages for place in page), key=lambda each: each.slot)
         is_complete = all(len(page) < size for page in pages)
@@ -176,7 +176,9 @@ class Delivery:
             try:
                 self._nodes = await self._outbox.abandoned()
             except StorageError as error:
-                logger.warning("Failed to look for events of other nodes, retrying: %s", error)
+                logger.warning(
+                    "Failed to look for events of other nodes, retrying: error=%s", error
+                )
             if self._nodes:
                 self._schedule.expect_others()
                 self._changed.set()
@@ -198,7 +200,7 @@ class Delivery:
         try:
             await self._process(place)
         except StorageError as error:
-            logger.warning("Failed to read or write an event: event=%s: %s", place.name, error)
+            logger.warning("Failed to read or write an event: event=%s error=%s", place.name, error)
             self.add(place, self._settings.storage_seconds)
         except Exception:
             logger.exception("Failed to deliver an event: event=%s", place.name)

@@ -58,9 +58,13 @@ class Retention:
                 if not await self.sweep():
                     pause_seconds = _STANDBY_SECONDS
             except StorageError as error:
-                logger.warning("Failed to list expired sessions, retrying in an hour: %s", error)
+                logger.warning(
+                    "Failed to list expired sessions, retrying in an hour: error=%s", error
+                )
             except ClockError as error:
-                logger.warning("Stopped deleting expired sessions, retrying in an hour: %s", error)
+                logger.warning(
+                    "Stopped deleting expired sessions, retrying in an hour: error=%s", error
+                )
             await asyncio.sleep(pause_seconds)
 
     async def sweep(self) -> bool:

@@ -432,7 +432,7 @@ class Registry:
             return await found.info()
         except StorageError as error:  # one bad session must not hide the others
             logger.warning(
-                "%s: failed to read the progress, listed without counts: %s",
+                "%s: failed to read the progress, listed without counts: error=%s",
                 manifest.session_id,
                 error,
             )

@@ -120,12 +120,12 @@ class IndexFile:
 
     def discard(self, reason: object) -> None:
         """Remove the file, so that no process uses it any more; demand a comparison."""
-        logger.warning("Replacing the index: %s: %s", self.path, reason)
+        logger.warning("Replacing the index: file=%s reason=%s", self.path, reason)
         try:
             files.remove(self.path)
         except OSError as error:
             self._is_unusable = True
-            logger.warning("Failed to remove the index: %s: %s", self.path, error)
+            logger.warning("Failed to remove the index: file=%s error=%s", self.path, error)
         self._on_incomplete()
 
     def ensure(self) -> None:
@@ -178,7 +178,7 @@ class IndexFile:
             yield
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", -1) & 0xFF in _PASSING:
-                logger.warning("Did without the index: %s: %s", self.path, error)
+                logger.warning("Did without the index: file=%s error=%s", self.path, error)
             else:
                 self.discard(error)
             raise IndexUnavailableError(str(error)) from error

@@ -262,7 +262,7 @@ class LocalStorage:
         except RecordingNotFoundError:  # another worker is creating it
             return False
         except StorageError as error:  # also if its manifest is damaged: it harms no other session
-            logger.warning("%s: the state was left as it is: %s", session_id, error)
+            logger.warning("%s: the state was left as it is: error=%s", session_id, error)
             return False
         self._ownership.give_up(session_id)
         return True
