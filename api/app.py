@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +36,7 @@ from api.cluster.socket_relay import SocketRelay
 from api.cluster.takeover import Takeover
 from api.events.delivery import DeliverySettings
 from api.events.sender import HttpSender
+from api.maintenance.expiration import Expiration
 from api.maintenance.expiry import Expiry
 from api.maintenance.retention import Retention
 from api.node_monitor import NodeMonitor
@@ -314,17 +316,21 @@ def _background_tasks(
         "event-loop-lag": metrics.measure_event_loop,
     }
 
-    def deleted(session_id: str) -> None:
-        audit("deleted", SERVICE, session_id, reason="RETENTION_DAYS")
+    def deleted(reason: str, session_id: str) -> None:
+        audit("deleted", SERVICE, session_id, reason=reason)
         metrics.deleted.add("retention")
 
+    expiration = Expiration(
+        registry, storage, clock, deleted=functools.partial(deleted, "expires_at")
+    )
+    tasks["expiration"] = expiration.run
     if settings.retention_days:
         retention = Retention(
             registry,
             storage,
             clock,
             days=settings.retention_days,
-            deleted=deleted,
+            deleted=functools.partial(deleted, "RETENTION_DAYS"),
         )
         tasks["retention"] = retention.run
     return tasks

@@ -87,7 +87,6 @@ def create_storage(
                 address=settings.node_url,
                 signing_keys=_presence_keys(settings),
                 lease_seconds=settings.lease_seconds,
-                sweeps=settings.retention_days > 0,
                 now=clock.now,
             ),
             is_store_checked=is_store_checked,
@@ -261,7 +260,7 @@ async def preflight(settings: Settings) -> None:
     """
     logger.info("ffmpeg found: path=%s", await asyncio.to_thread(ffmpeg.binary))
     if missing := (await asyncio.to_thread(ffmpeg.sandbox)).missing:
-        logger.warning("ffmpeg runs without these protections: %s", ", ".join(missing))
+        logger.warning("ffmpeg runs without some protections: missing=%s", ", ".join(missing))
     storage = create_storage(settings, SystemClock())
     try:
         await storage.start()

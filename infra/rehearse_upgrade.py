@@ -76,7 +76,7 @@ class Node:
         )
         deadline = time.monotonic() + _MAX_SECONDS
         while time.monotonic() < deadline:
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 if (await asyncio.to_thread(requests.get, f"{self.url}/health", timeout=5)).ok:
                     return
             await asyncio.sleep(0.1)

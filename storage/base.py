@@ -217,6 +217,16 @@ class AgedPage(msgspec.Struct, frozen=True):
     store_time: datetime | None = None
 
 
+class ExpiredPage(msgspec.Struct, frozen=True):
+    """Completed sessions whose ``expires_at`` has come, and what the clock of the store shows.
+
+    ``store_time`` is None if the store has the clock of this machine.
+    """
+
+    sessions: list[tuple[AgedSession, Manifest]]
+    store_time: datetime | None = None
+
+
 Outcome = Literal["pass", "fail", "note"]
 
 
@@ -347,8 +357,9 @@ class Storage(Protocol):
         """Change the details of a completed session; return its manifest with them.
 
         When this returns, the change is durable. Of changes that several processes make at the
-        same time the last one wins, with all its details. Raises
-        :class:`RecordingNotFoundError` if the session was deleted.
+        same time the last one wins, with all its details except the hold: it stays until it is
+        lifted, and of a hold and a deletion at the same time one is refused. Raises
+        :class:`RecordingNotFoundError` if the session was deleted or its deletion has begun.
         """
         ...
 
@@ -373,6 +384,14 @@ class Storage(Protocol):
         """
         ...
 
+    def expired(self, now: datetime) -> AsyncGenerator[ExpiredPage, None]:
+        """Yield the completed sessions that expire by themselves and have expired; none held.
+
+        They are found by an index: no other manifest is read than of sessions whose time has come,
+        or may have come.
+        """
+        ...
+
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """Return a presigned URL of the finished audio.
 
@@ -383,7 +402,8 @@ class Storage(Protocol):
     async def delete(self, manifest: Manifest) -> None:
         """Remove every object and file of a session that no node writes.
 
-        Raises :class:`OwnedElsewhereError` if another living node writes it.
+        Raises :class:`OwnedElsewhereError` if another living node writes it, and
+        :class:`SessionHeldError` if it has a hold by now, whatever ``manifest`` says.
         """
         ...
 
@@ -392,7 +412,8 @@ class Storage(Protocol):
     ) -> dict[UUID, Exception]:
         """Remove completed sessions with as few requests as possible.
 
-        Return the errors of those that remain, at least in part; the call can be repeated.
+        Return the errors of those that remain, at least in part; the call can be repeated. A
+        session that has a hold by now remains as a whole.
         """
         ...
 

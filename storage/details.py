@@ -4,20 +4,35 @@
 to both structs here.
 """
 
+from datetime import datetime
+from typing import Annotated
+
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from storage.errors import BadObjectError, decoding
 
 # Of an object that has details alone. A release reads the versions up to its own.
 _VERSION = 1
 
+_Time = Annotated[datetime, Meta(tz=True)]
+
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """A title, and metadata by name. Which lengths are valid is decided where clients give them."""
+    """A title, metadata by name, and how long the session is kept.
+
+    ``hold``: nothing deletes the session. ``expires_at``, in UTC: when a completed session is
+    deleted, in place of an age. Which values are valid is decided where clients give them.
+    """
 
     title: str | None = None
     metadata: dict[str, str] = {}
+    hold: bool = False
+    expires_at: _Time | None = None
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the time has come to delete the session, if it is completed."""
+        return self.expires_at is not None and self.expires_at <= now and not self.hold
 
 
 class DetailChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +40,8 @@ class DetailChanges(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str | UnsetType | None = UNSET
     metadata: dict[str, str] | UnsetType = UNSET
+    hold: bool | UnsetType = UNSET
+    expires_at: _Time | UnsetType | None = UNSET
 
     def apply_to(self, details: Details) -> Details:
         """Return the details with the new values; each of them replaces the old one as a whole."""

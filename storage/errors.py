@@ -15,6 +15,14 @@ class RecordingNotFoundError(StorageError):
     """The session does not exist."""
 
 
+class SessionHeldError(StorageError):
+    """The session has a hold, so nothing deletes it."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"{session_id} is held")
+        self.session_id = session_id
+
+
 class StorageUnavailableError(StorageError):
     """The store failed: full, unreachable, refused. A retry may succeed."""
 

@@ -141,7 +141,7 @@ def _check(manifest: Manifest, session_id: UUID) -> None:
         raise ValueError(f"it is of session {manifest.session_id}")
     if (manifest.completed_at is not None) != (manifest.status == "completed"):
         raise ValueError("status and completed_at differ")
-    times = [manifest.created_at, manifest.completed_at]
+    times = [manifest.created_at, manifest.completed_at, manifest.expires_at]
     if any(time is not None and time.utcoffset() != timedelta(0) for time in times):
         raise ValueError("a time is not in UTC")
     pcm_bytes = manifest.frames * manifest.pcm_format.frame_bytes

@@ -58,7 +58,7 @@ class ReceiptIssuer:
         try:
             return self._key()
         except (OSError, ValueError) as error:
-            logger.error("%s: the receipt is not signed: %s", session_id, error)  # noqa: TRY400
+            logger.error("%s: the receipt is not signed: error=%s", session_id, error)  # noqa: TRY400
             return None
 
 

@@ -24,7 +24,7 @@ class SkippedObjects:
         if len(self._names) >= _MAX_NAMES:
             self._names.clear()
         self._names.add(name)
-        logger.warning("%s: left alone: %s", name, reason)
+        logger.warning("%s: left alone: reason=%s", name, reason)
 
     def parsed(self, names: Iterable[str], parse: Callable[[str], T | None]) -> list[T]:
         """Return what ``parse`` makes of the names; report those of which it makes nothing."""

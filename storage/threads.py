@@ -13,6 +13,8 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_FINISH_SECONDS = 2.0
+
 
 class ThreadPool:
     """Runs functions in at most ``size`` threads; further ones wait."""
@@ -28,6 +30,20 @@ class ThreadPool:
         """
         call = functools.partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    async def finish(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return as `run` does. If the caller is cancelled, wait for a call that has started.
+
+        So that nothing is written after the caller has ended. It waits for two seconds at most: a
+        disk may hang.
+        """
+        call = self.submit(function, *args, **kwargs)
+        try:
+            return await asyncio.wrap_future(call)
+        except asyncio.CancelledError:
+            if not call.cancelled():
+                await asyncio.wait([asyncio.wrap_future(call)], timeout=_FINISH_SECONDS)
+            raise
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Call the function in a thread; the result does not depend on an event loop."""

@@ -402,7 +402,7 @@ async def test_audio_behind_damage_that_ends_ffmpeg_is_recorded(service: Service
         (decoder,) = await children_of(psutil.Process(service.pid))
 
         def finds_damage() -> bool:
-            return any(f"ffmpeg pid={decoder.pid}: " in line for line in service.log)
+            return any(f"ffmpeg reported: pid={decoder.pid} " in line for line in service.log)
 
         def keeps_pace() -> bool:
             return len(service.pcm(client.session_id)) >= live_bytes(data, sent) or finds_damage()

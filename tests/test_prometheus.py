@@ -15,6 +15,7 @@ import pytest
 import requests
 import yaml
 
+from api.events.signature import new_secret
 from api.observe.metrics import Metrics
 from tests.audio import pcm
 from tests.eventually import eventually
@@ -154,6 +155,18 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
         process.wait(timeout=30)
 
 
+def firing(url: str) -> set[str]:
+    with contextlib.suppress(requests.ConnectionError):
+        answer: dict[str, Any] = requests.get(f"{url}/api/v1/alerts", timeout=60).json()
+        alerts = answer["data"]["alerts"]
+        return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+    return set()
+
+
+def is_write(request: Request) -> bool:
+    return request.method in {"PUT", "POST"}
+
+
 async def send_until_closed(client: Client, chunk: bytes) -> None:
     """Send a chunk again and again, as a live recorder."""
     with contextlib.suppress(Exception):
@@ -169,22 +182,12 @@ async def test_alerts_fire_for_real_faults_and_not_before(
     (port,) = reserve_ports(1)
     address = f"127.0.0.1:{port}"
 
-    def firing(url: str) -> set[str]:
-        with contextlib.suppress(requests.ConnectionError):
-            answer: dict[str, Any] = requests.get(f"{url}/api/v1/alerts", timeout=60).json()
-            alerts = answer["data"]["alerts"]
-            return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
-        return set()
-
     def up(url: str) -> bool:
         with contextlib.suppress(requests.ConnectionError):
             query = {"query": "sercuescribe_chunks_total > 5"}
             answer = requests.get(f"{url}/api/v1/query", params=query, timeout=60).json()
             return bool(answer["data"]["result"])
         return False
-
-    def is_write(request: Request) -> bool:
-        return request.method in {"PUT", "POST"}
 
     with faulty_store(seaweedfs_url) as store:
         service = on_bucket(
@@ -224,3 +227,48 @@ async def test_alerts_fire_for_real_faults_and_not_before(
                     awaiting="the alert of a process that has ended",
                 )
                 await asyncio.gather(*recording)
+
+
+@pytest.mark.long
+@pytest.mark.engine
+async def test_alerts_fire_for_a_full_spool_and_for_a_receiver_that_is_away(
+    on_bucket: Callable[..., Service], seaweedfs_url: str, tmp_path: Path
+) -> None:
+    """Clients wait for their acknowledgements while the spool is full; then these were slow."""
+    metrics_port, away = reserve_ports(2)
+    address = f"127.0.0.1:{metrics_port}"
+    seen: set[str] = set()
+
+    def fired(url: str) -> set[str]:
+        seen.update(firing(url))
+        return seen
+
+    with faulty_store(seaweedfs_url) as store, prometheus(tmp_path / "prometheus", address) as url:
+        service = on_bucket(
+            s3_endpoint_url=store.url,
+            metrics_address=address,
+            segment_seconds=0.2,
+            spool_max_mb=1,
+            webhook_urls=f"http://127.0.0.1:{away}/",
+            webhook_secrets=new_secret(),
+        )
+        async with service.session(sample_rate=8000) as client:
+            await client.send(pcm(800))
+            fault = store.fail(Kind.ERROR, is_write)
+
+            async def send_more_than_the_spool_takes() -> None:
+                for _ in range(20):
+                    await client.send(pcm(50_000))
+
+            sending = asyncio.create_task(send_more_than_the_spool_takes())
+            await asyncio.to_thread(fault.wait, 8)  # a second or two of retries
+            assert not sending.done()
+            fault.end()
+            await sending
+            await eventually(
+                lambda: fired(url),
+                lambda found: (
+                    found >= {"SercueScribeSlowAcknowledgements", "SercueScribeWebhooksFailing"}
+                ),
+                awaiting="the alerts of slow acknowledgements and of a receiver that is away",
+            )

@@ -83,12 +83,12 @@ class ApiKeys:
             file.forget()
             if self._from_file:
                 logger.warning(
-                    "The file of API keys is missing, its keys are refused: %s", file.path
+                    "The file of API keys is missing, its keys are refused: file=%s", file.path
                 )
             self._from_file = {}
             return
         except OSError as error:  # such as too many open files
-            logger.warning("Failed to read API keys, the old keys stay valid: %s", error)
+            logger.warning("Failed to read API keys, the old keys stay valid: error=%s", error)
             return
         if content is not None:
             self._from_file = _read_leniently(file.path, content)
@@ -110,7 +110,7 @@ def _read_leniently(path: Path, content: bytes) -> dict[str, Identity]:
             keys.update(_parse([line]))
         except ApiKeysError as error:
             reason = str(error).partition(": ")[2]
-            logger.warning("API key ignored: file=%s line=%d: %s", path, number, reason)
+            logger.warning("API key ignored: file=%s line=%d error=%s", path, number, reason)
     return keys
 
 

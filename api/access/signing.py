@@ -54,7 +54,9 @@ def check_stored_secret(path: Path) -> None:
     """
     if path.exists():
         if path.stat().st_size == 0:
-            logger.warning("Empty signing key replaced, links and tokens are invalid: %s", path)
+            logger.warning(
+                "Empty signing key replaced, links and tokens are invalid: file=%s", path
+            )
             path.unlink()
             return
         try:

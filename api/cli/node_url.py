@@ -25,8 +25,8 @@ def node_url(host: str, port: int) -> str:
     reachable = [each for each in found if not each.is_loopback]
     if not reachable:
         logger.warning(
-            "Other machines cannot reach this node: the host name %s has no address but loopback. "
-            "Set NODE_URL to the URL under which they do",
+            "Other machines cannot reach this node, set NODE_URL to the URL under which they do: "
+            "host_name=%s has only loopback addresses",
             socket.gethostname(),
         )
     loopback: list[Address] = [IPv4Address("127.0.0.1")]

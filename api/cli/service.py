@@ -122,5 +122,5 @@ def _check_access(settings: Settings, host: str) -> None:
     if settings.requires_credentials:
         logger.info("Authentication required: AUTH_MODE=%s", settings.auth_mode)
     else:
-        reach = "this machine" if is_loopback(host) else "the network"
-        logger.warning("No authentication: every client on %s can record, listen, delete", reach)
+        reach = "machine" if is_loopback(host) else "network"
+        logger.warning("No authentication, every client can record, listen, delete: on=%s", reach)

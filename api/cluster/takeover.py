@@ -38,18 +38,25 @@ class Takeover:
 
     async def run(self) -> None:
         """Recover, then take over the sessions of dead nodes, with retries, until cancelled."""
-        open_sessions = self.recover
+        has_left = False  # a worker has ended and may have left sessions
         for pause_seconds in self._pauses.delays():
             try:
-                await open_sessions()
-                open_sessions = self.open_orphans
+                if not self._registry.recovered.is_set():
+                    await self.recover()
+                elif not has_left:
+                    await self.open_orphans()
+                if has_left:
+                    await self.open_abandoned()
+                    has_left = False
             except StorageError as error:
-                logger.warning("Failed to list the sessions to take over, retrying: %s", error)
+                logger.warning(
+                    "Failed to list the sessions to take over, retrying: error=%s", error
+                )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_seconds):
                     await self._look.wait()
                 self._look.clear()
-                open_sessions = self.open_abandoned
+                has_left = True
 
     async def recover(self) -> None:
         """Take over the sessions that were active when the previous process ended."""

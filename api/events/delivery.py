@@ -39,13 +39,14 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     timeout_seconds: float = 15.0  # of one attempt
     pause_seconds: float = 30.0  # after several failures of a receiver in a row
-    max_concurrent: int = 8
+    turns: int = 4  # of each receiver: events that are sent to it at the same time
+    turn_seconds: float = 1.0  # until a receiver without a free turn counts as slow
     max_per_second: float = 50.0  # so that a backlog leaves time for recording
     page_size: int = 100
     adopt_seconds: float = 10.0  # between looks for entries of nodes that do not live
     storage_seconds: float = 30.0  # until an entry is tried again that storage has failed for
     retry_seconds: Sequence[float] = RETRY_SECONDS
-    # Between looks whether an event has happened that storage does not show yet.
+    # Between looks at an event that storage does not show yet, or whose receiver has no turn.
     check_seconds: Sequence[float] = (5, 10, 30, 60, 300)
     # After this time without it, what an entry tells of does not happen any more: the process has
     # died or the deletion has failed. A deletion that is repeated writes the entry again.
@@ -84,6 +85,8 @@ class Delivery:
         self._nodes: list[str] = []  # of which this process delivers the entries
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        # Each task that waits for an answer has a turn; the others read and write.
+        self._max_tasks = self._settings.turns + sum(each.turns for each in receivers)
         self._pace = Pace(self._settings.max_per_second, clock.monotonic)
 
     def is_wanted(self, event: EventType) -> bool:
@@ -121,7 +124,7 @@ class Delivery:
             while True:
                 self._changed.clear()
                 is_stuck = self._schedule.needs_page(self._now()) and not await self._load()
-                while len(self._tasks) < self._settings.max_concurrent:
+                while len(self._tasks) < self._max_tasks:
                     if self._pace.wait_seconds or not (place := self._schedule.pop(self._now())):
                         break
                     self._pace.count()
@@ -146,7 +149,7 @@ class Delivery:
         seconds = max(self._pace.wait_seconds, self._schedule.next_time - self._now())
         if is_stuck:  # what a page has is in work, or storage does not answer
             seconds = 1.0
-        elif len(self._tasks) >= self._settings.max_concurrent or seconds > 3600:
+        elif len(self._tasks) >= self._max_tasks or seconds > 3600:
             seconds = 3600.0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -159,7 +162,7 @@ class Delivery:
             own = await self._outbox.claim()
             pages = [await self._outbox.page(node, size) for node in {own, *self._nodes}]
         except StorageError as error:
-            logger.warning("Failed to list events to deliver, retrying: %s", error)
+            logger.warning("Failed to list events to deliver, retrying: error=%s", error)
             return False
         places = sorted((place for page in pages for place in page), key=lambda each: each.slot)
         is_complete = all(len(page) < size for page in pages)
@@ -173,7 +176,9 @@ class Delivery:
             try:
                 self._nodes = await self._outbox.abandoned()
             except StorageError as error:
-                logger.warning("Failed to look for events of other nodes, retrying: %s", error)
+                logger.warning(
+                    "Failed to look for events of other nodes, retrying: error=%s", error
+                )
             if self._nodes:
                 self._schedule.expect_others()
                 self._changed.set()
@@ -195,7 +200,7 @@ class Delivery:
         try:
             await self._process(place)
         except StorageError as error:
-            logger.warning("Failed to read or write an event: event=%s: %s", place.name, error)
+            logger.warning("Failed to read or write an event: event=%s error=%s", place.name, error)
             self.add(place, self._settings.storage_seconds)
         except Exception:
             logger.exception("Failed to deliver an event: event=%s", place.name)
@@ -235,7 +240,7 @@ class Delivery:
                 await self._outbox.remove(place)
             return
         # Nothing is read for receivers that get nothing now.
-        is_paused = all(each.pause_seconds for each in receivers)
+        is_paused = all(each.pause_seconds or each.is_busy for each in receivers)
         body = b"" if is_paused else await self._bodies.of(entry)
         answers = await asyncio.gather(*(self._attempt(each, entry, body) for each in receivers))
         delivered = {
@@ -246,12 +251,15 @@ class Delivery:
         entry = msgspec.structs.replace(entry, delivered=(*entry.delivered, *sorted(delivered)))
         if len(delivered) == len(receivers):
             await self._outbox.remove(place)
+        elif all(answer.result in {"delivered", "busy"} for answer in answers):
+            await self._look_later(place, entry)
         else:
             await self._retry(place, entry, answers)
 
     async def _attempt(self, receiver: Receiver, entry: Entry, body: bytes) -> Answer:
         answer = await receiver.deliver(entry, body)
-        self.attempts[entry.type, answer.result] += 1
+        if answer.result != "busy":
+            self.attempts[entry.type, answer.result] += 1
         return answer
 
     async def _retry(self, place: Place, entry: Entry, answers: Sequence[Answer]) -> None:
@@ -273,6 +281,10 @@ class Delivery:
             logger.info("Event dropped: event=%s reason=%s", place.name, reason)
             await self._outbox.remove(place)
             return
+        await self._look_later(place, entry)
+
+    async def _look_later(self, place: Place, entry: Entry) -> None:
+        """Look again later, without counting an attempt."""
         delays = self._settings.check_seconds
         delay_seconds = delays[min(entry.checks, len(delays) - 1)]
         entry = msgspec.structs.replace(entry, checks=entry.checks + 1)

@@ -1,5 +1,6 @@
 """One receiver of events: what is sent to it, and whether it is worth a request."""
 
+import asyncio
 import logging
 from typing import Protocol
 
@@ -24,8 +25,9 @@ class Sender(Protocol):
 
 
 class Receiver:
-    """Signs and sends messages to one endpoint.
+    """Signs and sends messages to one endpoint, a few at a time.
 
+    A receiver that answers slowly keeps no other waiting: it is busy while all its turns are taken.
     After some failures in a row there is a pause, so that a receiver that does not answer keeps
     neither a backlog nor other receivers waiting. A receiver that answers 410 gets nothing more
     until the service is started again.
@@ -40,7 +42,17 @@ class Receiver:
         *,
         timeout_seconds: float,
         pause_seconds: float,
+        turns: int = 4,
+        turn_seconds: float = 1.0,
     ) -> None:
+        """``turns``: how many messages are sent at the same time.
+
+        ``turn_seconds``: how long a message waits for one before the receiver counts as slow.
+        """
+        self.turns = turns
+        self._free_turns = asyncio.Semaphore(turns)
+        self._turn_seconds = turn_seconds
+        self._is_slow = False
         self.endpoint = endpoint
         self.is_disabled = False
         self._sender = sender
@@ -61,10 +73,35 @@ class Receiver:
         """Return for how long nothing is sent."""
         return max(0.0, self._paused_until - self._clock.monotonic())
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether a message would wait for long."""
+        return self._is_slow and self._free_turns.locked()
+
     async def deliver(self, entry: Entry, body: bytes) -> Answer:
-        """Send the event, unless there is a pause. Raises nothing."""
+        """Send the event, unless there is a pause or no turn. Raises nothing."""
         if self.pause_seconds:
             return Answer("paused", retry_after_seconds=self.pause_seconds)
+        if self.is_busy or not await self._take_turn():
+            return Answer("busy")
+        try:
+            if self.is_disabled:  # by the answer to another message, meanwhile
+                return Answer("gone")
+            return await self._send(entry, body)
+        finally:
+            self._free_turns.release()
+
+    async def _take_turn(self) -> bool:
+        try:
+            async with asyncio.timeout(self._turn_seconds):
+                await self._free_turns.acquire()
+        except TimeoutError:
+            self._is_slow = True
+            return False
+        self._is_slow = False
+        return True
+
+    async def _send(self, entry: Entry, body: bytes) -> Answer:
         now = int(self._clock.now().timestamp())
         headers = signed_headers(self.endpoint.keys, entry.name, now, body)
         with self._tracing.span("deliver event", entry.session_id, is_root=True):

@@ -14,7 +14,7 @@ from api.observe.tracing import Tracing
 if TYPE_CHECKING:
     import aiohttp
 
-Result = Literal["delivered", "refused", "gone", "timeout", "unreachable", "paused"]
+Result = Literal["delivered", "refused", "gone", "timeout", "unreachable", "paused", "busy"]
 
 _MAX_ANSWER_BYTES = 64 * 1024
 _AGENT = "SercueScribe"

@@ -52,6 +52,8 @@ class Webhooks:
                         tracing or Tracing(),
                         timeout_seconds=settings.timeout_seconds,
                         pause_seconds=settings.pause_seconds,
+                        turns=settings.turns,
+                        turn_seconds=settings.turn_seconds,
                     )
                     for endpoint in endpoints
                 ],

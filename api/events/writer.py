@@ -150,4 +150,6 @@ class OutboxWriter:
 
 
 def _log_failure(error: Exception, delay_seconds: float) -> None:
-    logger.warning("Failed to write an event, retrying in %.2f s: %s", delay_seconds, error)
+    logger.warning(
+        "Failed to write an event, retrying: seconds=%.2f error=%s", delay_seconds, error
+    )

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from api.clock import Clock
-from api.maintenance.wall_clock import WallClock
+from api.maintenance.clock_check import ClockCheck, ClockError
 from api.session.registry import Registry
 from storage.base import AgedSession, Storage
-from storage.errors import BadObjectError, RecordingNotFoundError, StorageError
+from storage.errors import BadObjectError, RecordingNotFoundError, SessionHeldError, StorageError
 from storage.manifest import Manifest
 from storage.skipped import SkippedObjects
 
@@ -20,15 +20,12 @@ logger = logging.getLogger(__name__)
 _SWEEP_SECONDS = 3600.0
 _STANDBY_SECONDS = 60.0  # until a process that is not the sweeper asks again
 _CONCURRENT_READS = 16
-_MAX_DIFFERENCE = timedelta(minutes=5)
-
-
-class ClockError(Exception):
-    """The clock of this machine cannot tell how old recordings are."""
 
 
 class Retention:
     """Deletes completed sessions that were recorded more than ``days`` ago.
+
+    Sessions with a hold stay, and those with a time of their own: see `api.maintenance.expiration`.
 
     The age is that of the completion or of the file in the store, whichever is lower: the clock of
     the machine may have been wrong while it recorded.
@@ -47,7 +44,7 @@ class Retention:
         self._registry = registry
         self._storage = storage
         self._clock = clock
-        self._wall_clock = WallClock(clock)
+        self._clock_check = ClockCheck(clock)
         self._age = timedelta(days=days)
         self._deleted = deleted
         self._skipped = SkippedObjects()
@@ -61,9 +58,13 @@ class Retention:
                 if not await self.sweep():
                     pause_seconds = _STANDBY_SECONDS
             except StorageError as error:
-                logger.warning("Failed to list expired sessions, retrying in an hour: %s", error)
+                logger.warning(
+                    "Failed to list expired sessions, retrying in an hour: error=%s", error
+                )
             except ClockError as error:
-                logger.warning("Stopped deleting expired sessions, retrying in an hour: %s", error)
+                logger.warning(
+                    "Stopped deleting expired sessions, retrying in an hour: error=%s", error
+                )
             await asyncio.sleep(pause_seconds)
 
     async def sweep(self) -> bool:
@@ -72,28 +73,16 @@ class Retention:
         Return False if this process is not the sweeper, or not any more. Raises
         `ClockError` if the clock was set since the last sweep, or is not that of the store.
         """
-        self._check_clock()
+        self._clock_check.check()
         before = _first_id(self._clock.now() - self._age)
         async with contextlib.aclosing(self._storage.sessions_below(before)) as pages:
             while await self._storage.is_sweeper():
                 page = await anext(pages, None)
                 if page is None:
                     return True
-                self._check_clock(page.store_time)
+                self._clock_check.check(page.store_time)
                 await self._delete_expired(page.sessions)
         return False
-
-    def _check_clock(self, store_time: datetime | None = None) -> None:
-        if moved := self._wall_clock.moved():
-            raise ClockError(f"the clock of this machine was set by {moved.total_seconds():+.0f} s")
-        if store_time is None:
-            return
-        difference = self._clock.now() - store_time
-        if abs(difference) > _MAX_DIFFERENCE:
-            raise ClockError(
-                f"the clock of this machine is {difference.total_seconds():+.0f} s from "
-                "that of the store"
-            )
 
     async def _delete_expired(self, page: list[AgedSession]) -> None:
         live = {session.session_id for session in self._registry.live}
@@ -109,6 +98,8 @@ class Retention:
             for found, manifest in zip(old, manifests, strict=True)
             if manifest is not None
             and manifest.status == "completed"
+            and not manifest.hold
+            and manifest.expires_at is None
             and self._is_old(manifest.completed_at or manifest.created_at)
         ]
         if not expired:
@@ -117,11 +108,11 @@ class Retention:
         for found, _ in expired:
             if (error := failed.get(found.session_id)) is None:
                 self._deleted(str(found.session_id))
-            else:
+            elif not isinstance(error, SessionHeldError):  # it was held in the last moment
                 _log_failure(found.session_id, error)
 
     def _is_old(self, moment: datetime) -> bool:
-        return self._wall_clock.age(moment) > self._age
+        return self._clock_check.wall_clock.age(moment) > self._age
 
     async def _manifest(self, session_id: UUID) -> Manifest | None:
         """Return the manifest; None if it cannot be read, which must not stop the sweep."""

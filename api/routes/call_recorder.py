@@ -75,7 +75,7 @@ class CallRecorder:
             case Malformed(reason):
                 await self._warn_of_message(reason)
             case Mark() | Dtmf() | Pause() | Resume():
-                logger.debug("%s: %r", self.session.session_id, event)
+                logger.debug("%s: event of a call: event=%r", self.session.session_id, event)
 
     async def _finish(self) -> None:
         await self._add(self._decoder.flush())

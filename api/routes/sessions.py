@@ -11,6 +11,7 @@ from litestar.status_codes import (
 
 from api.access.audit import audit
 from api.access.authorization import effective_user, find_session, requires
+from api.access.keeping import NEW, checked_changes
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
@@ -22,7 +23,6 @@ from api.session.parameters import (
     AudioParameters,
     audio_parameters,
     detail_changes,
-    details,
     user_id,
 )
 from api.session.registry import Registry
@@ -46,7 +46,8 @@ from api.wire.messages import (
     SessionTokenInfo,
 )
 from api.wire.openapi import COMMON_ERRORS, SESSION_ERRORS, errors
-from storage.errors import BadObjectError
+from storage.details import DetailChanges
+from storage.errors import BadObjectError, SessionHeldError
 
 NewToken = Annotated[
     CreateToken | None, BodyKwarg(description="Scope of the token; without a body: record")
@@ -96,9 +97,10 @@ class SessionsController(Controller):
         identity = identity_of(request)
         user = effective_user(identity, user_id(given))
         parameters = audio_parameters(given, default_audio)
+        changes = checked_changes(detail_changes(given), NEW, identity, clock.now())
         await authorizer.check(user, request.user.address, parameters)
         session = await registry.create(
-            parameters, user, details(given), is_admin=identity.has_admin_reserve
+            parameters, user, changes.apply_to(NEW), is_admin=identity.has_admin_reserve
         )
         info = for_caller(session.info(), identity)
         audit("created", request.user, info.session_id)
@@ -161,13 +163,17 @@ class SessionsController(Controller):
     @patch(
         "/{session_id:str}",
         guards=[requires("record")],
-        responses=errors(InvalidParameterError("title"), *SESSION_ERRORS),
+        responses=errors(
+            InvalidParameterError("title"),
+            NotAllowedError("only an admin lifts a hold"),
+            *SESSION_ERRORS,
+        ),
         operation_id="changeSession",
         response_description="The state of the session with the new values",
-        summary="Change the title and the metadata of a session, also while it records",
+        summary="Change title, metadata, hold and expires_at of a session, also while it records",
         description=(
             "A value that is omitted stays as it is. Metadata are replaced as a whole; null removes"
-            " a title or all metadata."
+            " a title, all metadata, or expires_at. Only an admin lifts a hold."
         ),
     )
     async def change(
@@ -175,11 +181,16 @@ class SessionsController(Controller):
         request: HttpRequest,
         session_id: FromPath[str],
         registry: Injected[Registry],
+        clock: Injected[Clock],
         data: Changes = None,
     ) -> SessionInfo:
         changes = detail_changes(msgspec.to_builtins(data) if data else {})
-        info = await registry.change(await session_to_change(request), changes)
-        audit("changed", request.user, session_id)
+        found = await session_to_change(request)
+        changes = checked_changes(
+            changes, found.manifest.details, identity_of(request), clock.now()
+        )
+        info = await registry.change(found, changes)
+        audit("changed", request.user, session_id, reason=_audited(changes))
         return for_caller(info, identity_of(request))
 
     @post(
@@ -207,11 +218,14 @@ class SessionsController(Controller):
         "/{session_id:str}",
         status_code=HTTP_200_OK,
         guards=[requires("record")],
-        responses=errors(*SESSION_ERRORS),
+        responses=errors(SessionHeldError(""), *SESSION_ERRORS),
         operation_id="deleteSession",
         response_description="The session is deleted",
         summary="Delete a session and its audio",
-        description="A session whose manifest is damaged can be deleted by an admin only.",
+        description=(
+            "A session with a hold is not deleted. A session whose manifest is damaged can be"
+            " deleted by an admin only."
+        ),
     )
     async def remove(
         self,
@@ -230,6 +244,15 @@ class SessionsController(Controller):
         audit("deleted", request.user, session_id)
         metrics.deleted.add("client")
         return SessionResult(success=True, message="Session deleted", session_id=session_id)
+
+
+def _audited(changes: DetailChanges) -> str:
+    """Return what the audit log says of changes: how long a session is kept, not its texts."""
+    found = [] if changes.hold is msgspec.UNSET else [f"hold={str(changes.hold).lower()}"]
+    if changes.expires_at is not msgspec.UNSET:
+        at = "null" if changes.expires_at is None else changes.expires_at.isoformat()
+        found.append(f"expires_at={at}")
+    return " ".join(found)
 
 
 def _ws_url(request: HttpRequest, settings: Settings, session_id: str) -> str:

@@ -101,7 +101,7 @@ class HandoverListener:
             return
         except OSError as error:
             # The process has no descriptor left. What was handed over stays in the queue.
-            logger.warning("Failed to accept a connection: %s", error)
+            logger.warning("Failed to accept a connection: error=%s", error)
             self._loop.remove_reader(self._listening)
             self._paused = self._loop.call_later(_FAILURE_SECONDS, self._listen)
             return
@@ -137,5 +137,5 @@ class HandoverListener:
         try:
             await self._loop.connect_accepted_socket(factory, connection)
         except OSError as error:
-            logger.warning("Failed to take a connection over: %s", error)
+            logger.warning("Failed to take a connection over: error=%s", error)
             connection.close()

@@ -82,7 +82,7 @@ class SharedListener:
             return  # another worker has it, or the client has gone
         except OSError as error:
             # The process has no descriptor left. The connection stays in the queue.
-            logger.warning("Failed to accept a connection: %s", error)
+            logger.warning("Failed to accept a connection: error=%s", error)
             self._wait(_FAILURE_SECONDS)
             return
         task = asyncio.ensure_future(self._loop.connect_accepted_socket(self._factory, connection))

@@ -36,6 +36,8 @@ def session_info(
         user_id=manifest.user_id,
         title=manifest.title,
         metadata=manifest.metadata,
+        hold=manifest.hold,
+        expires_at=manifest.expires_at,
         sample_rate=manifest.sample_rate,
         channels=manifest.channels,
         format=manifest.format,

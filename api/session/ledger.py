@@ -180,7 +180,7 @@ class Ledger:
                 data = b"".join([block async for block in kept])
                 self._journal.restore(journal.decode(data), checkpoint.pcm_bytes)
             except BadObjectError as error:
-                logger.error("%s: the inputs have no digests: %s", self.session_id, error)  # noqa: TRY400
+                logger.error("%s: the inputs have no digests: error=%s", self.session_id, error)  # noqa: TRY400
                 self._journal.begin_without_history(checkpoint.pcm_bytes)
         elif checkpoint.chunk_count:
             self._journal.begin_without_history(checkpoint.pcm_bytes)
@@ -458,7 +458,7 @@ class Ledger:
                 )
             except StorageUnavailableError as failure:
                 logger.error(  # noqa: TRY400
-                    "%s: storage failed, no retries left, releasing the session: %s",
+                    "%s: storage failed, no retries left, releasing the session: error=%s",
                     self.session_id,
                     failure,
                 )
@@ -469,7 +469,10 @@ class Ledger:
     def _log_failure(self, error: Exception, delay_seconds: float) -> None:
         self._metrics.store_errors.labels("record").inc()
         logger.warning(
-            "%s: storage failed, retrying in %.2f s: %s", self.session_id, delay_seconds, error
+            "%s: storage failed, retrying: seconds=%.2f error=%s",
+            self.session_id,
+            delay_seconds,
+            error,
         )
 
 

@@ -1,5 +1,6 @@
 """The parameters of a session: one check for HTTP and WebSocket, for new and for changed values."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -23,6 +24,9 @@ MAX_METADATA_BYTES = 4096  # of its JSON in UTF-8
 # Control characters, halves of surrogates, separators of lines and paragraphs.
 _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 _LINE_BREAKS = "\t\n\r"
+
+# RFC 3339, section 5.6; Python parses more.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class AudioParameters(msgspec.Struct, frozen=True):
@@ -77,13 +81,15 @@ def metadata_in(query: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def detail_changes(given: Mapping[str, object]) -> DetailChanges:
-    """Return the new values in ``given``; a title that is null or empty removes the title.
+    """Return the new values in ``given``; null or an empty title removes the old value.
 
-    Raises :class:`InvalidParameterError` for a title or metadata that are no text, or too long.
+    Raises :class:`InvalidParameterError`.
     """
     return DetailChanges(
         title=_title(given["title"]) if "title" in given else UNSET,
         metadata=_metadata(given["metadata"]) if "metadata" in given else UNSET,
+        hold=_hold(given["hold"]) if "hold" in given else UNSET,
+        expires_at=_expires_at(given["expires_at"]) if "expires_at" in given else UNSET,
     )
 
 
@@ -145,6 +151,24 @@ def _metadata(value: object) -> dict[str, str]:
     if len(msgspec.json.encode(value)) > MAX_METADATA_BYTES:
         raise InvalidParameterError("metadata")
     return dict(value)
+
+
+def _hold(value: object) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise InvalidParameterError("hold", ("true", "false"))
+    return bool(value)
+
+
+def _expires_at(value: object) -> datetime | None:
+    """Return the time in UTC. Without an offset it is not valid (RFC 3339, section 5.6)."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or _TIME.fullmatch(value) is None:
+        raise InvalidParameterError("expires_at")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidParameterError("expires_at") from error
 
 
 def _is_line(text: str) -> bool:

@@ -39,6 +39,7 @@ from storage.errors import (
     BadObjectError,
     FencedError,
     RecordingNotFoundError,
+    SessionHeldError,
     StorageError,
     StorageUnavailableError,
 )
@@ -290,7 +291,7 @@ class Registry:
     async def delete(self, found: Found) -> None:
         """Delete everything that is stored of a session; release it first if it is live.
 
-        Raises :class:`SessionNotFoundError`.
+        Raises :class:`SessionNotFoundError`, and `SessionHeldError`; then it goes on.
         """
         key = found.session_id
         self._deleting.add(key)
@@ -298,6 +299,8 @@ class Registry:
             if key in self._opening:
                 await asyncio.wait([self._opening[key]])
             info = self._info_at_end(found)
+            if info.hold:
+                raise SessionHeldError(str(key))
             if key in self._live:
                 await self._live[key].delete()
             async with self._events.deleting({str(key): info}):
@@ -429,7 +432,7 @@ class Registry:
             return await found.info()
         except StorageError as error:  # one bad session must not hide the others
             logger.warning(
-                "%s: failed to read the progress, listed without counts: %s",
+                "%s: failed to read the progress, listed without counts: error=%s",
                 manifest.session_id,
                 error,
             )

@@ -13,6 +13,7 @@ from storage.errors import (
     FencedError,
     OwnedElsewhereError,
     RecordingNotFoundError,
+    SessionHeldError,
     StorageUnavailableError,
     SyncFailedError,
 )
@@ -228,6 +229,9 @@ TABLE: dict[type[Exception], WireError] = {
     RecordingNotFoundError: WireError("session_not_found", 404, 1008, "Session not found"),
     SessionCompletedError: WireError("session_completed", 409, 1008),
     SessionActiveError: WireError("session_active", 409, 1008),
+    SessionHeldError: WireError(
+        "session_held", 409, 1008, "The session has a hold: it is deleted after an admin lifts it"
+    ),
     SessionDeletedError: WireError("session_deleted", 404, 1008),
     TooManySessionsError: WireError("too_many_sessions", 503, 1013),
     TooManyUserSessionsError: WireError("too_many_user_sessions", 429, 1013),

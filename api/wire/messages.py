@@ -64,6 +64,21 @@ Metadata = Annotated[
     ),
 ]
 
+Hold = Annotated[
+    bool | None,
+    _documented(description="Whether nothing deletes the session; only an admin lifts a hold"),
+]
+ExpiresAt = Annotated[
+    str | None,
+    _documented(
+        description=(
+            "When the session is deleted, in place of RETENTION_DAYS: a time in the future"
+            " (RFC 3339); null: as RETENTION_DAYS says"
+        ),
+        format="date-time",
+    ),
+]
+
 
 class ControlRequest(msgspec.Struct, tag_field="type", tag="control"):
     """A control message of the client, sent as text."""
@@ -165,6 +180,8 @@ class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
     format: Annotated[str | None, _documented(enum=[*INPUT_KINDS, None])] = None
     title: Title = None
     metadata: Metadata = None
+    hold: Hold = None
+    expires_at: ExpiresAt = None
 
 
 class ChangeSession(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -172,6 +189,8 @@ class ChangeSession(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     title: Title | msgspec.UnsetType = msgspec.UNSET
     metadata: Metadata | msgspec.UnsetType = msgspec.UNSET
+    hold: Hold | msgspec.UnsetType = msgspec.UNSET
+    expires_at: ExpiresAt | msgspec.UnsetType = msgspec.UNSET
 
 
 class SessionInfo(msgspec.Struct, kw_only=True):
@@ -182,6 +201,11 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     user_id: str | None = None
     title: str | None = None
     metadata: dict[str, str] = {}
+    hold: Annotated[bool, Meta(description="Nothing deletes the session")] = False
+    expires_at: Annotated[
+        datetime | None,
+        Meta(description="When the completed session is deleted; null: as RETENTION_DAYS says"),
+    ] = None
     sample_rate: int
     channels: int
     format: str

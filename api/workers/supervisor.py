@@ -120,7 +120,7 @@ class Supervisor:
                 try:
                     await self._start()
                 except OSError as error:
-                    logger.error("Failed to start a worker, retrying: %s", error)  # noqa: TRY400
+                    logger.error("Failed to start a worker, retrying: error=%s", error)  # noqa: TRY400
                     await self._is_stopping_within(next(self._backoff))
 
     async def _announce(self, workers: list[Child]) -> None:
@@ -238,7 +238,7 @@ class Supervisor:
                 async with self._starting:
                     new = await self._start()
             except OSError as error:
-                logger.error("Stopped replacing workers: %s", error)  # noqa: TRY400
+                logger.error("Stopped replacing workers: error=%s", error)  # noqa: TRY400
                 return
             await new.changed.wait()
             if new.state is not State.READY:

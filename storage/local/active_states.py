@@ -126,7 +126,7 @@ class ActiveStates:
                 return False
         except RecordingNotFoundError:
             if audio.exists() and audio.stat().st_size > wav.HEADER_BYTES:
-                logger.warning("%s holds audio and has no manifest: left alone", audio)
+                logger.warning("%s: left alone, it has audio and no manifest", audio)
                 return True
             audio.unlink(missing_ok=True)
         self.unlink(session_id)

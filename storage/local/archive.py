@@ -12,7 +12,7 @@ from storage import manifest as manifests
 from storage.archive import Derived
 from storage.details import DetailChanges
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
-from storage.local.deletion import Deletion
+from storage.local.changes_lock import ChangesLock
 from storage.local.detail_changes import DetailsOfCompleted
 from storage.local.folder import RecordingsFolder
 from storage.local.index import SessionIndex
@@ -56,7 +56,7 @@ class FolderArchive:
         self._folder = RecordingsFolder(path)
         self._index = SessionIndex(IndexFile(self._folder.index, on_incomplete=lambda: None))
         self._details = DetailsOfCompleted(
-            self._folder, self._index, Deletion(self._folder, self._index)
+            self._folder, self._index, ChangesLock(self._folder.changes_lock)
         )
         self.outbox = OutboxFolder(path)
 

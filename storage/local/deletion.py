@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from storage import files
-from storage.errors import StorageError
+from storage.errors import BadObjectError, RecordingNotFoundError, SessionHeldError, StorageError
+from storage.local.changes_lock import ChangesLock
 from storage.local.folder import RecordingsFolder
 from storage.local.index import SessionIndex
 
@@ -11,12 +12,16 @@ from storage.local.index import SessionIndex
 class Deletion:
     """Removes every file of sessions that are not being written. All methods block."""
 
-    def __init__(self, folder: RecordingsFolder, index: SessionIndex) -> None:
+    def __init__(self, folder: RecordingsFolder, index: SessionIndex, lock: ChangesLock) -> None:
         self._folder = folder
         self._index = index
+        self._lock = lock
 
     def run(self, session_id: UUID) -> None:
-        """Remove one session. Raises `StorageUnavailableError`; the call can be repeated."""
+        """Remove one session; the call can be repeated.
+
+        Raises `SessionHeldError` and `StorageUnavailableError`.
+        """
         for error in self.run_each([session_id]).values():
             raise error
 
@@ -40,7 +45,17 @@ class Deletion:
         session = self._folder.paths(session_id)
         old_state = self._folder.old_state(session_id)
         with files.translated_errors():
+            with self._lock.held():  # what has no audio any more gets no hold
+                self._check_not_held(session_id)
+                files.remove(session.audio)
             # The manifest is last, so that a deletion that was interrupted can be repeated.
-            derived = (session.peaks, session.blocks, session.links)
-            for path in (session.audio, *derived, old_state, session.state, session.manifest):
+            content = (session.peaks, session.blocks, session.links, old_state, session.state)
+            for path in (*content, session.manifest):
                 files.remove(path)
+
+    def _check_not_held(self, session_id: UUID) -> None:
+        try:
+            if self._folder.manifest(session_id).hold:
+                raise SessionHeldError(str(session_id))
+        except (RecordingNotFoundError, BadObjectError):
+            return  # what nothing can read has no hold

@@ -10,6 +10,7 @@ missing, damaged or of another release, it is replaced, and lists do without it 
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from storage.filters import Filters
@@ -80,6 +81,13 @@ class SessionIndex:
         with contextlib.suppress(IndexUnavailableError), self._file.shared() as connection:
             if index_rows.is_complete(connection):
                 return index_rows.count(connection, filters, max_open)
+        return None
+
+    def due(self, now: datetime) -> list[UUID] | None:
+        """Return the sessions that may have expired; None if the index cannot be used now."""
+        with contextlib.suppress(IndexUnavailableError), self._file.shared() as connection:
+            if index_rows.is_complete(connection):
+                return index_rows.due(connection, now)
         return None
 
     def is_complete(self) -> bool:

@@ -19,7 +19,7 @@ from storage.local.index_lock import IndexLock
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 2  # of the schema; a file of another version is replaced
+_VERSION = 3  # of the schema; a file of another version is replaced
 _SCHEMA = """
 BEGIN;
 CREATE TABLE meta (generation TEXT NOT NULL, is_complete INTEGER NOT NULL);
@@ -29,10 +29,12 @@ CREATE TABLE sessions (
     user_id TEXT,
     state INTEGER NOT NULL,
     text TEXT NOT NULL,
-    metadata TEXT NOT NULL
+    metadata TEXT NOT NULL,
+    expires_at INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX by_state ON sessions (state, id);
 CREATE INDEX by_user ON sessions (user_id, state, id);
+CREATE INDEX by_expiry ON sessions (expires_at) WHERE expires_at IS NOT NULL;
 COMMIT;
 """
 _WAIT_SECONDS = 2.0
@@ -118,12 +120,12 @@ class IndexFile:
 
     def discard(self, reason: object) -> None:
         """Remove the file, so that no process uses it any more; demand a comparison."""
-        logger.warning("Replacing the index: %s: %s", self.path, reason)
+        logger.warning("Replacing the index: file=%s reason=%s", self.path, reason)
         try:
             files.remove(self.path)
         except OSError as error:
             self._is_unusable = True
-            logger.warning("Failed to remove the index: %s: %s", self.path, error)
+            logger.warning("Failed to remove the index: file=%s error=%s", self.path, error)
         self._on_incomplete()
 
     def ensure(self) -> None:
@@ -176,7 +178,7 @@ class IndexFile:
             yield
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", -1) & 0xFF in _PASSING:
-                logger.warning("Did without the index: %s: %s", self.path, error)
+                logger.warning("Did without the index: file=%s error=%s", self.path, error)
             else:
                 self.discard(error)
             raise IndexUnavailableError(str(error)) from error

@@ -10,6 +10,7 @@ import itertools
 import operator
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -35,7 +36,7 @@ class RowState(enum.IntEnum):
 class Row(NamedTuple):
     """What the index knows of a session.
 
-    ``text`` is what a search looks at, ``metadata`` all pairs.
+    ``text`` is what a search looks at, ``metadata`` all pairs, ``expires_at`` in Unix seconds.
     """
 
     session_id: UUID
@@ -43,6 +44,7 @@ class Row(NamedTuple):
     state: RowState
     text: str = ""
     metadata: str = ""
+    expires_at: int | None = None
 
 
 class Counts(NamedTuple):
@@ -67,6 +69,7 @@ def row_of(manifest: Manifest) -> Row:
         state,
         _utf8(searched_text(manifest)),
         _utf8(pairs),
+        None if manifest.expires_at is None else int(manifest.expires_at.timestamp()),
     )
 
 
@@ -91,7 +94,7 @@ def put(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     """Write or replace rows in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany(
-        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)",
         (
             (
                 each.session_id.bytes,
@@ -99,6 +102,7 @@ def put(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
                 each.state,
                 each.text,
                 each.metadata,
+                each.expires_at,
             )
             for each in rows
         ),
@@ -151,14 +155,22 @@ def after(connection: sqlite3.Connection, session_id: UUID | None, limit: int) -
     return [_session_id(each) for (each,) in found.fetchall()]
 
 
+def due(connection: sqlite3.Connection, now: datetime) -> list[UUID]:
+    """Return the sessions that may have expired: by their rows, or because these are OPEN."""
+    of = "SELECT id FROM sessions WHERE"
+    statement = f"{of} expires_at <= ? UNION {of} state = ?"
+    found = connection.execute(statement, (int(now.timestamp()), RowState.OPEN)).fetchall()
+    return [_session_id(each) for (each,) in found]
+
+
 def row(connection: sqlite3.Connection, session_id: UUID) -> Row | None:
     """Return the row of the session, None if it has none."""
-    statement = "SELECT user_id, state, text, metadata FROM sessions WHERE id = ?"
+    statement = "SELECT user_id, state, text, metadata, expires_at FROM sessions WHERE id = ?"
     found = connection.execute(statement, (session_id.bytes,)).fetchone()
     if found is None:
         return None
-    user_id, state, text, metadata = found
-    return Row(session_id, user_id, _state(state), text, metadata)
+    user_id, state, text, metadata, expires_at = found
+    return Row(session_id, user_id, _state(state), text, metadata, expires_at)
 
 
 def statement(filters: Filters, conditions: str) -> str:

@@ -102,7 +102,7 @@ class IndexUpkeep:
                     self.completed.clear()
                     await self._compare()
             except StorageUnavailableError as error:
-                logger.warning("Failed to complete the index, retrying: %s", error)
+                logger.warning("Failed to complete the index, retrying: error=%s", error)
                 await asyncio.sleep(next(delays))
                 continue
             delays = _BACKOFF.delays()

@@ -73,14 +73,14 @@ class FolderLeftovers:
         if session_id is None:
             return False
         try:
-            is_completed = self._folder.manifest(session_id).status == "completed"
+            manifest = self._folder.manifest(session_id)
         except RecordingNotFoundError:
             # A session that was not created, or was deleted. Audio is worth more than its name.
             audio = self._folder.paths(session_id).audio
             if audio.exists() and audio.stat().st_size > wav.HEADER_BYTES:
                 raise StorageUnavailableError("its audio has no manifest") from None
             return True
-        return is_completed and kind == "state"
+        return manifest.status == "completed" and not manifest.hold and kind == "state"
 
     def _remove(self, path: Path) -> None:
         with files.translated_errors():

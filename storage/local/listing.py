@@ -105,7 +105,7 @@ class Listing:
         except BadObjectError as error:
             self._skipped.report(str(session_id), f"left out of lists: {error}")
         except StorageUnavailableError:
-            logger.exception("left out of the list: %s", session_id)
+            logger.exception("%s: left out of the list", session_id)
         return None
 
     def _matches(self, manifest: Manifest, filters: Filters) -> bool:

@@ -30,13 +30,13 @@ class OutboxFolder:
         self._making = threading.Lock()
 
     async def put(self, place: Place, data: bytes) -> None:
-        await threads.recording.run(self._put, place, data)
+        await threads.recording.finish(self._put, place, data)
 
     async def get(self, place: Place) -> bytes:
         return await threads.reading.run(self._get, place)
 
     async def remove(self, place: Place) -> None:
-        await threads.recording.run(self._remove, place)
+        await threads.recording.finish(self._remove, place)
 
     async def page(self, node: str, limit: int) -> list[Place]:
         return await threads.listing.run(self._page, node, limit)

@@ -10,14 +10,12 @@ from uuid import UUID, uuid4
 
 from storage import files, threads
 from storage import manifest as manifests
-from storage.base import AgedPage, AgedSession, Link, Page, Progress
+from storage.base import AgedPage, AgedSession, ExpiredPage, Link, Page, Progress
 from storage.details import DetailChanges
-from storage.errors import (
-    RecordingNotFoundError,
-    StorageError,
-)
+from storage.errors import BadObjectError, RecordingNotFoundError, StorageError
 from storage.filters import ALL, Filters
 from storage.local.active_states import ActiveStates
+from storage.local.changes_lock import ChangesLock
 from storage.local.deletion import Deletion
 from storage.local.detail_changes import DetailsOfCompleted
 from storage.local.folder import RecordingsFolder
@@ -78,7 +76,7 @@ class LocalStorage:
         self.sync = PeriodicSync(sync_interval_seconds, self._supervisor, observer)
         self._lock: int | None = None
         self.outbox = LocalOutbox(folder)
-        skipped = SkippedObjects()
+        self._skipped = skipped = SkippedObjects()
         self.shared_links = LocalSharedLinks(self._folder, skipped)
         self._active = ActiveStates(self._folder, skipped)
         self._leadership = Leadership(self._folder.workers, worker)
@@ -90,8 +88,9 @@ class LocalStorage:
             is_shared=worker is not None,
         )
         self._index = SessionIndex(self.upkeep.file)
-        self._deletion = Deletion(self._folder, self._index)
-        self._details = DetailsOfCompleted(self._folder, self._index, self._deletion)
+        changes_lock = ChangesLock(self._folder.changes_lock)
+        self._deletion = Deletion(self._folder, self._index, changes_lock)
+        self._details = DetailsOfCompleted(self._folder, self._index, changes_lock)
         self._listing = Listing(self._folder, self._index, self._progress, skipped)
         self._measuring = asyncio.Lock()  # what was completed without a waveform, one at a time
 
@@ -184,6 +183,12 @@ class LocalStorage:
             page = found[start : start + _AGED_PAGE]
             yield AgedPage(await threads.listing.run(self._folder.aged, page))
 
+    async def expired(self, now: datetime) -> AsyncGenerator[ExpiredPage, None]:
+        found = await threads.listing.run(self._due, now)
+        for start in range(0, len(found), _AGED_PAGE):
+            page = found[start : start + _AGED_PAGE]
+            yield ExpiredPage(await threads.listing.run(self._expired_of, page, now))
+
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         """Return None: a volume has no URLs."""
         del manifest, ttl_seconds, now
@@ -216,6 +221,27 @@ class LocalStorage:
             self._leadership.take()
         return self._check()
 
+    def _due(self, now: datetime) -> list[UUID]:
+        """Return the sessions that may have expired: all of them while there is no index."""
+        found = self._index.due(now)
+        return list(self._folder.sessions()) if found is None else found
+
+    def _expired_of(
+        self, session_ids: list[UUID], now: datetime
+    ) -> list[tuple[AgedSession, Manifest]]:
+        found = []
+        for session_id in session_ids:
+            try:
+                manifest = self._folder.manifest(session_id)
+            except RecordingNotFoundError:
+                continue  # deleted meanwhile
+            except BadObjectError as error:
+                self._skipped.report(str(session_id), error)
+                continue
+            if manifest.status == "completed" and manifest.is_expired(now):
+                found.append((AgedSession(session_id, None), manifest))
+        return found
+
     def _share(self) -> list[UUID]:
         """Return this worker's share of the active sessions, so that workers start alike."""
         found = self._unowned()
@@ -238,7 +264,7 @@ class LocalStorage:
         except RecordingNotFoundError:  # another worker is creating it
             return False
         except StorageError as error:  # also if its manifest is damaged: it harms no other session
-            logger.warning("%s: the state was left as it is: %s", session_id, error)
+            logger.warning("%s: the state was left as it is: error=%s", session_id, error)
             return False
         self._ownership.give_up(session_id)
         return True

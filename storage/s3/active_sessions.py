@@ -65,7 +65,7 @@ class ActiveSessions:
                 self._bucket.skipped.report(str(session_id), error)
                 self._left_spools.discard(session_id)
         for session_id in self._left_spools - set(found):
-            logger.warning("%s has ended elsewhere; its spool is removed", session_id)
+            logger.warning("%s: removed the spool, the session has ended elsewhere", session_id)
             await threads.recording.run(self._spools.remove, session_id)
         self._left_spools.clear()
         return found

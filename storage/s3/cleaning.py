@@ -81,7 +81,7 @@ class SessionCleaner:
             await self._bucket.delete([session.active])
         except Exception:
             logger.exception(
-                "%s is complete; its segments are removed at the next start", session_id
+                "%s: failed to clean up, the next start removes the segments", session_id
             )
 
     async def _has_ended(self, session: SessionKeys) -> bool:

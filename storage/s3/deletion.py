@@ -9,6 +9,7 @@ from storage import threads
 from storage.base import AgedSession
 from storage.errors import StorageError
 from storage.manifest import Manifest
+from storage.s3 import holds
 from storage.s3.cleaning import SessionCleaner, remove_folder
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
@@ -19,8 +20,9 @@ from storage.s3.writing.upload import abort_uploads
 class DeletedSession(msgspec.Struct, frozen=True):
     """What there is of a session that is to be deleted.
 
-    ``index``: its entries in the indexes by time and by user. ``is_clean``: the uploads of a
-    completed session are gone if its folder is, because the cleaner removes them first.
+    ``index``: its entries in the indexes, but not the mark of an active session. ``is_clean``: if
+    the folder of a completed session is gone, so are its uploads, because the cleaner removes them
+    first.
     """
 
     keys: SessionKeys
@@ -31,7 +33,7 @@ class DeletedSession(msgspec.Struct, frozen=True):
     @classmethod
     def of_completed(cls, found: AgedSession, manifest: Manifest) -> "DeletedSession":
         keys = SessionKeys.of(manifest)
-        return cls(keys, keys.index(manifest.user_id), found.has_folder, is_clean=True)
+        return cls(keys, keys.index_of(manifest), found.has_folder, is_clean=True)
 
 
 class Deletion:
@@ -45,8 +47,13 @@ class Deletion:
     async def run(self, sessions: list[DeletedSession]) -> None:
         """Remove the sessions. After an error, the call can be repeated.
 
-        A page of sessions costs four requests, and one or more for each that has a folder.
+        A page of sessions costs four requests, one for the claim of each session, and one or more
+        for each that has a folder. Raises `SessionHeldError`, before it removes anything.
         """
+        claims = [holds.begin_deletion(self._bucket, each.keys) for each in sessions]
+        for error in await asyncio.gather(*claims, return_exceptions=True):
+            if error is not None:
+                raise error
         for each in sessions:
             await self._cleaner.cancel(each.keys.session_id)
             await threads.recording.run(self._spools.remove, each.keys.session_id)
@@ -72,7 +79,9 @@ class Deletion:
         # Last, so that a deletion that was interrupted can be repeated.
         await self._bucket.delete([each.keys.manifest for each in sessions])
         # Again: a change of details that still found the manifest has put them meanwhile.
-        await self._bucket.delete([each.keys.details for each in sessions])
+        await self._bucket.delete(
+            [key for each in sessions for key in (each.keys.details, each.keys.claim)]
+        )
 
     async def run_each(self, sessions: list[DeletedSession]) -> dict[UUID, Exception]:
         """Remove the sessions, and return the errors of those that remain, at least in part."""

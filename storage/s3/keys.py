@@ -8,6 +8,7 @@ one that this module would not have built.
 """
 
 import hashlib
+from datetime import datetime
 from uuid import UUID
 
 from storage.manifest import Manifest
@@ -16,6 +17,7 @@ from storage.outbox import Place, is_name, parse_slot, slot_name
 _SEGMENT_DIGITS = 8
 _OFFSET_DIGITS = 12
 _EPOCH_DIGITS = 8
+_SECONDS_DIGITS = 12
 _MAX_DIGITS = 18
 _ID_LENGTH = 36
 _ALL_ONES = 2**128 - 1
@@ -23,6 +25,7 @@ _ALL_ONES = 2**128 - 1
 ACTIVE = "_index/active/"
 BY_TIME = "_index/time/"
 BY_USER = "_index/user/"
+EXPIRING = "_index/expires/"
 NODES = "_nodes/"
 OUTBOX = "_outbox/"
 
@@ -35,6 +38,7 @@ class SessionKeys:
         self.audio = f"{session_id}.wav"
         self.manifest = f"{session_id}.json"
         self.details = f"{session_id}.meta.json"
+        self.claim = f"{session_id}.claim"
         self.peaks = f"{session_id}.dat"
         self.blocks = f"{session_id}.sums"
         self.links = f"{session_id}.links/"
@@ -78,6 +82,17 @@ class SessionKeys:
             entries.append(by_user(user_id) + place)
         return entries
 
+    def index_of(self, manifest: Manifest) -> list[str]:
+        """Return all index entries of the session but the mark of an active one."""
+        return [*self.index(manifest.user_id), *self.expiry(manifest.expires_at)]
+
+    def expiry(self, at: datetime | None) -> list[str]:
+        """Return the index entry by which the session is found when it expires; none without it."""
+        if at is None:
+            return []
+        seconds = max(0, int(at.timestamp()))
+        return [f"{EXPIRING}{seconds:0{_SECONDS_DIGITS}}-{self.session_id}"]
+
 
 def by_user(user_id: str) -> str:
     """Return the prefix of the index of one user's sessions."""
@@ -86,6 +101,9 @@ def by_user(user_id: str) -> str:
 
 def session_of(key: str) -> UUID | None:
     """Return the session of an index entry, None if the key is none."""
+    if key.startswith(EXPIRING):
+        found_expiry = expiry_of(key)
+        return None if found_expiry is None else found_expiry[1]
     name = key.rpartition("/")[2]
     try:
         found = UUID(name)
@@ -94,6 +112,15 @@ def session_of(key: str) -> UUID | None:
     if str(found) != name:
         return None
     return found if key.startswith(ACTIVE) else UUID(int=_ALL_ONES - found.int)
+
+
+def expiry_of(key: str) -> tuple[int, UUID] | None:
+    """Return from when on, in Unix seconds, a session expires; None if the key is no such entry."""
+    seconds, _, name = key.removeprefix(EXPIRING).partition("-")
+    number = _number(seconds, _SECONDS_DIGITS)
+    if number is None or not key.startswith(EXPIRING) or not is_node_id(name):
+        return None
+    return number, UUID(name)
 
 
 def top_level_name(name: str) -> tuple[UUID, str] | None:

@@ -11,7 +11,7 @@ import uuid_utils.compat
 
 from storage import manifest as manifests
 from storage import threads
-from storage.base import AgedPage, AgedSession, Link, Page, Progress
+from storage.base import AgedPage, AgedSession, ExpiredPage, Link, Page, Progress
 from storage.checkpoint import Checkpoint
 from storage.details import DetailChanges
 from storage.errors import FencedError, RecordingNotFoundError
@@ -21,7 +21,7 @@ from storage.manifest import Manifest
 from storage.observer import IGNORE, Observer
 from storage.receipt_issuer import ReceiptIssuer, unsigned
 from storage.recording_state import RecordingState
-from storage.s3 import keys
+from storage.s3 import holds, keys
 from storage.s3.active_sessions import ActiveSessions
 from storage.s3.admin.configuration import PROBES
 from storage.s3.admin.doctor import check_create_once
@@ -40,6 +40,7 @@ from storage.s3.ownership.node import Node
 from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.reading.aged import sessions_below
 from storage.s3.reading.audio import CompletedAudio
+from storage.s3.reading.expired import expired
 from storage.s3.reading.listing import read_checkpoint, read_page
 from storage.s3.reading.waveforms import WaveformReader
 from storage.s3.shared_links import S3SharedLinks
@@ -131,8 +132,10 @@ class S3Storage:
         spool = await threads.recording.run(self._spools.create, manifest, lease.epoch)
         try:
             # The manifest comes last: with it, the session exists.
-            for key in (session.active, *session.index(manifest.user_id)):
+            for key in (session.active, *session.index_of(manifest)):
                 await self._bucket.put(key, b"")
+            if manifest.hold:
+                await holds.hold(self._bucket, session)
             await lease.create()
             encoded = manifests.encode(manifest)
             await self._bucket.create(session.manifest, encoded, "application/json")
@@ -256,6 +259,9 @@ class S3Storage:
     def sessions_below(self, session_id: UUID) -> AsyncGenerator[AgedPage, None]:
         return sessions_below(self._bucket, session_id)
 
+    def expired(self, now: datetime) -> AsyncGenerator[ExpiredPage, None]:
+        return expired(self._bucket, now)
+
     async def link(self, manifest: Manifest, ttl_seconds: int, now: datetime) -> Link | None:
         if manifest.status != "completed":
             return None
@@ -270,7 +276,7 @@ class S3Storage:
         session = SessionKeys.of(manifest)
         if manifest.status == "active":
             await check_not_owned_elsewhere(self._bucket, session, self._node)
-        await self._deletion.run([DeletedSession(session, session.index(manifest.user_id))])
+        await self._deletion.run([DeletedSession(session, session.index_of(manifest))])
 
     async def delete_completed(
         self, sessions: list[tuple[AgedSession, Manifest]]
@@ -282,13 +288,13 @@ class S3Storage:
     async def delete_damaged(self, session_id: UUID) -> None:
         session = SessionKeys(session_id)
         await check_not_owned_elsewhere(self._bucket, session, self._node)
-        # The user is in the manifest: look for the session in the index of every user.
-        place = keys.index_entry(session_id)
+        # The user and the time are in the manifest: look for the session at every user and time.
         index = [
             entry.key
-            async for page in self._bucket.pages(keys.BY_USER)
+            for prefix in (keys.BY_USER, keys.EXPIRING)
+            async for page in self._bucket.pages(prefix)
             for entry in page
-            if entry.key.endswith(f"/{place}")
+            if keys.session_of(entry.key) == session_id
         ]
         await self._deletion.run([DeletedSession(session, [*session.index(None), *index])])
 

@@ -83,7 +83,7 @@ class PeriodicSync:
             # It stays behind, as persisted_chunk_count shows, and is tried again.
             self._changed.add(recording)
             session_id = recording.manifest.session_id
-            logger.error("%s could not be persisted", session_id, exc_info=error)
+            logger.error("%s: could not be persisted", session_id, exc_info=error)
         self._observer.synced(time.monotonic() - began)
         return lost
 

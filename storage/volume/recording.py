@@ -282,7 +282,7 @@ class VolumeRecording:
         try:
             self.peaks.measure_next(self._paths.audio, self.checkpoint.pcm_bytes)
         except OSError as error:
-            logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
+            logger.warning("%s: no waveform for now: error=%s", self.manifest.session_id, error)
 
     def _digest(self) -> None:
         if self._digests is None or self.state.is_final or not self._digests.is_due(self.persisted):
@@ -291,7 +291,7 @@ class VolumeRecording:
             self._digests.advance(self.persisted)
         except OSError as error:
             if not self.state.is_final:  # then the files are gone
-                logger.warning("%s: no digests for now: %s", self.manifest.session_id, error)
+                logger.warning("%s: no digests for now: error=%s", self.manifest.session_id, error)
 
     def _is_measuring_due(self) -> bool:
         return self.peaks is not None and self.peaks.is_due(self.checkpoint.pcm_bytes)
@@ -356,7 +356,7 @@ class VolumeRecording:
         files are read again.
         """
         self._observer.failed("sync")
-        logger.error("%s: a sync failed: %s", self.manifest.session_id, error)
+        logger.error("%s: a sync failed: error=%s", self.manifest.session_id, error)
         self.state = self.state.to(RecordingState.FAILED)
         if self._checkpoints is not None:
             with contextlib.suppress(OSError):  # then the disk takes nothing more
@@ -421,7 +421,7 @@ class VolumeRecording:
             if self.peaks.pcm_bytes == pcm_bytes:
                 self.peaks.finish(self._paths.peaks)
         except OSError as error:
-            logger.warning("%s: no waveform for now: %s", self.manifest.session_id, error)
+            logger.warning("%s: no waveform for now: error=%s", self.manifest.session_id, error)
         self.peaks.stop()
 
     def close(self) -> None:

@@ -73,7 +73,9 @@ def _lost(persisted: Checkpoint) -> str:
 def _with_warning(
     checkpoint: Checkpoint, manifest: Manifest, code: str, message: str
 ) -> Checkpoint:
-    logger.error("%s: audio was not recorded: code=%s %s", manifest.session_id, code, message)
+    logger.error(
+        "%s: audio was not recorded: code=%s reason=%s", manifest.session_id, code, message
+    )
     return checkpoint.warned(code, message, frame=manifest.pcm_format.frames(checkpoint.pcm_bytes))
 
 

@@ -68,7 +68,7 @@ class KeptWaveform:
         try:
             data = await self._store.read(peaks.file_bytes(self._pcm_format, pcm_bytes))
         except StorageUnavailableError as error:
-            logger.warning("the waveform %s cannot be read: %s", self._store.name, error)
+            logger.warning("Failed to read a waveform: name=%s error=%s", self._store.name, error)
             return None
         if data is None:
             return None
@@ -78,4 +78,4 @@ class KeptWaveform:
         try:
             await self._store.keep(found.encode())
         except StorageUnavailableError as error:
-            logger.warning("the waveform %s was not kept: %s", self._store.name, error)
+            logger.warning("Failed to keep a waveform: name=%s error=%s", self._store.name, error)

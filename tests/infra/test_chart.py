@@ -89,6 +89,8 @@ VALUES: dict[str, Object] = {
         "settings": BUCKET["settings"] | {"WEBHOOK_URLS": "https://app.example/", "WORKERS": 2},
         "webhooks": {"existingSecret": "hooks"},
     },
+    "a file of webhooks": BUCKET
+    | {"auth": {"mode": "none"}, "webhooks": {"file": {"existingSecret": "f", "key": "h.toml"}}},
     "a user of the platform": BUCKET
     | {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
     "IPv6": BUCKET | _METRICS | {"listenHost": "::"},
@@ -106,6 +108,14 @@ REFUSED: dict[str, tuple[Object, str]] = {
     "a secret of webhooks among the settings": (
         {"settings": {"WEBHOOK_SECRETS": "whsec_x"}},
         "WEBHOOK_SECRETS",
+    ),
+    "a path of webhooks among the settings": (
+        {"settings": {"WEBHOOKS_FILE": "/x.toml"}},
+        "WEBHOOKS_FILE",
+    ),
+    "a key of a file of webhooks that leads elsewhere": (
+        BUCKET | {"webhooks": {"file": {"existingSecret": "f", "key": "../x"}}},
+        "key",
     ),
     "signed calls without the address that is signed": (
         BUCKET | {"calls": {"twilio": {"existingSecret": "twilio"}}},
@@ -251,6 +261,17 @@ def test_the_secrets_of_webhooks_come_from_a_secret() -> None:
     assert found["WEBHOOK_SECRETS"] == {"secretKeyRef": reference}
     assert found["WORKERS"] == "2"
     assert "WEBHOOK_SECRETS" not in variables(render(BUCKET))
+
+
+def test_a_file_of_webhooks_is_mounted_from_a_secret() -> None:
+    objects = render(VALUES["a file of webhooks"])
+    (mount,) = (each for each in container(objects)["volumeMounts"] if each["name"] == "webhooks")
+    assert variables(objects)["WEBHOOKS_FILE"] == f"{mount['mountPath']}/h.toml"
+    assert mount["readOnly"]
+    pod = one(objects, "StatefulSet")["spec"]["template"]["spec"]
+    (volume,) = (each for each in pod["volumes"] if each["name"] == "webhooks")
+    assert volume["secret"] == {"secretName": "f", "items": [{"key": "h.toml", "path": "h.toml"}]}
+    assert "WEBHOOKS_FILE" not in variables(render(BUCKET))
 
 
 def test_all_nodes_sign_receipts_with_one_key() -> None:

@@ -15,9 +15,14 @@ from storage import wav
 from storage.base import AgedSession, Audio, Progress, Recording, Storage
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.details import DetailChanges, Details
-from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
+from storage.errors import (
+    BadObjectError,
+    RecordingNotFoundError,
+    SessionHeldError,
+    StorageUnavailableError,
+)
 from storage.filters import Filters
-from storage.manifest import VERSION
+from storage.manifest import VERSION, Manifest
 from storage.outbox import DEAD, FIRST_SLOT, RETRIED, Place
 from storage.pcm import PcmFormat
 from storage.watermark import Unpersisted
@@ -29,6 +34,8 @@ from tests.storage.waveform.test_peaks import expected
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 UNKNOWN = UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
+
+AUDIO = wav.header(PcmFormat(16000, 1), 200) + pcm(100)
 
 _ran: set[str] = set()
 
@@ -349,6 +356,118 @@ async def test_details_of_a_deleted_session_cannot_be_changed(storage: Storage) 
         await storage.change(completed, DetailChanges(title="late"))
     with pytest.raises(RecordingNotFoundError):
         await storage.manifest(id_of(recording))
+
+
+async def completed_session(storage: Storage, **fields: object) -> Manifest:
+    recording = await storage.create(new_manifest(**fields))
+    append(recording, pcm(100))
+    return await recording.complete(LATER)
+
+
+async def check_kept(storage: Storage, manifest: Manifest) -> None:
+    found = await storage.manifest(UUID(manifest.session_id))
+    assert found.hold
+    assert await content(await storage.audio(found)) == AUDIO
+
+
+async def test_a_session_with_a_hold_is_deleted_by_nothing_until_it_is_lifted(
+    storage: Storage,
+) -> None:
+    """Nor by what has read the manifest before the hold."""
+    before = [await completed_session(storage), await completed_session(storage)]
+    aged = [AgedSession(UUID(each.session_id), None, has_folder=True) for each in before]
+    await storage.change(before[0], DetailChanges(hold=True))
+    with pytest.raises(SessionHeldError):
+        await storage.delete(before[0])
+    failed = await storage.delete_completed(list(zip(aged, before, strict=True)))
+    assert [(str(key), type(error)) for key, error in failed.items()] == [
+        (before[0].session_id, SessionHeldError)
+    ]
+    await check_kept(storage, before[0])
+    changed = await storage.change(before[0], DetailChanges(title="Evidence"))
+    assert changed.hold
+    with pytest.raises(RecordingNotFoundError):
+        await storage.manifest(aged[1].session_id)
+    lifted = await storage.change(changed, DetailChanges(hold=False))
+    assert not lifted.hold
+    await storage.delete(lifted)
+    with pytest.raises(RecordingNotFoundError):
+        await storage.manifest(aged[0].session_id)
+
+
+async def test_a_hold_of_a_new_or_active_session_survives_a_crash_and_completion(
+    open_storage: Callable[[], Storage],
+) -> None:
+    storage = open_storage()
+    await storage.start()
+    held_at = {"creation": True, "change": False}
+    recordings = [await storage.create(new_manifest(hold=hold)) for hold in held_at.values()]
+    for recording in recordings:
+        append(recording, pcm(100))
+        await recording.change(DetailChanges(title="x", hold=True))
+        recording.abandon()
+    await storage.stop()
+    storage = open_storage()
+    await storage.start()
+    for recording in recordings:
+        with pytest.raises(SessionHeldError):
+            await storage.delete(await storage.manifest(id_of(recording)))
+        completed = await (await opened(storage, recording)).complete(LATER)
+        with pytest.raises(SessionHeldError):
+            await storage.delete(completed)
+        await check_kept(storage, completed)
+    await storage.stop()
+
+
+async def test_of_a_hold_and_a_deletion_at_the_same_time_one_is_refused(storage: Storage) -> None:
+    for _ in range(4):
+        manifest = await completed_session(storage)
+        held, deleted = await asyncio.gather(
+            storage.change(manifest, DetailChanges(hold=True)),
+            storage.delete(manifest),
+            return_exceptions=True,
+        )
+        if isinstance(held, Manifest):
+            assert isinstance(deleted, SessionHeldError)
+            await check_kept(storage, manifest)
+        else:
+            assert isinstance(held, RecordingNotFoundError)
+            assert deleted is None
+
+
+async def expired_at(storage: Storage, now: datetime) -> set[str]:
+    pages = [page async for page in storage.expired(now)]
+    return {manifest.session_id for page in pages for _, manifest in page.sessions}
+
+
+async def test_sessions_are_found_when_they_expire_if_they_are_completed_and_not_held(
+    storage: Storage,
+) -> None:
+    now = datetime.now(UTC)
+    soon, later = now + timedelta(days=1), now + timedelta(days=2)
+    created = await completed_session(storage, expires_at=soon)
+    changed = await storage.change(
+        await completed_session(storage, expires_at=later), DetailChanges(expires_at=soon)
+    )
+    recording = await storage.create(new_manifest())
+    await recording.change(DetailChanges(expires_at=soon))
+    await completed_session(storage)
+    postponed = await storage.change(created, DetailChanges(expires_at=later))
+    held = await completed_session(storage, expires_at=soon, hold=True)
+    removed = await storage.change(
+        await completed_session(storage, expires_at=soon), DetailChanges(expires_at=None)
+    )
+    assert removed.expires_at is None
+    assert await expired_at(storage, now) == set()
+    assert await expired_at(storage, soon) == {changed.session_id}
+    completed = await recording.complete(LATER)
+    assert await expired_at(storage, soon) == {changed.session_id, completed.session_id}
+    assert await expired_at(storage, later) == {
+        changed.session_id, completed.session_id, postponed.session_id,
+    }  # fmt: skip
+    await storage.change(held, DetailChanges(hold=False))
+    await storage.delete(changed)
+    assert await expired_at(storage, soon) == {completed.session_id, held.session_id}
 
 
 async def test_manifests_are_listed_newest_first_in_pages(storage: Storage) -> None:

@@ -26,7 +26,7 @@ def test_a_manifest_is_decoded_as_it_was_encoded(manifest: Manifest) -> None:
 
 def test_a_manifest_is_indented_json() -> None:
     text = manifests.encode(new_manifest(session_id="x")).decode()
-    assert text.startswith('{\n  "title": null,\n  "metadata": {},\n  "version": 1,\n')
+    assert text.startswith('{\n  "title": null,\n  "metadata": {},\n  "hold": false,\n')
     assert json.loads(text)["sample_rate"] == 16000
 
 

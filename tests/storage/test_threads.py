@@ -74,3 +74,27 @@ async def test_a_thread_of_its_own_runs_the_function_and_its_error_is_raised() -
     assert await threads.listing.run(threading.get_ident) != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
         await threads.reading.run(divmod, 1, 0)
+
+
+async def test_a_call_that_is_to_finish_has_ended_when_its_cancelled_caller_ends() -> None:
+    pool = ThreadPool("test", 1)
+    started, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def write() -> None:
+        started.set()
+        go_on.wait(30)
+        ended.set()
+
+    caller = asyncio.create_task(pool.finish(write))
+    await asyncio.to_thread(started.wait)
+    waiting = asyncio.create_task(pool.finish(ended.clear))  # has not started, and never does
+    await asyncio.sleep(0)
+    waiting.cancel()
+    caller.cancel()
+    await asyncio.wait([waiting], timeout=30)
+    assert waiting.cancelled()
+    assert not caller.done()
+    go_on.set()
+    await asyncio.wait([caller], timeout=30)
+    assert caller.cancelled()
+    assert ended.is_set()

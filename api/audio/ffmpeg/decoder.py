@@ -213,7 +213,7 @@ class FfmpegDecoder:
         self._errors.read(text)
         if text and self._lines_to_log:
             self._lines_to_log -= 1
-            logger.info("ffmpeg pid=%d: %s", self._process.pid, text)
+            logger.info("ffmpeg reported: pid=%d line=%s", self._process.pid, text)
 
     async def _end_reason(self) -> Exception:
         """Return why ffmpeg accepts no more input; raise the error of ``emit`` if that is why."""

@@ -10,6 +10,7 @@ from storage.archive import Derived
 from storage.details import DetailChanges
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.manifest import Manifest
+from storage.s3 import holds
 from storage.s3.client.bucket import Bucket, BucketSettings, KeyExistsError
 from storage.s3.client.credentials import Credentials, Keys
 from storage.s3.keys import SessionKeys
@@ -95,8 +96,10 @@ class BucketArchive:
             await put_waveform(self._bucket, session, derived.waveform)
         if derived.block_digests is not None:
             await self._bucket.put(session.blocks, derived.block_digests)
-        for key in session.index(manifest.user_id):
+        for key in session.index_of(manifest):
             await self._bucket.put(key, b"")
+        if manifest.hold:
+            await holds.hold(self._bucket, session)
         encoded = manifests.encode(manifest)
         try:
             await self._bucket.create(session.manifest, encoded, "application/json")
@@ -113,7 +116,13 @@ class BucketArchive:
             await self._bucket.head(session.manifest)
             return  # another copy of the same session was faster
         await self._bucket.delete(
-            [session.audio, session.peaks, session.blocks, *session.index(manifest.user_id)]
+            [
+                session.audio,
+                session.peaks,
+                session.blocks,
+                session.claim,
+                *session.index_of(manifest),
+            ]
         )
 
     async def _upload(self, key: str, parts: AsyncIterator[bytes], size_bytes: int) -> None:

@@ -18,7 +18,7 @@ from storage.s3.admin.configuration import PROBES
 from storage.s3.client.bucket import Bucket, BucketSettings, ListedObject
 from storage.s3.keys import SessionKeys
 from storage.s3.writing import spool
-from storage.s3.writing.manifests import read_manifest
+from storage.s3.writing.manifests import read_current_manifest
 from storage.s3.writing.upload import Upload, list_all_uploads, uploaded_bytes
 from storage.volume.paths import SessionPaths, session_of_state
 
@@ -32,7 +32,7 @@ class _State(enum.Enum):
 
 
 # What a session has beside its audio and its manifest, by the end of the key.
-_BESIDE = {".dat": "waveform", ".sums": "block digests", ".meta.json": "details"}
+_BESIDE = {".dat": "waveform", ".sums": "block digests", ".meta.json": "details", ".claim": "claim"}
 
 _Names = dict[UUID, set[str]]  # at the top level of the bucket, without the id
 
@@ -74,14 +74,14 @@ class BucketLeftovers:
 
     async def _state(self, session_id: UUID, before: datetime, left_alone: LeftAlone) -> "_State":
         try:
-            manifest = await read_manifest(self._bucket, session_id)
+            manifest = await read_current_manifest(self._bucket, session_id)
         except RecordingNotFoundError:
             return _State.MISSING
         except StorageError as error:
             left_alone(str(session_id), error)
             return _State.OPEN
         is_old = manifest.completed_at is not None and manifest.completed_at < before
-        return _State.COMPLETED if is_old else _State.OPEN
+        return _State.COMPLETED if is_old and not manifest.hold else _State.OPEN
 
     async def _folders(
         self, sessions: _Names, before: datetime, left_alone: LeftAlone
@@ -189,7 +189,7 @@ class BucketLeftovers:
         self, sessions: _Names, before: datetime, left_alone: LeftAlone
     ) -> AsyncGenerator[Leftover, None]:
         """Find entries of sessions without a manifest, and marks of completed ones."""
-        for prefix in (keys.BY_TIME, keys.BY_USER, keys.ACTIVE):
+        for prefix in (keys.BY_TIME, keys.BY_USER, keys.EXPIRING, keys.ACTIVE):
             async for page in self._bucket.pages(prefix):
                 for each in page:
                     session_id = keys.session_of(each.key)

@@ -147,7 +147,7 @@ class Credentials:
                 raise NoCredentialsError
         except (BotoCoreError, ClientError, OSError, RuntimeError, ValueError) as error:
             self._failure = error
-            logger.warning("Failed to find credentials for the bucket: %s", error)
+            logger.warning("Failed to find credentials for the bucket: error=%s", error)
             return
         if self._keys is not None and self._keys[:3] != found[:3]:
             logger.info("Credentials for the bucket replaced")

@@ -131,8 +131,8 @@ class Deletions:
             if code not in self._logged_codes:
                 self._logged_codes.add(code)
                 logger.warning(
-                    "The store refused to delete: code=%s key=%s: %s; what it refuses for this "
-                    "reason stays, and is not logged again",
+                    "The store refused to delete, what it refuses for this reason stays and is not "
+                    "logged again: code=%s key=%s error=%s",
                     code, key, message,
                 )  # fmt: skip
         return {failure.key for failure in failures}

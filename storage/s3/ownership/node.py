@@ -143,5 +143,7 @@ class Node:
 
 def _log_failure(error: Exception, delay_seconds: float) -> None:
     logger.warning(
-        "the lease of this node could not be renewed: %s; next try in %.1f s", error, delay_seconds
+        "Failed to renew the lease of this node, retrying: error=%s seconds=%.1f",
+        error,
+        delay_seconds,
     )

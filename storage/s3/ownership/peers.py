@@ -35,7 +35,7 @@ class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     signing_keys: tuple[bytes, ...] = ()  # see `signatures`
     lease_seconds: float = 15.0
-    sweeps: bool = False  # whether this node can delete expired sessions
+    sweeps: bool = True  # whether this node can delete expired sessions
     loopback: str = msgspec.field(default_factory=loopback_id)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic

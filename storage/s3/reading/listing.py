@@ -127,7 +127,7 @@ async def _read_all(
             elif isinstance(manifest, RecordingNotFoundError):
                 pass  # deleted meanwhile
             elif isinstance(manifest, StorageError):
-                logger.error("left out of the list: %s: %s", session_id, manifest)
+                logger.error("%s: left out of the list: error=%s", session_id, manifest)
             else:
                 raise manifest
             yield session_id, None

@@ -9,11 +9,14 @@ after all writers are done, manifest and object agree, whatever came first.
 
 from uuid import UUID
 
+import msgspec
+
 from storage import details as stored_details
 from storage import manifest as manifests
 from storage.details import DetailChanges, Details
 from storage.errors import BadObjectError, RecordingNotFoundError
 from storage.manifest import Manifest
+from storage.s3 import holds
 from storage.s3.client.bucket import Bucket
 from storage.s3.keys import SessionKeys
 
@@ -70,24 +73,62 @@ async def put_completed_manifest_of_existing(bucket: Bucket, manifest: Manifest)
 async def change_details(bucket: Bucket, manifest: Manifest, changes: DetailChanges) -> Manifest:
     """Change the details of a session; return its manifest with them.
 
-    Raises `RecordingNotFoundError` if the session or the audio of a completed one is missing, and
-    `BadObjectError` if the stored details cannot be read.
+    Raises `RecordingNotFoundError` if the session or the audio of a completed one is missing, or
+    if its deletion has begun and it is to be held, and `BadObjectError` if the stored details
+    cannot be read.
     """
     session = SessionKeys.of(manifest)
-    if manifest.status == "completed":
-        await bucket.head(session.audio)
+    if changes.hold is True:
+        await holds.hold(bucket, session)
+    elif changes.hold is False:
+        await holds.lift(bucket, session)
+    try:
+        if manifest.status == "completed":
+            await bucket.head(session.audio)
+        return await _change(bucket, manifest, changes)
+    except RecordingNotFoundError:
+        if changes.hold is True:  # it was deleted before: remove what was put
+            await holds.lift(bucket, session)
+        raise
+
+
+async def _change(bucket: Bucket, manifest: Manifest, changes: DetailChanges) -> Manifest:
+    session = SessionKeys.of(manifest)
     stored = await _details(bucket, session)
-    details = changes.apply_to(manifest.details if stored is None else stored)
-    await bucket.put(session.details, stored_details.encode(details), "application/json")
+    old = manifest.details if stored is None else stored
+    details = await _put_details(bucket, session, changes.apply_to(old))
+    entry = session.expiry(details.expires_at)
     try:
         # It may have been completed meanwhile, by a writer that had not seen the change.
         manifest = await read_manifest(bucket, session.session_id)
     except RecordingNotFoundError:
-        await bucket.delete([session.details])
+        await bucket.delete([session.details, *entry])
         raise
     if is_settled(manifest):
-        return await put_completed_manifest_of_existing(bucket, manifest)
-    return manifest.with_details(details)
+        manifest = await put_completed_manifest_of_existing(bucket, manifest)
+    else:
+        manifest = manifest.with_details(details)
+    # Again: while the details did not have this time, a search may have removed the entry.
+    await _put_entry(bucket, entry)
+    if old.expires_at not in {None, manifest.expires_at}:
+        await bucket.delete(session.expiry(old.expires_at))
+    return manifest
+
+
+async def _put_details(bucket: Bucket, session: SessionKeys, details: Details) -> Details:
+    """Put the details, with the hold that the claim of the session says; return them."""
+    await _put_entry(bucket, session.expiry(details.expires_at))
+    while True:
+        details = msgspec.structs.replace(details, hold=await holds.is_held(bucket, session))
+        await bucket.put(session.details, stored_details.encode(details), "application/json")
+        if await holds.is_held(bucket, session) == details.hold:
+            return details
+
+
+async def _put_entry(bucket: Bucket, entry: list[str]) -> None:
+    """Put the index entry of a time of expiry, if there is one."""
+    for key in entry:
+        await bucket.put(key, b"")
 
 
 def _with(manifest: Manifest, details: Details | None) -> Manifest:

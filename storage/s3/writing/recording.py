@@ -214,13 +214,15 @@ class S3Recording:
                 await self._lease.release()
         except FencedError:
             lost = self.checkpoint.chunk_count - self.persisted.chunk_count
-            logger.warning("%s: %d chunks are another node's", self.manifest.session_id, lost)
+            logger.warning(
+                "%s: another node has the session: lost_chunks=%d", self.manifest.session_id, lost
+            )
         except SyncFailedError:
             with contextlib.suppress(StorageError, TimeoutError):
                 async with asyncio.timeout(_RELEASE_SECONDS):
                     await self._lease.release()
         except (StorageError, TimeoutError) as error:
-            logger.warning("%s stays in its spool: %s", self.manifest.session_id, error)
+            logger.warning("%s: stays in its spool: error=%s", self.manifest.session_id, error)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         is_lost = self.state in {RecordingState.FENCED, RecordingState.FAILED}
@@ -294,7 +296,10 @@ class S3Recording:
     def _log_failure(self, error: Exception, delay_seconds: float) -> None:
         session_id = self.manifest.session_id
         logger.warning(
-            "%s is not persisted: %s; next try in %.1f s", session_id, error, delay_seconds
+            "%s: is not persisted, retrying: error=%s seconds=%.1f",
+            session_id,
+            error,
+            delay_seconds,
         )
 
     async def _stop_uploading(self) -> None:

@@ -46,7 +46,7 @@ async def restore_spool(
         pieces = stored.pop(stream.number, {})
         is_whole = await _restore_input(bucket, spool, stream.number, pieces, stream.kept_bytes)
         if not is_whole and not stream.state:
-            logger.error("%s is not whole", segments.keys.input_of(stream.number))
+            logger.error("%s: kept input is not whole", segments.keys.input_of(stream.number))
             frame = segments.pcm_format.frames(checkpoint.pcm_bytes)
             checkpoint = checkpoint.without(stream.number)
             checkpoint = checkpoint.warned(KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE, frame=frame)

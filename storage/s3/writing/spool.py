@@ -102,7 +102,7 @@ class Spool:
             with files.translated_errors():
                 spool._recover()
         except StorageError as error:
-            logger.warning("%s: the spool does not count: %s", manifest.session_id, error)
+            logger.warning("%s: the spool does not count: error=%s", manifest.session_id, error)
             with contextlib.suppress(StorageError):
                 spool.close()
             return None

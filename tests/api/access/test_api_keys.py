@@ -97,7 +97,7 @@ def test_a_key_that_was_removed_is_refused_even_if_another_line_is_not_valid(
     assert identify(keys, two) == ALICE
     with pytest.raises(InvalidCredentialsError):
         identify(keys, one)
-    assert "line=1: expected <sha256>" in caplog.text
+    assert "line=1 error=expected <sha256>" in caplog.text
 
 
 def test_the_keys_of_a_file_that_was_deleted_are_refused_until_it_is_back(tmp_path: Path) -> None:

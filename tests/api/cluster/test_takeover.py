@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from pathlib import Path
+from uuid import UUID
 
 from api.cluster.takeover import Takeover
+from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
 from storage.worker import Worker
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
@@ -72,3 +74,37 @@ async def test_sessions_of_a_worker_that_has_ended_are_taken_over_at_once(
         assert second.live[0].session_id == session.session_id
         running.cancel()
         await second.shutdown()
+
+
+class OnceUnavailable(LocalStorage):
+    """A storage whose first search for sessions to take over fails."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.shares = 0
+
+    async def share(self) -> list[UUID]:
+        self.shares += 1
+        if self.shares == 1:
+            raise StorageUnavailableError("down")
+        return await super().share()
+
+
+async def test_a_recovery_that_failed_is_repeated_also_if_a_worker_has_ended(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    storage = OnceUnavailable(tmp_path)
+    await storage.start()
+    first = new_registry(storage, clock)
+    session = await first.create(PARAMETERS, None)
+    await first.shutdown()
+    second, look = new_registry(storage, clock), asyncio.Event()
+    running = asyncio.create_task(Takeover(second, storage, lease_seconds=3600, look=look).run())
+    await eventually(lambda: storage.shares == 1, awaiting="the failure")
+    look.set()
+    await asyncio.wait_for(second.recovered.wait(), 30)
+    assert [live.session_id for live in second.live] == [session.session_id]
+    assert storage.shares == 2
+    running.cancel()
+    await second.shutdown()
+    await storage.stop()

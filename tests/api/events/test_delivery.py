@@ -33,6 +33,7 @@ from tests.webhook_receiver import SECRET, WebhookReceiver, webhook_receiver
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 QUICK = DeliverySettings(
     adopt_seconds=0.05,
+    turn_seconds=0.05,
     storage_seconds=0.02,
     retry_seconds=(0.01, 0.02, 0.03),
     check_seconds=(0.02,),
@@ -73,6 +74,8 @@ class Rig:
                     Tracing(),
                     timeout_seconds=timeout_seconds,
                     pause_seconds=pause_seconds,
+                    turns=settings.turns,
+                    turn_seconds=settings.turn_seconds,
                 )
                 for endpoint, timeout_seconds in zip(endpoints, timeouts_seconds, strict=False)
             ],
@@ -278,7 +281,7 @@ async def test_a_receiver_that_answers_410_gets_no_more_and_its_entries_are_dead
     receiver.status = 410
     for recording in recordings:
         await rig.put("session.created", recording.manifest)
-    settings = msgspec.structs.replace(QUICK, max_concurrent=1)
+    settings = msgspec.structs.replace(QUICK, turns=1)
     async with running(rig.delivery(receiver, settings=settings)) as delivery:
         await rig.dead(2)
         assert not delivery.is_wanted("session.created")
@@ -380,14 +383,30 @@ async def test_a_receiver_that_hangs_does_not_keep_another_one_waiting(
     entries_put = [await rig.put("session.created", each.manifest) for each in recordings]
     with webhook_receiver() as hanging:
         hanging.go_on.clear()
-        settings = msgspec.structs.replace(QUICK, max_concurrent=5)
+        settings = msgspec.structs.replace(QUICK, turns=2)
         delivery = rig.delivery(
             receiver, hanging, settings=settings, timeouts_seconds=(60, 0.2), pause_seconds=3600.0
         )
         async with running(delivery):
             await receiver.wait_for(*(each.name for each in entries_put))
-        assert sum(delivery.attempts["session.created", r] for r in ("timeout",)) <= 10
-        assert delivery.attempts["session.created", "paused"] >= 10
+        assert delivery.attempts["session.created", "timeout"] <= 10
+
+
+async def test_a_receiver_that_answers_slowly_does_not_keep_another_one_waiting(
+    rig: Rig, receiver: WebhookReceiver
+) -> None:
+    """It gets all of them too, and what waits for its turn is no attempt."""
+    recordings = await rig.created(12)
+    names = [(await rig.put("session.created", each.manifest)).name for each in recordings]
+    with webhook_receiver() as slow:
+        slow.go_on.clear()
+        settings = msgspec.structs.replace(QUICK, turns=2)
+        async with running(rig.delivery(receiver, slow, settings=settings)) as delivery:
+            await receiver.wait_for(*names)  # while the slow one has answered nothing
+            assert delivery.attempts == {("session.created", "delivered"): 12}
+            slow.go_on.set()
+            await slow.wait_for(*names)
+    assert len(receiver.requests) == len(slow.requests) == 12
 
 
 async def test_a_backlog_is_looked_at_at_a_limited_pace(

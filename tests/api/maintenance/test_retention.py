@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from api.maintenance.retention import ClockError, Retention
+from api.maintenance.clock_check import ClockError
+from api.maintenance.retention import Retention
 from api.session.registry import Registry
 from storage.base import AgedPage, AgedSession
 from storage.errors import StorageUnavailableError

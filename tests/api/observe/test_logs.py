@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from api.observe import log_context
 from api.observe.logs import JsonFormatter, TextFormatter, redacted
 from tests.audio import pcm
 from tests.service import Service
+from tests.test_manuals import log_texts
 
 KEY = (
     "scribe_" + "k" * 43
@@ -162,3 +164,14 @@ def test_the_time_to_redact_is_linear_in_the_length_of_a_line(unit: str) -> None
 
     short, long = steps(20_000), steps(160_000)
     assert long < 32 * max(short, 0.001)  # quadratic: 64 times
+
+
+# Of uvicorn, which tools look for; and the audit log, whose lines are JSON.
+_OTHER_LINES = {"Uvicorn running on %s (Press CTRL+C to quit)", "Open %s", "%s"}
+_FIELDS = re.compile(r"^%s: |\b[A-Za-z_]+=%[.0-9]*[sdfr]")
+
+
+def test_every_line_of_the_log_has_its_values_as_fields_behind_the_id() -> None:
+    texts = list(log_texts())
+    assert len(texts) > 100
+    assert {each for each in texts if "%" in _FIELDS.sub("", each)} == _OTHER_LINES

@@ -193,16 +193,49 @@ async def test_details_changed_while_a_session_records_survive_a_kill_and_comple
     assert service.patch(path, json={"title": None, "metadata": None}).json()["title"] is None
 
 
+async def test_a_session_with_a_hold_is_not_deleted_and_a_kill_changes_nothing(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    body = {"hold": True, "expires_at": "2999-01-01T01:00:00+01:00"}
+    created = service.post(SESSIONS, json=body).json()["session"]
+    path = f"{SESSIONS}/{created['session_id']}"
+    expected = {"hold": True, "expires_at": "2999-01-01T00:00:00Z"}
+
+    def check() -> None:
+        answer = service.delete(path)
+        assert (answer.status_code, answer.json()["code"]) == (409, "session_held")
+        (listed,) = service.get(SESSIONS).json()["sessions"]
+        manifest = service.manifest(created["session_id"])
+        for found in (listed, manifest, service.get(path).json()):
+            assert {name: found[name] for name in expected} == expected
+
+    check()
+    service.kill()
+    service.start()
+    check()
+    service.post(f"{path}/close")
+    check()
+    service.kill()
+    service.start()
+    check()
+    changed = service.patch(path, json={"hold": False, "expires_at": None}).json()
+    assert (changed["hold"], changed["expires_at"]) == (False, None)
+    assert service.delete(path).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
+        ({"hold": "yes"}, "invalid_hold"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "invalid_expires_at"),
         ({"title": "x" * 201}, "invalid_title"),
         ({"title": ["x"]}, "invalid_title"),
         ({"metadata": {"k": "x" * 4096}}, "invalid_metadata"),
         ({"metadata": {"k": {"deep": "x"}}}, "invalid_metadata"),
         ([1], "invalid_body"),
     ],
-    ids=["long title", "list", "large metadata", "deep metadata", "array"],
+    ids=["hold", "past", "long title", "list", "large metadata", "deep metadata", "array"],
 )
 def test_invalid_details_get_422_when_a_session_is_created_or_changed(
     service: Service, body: Any, code: str

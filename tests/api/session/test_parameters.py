@@ -1,5 +1,6 @@
 """The parameters of a new session, the same over HTTP and on a WebSocket."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -123,3 +124,28 @@ def test_a_change_has_the_values_that_are_given_and_no_others() -> None:
 def test_metadata_in_a_query_are_the_parameters_with_their_prefix() -> None:
     query = [("metadata.project", "radio"), ("metadata.a.b", "c"), ("metadata", "x"), ("q", "y")]
     assert metadata_in(query) == {"project": "radio", "a.b": "c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2030-01-02T03:04:05Z", datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2030-01-02t03:04:05.25z", datetime(2030, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)),
+        ("2030-01-02 03:04:05+02:00", datetime(2030, 1, 2, 1, 4, 5, tzinfo=UTC)),
+    ],
+)
+def test_a_time_of_expiry_is_one_of_rfc_3339(text: str, expected: datetime) -> None:
+    assert detail_changes({"expires_at": text}).expires_at == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2030-01-02T03:04:05", "2030-01-02", "20300102T030405Z", "2030-W01-1T00:00:00Z", "",
+        "2030-13-01T00:00:00Z", "2030-01-01T25:00:00Z", "0001-01-01T00:00:00+23:59", 1893456000,
+        "9999-12-31T23:59:59-23:59", "2030-01-02T03:04:05Z\n", True,
+    ],
+)  # fmt: skip
+def test_another_time_is_refused(value: object) -> None:
+    with pytest.raises(InvalidParameterError):
+        detail_changes({"expires_at": value})

@@ -30,6 +30,10 @@ FIELDS = {
     "warning_count": 0,
     "title": "Interview",
     "metadata": {"project": "radio"},
+    "hold": True,
+    "expires_at": "2027-01-01T00:00:00+00:00",
+    "disconnected_at": "2026-01-01T00:01:00+00:00",
+    "idle_until": "2026-01-01T01:01:00+00:00",
     "receipt": None,
 }
 
@@ -39,6 +43,9 @@ def test_times_are_parsed_and_written_again() -> None:
     assert info.created_at == datetime(2026, 1, 1, tzinfo=UTC)
     assert info.completed_at is None
     assert info.to_json() == FIELDS
+    assert info.expires_at == datetime(2027, 1, 1, tzinfo=UTC)
+    assert info.disconnected_at == datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+    assert info.idle_until == datetime(2026, 1, 1, 1, 1, tzinfo=UTC)
     done = SessionInfo.from_json(FIELDS | {"completed_at": "2026-01-02T00:00:00Z"})
     assert done.completed_at == datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -50,9 +57,10 @@ def test_a_field_of_a_later_service_is_ignored_and_a_missing_one_is_an_error() -
 
 
 def test_a_session_of_release_0_2_0_has_no_title() -> None:
-    old = {name: FIELDS[name] for name in FIELDS if name not in {"title", "metadata"}}
-    info = SessionInfo.from_json(old)
-    assert (info.title, info.metadata) == (None, {})
+    new = {"title", "metadata", "hold", "expires_at", "disconnected_at", "idle_until", "receipt"}
+    info = SessionInfo.from_json({name: FIELDS[name] for name in FIELDS if name not in new})
+    assert (info.title, info.metadata, info.hold, info.expires_at) == (None, {}, False, None)
+    assert (info.disconnected_at, info.idle_until) == (None, None)
 
 
 async def test_every_field_is_one_that_the_service_sends(client: Client, service: Service) -> None:

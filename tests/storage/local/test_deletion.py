@@ -7,6 +7,7 @@ import pytest
 
 from storage import files
 from storage.errors import StorageUnavailableError
+from storage.local.changes_lock import ChangesLock
 from storage.local.deletion import Deletion
 from storage.local.folder import RecordingsFolder
 from storage.local.index import IndexUpdate, SessionIndex
@@ -31,14 +32,14 @@ def test_a_session_that_cannot_be_deleted_keeps_its_row_and_no_other_session(
         remove(path)
 
     monkeypatch.setattr(files, "remove", refuse_one)
-    failed = Deletion(folder, index).run_each(ids)
+    failed = Deletion(folder, index, ChangesLock(folder.changes_lock)).run_each(ids)
     assert list(failed) == [ids[1]]
     assert isinstance(failed[ids[1]], StorageUnavailableError)
     assert [each is not None for each in rows_of(tmp_path, map(str, ids))] == [False, True, False]
     assert {path.stem for path in tmp_path.glob("*.json")} == {str(ids[1])}
     with pytest.raises(StorageUnavailableError):
-        Deletion(folder, index).run(ids[1])
+        Deletion(folder, index, ChangesLock(folder.changes_lock)).run(ids[1])
     monkeypatch.undo()
-    Deletion(folder, index).run(ids[1])
+    Deletion(folder, index, ChangesLock(folder.changes_lock)).run(ids[1])
     assert rows_of(tmp_path, map(str, ids)) == [None] * 3
     assert not list(tmp_path.glob("*.json"))

@@ -1,8 +1,9 @@
 """Changes of the details of completed sessions of a folder."""
 
 import asyncio
-import fcntl
-import os
+import functools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
@@ -10,7 +11,8 @@ import pytest
 
 from storage import files
 from storage.details import DetailChanges
-from storage.errors import RecordingNotFoundError, StorageUnavailableError
+from storage.errors import RecordingNotFoundError, SessionHeldError
+from storage.local.changes_lock import ChangesLock
 from storage.local.deletion import Deletion
 from storage.local.detail_changes import DetailsOfCompleted
 from storage.local.folder import RecordingsFolder
@@ -27,9 +29,14 @@ def folder(tmp_path: Path) -> RecordingsFolder:
     return RecordingsFolder(tmp_path)
 
 
-def details_in(folder: RecordingsFolder, *, wait_seconds: float = 2.0) -> DetailsOfCompleted:
+def details_in(folder: RecordingsFolder) -> DetailsOfCompleted:
     index = SessionIndex(index_file(folder.path))
-    return DetailsOfCompleted(folder, index, Deletion(folder, index), wait_seconds=wait_seconds)
+    return DetailsOfCompleted(folder, index, ChangesLock(folder.changes_lock))
+
+
+def deletion_in(folder: RecordingsFolder) -> Deletion:
+    index = SessionIndex(index_file(folder.path))
+    return Deletion(folder, index, ChangesLock(folder.changes_lock))
 
 
 def test_a_change_replaces_the_manifest_and_the_row(folder: RecordingsFolder) -> None:
@@ -76,32 +83,48 @@ async def test_several_processes_change_one_detail_each_and_all_changes_count(
         assert (found.title, found.metadata) == (f"{turn}", {"turn": f"{turn}"})
 
 
-def test_a_change_waits_for_a_process_that_hangs_only_for_a_while(folder: RecordingsFolder) -> None:
-    session_id = UUID(write_session(folder.path).session_id)
-    lock = os.open(folder.changes_lock, os.O_RDWR | os.O_CREAT)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    with pytest.raises(StorageUnavailableError, match="another process"):
-        details_in(folder, wait_seconds=0.01).change(session_id, TITLED)
-    os.close(lock)
-    assert details_in(folder).change(session_id, TITLED).title == "Interview"
-
-
-def test_a_deletion_at_the_same_time_leaves_no_manifest(
+def test_a_deletion_at_the_same_time_waits_and_leaves_nothing(
     folder: RecordingsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = write_session(folder.path)
     session_id, replace = UUID(manifest.session_id), files.replace
+    deleting = threading.Thread(target=deletion_in(folder).run, args=(session_id,))
 
-    def delete_first(path: Path, data: bytes) -> None:
-        index = SessionIndex(index_file(folder.path))
-        Deletion(folder, index).run(session_id)
+    def delete_meanwhile(path: Path, data: bytes) -> None:
+        deleting.start()
         replace(path, data)
 
-    monkeypatch.setattr(files, "replace", delete_first)
-    with pytest.raises(RecordingNotFoundError):
-        details_in(folder).change(session_id, TITLED)
+    monkeypatch.setattr(files, "replace", delete_meanwhile)
+    assert details_in(folder).change(session_id, TITLED).title == "Interview"
+    deleting.join()
     assert not list(folder.path.glob(f"{session_id}*"))
     assert rows_of(folder.path, [manifest.session_id]) == [None]
+
+
+@pytest.mark.parametrize("is_hold_first", [True, False])
+def test_a_hold_at_the_same_time_as_a_deletion_keeps_all_or_is_refused(
+    folder: RecordingsFolder, *, is_hold_first: bool
+) -> None:
+    """Of each pair that starts together one wins, whichever that is."""
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            session_id = UUID(write_session(folder.path).session_id)
+            hold = functools.partial(
+                details_in(folder).change, session_id, DetailChanges(hold=True)
+            )
+            delete = functools.partial(deletion_in(folder).run, session_id)
+            if is_hold_first:
+                held, deleted = [pool.submit(hold), pool.submit(delete)]
+            else:
+                deleted, held = [pool.submit(delete), pool.submit(hold)]
+            if held.exception() is None:
+                assert isinstance(deleted.exception(), SessionHeldError)
+                assert folder.manifest(session_id).hold
+                assert folder.paths(session_id).audio.exists()
+            else:
+                assert isinstance(held.exception(), RecordingNotFoundError)
+                assert deleted.exception() is None
+                assert not folder.has_manifest(session_id)
 
 
 def test_a_session_without_audio_keeps_its_manifest(folder: RecordingsFolder) -> None:

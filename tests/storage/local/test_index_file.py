@@ -34,7 +34,7 @@ def write(file: IndexFile, rows: int = 1) -> None:
     with file.shared() as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
-            "INSERT INTO sessions VALUES (randomblob(16), 'a', 2, '', '')",
+            "INSERT INTO sessions VALUES (randomblob(16), 'a', 2, '', '', NULL)",
             ([] for _ in range(rows)),
         )
         connection.execute("COMMIT")
@@ -139,7 +139,7 @@ def test_an_interrupted_transaction_is_rolled_back(file: Watched, tmp_path: Path
         connection.execute("PRAGMA cache_size = 1")  # so that pages reach the file early
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
-            "INSERT INTO sessions VALUES (randomblob(16), 'b', 2, '', '')",
+            "INSERT INTO sessions VALUES (randomblob(16), 'b', 2, '', '', NULL)",
             ([] for _ in range(2000)),
         )
         shutil.copytree(file.folder, tmp_path / "killed")

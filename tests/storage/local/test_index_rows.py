@@ -199,7 +199,7 @@ def test_a_page_takes_the_same_steps_among_few_rows_and_many(
 def test_a_row_that_nothing_has_written_is_damage(
     connection: sqlite3.Connection, values: tuple[object, ...]
 ) -> None:
-    connection.execute("INSERT INTO sessions VALUES (?, ?, ?, '', '')", values)
+    connection.execute("INSERT INTO sessions VALUES (?, ?, ?, '', '', NULL)", values)
     with pytest.raises(DamagedIndexError):
         index_rows.page(connection, Filters(), None, 10)
         index_rows.row(connection, IDS[0])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from storage.details import DetailChanges
 from storage.leftovers import Leftover
 from storage.local import LocalStorage, OutboxFolder
 from storage.local.leftovers import FolderLeftovers
@@ -93,3 +94,12 @@ async def test_audio_without_a_manifest_and_damaged_sessions_are_left_alone_and_
     assert len(reasons) == 2
     assert "not a manifest" in reasons[0]
     assert reasons[1] == "its audio has no manifest"
+
+
+async def test_a_session_with_a_hold_is_left_alone(tmp_path: Path, volume: LocalStorage) -> None:
+    manifest = await record(volume, pcm(100))
+    (tmp_path / ".active" / f"{manifest.session_id}.state").mkdir()
+    await volume.change(manifest, DetailChanges(hold=True))
+    assert await find(tmp_path) == ({}, {})
+    await volume.change(manifest, DetailChanges(hold=False))
+    assert len((await find(tmp_path))[0]) == 1

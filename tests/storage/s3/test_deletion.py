@@ -40,14 +40,14 @@ async def completed_sessions(storage: S3Storage, count: int) -> list[tuple[AgedS
     return [(each, await storage.manifest(each.session_id)) for each in sessions]
 
 
-async def test_a_page_of_sessions_is_deleted_with_four_requests(
+async def test_a_page_of_sessions_is_deleted_with_four_requests_and_one_for_each_claim(
     writer: S3Storage, store: FaultyStore
 ) -> None:
     sessions = await completed_sessions(writer, 20)
     assert len(sessions) == 20
     since = len(store.requests)
     assert await writer.delete_completed(sessions) == {}
-    assert operations(store, since) == {"DeleteObjects": 4}
+    assert operations(store, since) == {"DeleteObjects": 4, "PutObject": 20}
     assert await writer._bucket.keys("") == [NODES + writer._node.node_id]
 
 
@@ -101,7 +101,7 @@ async def test_uploads_and_kept_segments_are_deleted_with_their_session(
     assert await writer._bucket.keys("") == [NODES + writer._node.node_id]
 
 
-async def test_a_sweep_reads_each_expired_manifest_once_and_nothing_else(
+async def test_a_sweep_reads_each_expired_manifest_once_and_puts_its_claim(
     writer: S3Storage, store: FaultyStore, clock: ManualClock
 ) -> None:
     await completed_sessions(writer, 70)
@@ -115,7 +115,7 @@ async def test_a_sweep_reads_each_expired_manifest_once_and_nothing_else(
     await retention.sweep()
     assert len(set(deleted)) == len(deleted) == 70
     sent = operations(store, since)
-    assert sent.pop("GetObject") == 70
+    assert sent.pop("GetObject") == sent.pop("PutObject") == 70
     assert sent.pop("List") <= 4
     assert sent.pop("DeleteObjects") <= 12
     assert not sent

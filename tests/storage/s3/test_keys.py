@@ -1,5 +1,6 @@
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 import uuid_utils.compat
@@ -32,6 +33,17 @@ def test_each_user_has_a_separate_index_below_a_hashed_key() -> None:
     assert keys.by_user("../" * 1000).count("/") == 3
 
 
+def test_times_of_expiry_sort_and_name_their_session() -> None:
+    times = [datetime(year, 5, 1, tzinfo=UTC) for year in (1, 1969, 2026, 2027, 9999)]
+    names = [SESSION.expiry(each)[0] for each in times]
+    assert names == sorted(names)
+    assert [keys.session_of(name) for name in names] == [SESSION.session_id] * 5
+    assert [(keys.expiry_of(name) or (0,))[0] for name in names] == [
+        max(0, int(each.timestamp())) for each in times
+    ]
+    assert SESSION.expiry(None) == []
+
+
 def test_segments_sort_by_their_sequence() -> None:
     sequences = [0, 1, 9, 10, 99_999, 99_999_999]
     names = [SESSION.segment(sequence) for sequence in sequences]
@@ -55,6 +67,7 @@ def test_raw_input_sorts_by_its_offset() -> None:
         (SESSION.segment(12), keys.segment_sequence),
         (SESSION.input(1, 4096, 2), keys.input_offset),
         (SESSION.epoch(3), keys.epoch_of),
+        (SESSION.expiry(datetime(2026, 5, 1, tzinfo=UTC))[0], keys.expiry_of),
         (f"{keys.NODES}{SESSION.session_id}", keys.node_of),
     ],
 )

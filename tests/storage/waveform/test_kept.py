@@ -76,4 +76,4 @@ async def test_a_waveform_that_cannot_be_kept_is_returned_and_logged(
 ) -> None:
     store = Store(failure=StorageUnavailableError("disk full"))
     assert (await kept(store).peaks_of(Audio())).encode() == WAVEFORM
-    assert "the waveform x.dat was not kept: disk full" in caplog.text
+    assert "Failed to keep a waveform: name=x.dat error=disk full" in caplog.text

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 from sercuescribe_client.api_client import ApiClient
@@ -129,14 +129,25 @@ class Client:
         *,
         title: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        hold: bool | None = None,
+        expires_at: datetime | Literal["never"] | None = None,
     ) -> SessionInfo:
-        """Change the title and the metadata, also while the session records.
+        """Change title, metadata and how long the session is kept, also while it records.
 
         None leaves a value as it is; an empty title and empty metadata remove the old ones.
-        ``metadata`` replaces all metadata.
+        ``metadata`` replaces all metadata. ``hold``: nothing deletes the session; only an admin
+        lifts it. ``expires_at``: when the service deletes the completed session; without a zone it
+        is local time, and "never" removes it.
         """
-        changes = {"title": title, "metadata": None if metadata is None else dict(metadata)}
+        changes: dict[str, object] = {
+            "title": title,
+            "metadata": None if metadata is None else dict(metadata),
+            "hold": hold,
+        }
         body = {name: value for name, value in changes.items() if value is not None}
+        if expires_at is not None:
+            time = None if expires_at == "never" else expires_at.astimezone(UTC).isoformat()
+            body["expires_at"] = time
         fields = await self._api.request_json("PATCH", f"/{_validated_id(session_id)}", json=body)
         return SessionInfo.from_json(fields)
 

@@ -9,7 +9,11 @@ from typing import Any, Literal, Self
 Status = Literal["active", "completed"]
 LinkFormat = Literal["wav", "mp3", "flac", "opus"]
 
-_NEW_FIELDS = {"title", "metadata", "receipt"}  # release 0.2.0 of the service does not send them
+# Release 0.2.0 of the service does not send them.
+_NEW_FIELDS = {
+    "title", "metadata", "hold", "expires_at", "receipt", "disconnected_at", "idle_until",
+}  # fmt: skip
+_TIMES = ("created_at", "completed_at", "expires_at", "disconnected_at", "idle_until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +70,19 @@ class SessionInfo:
     warning_count: int
     title: str | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    hold: bool = False  # nothing deletes the session
+    expires_at: datetime | None = None  # when the completed session is deleted
+    disconnected_at: datetime | None = None  # since when an active session has no connection
+    idle_until: datetime | None = None  # when it is completed if no client connects
     receipt: Mapping[str, Any] | None = None  # of a completed session
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         names = {field.name for field in dataclasses.fields(cls)}
         known = {name: fields[name] for name in names - (_NEW_FIELDS - fields.keys())}
-        completed_at = known["completed_at"]
-        known["created_at"] = datetime.fromisoformat(known["created_at"])
-        known["completed_at"] = datetime.fromisoformat(completed_at) if completed_at else None
+        for name in _TIMES:
+            if known.get(name) is not None:
+                known[name] = datetime.fromisoformat(known[name])
         known["warnings"] = tuple(map(SessionWarning.from_json, known["warnings"]))
         return cls(**known)
 

@@ -59,7 +59,7 @@ async def test_all_recordings_of_a_user_go_the_live_ones_too_and_others_stay(
         assert [line.split()[:3] for line in lines[:-1]] == [
             [live, "deleted", "active"], [completed, "deleted", "completed"],
         ]  # fmt: skip
-        assert lines[-1] == "deleted=2 active=1 failed=0 left=0"
+        assert lines[-1] == "deleted=2 active=1 held=0 failed=0 left=0"
         with pytest.raises(ConnectionClosed):
             while True:
                 await client.receive()
@@ -69,8 +69,34 @@ async def test_all_recordings_of_a_user_go_the_live_ones_too_and_others_stay(
     assert service.get(link.removeprefix(service.url)).status_code == 404
     again = run("delete", "alice", "--json", *options)
     assert events(again.stdout) == [
-        {"event": "done", "user_id": "alice", "deleted": 0, "active": 0, "failed": 0, "left": 0}
+        {
+            "event": "done",
+            "user_id": "alice",
+            "deleted": 0,
+            "active": 0,
+            "held": 0,
+            "failed": 0,
+            "left": 0,
+        }
     ]
+
+
+def test_sessions_with_a_hold_are_left_and_named(service: Service) -> None:
+    free, held = create(service, ALICE), create(service, ALICE)
+    path = f"/api/audio/sessions/{held}"
+    answer = service.patch(path, json={"hold": True}, headers={"X-API-Key": ALICE})
+    assert answer.status_code == 200
+    for key, status in ((ALICE, 403), (ADMIN, 200)):
+        options = ("--json", "--yes", "--server", service.url, "--key", ADMIN)
+        done = run("delete", "alice", *options)
+        outcomes = {each.get("session_id"): each["event"] for each in events(done.stdout)}
+        assert outcomes.pop(held) == "held"
+        assert outcomes.pop(free, "deleted") == "deleted"
+        assert done.returncode == 1
+        answer = service.patch(path, json={"hold": False}, headers={"X-API-Key": key})
+        assert answer.status_code == status
+    done = run("delete", "alice", "--yes", "--server", service.url, "--key", ADMIN)
+    assert done.stdout.splitlines()[-1] == "deleted=1 active=1 held=0 failed=0 left=0"
 
 
 def test_it_asks_first_and_only_an_admin_deletes_what_others_have_recorded(

@@ -1,7 +1,11 @@
 """The options that every command has."""
 
+from datetime import UTC, datetime, timedelta
+
+import click
 import pytest
 
+from sercuescribe_client.cli.options import parse_expiry
 from tests.clients.python.cli.command import run
 from tests.service import Service
 
@@ -39,3 +43,18 @@ def test_a_lifetime_that_cannot_be_read_is_refused(text: str) -> None:
     refused = run("sessions", "share", "x", "--expires", text)
     assert refused.returncode == 2
     assert "7d" in refused.stderr
+
+
+@pytest.mark.parametrize("time", ["soon", "99999999d", "2026-13-01"])
+def test_a_time_of_expiry_that_is_none_is_refused(time: str) -> None:
+    assert run("sessions", "edit", "x", "--expires-at", time).returncode == 2
+
+
+def test_an_age_is_a_time_in_the_future_for_expiry() -> None:
+    option = click.Option(["--expires-at"])
+    context = click.Context(click.Command("edit"))
+    assert parse_expiry(context, option, "never") == "never"
+    assert parse_expiry(context, option, None) is None
+    in_a_week = parse_expiry(context, option, "7d")
+    assert isinstance(in_a_week, datetime)
+    assert timedelta(days=6) < in_a_week - datetime.now(UTC) < timedelta(days=8)

@@ -60,6 +60,11 @@ def test_a_session_can_be_edited(service: Service, session_id: str) -> None:
     cleared = edit("--title", "", "--no-meta")
     assert (cleared["title"], cleared["metadata"]) == (None, {})
     assert run("sessions", "edit", session_id, "--server", service.url).returncode == 2
+    assert edit("--hold", "--expires-at", "2999-01-01T00:00Z")["hold"] is True
+    kept = edit("--title", "x")
+    assert (kept["hold"], kept["expires_at"]) == (True, "2999-01-01T00:00:00+00:00")
+    freed = edit("--no-hold", "--expires-at", "never")
+    assert (freed["hold"], freed["expires_at"]) == (False, None)
 
 
 def test_sessions_can_be_shown_closed_and_deleted(service: Service, session_id: str) -> None:

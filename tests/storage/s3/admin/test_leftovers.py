@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from storage.details import DetailChanges
 from storage.leftovers import Leftover
 from storage.manifest import Manifest
 from storage.s3 import S3Storage
@@ -145,17 +146,18 @@ async def test_what_was_put_after_a_deletion_is_found(
     before = engines.objects(moto_url, prefix)
     deleted, lost = (SessionKeys(UUID(new_manifest().session_id)) for _ in range(2))
     for session in (deleted, lost):
-        for key in (session.peaks, session.blocks, session.details):
+        for key in (session.peaks, session.blocks, session.details, session.claim):
             await bucket.put(key, b"")
     await bucket.put(lost.audio, AUDIO)
     await bucket.put(SessionKeys.of(manifest).details, b"{}")
     assert await find(bucket, tmp_path, datetime.now(UTC) - timedelta(hours=24)) == ([], {})
     found, _ = await find(bucket, tmp_path)
-    assert kinds(found) == ["block digests", "details", "waveform"]
+    assert kinds(found) == ["block digests", "claim", "details", "waveform"]
     for each in found:
         await each.remove()
     left = set(engines.objects(moto_url, prefix)) - set(before)
-    kept = (lost.audio, lost.peaks, lost.blocks, lost.details, SessionKeys.of(manifest).details)
+    kept = [SessionKeys.of(manifest).details]
+    kept += [lost.audio, lost.peaks, lost.blocks, lost.details, lost.claim]
     assert left == set(kept)
 
 
@@ -168,3 +170,15 @@ async def test_a_dead_session_of_another_node_is_no_leftover(
     abandoned.abandon()
     await storage.stop()
     assert await find(bucket, tmp_path / "dead") == ([], {})
+
+
+async def test_a_session_with_a_hold_is_left_alone_and_entries_of_deleted_ones_are_found(
+    writer: S3Storage, bucket: Bucket, moto_url: str, prefix: str, tmp_path: Path
+) -> None:
+    manifest = await completed(writer)
+    await writer.change(manifest, DetailChanges(hold=True))
+    await leave(bucket, moto_url, prefix, SessionKeys.of(manifest))
+    (entry,) = SessionKeys.of(new_manifest()).expiry(LATER)
+    await bucket.put(entry, b"")
+    found, _ = await find(bucket, tmp_path)
+    assert [each.name for each in found] == [bucket.url(entry)]

@@ -24,7 +24,8 @@ def delete(common: CommonOptions, user: str, *, yes: bool) -> None:
     """Delete all recordings of USER, completed and active, and report each.
 
     USER is the user_id of the sessions. Needs a key with the scope admin. Links and session tokens
-    of a deleted session are worth nothing. Remove the API keys of USER first.
+    of a deleted session are worth nothing. Remove the API keys of USER first. Sessions with a hold
+    are left: lift it with sercuescribe sessions edit --no-hold.
     """
     with exit_on_error(as_json=common.as_json):
         counts = asyncio.run(_delete_all(common, user, is_confirmed=yes))
@@ -32,13 +33,13 @@ def delete(common: CommonOptions, user: str, *, yes: bool) -> None:
         click.echo(json.dumps({"event": "done", "user_id": user, **counts}))
     else:
         click.echo(" ".join(f"{name}={count}" for name, count in counts.items()))
-    if counts["failed"] or counts["left"]:
+    if counts["held"] or counts["failed"] or counts["left"]:
         raise SystemExit(FAILED)
 
 
 async def _delete_all(common: CommonOptions, user: str, *, is_confirmed: bool) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    failed: set[str] = set()
+    remaining: set[str] = set()
     async with common.client() as client:
         found = await _sessions_of(client, user)
         if found and not is_confirmed:
@@ -47,15 +48,16 @@ async def _delete_all(common: CommonOptions, user: str, *, is_confirmed: bool) -
             for info in found:
                 outcome = await _delete_one(common, client, info)
                 counts[outcome] += 1
-                if outcome == "failed":
-                    failed.add(info.session_id)
+                if outcome in {"held", "failed"}:
+                    remaining.add(info.session_id)
             left = await _sessions_of(client, user)
-            found = [each for each in left if each.session_id not in failed]
+            found = [each for each in left if each.session_id not in remaining]
             if not found:
                 break
     return {
         "deleted": counts["completed"] + counts["active"],
         "active": counts["active"],
+        "held": counts["held"],
         "failed": counts["failed"],
         "left": len(found),
     }
@@ -73,12 +75,12 @@ async def _delete_one(common: CommonOptions, client: Client, info: SessionInfo) 
     except SessionNotFoundError:
         return "gone"
     except SercueScribeError as error:
-        outcome, detail = "failed", str(error)
+        outcome, detail = "held" if error.code == "session_held" else "failed", str(error)
     if common.as_json:
-        fields = {"event": "failed" if detail else "deleted", "error": detail or None}
+        fields = {"event": outcome if detail else "deleted", "error": detail or None}
         click.echo(json.dumps({**fields, **info.to_json()}))
     elif detail:
-        click.echo(f"{info.session_id} failed: {detail}", err=True)
+        click.echo(f"{info.session_id} {outcome}: {detail}", err=True)
     else:
         click.echo(
             f"{info.session_id} deleted  {info.status:<9}  {info.duration_seconds:10.2f} s"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -94,6 +94,20 @@ def parse_lifetime(
         raise click.BadParameter(
             f"{value!r} is neither a time from now such as 7d nor a date or time"
         ) from None
+
+
+def parse_expiry(
+    ctx: click.Context, option: click.Parameter, value: str | None
+) -> datetime | Literal["never"] | None:
+    """Return the time in an option, as `parse_time` does, but 7d is in seven days; or "never"."""
+    if value == "never":
+        return "never"
+    if value is not None and (match := _AGE.fullmatch(value)):
+        try:
+            return datetime.now(UTC) + int(match[1]) * _UNITS[match[2]]
+        except OverflowError:
+            raise click.BadParameter(f"{value!r} is too far in the future") from None
+    return parse_time(ctx, option, value)
 
 
 def _parse_metadata(

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Any, get_args
+from datetime import datetime
+from typing import Any, Literal, get_args
 
 import click
 
@@ -11,6 +12,7 @@ from sercuescribe_client.cli.options import (
     CommonOptions,
     common_options,
     metadata_option,
+    parse_expiry,
     parse_time,
 )
 from sercuescribe_client.cli.sharing import links, share, unshare
@@ -106,6 +108,17 @@ def show(common: CommonOptions, session_id: str) -> None:
 @click.option("--title", help="New title; an empty one removes the title.")
 @metadata_option
 @click.option("--no-meta", "is_without_metadata", is_flag=True, help="Remove all metadata.")
+@click.option(
+    "--hold/--no-hold",
+    default=None,
+    help="Let nothing delete the session, or let it again, which only an admin can.",
+)
+@click.option(
+    "--expires-at",
+    metavar="TIME",
+    callback=parse_expiry,
+    help="Delete the completed session then: a local time, or 30d from now; never: not.",
+)
 @common_options
 def edit(
     common: CommonOptions,
@@ -114,19 +127,23 @@ def edit(
     title: str | None,
     metadata: dict[str, str],
     is_without_metadata: bool,
+    hold: bool | None,
+    expires_at: datetime | Literal["never"] | None,
 ) -> None:
-    """Change the title and the metadata of a session, also while it records.
+    """Change title, metadata, hold and time of expiry of a session, also while it records.
 
     --meta replaces all metadata.
     """
     is_changing_metadata = bool(metadata) or is_without_metadata
-    if title is None and not is_changing_metadata:
-        raise click.UsageError("give --title, --meta or --no-meta")
+    if title is None and not is_changing_metadata and hold is None and expires_at is None:
+        raise click.UsageError("give --title, --meta, --no-meta, --hold, --no-hold or --expires-at")
 
     async def run() -> SessionInfo:
         async with common.client() as client:
             new = metadata if is_changing_metadata else None
-            return await client.edit(session_id, title=title, metadata=new)
+            return await client.edit(
+                session_id, title=title, metadata=new, hold=hold, expires_at=expires_at
+            )
 
     with exit_on_error(as_json=common.as_json):
         _print_session(asyncio.run(run()), as_json=common.as_json)
