@@ -60,6 +60,7 @@ from api.routes.record import existing_session, new_session
 from api.routes.session_list import list_sessions
 from api.routes.sessions import SessionsController
 from api.routes.streaming import Readers
+from api.routes.timeline import TimelineController
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page, status_page
 from api.routes.workers import complete_unused, live_sessions, worker_metrics, worker_status
@@ -174,6 +175,7 @@ def create_app(
             listen,
             SessionsController,
             list_sessions,
+            TimelineController,
             RecordingsController,
             waveform,
             receipt_keys_document,

@@ -1,8 +1,8 @@
 """The audit log: one JSON line per event of a caller, in the log ``sercuescribe.audit``.
 
-Events: ``created``, ``connected``, ``changed`` (its details), ``closed``, ``read`` (audio, a
-waveform, or a link), ``token`` (created), ``deleted``, ``denied``. No line contains a key, a token
-or a signature.
+Events: ``created``, ``connected``, ``changed`` (its details), ``paused``, ``resumed``,
+``closed``, ``read`` (audio, a waveform, or a link), ``token`` (created), ``deleted``, ``denied``.
+No line contains a key, a token or a signature.
 """
 
 import logging
@@ -13,7 +13,10 @@ import msgspec
 from api.access.identity import Caller
 from api.observe.logs import AUDIT_LOGGER, EVENT
 
-Event = Literal["created", "connected", "changed", "closed", "read", "token", "deleted", "denied"]
+Event = Literal[
+    "created", "connected", "changed", "paused", "resumed", "closed", "read", "token", "deleted",
+    "denied",
+]  # fmt: skip
 
 SERVICE = Caller("the service itself")
 

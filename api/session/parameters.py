@@ -11,6 +11,7 @@ from msgspec import UNSET
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES, InputKind
 from api.wire.errors import InvalidParameterError
 from storage.details import DetailChanges, Details
+from storage.timeline import MAX_LABEL_CHARACTERS
 
 _MAX_USER_ID_CHARACTERS = 256
 _MAX_DIGITS = 9
@@ -85,6 +86,14 @@ def detail_changes(given: Mapping[str, object]) -> DetailChanges:
         title=_title(given["title"]) if "title" in given else UNSET,
         metadata=_metadata(given["metadata"]) if "metadata" in given else UNSET,
     )
+
+
+def mark_label(value: object) -> str:
+    """Return the label of a mark: one line of text. Raises `InvalidParameterError`."""
+    label = value.strip() if isinstance(value, str) else ""
+    if not label or len(label) > MAX_LABEL_CHARACTERS or not _is_line(label):
+        raise InvalidParameterError("label")
+    return label
 
 
 def search_text(value: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """Corrections of the OpenAPI document that Litestar generates: types, media types, examples."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from litestar.openapi.spec import (
@@ -29,6 +29,7 @@ from api.wire.messages import (
     DownloadLink,
     Health,
     KeyDocument,
+    MarkSession,
     PublicKey,
     Readiness,
     SessionInfo,
@@ -40,6 +41,7 @@ from api.wire.messages import (
 from api.wire.node_status import BackgroundTask, NodeStatus, StoreOperation
 from api.wire.openapi import EXAMPLE_ID
 from storage.receipt import Digested, Receipt
+from storage.timeline import ConnectionSpan, Gap, Mark, Pause, Timeline
 from storage.warning import SessionWarning
 
 _SIMPLE = {
@@ -188,7 +190,40 @@ _KEY = PublicKey(
 _AUDIO = Digested(
     bytes=336_000, digest="5df6e0e2761359d30a8275058e299fcc0381534545f55cf43e41983f5d4c9456"
 )
+_MINUTE = datetime(2026, 1, 1, 12, 1, tzinfo=UTC)
+_CONNECTION = ConnectionSpan(
+    began_at=_MINUTE,
+    ended_at=_MINUTE + timedelta(seconds=60),
+    first_frame=0,
+    frames=2_880_000,
+    chunks=3000,
+    bytes=5_760_000,
+    node="019aa1b0-11aa-7c2e-9d31-0f4f5a6b7c8d",
+)
+_GAP = Gap(at=_MINUTE + timedelta(seconds=9), frame=432_000, seconds=1.25)
+_PAUSE = Pause(
+    began_at=_MINUTE + timedelta(seconds=20),
+    ended_at=_MINUTE + timedelta(seconds=30),
+    frame=960_000,
+    first_chunk=1000,
+    chunks=500,
+    bytes=960_000,
+    seconds=10.0,
+)
+_MARK = Mark(at=_MINUTE + timedelta(seconds=40), frame=1_440_000, label="Question 2")
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
+    _CONNECTION,
+    _GAP,
+    _PAUSE,
+    _MARK,
+    Timeline(
+        session_id=EXAMPLE_ID,
+        connections=(_CONNECTION,),
+        gaps=(_GAP,),
+        pauses=(_PAUSE,),
+        marks=(_MARK,),
+    ),
+    MarkSession(label="Question 2"),
     _SESSION,
     _KEY,
     KeyDocument(keys=[_KEY]),

@@ -41,6 +41,6 @@ class Deletion:
         old_state = self._folder.old_state(session_id)
         with files.translated_errors():
             # The manifest is last, so that a deletion that was interrupted can be repeated.
-            content = (session.audio, session.peaks, session.blocks, old_state, session.state)
-            for path in (*content, session.manifest):
+            derived = (session.peaks, session.blocks, session.timeline)
+            for path in (session.audio, *derived, old_state, session.state, session.manifest):
                 files.remove(path)

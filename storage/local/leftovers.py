@@ -16,7 +16,11 @@ from storage.leftovers import LeftAlone, Leftover
 from storage.local.folder import RecordingsFolder
 from storage.volume.paths import session_of_state
 
-_DERIVED = {".dat": "waveform", ".sums": "block digests"}  # by the end of the name
+_DERIVED = {
+    ".dat": "waveform",
+    ".sums": "block digests",
+    ".times": "timeline",
+}  # by the end of the name
 _PROBE = ".probe-"  # of checks that the folder can be written: a file, or a folder of `doctor`
 
 

@@ -62,7 +62,10 @@ class Deletion:
             [
                 key
                 for each in sessions
-                for key in (each.keys.peaks, each.keys.blocks, each.keys.details)
+                for key in (
+                    *(each.keys.peaks, each.keys.blocks, each.keys.timeline),
+                    each.keys.details,
+                )
             ]
         )
         # Last, so that a deletion that was interrupted can be repeated.

@@ -37,6 +37,7 @@ class SessionKeys:
         self.details = f"{session_id}.meta.json"
         self.peaks = f"{session_id}.dat"
         self.blocks = f"{session_id}.sums"
+        self.timeline = f"{session_id}.times"
         self.folder = f"{session_id}/"
         self.segments = f"{session_id}/segments/"
         self.inputs = f"{session_id}/input/"

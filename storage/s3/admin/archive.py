@@ -70,6 +70,7 @@ class BucketArchive:
         return Derived(
             waveform=await self._get_if_there(session.peaks),
             block_digests=await self._get_if_there(session.blocks),
+            timeline=await self._get_if_there(session.timeline),
         )
 
     async def _get_if_there(self, key: str) -> bytes | None:
@@ -95,6 +96,8 @@ class BucketArchive:
             await put_waveform(self._bucket, session, derived.waveform)
         if derived.block_digests is not None:
             await self._bucket.put(session.blocks, derived.block_digests)
+        if derived.timeline is not None:
+            await self._bucket.put(session.timeline, derived.timeline, "application/json")
         for key in session.index(manifest.user_id):
             await self._bucket.put(key, b"")
         encoded = manifests.encode(manifest)
@@ -113,7 +116,10 @@ class BucketArchive:
             await self._bucket.head(session.manifest)
             return  # another copy of the same session was faster
         await self._bucket.delete(
-            [session.audio, session.peaks, session.blocks, *session.index(manifest.user_id)]
+            [
+                *(session.audio, session.peaks, session.blocks, session.timeline),
+                *session.index(manifest.user_id),
+            ]
         )
 
     async def _upload(self, key: str, parts: AsyncIterator[bytes], size_bytes: int) -> None:
