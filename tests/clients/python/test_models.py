@@ -30,6 +30,7 @@ FIELDS = {
     "warning_count": 0,
     "title": "Interview",
     "metadata": {"project": "radio"},
+    "paused": False,
     "receipt": None,
 }
 

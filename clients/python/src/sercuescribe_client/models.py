@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 
 Status = Literal["active", "completed"]
 
-_NEW_FIELDS = {"title", "metadata", "receipt"}  # release 0.2.0 of the service does not send them
+# Release 0.2.0 of the service does not send them.
+_NEW_FIELDS = {"title", "metadata", "paused", "receipt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class SessionInfo:
     warning_count: int
     title: str | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    paused: bool = False  # chunks count and are not recorded
     receipt: Mapping[str, Any] | None = None  # of a completed session
 
     @classmethod
