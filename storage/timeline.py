@@ -92,8 +92,8 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 class ConnectionSpan(msgspec.Struct, frozen=True, kw_only=True):
     """A connection that sent audio.
 
-    ``ended_at`` is null while it is open. The counts are null while it is open, and if its process
-    was killed while several were open; ``bytes`` also if its process was killed.
+    ``ended_at`` is null while it is open, and so are the counts. If its process was killed,
+    ``bytes`` is null, and the other counts are null if it was not the only connection.
     """
 
     began_at: datetime
@@ -183,10 +183,13 @@ def unknown(manifest: Manifest) -> Timeline:
     return Timeline(session_id=manifest.session_id, is_complete=False)
 
 
-def timeline_of(manifest: Manifest, checkpoint: Checkpoint, data: bytes) -> Timeline:
+def timeline_of(
+    manifest: Manifest, checkpoint: Checkpoint, data: bytes, *, is_final: bool = False
+) -> Timeline:
     """Return the timeline up to ``checkpoint``, of the entries in ``data``.
 
-    If they are damaged, the timeline is not complete.
+    If they are damaged, the timeline is not complete. ``is_final``: the session is completed, and
+    what the entries leave open ended with the last chunk.
     """
     builder = _Builder(manifest.pcm_format)
     is_whole = len(data) == checkpoint.timeline_bytes
@@ -196,6 +199,9 @@ def timeline_of(manifest: Manifest, checkpoint: Checkpoint, data: bytes) -> Time
     except BadObjectError as error:
         logger.error("%s: the timeline is not complete: %s", manifest.session_id, error)  # noqa: TRY400
         is_whole = False
+    if is_final:
+        last = Opened(checkpoint.written_at, checkpoint.pcm_bytes, checkpoint.chunk_count)
+        builder.add(last)
     builder.add_open_pause(checkpoint)
     is_whole = is_whole and not builder.is_full
     return builder.timeline(manifest.session_id, is_complete=is_whole)
@@ -206,6 +212,7 @@ class _Builder:
         self._frames = pcm_format.frames
         self._connections: dict[int, ConnectionSpan] = {}  # by the number of their entry
         self._open: dict[int, tuple[int, Connected]] = {}
+        self._parallel: set[int] = set()  # connections beside which others were open
         self._gaps: list[Gap] = []
         self._pauses: list[Pause] = []
         self._marks: list[Mark] = []
@@ -220,6 +227,8 @@ class _Builder:
             case Connected():
                 place = len(self._connections)
                 self._open[entry.connection] = place, entry
+                if len(self._open) > 1:
+                    self._parallel.update(self._open)
                 self._connections[place] = ConnectionSpan(
                     began_at=_time(entry.at),
                     first_frame=self._frames(entry.pcm_bytes),
@@ -272,8 +281,8 @@ class _Builder:
 
     def _end_all(self, entry: Opened) -> None:
         """End what a process that was killed had open; what one connection sent is known."""
-        is_known = len(self._open) == 1
-        for place, begun in self._open.values():
+        for number, (place, begun) in self._open.items():
+            is_known = number not in self._parallel
             frames = self._frames(max(0, entry.pcm_bytes - begun.pcm_bytes))
             self._connections[place] = msgspec.structs.replace(
                 self._connections[place],

@@ -265,8 +265,9 @@ class Ledger:
         numbers = [stream.number for stream in checkpoint.streams]
         self._pace.restore(checkpoint.pcm_bytes, checkpoint.written_at, numbers)
         if checkpoint.timeline_bytes:
+            # Written with the next entry: a recording that was being completed must not change.
             last_at, chunk_count = checkpoint.written_at, checkpoint.chunk_count
-            self.note(timeline.Opened(last_at, checkpoint.pcm_bytes, chunk_count))
+            self._unwritten.append(timeline.Opened(last_at, checkpoint.pcm_bytes, chunk_count))
 
     async def _read_timeline(self) -> bytes:
         if not self._recording.checkpoint.timeline_bytes:
@@ -312,6 +313,9 @@ class Ledger:
 
         Raises `StorageUnavailableError` after the last retry; then the pause goes on.
         """
+        if self._recording.checkpoint.pause is None:
+            self.is_paused = False
+            return
         is_noted = False
 
         def resumed(last: Checkpoint) -> Checkpoint:

@@ -416,7 +416,8 @@ class VolumeRecording:
     def _keep_timeline(self) -> str:
         """Put the timeline beside the audio; return its digest. Raises ``OSError``."""
         entries = timeline_entries(self._paths, self.checkpoint)
-        data = timeline.encode(timeline.timeline_of(self.manifest, self.checkpoint, entries))
+        found = timeline.timeline_of(self.manifest, self.checkpoint, entries, is_final=True)
+        data = timeline.encode(found)
         files.replace(self._paths.timeline, data)
         return timeline.digest(data)
 

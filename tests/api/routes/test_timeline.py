@@ -1,5 +1,6 @@
 """Pauses, marks and the timeline, over HTTP and as controls."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable
@@ -188,3 +189,65 @@ async def test_the_receipt_has_the_digest_of_the_timeline(service: Service) -> N
     assert (connection["chunks"], connection["bytes"]) == (1, 1600)
     answer = service.post(f"{SESSIONS}/{client.session_id}/pause")
     assert (answer.status_code, answer.json()["code"]) == (409, "session_completed")
+
+
+async def test_gaps_and_connections_agree_with_the_log_of_the_client(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    async with service.session(sample_rate=8000) as client:
+        await client.send(pcm(800))
+        async with service.session(f"/{client.session_id}") as other:
+            await other.send(pcm(400, seed=1))
+            await asyncio.sleep(0.8)  # nothing comes: that is what is tested
+            await client.send(pcm(800))
+            await client.send(pcm(800))  # is not late any more
+        service.kill()
+    service.start()
+    await asyncio.sleep(0.3)
+    async with service.session(f"/{client.session_id}", resume="true") as again:
+        await again.send(pcm(800))
+        live = timeline(service, client.session_id)
+        assert live["connections"][-1]["ended_at"] is None
+        await again.close_session()
+    found = timeline(service, client.session_id)
+    assert found["is_complete"]
+    first, second, third = found["connections"]
+    assert (second["frames"], second["chunks"], second["bytes"]) == (400, 1, 800)
+    assert (first["frames"], first["chunks"], first["bytes"]) == (None, None, None)
+    assert (third["first_frame"], third["frames"], third["chunks"]) == (2800, 800, 1)
+    assert first["began_at"] < second["began_at"] < first["ended_at"] < third["began_at"]
+    during, between = found["gaps"]
+    assert during["frame"] == 1200
+    assert 0.5 < during["seconds"] < 5
+    assert between["frame"] == 2800
+    assert between["seconds"] > 0.5
+
+
+async def test_a_pause_and_the_timeline_survive_the_loss_of_a_node(
+    on_bucket: Callable[..., Service],
+) -> None:
+    one = on_bucket(segment_seconds=0.5, lease_seconds=2)
+    async with one.session(sample_rate=8000) as client:
+        await client.send(pcm(1000, seed=1))
+        await mark(client, "before")
+        await client.control("pause")
+        one.kill()
+    other = on_bucket(segment_seconds=0.5, lease_seconds=2)
+    await other.live(1)  # the lease of the first node has expired
+    async with other.session(f"/{client.session_id}", resume="true") as again:
+        assert again.greeting["paused"] is True
+        await again.send(CARD)
+        await again.control("resume")
+        await again.send(pcm(1000, seed=2))
+        await again.close_session()
+    found = timeline(other, client.session_id)
+    assert [each["label"] for each in found["marks"]] == ["before"]
+    assert [each["bytes"] for each in found["pauses"]] == [len(CARD)]
+    assert len(found["connections"]) == 2
+    assert all(each["node"] for each in found["connections"])
+    audio = other.get(f"{SESSIONS}/{client.session_id}/audio").content
+    assert audio[80:] == pcm(1000, seed=1) + pcm(1000, seed=2)
+    body = other.get(f"{SESSIONS}/{client.session_id}/timeline").content
+    receipt = other.get(f"{SESSIONS}/{client.session_id}").json()["receipt"]
+    assert receipt["timeline_digest"] == hashlib.sha256(body).hexdigest()
