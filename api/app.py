@@ -65,6 +65,7 @@ from api.routes.session_list import list_sessions
 from api.routes.sessions import SessionsController
 from api.routes.shared_page import SharedController
 from api.routes.streaming import Readers
+from api.routes.timeline import TimelineController
 from api.routes.waveform import waveform
 from api.routes.web_page import file, page, status_page
 from api.routes.workers import complete_unused, live_sessions, worker_metrics, worker_status
@@ -179,6 +180,7 @@ def create_app(
             listen,
             SessionsController,
             list_sessions,
+            TimelineController,
             RecordingsController,
             waveform,
             LinksController,

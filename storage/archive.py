@@ -16,10 +16,11 @@ from storage.outbox import OutboxEntries
 
 
 class Derived(NamedTuple):
-    """The files that the service has made from the audio of a session, None for a missing one."""
+    """The files beside the audio and the manifest of a session, None for a missing one."""
 
     waveform: bytes | None
     block_digests: bytes | None
+    timeline: bytes | None = None
 
 
 class StoredAudio(Protocol):

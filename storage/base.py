@@ -121,6 +121,14 @@ class Recording(Protocol):
         """
         ...
 
+    async def require_release(self) -> None:
+        """Let earlier releases leave the session alone, provided the storage can say so.
+
+        A bucket says so only of sessions that were created with what those releases do not know:
+        see decision 67.
+        """
+        ...
+
     async def complete(self, at: datetime) -> Manifest:
         """Make the file final and set the manifest to ``completed``. Remove everything else.
 
@@ -360,6 +368,13 @@ class Storage(Protocol):
         same time the last one wins, with all its details except the hold: it stays until it is
         lifted, and of a hold and a deletion at the same time one is refused. Raises
         :class:`RecordingNotFoundError` if the session was deleted or its deletion has begun.
+        """
+        ...
+
+    async def timeline(self, manifest: Manifest) -> bytes:
+        """Return the timeline as JSON (`storage.timeline.Timeline`). Take nothing over.
+
+        That of a completed session is the file whose digest is in the receipt.
         """
         ...
 

@@ -22,6 +22,19 @@ _MAX_PAYLOAD_BYTES = MAX_RECORD_BYTES - record.PREFIX_BYTES
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
+TIMELINE = 2**32  # the number of `storage.timeline` in kept input; no input stream has it
+
+
+class OpenPause(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A pause that began at Unix time ``began_at``, after ``chunk_count`` chunks.
+
+    ``input_bytes`` have arrived since then and are not recorded.
+    """
+
+    began_at: float
+    chunk_count: _Count
+    input_bytes: _Count = 0
+
 
 class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One open input stream.
@@ -41,8 +54,10 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """``chunk_count`` chunks received, ``pcm_bytes`` of audio recorded.
 
-    ``warnings`` are the first ones of ``warning_count``. ``journal_bytes`` of `storage.journal` are
-    kept; release 0.2.0 knows no journal and writes none.
+    ``warnings`` are the first ones of ``warning_count``. ``journal_bytes`` of `storage.journal`
+    and ``timeline_bytes`` of `storage.timeline` are kept. ``written_at`` is the Unix time of the
+    last chunk. While there is a ``pause``, chunks count and are not recorded. Release 0.2.0 knows
+    and writes nothing from the journal on.
     """
 
     chunk_count: _Count = 0
@@ -51,12 +66,19 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     warnings: tuple[SessionWarning, ...] = ()
     warning_count: int = 0
     journal_bytes: _Count = 0
+    timeline_bytes: _Count = 0
+    written_at: float = 0.0
+    pause: OpenPause | None = None
 
     @property
     def kept_bytes(self) -> dict[int, int]:
-        """Return how much is kept of each open stream, and of the journal."""
+        """Return how much is kept of each open stream, of the journal and of the timeline."""
         kept = {stream.number: stream.kept_bytes for stream in self.streams}
-        return {**kept, JOURNAL: self.journal_bytes} if self.journal_bytes else kept
+        if self.journal_bytes:
+            kept[JOURNAL] = self.journal_bytes
+        if self.timeline_bytes:
+            kept[TIMELINE] = self.timeline_bytes
+        return kept
 
     def stream(self, number: int) -> StreamCheckpoint:
         """Return the open stream of that number; one without anything if there is none."""
@@ -65,15 +87,15 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
                 return stream
         return StreamCheckpoint(number, 0, 0, b"")
 
-    def with_chunk(self, number: int, state: bytes, pcm_bytes: int) -> "Checkpoint":
+    def with_chunk(self, number: int, state: bytes, pcm_bytes: int, at: float) -> "Checkpoint":
         """Return the checkpoint after one chunk more, of a stream that passes through.
 
-        ``state`` is then that of its decoder. This is the hot path.
+        ``state`` is then that of its decoder, and ``at`` the Unix time. This is the hot path.
         """
         streams = self.streams
         if len(streams) != 1 or streams[0].number != number or streams[0].state != state:
             stream = StreamCheckpoint(number, self.stream(number).kept_bytes, 0, state)
-            return self.advanced(stream, chunks=1, pcm_bytes=pcm_bytes)
+            return self.advanced(stream, chunks=1, pcm_bytes=pcm_bytes, at=at)
         return Checkpoint(
             self.chunk_count + 1,
             self.pcm_bytes + pcm_bytes,
@@ -81,12 +103,17 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
             self.warnings,
             self.warning_count,
             self.journal_bytes,
+            self.timeline_bytes,
+            at,
+            self.pause,
         )
 
-    def advanced(self, stream: StreamCheckpoint, *, chunks: int, pcm_bytes: int) -> "Checkpoint":
+    def advanced(
+        self, stream: StreamCheckpoint, *, chunks: int, pcm_bytes: int, at: float | None = None
+    ) -> "Checkpoint":
         """Return the checkpoint after ``chunks`` and ``pcm_bytes`` more, all of ``stream``.
 
-        ``stream`` says what it is then.
+        ``stream`` says what it is then; ``at`` is the Unix time, if a chunk has arrived.
         """
         streams = (*(s for s in self.streams if s.number != stream.number), stream)
         return Checkpoint(
@@ -96,6 +123,9 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
             self.warnings,
             self.warning_count,
             self.journal_bytes,
+            self.timeline_bytes,
+            self.written_at if at is None else at,
+            self.pause,
         )
 
     def without(self, number: int) -> "Checkpoint":

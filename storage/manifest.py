@@ -85,6 +85,10 @@ class Manifest(Details, frozen=True, kw_only=True):
     def details(self) -> Details:
         return details_of(self)
 
+    def of_this_release(self) -> "Manifest":
+        """Return the manifest of a session that an earlier release must leave alone."""
+        return msgspec.structs.replace(self, version=VERSION)
+
     def with_details(self, details: Details) -> "Manifest":
         return msgspec.structs.replace(self, **msgspec.structs.asdict(details))
 

@@ -28,7 +28,9 @@ class ReceiptIssuer:
         self._software = software
         self._key = key
 
-    def with_receipt(self, manifest: Manifest, digests: SessionDigests) -> Manifest:
+    def with_receipt(
+        self, manifest: Manifest, digests: SessionDigests, timeline_digest: str | None = None
+    ) -> Manifest:
         """Return the manifest of a completed session with its receipt. Block."""
         inputs = digests.inputs()
         times = msgspec.to_builtins([manifest.created_at, manifest.completed_at])
@@ -47,6 +49,7 @@ class ReceiptIssuer:
             inputs_unknown=digests.unknown or None,
             warnings=manifest.warnings,
             warning_count=manifest.warning_count,
+            timeline_digest=timeline_digest,
             kid=None if key is None else key.kid,
         )
         if key is not None:

@@ -231,7 +231,8 @@ def assert_recorded(recorders: Sequence[Recorder], files: Mapping[str, bytes]) -
         sent = b"".join(recorder.chunks)
         assert received == [(len(sent), by_definition(sent))], name
     ids = [recorder.session_id for recorder in recorders]
-    names = {f"{session_id}.{kind}" for session_id in ids for kind in ("wav", "json", "sums")}
+    kinds = ("wav", "json", "sums", "times")
+    names = {f"{session_id}.{kind}" for session_id in ids for kind in kinds}
     # After a crash during completion it is missing, and the service makes it on request.
     waveforms = {f"{session_id}.dat" for session_id in ids} & set(files)
     assert set(files) - waveforms == names, f"left over: {sorted(set(files) - names)}"

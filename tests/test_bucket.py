@@ -28,7 +28,7 @@ async def test_a_completed_session_is_one_wav_with_manifest_and_waveform(
         final = await client.close_session()
     assert service.stop() == 0
     assert set(objects()) == {
-        f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat", "sums")
+        f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat", "sums", "times")
     }
     assert objects()[f"{client.session_id}.dat"] == dat(speech()[44:], sample_rate=22050)
     assert objects()[f"{client.session_id}.wav"][80:] == speech()[44:]
@@ -97,7 +97,7 @@ async def test_a_killed_service_resumes_from_its_spool_or_the_bucket(
     for name, (_, expected, _) in sources.items():
         assert objects()[f"{ids[name]}.wav"][80:] == expected
     assert set(objects()) == {
-        f"{key}.{kind}" for key in ids.values() for kind in ("wav", "json", "dat", "sums")
+        f"{key}.{kind}" for key in ids.values() for kind in ("wav", "json", "dat", "sums", "times")
     }
 
 

@@ -73,7 +73,8 @@ def assert_recorded(
         assert found[f"{session_id}.dat"] == dat(expected, **found_format)
         head = s3.head_object(Bucket=engines.BUCKET, Key=f"{prefix}{session_id}.wav")
         assert manifest["etag"] == head["ETag"].strip('"')
-        left = [key for key in found if key.partition(".")[2] not in {"wav", "json", "dat", "sums"}]
+        final = {"wav", "json", "dat", "sums", "times"}
+        left = [key for key in found if key.partition(".")[2] not in final]
         assert not [key for key in left if not key.startswith("_index/user/")]
         assert not [key for key in found if "/segments/" in key]
         assert engines.open_uploads(seaweedfs_url, prefix) == []

@@ -73,7 +73,7 @@ async def test_a_recording_survives_five_crashes(
         final = await client.close_session()
     assert final["chunk_count"] == len(chunks)
     assert service.pcm(client.session_id) == expected
-    left = {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat", "sums")}
+    left = {f"{client.session_id}.{kind}" for kind in ("wav", "json", "dat", "sums", "times")}
     assert set(read_files(service.folder)) == left
 
 

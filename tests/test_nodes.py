@@ -66,7 +66,9 @@ async def test_any_node_relays_a_connection_to_the_owner_of_the_session(
         await client.close_session()
     assert (owner.stop(), other.stop()) == (0, 0)
     assert audio_of(objects(), session_id) == decode(WEBM, sample_rate=48000)
-    assert set(objects()) == {f"{session_id}.{kind}" for kind in ("wav", "json", "dat", "sums")}
+    assert set(objects()) == {
+        f"{session_id}.{kind}" for kind in ("wav", "json", "dat", "sums", "times")
+    }
 
 
 async def test_any_node_relays_http_requests_to_the_owner(on_bucket: Start) -> None:
@@ -168,7 +170,9 @@ async def test_another_node_takes_over_after_the_lease_of_a_dead_node(
     for name, (_, expected, _) in sources.items():
         assert audio_of(objects(), ids[name]) == expected
     assert set(objects()) == {
-        f"{each}.{kind}" for each in ids.values() for kind in ("wav", "json", "dat", "sums")
+        f"{each}.{kind}"
+        for each in ids.values()
+        for kind in ("wav", "json", "dat", "sums", "times")
     }
 
 
@@ -211,7 +215,9 @@ async def test_a_paused_node_writes_nothing_after_a_takeover(
     assert (slow.stop(), second.stop()) == (0, 0)
     count = 40 if completed else len(pieces)
     assert audio_of(objects(), session_id) == b"".join(pieces[:count])
-    assert set(objects()) == {f"{session_id}.{kind}" for kind in ("wav", "json", "dat", "sums")}
+    assert set(objects()) == {
+        f"{session_id}.{kind}" for kind in ("wav", "json", "dat", "sums", "times")
+    }
 
 
 async def test_a_stale_spool_does_not_overwrite_the_audio_of_another_node(

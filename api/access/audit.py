@@ -1,9 +1,9 @@
 """The audit log: one JSON line per event of a caller, in the log ``sercuescribe.audit``.
 
-Events: ``created``, ``connected``, ``changed`` (its details), ``closed``, ``read`` (audio, a
-waveform, or a link), ``token`` (created), ``shared`` (by a link), ``unshared`` (a link
-was revoked), ``deleted``, ``denied``. No line contains a key, a token, a signature or the secret of
-a link.
+Events: ``created``, ``connected``, ``changed`` (its details), ``paused``, ``resumed``,
+``closed``, ``read`` (audio, a waveform, or a link), ``token`` (created), ``shared`` (by a link),
+``unshared`` (a link was revoked), ``deleted``, ``denied``. No line contains a key, a token, a
+signature or the secret of a link.
 """
 
 import logging
@@ -18,6 +18,8 @@ Event = Literal[
     "created",
     "connected",
     "changed",
+    "paused",
+    "resumed",
     "closed",
     "read",
     "token",

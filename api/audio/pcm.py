@@ -124,6 +124,11 @@ class PcmFramer:
                 rest = self._begin_chunk(rest)
         return pcm
 
+    def mute(self) -> None:
+        """Replace the bytes of an incomplete frame by silence: their audio must not be kept."""
+        if self._data_left:
+            self._pending = bytes(len(self._pending))
+
     def state(self) -> bytes:
         """Return the state from which :meth:`restored` continues the stream."""
         if self._data_left == _TO_THE_END and not self._pending:

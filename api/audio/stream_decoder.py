@@ -50,6 +50,7 @@ class StreamDecoder:
             0  # PCM bytes that ffmpeg will output again and that are recorded already
         )
         self._is_replay = False
+        self.kind: InputKind = declared  # as detected, from the end of the detection on
         self._is_wav = False  # what ffmpeg gets is raw PCM, or a WAV
 
     @property
@@ -185,6 +186,10 @@ class StreamDecoder:
             async for block in kept_input:
                 yield self._new_part(await self.feed(block))
 
+    def skip_replayed(self, pcm_bytes: int) -> None:
+        """Drop the next ``pcm_bytes`` that ffmpeg outputs: they are recorded already."""
+        self._replayed_bytes = pcm_bytes
+
     def restore_passthrough(self, state: bytes) -> None:
         """Return to an earlier state of a stream that passes through."""
         self.stage = PcmFramer.restored(self._pcm_format.frame_bytes, state)
@@ -207,6 +212,7 @@ class StreamDecoder:
         choice = choose(head, detection.declared, self._pcm_format, at_end=at_end)
         if choice is None:
             return b""
+        self.kind = choice.kind
         if choice.way == "passthrough":
             self.stage = PcmFramer(self._pcm_format.frame_bytes, choice.data_bytes)
             return self.stage.feed(head[choice.offset :])

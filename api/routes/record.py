@@ -24,7 +24,14 @@ from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.routes.client_socket import ClientSocket, RawWebSocket, accept
 from api.routes.request import Injected
-from api.session.parameters import AudioParameters, audio_parameters, details, metadata_in, user_id
+from api.session.parameters import (
+    AudioParameters,
+    audio_parameters,
+    details,
+    mark_label,
+    metadata_in,
+    user_id,
+)
 from api.session.registry import Registry
 from api.session.session import Session
 from api.settings import Settings
@@ -33,6 +40,7 @@ from api.wire.errors import (
     InvalidMessageError,
     InvalidParameterError,
     SessionCompletedError,
+    TooManyMarksError,
 )
 from api.wire.messages import (
     ACTIONS,
@@ -52,6 +60,9 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 _ANSWERS: dict[Action, str] = {
     "flush": "Session flushed",
     "keep_alive": "Connection kept alive",
+    "mark": "Mark added",
+    "pause": "Recording paused",
+    "resume": "Recording resumed",
     "status": "Session status",
 }
 
@@ -129,6 +140,7 @@ async def _stream(
                 sample_rate=manifest.sample_rate,
                 channels=manifest.channels,
                 format=manifest.format,
+                paused=session.is_paused,
                 **session.counts()._asdict(),
             )
         )
@@ -203,7 +215,12 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
 
 async def _control(connection: ClientSocket, session: Session, text: str) -> None:
     try:
-        action = decode_control(text).action
+        control = decode_control(text)
+        action = control.action
+        label = mark_label(control.label) if action == "mark" else ""
+    except InvalidParameterError as error:
+        await connection.send(connection.error_message(error))
+        return
     except (msgspec.DecodeError, RecursionError):  # ValidationError is a DecodeError, too
         await connection.send(connection.error_message(InvalidMessageError(ACTIONS)))
         return
@@ -212,8 +229,21 @@ async def _control(connection: ClientSocket, session: Session, text: str) -> Non
         await session.close()
         return
     await session.warn_of_damage()
-    if action == "flush":
-        await session.flush()
+    match action:
+        case "flush":
+            await session.flush()
+        case "pause":
+            await session.pause()
+            audit("paused", connection.socket.user, str(session.session_id))
+        case "resume":
+            await session.resume_recording()
+            audit("resumed", connection.socket.user, str(session.session_id))
+        case "mark":
+            try:
+                await session.mark(label)
+            except TooManyMarksError as error:
+                await connection.send(connection.error_message(error))
+                return
     await connection.send(
         ControlMessage(
             message=_ANSWERS[action], status="active", action=action, **session.counts()._asdict()

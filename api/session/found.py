@@ -11,6 +11,7 @@ from api.wire.messages import SessionInfo
 from storage.base import Audio, Link, Progress, Storage
 from storage.errors import RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
+from storage.timeline import encode
 
 
 class Live:
@@ -37,6 +38,10 @@ class Live:
         """Return None: the store has a link to completed audio only."""
         del ttl_seconds
         return None
+
+    async def timeline(self) -> bytes:
+        """Return the timeline so far, as JSON."""
+        return encode(await self.session.timeline())
 
     async def owner(self) -> str | None:
         """Return None: this process is the owner."""
@@ -65,6 +70,7 @@ class Stored:
             self.manifest if progress is None else self.manifest.advanced_to(progress.checkpoint),
             location=self._storage.location(self.session_id),
             persisted_chunk_count=None if progress is None else progress.persisted.chunk_count,
+            is_paused=progress is not None and progress.checkpoint.pause is not None,
         )
 
     async def audio(self) -> Audio:
@@ -77,6 +83,10 @@ class Stored:
     async def link(self, ttl_seconds: int) -> Link | None:
         """Return a presigned link to completed audio; None if the storage has none."""
         return await self._storage.link(self.manifest, ttl_seconds, self._clock.now())
+
+    async def timeline(self) -> bytes:
+        """Return the timeline as JSON: of an active session, what a takeover would continue."""
+        return await self._storage.timeline(self.manifest)
 
     async def owner(self) -> str | None:
         """Return the address of the node that owns the session; None if no live node does."""

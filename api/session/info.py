@@ -25,6 +25,7 @@ def session_info(
     unpersisted: Unpersisted = _NOTHING,
     connections: int = 0,
     interruption: Interruption | None = None,
+    is_paused: bool = False,
 ) -> SessionInfo:
     """Return the information in ``manifest``, as clients get it.
 
@@ -51,6 +52,7 @@ def session_info(
         unpersisted_bytes=unpersisted.pcm_bytes,
         unpersisted_seconds=unpersisted.seconds,
         connections=connections,
+        paused=is_paused,
         disconnected_at=interruption and interruption.disconnected_at,
         idle_until=interruption and interruption.idle_until,
         created_at=manifest.created_at,

@@ -6,13 +6,17 @@ the other: a restarted recorder sends a new header.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
+from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError, InputKind
+from api.audio.head import Detection
 from api.audio.pcm import PcmFramer
 from api.audio.stream_decoder import StreamDecoder
+from api.audio.stream_heads import MAX_HEAD_BYTES, StreamHead, find_head
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
@@ -21,6 +25,9 @@ from storage.pcm import Buffer, PcmFormat
 
 # Each new file in a chunk stores the rest of the chunk once more.
 _MAX_FILES_PER_CHUNK = 100
+
+# The bytes of a sample in the raw formats that ffmpeg decodes.
+_RAW_BYTES = {"pcm_f32le": 4, "mulaw": 1, "alaw": 1}
 
 
 class InputStream:
@@ -42,7 +49,9 @@ class InputStream:
         """
         self.number = number
         self._ledger = ledger
+        self._pcm_format = pcm_format
         self._next_number = next_number
+        self.chunks = self.received_bytes = self.recorded_bytes = 0  # for the timeline
         self._new_decoder = partial(
             StreamDecoder, declared, pcm_format, launcher=launcher, emit=self._write
         )
@@ -53,6 +62,11 @@ class InputStream:
         self._is_aborted = False
         self._told: DecodeError | None = None  # the damage that is a warning already
         self._failure: Exception | None = None  # raised by `end`
+        self._has_only_head = False  # of a stream that goes on behind a pause
+        self._head_pcm_bytes = 0  # what the head decodes to, which is recorded already
+        self._is_joining = False  # behind a pause, in the middle of an element
+        self._block_bytes = 1  # of what follows the head
+        self._position_bytes = 0  # in what follows the head, before what comes after the pause
 
     @property
     def has_input(self) -> bool:
@@ -65,11 +79,16 @@ class InputStream:
         This is the hot path. It needs no lock, because it does not await.
         """
         framer = self._decoder.stage
+        if self._ledger.is_paused:
+            return False
         if not isinstance(framer, PcmFramer):
             return self._keep_now(chunk)
         if self._lock.locked() or (pcm := framer.feed_now(chunk)) is None:
             return False
         if self._ledger.append_chunk(self.number, pcm, framer.state()):
+            self.chunks += 1
+            self.received_bytes += len(chunk)
+            self.recorded_bytes += len(pcm)
             return True
         # Nothing was written. `receive` gets the same chunk and writes it with retries.
         self._decoder.restore_passthrough(self._ledger.stream(self.number).state)
@@ -79,10 +98,14 @@ class InputStream:
         """Keep ``chunk`` and pass it to ffmpeg, if nothing has to be awaited."""
         if self._lock.locked() or self._has_ended or self._kept is not None:
             return False
+        if self._has_only_head:
+            return False
         decoder = self._decoder
         if not decoder.takes_now(chunk) or not self._ledger.keep_input_now(self.number, chunk):
             return False
         if decoder.feed_now(chunk) and (decoder.damage is None or self._told is not None):
+            self.chunks += 1
+            self.received_bytes += len(chunk)
             return True
         self._kept = chunk  # `receive` does the rest
         return False
@@ -97,6 +120,11 @@ class InputStream:
         async with self._lock:
             if self._has_ended:
                 raise SessionCompletedError(self._ledger.session_id)
+            self.chunks += 1
+            self.received_bytes += len(chunk)
+            if self._ledger.is_paused:
+                await self._skip(chunk)
+                return
             failed_before = self._decoder if self._decoder.has_failed else None
             try:
                 await self._record(chunk)
@@ -114,6 +142,10 @@ class InputStream:
     async def warn_of_damage(self) -> None:
         """Warn of damage when it is known, not only at the end of the stream. Idempotent."""
         damage = self._decoder.damage
+        if self._is_joining:
+            if not self._has_joined():
+                return  # what comes in front of the first whole element is no damage
+            self._is_joining, self._told = False, damage
         if damage is not None and self._told is None:
             self._told = damage
             await self._ledger.warn(damage.code, str(damage))
@@ -135,6 +167,118 @@ class InputStream:
                 self._failure = error
                 raise
 
+    async def pause(self) -> None:
+        """Record what has arrived; keep what the decoder needs to go on after the pause.
+
+        ffmpeg ends, because what it has not yet decoded cannot be told from what follows. A new
+        one gets the head of the stream, and then what comes after the pause.
+        """
+        async with self._lock:
+            if self._has_ended or not isinstance(self._decoder.stage, FfmpegFeed):
+                return
+            if self._kept is not None:
+                self._kept = None
+                await self._decode(b"")
+            try:
+                await self._cut(await self._ledger.read_kept(self.number, MAX_HEAD_BYTES))
+            except DecodeError as error:
+                self._check_not_aborted()
+                await self._decoder.abort(str(error))
+                await self._fail(error)
+
+    async def _cut(self, start: bytes) -> None:
+        """Continue with the head of the stream, which begins with ``start``, as the next file."""
+        head = find_head(self._decoder.kind, start)
+        if head is None:
+            return  # the head is not whole, and there is no audio
+        position_bytes = self._ledger.stream(self.number).kept_bytes - head.length
+        head_bytes = start[: head.length]
+        await self._begin_file(b"", head_bytes, kept_twice_bytes=head.length, is_cut=True)
+        await self._join(head, position_bytes)
+        if head_bytes:
+            await self._decode(head_bytes)
+
+    def _has_joined(self) -> bool:
+        """Return whether anything behind the pause was decoded."""
+        return self._ledger.stream(self.number).pcm_bytes > self._head_pcm_bytes
+
+    async def _join(self, head: StreamHead, position_bytes: int) -> None:
+        frames = int(head.seconds * self._pcm_format.sample_rate)
+        self._head_pcm_bytes = frames * self._pcm_format.frame_bytes
+        self._has_only_head = self._is_joining = True
+        self._block_bytes, self._position_bytes = head.block_bytes, position_bytes
+        if self._decoder.kind in _RAW_BYTES:
+            self._block_bytes = _RAW_BYTES[self._decoder.kind] * self._pcm_format.channels
+        if self._head_pcm_bytes:
+            self._decoder.skip_replayed(self._head_pcm_bytes)
+            await self._ledger.count_replayed(self.number, self._head_pcm_bytes)
+
+    async def _skip(self, chunk: bytes) -> None:
+        """Count ``chunk`` and record nothing of it; keep only what is no audio.
+
+        Frames go on where they would be, so that those after the pause are whole.
+        """
+        if self._decoder.has_input and self._decoder.begins_file(chunk):
+            await self._begin_file(b"", b"")
+        stage = self._decoder.stage
+        if self._has_only_head:
+            self._position_bytes += len(chunk)
+        elif isinstance(stage, Detection):
+            await self._skip_undecided(chunk)
+            return
+        elif isinstance(stage, FfmpegFeed):  # the head was not whole at the pause
+            await self._keep_head(chunk)
+            return
+        elif isinstance(stage, PcmFramer) and (rest := _skipped_by(stage, chunk)) is not None:
+            await self._begin_file(b"", b"")
+            await self._skip(rest)
+            return
+        await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+
+    async def _skip_undecided(self, chunk: bytes) -> None:
+        """Skip a chunk of a stream whose format is not known; it may show the format."""
+        try:
+            await self._decoder.feed(chunk)
+        except DecodeError as error:
+            await self._fail(error)
+        match self._decoder.stage:
+            case Detection():  # too few bytes for audio
+                await self._ledger.keep_input(self.number, chunk)
+            case FfmpegFeed():
+                await self._keep_head(chunk)
+            case stage:
+                if isinstance(stage, PcmFramer):
+                    stage.mute()
+                await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+
+    async def _keep_head(self, chunk: bytes) -> None:
+        """Keep the bytes of ``chunk`` that belong to the head, and begin again with those."""
+        kept = await self._ledger.read_kept(self.number, MAX_HEAD_BYTES)
+        try:
+            head = find_head(self._decoder.kind, kept + chunk)
+        except DecodeError as error:
+            await self._decoder.abort(str(error))
+            await self._fail(error)
+            await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+            return
+        if head is None:
+            await self._ledger.keep_input(self.number, chunk)
+            return
+        await self._decoder.abort()
+        self._decoder = self._new_decoder()
+        more = chunk[: max(0, head.length - len(kept))]
+        await self._ledger.keep_input(self.number, more, skipped_bytes=len(chunk) - len(more))
+        await self._join(head, len(chunk) - len(more))
+        if head.length:
+            await self._decode(kept + more)
+
+    def _checkpoint(self) -> StreamCheckpoint:
+        """Return the checkpoint of the stream, with the state of its decoder."""
+        saved, state = self._ledger.stream(self.number), self._decoder.saved_state
+        if not state or state == saved.state:
+            return saved
+        return StreamCheckpoint(self.number, saved.kept_bytes, 0, state)
+
     async def abort(self) -> None:
         """Stop without recording the rest; the last checkpoint can be restored."""
         self._has_ended = self._is_aborted = True
@@ -145,6 +289,9 @@ class InputStream:
 
     async def restore(self, saved: StreamCheckpoint, kept_input: AsyncIterator[bytes]) -> None:
         """Continue the stream that was ``saved`` in the recording's last checkpoint."""
+        if self._ledger.is_paused and not saved.state and saved.kept_bytes:
+            self._has_only_head, self._is_joining = True, True
+            self._head_pcm_bytes = saved.pcm_bytes
         try:
             async for pcm in self._decoder.restore(saved.state, kept_input, saved.pcm_bytes):
                 await self._write(pcm)
@@ -184,6 +331,11 @@ class InputStream:
             covered_bytes = 0 if framer is None else framer.covered_bytes
             await self._begin_file(b"", chunk, chunks=1, covered_bytes=covered_bytes)
             await self._decode(chunk)
+        elif self._has_only_head:
+            self._has_only_head = False
+            begin = -self._position_bytes % self._block_bytes
+            await self._ledger.keep_input(self.number, chunk[begin:])
+            await self._decode(chunk[begin:])
         elif (framer := self._decoder.passthrough) is not None:
             await self._pass(framer, chunk)
         elif self._decoder.has_failed:
@@ -237,6 +389,7 @@ class InputStream:
         covered_bytes: int = 0,
         chunks: int = 1,
     ) -> None:
+        self.recorded_bytes += len(pcm)
         await self._ledger.keep_passed(
             self.number,
             data,
@@ -269,15 +422,20 @@ class InputStream:
         chunks: int = 0,
         last_input: bytes = b"",
         covered_bytes: int = 0,
+        is_cut: bool = False,
     ) -> None:
         """End the current file, whose last PCM is ``pcm``, and begin the next one with ``rest``.
 
         Its bytes are kept, ``kept_twice_bytes`` of them also for the current file, and ``chunks``
         more are counted. ``last_input`` is what a file that passes through had last; it is kept,
-        and ``covered_bytes`` of the frame in front of it were already.
+        and ``covered_bytes`` of the frame in front of it were already. If the service has cut the
+        file, an incomplete end is no damage.
         """
+        known = self._decoder.damage
         try:
             pcm, damage = await self._finish(pcm)
+            if is_cut and known is None:
+                damage = None
         except DecodeError:
             self._check_not_aborted()
             raise
@@ -303,6 +461,7 @@ class InputStream:
         covered_bytes: int = 0,
     ) -> None:
         """Record the last ``pcm`` of a file that has ended; ``rest`` is of the next one."""
+        self.recorded_bytes += len(pcm)
         last_input = last_input or self._last_frame()
         number, self.number = self.number, self._next_number()
         await self._ledger.replace_stream(
@@ -317,6 +476,7 @@ class InputStream:
             chunks=chunks,
         )
         self._check_not_aborted()  # `abort` ends the decoder of its time only
+        self._has_only_head = self._is_joining = False
         self._decoder = self._new_decoder()
         self._told = None
 
@@ -333,6 +493,9 @@ class InputStream:
         Return ``pcm`` and what is not recorded of the last file: its last PCM and its damage.
         Raises :class:`DecodeError` if the stream was aborted, and :class:`DecoderLostError`.
         """
+        if self._has_only_head:
+            await self._decoder.abort()
+            return bytes(pcm), None
         damage: DecodeError | None = None
         is_known = self._decoder.next_file is not None
         while True:
@@ -341,7 +504,7 @@ class InputStream:
             except DecodeError as error:
                 if self._is_aborted:
                     raise
-                damage = error
+                damage = None if self._is_joining and self._has_joined() else error
             rest = None if is_known else self._decoder.next_file
             if rest is None:
                 return bytes(pcm), damage
@@ -353,6 +516,10 @@ class InputStream:
                 damage = error
 
     async def _end(self) -> None:
+        if self._has_only_head:
+            await self._decoder.abort()
+            await self._ledger.remove_stream(self.number, None)
+            return
         try:
             pcm, damage = await self._finish(b"")
         except (DecodeError, DecoderLostError, SessionCompletedError) as error:
@@ -373,6 +540,7 @@ class InputStream:
         state = self._decoder.saved_state
         if not pcm and not chunks and state == self._ledger.stream(self.number).state:
             return
+        self.recorded_bytes += len(pcm)
         framer = self._decoder.passthrough
         if framer is None:
             self._ledger.keep_all(self.number)
@@ -390,3 +558,11 @@ class InputStream:
             framer.note_kept(max(0, self._ledger.kept_twice_bytes(self.number) - kept_bytes))
         elif self._ledger.pass_through(self.number, pcm_bytes, pending_bytes):
             framer.note_kept()
+
+
+def _skipped_by(framer: PcmFramer, chunk: bytes) -> bytes | None:
+    """Go on behind ``chunk``, whose audio is dropped; return what of it is a new file."""
+    with contextlib.suppress(DecodeError):
+        framer.feed(chunk)
+    framer.mute()
+    return framer.next_file

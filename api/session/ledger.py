@@ -13,13 +13,16 @@ from typing import TypeVar
 import msgspec
 
 from api.audio.formats import DecodeError
+from api.clock import Clock, SystemClock
 from api.observe.metrics import Metrics
 from api.session.input_journal import InputJournal
+from api.session.pace import Pace
+from api.wire.errors import TooManyMarksError
 from api.wire.messages import ServerMessage, SessionCounts, SessionWarnings
-from storage import journal, threads
+from storage import journal, threads, timeline
 from storage.base import Recording
-from storage.checkpoint import Checkpoint, StreamCheckpoint
-from storage.errors import BadObjectError, StorageUnavailableError
+from storage.checkpoint import TIMELINE, Checkpoint, OpenPause, StreamCheckpoint
+from storage.errors import BadObjectError, StorageError, StorageUnavailableError
 from storage.journal import JOURNAL
 from storage.manifest import Manifest
 from storage.pcm import Buffer
@@ -53,7 +56,12 @@ class Ledger:
         warned: Callable[[str], None] = lambda _: None,
         backoff: Backoff = WRITE_BACKOFF,
         metrics: Metrics | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        clock = clock or SystemClock()
+        self._monotonic = clock.monotonic
+        # Within a process the timeline has monotonic time: a clock that is set distorts no length.
+        self._epoch = clock.now().timestamp() - clock.monotonic()
         self._metrics = metrics or Metrics()
         self.session_id = recording.manifest.session_id
         self._recording = recording
@@ -66,6 +74,14 @@ class Ledger:
         self._failure: StorageUnavailableError | None = None
         self._writing = asyncio.Lock()  # held during writes with retries
         self._journal = InputJournal()
+        self._pace = Pace(self._bytes_per_second)
+        self._unwritten: list[timeline.Entry] = []  # of the timeline
+        self._entries: dict[type, int] = {}  # how many there are in the timeline, by kind
+        self.is_paused = recording.checkpoint.pause is not None
+
+    def now(self) -> float:
+        """Return the Unix time for the timeline."""
+        return self._monotonic() + self._epoch
 
     def counts(self) -> SessionCounts:
         """Return the counts for messages about the session."""
@@ -140,14 +156,61 @@ class Ledger:
         else:
             kept_bytes += before.kept_bytes
             stream = StreamCheckpoint(number, kept_bytes, before.pcm_bytes + pcm_bytes, b"")
-        checkpoint = last.advanced(stream, chunks=chunks, pcm_bytes=pcm_bytes)
-        if number == self._journal.writer and not self._journal.unwritten:  # nearly always
+        now = self.now()
+        checkpoint = last.advanced(
+            stream, chunks=chunks, pcm_bytes=pcm_bytes, at=now if chunks else None
+        )
+        if (
+            number == self._journal.writer and not self._journal.unwritten and not self._unwritten
+        ):  # nearly always
             self._recording.append(pcm, checkpoint)
         else:
             self._journal.begin_file(last.pcm_bytes, number)
             writer = number if pcm_bytes else None
             self._append_journaled(pcm, checkpoint, last.pcm_bytes, writer, passes=bool(state))
+        if pcm_bytes:
+            self._follow_pace(number, last.pcm_bytes, now)
         self._appended()
+
+    def _follow_pace(self, number: int, before_bytes: int, now: float) -> None:
+        """Note how late the PCM of the stream is that came after ``before_bytes``."""
+        pace = self._pace
+        if number != pace.number:
+            pace.switch(number, before_bytes)
+        lead = self._at * pace.seconds_per_byte - now
+        if not pace.low <= lead <= pace.high and (late := pace.note(lead)):
+            self.note(timeline.Late(now, before_bytes, round(late, 3)))
+
+    def note(self, entry: timeline.Entry) -> bool:
+        """Add an entry to the timeline: now if that is possible, else with the next write.
+
+        Return False if the timeline has `timeline.MAX_ENTRIES` of this kind.
+        """
+        count = self._entries.get(type(entry), 0)
+        if count >= timeline.MAX_ENTRIES:
+            return False
+        self._entries[type(entry)] = count + 1
+        self._unwritten.append(entry)
+        if not self._writing.locked():
+            try:
+                self._append_journaled(b"", self._recording.checkpoint, self._at)
+            except StorageError as error:
+                logger.debug("%s: the timeline follows later: %s", self.session_id, error)
+        return True
+
+    def connected(self, node: str) -> int | None:
+        """Note that a connection begins; return its number, None if there are too many."""
+        checkpoint, number = self._recording.checkpoint, self._entries.get(timeline.Connected, 0)
+        counts = checkpoint.pcm_bytes, checkpoint.chunk_count
+        return number if self.note(timeline.Connected(self.now(), number, *counts, node)) else None
+
+    def disconnected(self, connection: int, pcm_bytes: int, chunks: int, input_bytes: int) -> None:
+        """Note that a connection ends, and what it sent."""
+        self.note(timeline.Disconnected(self.now(), connection, pcm_bytes, chunks, input_bytes))
+
+    def begin_stream(self, number: int) -> None:
+        """Compare the time of the new stream with that of the last audio: it is the only one."""
+        self._pace.begin(number, self._at)
 
     def _append_journaled(
         self,
@@ -168,8 +231,14 @@ class Ledger:
             self._recording.keep_input(JOURNAL, checkpoint.journal_bytes, entries)
             journal_bytes = checkpoint.journal_bytes + len(entries)
             checkpoint = msgspec.structs.replace(checkpoint, journal_bytes=journal_bytes)
+        noted = b"".join(map(timeline.encode_entry, self._unwritten))
+        if noted:
+            self._recording.keep_input(TIMELINE, checkpoint.timeline_bytes, noted)
+            timeline_bytes = checkpoint.timeline_bytes + len(noted)
+            checkpoint = msgspec.structs.replace(checkpoint, timeline_bytes=timeline_bytes)
         self._recording.append(pcm, checkpoint)
         self._journal.wrote(writer)
+        self._unwritten.clear()
 
     async def restore_journal(self) -> None:
         """Read what the journal says, before the streams are restored."""
@@ -186,6 +255,101 @@ class Ledger:
             self._journal.begin_without_history(checkpoint.pcm_bytes)
         for stream in checkpoint.streams:  # of a release without a journal
             self._journal.begin_file(checkpoint.pcm_bytes, stream.number)
+        await self._restore_timeline()
+
+    async def _restore_timeline(self) -> None:
+        """Note that another process continues the timeline, after the last audio before it."""
+        checkpoint = self._recording.checkpoint
+        for entry in timeline.decode_readable(await self._read_timeline()):
+            self._entries[type(entry)] = self._entries.get(type(entry), 0) + 1
+        numbers = [stream.number for stream in checkpoint.streams]
+        self._pace.restore(checkpoint.pcm_bytes, checkpoint.written_at, numbers)
+        if checkpoint.timeline_bytes:
+            # Written with the next entry: a recording that was being completed must not change.
+            last_at, chunk_count = checkpoint.written_at, checkpoint.chunk_count
+            self._unwritten.append(timeline.Opened(last_at, checkpoint.pcm_bytes, chunk_count))
+
+    async def _read_timeline(self) -> bytes:
+        if not self._recording.checkpoint.timeline_bytes:
+            return b""
+        try:
+            kept = self._recording.read_input(TIMELINE)
+            return b"".join([block async for block in kept])
+        except (BadObjectError, OSError) as error:
+            logger.error("%s: the timeline is not complete: %s", self.session_id, error)  # noqa: TRY400
+            return b""
+
+    async def timeline(self) -> timeline.Timeline:
+        """Return the timeline so far."""
+        manifest, checkpoint = self._recording.manifest, self._recording.checkpoint
+        data = await self._read_timeline()
+        return timeline.timeline_of(manifest, checkpoint, data[: checkpoint.timeline_bytes])
+
+    async def mark(self, label: str) -> None:
+        """Add a mark at the last frame.
+
+        Raises `TooManyMarksError`, and `StorageUnavailableError` after the last retry.
+        """
+        if self._entries.get(timeline.Marked, 0) >= timeline.MAX_ENTRIES:
+            raise TooManyMarksError(timeline.MAX_ENTRIES)
+        self.note(timeline.Marked(self.now(), self._at, label))
+        await self._change(lambda last: last, None)
+
+    async def pause(self) -> None:
+        """Write that the chunks from now on count and are not recorded. Idempotent.
+
+        Raises `StorageUnavailableError` after the last retry; the pause has begun nevertheless.
+        """
+        self.is_paused = True
+
+        def paused(last: Checkpoint) -> Checkpoint:
+            pause = last.pause or OpenPause(self.now(), last.chunk_count)
+            return msgspec.structs.replace(last, pause=pause)
+
+        await self._change(paused, None)
+
+    async def resume(self) -> None:
+        """Record the chunks that follow. Idempotent.
+
+        Raises `StorageUnavailableError` after the last retry; then the pause goes on.
+        """
+        if self._recording.checkpoint.pause is None:
+            self.is_paused = False
+            return
+        is_noted = False
+
+        def resumed(last: Checkpoint) -> Checkpoint:
+            nonlocal is_noted
+            if last.pause is None:
+                return last
+            began, first_chunk, input_bytes = msgspec.structs.astuple(last.pause)
+            if not is_noted:
+                is_noted = True
+                chunks, at = last.chunk_count - first_chunk, last.pcm_bytes
+                entry = timeline.Paused(began, self.now(), at, first_chunk, chunks, input_bytes)
+                if self._entries.get(timeline.Paused, 0) < timeline.MAX_ENTRIES:
+                    self._unwritten.append(entry)
+                self._entries[timeline.Paused] = self._entries.get(timeline.Paused, 0) + 1
+            return msgspec.structs.replace(last, pause=None)
+
+        await self._change(resumed, None)
+        self.is_paused = False
+        self._pace.begin_again()
+
+    async def skip_chunk(self, stream: StreamCheckpoint, input_bytes: int) -> None:
+        """Count a chunk that is not recorded, because the session is paused.
+
+        ``stream`` says how its stream continues. Raises `StorageUnavailableError` after the last
+        retry.
+        """
+
+        def skipped(last: Checkpoint) -> Checkpoint:
+            now = self.now()
+            last = _skipped(last, input_bytes, now)
+            return last.advanced(stream, chunks=1, pcm_bytes=0, at=now)
+
+        self._journal.begin_file(self._at, stream.number)
+        await self._change(skipped, None)
 
     def pass_through(
         self, number: int, pcm_bytes: int, pending_bytes: int, *, later_bytes: int = 0
@@ -224,13 +388,21 @@ class Ledger:
         """
         if len(pcm) > _LARGE_BYTES or self._writing.locked():
             return False
-        if number != self._journal.writer or self._journal.unwritten:  # seldom
+        journal, pace = self._journal, self._pace
+        if (
+            number != journal.writer or number != pace.number or journal.unwritten
+        ) or self._unwritten:  # seldom
             return self.append_now(number, pcm, state, chunks=1)
-        recording = self._recording
+        recording, now = self._recording, self._monotonic() + self._epoch
+        checkpoint = recording.checkpoint.with_chunk(number, state, len(pcm), now)
         try:
-            recording.append(pcm, recording.checkpoint.with_chunk(number, state, len(pcm)))
+            recording.append(pcm, checkpoint)
         except StorageUnavailableError:
             return False
+        # As in `_follow_pace`, without a call.
+        lead = checkpoint.pcm_bytes * pace.seconds_per_byte - now
+        if not pace.low <= lead <= pace.high:
+            self._follow_pace(number, checkpoint.pcm_bytes - len(pcm), now)
         self._appended()
         return True
 
@@ -273,11 +445,34 @@ class Ledger:
             return False
         return True
 
-    async def keep_input(self, number: int, chunk: bytes, state: bytes = b"") -> None:
+    async def read_kept(self, number: int, most_bytes: int) -> bytes:
+        """Return what is kept of the stream, at most about ``most_bytes``."""
+        found = bytearray()
+        if self.stream(number).kept_bytes:
+            async for block in self._recording.read_input(number):
+                found += block
+                if len(found) >= most_bytes:
+                    break
+        return bytes(found)
+
+    async def count_replayed(self, number: int, pcm_bytes: int) -> None:
+        """Note that the first ``pcm_bytes`` that the stream decodes to are recorded already."""
+        await self._change(
+            lambda last: last.advanced(
+                StreamCheckpoint(number, last.stream(number).kept_bytes, pcm_bytes, b""),
+                chunks=0,
+                pcm_bytes=0,
+            ),
+            None,
+        )
+
+    async def keep_input(
+        self, number: int, chunk: bytes, state: bytes = b"", *, skipped_bytes: int = 0
+    ) -> None:
         """Store and count a chunk of input, so that it can be decoded again after a crash.
 
-        ``state`` is that of a stream that has failed. Raises `StorageUnavailableError` after the
-        last retry.
+        ``state`` is that of a stream that has failed. During a pause, ``skipped_bytes`` of the
+        chunk are not kept. Raises `StorageUnavailableError` after the last retry.
         """
 
         async def keep_input() -> None:
@@ -289,6 +484,8 @@ class Ledger:
             self.append(number, b"", state, chunks=1, kept_bytes=len(chunk))
 
         await self._retry(keep_input)
+        if skipped_bytes:
+            await self._change(lambda last: _skipped(last, skipped_bytes, self.now()), None)
 
     async def keep_passed(
         self,
@@ -374,6 +571,7 @@ class Ledger:
                     self._journal.keep(at, number, offset, stop, skip=skip)
                 self._journal.end_file(at, number, offset)
                 self._journal.begin_file(at, new_number, after=number, start=kept_twice_bytes)
+                self._pace.begin(new_number, at)
                 is_noted = True
             checkpoint = self._recording.checkpoint.without(number)
             checkpoint = checkpoint.advanced(begun, chunks=chunks, pcm_bytes=len(pcm))
@@ -401,6 +599,7 @@ class Ledger:
         """Record that the stream has ended, with ``error`` if some of it could not be decoded."""
         last = self._recording.checkpoint
         self._journal.end_file(last.pcm_bytes, number, last.stream(number).kept_bytes)
+        self._pace.end(number)
         if error is not None or last.without(number) != last:
             await self._change(lambda last: last.without(number), error)
             self._recording.drop_input(number)
@@ -474,6 +673,13 @@ class Ledger:
             delay_seconds,
             error,
         )
+
+
+def _skipped(last: Checkpoint, input_bytes: int, now: float) -> Checkpoint:
+    """Return the checkpoint after ``input_bytes`` more that are not recorded."""
+    pause = last.pause or OpenPause(now, last.chunk_count)
+    pause = msgspec.structs.replace(pause, input_bytes=pause.input_bytes + input_bytes)
+    return msgspec.structs.replace(last, pause=pause)
 
 
 async def _in_thread(write: Callable[..., None], *arguments: object) -> None:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES, InputKind
 from api.wire.errors import InvalidParameterError
 from storage.details import DetailChanges, Details
+from storage.timeline import MAX_LABEL_CHARACTERS
 
 _MAX_USER_ID_CHARACTERS = 256
 _MAX_DIGITS = 9
@@ -91,6 +92,14 @@ def detail_changes(given: Mapping[str, object]) -> DetailChanges:
         hold=_hold(given["hold"]) if "hold" in given else UNSET,
         expires_at=_expires_at(given["expires_at"]) if "expires_at" in given else UNSET,
     )
+
+
+def mark_label(value: object) -> str:
+    """Return the label of a mark: one line of text. Raises `InvalidParameterError`."""
+    label = value.strip() if isinstance(value, str) else ""
+    if not label or len(label) > MAX_LABEL_CHARACTERS or not _is_line(label):
+        raise InvalidParameterError("label")
+    return label
 
 
 def search_text(value: str | None) -> str | None:

@@ -288,6 +288,24 @@ class Registry:
                 found = await self.lookup(str(found.session_id))
         return await self._stored(await self._storage.change(found.manifest, changes)).info()
 
+    async def pause(self, found: Found) -> SessionInfo:
+        """Pause a session. Raises as `open` and `Session.pause` do."""
+        session = await self.open(found)
+        await session.pause()
+        return session.info()
+
+    async def resume(self, found: Found) -> SessionInfo:
+        """End the pause of a session. Raises as :meth:`pause` does."""
+        session = await self.open(found)
+        await session.resume_recording()
+        return session.info()
+
+    async def mark(self, found: Found, label: str) -> SessionInfo:
+        """Add a mark to the timeline. Raises as `open` and `Session.mark` do."""
+        session = await self.open(found)
+        await session.mark(label)
+        return session.info()
+
     async def delete(self, found: Found) -> None:
         """Delete everything that is stored of a session; release it first if it is live.
 
@@ -390,6 +408,7 @@ class Registry:
             events=self._events,
             metrics=self._metrics,
             tracing=self._tracing,
+            node=self._storage.node_id,
         )
 
     def _enter(self, session: Session) -> Session:

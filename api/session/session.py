@@ -10,7 +10,7 @@ import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
@@ -46,6 +46,7 @@ from storage.base import Recording
 from storage.details import DetailChanges
 from storage.errors import FencedError, StorageError
 from storage.retry import Backoff
+from storage.timeline import Timeline
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,30 @@ _COMPLETION_SECONDS = 2.0
 
 # Why a session is completed: a client closed it, it reached a time limit, it was not used.
 Cause = Literal["closed", "expired", "unused"]
+
+
+class _Span(NamedTuple):
+    """A connection in the timeline, and the counts of its stream when it began."""
+
+    number: int
+    stream: InputStream
+    recorded_bytes: int
+    chunks: int
+    received_bytes: int
+
+    @classmethod
+    def begin(cls, number: int, stream: InputStream) -> "_Span":
+        counts = stream.recorded_bytes, stream.chunks, stream.received_bytes
+        return cls(number, stream, *counts)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return the bytes of PCM, the chunks and their bytes since the connection began."""
+        stream = self.stream
+        return (
+            stream.recorded_bytes - self.recorded_bytes,
+            stream.chunks - self.chunks,
+            stream.received_bytes - self.received_bytes,
+        )
 
 
 class Session:
@@ -73,6 +98,7 @@ class Session:
         events: SessionEvents,
         metrics: Metrics,
         tracing: Tracing,
+        node: str = "",
     ) -> None:
         """Start the session; ``gone`` is called when it is completed or released."""
         session_id = recording.manifest.session_id
@@ -87,7 +113,10 @@ class Session:
             warned=functools.partial(events.warned, session_id),
             backoff=backoff,
             metrics=metrics,
+            clock=clock,
         )
+        self._node = node
+        self._spans: dict[Connection, _Span] = {}  # of the timeline
         self._metrics = metrics
         self._tracing = tracing
         self.counts: Callable[[], SessionCounts] = self._ledger.counts
@@ -109,6 +138,7 @@ class Session:
         self._on_gone = gone
         self._events = events
         self._streams: dict[int, InputStream] = {}  # the streams that have not ended, by number
+        self._pausing = asyncio.Lock()
         self._had_input = False  # a stream that has ended had any bytes
         self._end: asyncio.Task[SessionInfo | None] | None = None
         recording.watch(self._give_up)
@@ -138,6 +168,7 @@ class Session:
             persisted_chunk_count=self.recording.persisted.chunk_count,
             unpersisted=self.recording.unpersisted,
             connections=len(self._core.streams),
+            is_paused=self._ledger.is_paused,
             interruption=self._interruption(),
             location=self._location,
         )
@@ -169,6 +200,7 @@ class Session:
     async def attach(self, connection: Connection) -> None:
         """Add ``connection`` with a new input stream. Raises `TooManyConnectionsError`."""
         await self._run(self._core.attach(connection))
+        self._note_connected(connection)
 
     async def resume(self, connection: Connection) -> None:
         """Add ``connection`` and continue the stream of the one that dropped or is half open.
@@ -177,11 +209,13 @@ class Session:
         """
         while connection not in self._core.streams:
             await self._run(self._core.resume(connection))
+        self._note_connected(connection)
 
     async def detach(self, connection: Connection) -> None:
         """Remove ``connection``. If its stream has input, the stream waits for resume."""
         stream = self._streams.get(self._core.streams.get(connection, -1))
         has_input = stream is not None and stream.has_input
+        self._note_disconnected(connection)
         await self._run(
             self._core.detach(connection, has_input=has_input, now=self._clock.monotonic())
         )
@@ -211,6 +245,52 @@ class Session:
     async def flush(self) -> None:
         """Return after all chunks received so far are persisted."""
         await self.recording.flush()
+
+    @property
+    def is_paused(self) -> bool:
+        """Return whether chunks count and are not recorded."""
+        return self._ledger.is_paused
+
+    async def pause(self) -> None:
+        """Record none of the chunks that follow. Idempotent.
+
+        After the return, it holds for every later process too. Raises `SessionCompletedError`, and
+        `StorageUnavailableError` if only this process knows of the pause.
+        """
+        async with self._pausing:
+            self._core.check_active()
+            await self.recording.require_release()
+            self._ledger.is_paused = True  # first: what comes meanwhile is not recorded
+            for stream in list(self._streams.values()):
+                await stream.pause()
+            await self._ledger.pause()
+            await self.recording.flush()
+
+    async def resume_recording(self) -> None:
+        """Record the chunks that follow. Idempotent. Raises as :meth:`pause` does."""
+        async with self._pausing:
+            self._core.check_active()
+            await self._ledger.resume()
+            await self.recording.flush()
+
+    async def mark(self, label: str) -> None:
+        """Add a mark to the timeline. Raises `SessionCompletedError` and `TooManyMarksError`."""
+        self._core.check_active()
+        await self._ledger.mark(label)
+
+    async def timeline(self) -> Timeline:
+        """Return the timeline so far."""
+        return await self._ledger.timeline()
+
+    def _note_connected(self, connection: Connection) -> None:
+        stream = self._streams[self._core.streams[connection]]
+        number = self._ledger.connected(self._node)
+        if number is not None:
+            self._spans[connection] = _Span.begin(number, stream)
+
+    def _note_disconnected(self, connection: Connection) -> None:
+        if (span := self._spans.pop(connection, None)) is not None:
+            self._ledger.disconnected(span.number, *span.counts())
 
     async def warn_of_damage(self) -> None:
         """Warn of what the decoders have reported since the last chunk."""
@@ -295,6 +375,8 @@ class Session:
 
     def _open_stream(self, number: int) -> None:
         manifest = self.recording.manifest
+        if len(self._core.streams) <= 1:
+            self._ledger.begin_stream(number)
         self._streams[number] = InputStream(
             number,
             cast("InputKind", manifest.format),
@@ -340,6 +422,7 @@ class Session:
             with self._tracing.span("complete session", str(self.session_id)):
                 while self._streams:  # a chunk that is being recorded may open one more
                     await self._end_stream(min(self._streams))
+                await self._end_timeline()
                 await self._warn_if_empty()
                 async with self._events.completing(str(self.session_id)):
                     manifest = await self._ledger.complete(self._clock.now())
@@ -350,6 +433,11 @@ class Session:
         await self._notify_connections(lambda connection: connection.end_completed(info))
         self._leave(SessionState.COMPLETED, cause)
         return info
+
+    async def _end_timeline(self) -> None:
+        for connection in list(self._spans):
+            self._note_disconnected(connection)
+        await self._ledger.resume()
 
     async def _warn_if_empty(self) -> None:
         """Warn if there was input, nothing was recorded, and no other warning says so."""
@@ -363,6 +451,8 @@ class Session:
                 await self._notify_connections(lambda connection: connection.end(error))
             for number in sorted(self._streams):
                 await self._streams[number].abort()
+            for connection in list(self._spans):
+                self._note_disconnected(connection)
             await self.recording.release()
         except Exception:
             # The next owner continues at the last checkpoint.

@@ -101,6 +101,11 @@ class ChunkTooLargeError(ServiceError):
         super().__init__(f"The chunk has {size_bytes} bytes, the maximum is {limit_bytes}")
 
 
+class TooManyMarksError(ServiceError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The session has {limit} marks, which is the maximum")
+
+
 class InvalidMessageError(ServiceError):
     def __init__(self, actions: tuple[str, ...]) -> None:
         super().__init__("Invalid control message")
@@ -241,6 +246,7 @@ TABLE: dict[type[Exception], WireError] = {
     ConnectionIdleError: WireError("connection_idle", 408, 1001),
     ConnectionReplacedError: WireError("connection_replaced", 409, 4103),
     ChunkTooLargeError: WireError("chunk_too_large", 413, 1009),
+    TooManyMarksError: WireError("too_many_marks", 409, 1008),
     InvalidMessageError: WireError("invalid_message", 422, 1008),
     InvalidCallError: WireError("invalid_call", 422, 1008),
     DecodeError: WireError("decode_failed", 422, 1008),

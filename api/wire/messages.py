@@ -14,12 +14,13 @@ from api.audio.formats import CHANNELS, INPUT_KINDS, SAMPLE_RATES
 from storage.manifest import Status
 from storage.receipt import Receipt
 from storage.shared_links import LinkFormat
+from storage.timeline import MAX_LABEL_CHARACTERS
 from storage.warning import SessionWarning
 
 # `error` is the status of an error message, not of the session.
 MessageStatus = Literal["active", "completed", "error"]
 
-Action = Literal["close_session", "flush", "keep_alive", "status"]
+Action = Literal["close_session", "flush", "keep_alive", "mark", "pause", "resume", "status"]
 ACTIONS: tuple[str, ...] = get_args(Action)
 
 SessionId = Annotated[
@@ -84,6 +85,12 @@ class ControlRequest(msgspec.Struct, tag_field="type", tag="control"):
     """A control message of the client, sent as text."""
 
     action: Action
+    label: Annotated[
+        str | msgspec.UnsetType,
+        _documented(
+            description="Of `mark`: one line of text", minLength=1, maxLength=MAX_LABEL_CHARACTERS
+        ),
+    ] = msgspec.UNSET
 
 
 class ServerMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
@@ -136,6 +143,9 @@ class SessionMessage(ServerMessage, tag="session"):
     sample_rate: int
     channels: int
     format: str
+    paused: Annotated[
+        bool, Meta(description="Chunks count and are not recorded until `resume`")
+    ] = False
 
 
 class ChunkMessage(ServerMessage, tag="chunk"):
@@ -167,6 +177,20 @@ class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
     code: Annotated[str, Meta(description="Code for programs; never changes")]
     session_id: str | None = None
     valid_values: list[int | str] | None = None
+
+
+class MarkSession(msgspec.Struct, kw_only=True):
+    """A mark for the timeline."""
+
+    label: Annotated[
+        str,
+        _documented(
+            description="One line of text",
+            minLength=1,
+            maxLength=MAX_LABEL_CHARACTERS,
+            pattern=NO_CONTROLS,
+        ),
+    ]
 
 
 class CreateSession(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -220,6 +244,9 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     unpersisted_seconds: Annotated[
         float, Meta(description="Age of the oldest unpersisted audio")
     ] = 0.0
+    paused: Annotated[
+        bool, Meta(description="Chunks count and are not recorded until the session is resumed")
+    ] = False
     connections: Annotated[int, Meta(description="Clients that are connected and send audio")]
     disconnected_at: Annotated[
         datetime | None,

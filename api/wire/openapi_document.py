@@ -1,7 +1,7 @@
 """Corrections of the OpenAPI document that Litestar generates: types, media types, examples."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from litestar.openapi.spec import (
@@ -33,6 +33,7 @@ from api.wire.messages import (
     KeyDocument,
     LinkInfo,
     LinkList,
+    MarkSession,
     PublicKey,
     Readiness,
     SessionInfo,
@@ -44,6 +45,7 @@ from api.wire.messages import (
 from api.wire.node_status import BackgroundTask, NodeStatus, StoreOperation
 from api.wire.openapi import EXAMPLE_ID
 from storage.receipt import Digested, Receipt
+from storage.timeline import ConnectionSpan, Gap, Mark, Pause, Timeline
 from storage.warning import SessionWarning
 
 _SIMPLE = {
@@ -200,7 +202,40 @@ _LINK = LinkInfo(
     end=90.5,
     format="mp3",
 )
+_MINUTE = datetime(2026, 1, 1, 12, 1, tzinfo=UTC)
+_CONNECTION = ConnectionSpan(
+    began_at=_MINUTE,
+    ended_at=_MINUTE + timedelta(seconds=60),
+    first_frame=0,
+    frames=2_880_000,
+    chunks=3000,
+    bytes=5_760_000,
+    node="019aa1b0-11aa-7c2e-9d31-0f4f5a6b7c8d",
+)
+_GAP = Gap(at=_MINUTE + timedelta(seconds=9), frame=432_000, seconds=1.25)
+_PAUSE = Pause(
+    began_at=_MINUTE + timedelta(seconds=20),
+    ended_at=_MINUTE + timedelta(seconds=30),
+    frame=960_000,
+    first_chunk=1000,
+    chunks=500,
+    bytes=960_000,
+    seconds=10.0,
+)
+_MARK = Mark(at=_MINUTE + timedelta(seconds=40), frame=1_440_000, label="Question 2")
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
+    _CONNECTION,
+    _GAP,
+    _PAUSE,
+    _MARK,
+    Timeline(
+        session_id=EXAMPLE_ID,
+        connections=(_CONNECTION,),
+        gaps=(_GAP,),
+        pauses=(_PAUSE,),
+        marks=(_MARK,),
+    ),
+    MarkSession(label="Question 2"),
     _SESSION,
     _KEY,
     KeyDocument(keys=[_KEY]),

@@ -182,6 +182,12 @@ export declare class SessionClient extends EventTarget {
   start(source?: AudioInput | null): Promise<void>;
   send(chunk: Chunk): Promise<void>;
   flush(): Promise<void>;
+  /** Let the service record no chunk that is sent from then on, until `resume`. */
+  pause(): Promise<void>;
+  /** Let the service record the chunks that are sent from then on. */
+  resume(): Promise<void>;
+  /** Add a mark to the timeline, behind the chunks sent so far. */
+  mark(label: string): Promise<void>;
   stop(): Promise<FinalMessage>;
   retryNow(): void;
   abandon(): void;

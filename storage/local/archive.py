@@ -97,6 +97,7 @@ class FolderArchive:
         return Derived(
             waveform=await threads.reading.run(_read_if_readable, session.peaks),
             block_digests=await threads.reading.run(_read_if_readable, session.blocks),
+            timeline=await threads.reading.run(_read_if_readable, session.timeline),
         )
 
     async def put_audio(self, manifest: Manifest, audio: AsyncIterator[bytes]) -> AudioFile:
@@ -138,6 +139,8 @@ class FolderArchive:
                 files.replace(session.peaks, derived.waveform)
             if derived.block_digests is not None:
                 files.replace(session.blocks, derived.block_digests)
+            if derived.timeline is not None:
+                files.replace(session.timeline, derived.timeline)
             # A folder without an index is one of an export, or the first start makes an index.
             has_index = self._folder.index.is_dir()
             adding = self._index.adding(row_of(manifest)) if has_index else contextlib.nullcontext()

@@ -49,8 +49,8 @@ class Deletion:
                 self._check_not_held(session_id)
                 files.remove(session.audio)
             # The manifest is last, so that a deletion that was interrupted can be repeated.
-            content = (session.peaks, session.blocks, session.links, old_state, session.state)
-            for path in (*content, session.manifest):
+            derived = (session.peaks, session.blocks, session.timeline, session.links)
+            for path in (*derived, old_state, session.state, session.manifest):
                 files.remove(path)
 
     def _check_not_held(self, session_id: UUID) -> None:

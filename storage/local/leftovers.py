@@ -16,8 +16,12 @@ from storage.leftovers import LeftAlone, Leftover
 from storage.local.folder import RecordingsFolder
 from storage.volume.paths import LINKS, session_of_state
 
-# By the end of the name.
-_DERIVED = {".dat": "waveform", ".sums": "block digests", LINKS: "shared links"}
+_DERIVED = {
+    ".dat": "waveform",
+    ".sums": "block digests",
+    ".times": "timeline",
+    LINKS: "shared links",
+}  # by the end of the name
 _PROBE = ".probe-"  # of checks that the folder can be written: a file, or a folder of `doctor`
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from storage import files, threads
+from storage import files, threads, timeline
 from storage import manifest as manifests
 from storage.base import AgedPage, AgedSession, ExpiredPage, Link, Page, Progress
 from storage.details import DetailChanges
@@ -38,7 +38,7 @@ from storage.volume.audio import PartialWaveform, VolumeAudio, WaveformSource, o
 from storage.volume.disk import Disk, boot_id
 from storage.volume.paths import SessionPaths
 from storage.volume.periodic_sync import PeriodicSync
-from storage.volume.recording import VolumeRecording
+from storage.volume.recording import VolumeRecording, timeline_entries
 from storage.volume.recovery import recover
 from storage.waveform.growing_file import GrowingWaveform, MeasuringLimits
 from storage.waveform.kept import KeptWaveform
@@ -170,6 +170,9 @@ class LocalStorage:
     async def change(self, manifest: Manifest, changes: DetailChanges) -> Manifest:
         session_id = UUID(manifest.session_id)
         return await threads.recording.run(self._details.change, session_id, changes)
+
+    async def timeline(self, manifest: Manifest) -> bytes:
+        return await threads.reading.run(self._timeline, manifest)
 
     async def audio(self, manifest: Manifest) -> VolumeAudio:
         return await threads.reading.run(self._audio, manifest)
@@ -375,6 +378,19 @@ class LocalStorage:
         session = self._paths(UUID(manifest.session_id))
         found = recover(session, manifest, self._disk.boot_id)
         return Progress(found.checkpoint, found.persisted)
+
+    def _timeline(self, manifest: Manifest) -> bytes:
+        session = self._paths(UUID(manifest.session_id))
+        if manifest.status == "active" and not session.checkpoint.exists():
+            manifest = self._folder.manifest(UUID(manifest.session_id))
+        if manifest.status == "completed":
+            if not session.timeline.exists():  # of a release without timelines
+                return timeline.encode(timeline.unknown(manifest))
+            with files.translated_errors():
+                return session.timeline.read_bytes()
+        found = recover(session, manifest, self._disk.boot_id).checkpoint
+        entries = timeline_entries(session, found)
+        return timeline.encode(timeline.timeline_of(manifest, found, entries))
 
     def _audio(self, manifest: Manifest) -> VolumeAudio:
         session = self._paths(UUID(manifest.session_id))

@@ -69,7 +69,10 @@ class Deletion:
             [
                 key
                 for each in sessions
-                for key in (each.keys.peaks, each.keys.blocks, each.keys.details)
+                for key in (
+                    *(each.keys.peaks, each.keys.blocks, each.keys.timeline),
+                    each.keys.details,
+                )
             ]
         )
         # After the audio: what adds a link checks for the audio.

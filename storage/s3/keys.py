@@ -41,6 +41,7 @@ class SessionKeys:
         self.claim = f"{session_id}.claim"
         self.peaks = f"{session_id}.dat"
         self.blocks = f"{session_id}.sums"
+        self.timeline = f"{session_id}.times"
         self.links = f"{session_id}.links/"
         self.folder = f"{session_id}/"
         self.segments = f"{session_id}/segments/"

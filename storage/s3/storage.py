@@ -10,9 +10,9 @@ from uuid import UUID
 import uuid_utils.compat
 
 from storage import manifest as manifests
-from storage import threads
+from storage import threads, timeline
 from storage.base import AgedPage, AgedSession, ExpiredPage, Link, Page, Progress
-from storage.checkpoint import Checkpoint
+from storage.checkpoint import TIMELINE, Checkpoint
 from storage.details import DetailChanges
 from storage.errors import FencedError, RecordingNotFoundError
 from storage.file_name import content_disposition
@@ -48,6 +48,7 @@ from storage.s3.takeover import Takeover
 from storage.s3.writing.growing_audio import GrowingAudio
 from storage.s3.writing.manifests import change_details, read_current_manifest
 from storage.s3.writing.recording import S3Recording, UploadSettings
+from storage.s3.writing.restore import read_input
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool, SpoolFolder
 from storage.s3.writing.upload import Upload
@@ -230,6 +231,20 @@ class S3Storage:
 
     async def change(self, manifest: Manifest, changes: DetailChanges) -> Manifest:
         return await change_details(self._bucket, manifest, changes)
+
+    async def timeline(self, manifest: Manifest) -> bytes:
+        session = SessionKeys.of(manifest)
+        if manifest.status == "active":
+            found = (await self.progress(manifest)).checkpoint
+            entries = await read_input(self._bucket, session, TIMELINE, found.timeline_bytes)
+            if len(entries) < found.timeline_bytes or not found.chunk_count:
+                manifest = await self.manifest(session.session_id)  # perhaps completed meanwhile
+            if manifest.status == "active":
+                return timeline.encode(timeline.timeline_of(manifest, found, entries))
+        try:
+            return await self._bucket.get(session.timeline)
+        except RecordingNotFoundError:  # of a release without timelines
+            return timeline.encode(timeline.unknown(manifest))
 
     async def audio(self, manifest: Manifest) -> CompletedAudio | GrowingAudio:
         session = SessionKeys.of(manifest)

@@ -20,6 +20,7 @@ class SessionPaths:
         self.manifest = folder / f"{session_id}{MANIFEST}"
         self.peaks = folder / f"{session_id}.dat"
         self.blocks = folder / f"{session_id}.sums"
+        self.timeline = folder / f"{session_id}.times"
         self.links = folder / f"{session_id}{LINKS}"
         self.state = (state_folder or folder) / state_name(session_id)
         self.checkpoint = self.state / "checkpoint"

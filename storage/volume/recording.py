@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
-from storage import files, threads, wav
+from storage import files, threads, timeline, wav
 from storage import manifest as manifests
-from storage.checkpoint import Checkpoint
+from storage.checkpoint import TIMELINE, Checkpoint
 from storage.details import DetailChanges
 from storage.errors import (
     BadObjectError,
@@ -216,6 +216,9 @@ class VolumeRecording:
     async def change(self, changes: DetailChanges) -> None:
         await threads.recording.run(self._change, changes)
 
+    async def require_release(self) -> None:
+        await threads.recording.run(self._change, DetailChanges(), requires_release=True)
+
     async def release(self) -> None:
         self.state = self.state.sealed()
         try:
@@ -372,11 +375,13 @@ class VolumeRecording:
             return SyncFailedError(self.persisted.chunk_count)
         return StorageUnavailableError(f"the recording is {self.state.value}")
 
-    def _change(self, changes: DetailChanges) -> None:
+    def _change(self, changes: DetailChanges, *, requires_release: bool = False) -> None:
         with files.translated_errors(), self._persisting:
             if self.state is not RecordingState.OPEN:
                 raise self._not_open()
             manifest = self.manifest.with_details(changes.apply_to(self.manifest.details))
+            if requires_release:
+                manifest = manifest.of_this_release()
             files.replace(self._paths.manifest, manifests.encode(manifest))
             self.manifest = manifest
 
@@ -406,7 +411,15 @@ class VolumeRecording:
             return manifest
         digests = self._digests.finish(self.persisted)
         self._digests.keep_blocks()
-        return self._receipts.with_receipt(manifest, digests)
+        return self._receipts.with_receipt(manifest, digests, self._keep_timeline())
+
+    def _keep_timeline(self) -> str:
+        """Put the timeline beside the audio; return its digest. Raises ``OSError``."""
+        entries = timeline_entries(self._paths, self.checkpoint)
+        found = timeline.timeline_of(self.manifest, self.checkpoint, entries, is_final=True)
+        data = timeline.encode(found)
+        files.replace(self._paths.timeline, data)
+        return timeline.digest(data)
 
     def _finish_waveform(self, pcm_bytes: int) -> None:
         """Put the waveform beside the audio, unless much audio is unmeasured after a restart.
@@ -442,3 +455,14 @@ class VolumeRecording:
             self._checkpoints.close()
         self._audio, self._checkpoints = -1, None  # the kernel reuses descriptor numbers
         self._inputs.clear()
+
+
+def timeline_entries(paths: SessionPaths, checkpoint: Checkpoint) -> bytes:
+    """Return the entries of the timeline that ``checkpoint`` counts; fewer if some are missing."""
+    if not checkpoint.timeline_bytes:
+        return b""
+    try:
+        with paths.input(TIMELINE).open("rb") as file:
+            return file.read(checkpoint.timeline_bytes)
+    except OSError:
+        return b""

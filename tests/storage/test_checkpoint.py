@@ -63,15 +63,16 @@ def test_a_chunk_changes_the_counts_and_its_own_stream_only(
     before: Checkpoint, number: int, state: bytes, pcm_bytes: int
 ) -> None:
     kept_bytes = before.stream(number).kept_bytes
-    before = before.with_chunk(number, b"", 0)
-    after = before.with_chunk(number, state, pcm_bytes)
+    before = before.with_chunk(number, b"", 0, 1.5)
+    after = before.with_chunk(number, state, pcm_bytes, 2.5)
     assert after.stream(number) == StreamCheckpoint(number, kept_bytes, 0, state)
     assert after.without(number) == msgspec.structs.replace(
         before.without(number),
         chunk_count=before.chunk_count + 1,
         pcm_bytes=before.pcm_bytes + pcm_bytes,
+        written_at=2.5,
     )
-    again = after.with_chunk(number, state, pcm_bytes)
+    again = after.with_chunk(number, state, pcm_bytes, 2.5)
     assert again.streams == after.streams
 
 

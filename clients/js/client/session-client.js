@@ -155,6 +155,28 @@ export class SessionClient extends StatefulEventTarget {
     await this.#chunkStore.deletePersisted();
   }
 
+  /** Let the service record no chunk that is sent from then on, until `resume`. */
+  async pause() {
+    await this.flush();
+    await this.#request('/pause', 'POST');
+  }
+
+  /** Let the service record the chunks that are sent from then on. */
+  async resume() {
+    await this.flush();
+    await this.#request('/resume', 'POST');
+  }
+
+  /**
+   * Add a mark to the timeline, behind the chunks sent so far.
+   *
+   * @param {string} label
+   */
+  async mark(label) {
+    await this.flush();
+    await this.#request('/marks', 'POST', JSON.stringify({ label }));
+  }
+
   /**
    * Deliver all chunks and close the session; return the final message.
    *
@@ -385,16 +407,33 @@ export class SessionClient extends StatefulEventTarget {
       return unknown('another page or client has sent to the session');
     }
     try {
-      const { token } = this.#socket;
-      /** @type {HeadersInit} */
-      const headers = token ? { Authorization: `Bearer ${token}` } : {};
-      const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-      const answer = await fetch(infoUrl(this.#options.url, final.session_id), { headers, signal });
-      const { receipt } = await answer.json();
-      return await compare(this.#sentInput, receipt, final.receipt_digest);
+      const { receipt } = await this.#request('');
+      const found = await compare(this.#sentInput, receipt, final.receipt_digest);
+      if (found.result !== 'differs') return found;
+      const { pauses } = await this.#request('/timeline');
+      return pauses.length ? unknown('the session was paused') : found;
     } catch (error) {
       return unknown(`the receipt could not be fetched: ${error}`);
     }
+  }
+
+  /**
+   * Call an endpoint of the session; return the body of the answer.
+   *
+   * @param {string} path
+   * @param {string | null} body
+   */
+  async #request(path, method = 'GET', body = /** @type {string | null} */ (null)) {
+    const { token } = this.#socket;
+    /** @type {Record<string, string>} */
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    if (body !== null) headers['Content-Type'] = 'application/json';
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const url = infoUrl(this.#options.url, this.sessionId ?? '') + path;
+    const answer = await fetch(url, { method, headers, body, signal });
+    const fields = await answer.json();
+    if (!answer.ok) throw new SessionError(fields.code, fields.error);
+    return fields;
   }
 
   /** @param {SessionError} error */

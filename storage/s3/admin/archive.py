@@ -71,6 +71,7 @@ class BucketArchive:
         return Derived(
             waveform=await self._get_if_there(session.peaks),
             block_digests=await self._get_if_there(session.blocks),
+            timeline=await self._get_if_there(session.timeline),
         )
 
     async def _get_if_there(self, key: str) -> bytes | None:
@@ -96,6 +97,8 @@ class BucketArchive:
             await put_waveform(self._bucket, session, derived.waveform)
         if derived.block_digests is not None:
             await self._bucket.put(session.blocks, derived.block_digests)
+        if derived.timeline is not None:
+            await self._bucket.put(session.timeline, derived.timeline, "application/json")
         for key in session.index_of(manifest):
             await self._bucket.put(key, b"")
         if manifest.hold:
@@ -117,10 +120,7 @@ class BucketArchive:
             return  # another copy of the same session was faster
         await self._bucket.delete(
             [
-                session.audio,
-                session.peaks,
-                session.blocks,
-                session.claim,
+                *(session.audio, session.peaks, session.blocks, session.timeline, session.claim),
                 *session.index_of(manifest),
             ]
         )

@@ -32,7 +32,13 @@ class _State(enum.Enum):
 
 
 # What a session has beside its audio and its manifest, by the end of the key.
-_BESIDE = {".dat": "waveform", ".sums": "block digests", ".meta.json": "details", ".claim": "claim"}
+_BESIDE = {
+    ".dat": "waveform",
+    ".sums": "block digests",
+    ".times": "timeline",
+    ".meta.json": "details",
+    ".claim": "claim",
+}
 
 _Names = dict[UUID, set[str]]  # at the top level of the bucket, without the id
 

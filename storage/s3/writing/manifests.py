@@ -65,7 +65,9 @@ async def put_completed_manifest_of_existing(bucket: Bucket, manifest: Manifest)
     try:
         await bucket.head(session.audio)
     except RecordingNotFoundError:  # a deletion removes the audio first
-        await bucket.delete([session.peaks, session.blocks, session.details, session.manifest])
+        await bucket.delete(
+            [session.peaks, session.blocks, session.timeline, session.details, session.manifest]
+        )
         raise
     return manifest
 

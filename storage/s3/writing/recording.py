@@ -9,10 +9,11 @@ from datetime import datetime
 
 import msgspec
 
-from storage import threads
-from storage.checkpoint import Checkpoint
+from storage import threads, timeline
+from storage.checkpoint import TIMELINE, Checkpoint
 from storage.details import DetailChanges
 from storage.errors import (
+    BadObjectError,
     FencedError,
     StorageError,
     StorageUnavailableError,
@@ -196,6 +197,9 @@ class S3Recording:
             manifest = await change_details(self._bucket, self.manifest, changes)
             self.manifest = self.manifest.with_details(manifest.details)
 
+    async def require_release(self) -> None:
+        """Do nothing: a process that was only slow must not put the manifest."""
+
     async def _with_receipt(self, manifest: Manifest) -> Manifest:
         """Return the manifest with its receipt; put the digests of the blocks."""
         digests = self._digest.session
@@ -203,7 +207,21 @@ class S3Recording:
             await self._digest_from(digests.pcm.size_bytes)
         await threads.recording.run(self._digest.add, digests.pcm.size_bytes, b"", self.checkpoint)
         await self._bucket.put(self._keys.blocks, digests.pcm.blocks)
-        return await threads.recording.run(self._receipts.with_receipt, manifest, digests)
+        return await threads.recording.run(
+            self._receipts.with_receipt, manifest, digests, await self._put_timeline()
+        )
+
+    async def _put_timeline(self) -> str:
+        """Put the timeline beside the audio; return its digest."""
+        size_bytes, entries = self.checkpoint.timeline_bytes, b""
+        if size_bytes:
+            with contextlib.suppress(BadObjectError):  # then it is not complete, and says so
+                read = self.spool.read_input
+                entries = await threads.recording.run(read, TIMELINE, 0, size_bytes)
+        found = timeline.timeline_of(self.manifest, self.checkpoint, entries, is_final=True)
+        data = timeline.encode(found)
+        await self._bucket.put(self._keys.timeline, data, "application/json")
+        return timeline.digest(data)
 
     async def release(self) -> None:
         self.state = self.state.sealed()

@@ -4,7 +4,7 @@ import contextlib
 import logging
 
 from storage import journal, threads
-from storage.checkpoint import Checkpoint
+from storage.checkpoint import TIMELINE, Checkpoint
 from storage.errors import BadObjectError
 from storage.journal import JOURNAL, Kept
 from storage.observer import Observer
@@ -52,7 +52,19 @@ async def restore_spool(
             checkpoint = checkpoint.warned(KEPT_INPUT_LOST, KEPT_INPUT_MESSAGE, frame=frame)
             observer.warned(KEPT_INPUT_LOST)
     await _restore_ended(bucket, spool, stored, persisted.journal_bytes)
+    pieces = stored.get(TIMELINE, {})
+    await _restore_input(bucket, spool, TIMELINE, pieces, persisted.timeline_bytes)
     await threads.recording.run(spool.end_restore, checkpoint)
+
+
+async def read_input(bucket: Bucket, session: SessionKeys, number: int, kept_bytes: int) -> bytes:
+    """Return the first ``kept_bytes`` of kept input ``number``; fewer if some are missing."""
+    pieces = (await _stored_inputs(bucket, session)).get(number, {}) if kept_bytes else {}
+    found = bytearray()
+    for offset in sorted(pieces):
+        if offset == len(found) < kept_bytes:
+            found += await bucket.get(pieces[offset])
+    return bytes(found[:kept_bytes])
 
 
 async def _restore_ended(

@@ -49,6 +49,7 @@ async def test_session_information_has_every_documented_field(service: Service) 
         "duration_seconds": 0.5,
         "file_path": str(service.wav(client.session_id)),
         "size_bytes": 8080,
+        "paused": False,
         "connections": 1,
         "disconnected_at": None,
         "idle_until": None,

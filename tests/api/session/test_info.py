@@ -41,6 +41,7 @@ def test_an_active_session_shows_its_own_counts() -> None:
         "size_bytes": 32_080,
         "unpersisted_bytes": 800,
         "unpersisted_seconds": 0.25,
+        "paused": False,
         "connections": 0,
         "disconnected_at": "2026-01-01T00:00:01Z",
         "idle_until": "2026-01-01T01:00:01Z",

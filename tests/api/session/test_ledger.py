@@ -59,7 +59,7 @@ def ledger(recording: VolumeRecording, events: Events) -> Ledger:
 
 
 def without_journal(checkpoint: Checkpoint) -> Checkpoint:
-    return msgspec.structs.replace(checkpoint, journal_bytes=0)
+    return msgspec.structs.replace(checkpoint, journal_bytes=0, written_at=0.0)
 
 
 def audio_of(recording: VolumeRecording, folder: Path) -> bytes:

@@ -14,6 +14,7 @@ def test_every_operation_has_a_readable_name_and_says_what_it_returns(service: S
     }
     assert set(operations) == {
         "createSession", "listSessions", "getSession", "changeSession", "closeSession",
+        "getTimeline", "markSession", "pauseSession", "resumeSession",
         "deleteSession",
         "createSessionToken", "getDownloadLink", "getAudio", "getWaveform",
         "createLink", "listLinks", "revokeLink",

@@ -161,6 +161,23 @@ async def test_a_session_with_bytes_of_others_is_not_verified(
     assert "2 input streams" in final["verification"]["reason"]
 
 
+async def test_nothing_is_recorded_between_pause_and_resume(
+    service: Service, runtime: Node
+) -> None:
+    await runtime.create_client(url=service.url, **RAW)
+    await runtime.evaluate("await client.start()")
+    await runtime.send([pcm(1000, seed=1)])
+    await runtime.evaluate("await client.pause()")
+    await runtime.send([pcm(1000, seed=2)])
+    await runtime.evaluate("await client.resume(); await client.mark('label')")
+    await runtime.send([pcm(1000, seed=3)])
+    final = await stop_client(runtime)
+    assert service.pcm(final["session_id"]) == pcm(1000, seed=1) + pcm(1000, seed=3)
+    assert final["verification"] == {"result": "unknown", "reason": "the session was paused"}
+    timeline = service.get(f"/api/audio/sessions/{final['session_id']}/timeline").json()
+    assert [each["frame"] for each in timeline["marks"]] == [1000]
+
+
 async def test_flush_settles_after_all_is_persisted(service: Service, runtime: Node) -> None:
     await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")

@@ -159,3 +159,16 @@ async def test_the_url_of_a_session_returns_its_audio(client: Client, service: S
         await session.send(pcm(10))
     path = session.url.removeprefix(service.url)
     assert service.get(path).content == service.wav(session.session_id).read_bytes()
+
+
+async def test_a_session_is_paused_resumed_and_marked_by_its_id(
+    client: Client, service: Service
+) -> None:
+    created = service.post("/api/audio/sessions").json()
+    session_id = created["session_id"]
+    assert (await client.pause(session_id)).paused
+    assert not (await client.resume(session_id)).paused
+    await client.mark(session_id, "label")
+    timeline = await client.timeline(session_id)
+    assert len(timeline["pauses"]) == len(timeline["marks"]) == 1
+    await client.close(session_id)

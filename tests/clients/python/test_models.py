@@ -34,6 +34,7 @@ FIELDS = {
     "expires_at": "2027-01-01T00:00:00+00:00",
     "disconnected_at": "2026-01-01T00:01:00+00:00",
     "idle_until": "2026-01-01T01:01:00+00:00",
+    "paused": False,
     "receipt": None,
 }
 

@@ -282,3 +282,22 @@ async def test_the_loss_of_a_node_with_its_disk_loses_nothing(
         # The link goes to the bucket, which accepts only the credentials in the link.
         path = await client.download(session.session_id, tmp_path / "x.wav")
     assert path.read_bytes()[80:] == data
+
+
+async def test_nothing_is_recorded_between_pause_and_resume(
+    client: Client, service: Service
+) -> None:
+    async with client.create() as session:
+        await session.send(pcm(1000, seed=1))
+        await session.pause()
+        assert (await client.info(session.session_id)).paused
+        await session.send(pcm(1000, seed=2))
+        await session.resume()
+        await session.send(pcm(1000, seed=3))
+        await session.mark("the end")
+    assert service.pcm(session.session_id) == pcm(1000, seed=1) + pcm(1000, seed=3)
+    assert session.verification.result == "unknown"
+    assert "paused" in session.verification.reason
+    timeline = await client.timeline(session.session_id)
+    assert [each["chunks"] for each in timeline["pauses"]] == [1]
+    assert [(each["label"], each["frame"]) for each in timeline["marks"]] == [("the end", 2000)]

@@ -29,12 +29,12 @@ async def test_a_session_that_is_added_is_in_the_lists_of_the_running_service(
         archive = FolderArchive(tmp_path / "other")
         audio = await archive.put_audio(manifest, blocks(bytes(80), AUDIO))
         assert await listed(storage, user_id="alice") == []
-        await archive.add(manifest, audio, Derived(b"waveform", b"digests"))
+        await archive.add(manifest, audio, Derived(b"waveform", b"digests", b"timeline"))
         assert await listed(storage, user_id="alice") == [manifest.session_id]
         (row,) = rows_of(tmp_path / "other", [manifest.session_id])
         assert row is not None
         names = {each.suffix for each in (tmp_path / "other").glob("0*")}
-        assert names == {".wav", ".json", ".dat", ".sums"}
+        assert names == {".wav", ".json", ".dat", ".sums", ".times"}
         with pytest.raises(StorageUnavailableError, match="meanwhile"):
             audio = await archive.put_audio(manifest, blocks(AUDIO))
             await archive.add(manifest, audio, Derived(None, None))
@@ -77,7 +77,7 @@ async def test_missing_short_and_foreign_audio_is_told_apart(volume: LocalStorag
     with pytest.raises(RecordingNotFoundError):
         await archive.audio(manifest)
     assert None not in await archive.derived(manifest)
-    for suffix in (".dat", ".sums"):
+    for suffix in (".dat", ".sums", ".times"):
         path.with_suffix(suffix).unlink()
     assert await archive.derived(manifest) == Derived(None, None)
 

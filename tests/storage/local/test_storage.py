@@ -67,7 +67,7 @@ async def test_workers_remove_what_one_that_ended_has_left_of_a_completed_sessio
     await worker.stop()
 
 
-async def test_a_completed_session_consists_of_four_files(
+async def test_a_completed_session_consists_of_five_files(
     tmp_path: Path,
 ) -> None:
     storage = LocalStorage(tmp_path)
@@ -77,7 +77,7 @@ async def test_a_completed_session_consists_of_four_files(
     recording.append(pcm(10), Checkpoint(1, 20))
     manifest = await recording.complete(LATER)
     session_id = recording.manifest.session_id
-    left = {f"{session_id}.{kind}" for kind in ("wav", "json", "dat", "sums")}
+    left = {f"{session_id}.{kind}" for kind in ("wav", "json", "dat", "sums", "times")}
     assert names(tmp_path) == left
     await storage.delete(manifest)
     assert names(tmp_path) == set()

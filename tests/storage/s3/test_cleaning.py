@@ -46,14 +46,15 @@ async def test_audio_not_measured_at_completion_is_measured_in_the_background(
     await storage.stop()
 
 
-async def test_a_completed_session_keeps_its_four_objects_only(
+async def test_a_completed_session_keeps_its_five_objects_only(
     writer: S3Storage, recording: S3Recording, moto_url: str, prefix: str
 ) -> None:
     await recording.complete(LATER)
     await writer.stop()  # waits for the cleaning
     session_id = recording.manifest.session_id
     left = [key for key in engines.objects(moto_url, prefix) if session_id in key]
-    assert sorted(left) == [f"{session_id}.{kind}" for kind in ("dat", "json", "sums", "wav")]
+    kinds = ("dat", "json", "sums", "times", "wav")
+    assert sorted(left) == [f"{session_id}.{kind}" for kind in kinds]
 
 
 async def test_segments_stay_if_they_are_to_be_kept(

@@ -132,7 +132,9 @@ class Bucket:
         left = engines.objects(self._url, self._prefix)
         # A node that died leaves its lease; an aborted creation leaves its index entry.
         kept = {key for key in left if not key.startswith(("_index/time/", "_nodes/"))}
-        assert kept == {f"{each}.{kind}" for each in ids for kind in ("wav", "json", "dat", "sums")}
+        assert kept == {
+            f"{each}.{kind}" for each in ids for kind in ("wav", "json", "dat", "sums", "times")
+        }
         for each in ids:
             assert left[f"{each}.dat"] == dat(left[f"{each}.wav"][80:], sample_rate=16000)
         assert len([key for key in left if key.startswith("_index/time/")]) == len(ids)

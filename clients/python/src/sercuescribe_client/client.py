@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from sercuescribe_client.api_client import ApiClient
@@ -150,6 +150,27 @@ class Client:
             body["expires_at"] = time
         fields = await self._api.request_json("PATCH", f"/{_validated_id(session_id)}", json=body)
         return SessionInfo.from_json(fields)
+
+    async def pause(self, session_id: str) -> SessionInfo:
+        """Record none of the chunks that the service receives from now on, until `resume`."""
+        fields = await self._api.request_json("POST", f"/{_validated_id(session_id)}/pause")
+        return SessionInfo.from_json(fields)
+
+    async def resume(self, session_id: str) -> SessionInfo:
+        """End the pause of a session."""
+        fields = await self._api.request_json("POST", f"/{_validated_id(session_id)}/resume")
+        return SessionInfo.from_json(fields)
+
+    async def mark(self, session_id: str, label: str) -> SessionInfo:
+        """Add a mark to the timeline, at the last recorded frame."""
+        path = f"/{_validated_id(session_id)}/marks"
+        return SessionInfo.from_json(
+            await self._api.request_json("POST", path, json={"label": label})
+        )
+
+    async def timeline(self, session_id: str) -> dict[str, Any]:
+        """Return the connections, gaps, pauses and marks of a session, as the service has them."""
+        return await self._api.request_json("GET", f"/{_validated_id(session_id)}/timeline")
 
     async def close(self, session_id: str) -> SessionInfo:
         """Complete a session, even if another client is sending to it."""

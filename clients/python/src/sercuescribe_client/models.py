@@ -11,7 +11,7 @@ LinkFormat = Literal["wav", "mp3", "flac", "opus"]
 
 # Release 0.2.0 of the service does not send them.
 _NEW_FIELDS = {
-    "title", "metadata", "hold", "expires_at", "receipt", "disconnected_at", "idle_until",
+    "title", "metadata", "hold", "expires_at", "paused", "receipt", "disconnected_at", "idle_until",
 }  # fmt: skip
 _TIMES = ("created_at", "completed_at", "expires_at", "disconnected_at", "idle_until")
 
@@ -74,6 +74,7 @@ class SessionInfo:
     expires_at: datetime | None = None  # when the completed session is deleted
     disconnected_at: datetime | None = None  # since when an active session has no connection
     idle_until: datetime | None = None  # when it is completed if no client connects
+    paused: bool = False  # chunks count and are not recorded
     receipt: Mapping[str, Any] | None = None  # of a completed session
 
     @classmethod

@@ -1,6 +1,7 @@
 """A session that this client records: it sends chunks until all of them are persisted."""
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -146,6 +147,27 @@ class Session:
         if self._delivery.persisted < target:
             raise self._completed_early_error()
 
+    async def pause(self) -> None:
+        """Let the service record none of the chunks that follow, until :meth:`resume`.
+
+        All chunks before it are recorded.
+        """
+        await self._post("pause")
+
+    async def resume(self) -> None:
+        """Let the service record the chunks that follow; it records none before it."""
+        await self._post("resume")
+
+    async def mark(self, label: str) -> None:
+        """Add a mark to the timeline, behind all chunks sent so far."""
+        await self._post("marks", {"label": label})
+
+    async def _post(self, path: str, body: dict[str, str] | None = None) -> None:
+        """Call the endpoint between two chunks."""
+        async with self._send_lock:
+            await self.flush()
+            await self._api.request_json("POST", f"/{self.session_id}/{path}", json=body)
+
     async def close(self) -> Progress:
         """Complete the session, and return when the whole recording is persisted."""
         self._delivery.close()
@@ -170,7 +192,16 @@ class Session:
             info = await self._api.request_json("GET", f"/{self.session_id}")
         except SercueScribeError as error:
             return Verification("unknown", f"the receipt could not be fetched: {error}")
-        return compare(state.sent_input, info.get("receipt"), state.receipt_digest)
+        found = compare(state.sent_input, info.get("receipt"), state.receipt_digest)
+        if found.result == "differs" and await self._was_paused():
+            return Verification("unknown", "the session was paused")
+        return found
+
+    async def _was_paused(self) -> bool:
+        with contextlib.suppress(SercueScribeError):
+            timeline = await self._api.request_json("GET", f"/{self.session_id}/timeline")
+            return bool(timeline["pauses"])
+        return False
 
     @property
     def _is_finished(self) -> bool:

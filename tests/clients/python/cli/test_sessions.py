@@ -76,3 +76,19 @@ def test_sessions_can_be_shown_closed_and_deleted(service: Service, session_id: 
     deleted = run("sessions", "delete", created, "--server", service.url)
     assert (deleted.returncode, deleted.stdout) == (0, f"{created} deleted\n")
     assert run("sessions", "delete", created, "--server", service.url).returncode == 3
+
+
+def test_pauses_and_marks_are_shown_in_the_timeline(service: Service) -> None:
+    session_id = service.post("/api/audio/sessions").json()["session_id"]
+    for command in (("pause",), ("resume",), ("mark",)):
+        label = ("Question 2",) if command == ("mark",) else ()
+        done = run("sessions", *command, session_id, *label, "--server", service.url)
+        assert done.returncode == 0, done.stderr
+    shown = run("sessions", "timeline", session_id, "--server", service.url).stdout.splitlines()
+    assert [line.split()[1] for line in shown] == ["paused", "resumed", "mark"]
+    assert shown[-1].endswith("Question 2")
+    (timeline,) = events(
+        run("sessions", "timeline", session_id, "--json", "--server", service.url).stdout
+    )
+    assert len(timeline["pauses"]) == 1
+    service.post(f"/api/audio/sessions/{session_id}/close")

@@ -152,6 +152,64 @@ def edit(
 @sessions.command(epilog=EXIT_CODES_HELP)
 @click.argument("session_id")
 @common_options
+def pause(common: CommonOptions, session_id: str) -> None:
+    """Pause a session: the service records none of the chunks that follow."""
+
+    async def run() -> SessionInfo:
+        async with common.client() as client:
+            return await client.pause(session_id)
+
+    with exit_on_error(as_json=common.as_json):
+        _print_session(asyncio.run(run()), as_json=common.as_json)
+
+
+@sessions.command(epilog=EXIT_CODES_HELP)
+@click.argument("session_id")
+@common_options
+def resume(common: CommonOptions, session_id: str) -> None:
+    """End the pause of a session."""
+
+    async def run() -> SessionInfo:
+        async with common.client() as client:
+            return await client.resume(session_id)
+
+    with exit_on_error(as_json=common.as_json):
+        _print_session(asyncio.run(run()), as_json=common.as_json)
+
+
+@sessions.command(epilog=EXIT_CODES_HELP)
+@click.argument("session_id")
+@click.argument("label")
+@common_options
+def mark(common: CommonOptions, session_id: str, *, label: str) -> None:
+    """Add a mark to the timeline, at the last recorded frame."""
+
+    async def run() -> SessionInfo:
+        async with common.client() as client:
+            return await client.mark(session_id, label)
+
+    with exit_on_error(as_json=common.as_json):
+        _print_session(asyncio.run(run()), as_json=common.as_json)
+
+
+@sessions.command(epilog=EXIT_CODES_HELP)
+@click.argument("session_id")
+@common_options
+def timeline(common: CommonOptions, session_id: str) -> None:
+    """Print when what happened: connections, gaps, pauses and marks."""
+
+    async def run() -> dict[str, Any]:
+        async with common.client() as client:
+            return await client.timeline(session_id)
+
+    with exit_on_error(as_json=common.as_json):
+        found = asyncio.run(run())
+        click.echo(json.dumps(found) if common.as_json else _timeline_text(found))
+
+
+@sessions.command(epilog=EXIT_CODES_HELP)
+@click.argument("session_id")
+@common_options
 def close(common: CommonOptions, session_id: str) -> None:
     """Complete a session, even if another client is sending to it."""
 
@@ -195,6 +253,23 @@ def _session_line(info: SessionInfo) -> str:
         info.user_id or "-",
         info.title or "",
     ).rstrip()
+
+
+def _timeline_text(timeline: dict[str, Any]) -> str:
+    """Return one line for each event, in the order of their times."""
+    events = [
+        *((each["began_at"], "connected", "") for each in timeline["connections"]),
+        *(
+            (each["ended_at"], "disconnected", f"frames: {each['frames']}")
+            for each in timeline["connections"]
+        ),
+        *((each["at"], "gap", f"{each['seconds']:.3f} s") for each in timeline["gaps"]),
+        *((each["began_at"], "paused", "") for each in timeline["pauses"]),
+        *((each["ended_at"], "resumed", f"{each['seconds']} s") for each in timeline["pauses"]),
+        *((each["at"], "mark", each["label"]) for each in timeline["marks"]),
+    ]
+    lines = [f"{at:<24}  {kind:<12}  {text}".rstrip() for at, kind, text in events if at]
+    return "\n".join(sorted(lines, key=lambda line: line.split()[0]))
 
 
 def _print_session(info: SessionInfo, *, as_json: bool) -> None:
