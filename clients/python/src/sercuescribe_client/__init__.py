@@ -3,7 +3,7 @@
     async with Client("http://127.0.0.1:8000") as client, client.create() as session:
         await session.send(chunk)
 
-`client` calls every endpoint of the service, `session` records one session. Below them, `delivery`
+`sync` has the same without ``await``. `client` calls every endpoint of the service, `session` records one session. Below them, `delivery`
 decides which chunks stay in memory and which message comes next, without I/O;
 `reconnecting_connection` runs that over one WebSocket after another; `api_client` sends HTTP
 requests. Every error is a class in `errors`. `cli` is the command line.
@@ -21,6 +21,7 @@ from sercuescribe_client.errors import (
     CredentialsExpiredError,
     DecodeFailedError,
     GaveUpError,
+    HostNotFoundError,
     InvalidCallError,
     InvalidCredentialsError,
     InvalidParameterError,
@@ -33,11 +34,19 @@ from sercuescribe_client.errors import (
     SessionSharedError,
     UnreachableError,
 )
-from sercuescribe_client.models import Progress, SessionInfo, SessionWarning, Status
+from sercuescribe_client.listening import AudioBlock
+from sercuescribe_client.models import (
+    Progress,
+    SessionInfo,
+    SessionToken,
+    SessionWarning,
+    Status,
+)
 from sercuescribe_client.session import Limits, Session
 from sercuescribe_client.verification import Verification
 
 __all__ = [
+    "AudioBlock",
     "AuthenticationRequiredError",
     "ChunkTooLargeError",
     "ChunksLostError",
@@ -46,6 +55,7 @@ __all__ = [
     "CredentialsExpiredError",
     "DecodeFailedError",
     "GaveUpError",
+    "HostNotFoundError",
     "InvalidCallError",
     "InvalidCredentialsError",
     "InvalidParameterError",
@@ -61,6 +71,7 @@ __all__ = [
     "SessionInfo",
     "SessionNotFoundError",
     "SessionSharedError",
+    "SessionToken",
     "SessionWarning",
     "Status",
     "UnreachableError",

@@ -1,12 +1,18 @@
 """``sercuescribe sessions``: list, show, edit, close and delete recordings."""
 
-import asyncio
 import json
 from typing import Any, get_args
 
 import click
 
-from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, exit_on_error
+from sercuescribe_client.cli.exit_codes import (
+    EXIT_CODES_HELP,
+    FAILED,
+    exit_code,
+    exit_on_error,
+    print_error,
+)
+from sercuescribe_client.cli.interrupt_handler import run_until_interrupted
 from sercuescribe_client.cli.options import (
     CommonOptions,
     common_options,
@@ -15,6 +21,7 @@ from sercuescribe_client.cli.options import (
 )
 from sercuescribe_client.cli.size_text import size_text
 from sercuescribe_client.cli.warning_text import warning_text
+from sercuescribe_client.errors import SercueScribeError
 from sercuescribe_client.models import SessionInfo, Status
 
 
@@ -79,7 +86,7 @@ def list_sessions(
                     break
 
     with exit_on_error(as_json=common.as_json):
-        asyncio.run(run())
+        run_until_interrupted(run())
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -93,7 +100,7 @@ def show(common: CommonOptions, session_id: str) -> None:
             return await client.info(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -121,10 +128,10 @@ def edit(
     async def run() -> SessionInfo:
         async with common.client() as client:
             new = metadata if is_changing_metadata else None
-            return await client.edit(session_id, title=title, metadata=new)
+            return await client.update(session_id, title=title, metadata=new)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -138,25 +145,38 @@ def close(common: CommonOptions, session_id: str) -> None:
             return await client.close(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
-@click.argument("session_id")
+@click.argument("session_ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--yes", is_flag=True, help="Do not ask before several sessions are deleted.")
 @common_options
-def delete(common: CommonOptions, session_id: str) -> None:
-    """Delete a session with its audio."""
+def delete(common: CommonOptions, session_ids: tuple[str, ...], *, yes: bool) -> None:
+    """Delete sessions with their audio. One that fails does not stop the others."""
+    if len(session_ids) > 1 and not yes:
+        click.confirm(f"Delete {len(session_ids)} recordings?", abort=True, err=True)
 
-    async def run() -> None:
+    async def run() -> list[int]:
+        codes: list[int] = []
         async with common.client() as client:
-            await client.delete(session_id)
+            for session_id in session_ids:
+                try:
+                    await client.delete(session_id)
+                except SercueScribeError as error:
+                    print_error(error, as_json=common.as_json)
+                    codes.append(exit_code(error))
+                    continue
+                if common.as_json:
+                    click.echo(json.dumps({"event": "deleted", "session_id": session_id}))
+                else:
+                    click.echo(f"{session_id} deleted")
+        return codes
 
     with exit_on_error(as_json=common.as_json):
-        asyncio.run(run())
-        if common.as_json:
-            click.echo(json.dumps({"event": "deleted", "session_id": session_id}))
-        else:
-            click.echo(f"{session_id} deleted")
+        codes = run_until_interrupted(run())
+    if codes:
+        raise SystemExit(codes[0] if len(set(codes)) == 1 else FAILED)
 
 
 _LINE = "{:<36}  {:<9}  {:<19}  {:>11}  {:>10}  {:<10}  {}"
