@@ -3,10 +3,11 @@
     async with Client("http://127.0.0.1:8000") as client, client.create() as session:
         await session.send(chunk)
 
-`sync` has the same without ``await``. `client` calls every endpoint of the service, `session` records one session. Below them, `delivery`
-decides which chunks stay in memory and which message comes next, without I/O;
-`reconnecting_connection` runs that over one WebSocket after another; `api_client` sends HTTP
-requests. Every error is a class in `errors`. `cli` is the command line.
+`sync` has the same without ``await``. `client` calls every endpoint of the service, `session`
+records one session. Below them, `delivery` decides which chunks stay in memory and which message
+comes next, without I/O; `reconnecting_connection` runs that over one WebSocket after another;
+`download` and `listening` fetch audio; `api_client` sends HTTP requests. Every error is a class in
+`errors`. `cli` is the command line.
 
 The library writes nothing to the disk: unpersisted chunks are lost when the process ends.
 """

@@ -60,8 +60,10 @@ def server_environ(service: Service) -> dict[str, str]:
 
 # Add the commands explicitly, because the distribution need not be installed.
 _PROGRAM = """
-from sercuescribe_client.cli import commands, delete, download, listen, record, sessions
-for each in (delete.delete, download.download, listen.listen, record.record, sessions.sessions):
+from sercuescribe_client.cli import commands, delete, demo, download, listen, record, sessions
+for each in (
+    delete.delete, demo.demo, download.download, listen.listen, record.record, sessions.sessions
+):
     commands.main.add_command(each)
 commands.main(prog_name="sercuescribe")
 """
