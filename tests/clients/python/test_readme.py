@@ -62,10 +62,3 @@ def test_every_readme_command_runs(service: Service) -> None:
 def test_every_exit_code_is_listed() -> None:
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", _README, re.MULTILINE)}
     assert told == {value for value in vars(exit_codes).values() if isinstance(value, int)}
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_exists_for_each_shell(shell: str) -> None:
-    done = run(environ={"_SERCUESCRIBE_COMPLETE": f"{shell}_source"})
-    assert done.returncode == 0
-    assert "sercuescribe" in done.stdout

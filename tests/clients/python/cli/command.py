@@ -10,7 +10,7 @@ from typing import IO, Any
 from tests.service import Service
 
 _ROOT = Path(__file__).parents[4]
-_SOURCES = os.pathsep.join(map(str, (_ROOT, _ROOT / "clients" / "python" / "src")))
+SOURCES = os.pathsep.join(map(str, (_ROOT, _ROOT / "clients" / "python" / "src")))
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
@@ -28,9 +28,9 @@ def start_binary(*arguments: str | Path, **options: Any) -> subprocess.Popen[byt
 def _command(
     arguments: tuple[str | Path, ...], options: dict[str, Any]
 ) -> tuple[list[str | Path], dict[str, Any]]:
-    environ = {**os.environ, "PYTHONPATH": _SOURCES, **options.pop("environ", {})}
+    environ = {**os.environ, "PYTHONPATH": SOURCES, **options.pop("environ", {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    command = [sys.executable, "-c", _PROGRAM, *arguments]
+    command = [sys.executable, "-c", PROGRAM, *arguments]
     return command, {**pipes, "env": environ, **options}
 
 
@@ -59,7 +59,7 @@ def server_environ(service: Service) -> dict[str, str]:
 
 
 # Add the commands explicitly, because the distribution need not be installed.
-_PROGRAM = """
+PROGRAM = """
 from sercuescribe_client.cli import commands, delete, demo, download, listen, record, sessions
 for each in (
     delete.delete, demo.demo, download.download, listen.listen, record.record, sessions.sessions
