@@ -45,7 +45,7 @@ serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 check: lint ## Lint, and run the fast tests of the packages
 	$(PYTEST) $(PARALLEL) -m "not engine and not long" $(or $(ARGS),tests/api tests/storage)
 
-test: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run the tests, without the long ones
+test: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus .venv/.shells node_modules/.assets ## Run the tests, without the long ones
 	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
 
 test-long: .venv/.dev .venv/.helm .venv/.proxies .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
@@ -55,7 +55,7 @@ test-long: .venv/.dev .venv/.helm .venv/.proxies .venv/.chromium .venv/.browsers
 test-asterisk: .venv/.dev .venv/.asterisk ## Let Asterisk 22 itself record calls
 	$(PYTEST) tests/asterisk/rehearsal.py $(ARGS)
 
-coverage: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus node_modules/.assets ## Run `make test` and show what it covers
+coverage: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus .venv/.shells node_modules/.assets ## Run `make test` and show what it covers
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not long" $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -136,6 +136,12 @@ web/manual/.built: .venv/.dev $(MANUAL)
 .venv/.prometheus: .venv/.python
 	@{ command -v prometheus && command -v promtool; } >/dev/null \
 		|| { apt-get update && apt-get install -y --no-install-recommends prometheus; }
+	@touch $@
+
+# Shells, for the tests of the completion of commands.
+.venv/.shells: .venv/.python
+	@{ command -v zsh && command -v fish; } >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends zsh fish; }
 	@touch $@
 
 # The browsers of the long tests, and a sound server: Firefox needs an output to record.

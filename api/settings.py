@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -364,6 +364,7 @@ class Setting(msgspec.Struct, frozen=True):
     value: str
     default: str
     meaning: str
+    choices: tuple[str, ...]  # of a setting with a fixed set of values; else none
 
 
 def read_settings(
@@ -410,6 +411,7 @@ def describe(settings: Settings) -> Iterator[Setting]:
             value=_text(field, getattr(settings, field)),
             default=_text(field, getattr(defaults, field)),
             meaning=annotation.__metadata__[0].description,
+            choices=_choices(annotation),
         )
 
 
@@ -435,13 +437,18 @@ def _convert(field: str, value: str, annotation: Any) -> Any:
 
 
 def _valid(annotation: Any, error: msgspec.ValidationError) -> str:
-    choices = (
-        ("true", "false") if annotation.__origin__ is bool else get_args(annotation.__origin__)
-    )
-    if choices:
-        return "expected one of " + ", ".join(str(choice) for choice in choices)
+    if choices := _choices(annotation):
+        return f"expected one of {', '.join(choices)}"
     text = str(error)
     return text[0].lower() + text[1:]
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """Return the values of a setting that has a fixed set of them."""
+    if annotation.__origin__ is bool:
+        return ("true", "false")
+    values = get_args(annotation.__origin__) if get_origin(annotation.__origin__) is Literal else ()
+    return tuple(str(value) or "(empty)" for value in values)
 
 
 def _text(field: str, value: Any) -> str:

@@ -13,3 +13,5 @@ def settings() -> None:
         changed = "" if setting.value == setting.default else f" (default: {setting.default})"
         click.echo(f"{setting.variable}={setting.value}{changed}")
         click.echo(f"    {setting.meaning}")
+        if setting.choices:
+            click.echo(f"    One of: {', '.join(setting.choices)}")

@@ -48,6 +48,12 @@ export interface SessionOptions extends NewSession {
   maxBufferedBytes?: number;
   maxUnackedChunks?: number;
   answerTimeoutMs?: number;
+  /** Give up after so many attempts in a row without an answer; by default never. */
+  maxAttempts?: number;
+  /** Aborting it is `abandon()`. */
+  signal?: AbortSignal;
+  /** The class for connections, where there is no global one, as in Node 20. */
+  WebSocket?: typeof WebSocket;
   store?: 'indexeddb';
 }
 
@@ -165,6 +171,10 @@ export interface SessionEvents {
   error: CustomEvent<SessionError>;
 }
 
+export type SessionListener<Type extends keyof SessionEvents> =
+  | ((event: SessionEvents[Type]) => void)
+  | { handleEvent(event: SessionEvents[Type]): void };
+
 export declare class SessionClient extends EventTarget {
   readonly state: State | null;
   readonly sessionId: string | null;
@@ -192,26 +202,93 @@ export declare class SessionClient extends EventTarget {
   retryNow(): void;
   abandon(): void;
 
+  // Without a signature for any string, so that a misspelt event is an error.
   addEventListener<Type extends keyof SessionEvents>(
     type: Type,
-    listener: (event: SessionEvents[Type]) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
+    listener: SessionListener<Type> | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
   removeEventListener<Type extends keyof SessionEvents>(
     type: Type,
-    listener: (event: SessionEvents[Type]) => void,
+    listener: SessionListener<Type> | null,
     options?: boolean | EventListenerOptions,
   ): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
+}
+
+/** A session as the service describes it; it has more fields. */
+export interface SessionInfo {
+  session_id: string;
+  status: 'active' | 'completed';
+  user_id: string | null;
+  title: string | null;
+  metadata: Record<string, string>;
+  sample_rate: number;
+  channels: number;
+  format: Format;
+  total_chunks: number;
+  persisted_chunk_count: number;
+  duration_seconds: number;
+  size_bytes: number;
+  created_at: string;
+  completed_at: string | null;
+  warnings: SessionWarning[];
+  warning_count: number;
+  receipt?: Receipt | null;
+}
+
+export interface ServiceOptions {
+  /** The address of the service: `http` or `https`. */
+  url: string;
+  /** An API key, or a token. */
+  token?: string | null;
+}
+
+/** Which sessions to list; without a filter, all. */
+export interface SessionFilter {
+  status?: 'active' | 'completed';
+  userId?: string;
+  hasWarnings?: boolean;
+  from?: Date | string;
+  to?: Date | string;
+  /** A part of the title, of a value of metadata or of the user, or the beginning of the id. */
+  text?: string;
+  metadata?: Record<string, string>;
+  oldestFirst?: boolean;
+  /** How many sessions one request fetches. */
+  pageSize?: number;
+  signal?: AbortSignal;
+}
+
+/** Values that are missing stay as they are. */
+export interface SessionChanges {
+  /** An empty title removes the old one. */
+  title?: string;
+  /** Replaces all metadata. */
+  metadata?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+export interface AudioPart {
+  format?: 'wav' | 'mp3' | 'flac' | 'opus';
+  /** Seconds. */
+  start?: number;
+  /** Seconds. */
+  end?: number;
+}
+
+/** The stored sessions of a service. A call that fails rejects with a `SessionError`. */
+export declare class ServiceClient {
+  constructor(options: ServiceOptions);
+  list(filter?: SessionFilter): AsyncGenerator<SessionInfo, void, undefined>;
+  info(sessionId: string, options?: CallOptions): Promise<SessionInfo>;
+  update(sessionId: string, changes: SessionChanges): Promise<SessionInfo>;
+  close(sessionId: string, options?: CallOptions): Promise<SessionInfo>;
+  delete(sessionId: string, options?: CallOptions): Promise<void>;
+  audio(sessionId: string, part?: AudioPart & CallOptions): Promise<Response>;
 }
 
 export interface MicrophoneOptions {

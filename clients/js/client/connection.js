@@ -1,5 +1,7 @@
 /** @import { SessionError } from './errors.js' */
-/** @import { Action, ConnectionOwner, ServerMessage } from './types.js' */
+/** @import {
+  Action, ConnectionOwner, ReconnectingSocketOptions, ServerMessage
+} from './types.js' */
 
 import { errorFromMessage } from './errors.js';
 
@@ -7,6 +9,7 @@ const GREETING_TIMEOUT_MS = 10_000;
 const STATUS_INTERVAL_MS = 1_000; // only answers carry persisted_chunk_count
 const KEEP_ALIVE_INTERVAL_MS = 15_000; // well below CONNECTION_TIMEOUT_SECONDS
 const CHECK_INTERVAL_MS = 500;
+const OPEN = 1; // the value of WebSocket.OPEN
 const ABNORMAL_CLOSURE = 1006; // RFC 6455, 7.4.1: the connection ended without a close frame
 
 /**
@@ -30,10 +33,10 @@ export class Connection {
 
   /**
    * @param {URL} url
-   * @param {{ token: string | null, answerTimeoutMs: number }} options
+   * @param {Pick<ReconnectingSocketOptions, 'token' | 'answerTimeoutMs' | 'WebSocket'>} options
    * @param {ConnectionOwner} owner
    */
-  constructor(url, { token, answerTimeoutMs }, owner) {
+  constructor(url, { token, answerTimeoutMs, WebSocket = globalThis.WebSocket }, owner) {
     this.#answerTimeoutMs = answerTimeoutMs;
     this.#owner = owner;
     this.#socket = new WebSocket(url, token ? ['bearer', token] : []);
@@ -54,7 +57,7 @@ export class Connection {
     this.#sentAt = Date.now();
     this.#unansweredSince ??= this.#sentAt;
     // While it closes, a browser would drop the data and log an error; the next connection resends.
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(data);
+    if (this.#socket.readyState === OPEN) this.#socket.send(data);
   }
 
   /** @param {Action} action */
@@ -81,7 +84,7 @@ export class Connection {
 
   #checkLiveness() {
     const now = Date.now();
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.readyState !== OPEN) return;
     if (this.#unansweredSince !== null) {
       if (now - this.#unansweredSince > this.#answerTimeoutMs) this.#handleClose(ABNORMAL_CLOSURE);
     } else if (this.#owner.hasUnpersisted() && now - this.#sentAt > STATUS_INTERVAL_MS) {

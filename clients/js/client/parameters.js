@@ -21,25 +21,36 @@ export function socketUrl(service, sessionId, isResuming, parameters) {
     return url;
   }
   const { userId: user_id, sampleRate: sample_rate, channels, format, title } = parameters;
-  for (const [name, value] of Object.entries({ user_id, sample_rate, channels, format, title })) {
-    if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
-  }
-  for (const [key, value] of Object.entries(parameters.metadata ?? {})) {
-    url.searchParams.set(`metadata.${key}`, value);
-  }
+  setQuery(url, { user_id, sample_rate, channels, format, title }, parameters.metadata);
   return url;
 }
 
 /**
- * Return the URL of the information about a session.
+ * Set the parameters of a URL that have a value, and those of metadata.
+ *
+ * @param {URL} url
+ * @param {Record<string, unknown>} parameters
+ * @param {Record<string, string>} metadata
+ */
+export function setQuery(url, parameters, metadata = {}) {
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    url.searchParams.set(`metadata.${key}`, value);
+  }
+}
+
+/**
+ * Return the URL of the list of sessions, or of a path below it, such as `/{session_id}`.
  *
  * @param {string} service
- * @param {string} sessionId
+ * @param {string} path
  */
-export function infoUrl(service, sessionId) {
+export function sessionsUrl(service, path = '') {
   const url = new URL(service, globalThis.location?.href);
   url.protocol = url.protocol.replace('ws', 'http');
-  url.pathname = `${url.pathname.replace(/\/$/, '')}/api/audio/sessions/${sessionId}`;
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/api/audio/sessions${path}`;
   return url;
 }
 

@@ -22,7 +22,9 @@ export class ReconnectingSocket {
   #getUrl;
   #token;
   #refreshToken;
-  #answerTimeoutMs;
+  #connectionOptions;
+  #maxAttempts;
+  #attempts = 0; // in a row that ended without an answer
   #owner;
   #retryTimer = new RetryTimer();
   #isStarted = false;
@@ -32,11 +34,12 @@ export class ReconnectingSocket {
    * @param {ReconnectingSocketOptions} options
    * @param {ReconnectingSocketOwner} owner
    */
-  constructor({ getUrl, token, refreshToken, answerTimeoutMs }, owner) {
+  constructor({ getUrl, token, refreshToken, maxAttempts, ...connectionOptions }, owner) {
     this.#getUrl = getUrl;
     this.#token = token;
     this.#refreshToken = refreshToken;
-    this.#answerTimeoutMs = answerTimeoutMs;
+    this.#maxAttempts = maxAttempts;
+    this.#connectionOptions = connectionOptions;
     this.#owner = owner;
   }
 
@@ -66,15 +69,16 @@ export class ReconnectingSocket {
     try {
       this.#token ??= (await this.#refreshToken?.()) ?? null;
     } catch (error) {
-      this.#owner.onError(asSessionError(error, 'refresh_failed'));
-      this.#scheduleRetry();
+      const failure = asSessionError(error, 'refresh_failed');
+      this.#owner.onError(failure);
+      this.#scheduleRetry(failure);
       return;
     }
     if (!this.#isClosed) this.#openConnection();
   }
 
   #openConnection() {
-    const options = { token: this.#token, answerTimeoutMs: this.#answerTimeoutMs };
+    const options = { token: this.#token, ...this.#connectionOptions };
     try {
       this.connection = new Connection(this.#getUrl(), options, {
         onMessage: (message) => this.#receive(message),
@@ -90,7 +94,10 @@ export class ReconnectingSocket {
   /** @param {ServerMessage} message */
   #receive(message) {
     // A greeting does not reset the backoff: a service with failing storage still sends one.
-    if (message.type === 'chunk' || message.type === 'control') this.#retryTimer.reset();
+    if (message.type === 'chunk' || message.type === 'control') {
+      this.#attempts = 0;
+      this.#retryTimer.reset();
+    }
     this.#owner.onMessage(message);
   }
 
@@ -108,11 +115,19 @@ export class ReconnectingSocket {
       this.#owner.onFailed(error, messageError !== null);
     } else {
       this.#owner.onDisconnect();
-      this.#scheduleRetry();
+      this.#scheduleRetry(messageError ?? new SessionError('unreachable', `closed with ${code}`));
     }
   }
 
-  #scheduleRetry() {
-    if (!this.#isClosed) this.#retryTimer.schedule(() => this.#connect());
+  /** @param {SessionError} cause */
+  #scheduleRetry(cause) {
+    if (this.#isClosed) return;
+    this.#attempts += 1;
+    if (this.#attempts < this.#maxAttempts) {
+      this.#retryTimer.schedule(() => this.#connect());
+      return;
+    }
+    const text = `gave up after ${this.#attempts} attempts: ${cause.message}`;
+    this.#owner.onFailed(new SessionError('gave_up', text, cause), false);
   }
 }

@@ -9,7 +9,7 @@ import { ChunkStore } from './chunk-store.js';
 import { Deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
 import { asSessionError, errorFromMessage, SessionError } from './errors.js';
-import { checkParameters, infoUrl, socketUrl } from './parameters.js';
+import { checkParameters, sessionsUrl, socketUrl } from './parameters.js';
 import { ReconnectingSocket } from './reconnecting-socket.js';
 import { cancelSource, toSource } from './sources.js';
 import { StatefulEventTarget } from './stateful-event-target.js';
@@ -61,6 +61,7 @@ export class SessionClient extends StatefulEventTarget {
     this.#buffer = this.#chunkStore.buffer;
     this.#delivery = new Delivery(this.#buffer, maxUnackedChunks);
     this.#socket = this.#createSocket(options);
+    this.#abandonOnAbort(options.signal);
   }
 
   /** Return the unfinished sessions that pages of this origin have stored. */
@@ -115,6 +116,7 @@ export class SessionClient extends StatefulEventTarget {
    * @param {AudioInput | null} source
    */
   async start(source = null) {
+    if (this.isFinished) throw endedError(); // its signal was aborted before
     if (this.state !== null) throw new SessionError('already_started');
     this.setState('connecting');
     try {
@@ -207,6 +209,18 @@ export class SessionClient extends StatefulEventTarget {
     this.#end('failed', new SessionError('abandoned'));
   }
 
+  /** @param {AbortSignal | undefined} signal */
+  #abandonOnAbort(signal) {
+    if (!signal) return;
+    const onAbort = () => this.abandon();
+    // A signal may outlive many clients, so it must not keep them.
+    this.addEventListener('state', () => {
+      if (this.isFinished) signal.removeEventListener('abort', onAbort);
+    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+  }
+
   // --- chunks and their source
 
   /** @param {StoredSession} storedSession */
@@ -290,14 +304,16 @@ export class SessionClient extends StatefulEventTarget {
   // --- the connection
 
   /** @param {SessionOptions} options */
-  #createSocket({ url, userId, title, metadata, token = null, refreshToken, answerTimeoutMs }) {
+  #createSocket({ url, userId, title, metadata, token = null, refreshToken, ...given }) {
     const isResuming = () => this.#delivery.offset !== null;
     const getParameters = () => ({ userId, title, metadata, ...this.#parameters });
     const options = {
       getUrl: () => socketUrl(url, this.sessionId, isResuming(), getParameters()),
       token,
       refreshToken: refreshToken && (() => refreshToken(this.sessionId)),
-      answerTimeoutMs: answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
+      answerTimeoutMs: given.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
+      maxAttempts: given.maxAttempts ?? Infinity,
+      WebSocket: given.WebSocket,
     };
     return new ReconnectingSocket(options, {
       onMessage: (message) => this.#receive(message),
@@ -429,7 +445,7 @@ export class SessionClient extends StatefulEventTarget {
     const headers = token ? { Authorization: `Bearer ${token}` } : {};
     if (body !== null) headers['Content-Type'] = 'application/json';
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    const url = infoUrl(this.#options.url, this.sessionId ?? '') + path;
+    const url = sessionsUrl(this.#options.url, `/${this.sessionId ?? ''}${path}`);
     const answer = await fetch(url, { method, headers, body, signal });
     const fields = await answer.json();
     if (!answer.ok) throw new SessionError(fields.code, fields.error);

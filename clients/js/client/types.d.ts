@@ -70,6 +70,8 @@ export interface ReconnectingSocketOptions {
   /** Return a new token. */
   refreshToken?: () => string | Promise<string>;
   answerTimeoutMs: number;
+  maxAttempts: number;
+  WebSocket?: typeof WebSocket;
 }
 
 /** What the owner of a `ReconnectingSocket` is told and asked. */

@@ -11,3 +11,6 @@ def test_settings_prints_each_variable_with_its_value_and_meaning() -> None:
         in printed.stdout
     )
     assert "DEFAULT_FORMAT=wav\n" in printed.stdout
+    values = dict(zip(printed.stdout.splitlines(), printed.stdout.splitlines()[2:], strict=False))
+    assert values["LOG_LEVEL=info"] == "    One of: debug, info, warning, error"
+    assert values["AUTH_MODE="] == "    One of: (empty), none, api_key, jwt"

@@ -3,6 +3,7 @@
 import { SessionError } from '../../../clients/js/client/errors.js';
 import { MediaRecorderSource } from '../../../clients/js/client/media-recorder-source.js';
 import { MicrophoneSource } from '../../../clients/js/client/microphone-source.js';
+import { ServiceClient } from '../../../clients/js/client/service-client.js';
 import { SessionClient } from '../../../clients/js/client/session-client.js';
 import type * as declared from '../../../clients/js/sercuescribe.js';
 
@@ -10,6 +11,7 @@ export const implementation: typeof declared = {
   SessionError,
   MediaRecorderSource,
   MicrophoneSource,
+  ServiceClient,
   SessionClient,
 };
 
@@ -38,5 +40,15 @@ export const parameters: [
   HasSameParameters<typeof declared.SessionError, typeof SessionError>,
   HasSameParameters<typeof declared.MediaRecorderSource, typeof MediaRecorderSource>,
   HasSameParameters<typeof declared.MicrophoneSource, typeof MicrophoneSource>,
+  HasSameParameters<typeof declared.ServiceClient, typeof ServiceClient>,
   HasSameParameters<typeof declared.SessionClient, typeof SessionClient>,
-] = [true, true, true, true];
+] = [true, true, true, true, true];
+
+export function events(client: declared.SessionClient) {
+  client.addEventListener('ack', ({ detail }) => detail.chunkCount);
+  client.removeEventListener('level', null);
+  // @ts-expect-error - a misspelt event
+  client.addEventListener('acks', () => {});
+  // @ts-expect-error - a field that the event does not have
+  client.addEventListener('ack', ({ detail }) => detail.chunks);
+}

@@ -332,7 +332,7 @@ async def test_a_stored_session_can_be_discarded(
 async def test_the_example_page_of_the_readme_records(
     page: Page, service: Service, site: PageServer
 ) -> None:
-    (text,) = re.findall(r"```html\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
+    text, _ = re.findall(r"```html\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
     site.contents["/manual"] = ("text/html", text.replace("http://localhost:8000", service.url))
     await page.open(f"{site.origin}/manual")
     await page.evaluate_expression("globalThis.$ = (id) => document.getElementById(id), 0")

@@ -428,3 +428,43 @@ async def test_the_type_declarations_match_the_exports(runtime: Node) -> None:
         for static, method in re.findall(r"^  (static )?(\w+)[(<]", body, re.MULTILINE):
             owner = name if static else f"{name}.prototype"
             assert await runtime.evaluate(f"return typeof {owner}.{method}") == "function", method
+
+
+async def test_a_client_gives_up_after_the_maximum_of_attempts(runtime: Node) -> None:
+    await runtime.create_client(url="http://127.0.0.1:1", maxAttempts=2)
+    await runtime.evaluate("await client.start()")
+    with pytest.raises(JavaScriptError, match="gave up after 2 attempts") as failed:
+        await stop_client(runtime)
+    assert failed.value.code == "gave_up"
+    assert (await runtime.states())[-1] == "failed"
+
+
+async def test_aborting_the_signal_abandons_the_session(service: Service, runtime: Node) -> None:
+    await runtime.evaluate(
+        "globalThis.controller = new AbortController();"
+        f"createClient(SessionClient, {{ url: '{service.url}', signal: controller.signal }});"
+        "await client.start()"
+    )
+    await runtime.wait_for("client.isConnected")
+    await runtime.evaluate("controller.abort()")
+    with pytest.raises(JavaScriptError) as failed:
+        await stop_client(runtime)
+    assert failed.value.code == "abandoned"
+    with pytest.raises(JavaScriptError):
+        await runtime.evaluate(
+            f"const options = {{ url: '{service.url}', signal: controller.signal }};"
+            "await new SessionClient(options).start()"
+        )
+
+
+async def test_a_runtime_without_a_global_websocket_takes_the_class_as_an_option(
+    service: Service, runtime: Node
+) -> None:
+    """As Node 20 has none."""
+    await runtime.evaluate("globalThis.Given = WebSocket; delete globalThis.WebSocket")
+    await runtime.evaluate(
+        f"globalThis.client = new SessionClient({{ url: '{service.url}', WebSocket: Given }});"
+        "await client.start(); await client.send(new Uint8Array(2000))"
+    )
+    final = await stop_client(runtime)
+    assert len(service.pcm(final["session_id"])) == 2000

@@ -1,10 +1,12 @@
 """The client's calls without streaming: list, show, close, share and delete sessions."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from api.access.api_keys import key_line, new_key
 from sercuescribe_client import (
     Client,
     LinkNotFoundError,
@@ -78,9 +80,9 @@ async def test_title_and_metadata_are_given_at_creation_and_changed_later(client
         await session.flush()
         info = await client.info(session.session_id)
         assert (info.title, info.metadata) == ("Draft: 1/2", metadata)
-        changed = await client.edit(session.session_id, title="Interview")
+        changed = await client.update(session.session_id, title="Interview")
         assert (changed.title, changed.metadata) == ("Interview", metadata)
-    cleared = await client.edit(session.session_id, title="", metadata={})
+    cleared = await client.update(session.session_id, title="", metadata={})
     assert (cleared.status, cleared.title, cleared.metadata) == ("completed", None, {})
 
 
@@ -172,3 +174,32 @@ async def test_a_session_is_paused_resumed_and_marked_by_its_id(
     timeline = await client.timeline(session_id)
     assert len(timeline["pauses"]) == len(timeline["marks"]) == 1
     await client.close(session_id)
+
+
+async def test_a_recording_has_a_waveform_a_token_and_a_stream(
+    service: Service, client: Client
+) -> None:
+    session_id = await service.record(pcm(44100))
+    waveform = await client.waveform(session_id, width=10, end=0.5)
+    assert (waveform["channels"], 1 <= waveform["length"] <= 10) == (1, True)
+    pieces = [data async for data in client.stream(session_id, start=0, end=0.1)]
+    assert b"".join(pieces)[-8820:] == pcm(44100)[:8820]
+
+
+async def test_a_token_for_one_session_records_to_it_and_is_not_in_its_text(
+    start_service: Callable[..., Service],
+) -> None:
+    key = new_key(("record", "read"))
+    service = start_service(
+        auth_mode="api_key", api_keys=key_line(key, "alice", ("record", "read"))
+    )
+    async with Client(service.url, key=key) as client, client.create() as session:
+        await session.detach()
+        token = await client.create_token(session.session_id)
+        assert token.scope == "record"
+        assert token.token not in repr(token)
+        assert key not in repr(client)
+        async with Client(service.url, token=token.token) as other:
+            async with other.attach(session.session_id) as resumed:
+                await resumed.send(b"four")
+            assert (await client.info(session.session_id)).total_chunks == 1

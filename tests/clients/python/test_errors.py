@@ -12,7 +12,8 @@ from sercuescribe_client.errors import (
 )
 
 CODES = {row.code for row in (*server.TABLE.values(), server.INTERNAL)} - {"invalid_{parameter}"}
-OWN = {"invalid_parameter", "unreachable", "gave_up", "chunks_lost", "session_shared"}
+OWN = {"invalid_parameter", "gave_up", "chunks_lost", "session_shared"}
+OWN |= {"unreachable", "host_not_found"}
 
 
 def test_every_code_of_the_service_has_a_class() -> None:

@@ -36,14 +36,16 @@ def run_program(program: str, *arguments: str | Path) -> list[str]:
 
 def test_every_readme_program_runs(start_service: pytest.FixtureRequest, tmp_path: Path) -> None:
     service: Service = start_service()  # type: ignore[operator]
-    record, watch, tidy = blocks("python")
+    record, watch, synchronous, tidy = blocks("python")
     session_id, seconds = run_program(record, service.url, SPEECH)[0].split()
     assert service.pcm(session_id) == speech()[44:]
     assert float(seconds) == pytest.approx(4.77, abs=0.01)
     assert run_program(watch, service.url)[-1] == "100 acknowledged, 100 of them persisted"
+    other_id, _ = run_program(synchronous, service.url, SPEECH)[0].split()
+    assert service.pcm(other_id) == speech()[44:]
     printed = run_program(tidy, service.url, tmp_path)
-    assert len(printed) == 4
-    assert printed[1::2] == ["session_not_found"] * 2
+    assert len(printed) == 6
+    assert printed[1::2] == ["session_not_found"] * 3
     assert (tmp_path / f"{session_id}.wav").read_bytes()[80:] == speech()[44:]
 
 
@@ -60,10 +62,3 @@ def test_every_readme_command_runs(service: Service) -> None:
 def test_every_exit_code_is_listed() -> None:
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", _README, re.MULTILINE)}
     assert told == {value for value in vars(exit_codes).values() if isinstance(value, int)}
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_exists_for_each_shell(shell: str) -> None:
-    done = run(environ={"_SERCUESCRIBE_COMPLETE": f"{shell}_source"})
-    assert done.returncode == 0
-    assert "sercuescribe" in done.stdout

@@ -17,6 +17,7 @@ from sercuescribe_client import (
     Client,
     CredentialsExpiredError,
     GaveUpError,
+    HostNotFoundError,
     Limits,
     NotAllowedError,
     Progress,
@@ -135,17 +136,49 @@ async def test_a_final_close_code_is_an_error(code: int) -> None:
     assert failed.value.is_final
 
 
-async def test_a_rate_limited_client_gives_up_after_the_retry_timeout(
+async def test_a_client_waits_for_retry_after_longer_than_the_retry_timeout() -> None:
+    body = {"code": "rate_limited", "error": "Too many requests, try again later"}
+    answer, arrival_times = refuse_handshakes(429, {"Retry-After": "1"}, body, 2)
+    limits = Limits(retry_timeout_seconds=0.5)
+    async with (
+        fake_service(complete, answer) as url,
+        Client(url, limits=limits) as client,
+        client.create(),
+    ):
+        pass
+    assert len(arrival_times) == 3
+
+
+async def test_a_rate_limited_client_gives_up_after_the_maximum_of_attempts(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service(max_handshakes_per_minute=1)
-    limits = Limits(retry_timeout_seconds=1)
+    limits = Limits(max_attempts=1)
     async with Client(service.url, limits=limits) as client, client.create():
         with pytest.raises(GaveUpError) as failed:
             async with client.create():
                 pass
     assert isinstance(failed.value.__cause__, RateLimitedError)
     assert failed.value.__cause__.retry_after_seconds > 1
+
+
+async def test_a_client_gives_up_after_the_maximum_of_attempts() -> None:
+    limits = Limits(max_attempts=3)
+    answer, arrival_times = refuse_handshakes(503, {}, None, 99)
+    async with fake_service(complete, answer) as url, Client(url, limits=limits) as client:
+        with pytest.raises(GaveUpError, match="gave up after 3 attempts"):
+            async with client.create():
+                pass
+    assert len(arrival_times) == 3
+
+
+async def test_a_name_that_does_not_resolve_is_an_error_at_once() -> None:
+    async with Client("http://sercuescribe.invalid") as client:
+        with pytest.raises(HostNotFoundError, match="the name does not resolve"):
+            async with client.create():
+                pass
+        with pytest.raises(HostNotFoundError):
+            await client.info(_ID)
 
 
 def session_info_json(total_chunks: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Sessions of the client against real services: no chunk is lost or repeated after faults."""
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -301,3 +302,48 @@ async def test_nothing_is_recorded_between_pause_and_resume(
     timeline = await client.timeline(session.session_id)
     assert [each["chunks"] for each in timeline["pauses"]] == [1]
     assert [(each["label"], each["frame"]) for each in timeline["marks"]] == [("the end", 2000)]
+
+
+async def test_a_chunk_that_is_not_bytes_is_refused_with_its_type(client: Client) -> None:
+    async with client.create() as session:
+        for chunk in ("text", 4, [1, 2]):
+            with pytest.raises(TypeError, match=f"not {type(chunk).__name__}"):
+                await session.send(chunk)  # type: ignore[arg-type]
+    assert session.progress.chunks == 0
+
+
+async def test_the_text_of_a_session_has_its_id_and_counts(client: Client) -> None:
+    session = client.create()
+    assert repr(session) == "<Session not open: 0 of 0 chunks acknowledged, 0 persisted>"
+    async with session:
+        assert session.session_id in repr(session)
+
+
+async def test_a_cancelled_session_leaves_no_task_and_stays_active(
+    service: Service, client: Client
+) -> None:
+    opened: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+
+    async def record() -> None:
+        async with client.create() as session:
+            opened.set_result(session)
+            await asyncio.Event().wait()
+
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(record())
+    session = await opened
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.all_tasks() == before
+    info = await asyncio.to_thread(service.get, f"/api/audio/sessions/{session.session_id}")
+    assert info.json()["status"] == "active"
+
+
+async def test_connections_and_retries_are_logged(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "sercuescribe_client"):
+        async with client.create() as session:
+            pass
+    assert f"Session {session.session_id} connected" in caplog.messages

@@ -1,6 +1,7 @@
 """The client compares what it has sent with the receipt of the service."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sercuescribe_client import Client
 from sercuescribe_client.verification import SentInput, compare, receipt_digest
 from storage.block_digest import BLOCK_BYTES
 from tests.audio import cut, pcm, wav
+from tests.service import Service
 from tests.storage.test_block_digest import by_definition
 
 DATA = random.Random(2).randbytes(BLOCK_BYTES + 77)
@@ -63,3 +65,15 @@ async def test_a_recording_of_the_client_is_verified(client: Client) -> None:
         await session.close()
     assert session.verification.result == "verified"
     assert (await client.info(session.session_id)).receipt is not None
+
+
+async def test_a_downloaded_file_is_compared_with_the_receipt(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    session_id = await service.record(pcm(2000))
+    path = await client.download(session_id, tmp_path)
+    assert (await client.verify(session_id, path)).result == "verified"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert (await client.verify(session_id, path)).result == "differs"
+    path.write_bytes(path.read_bytes()[:-2])
+    assert (await client.verify(session_id, path)).reason.startswith("the file has 3998 bytes")

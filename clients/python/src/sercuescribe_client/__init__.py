@@ -3,10 +3,11 @@
     async with Client("http://127.0.0.1:8000") as client, client.create() as session:
         await session.send(chunk)
 
-`client` calls every endpoint of the service, `session` records one session. Below them, `delivery`
-decides which chunks stay in memory and which message comes next, without I/O;
-`reconnecting_connection` runs that over one WebSocket after another; `api_client` sends HTTP
-requests. Every error is a class in `errors`. `cli` is the command line.
+`sync` has the same without ``await``. `client` calls every endpoint of the service, `session`
+records one session. Below them, `delivery` decides which chunks stay in memory and which message
+comes next, without I/O; `reconnecting_connection` runs that over one WebSocket after another;
+`download` and `listening` fetch audio; `api_client` sends HTTP requests. Every error is a class in
+`errors`. `cli` is the command line.
 
 The library writes nothing to the disk: unpersisted chunks are lost when the process ends.
 """
@@ -21,6 +22,7 @@ from sercuescribe_client.errors import (
     CredentialsExpiredError,
     DecodeFailedError,
     GaveUpError,
+    HostNotFoundError,
     InvalidCallError,
     InvalidCredentialsError,
     InvalidParameterError,
@@ -36,10 +38,12 @@ from sercuescribe_client.errors import (
     TooManyLinksError,
     UnreachableError,
 )
+from sercuescribe_client.listening import AudioBlock
 from sercuescribe_client.models import (
     LinkFormat,
     Progress,
     SessionInfo,
+    SessionToken,
     SessionWarning,
     SharedLink,
     Status,
@@ -48,6 +52,7 @@ from sercuescribe_client.session import Limits, Session
 from sercuescribe_client.verification import Verification
 
 __all__ = [
+    "AudioBlock",
     "AuthenticationRequiredError",
     "ChunkTooLargeError",
     "ChunksLostError",
@@ -56,6 +61,7 @@ __all__ = [
     "CredentialsExpiredError",
     "DecodeFailedError",
     "GaveUpError",
+    "HostNotFoundError",
     "InvalidCallError",
     "InvalidCredentialsError",
     "InvalidParameterError",
@@ -74,6 +80,7 @@ __all__ = [
     "SessionInfo",
     "SessionNotFoundError",
     "SessionSharedError",
+    "SessionToken",
     "SessionWarning",
     "SharedLink",
     "Status",

@@ -12,9 +12,9 @@ from sercuescribe_client.errors import (
     FINAL_HTTP_STATUSES,
     CredentialsExpiredError,
     SercueScribeError,
-    UnreachableError,
     error_from_code,
     error_from_json,
+    unreachable_error,
 )
 
 _TIMEOUT = httpx.Timeout(30, connect=10)
@@ -71,7 +71,7 @@ class ApiClient:
         try:
             yield response
         except httpx.TransportError as error:
-            raise _unreachable_error(self.url, error) from error
+            raise unreachable_error(self.url, error) from error
         finally:
             await response.aclose()
 
@@ -100,7 +100,7 @@ class ApiClient:
         try:
             return await self._http.send(request, stream=True)
         except httpx.TransportError as error:
-            raise _unreachable_error(self.url, error) from error
+            raise unreachable_error(self.url, error) from error
 
 
 def error_from_response(status: int, headers: Mapping[str, str], body: bytes) -> SercueScribeError:
@@ -121,10 +121,6 @@ async def _read_error(response: httpx.Response) -> SercueScribeError:
         return error_from_response(response.status_code, response.headers, body)
     finally:
         await response.aclose()
-
-
-def _unreachable_error(url: str, error: Exception) -> UnreachableError:
-    return UnreachableError("unreachable", f"{url}: {error or type(error).__name__}")
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

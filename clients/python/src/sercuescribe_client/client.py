@@ -1,7 +1,9 @@
 """The client of one service: create, list, change, download, share and delete sessions."""
 
+import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -10,11 +12,26 @@ from uuid import UUID
 
 from sercuescribe_client.api_client import ApiClient
 from sercuescribe_client.credentials import Credentials, Refresh
-from sercuescribe_client.download import ProgressCallback, download
+from sercuescribe_client.download import (
+    AudioFormat,
+    PassedOn,
+    ProgressCallback,
+    Target,
+    download,
+)
 from sercuescribe_client.errors import LinkNotFoundError, SessionNotFoundError
-from sercuescribe_client.models import LinkFormat, SessionInfo, SharedLink, Status
+from sercuescribe_client.listening import AudioBlock, Position, listen
+from sercuescribe_client.models import (
+    LinkFormat,
+    SessionInfo,
+    SessionToken,
+    SharedLink,
+    Status,
+)
+from sercuescribe_client.partial_file import PartialFile
 from sercuescribe_client.reconnecting_connection import SessionEndpoint
 from sercuescribe_client.session import Limits, Session
+from sercuescribe_client.verification import Verification, compare_file
 
 
 class Client:
@@ -49,6 +66,14 @@ class Client:
     ) -> None:
         await self._api.close()
 
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """The HTTP URL of the service."""
+        return self._api.url
+
     def create(
         self,
         *,
@@ -60,15 +85,9 @@ class Client:
         metadata: Mapping[str, str] | None = None,
     ) -> Session:
         """Return a new session; ``async with`` creates it. The service has defaults."""
-        parameters = {
-            "sample_rate": sample_rate,
-            "channels": channels,
-            "format": format,
-            "user_id": user_id,
-            "title": title,
-        }
-        query = {name: str(value) for name, value in parameters.items() if value is not None}
-        query |= _metadata_query(metadata)
+        query = _query(
+            sample_rate=sample_rate, channels=channels, format=format, user_id=user_id, title=title
+        ) | _metadata_query(metadata)
         return Session(SessionEndpoint(api=self._api, path="", query=query), self._limits)
 
     def attach(self, session_id: str, *, resume: bool = True) -> Session:
@@ -123,7 +142,7 @@ class Client:
                 return
             query["cursor"] = page["next_cursor"]
 
-    async def edit(
+    async def update(
         self,
         session_id: str,
         *,
@@ -180,23 +199,105 @@ class Client:
     async def download(
         self,
         session_id: str,
-        path: str | os.PathLike[str],
+        to: str | os.PathLike[str] = ".",
         *,
+        format: AudioFormat | None = None,  # noqa: A002 - the parameter's name in the protocol
+        start: float | None = None,
+        end: float | None = None,
         on_progress: ProgressCallback = lambda _size_bytes, _total_bytes: None,
     ) -> Path:
-        """Download the recording as a WAV file to ``path``, which appears when it is complete.
+        """Download the recording, or a part of it; return the path. Times are in seconds.
 
-        An incomplete download is kept in ``PATH.part``; a later call resumes it.
+        ``to`` is a file, which appears when it is complete, or a folder, in which the id is its
+        name. An incomplete WAV is kept in ``PATH.part``; a later call resumes it. Conversions to
+        other formats, and parts, begin again.
         """
-        target = Path(path)
-        await download(
+        session_id = _validated_id(session_id)
+        path = _target_path(to, f"{session_id}.{format or 'wav'}")
+        query = _query(format=format, start=start, end=end)
+        with PartialFile(path) as file:
+            pieces = self._download(session_id, file, query, on_progress)
+            async with contextlib.aclosing(pieces):
+                async for _ in pieces:
+                    pass
+            file.finish()
+        return path
+
+    async def stream(
+        self,
+        session_id: str,
+        *,
+        format: AudioFormat | None = None,  # noqa: A002 - the parameter's name in the protocol
+        start: float | None = None,
+        end: float | None = None,
+        on_progress: ProgressCallback = lambda _size_bytes, _total_bytes: None,
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of the file that ``download`` would write.
+
+        After a lost connection a WAV is resumed; the download of anything else fails.
+        """
+        query = _query(format=format, start=start, end=end)
+        pieces = self._download(_validated_id(session_id), PassedOn(), query, on_progress)
+        async with contextlib.aclosing(pieces):
+            async for data in pieces:
+                yield data
+
+    def _download(
+        self,
+        session_id: str,
+        target: Target,
+        query: Mapping[str, str],
+        on_progress: ProgressCallback,
+    ) -> AsyncGenerator[bytes, None]:
+        return download(
             self._api,
-            _validated_id(session_id),
+            session_id,
             target,
+            query,
             retry_timeout_seconds=self._limits.retry_timeout_seconds,
             on_progress=on_progress,
         )
-        return target
+
+    async def listen(
+        self, session_id: str, *, begin: Position = "start"
+    ) -> AsyncGenerator[AudioBlock, None]:
+        """Yield the PCM of a session without a gap, also while it is recorded, until its end."""
+        timeout_seconds = self._limits.retry_timeout_seconds
+        blocks = listen(
+            self._api, _validated_id(session_id), begin, retry_timeout_seconds=timeout_seconds
+        )
+        async with contextlib.aclosing(blocks):
+            async for block in blocks:
+                yield block
+
+    async def waveform(
+        self,
+        session_id: str,
+        *,
+        width: int | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> dict[str, Any]:
+        """Return the lowest and highest samples, in the format of audiowaveform and peaks.js.
+
+        ``width`` is the maximum number of pixels; ``start`` and ``end`` are in seconds.
+        """
+        query = _query(width=width, start=start, end=end)
+        path = f"/{_validated_id(session_id)}/waveform"
+        return await self._api.request_json("GET", path, params=query)
+
+    async def create_token(
+        self, session_id: str, *, scope: Literal["record", "read"] = "record"
+    ) -> SessionToken:
+        """Return a token with which another program can record to this session, or read it."""
+        path = f"/{_validated_id(session_id)}/tokens"
+        fields = await self._api.request_json("POST", path, json={"scope": scope})
+        return SessionToken.from_json(fields)
+
+    async def verify(self, session_id: str, path: str | os.PathLike[str]) -> Verification:
+        """Compare a downloaded WAV with the receipt of its session."""
+        info = await self.info(session_id)
+        return await asyncio.to_thread(compare_file, Path(path), info.receipt)
 
     async def share(
         self,
@@ -236,6 +337,15 @@ class Client:
     async def delete(self, session_id: str) -> None:
         """Delete a session with its audio."""
         await self._api.request_json("DELETE", f"/{_validated_id(session_id)}")
+
+
+def _query(**parameters: object) -> dict[str, str]:
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
+def _target_path(to: str | os.PathLike[str], name: str) -> Path:
+    path = Path(to)
+    return path / name if path.is_dir() else path
 
 
 def _metadata_query(metadata: Mapping[str, str] | None) -> dict[str, str]:

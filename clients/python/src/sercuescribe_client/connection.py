@@ -12,6 +12,7 @@ from sercuescribe_client.errors import (
     SercueScribeError,
     UnreachableError,
     error_from_code,
+    unreachable_error,
 )
 
 _CLOSE_TIMEOUT_SECONDS = 2
@@ -79,7 +80,4 @@ def _connect_errors(url: str) -> Iterator[None]:
         body = bytes(response.body or b"")
         raise error_from_response(response.status_code, response.headers, body) from refused
     except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
-        address = url.partition("?")[0]
-        raise UnreachableError(
-            "unreachable", f"{address}: {error or type(error).__name__}"
-        ) from error
+        raise unreachable_error(url.partition("?")[0], error) from error

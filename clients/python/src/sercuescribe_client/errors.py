@@ -5,6 +5,7 @@ Each class names its code, which is a code of the service or one of the client i
 is for people. A session retries after an error that is not ``is_final``.
 """
 
+import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -193,6 +194,10 @@ class UnreachableError(SercueScribeError, code="unreachable", is_final=False):
     """The service or the network does not answer. Only the client uses this code."""
 
 
+class HostNotFoundError(UnreachableError, code="host_not_found"):
+    """The name of the service does not resolve. A session that was connected retries anyway."""
+
+
 class GaveUpError(SercueScribeError, code="gave_up"):
     """The session could not be delivered in time; the text gives the counts reached."""
 
@@ -211,6 +216,17 @@ def error_from_code(code: str, message: str, session_id: str | None = None) -> S
     if known is None and code.startswith("invalid_"):
         known = InvalidParameterError
     return (known or SercueScribeError)(code, message, session_id)
+
+
+def unreachable_error(url: str, error: BaseException) -> UnreachableError:
+    """Return the error of a request to ``url`` that ``error`` ended before an answer came."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            text = f"{url}: the name does not resolve; check the address"
+            return HostNotFoundError("host_not_found", text)
+        cause = cause.__cause__ or cause.__context__
+    return UnreachableError("unreachable", f"{url}: {error or type(error).__name__}")
 
 
 def error_from_json(fields: Mapping[str, Any]) -> SercueScribeError:

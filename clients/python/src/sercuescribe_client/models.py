@@ -46,6 +46,25 @@ class SessionWarning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionToken:
+    """A token for one session, and the URL that contains it. Its text does not show it."""
+
+    token: str = dataclasses.field(repr=False)
+    scope: Literal["record", "read"]
+    expires_at: datetime
+    ws_url: str = dataclasses.field(repr=False)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        return cls(
+            token=fields["token"],
+            scope=fields["scope"],
+            expires_at=datetime.fromisoformat(fields["expires_at"]),
+            ws_url=fields["ws_url"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:
     """A session as the service describes it."""
 

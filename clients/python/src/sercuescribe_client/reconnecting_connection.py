@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,15 @@ from sercuescribe_client.delivery import STATUS_MESSAGE, Delivery
 from sercuescribe_client.errors import (
     CredentialsExpiredError,
     GaveUpError,
+    HostNotFoundError,
     SercueScribeError,
     SessionCompletedError,
     UnreachableError,
     error_from_json,
 )
 from sercuescribe_client.models import SessionInfo
+
+_logger = logging.getLogger("sercuescribe_client")
 
 _MIN_CONNECT_TIMEOUT_SECONDS, _MAX_CONNECT_TIMEOUT_SECONDS = 1, 10
 _STATUS_INTERVAL_SECONDS = 1  # messages carry the persisted count; without one, ask for it
@@ -50,8 +54,10 @@ class ReconnectingConnection:
         changed: Condition,
         *,
         retry_timeout_seconds: float,
+        max_attempts: int | None,
     ) -> None:
         self.is_connected = False
+        self.attempt = 0
         self.last_error: SercueScribeError | None = None
         self.decode_error: SercueScribeError | None = None
         self._endpoint = endpoint
@@ -59,6 +65,7 @@ class ReconnectingConnection:
         self._delivery = delivery
         self._changed = changed
         self._retry_timeout_seconds = retry_timeout_seconds
+        self._max_attempts = max_attempts
         self._connect_timeout_seconds = min(
             max(retry_timeout_seconds, _MIN_CONNECT_TIMEOUT_SECONDS), _MAX_CONNECT_TIMEOUT_SECONDS
         )
@@ -70,6 +77,8 @@ class ReconnectingConnection:
         """Return when the session is completed. Raise the error that a retry would not change."""
         while not self._delivery.is_completed:
             credential_headers = self._api.credentials.headers
+            self.attempt += 1
+            self._changed.notify_all()
             try:
                 await self._run_connection(credential_headers)
             except SercueScribeError as error:
@@ -105,6 +114,7 @@ class ReconnectingConnection:
             raise UnreachableError("unreachable", "the service sent no first message") from None
         self._delivery.receive_greeting(message)
         self.is_connected = True
+        _logger.info("Session %s connected", message["session_id"])
         self._changed.notify_all()
 
     async def _receive_messages(self, socket: ClientConnection) -> None:
@@ -116,6 +126,7 @@ class ReconnectingConnection:
                     continue
                 self.decode_error, self._server_error = self._server_error, None
             self._delivery.receive_message(message)
+            self.attempt = 0
             self._failing_since = None
             self._backoff.reset()
             self._changed.notify_all()
@@ -157,23 +168,36 @@ class ReconnectingConnection:
         is_renewed = isinstance(error, CredentialsExpiredError) and (
             await self._api.credentials.renew(credential_headers)
         )
-        if error.is_final and not is_renewed:
+        if self._is_final(error) and not is_renewed:
             error.session_id = error.session_id or self._delivery.session_id
             raise error
         await self._wait_before_retry(error)
 
+    def _is_final(self, error: SercueScribeError) -> bool:
+        """Return whether a retry would end the same way.
+
+        Once a session has been connected, its name is right, and the resolver is what fails.
+        """
+        is_name_known = self._delivery.session_id is not None
+        return error.is_final and not (isinstance(error, HostNotFoundError) and is_name_known)
+
     async def _wait_before_retry(self, error: SercueScribeError) -> None:
-        now = asyncio.get_running_loop().time()
-        self._failing_since = now if self._failing_since is None else self._failing_since
         seconds = max(self._backoff.next_seconds(), error.retry_after_seconds)
-        if now + seconds - self._failing_since > self._retry_timeout_seconds:
-            raise GaveUpError(
-                "gave_up",
-                f"gave up after {now - self._failing_since:.0f} s; "
-                f"{self._delivery.progress_text()}; {error}",
-                self._delivery.session_id,
-            ) from error
+        if self._max_attempts is not None and self.attempt >= self._max_attempts:
+            raise self._gave_up_error(f"{self.attempt} attempts") from error
+        now = asyncio.get_running_loop().time()
+        if error.retry_after_seconds:  # the service answers, and says when to come again
+            self._failing_since = None
+        else:
+            self._failing_since = now if self._failing_since is None else self._failing_since
+            if now + seconds - self._failing_since > self._retry_timeout_seconds:
+                raise self._gave_up_error(f"{now - self._failing_since:.0f} s") from error
+        _logger.info("Session %s retries in %.1f s: %s", self._delivery.session_id, seconds, error)
         await asyncio.sleep(seconds)
+
+    def _gave_up_error(self, after: str) -> GaveUpError:
+        text = f"gave up after {after}; {self._delivery.progress_text()}; {self.last_error}"
+        return GaveUpError("gave_up", text, self._delivery.session_id)
 
     async def _complete_from_session_info(self) -> None:
         """Fetch the counts of a completed session whose final message was lost."""

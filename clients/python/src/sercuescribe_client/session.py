@@ -25,7 +25,12 @@ class Limits:
     window_bytes: int = 2 * 2**20
     """Bytes that are sent before they are acknowledged."""
     retry_timeout_seconds: float = 300
-    """After this time without an answer, the session fails with ``GaveUpError``."""
+    """After this time without an answer, the session fails with ``GaveUpError``.
+
+    An answer with ``Retry-After`` is one: the session waits as long as it says.
+    """
+    max_attempts: int | None = None
+    """After this many attempts in a row without an acknowledgement, it fails likewise."""
 
 
 class Session:
@@ -47,6 +52,7 @@ class Session:
             self._delivery,
             self._changed,
             retry_timeout_seconds=limits.retry_timeout_seconds,
+            max_attempts=limits.max_attempts,
         )
         self._task: asyncio.Task[None] | None = None
         self._send_lock = asyncio.Lock()
@@ -74,6 +80,15 @@ class Session:
         finally:
             await self.detach()
 
+    def __repr__(self) -> str:
+        id_or_state = repr(self.session_id) if self.is_open else "not open"
+        return f"<Session {id_or_state}: {self._delivery.progress_text()}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the service has created or found the session, so that ``session_id`` is known."""
+        return self._delivery.session_id is not None
+
     @property
     def session_id(self) -> str:
         if self._delivery.session_id is None:
@@ -96,6 +111,11 @@ class Session:
             unpersisted_bytes=state.unpersisted_bytes,
             is_connected=self._connection.is_connected,
         )
+
+    @property
+    def attempt(self) -> int:
+        """How often in a row this client has tried to connect; 0 after an acknowledgement."""
+        return self._connection.attempt
 
     @property
     def last_error(self) -> SercueScribeError | None:
@@ -130,7 +150,12 @@ class Session:
             self._raise_failure()
 
     async def send(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Send a chunk, cut anywhere. Wait while ``max_unpersisted_bytes`` is reached."""
+        """Send a chunk, cut anywhere. Wait while ``max_unpersisted_bytes`` is reached.
+
+        Raises ``TypeError`` if the chunk is text or anything else that is not bytes.
+        """
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise TypeError(f"a chunk is bytes, not {type(chunk).__name__}: pass audio as bytes")
         kept = bytes(chunk)
         async with self._send_lock:
             await self._wait_for(lambda: self._delivery.has_room(len(kept)))

@@ -8,9 +8,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 _BLOCK_BYTES = 2**20
+_WAV_HEADER_BYTES = 80  # of all recordings
 
 
 class SentInput:
@@ -58,6 +60,24 @@ def receipt_digest(receipt: Mapping[str, Any]) -> str:
     signed = {name: value for name, value in receipt.items() if name != "signature"}
     text = json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compare_file(path: Path, receipt: Mapping[str, Any] | None) -> Verification:
+    """Compare the audio of a downloaded WAV with a receipt. Raises ``OSError``."""
+    if receipt is None:
+        return Verification("unknown", "the service has made no receipt")
+    audio = SentInput()
+    with path.open("rb") as file:
+        file.seek(_WAV_HEADER_BYTES)
+        while block := file.read(_BLOCK_BYTES):
+            audio.add(block)
+    expected = receipt["audio"]
+    if audio.size_bytes != expected["bytes"]:
+        text = f"the file has {audio.size_bytes} bytes of audio, the recording {expected['bytes']}"
+        return Verification("differs", text)
+    if audio.hexdigest() != expected["digest"]:
+        return Verification("differs", "the file has other audio than the recording")
+    return Verification("verified")
 
 
 def compare(

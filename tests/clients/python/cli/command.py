@@ -10,18 +10,28 @@ from typing import IO, Any
 from tests.service import Service
 
 _ROOT = Path(__file__).parents[4]
-_SOURCES = os.pathsep.join(map(str, (_ROOT, _ROOT / "clients" / "python" / "src")))
+SOURCES = os.pathsep.join(map(str, (_ROOT, _ROOT / "clients" / "python" / "src")))
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
     """Start ``sercuescribe`` with the client's commands only."""
-    environ = {**os.environ, "PYTHONPATH": _SOURCES, **options.pop("environ", {})}
-    return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, *arguments],
-        text=True,
-        env=environ,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
-    )
+    command, options = _command(arguments, options)
+    return subprocess.Popen(command, text=True, **options)
+
+
+def start_binary(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+    """Start ``sercuescribe`` with output of bytes."""
+    command, options = _command(arguments, options)
+    return subprocess.Popen(command, **options)
+
+
+def _command(
+    arguments: tuple[str | Path, ...], options: dict[str, Any]
+) -> tuple[list[str | Path], dict[str, Any]]:
+    environ = {**os.environ, "PYTHONPATH": SOURCES, **options.pop("environ", {})}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    return command, {**pipes, "env": environ, **options}
 
 
 def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -49,9 +59,11 @@ def server_environ(service: Service) -> dict[str, str]:
 
 
 # Add the commands explicitly, because the distribution need not be installed.
-_PROGRAM = """
-from sercuescribe_client.cli import commands, delete, download, record, sessions
-for each in (delete.delete, download.download, record.record, sessions.sessions):
+PROGRAM = """
+from sercuescribe_client.cli import commands, delete, demo, download, listen, record, sessions
+for each in (
+    delete.delete, demo.demo, download.download, listen.listen, record.record, sessions.sessions
+):
     commands.main.add_command(each)
 commands.main(prog_name="sercuescribe")
 """

@@ -40,7 +40,7 @@ async def test_the_title_of_a_file_is_its_name_as_far_as_the_service_accepts_it(
         ("two\nlines", "two lines"),
         ("x" * 250, "x" * 200),
     ):
-        (tmp_path / name).write_bytes(b"")
+        (tmp_path / name).write_bytes(b"x" * 12)
         assert (await open_source(str(tmp_path / name))).title == title
 
 

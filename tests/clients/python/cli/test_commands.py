@@ -22,7 +22,7 @@ _SERVICE = {"serve", "settings", "doctor", "key", "bucket", "reindex", "verify",
     "export",
     "gc",
 }
-_CLIENT = {"record", "sessions", "download", "delete"}
+_CLIENT = {"record", "sessions", "download", "delete", "listen", "demo"}
 
 
 @pytest.fixture(autouse=True)

@@ -50,5 +50,6 @@ def test_a_json_error_lists_the_valid_values(service: Service) -> None:
             "code": "invalid_sample_rate",
             "error": "Invalid sample rate (valid: 8000, 16000, 22050, 44100, 48000, 96000)",
             "session_id": None,
+            "source": str(SPEECH),
         }
     ]

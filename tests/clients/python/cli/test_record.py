@@ -8,8 +8,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from api.audio.formats import CHANNELS, SAMPLE_RATES
-from sercuescribe_client.cli import record
 from sercuescribe_client.cli.file_type import is_recognised
 from tests.audio import SPEECH, encode, pcm, speech, wav
 from tests.clients.python.cli.command import events, next_event, run, server_environ, start
@@ -39,11 +37,6 @@ def test_a_wav_of_another_rate_is_recorded_with_the_next_one(
     (session,) = service.get("/api/audio/sessions?limit=1").json()["sessions"]
     assert (session["sample_rate"], session["channels"]) == expected
     assert session["duration_seconds"] == pytest.approx(1, abs=0.01)
-
-
-def test_the_command_knows_the_rates_and_channels_of_the_service() -> None:
-    assert record.SAMPLE_RATES == SAMPLE_RATES
-    assert max(CHANNELS) == record.MAX_CHANNELS
 
 
 def test_a_recording_has_the_given_title_and_metadata_or_the_name_of_its_file(
@@ -86,15 +79,6 @@ def test_standard_input_is_recorded_with_the_options(service: Service, tmp_path:
             assert (service.pcm(session_id), seconds) == (pcm(16000), "1.00")
             info = service.get(f"/api/audio/sessions/{session_id}").json()
             assert (info["user_id"], info["sample_rate"]) == ("alice", 16000)
-
-
-def test_realtime_refuses_input_of_unknown_duration(service: Service, tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"abcd" * 10)
-    done = run(
-        "record", "--realtime", "--format", "mp3", tmp_path / "x", environ=server_environ(service)
-    )
-    assert done.returncode == 2
-    assert "--realtime needs WAV or raw audio" in done.stderr
 
 
 def test_an_hour_at_full_speed_survives_a_crash_with_bounded_memory(
@@ -208,4 +192,15 @@ def test_invalid_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
 def test_an_unreachable_service_is_exit_code_5() -> None:
     done = run("record", SPEECH, "--retry-timeout", "0.5", "--server", "http://127.0.0.1:1")
     assert done.returncode == 5
-    assert "gave up" in done.stderr
+    first, *_, last = done.stderr.splitlines()
+    assert first.startswith(f"{SPEECH.name}: connecting to http://127.0.0.1:1 (attempt ")
+    assert "gave up" in last
+    assert "--server" in last
+
+
+def test_a_name_that_does_not_resolve_ends_the_command_at_once() -> None:
+    done = run("record", SPEECH, SPEECH, "--server", "http://sercuescribe.invalid", "--json")
+    assert done.returncode == 5
+    error, summary = events(done.stdout)
+    assert error["code"] == "host_not_found"
+    assert [each["source"] for each in summary["failed"]] == [str(SPEECH)]

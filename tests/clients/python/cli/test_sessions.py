@@ -1,11 +1,14 @@
 """``sercuescribe sessions`` and ``sercuescribe download`` against a real service."""
 
+import signal
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.audio import SPEECH, pcm, wav
-from tests.clients.python.cli.command import events, run
+from tests.clients.python.cli.command import events, run, start
 from tests.service import Service
 
 
@@ -92,3 +95,38 @@ def test_pauses_and_marks_are_shown_in_the_timeline(service: Service) -> None:
     )
     assert len(timeline["pauses"]) == 1
     service.post(f"/api/audio/sessions/{session_id}/close")
+
+
+def test_several_sessions_are_deleted_and_one_that_fails_stops_no_other(service: Service) -> None:
+    ids = [service.post("/api/audio/sessions").json()["session_id"] for _ in range(2)]
+    missing = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+    server = ("--server", service.url)
+    asked = run("sessions", "delete", *ids, *server, stdin=subprocess.DEVNULL)
+    assert asked.returncode == 1
+    assert "Delete 2 recordings?" in asked.stderr
+    done = run("sessions", "delete", missing, *ids, "--yes", *server)
+    assert done.returncode == 3
+    assert done.stdout == "".join(f"{each} deleted\n" for each in ids)
+
+
+def test_a_reader_that_reads_one_line_leaves_no_error_text(
+    service: Service, session_id: str
+) -> None:
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
+        reader.wait()
+        done = run("sessions", "list", "--server", service.url, stdout=reader.stdin)
+    assert session_id
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_a_command_alike(number: signal.Signals) -> None:
+    """The service accepts the connection and does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with start("sessions", "list", "--server", url) as process:
+            connection, _ = server.accept()
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+        connection.close()
+    assert (process.returncode, out, err) == (130, "", "sercuescribe: interrupted\n")

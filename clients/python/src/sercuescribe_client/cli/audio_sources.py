@@ -16,11 +16,14 @@ from sercuescribe_client.cli.wav_header import (
 )
 
 CHUNK_BYTES = 64 * 1024
-_CHUNKS_PER_SECOND = 10
 _MAX_TITLE_CHARACTERS = 200  # that the service accepts
 _STDIN = 0
 
 _SAMPLE_BYTES = {"wav": 2, "pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
+
+
+class NotAudioError(Exception):
+    """A file has no bytes, or its first ones are those of no known format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,20 @@ class AudioSource:
 
 
 async def open_source(name: str) -> AudioSource:
-    """Open a file, or standard input if the name is a hyphen."""
+    """Open a file, or standard input if the name is a hyphen.
+
+    Raises ``OSError``, and ``NotAudioError`` if there is not a single byte.
+    """
     descriptor = _STDIN if name == "-" else os.open(name, os.O_RDONLY)
     status = os.fstat(descriptor)
-    is_file = stat.S_ISREG(status.st_mode)
-    chunks = _read_chunks(descriptor, is_file=is_file)
+    chunks = _read_chunks(descriptor, is_awaitable=_is_awaitable(descriptor, status.st_mode))
     # Standard input may be a microphone, whose first bytes must not wait for more.
     header = await _read_header(chunks, at_least=0 if name == "-" else HEAD_BYTES)
+    if not header:
+        raise NotAudioError("empty, so nothing is recorded")
     return AudioSource(
-        name="standard input" if name == "-" else Path(name).name,
-        size_bytes=status.st_size if is_file else None,
+        name=shown_name(name),
+        size_bytes=status.st_size if stat.S_ISREG(status.st_mode) else None,
         wav=parse_wav_format(header),
         is_recognised=is_recognised(header),
         title=None if name == "-" else _title(Path(name).name),
@@ -61,17 +68,9 @@ def bytes_per_second(source: AudioSource, name: str, sample_rate: int, channels:
     return sample_bytes and sample_bytes * sample_rate * channels
 
 
-async def pace_to_realtime(chunks: AsyncIterator[bytes], per_second: int) -> AsyncIterator[bytes]:
-    """Yield the same bytes in real time, ten chunks per second."""
-    clock = asyncio.get_running_loop().time
-    started_at, sent_bytes = clock(), 0
-    size_bytes = max(per_second // _CHUNKS_PER_SECOND, 1)
-    async for chunk in chunks:
-        for start in range(0, len(chunk), size_bytes):
-            part = chunk[start : start + size_bytes]
-            sent_bytes += len(part)
-            await asyncio.sleep(started_at + sent_bytes / per_second - clock())
-            yield part
+def shown_name(name: str) -> str:
+    """Return the name without its folder."""
+    return "standard input" if name == "-" else Path(name).name
 
 
 def _title(file_name: str) -> str | None:
@@ -98,15 +97,20 @@ async def _prepend(header: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerato
         yield chunk
 
 
-async def _read_chunks(descriptor: int, *, is_file: bool) -> AsyncIterator[bytes]:
+def _is_awaitable(descriptor: int, mode: int) -> bool:
+    """Return whether the event loop can wait for input: not for files and devices (epoll(7))."""
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+
+
+async def _read_chunks(descriptor: int, *, is_awaitable: bool) -> AsyncIterator[bytes]:
     try:
         while True:
-            if is_file:
-                chunk = await asyncio.to_thread(os.read, descriptor, CHUNK_BYTES)
-            else:
+            if is_awaitable:
                 # A thread that waits for a pipe cannot be cancelled.
                 await _wait_readable(descriptor)
                 chunk = os.read(descriptor, CHUNK_BYTES)
+            else:
+                chunk = await asyncio.to_thread(os.read, descriptor, CHUNK_BYTES)
             if not chunk:
                 return
             yield chunk

@@ -1,12 +1,12 @@
 """``sercuescribe delete``: delete all recordings of one user."""
 
-import asyncio
 import json
 from collections import Counter
 
 import click
 
 from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, FAILED, exit_on_error
+from sercuescribe_client.cli.interrupt_handler import run_until_interrupted
 from sercuescribe_client.cli.options import CommonOptions, common_options
 from sercuescribe_client.client import Client
 from sercuescribe_client.errors import SercueScribeError, SessionNotFoundError
@@ -28,7 +28,9 @@ def delete(common: CommonOptions, user: str, *, yes: bool) -> None:
     are left: lift it with sercuescribe sessions edit --no-hold.
     """
     with exit_on_error(as_json=common.as_json):
-        counts = asyncio.run(_delete_all(common, user, is_confirmed=yes))
+        if not yes:
+            _ask(run_until_interrupted(_count_sessions(common, user)), user)
+        counts = run_until_interrupted(_delete_all(common, user))
     if common.as_json:
         click.echo(json.dumps({"event": "done", "user_id": user, **counts}))
     else:
@@ -37,13 +39,22 @@ def delete(common: CommonOptions, user: str, *, yes: bool) -> None:
         raise SystemExit(FAILED)
 
 
-async def _delete_all(common: CommonOptions, user: str, *, is_confirmed: bool) -> dict[str, int]:
+def _ask(count: int, user: str) -> None:
+    """Ask on the terminal, outside the event loop, so that Ctrl-C answers no."""
+    if count:
+        click.confirm(f"Delete {count} recordings of {user}?", abort=True, err=True)
+
+
+async def _count_sessions(common: CommonOptions, user: str) -> int:
+    async with common.client() as client:
+        return len(await _sessions_of(client, user))
+
+
+async def _delete_all(common: CommonOptions, user: str) -> dict[str, int]:
     counts: Counter[str] = Counter()
     remaining: set[str] = set()
     async with common.client() as client:
         found = await _sessions_of(client, user)
-        if found and not is_confirmed:
-            click.confirm(f"Delete {len(found)} recordings of {user}?", abort=True, err=True)
         for _ in range(_ROUNDS):
             for info in found:
                 outcome = await _delete_one(common, client, info)

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import sys
 from collections.abc import Iterator
 
 import click
@@ -43,22 +45,40 @@ def exit_code(error: SercueScribeError) -> int:
     return _EXIT_CODE_BY_ERROR_CODE.get(error.code, FAILED)
 
 
+_REMEDIES = {
+    UNREACHABLE: "; --server names the address of the service",
+    NOT_ALLOWED: "; --key or SERCUESCRIBE_KEY gives another key",
+}
+
+
+def print_error(error: SercueScribeError, source: str | None = None, *, as_json: bool) -> None:
+    """Print an error in one line with its remedy, or as a JSON object.
+
+    ``source`` is the file that it is about.
+    """
+    if as_json:
+        fields = {"code": error.code, "error": str(error), "session_id": error.session_id}
+        fields |= {"source": source} if source else {}
+        click.echo(json.dumps({"event": "error", **fields}))
+        return
+    where = f" (session {error.session_id})" if error.session_id else ""
+    remedy = _REMEDIES.get(exit_code(error), "")
+    about = f"{source}: " if source else ""
+    click.echo(f"sercuescribe: {about}{error}{remedy}{where}", err=True)
+
+
 @contextlib.contextmanager
 def exit_on_error(*, as_json: bool) -> Iterator[None]:
     """Print an error as text or JSON and exit with its code."""
     try:
         yield
     except SercueScribeError as error:
-        if as_json:
-            fields = {"code": error.code, "error": str(error), "session_id": error.session_id}
-            click.echo(json.dumps({"event": "error", **fields}))
-        else:
-            where = f" (session {error.session_id})" if error.session_id else ""
-            click.echo(f"sercuescribe: {error}{where}", err=True)
+        print_error(error, as_json=as_json)
         raise SystemExit(exit_code(error)) from None
+    except BrokenPipeError:
+        # What reads the output has read enough, as `head` does. Nothing may be flushed at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(FAILED) from None
     except OSError as error:
-        if as_json:
-            click.echo(json.dumps({"event": "error", "code": "io_error", "error": str(error)}))
-        else:
-            click.echo(f"sercuescribe: {error}", err=True)
+        print_error(SercueScribeError("io_error", str(error)), as_json=as_json)
         raise SystemExit(FAILED) from None

@@ -3,7 +3,7 @@
 HEAD_BYTES = 12
 RAW_FORMATS = ("pcm_s16le", "pcm_f32le", "mulaw", "alaw")
 
-_STARTS = (b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"ID3")
+_STARTS = (b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _WAV_TAGS = (b"RIFF", b"RF64", b"BW64")
 
 

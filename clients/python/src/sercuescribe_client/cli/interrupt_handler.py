@@ -3,8 +3,14 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import click
+
+from sercuescribe_client.cli.exit_codes import INTERRUPTED
+
+T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -61,6 +67,29 @@ def handle_interrupts() -> Iterator[InterruptHandler]:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def run_until_interrupted(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` and return its result. Ctrl-C or SIGTERM cancels it and ends the command."""
+
+    async def run() -> T:
+        with handle_interrupts() as interrupts:
+            try:
+                return await main
+            except asyncio.CancelledError:
+                if not interrupts.is_interrupted:
+                    raise
+                raise _InterruptedRunError from None
+
+    try:
+        return asyncio.run(run())
+    except _InterruptedRunError:
+        click.echo("sercuescribe: interrupted", err=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
+class _InterruptedRunError(Exception):
+    """A signal has cancelled what ran."""
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:

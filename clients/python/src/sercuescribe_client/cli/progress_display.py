@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import click
@@ -13,22 +14,34 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
 from sercuescribe_client.cli.audio_sources import AudioSource
+from sercuescribe_client.cli.exit_codes import print_error
 from sercuescribe_client.download import ProgressCallback
+from sercuescribe_client.errors import SercueScribeError
 from sercuescribe_client.models import Progress as SessionProgress
 from sercuescribe_client.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source of which nothing was recorded, or not all, and why."""
+
+    source: str
+    code: str
+    error: str
 
 
 class ProgressDisplay(Protocol):
     """Show the progress of recordings, one source after the other."""
 
     interval_seconds: float
+
+    def show_connecting(self, source: AudioSource, session: Session) -> None: ...
 
     def show_start(self, source: AudioSource, session: Session) -> None: ...
 
@@ -40,28 +53,53 @@ class ProgressDisplay(Protocol):
 
     def show_completed(self, session: Session, sent_bytes: int) -> None: ...
 
+    def show_error(self, source: str, error: SercueScribeError) -> None: ...
+
+    def show_source_done(self) -> None: ...
+
+    def show_summary(
+        self, recorded: int, failures: Sequence[Failure], skipped: Sequence[str]
+    ) -> None: ...
+
 
 class ProgressBarDisplay:
-    """Show a bar on standard error and print one line per recording on standard output."""
+    """Show one bar for all sources on standard error; print a line for each on standard output."""
 
     interval_seconds = 0.1
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Progress, server: str, sizes_bytes: Sequence[int | None]) -> None:
         self._bar = bar
-        self._task: TaskID | None = None
+        self._server = server
+        self._sizes_bytes = sizes_bytes
+        self._number = 0  # of sources that are done
+        self._source_name = ""
+        known = [size for size in sizes_bytes if size is not None]
+        total_bytes = sum(known) if len(known) == len(sizes_bytes) and known else None
+        self._task = bar.add_task("", total=total_bytes, state="")
+
+    def show_connecting(self, source: AudioSource, session: Session) -> None:
+        cause = f": {session.last_error}" if session.last_error else ""
+        self._print(
+            f"{source.name}: connecting to {self._server} (attempt {session.attempt}){cause};"
+            " --server names another service"
+        )
 
     def show_start(self, source: AudioSource, session: Session) -> None:
+        self._source_name = source.name
         self._bar.start()
-        self._task = self._bar.add_task(source.name, total=source.size_bytes, state="")
-        self._bar.console.print(f"{source.name}: session {session.session_id}", highlight=False)
+        if len(self._sizes_bytes) > 1:
+            count = len(self._sizes_bytes)
+            self._bar.update(self._task, description=f"{self._number + 1}/{count} {source.name}")
+        else:
+            self._bar.update(self._task, description=source.name)
+            self._print(f"{source.name}: session {session.session_id}")
 
     def show_progress(self, session: Session, sent_bytes: int) -> None:
-        if self._task is not None:
-            state = _state_text(session)
-            self._bar.update(self._task, completed=sent_bytes, state=state)
+        done_bytes = sum(size or 0 for size in self._sizes_bytes[: self._number])
+        self._bar.update(self._task, completed=done_bytes + sent_bytes, state=_state_text(session))
 
     def show_finishing(self) -> None:
-        self._bar.console.print("finishing the session; press Ctrl-C again to quit at once")
+        self._print("finishing the session; press Ctrl-C again to quit at once")
 
     def show_unfinished(self, session: Session) -> None:
         self._bar.stop()
@@ -70,9 +108,35 @@ class ProgressBarDisplay:
     def show_completed(self, session: Session, sent_bytes: int) -> None:
         self.show_progress(session, sent_bytes)
         self._bar.stop()  # printed text would break the line of the bar
-        duration_seconds = session.progress.duration_seconds
-        verified = session.verification.result
-        click.echo(f"{session.session_id}  {duration_seconds:.2f} s  {verified}  {session.url}")
+        fields = (
+            session.session_id,
+            f"{session.progress.duration_seconds:.2f} s",
+            session.verification.result,
+            session.url,
+            self._source_name,
+        )
+        click.echo("  ".join(fields))
+
+    def show_error(self, source: str, error: SercueScribeError) -> None:
+        self._bar.stop()
+        print_error(error, source, as_json=False)
+
+    def show_source_done(self) -> None:
+        self._number += 1
+
+    def show_summary(
+        self, recorded: int, failures: Sequence[Failure], skipped: Sequence[str]
+    ) -> None:
+        self._bar.stop()
+        count = len(self._sizes_bytes) - len(skipped)
+        click.echo(f"sercuescribe: {recorded} of {count} files recorded", err=True)
+        for failure in failures:
+            click.echo(f"sercuescribe: failed: {failure.source}: {failure.error}", err=True)
+        for name in skipped:
+            click.echo(f"sercuescribe: left out, no audio: {name}", err=True)
+
+    def _print(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class JsonLinesDisplay:
@@ -80,8 +144,20 @@ class JsonLinesDisplay:
 
     interval_seconds = 1.0
 
-    def __init__(self) -> None:
+    def __init__(self, server: str, source_count: int) -> None:
+        self._server = server
+        self._source_count = source_count
         self._started_at, self._source_name = time.monotonic(), ""
+
+    def show_connecting(self, source: AudioSource, session: Session) -> None:
+        fields = {
+            "event": "connecting",
+            "source": source.name,
+            "url": self._server,
+            "attempt": session.attempt,
+            "error": str(session.last_error) if session.last_error else None,
+        }
+        click.echo(json.dumps(fields))
 
     def show_start(self, source: AudioSource, session: Session) -> None:
         self._started_at, self._source_name = time.monotonic(), source.name
@@ -107,6 +183,24 @@ class JsonLinesDisplay:
         }
         _print_event("completed", session, **fields)
 
+    def show_error(self, source: str, error: SercueScribeError) -> None:
+        print_error(error, source, as_json=True)
+
+    def show_source_done(self) -> None:
+        pass
+
+    def show_summary(
+        self, recorded: int, failures: Sequence[Failure], skipped: Sequence[str]
+    ) -> None:
+        fields = {
+            "event": "summary",
+            "files": self._source_count - len(skipped),
+            "recorded": recorded,
+            "failed": [dataclasses.asdict(each) for each in failures],
+            "left_out": list(skipped),
+        }
+        click.echo(json.dumps(fields))
+
     def _counts(self, session: Session, sent_bytes: int) -> dict[str, Any]:
         progress = session.progress
         return {
@@ -121,13 +215,16 @@ class JsonLinesDisplay:
 
 
 @contextlib.contextmanager
-def recording_display(*, as_json: bool) -> Iterator[ProgressDisplay]:
+def recording_display(
+    server: str, sizes_bytes: Sequence[int | None], *, as_json: bool
+) -> Iterator[ProgressDisplay]:
+    """Yield the display for sources of these sizes, None where a size is not known."""
     if as_json:
-        yield JsonLinesDisplay()
+        yield JsonLinesDisplay(server, len(sizes_bytes))
         return
     bar = _progress_bar("{task.fields[state]}")
     try:
-        yield ProgressBarDisplay(bar)
+        yield ProgressBarDisplay(bar, server, sizes_bytes)
     finally:
         bar.stop()
 

@@ -1,13 +1,19 @@
 """``sercuescribe sessions``: list, show, edit, close, delete and share recordings."""
 
-import asyncio
 import json
 from datetime import datetime
 from typing import Any, Literal, get_args
 
 import click
 
-from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, exit_on_error
+from sercuescribe_client.cli.exit_codes import (
+    EXIT_CODES_HELP,
+    FAILED,
+    exit_code,
+    exit_on_error,
+    print_error,
+)
+from sercuescribe_client.cli.interrupt_handler import run_until_interrupted
 from sercuescribe_client.cli.options import (
     CommonOptions,
     common_options,
@@ -18,6 +24,7 @@ from sercuescribe_client.cli.options import (
 from sercuescribe_client.cli.sharing import links, share, unshare
 from sercuescribe_client.cli.size_text import size_text
 from sercuescribe_client.cli.warning_text import warning_text
+from sercuescribe_client.errors import SercueScribeError
 from sercuescribe_client.models import SessionInfo, Status
 
 
@@ -86,7 +93,7 @@ def list_sessions(
                     break
 
     with exit_on_error(as_json=common.as_json):
-        asyncio.run(run())
+        run_until_interrupted(run())
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -100,7 +107,7 @@ def show(common: CommonOptions, session_id: str) -> None:
             return await client.info(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -141,12 +148,12 @@ def edit(
     async def run() -> SessionInfo:
         async with common.client() as client:
             new = metadata if is_changing_metadata else None
-            return await client.edit(
+            return await client.update(
                 session_id, title=title, metadata=new, hold=hold, expires_at=expires_at
             )
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -160,7 +167,7 @@ def pause(common: CommonOptions, session_id: str) -> None:
             return await client.pause(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -174,7 +181,7 @@ def resume(common: CommonOptions, session_id: str) -> None:
             return await client.resume(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -189,7 +196,7 @@ def mark(common: CommonOptions, session_id: str, *, label: str) -> None:
             return await client.mark(session_id, label)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -203,7 +210,7 @@ def timeline(common: CommonOptions, session_id: str) -> None:
             return await client.timeline(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        found = asyncio.run(run())
+        found = run_until_interrupted(run())
         click.echo(json.dumps(found) if common.as_json else _timeline_text(found))
 
 
@@ -218,25 +225,38 @@ def close(common: CommonOptions, session_id: str) -> None:
             return await client.close(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        _print_session(asyncio.run(run()), as_json=common.as_json)
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
-@click.argument("session_id")
+@click.argument("session_ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--yes", is_flag=True, help="Do not ask before several sessions are deleted.")
 @common_options
-def delete(common: CommonOptions, session_id: str) -> None:
-    """Delete a session with its audio."""
+def delete(common: CommonOptions, session_ids: tuple[str, ...], *, yes: bool) -> None:
+    """Delete sessions with their audio. One that fails does not stop the others."""
+    if len(session_ids) > 1 and not yes:
+        click.confirm(f"Delete {len(session_ids)} recordings?", abort=True, err=True)
 
-    async def run() -> None:
+    async def run() -> list[int]:
+        codes: list[int] = []
         async with common.client() as client:
-            await client.delete(session_id)
+            for session_id in session_ids:
+                try:
+                    await client.delete(session_id)
+                except SercueScribeError as error:
+                    print_error(error, as_json=common.as_json)
+                    codes.append(exit_code(error))
+                    continue
+                if common.as_json:
+                    click.echo(json.dumps({"event": "deleted", "session_id": session_id}))
+                else:
+                    click.echo(f"{session_id} deleted")
+        return codes
 
     with exit_on_error(as_json=common.as_json):
-        asyncio.run(run())
-        if common.as_json:
-            click.echo(json.dumps({"event": "deleted", "session_id": session_id}))
-        else:
-            click.echo(f"{session_id} deleted")
+        codes = run_until_interrupted(run())
+    if codes:
+        raise SystemExit(codes[0] if len(set(codes)) == 1 else FAILED)
 
 
 _LINE = "{:<36}  {:<9}  {:<19}  {:>11}  {:>10}  {:<10}  {}"

@@ -1,0 +1,65 @@
+"""The sessions of a service, listed and changed with the JavaScript client in Node."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.audio import pcm
+from tests.clients.js.runtimes import JavaScriptError, Node, node
+from tests.service import Service
+
+MISSING = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+
+@pytest.fixture
+async def runtime(service: Service) -> AsyncIterator[Node]:
+    async with node() as runtime:
+        await runtime.evaluate(
+            f"globalThis.service = new ServiceClient({{ url: '{service.url}' }});"
+            "globalThis.listed = async (filter) => {"
+            "  const found = [];"
+            "  for await (const each of service.list(filter)) found.push(each.session_id);"
+            "  return found;"
+            "};"
+        )
+        yield runtime
+
+
+async def test_sessions_are_listed_over_pages_and_found(service: Service, runtime: Node) -> None:
+    ids = [await service.record(pcm(100)) for _ in range(3)]
+    assert await runtime.evaluate("return await listed({ pageSize: 2 })") == ids[::-1]
+    service.patch(f"/api/audio/sessions/{ids[1]}", json={"metadata": {"room": "7"}})
+    assert await runtime.evaluate("return await listed({ metadata: { room: '7' } })") == [ids[1]]
+    filters = "{ from: new Date(0), status: 'completed', hasWarnings: false, oldestFirst: true }"
+    assert await runtime.evaluate(f"return await listed({filters})") == ids
+
+
+async def test_a_session_is_changed_downloaded_closed_and_deleted(
+    service: Service, runtime: Node
+) -> None:
+    session_id = service.post("/api/audio/sessions").json()["session_id"]
+    changed = await runtime.evaluate(
+        f"return await service.update('{session_id}', {{ title: 'A', metadata: {{ a: 'b' }} }})"
+    )
+    assert (changed["title"], changed["metadata"]) == ("A", {"a": "b"})
+    closed = await runtime.evaluate(f"return await service.close('{session_id}')")
+    assert closed["status"] == "completed"
+    size = f"(await (await service.audio('{session_id}', {{ format: 'wav' }})).blob()).size"
+    assert await runtime.evaluate(f"return {size}") >= 44
+    await runtime.evaluate(f"await service.delete('{session_id}')")
+    with pytest.raises(JavaScriptError) as failed:
+        await runtime.evaluate(f"await service.info('{session_id}')")
+    assert failed.value.code == "session_not_found"
+
+
+async def test_a_call_can_be_aborted_and_an_unreachable_service_is_an_error(runtime: Node) -> None:
+    with pytest.raises(JavaScriptError) as failed:
+        await runtime.evaluate(
+            f"await service.info('{MISSING}', {{ signal: AbortSignal.abort() }})"
+        )
+    assert failed.value.code == "aborted"
+    with pytest.raises(JavaScriptError) as failed:
+        await runtime.evaluate(
+            f"await new ServiceClient({{ url: 'http://127.0.0.1:1' }}).info('{MISSING}')"
+        )
+    assert failed.value.code == "unreachable"
