@@ -101,10 +101,12 @@ async def test_every_control_can_be_used_with_the_keyboard(
         for label in ("Microphone", "Quality", "Channels", "Reduce noise", "Check microphone"):
             await reach(page, label)
         await reach(page, "Upload files")
+        await reach(page, "Search by title")
         await page.get_by_role("button", name="Play").wait_for()
         await reach(page, "Select")
         await reach(page, "Play")
         await page.keyboard.press("Space")
+        await reach(page, "Rename")
         await reach(page, "Download")
         await page.keyboard.press("Enter")
         await reach(page, "FLAC")

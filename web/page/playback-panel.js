@@ -2,7 +2,7 @@
 /** @import { Session } from './types.js' */
 
 import { findParts, setText } from './elements.js';
-import { formatClock, formatDateTime, formatSpokenDuration } from './format.js';
+import { formatClock, formatName, formatSpokenDuration } from './format.js';
 import { fill } from './localize.js';
 import { showError, withErrorNotice } from './notices.js';
 import { Player } from './player.js';
@@ -97,6 +97,16 @@ export class PlaybackPanel {
     }
   }
 
+  /**
+   * Show the recording's new name.
+   *
+   * @param {Session} session
+   */
+  update(session) {
+    this.#session = session;
+    this.#showPlaying();
+  }
+
   async toggle() {
     lastUsedPanel = this;
     await this.#player.toggle();
@@ -179,7 +189,7 @@ export class PlaybackPanel {
 
   #showPlaying() {
     this.#root.classList.toggle('playing', this.isPlaying);
-    const name = formatDateTime(this.#session.created_at);
+    const name = formatName(this.#session);
     const { play, pause, position } = texts.recording;
     this.#parts.play.setAttribute('aria-label', fill(this.isPlaying ? pause : play, { name }));
     this.#parts.seek.setAttribute('aria-label', fill(position, { name }));
