@@ -8,13 +8,13 @@ const PART_TYPES = {
   from: HTMLInputElement,
   to: HTMLInputElement,
   sort: HTMLSelectElement,
-  clear: HTMLButtonElement,
 };
 
 /** Which recordings the list shows, and in which order: the form above the list. */
 export class ListFilter {
   #form;
   #parts;
+  #clearButton = findElement(document, '#clear-search', HTMLButtonElement);
   #onChange;
   /** @type {number | undefined} */
   #timer;
@@ -32,7 +32,7 @@ export class ListFilter {
       event.preventDefault();
       this.#applyAfter(0);
     });
-    this.#parts.clear.addEventListener('click', () => this.#clear());
+    this.#clearButton.addEventListener('click', () => this.#clear());
     this.#query = this.#read();
   }
 
@@ -61,7 +61,7 @@ export class ListFilter {
     const query = this.#read();
     if (query === this.#query) return;
     this.#query = query;
-    this.#parts.clear.hidden = !this.isActive;
+    this.#clearButton.hidden = !this.isActive;
     this.#onChange();
   }
 

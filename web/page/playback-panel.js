@@ -10,6 +10,7 @@ import { texts } from './texts.js';
 import { WaveformView } from './waveform-view.js';
 
 const SKIP_SECONDS = 10;
+const WITHOUT_WAVEFORM = 'without-waveform'; // a class
 /** @type {Record<string, number>} */
 const SECONDS_BY_KEY = {
   ArrowLeft: -5,
@@ -90,21 +91,19 @@ export class PlaybackPanel {
 
   /** Load the waveform; without it, the recording can still be played. */
   async loadWaveform() {
-    try {
-      await this.#waveform.load();
-    } catch {
-      this.#root.classList.add('without-waveform');
-    }
+    const hasWaveform = await this.#waveform.load().then(() => true, () => false);
+    this.#root.classList.toggle(WITHOUT_WAVEFORM, !hasWaveform);
   }
 
   /**
-   * Show the recording's new name.
+   * Show the recording's new name, and its waveform if it could not be loaded.
    *
    * @param {Session} session
    */
   update(session) {
     this.#session = session;
     this.#showPlaying();
+    if (this.#root.classList.contains(WITHOUT_WAVEFORM)) this.loadWaveform();
   }
 
   async toggle() {

@@ -224,7 +224,7 @@ export const texts = {
     deleteText: '{name}, {duration}. It cannot be restored.',
   },
   warnings: {
-    at: '{text} (at {position})',
+    at: 'At {position}: {text}',
     atStart: '{text}',
     more: { one: 'There is {count} more.', other: 'There are {count} more.' },
     details: 'What the service says',
