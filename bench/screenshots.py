@@ -1,6 +1,7 @@
 """Take the screenshots of the page for the documentation, in ``docs/pictures``.
 
-The microphone plays speech. Check the screenshots before you commit them.
+The microphone plays speech. Check the screenshots before you commit them. Those of other states and
+of a browser at 200 % are in ``docs/pictures/states``, to be looked at only.
 """
 
 import asyncio
@@ -17,6 +18,11 @@ from tests.web.browser import DESKTOP, PHONE, PageBrowser, PageTab, launch_brows
 from tests.web.test_sound import KEEP_OPENED
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+STATES_FOLDER = FOLDER / "states"
+DOCUMENTED_STATES = {
+    "record", "reconnecting", "watch", "list", "playback", "search", "receipt", "unsent",
+}  # fmt: skip
+DOCUMENTED_SCREENS = {"desktop", "phone"}
 ContextOptions = dict[str, Any]
 Take = Callable[[str], Awaitable[None]]
 
@@ -26,9 +32,9 @@ SPEECH_RATE = 22050
 UNDECODABLE = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)  # named MP3, without a frame
 CONTEXT_OPTIONS: dict[str, ContextOptions] = {
     "desktop": {"viewport": DESKTOP, "color_scheme": "light"},
-    "phone": {"viewport": PHONE, "color_scheme": "dark", "device_scale_factor": 2},
+    "phone": {"viewport": PHONE, "color_scheme": "dark"},
     # A browser at 200 % has half as many CSS pixels.
-    "zoomed": {"viewport": ZOOMED, "color_scheme": "light", "device_scale_factor": 2},
+    "zoomed": {"viewport": ZOOMED, "color_scheme": "light"},
 }
 
 
@@ -37,7 +43,7 @@ def main() -> None:
 
 
 async def _main() -> None:
-    FOLDER.mkdir(exist_ok=True)
+    STATES_FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         microphone_pcm = decode(speech(), sample_rate=MICROPHONE_RATE)
         microphone = Path(folder) / "microphone.wav"
@@ -61,7 +67,9 @@ async def _take_screenshots(
         page = tab.page
 
         async def take(state: str) -> None:
-            await _take_screenshot(page, f"{state}-{name}")
+            is_documented = state in DOCUMENTED_STATES and name in DOCUMENTED_SCREENS
+            folder = FOLDER if is_documented else STATES_FOLDER
+            await _take_screenshot(page, folder / f"{state}-{name}.png")
 
         await tab.start_recording()
         await _wait_for_clock(tab, "0:08")
@@ -156,13 +164,13 @@ async def _wait_for_clock(tab: PageTab, clock: str) -> None:
     await tab.wait_until(f"document.querySelector('[data-part=clock]').textContent > '{clock}'")
 
 
-async def _take_screenshot(page: Page, name: str) -> None:
+async def _take_screenshot(page: Page, file: Path) -> None:
     # The page fills the rows of the list only near the view.
     size = page.viewport_size
     assert size is not None
     height = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size({"width": size["width"], "height": height})
     await asyncio.sleep(0.5)
-    await page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    await page.screenshot(path=file, full_page=True)
     await page.set_viewport_size(size)
-    print(f"{name}.png")
+    print(file.name)
