@@ -49,7 +49,7 @@ async def test_axe_finds_no_violation(
         await tab.start_recording()
         await page.get_by_role("button", name="Watch").click()
         await page.get_by_text("Live", exact=True).wait_for()
-        await page.locator("details.menu:visible summary").click()
+        await page.locator("details.menu:visible summary").last.click()
         assert await violations(tab) == []
         await page.get_by_role("button", name="Finish").click()
         assert await violations(tab) == []

@@ -140,7 +140,7 @@ export class RecordingCard {
     const shown = JSON.stringify([warnings, count]);
     if (shown === this.#shownWarnings) return; // details that the user has opened stay open
     this.#shownWarnings = shown;
-    warning.replaceChildren(...warningElements(this.#session));
+    warning.replaceChildren(...(count > 0 ? warningElements(this.#session) : []));
   }
 
   /** Show the controls for the session's status. */
