@@ -144,10 +144,13 @@ web/manual/.built: .venv/.dev $(MANUAL)
 		|| { apt-get update && apt-get install -y --no-install-recommends zsh fish; }
 	@touch $@
 
-# The browsers of the long tests, and a sound server: Firefox needs an output to record.
+# The browsers of the long tests. Firefox needs a sound server to record, WebKit a display, and
+# plugins to play WAV.
 .venv/.browsers: .venv/.python
-	@{ command -v firefox-esr && command -v pulseaudio; } >/dev/null \
-		|| { apt-get update && apt-get install -y --no-install-recommends firefox-esr pulseaudio; }
+	@{ command -v firefox-esr && command -v pulseaudio && command -v WebKitWebDriver \
+		&& command -v Xvfb; } >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends firefox-esr pulseaudio \
+		webkit2gtk-driver gstreamer1.0-plugins-base gstreamer1.0-plugins-good xvfb; }
 	@touch $@
 
 # Helm for the tests of the chart. It is in no distribution of Debian.

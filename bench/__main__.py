@@ -20,6 +20,7 @@ from bench import (
     long_recording,
     outage,
     overload,
+    page_list,
     ratios,
     record_cli,
     resume,
@@ -46,6 +47,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "record_cli": record_cli.main,
     "soak": soak.main,
     "workers": workers.main,
+    "page_list": page_list.main,
     "crashes": crashes.main,
 }
 

@@ -1,10 +1,12 @@
 """Take the screenshots of the page for the documentation, in ``docs/pictures``.
 
-The microphone plays speech. Check the screenshots before you commit them.
+The microphone plays speech. Check the screenshots before you commit them. Those of other states and
+of a browser at 200 % are in ``docs/pictures/states``, to be looked at only.
 """
 
 import asyncio
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,26 @@ from playwright.async_api import Page
 from tests.audio import decode, speech, wav
 from tests.service import Service
 from tests.web.browser import DESKTOP, PHONE, PageBrowser, PageTab, launch_browser
+from tests.web.test_sound import KEEP_OPENED
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+STATES_FOLDER = FOLDER / "states"
+DOCUMENTED_STATES = {
+    "record", "reconnecting", "watch", "list", "playback", "search", "receipt", "unsent",
+}  # fmt: skip
+DOCUMENTED_SCREENS = {"desktop", "phone"}
 ContextOptions = dict[str, Any]
+Take = Callable[[str], Awaitable[None]]
 
+ZOOMED = {"width": DESKTOP["width"] // 2, "height": DESKTOP["height"] // 2}
 MICROPHONE_RATE = 44100
 SPEECH_RATE = 22050
+UNDECODABLE = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)  # named MP3, without a frame
 CONTEXT_OPTIONS: dict[str, ContextOptions] = {
     "desktop": {"viewport": DESKTOP, "color_scheme": "light"},
-    "phone": {"viewport": PHONE, "color_scheme": "dark", "device_scale_factor": 2},
+    "phone": {"viewport": PHONE, "color_scheme": "dark"},
+    # A browser at 200 % has half as many CSS pixels.
+    "zoomed": {"viewport": ZOOMED, "color_scheme": "light"},
 }
 
 
@@ -30,7 +43,7 @@ def main() -> None:
 
 
 async def _main() -> None:
-    FOLDER.mkdir(exist_ok=True)
+    STATES_FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         microphone_pcm = decode(speech(), sample_rate=MICROPHONE_RATE)
         microphone = Path(folder) / "microphone.wav"
@@ -48,45 +61,116 @@ async def _take_screenshots(
     browser: PageBrowser, service: Service, name: str, options: ContextOptions
 ) -> None:
     await _record_earlier_sessions(service)
-    async with browser.open_page(f"{service.url}/", **options) as tab:
+    context = await browser.new_context(**options)
+    await context.add_init_script(KEEP_OPENED)
+    async with browser.open_tab(context, f"{service.url}/") as tab:
+        page = tab.page
+
+        async def take(state: str) -> None:
+            is_documented = state in DOCUMENTED_STATES and name in DOCUMENTED_SCREENS
+            folder = FOLDER if is_documented else STATES_FOLDER
+            await _take_screenshot(page, folder / f"{state}-{name}.png")
+
         await tab.start_recording()
         await _wait_for_clock(tab, "0:08")
-        await _take_screenshot(tab.page, f"record-{name}")
+        await take("record")
         service.kill()
         await tab.wait_for_state("Connection lost")
         await _wait_for_clock(tab, "0:11")
-        await _take_screenshot(tab.page, f"reconnecting-{name}")
+        await take("reconnecting")
         await asyncio.to_thread(service.start)
         await tab.wait_for_state("Recording", exact=True)
-        await tab.page.get_by_role("button", name="Watch").click()
+        await page.get_by_role("button", name="Watch").click()
         await asyncio.sleep(4)
-        await _take_screenshot(tab.page, f"watch-{name}")
+        await take("watch")
+        await _take_stalled(tab, take)
         await tab.stop_recording()
-        await tab.page.locator(".wave canvas").first.wait_for()
-        await tab.page.locator("#recordings-title").scroll_into_view_if_needed()
-        await _take_screenshot(tab.page, f"list-{name}")
-        await tab.page.get_by_role("button", name="Play").first.click()
+        await page.locator(".wave canvas").first.wait_for()
+        await page.locator("#recordings-title").scroll_into_view_if_needed()
+        await take("list")
+        await page.get_by_role("button", name="Play").first.click()
         await asyncio.sleep(3)
-        await _take_screenshot(tab.page, f"playback-{name}")
+        await take("playback")
+        await page.get_by_role("button", name="Pause").first.click()
+        await _take_changes(page, take)
+        await _take_unsent(tab, service, take)
+    await context.close()
+
+
+async def _take_stalled(tab: PageTab, take: Take) -> None:
+    """Take the recorder while the browser has stopped its audio."""
+    await tab.page.evaluate("context.resume = async () => {}; context.suspend()")
+    await tab.wait_for_state("No sound arrives")
+    await take("stalled")
+    await tab.page.evaluate("delete context.resume")
+    await tab.wait_for_state("Recording", exact=True)
+
+
+async def _take_changes(page: Page, take: Take) -> None:
+    """Take what opens in the list: the search, the title, the selection, menus and dialogs."""
+    await page.get_by_role("button", name="Rename").first.click()
+    await take("rename")
+    await page.keyboard.type("Interview with Ada")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="Interview with Ada").wait_for()
+    await page.get_by_role("checkbox", name="Select").first.check()
+    await page.locator("details.menu:visible summary").first.click()
+    await take("menu")
+    await page.get_by_role("button", name="Receipt").first.click()
+    await take("receipt")
+    await page.get_by_role("button", name="Close").click()
+    await page.get_by_role("button", name="Delete selected").click()
+    await take("delete")
+    await page.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("button", name="Clear the selection").click()
+    await page.get_by_role("button", name="Keyboard shortcuts").click()
+    await take("help")
+    await page.get_by_role("button", name="Close").click()
+    await page.get_by_label("Search").fill("interview")
+    await page.get_by_text("1 found").wait_for()
+    await take("search")
+    await page.get_by_label("Search").fill("nothing has this name")
+    await page.get_by_text("No recording matches").wait_for()
+    await take("none-found")
+    await page.get_by_role("button", name="Clear the search").click()
+
+
+async def _take_unsent(tab: PageTab, service: Service, take: Take) -> None:
+    """Take a recording that was stopped without a connection, and how it is discarded."""
+    page = tab.page
+    await tab.start_recording()
+    await _wait_for_clock(tab, "0:02")
+    service.kill()
+    await tab.wait_for_state("Connection lost")
+    await page.get_by_role("button", name="Stop recording").click()
+    await page.get_by_text("Waiting for the connection").wait_for()
+    await take("unsent")
+    await page.get_by_role("button", name="Discard").click()
+    await take("discard")
+    await page.get_by_role("button", name="Cancel").click()
 
 
 async def _record_earlier_sessions(service: Service) -> None:
-    """Make recordings of other users, which the list shows."""
-    for user in ("kim", "desk-4"):
-        await service.record(speech(), sample_rate=SPEECH_RATE, user_id=user)
+    """Make recordings of other users, which the list shows; one has a title, one a warning."""
+    await service.record(speech(), sample_rate=SPEECH_RATE, user_id="kim", title="Weekly%20meeting")
+    await service.record(speech(), sample_rate=SPEECH_RATE, user_id="desk-4")
+    async with service.session(sample_rate=SPEECH_RATE, user_id="kim") as client:
+        await client.send(speech())
+        await client.send(UNDECODABLE)
+        await client.control("close_session")
 
 
 async def _wait_for_clock(tab: PageTab, clock: str) -> None:
     await tab.wait_until(f"document.querySelector('[data-part=clock]').textContent > '{clock}'")
 
 
-async def _take_screenshot(page: Page, name: str) -> None:
+async def _take_screenshot(page: Page, file: Path) -> None:
     # The page fills the rows of the list only near the view.
     size = page.viewport_size
     assert size is not None
     height = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size({"width": size["width"], "height": height})
     await asyncio.sleep(0.5)
-    await page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    await page.screenshot(path=file, full_page=True)
     await page.set_viewport_size(size)
-    print(f"{name}.png")
+    print(file.name)

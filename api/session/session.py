@@ -141,6 +141,7 @@ class Session:
         self._pausing = asyncio.Lock()
         self._had_input = False  # a stream that has ended had any bytes
         self._end: asyncio.Task[SessionInfo | None] | None = None
+        self._final_info: SessionInfo | None = None
         recording.watch(self._give_up)
 
     @property
@@ -163,6 +164,8 @@ class Session:
 
     def info(self) -> SessionInfo:
         """Return the current information about the session."""
+        if self._final_info is not None:  # also while the clients get the final message
+            return self._final_info
         return session_info(
             self.recording.manifest.advanced_to(self.recording.checkpoint),
             persisted_chunk_count=self.recording.persisted.chunk_count,
@@ -429,7 +432,7 @@ class Session:
         except Exception as error:
             await self._release(error)
             raise
-        info = session_info(manifest, location=self._location)
+        info = self._final_info = session_info(manifest, location=self._location)
         await self._notify_connections(lambda connection: connection.end_completed(info))
         self._leave(SessionState.COMPLETED, cause)
         return info

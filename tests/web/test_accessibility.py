@@ -12,6 +12,7 @@ from tests.audio import speech
 from tests.service import Service
 from tests.web.browser import DESKTOP, PHONE, PageBrowser, PageTab
 
+NO_MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -44,10 +45,11 @@ async def test_axe_finds_no_violation(
         await page.get_by_text("No recordings yet").wait_for()
         assert await violations(tab) == []
         await service.record(speech(), sample_rate=22050)
+        await service.record(NO_MP3, format="mp3")
         await tab.start_recording()
         await page.get_by_role("button", name="Watch").click()
         await page.get_by_text("Live", exact=True).wait_for()
-        await page.locator("details.menu:visible summary").click()
+        await page.locator("details.menu:visible summary").last.click()
         assert await violations(tab) == []
         await page.get_by_role("button", name="Finish").click()
         assert await violations(tab) == []
@@ -55,6 +57,19 @@ async def test_axe_finds_no_violation(
         await page.get_by_role("button", name="Keyboard shortcuts").click()
         assert await violations(tab) == []
         await page.get_by_role("button", name="Close").click()
+        await page.get_by_text("What the service says").click()
+        await page.get_by_role("button", name="Rename").first.click()
+        assert await violations(tab) == []
+        await page.keyboard.press("Escape")
+        await page.locator("details.menu:visible summary").last.click()
+        await page.get_by_role("button", name="Receipt").last.click()
+        assert await violations(tab) == []
+        await page.get_by_role("button", name="Close").click()
+        await page.get_by_label("Search").fill("nothing has this name")
+        await page.get_by_text("No recording matches").wait_for()
+        assert await violations(tab) == []
+        await page.get_by_role("button", name="Clear the search").click()
+        await page.get_by_role("checkbox", name="Select").last.wait_for()
         service.kill()
         await tab.wait_for_state("Connection lost")
         assert await violations(tab) == []
@@ -101,10 +116,12 @@ async def test_every_control_can_be_used_with_the_keyboard(
         for label in ("Microphone", "Quality", "Channels", "Reduce noise", "Check microphone"):
             await reach(page, label)
         await reach(page, "Upload files")
+        await reach(page, "Search by title")
         await page.get_by_role("button", name="Play").wait_for()
         await reach(page, "Select")
         await reach(page, "Play")
         await page.keyboard.press("Space")
+        await reach(page, "Rename")
         await reach(page, "Download")
         await page.keyboard.press("Enter")
         await reach(page, "FLAC")

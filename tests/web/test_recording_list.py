@@ -335,15 +335,3 @@ async def test_a_recording_can_be_watched_from_another_tab(
         await watching.page.bring_to_front()
         await card(watching.page).get_by_role("button", name="Play").wait_for()
     await context.close()
-
-
-NO_MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)
-
-
-async def test_a_recording_with_a_decode_error_shows_a_warning(
-    browser: PageBrowser, service: Service
-) -> None:
-    session_id = await service.record(NO_MP3, format="mp3")
-    assert service.manifest(session_id)["error"]
-    async with browser.open_page(f"{service.url}/") as tab:
-        await card(tab.page).get_by_text("Part of the audio was not recorded: ").wait_for()

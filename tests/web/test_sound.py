@@ -9,7 +9,7 @@ from tests.service import Service
 from tests.web.browser import PageBrowser, PageTab
 
 # Lets a test reach what the page has opened.
-_KEEP_OPENED = """
+KEEP_OPENED = """
     const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
     navigator.mediaDevices.getUserMedia = async (what) => (window.heard = await ask(what));
     const Context = window.AudioContext;
@@ -46,7 +46,7 @@ async def test_a_muted_or_suspended_microphone_is_not_called_a_recording(
     browser: PageBrowser, service: Service
 ) -> None:
     context = await browser.new_context()
-    await context.add_init_script(_KEEP_OPENED)
+    await context.add_init_script(KEEP_OPENED)
     async with browser.open_tab(context, f"{service.url}/") as tab:
         page = tab.page
         problem = page.locator("#recorder [data-part=problem]")

@@ -96,13 +96,15 @@ export class ApiClient extends EventTarget {
   /**
    * Return a page of sessions.
    *
-   * @param {{ status: string, cursor?: string | null, limit: number }} query status: '' for all
+   * @param {{ query: string, cursor?: string | null, limit: number }} page query: the filters and
+   *   the order, as in a URL
    * @returns {Promise<SessionPage>}
    */
-  list({ status, cursor, limit }) {
-    const filters = { ...(status && { status }), ...(cursor && { cursor }) };
-    const query = new URLSearchParams({ limit: String(limit), ...filters });
-    return this.#requestJson(`${SESSIONS}?${query}`);
+  list({ query, cursor = null, limit }) {
+    const parameters = new URLSearchParams(query);
+    parameters.set('limit', String(limit));
+    if (cursor !== null) parameters.set('cursor', cursor);
+    return this.#requestJson(`${SESSIONS}?${parameters}`);
   }
 
   /**
@@ -120,6 +122,16 @@ export class ApiClient extends EventTarget {
    */
   info(id) {
     return this.#requestJson(`${SESSIONS}/${id}`);
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} title '' for none
+   * @returns {Promise<Session>}
+   */
+  rename(id, title) {
+    const body = JSON.stringify({ title });
+    return this.#requestJson(`${SESSIONS}/${id}`, { method: 'PATCH', body });
   }
 
   /**

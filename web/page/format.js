@@ -68,6 +68,30 @@ export function formatDateTime(date) {
 }
 
 /**
+ * Return the title of a recording, or else its date.
+ *
+ * @param {{ title: string | null, created_at: string }} session
+ */
+export function formatName({ title, created_at: createdAt }) {
+  return title ?? formatDateTime(createdAt);
+}
+
+/** @param {number} count */
+export function formatCount(count) {
+  return WHOLE_FORMAT.format(count);
+}
+
+/**
+ * Return the beginning of a day, or of one some days later, in the user's time zone.
+ *
+ * @param {string} date in ISO 8601
+ */
+export function startOfDay(date, days = 0) {
+  const [year, month, day] = date.split('-').map(Number);
+  return new Date(year, month - 1, day + days);
+}
+
+/**
  * Convert a peak from 0 to 1 to decibels below full scale.
  *
  * @param {number} peak

@@ -5,6 +5,7 @@ import { ApiClient } from './api-client.js';
 import { promptForKey } from './dialogs.js';
 import { findElement } from './elements.js';
 import { localizePage } from './localize.js';
+import { closeMenusOutside } from './menus.js';
 import { showError } from './notices.js';
 import { OutgoingList } from './outgoing-list.js';
 import { currentPanel } from './playback-panel.js';
@@ -14,6 +15,7 @@ import { Shortcuts } from './shortcuts.js';
 import { acceptFiles } from './upload.js';
 
 localizePage();
+closeMenusOutside();
 const api = new ApiClient(promptForKey);
 const account = new Account(api, { canSignOut: () => !recorder.isBusy });
 const recordings = new RecordingList(api, (text) => account.offerSignIn(text));

@@ -2,8 +2,8 @@
 
 import { createElement, findElement } from './elements.js';
 import { messageOf } from './errors.js';
-import { fill } from './localize.js';
 import { texts } from './texts.js';
+import { describeWarning } from './warnings.js';
 
 /** The action of a notice that the user only reads. */
 export const DISMISS_ACTION = { [texts.errors.dismiss]: () => {} };
@@ -50,8 +50,8 @@ export function showError(error) {
  * @param {SessionWarning[]} warnings
  */
 export function showWarnings(warnings) {
-  for (const { message } of warnings) {
-    showError(fill(texts.errors.notRecorded, { messages: message }));
+  for (const warning of warnings) {
+    showError(new Error(`${describeWarning(warning)} ${warning.message}`));
   }
 }
 

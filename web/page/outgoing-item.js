@@ -7,6 +7,7 @@ import { formatBytes } from './format.js';
 import { fill } from './localize.js';
 import { withErrorNotice } from './notices.js';
 import { texts } from './texts.js';
+import { isVerified } from './verification.js';
 
 // After one of these, what was not sent can never be sent.
 const FINAL_CODES = ['session_not_found', 'session_deleted', 'session_completed'];
@@ -59,7 +60,7 @@ export class OutgoingItem {
     while (true) {
       const { client, result, sentText } = this.#delivery;
       try {
-        await result;
+        isVerified(await result);
         return sentText;
       } catch (error) {
         if (codeOf(error) === 'abandoned') return null;

@@ -2,7 +2,7 @@
 /** @import { Session } from './types.js' */
 
 import { findParts, setText } from './elements.js';
-import { formatClock, formatDateTime, formatSpokenDuration } from './format.js';
+import { formatClock, formatName, formatSpokenDuration } from './format.js';
 import { fill } from './localize.js';
 import { showError, withErrorNotice } from './notices.js';
 import { Player } from './player.js';
@@ -10,6 +10,7 @@ import { texts } from './texts.js';
 import { WaveformView } from './waveform-view.js';
 
 const SKIP_SECONDS = 10;
+const WITHOUT_WAVEFORM = 'without-waveform'; // a class
 /** @type {Record<string, number>} */
 const SECONDS_BY_KEY = {
   ArrowLeft: -5,
@@ -90,11 +91,19 @@ export class PlaybackPanel {
 
   /** Load the waveform; without it, the recording can still be played. */
   async loadWaveform() {
-    try {
-      await this.#waveform.load();
-    } catch {
-      this.#root.classList.add('without-waveform');
-    }
+    const hasWaveform = await this.#waveform.load().then(() => true, () => false);
+    this.#root.classList.toggle(WITHOUT_WAVEFORM, !hasWaveform);
+  }
+
+  /**
+   * Show the recording's new name, and its waveform if it could not be loaded.
+   *
+   * @param {Session} session
+   */
+  update(session) {
+    this.#session = session;
+    this.#showPlaying();
+    if (this.#root.classList.contains(WITHOUT_WAVEFORM)) this.loadWaveform();
   }
 
   async toggle() {
@@ -179,7 +188,7 @@ export class PlaybackPanel {
 
   #showPlaying() {
     this.#root.classList.toggle('playing', this.isPlaying);
-    const name = formatDateTime(this.#session.created_at);
+    const name = formatName(this.#session);
     const { play, pause, position } = texts.recording;
     this.#parts.play.setAttribute('aria-label', fill(this.isPlaying ? pause : play, { name }));
     this.#parts.seek.setAttribute('aria-label', fill(position, { name }));

@@ -15,6 +15,7 @@ import { RecorderForm } from './recorder-form.js';
 import { Recording } from './recording.js';
 import { ScreenLock } from './screen-lock.js';
 import { texts } from './texts.js';
+import { isVerified } from './verification.js';
 
 const UPDATE_INTERVAL_MS = 100;
 // After a stop, the user can start again after this time, whatever is not sent yet.
@@ -177,7 +178,9 @@ export class RecorderCard {
     const { client, progress, result, isEmpty } = recording;
     this.#end(isEmpty ? 'failed' : 'completed');
     if (result === null) showError({ code: 'session_completed' }); // another client has closed it
-    progress.complete((await result)?.duration_seconds ?? progress.receivedSeconds);
+    const final = await result;
+    if (isVerified(final) && !isEmpty) setText(this.#parts.state, texts.recorder.states.verified);
+    progress.complete(final?.duration_seconds ?? progress.receivedSeconds);
     this.#showProgress(recording);
     if (isEmpty) {
       showError({ code: 'nothing' });

@@ -3,24 +3,30 @@
 
 import { confirmAction } from './dialogs.js';
 import { findElement, findParts, setText } from './elements.js';
-import { formatBytes, formatClock, formatDateTime } from './format.js';
+import { formatBytes, formatClock, formatDateTime, formatName } from './format.js';
 import { LivePanel } from './live-panel.js';
 import { fill } from './localize.js';
 import { withErrorNotice } from './notices.js';
 import { PlaybackPanel } from './playback-panel.js';
+import { showReceipt } from './receipt-dialog.js';
 import { texts } from './texts.js';
+import { TitleEditor } from './title-editor.js';
+import { warningElements } from './warnings.js';
 
+const WAVEFORM_DELAY_MS = 150; // rows that are scrolled past load none
 const FORMATS = ['wav', 'flac', 'mp3', 'opus'];
 const PART_TYPES = {
   select: HTMLInputElement,
   play: HTMLButtonElement,
-  title: HTMLElement,
   status: HTMLElement,
   facts: HTMLElement,
+  rename: HTMLButtonElement,
+  titleText: HTMLInputElement,
   watch: HTMLButtonElement,
   finish: HTMLButtonElement,
   downloads: HTMLDetailsElement,
   copy: HTMLButtonElement,
+  receipt: HTMLButtonElement,
   delete: HTMLButtonElement,
   interruption: HTMLElement,
   warning: HTMLElement,
@@ -30,6 +36,7 @@ const PART_TYPES = {
  * @typedef {object} CardListener
  * @property {() => void} onDeleted called after the user deleted the session with this card
  * @property {(isSelected: boolean) => void} onSelected
+ * @property {(session: Session) => void} onChanged called after the user changed the session
  */
 
 /** The content of the row of one session: its facts and its controls. */
@@ -40,8 +47,12 @@ export class RecordingCard {
   #listener;
   #session;
   #live;
+  #title;
   /** @type {PlaybackPanel | null} */
   #playback = null; // null: active, or empty
+  #shownWarnings = '';
+  /** @type {number | undefined} */
+  #waveformTimer;
 
   /**
    * @param {HTMLElement} root the row, which is filled
@@ -58,6 +69,7 @@ export class RecordingCard {
     root.replaceChildren(document.importNode(template.content, true));
     this.#parts = findParts(root, PART_TYPES);
     this.#live = new LivePanel(root, api, session.session_id, () => this.#setAccessibleNames());
+    this.#title = new TitleEditor(root, (title) => this.#rename(title));
     this.#addEventListeners();
     this.#showSession();
     this.#showStatus();
@@ -67,7 +79,8 @@ export class RecordingCard {
   get isIdle() {
     const { downloads } = this.#parts;
     const isFocused = this.#root.contains(document.activeElement);
-    return !(isFocused || downloads.open || this.#live.isWatching || this.#playback?.isUsed);
+    const isUsed = this.#title.isOpen || this.#live.isWatching || this.#playback?.isUsed;
+    return !(isFocused || downloads.open || isUsed);
   }
 
   /**
@@ -80,6 +93,8 @@ export class RecordingCard {
     this.#session = session;
     const { activeElement: focused } = document;
     this.#showSession();
+    this.#playback?.update(session);
+    this.#setAccessibleNames();
     if (status === session.status) return;
     this.#showStatus();
     // If the focused button is hidden now, focus another one.
@@ -93,12 +108,9 @@ export class RecordingCard {
     this.#parts.select.checked = isSelected;
   }
 
-  loadWaveform() {
-    this.#playback?.loadWaveform();
-  }
-
   /** Stop playing and monitoring, and empty the row. */
   dispose() {
+    clearTimeout(this.#waveformTimer);
     this.#playback?.dispose();
     this.#live.stop();
     this.#root.replaceChildren();
@@ -107,21 +119,28 @@ export class RecordingCard {
   #showSession() {
     const session = this.#session;
     const isActive = session.status === 'active';
-    const { title, status, facts, interruption, warning } = this.#parts;
+    const { status, facts, interruption, receipt } = this.#parts;
     this.#root.dataset.status = session.status;
-    setText(title, formatDateTime(session.created_at));
+    this.#title.show(session);
     setText(status, texts.recording.states[stateOf(session)]);
     setText(facts, formatFacts(session));
-    for (const { element, text } of [
-      { element: interruption, text: formatInterruption(session) },
-      { element: warning, text: formatWarnings(session) },
-    ]) {
-      setText(element, text);
-      element.hidden = !text;
-    }
+    setText(interruption, formatInterruption(session));
+    interruption.hidden = interruption.textContent === '';
+    this.#showWarnings();
+    receipt.hidden = !session.receipt;
     this.#parts.watch.hidden = !isActive;
     this.#parts.finish.hidden = !isActive;
     this.#parts.downloads.hidden = isActive;
+  }
+
+  #showWarnings() {
+    const { warning } = this.#parts;
+    const { warnings, warning_count: count } = this.#session;
+    warning.hidden = count === 0;
+    const shown = JSON.stringify([warnings, count]);
+    if (shown === this.#shownWarnings) return; // details that the user has opened stay open
+    this.#shownWarnings = shown;
+    warning.replaceChildren(...(count > 0 ? warningElements(this.#session) : []));
   }
 
   /** Show the controls for the session's status. */
@@ -133,15 +152,16 @@ export class RecordingCard {
     this.#live.stop();
     if (this.#session.duration_seconds === 0) return;
     this.#playback = new PlaybackPanel(this.#root, this.#api, this.#session);
-    this.loadWaveform();
+    this.#waveformTimer = setTimeout(() => this.#playback?.loadWaveform(), WAVEFORM_DELAY_MS);
   }
 
   #addEventListeners() {
-    const { select, finish, copy, downloads } = this.#parts;
+    const { select, finish, copy, receipt, downloads } = this.#parts;
     select.addEventListener('change', () => this.#listener.onSelected(select.checked));
     finish.addEventListener('click', withErrorNotice(() => this.#finish()));
     this.#parts.delete.addEventListener('click', withErrorNotice(() => this.#delete()));
     copy.addEventListener('click', withErrorNotice(() => this.#copy()));
+    receipt.addEventListener('click', () => this.#showReceipt());
     for (const format of FORMATS) {
       const button = findElement(downloads, `[data-format=${format}]`, HTMLButtonElement);
       button.addEventListener('click', withErrorNotice(() => this.#download(format)));
@@ -150,11 +170,12 @@ export class RecordingCard {
 
   /** Name the recording in the label of each control, for screen readers. */
   #setAccessibleNames() {
-    const name = formatDateTime(this.#session.created_at);
-    const { select, watch, finish, downloads, delete: remove } = this.#parts;
+    const name = formatName(this.#session);
+    const { select, rename, titleText, watch, finish, downloads, delete: remove } = this.#parts;
     select.setAttribute('aria-label', fill(texts.recording.select, { name }));
+    titleText.setAttribute('aria-label', fill(texts.recording.titleOf, { name }));
     const menu = findElement(downloads, 'summary', HTMLElement);
-    for (const element of [watch, finish, remove, menu]) {
+    for (const element of [rename, watch, finish, remove, menu]) {
       const action = element.textContent ?? '';
       element.setAttribute('aria-label', fill(texts.recording.named, { action, name }));
     }
@@ -180,16 +201,26 @@ export class RecordingCard {
     await navigator.clipboard.writeText(this.#session.session_id);
   }
 
+  #showReceipt() {
+    this.#parts.downloads.open = false;
+    showReceipt(this.#session);
+  }
+
+  /** @param {string} title */
+  async #rename(title) {
+    this.#listener.onChanged(await this.#api.rename(this.#session.session_id, title));
+  }
+
   async #finish() {
     const { finishTitle: title, finishText: text, finish: yes } = texts.recording;
     if (!(await confirmAction({ title, text, yes }))) return;
-    this.update((await this.#api.close(this.#session.session_id)).session);
+    this.#listener.onChanged((await this.#api.close(this.#session.session_id)).session);
   }
 
   async #delete() {
-    const { created_at: createdAt, duration_seconds: seconds } = this.#session;
+    const { duration_seconds: seconds } = this.#session;
     const { deleteTitle: title, deleteText, delete: yes } = texts.recording;
-    const values = { name: formatDateTime(createdAt), duration: formatClock(seconds) };
+    const values = { name: formatName(this.#session), duration: formatClock(seconds) };
     if (!(await confirmAction({ title, text: fill(deleteText, values), yes }))) return;
     await this.#api.delete(this.#session.session_id);
     this.#listener.onDeleted();
@@ -206,11 +237,13 @@ function stateOf({ status, disconnected_at: disconnectedAt }) {
 
 /** @param {Session} session */
 function formatFacts(session) {
-  const { duration_seconds: seconds, size_bytes: bytes, user_id: user } = session;
+  const { title, duration_seconds: seconds, size_bytes: bytes, user_id: user } = session;
+  const date = title === null ? null : formatDateTime(session.created_at); // else it is the name
   const { kind, mono, stereo } = texts.recording;
   const channels = session.channels === 1 ? mono : stereo;
   const format = fill(kind, { rate: session.sample_rate / 1000, channels });
-  return [formatClock(seconds), formatBytes(bytes), format, user].filter(Boolean).join(' · ');
+  const facts = [date, formatClock(seconds), formatBytes(bytes), format, user];
+  return facts.filter(Boolean).join(' · ');
 }
 
 /**
@@ -222,17 +255,4 @@ function formatInterruption({ disconnected_at: since, idle_until: end }) {
   if (since === null || end === null) return '';
   const values = { since: formatDateTime(since), end: formatDateTime(end) };
   return fill(texts.recording.interruption, values);
-}
-
-/**
- * Say what of the session was not recorded; '' if everything was.
- *
- * @param {Session} session
- */
-function formatWarnings({ warnings, warning_count: count }) {
-  if (!count) return '';
-  const messages = warnings.map(({ message }) => message);
-  const more = count - warnings.length;
-  if (more > 0) messages.push(fill(texts.errors.more, { count: more }));
-  return fill(texts.errors.notRecorded, { messages: messages.join('; ') });
 }

@@ -1,39 +1,51 @@
 /** @import { ApiClient } from './api-client.js' */
+/** @import { RecordingRow } from './recording-row.js' */
 /** @import { Session, SessionPage } from './types.js' */
 
 import { ApiError } from './api-client.js';
-import { findElement } from './elements.js';
+import { findElement, setText } from './elements.js';
 import { messageOf } from './errors.js';
+import { formatCount } from './format.js';
+import { ListFilter } from './list-filter.js';
 import { fill } from './localize.js';
 import { showError } from './notices.js';
-import { RecordingRow } from './recording-row.js';
+import { RecordingRow as Row } from './recording-row.js';
+import { RecordingRows } from './recording-rows.js';
 import { Selection } from './selection.js';
 import { texts } from './texts.js';
 
 const PAGE_SIZE = 50;
-const DELETIONS_AT_ONCE = 4;
 const NEXT_PAGE_MARGIN = '1200px 0px'; // the next page is loaded before its rows come into view
 const MAX_PAGE_SIZE = 1000;
 const ACTIVE_POLL_INTERVAL_MS = 2_000; // while a session is active
 const IDLE_POLL_INTERVAL_MS = 5_000;
+// For a filtered page of a bucket, the service reads hundreds of manifests.
+const SCAN_POLL_INTERVAL_MS = 60_000;
 
-/** The list of recordings, newest first. It polls the service for changes. */
+/** The list of recordings. It polls the service for changes. */
 export class RecordingList {
   #api;
-  #list;
   #empty;
+  #count;
   #stale;
   #more;
   #filter;
   #selection;
+  #rows;
   #onSignedOut;
-  /** @type {Map<string, RecordingRow>} */
-  #rows = new Map(); // by session id
+  #isOutdated = false; // the rows are those of the filter before
   /** @type {string | null} */
   #cursor = null; // of the next page
+  /** @type {string | null} */
+  #lastCursor = null; // of the last page that was loaded; null: of the first
+  /** @type {number | null} */
+  #total = null; // null: the service does not count them
   /** @type {number | undefined} */
   #timer;
   #lastPoll = Promise.resolve();
+  #atEnd = new IntersectionObserver(([{ isIntersecting }]) => {
+    if (isIntersecting) this.#loadNextPage().catch(showError);
+  }, { rootMargin: NEXT_PAGE_MARGIN });
 
   /**
    * @param {ApiClient} api
@@ -44,26 +56,23 @@ export class RecordingList {
     this.#onSignedOut = onSignedOut;
     this.#selection = new Selection({
       onChange: (id, isSelected) => this.#rows.get(id)?.showSelected(isSelected),
-      onDelete: () => this.#deleteSelected(),
-      onSelectAll: () => [...this.#rows.keys()],
+      onDelete: (id) => this.#delete(id),
+      onSelectAll: () => this.#rows.ids,
     });
-    api.addEventListener('key', () => this.#handleKeyChange());
-    this.#list = findElement(document, '#list', HTMLElement);
+    this.#rows = new RecordingRows(
+      findElement(document, '#list', HTMLElement),
+      (session) => this.#createRow(session),
+      (id) => this.#selection.toggle(id, false),
+    );
     this.#empty = findElement(document, '#empty', HTMLElement);
+    this.#count = findElement(document, '#count', HTMLElement);
     this.#stale = findElement(document, '#stale', HTMLElement);
     this.#more = findElement(document, '#more', HTMLButtonElement);
-    this.#filter = findElement(document, '#filter', HTMLSelectElement);
-    this.#filter.addEventListener('change', () => this.#reload());
+    this.#filter = new ListFilter(() => this.#reload());
     this.#more.addEventListener('click', () => this.#loadNextPage().catch(showError));
-    const atEnd = new IntersectionObserver(([{ isIntersecting }]) => {
-      if (isIntersecting) this.#loadNextPage().catch(showError);
-    }, { rootMargin: NEXT_PAGE_MARGIN });
-    atEnd.observe(this.#more);
+    this.#atEnd.observe(this.#more);
+    api.addEventListener('key', () => this.#handleKeyChange());
     document.addEventListener('visibilitychange', () => this.refresh());
-    document.addEventListener('click', ({ target }) => {
-      if (target instanceof Element) closeMenus(target.closest('.menu'));
-    });
-    document.addEventListener('keydown', ({ key }) => key === 'Escape' && closeMenus(null));
   }
 
   /** Poll the service now, after the current poll. */
@@ -75,9 +84,8 @@ export class RecordingList {
   async #poll() {
     clearTimeout(this.#timer);
     if (document.hidden) return; // `visibilitychange` polls again
-    let isBusy = false;
     try {
-      isBusy = await this.#loadFirstPage();
+      await this.#loadFirstPage();
       this.#stale.hidden = true;
     } catch (error) {
       const status = error instanceof ApiError ? error.status : 0;
@@ -86,23 +94,27 @@ export class RecordingList {
       else this.#stale.hidden = false;
       if (status === 401 || status === 403) return;
     }
-    const intervalMs = isBusy ? ACTIVE_POLL_INTERVAL_MS : IDLE_POLL_INTERVAL_MS;
-    this.#timer = setTimeout(() => this.refresh(), intervalMs);
+    this.#timer = setTimeout(() => this.refresh(), this.#pollIntervalMs);
   }
 
-  /** Load and show the first page; return whether a shown session is active. */
+  get #pollIntervalMs() {
+    if (this.#filter.isActive && this.#total === null) return SCAN_POLL_INTERVAL_MS;
+    return this.#rows.active.length > 0 ? ACTIVE_POLL_INTERVAL_MS : IDLE_POLL_INTERVAL_MS;
+  }
+
+  /** Load and show the first page, and what has changed below it. */
   async #loadFirstPage() {
-    const status = this.#filter.value;
-    const page = await this.#api.list({ status, limit: PAGE_SIZE });
-    if (status !== this.#filter.value) return true; // the filter has changed meanwhile
-    this.#clearAfterGap(page);
-    this.#removeMissing(page);
-    // From the oldest to the newest: each one is prepended.
-    for (const session of page.sessions.toReversed()) this.#showSession(session, 'prepend');
-    if (this.#rows.size <= page.sessions.length) this.#cursor = page.next_cursor;
+    const { query } = this.#filter;
+    const page = await this.#api.list({ query, limit: PAGE_SIZE });
+    if (query !== this.#filter.query) return; // the next poll has the new filter
+    if (this.#isOutdated) this.#clear();
+    this.#rows.showFirstPage(page);
+    if (page.next_cursor === null) this.#lastCursor = null;
+    if (this.#lastCursor === null) this.#cursor = page.next_cursor;
+    this.#total = page.total;
     this.#updateListState();
     await this.#updateOlderActive(page);
-    return [...this.#rows.values()].some(({ isActive }) => isActive);
+    await this.#loadNewAtEnd();
   }
 
   /**
@@ -112,9 +124,9 @@ export class RecordingList {
    */
   async #updateOlderActive({ sessions }) {
     const listed = new Set(sessions.map(({ session_id: id }) => id));
-    const older = [...this.#rows].filter(([id, row]) => row.isActive && !listed.has(id));
+    const older = this.#rows.active.filter(([id]) => !listed.has(id));
     if (older.length === 0) return;
-    const page = await this.#api.list({ status: 'active', limit: MAX_PAGE_SIZE });
+    const page = await this.#api.list({ query: 'status=active', limit: MAX_PAGE_SIZE });
     const active = new Map(page.sessions.map((session) => [session.session_id, session]));
     for (const [id, row] of older) {
       const session = active.get(id);
@@ -138,6 +150,13 @@ export class RecordingList {
     }
   }
 
+  /** With the oldest first, new sessions come after the last page, if the user has seen it. */
+  async #loadNewAtEnd() {
+    if (!this.#filter.isOldestFirst || this.#cursor !== null || this.#lastCursor === null) return;
+    this.#cursor = this.#lastCursor;
+    await this.#loadNextPage();
+  }
+
   #handleKeyChange() {
     clearTimeout(this.#timer);
     this.#clear();
@@ -147,116 +166,65 @@ export class RecordingList {
   }
 
   #updateListState() {
-    this.#empty.hidden = this.#rows.size > 0;
-    this.#more.hidden = this.#cursor === null;
+    const isComplete = this.#cursor === null;
+    const count = this.#total ?? (isComplete ? this.#rows.size : null);
+    const text = this.#filter.isActive ? texts.list.found : texts.list.count;
+    setText(this.#count, count === null ? '' : fill(text, { count, number: formatCount(count) }));
+    this.#empty.hidden = this.#rows.size > 0 || !isComplete;
+    setText(this.#empty, this.#filter.isActive ? texts.list.noneFound : texts.list.empty);
+    setText(this.#more, texts.list[this.#filter.isOldestFirst ? 'moreNewer' : 'more']);
+    this.#more.hidden = isComplete;
   }
 
   async #loadNextPage() {
-    const [status, cursor] = [this.#filter.value, this.#cursor];
-    const page = await this.#api.list({ status, cursor, limit: PAGE_SIZE });
-    if (status !== this.#filter.value || cursor !== this.#cursor) return; // the list has changed
-    for (const session of page.sessions) this.#showSession(session, 'append');
+    const { query } = this.#filter;
+    const cursor = this.#cursor;
+    if (cursor === null) return;
+    const page = await this.#api.list({ query, cursor, limit: PAGE_SIZE });
+    if (query !== this.#filter.query || cursor !== this.#cursor) return; // the list has changed
+    this.#rows.append(page.sessions);
+    this.#lastCursor = cursor;
     this.#cursor = page.next_cursor;
     this.#updateListState();
+    // A short page leaves the button in view, of which the observer tells nothing new.
+    this.#atEnd.unobserve(this.#more);
+    this.#atEnd.observe(this.#more);
   }
 
-  /**
-   * @param {Session} session
-   * @param {'prepend' | 'append'} insert where a new one is inserted
-   */
-  #showSession(session, insert) {
+  /** @param {Session} session */
+  #createRow(session) {
     const { session_id: id } = session;
-    const known = this.#rows.get(id);
-    if (known) {
-      known.update(session);
-      return;
-    }
-    const row = new RecordingRow(this.#api, session, {
+    return new Row(this.#api, session, {
       onDeleted: () => this.#remove(id),
       onSelected: (isSelected) => this.#selection.toggle(id, isSelected),
     });
-    this.#rows.set(id, row);
-    this.#list[insert](row.element);
   }
 
-  /**
-   * Remove the sessions that are in the range of the first page, but no longer on it.
-   *
-   * @param {SessionPage} firstPage
-   */
-  #removeMissing({ sessions, next_cursor: next }) {
-    const listed = new Set(sessions.map(({ session_id: id }) => id));
-    const oldest = next === null ? '' : (sessions.at(-1)?.session_id ?? '');
-    for (const id of this.#rows.keys()) {
-      if (id >= oldest && !listed.has(id)) this.#remove(id);
-    }
+  /** @param {string} id */
+  async #delete(id) {
+    await this.#api.delete(id);
+    this.#remove(id);
   }
 
-  /**
-   * Clear the list if no known session is on the page: sessions in between would be missing.
-   *
-   * @param {SessionPage} firstPage
-   */
-  #clearAfterGap({ sessions, next_cursor: next }) {
-    const isKnown = sessions.some(({ session_id: id }) => this.#rows.has(id));
-    if (next !== null && !isKnown) this.#clear();
-  }
-
-  /**
-   * Remove the row of a session, unless a poll has removed it already.
-   *
-   * @param {string} id
-   */
+  /** @param {string} id */
   #remove(id) {
-    const row = this.#rows.get(id);
-    if (!row) return;
-    const isFocused = row.element.contains(document.activeElement);
-    row.dispose();
-    this.#rows.delete(id);
-    this.#selection.toggle(id, false);
-    if (isFocused) findElement(document, '#recordings', HTMLElement).focus();
+    if (this.#rows.get(id) && this.#total !== null) this.#total -= 1;
+    this.#rows.remove(id);
     this.#updateListState();
   }
 
   #clear() {
-    for (const row of this.#rows.values()) row.dispose();
     this.#rows.clear();
-    this.#selection.clear();
+    this.#isOutdated = false;
     this.#cursor = null;
+    this.#lastCursor = null;
+    this.#total = null;
   }
 
+  /** Show what the filter lets through. The rows stay until the service has answered. */
   #reload() {
-    this.#clear();
+    this.#isOutdated = true;
+    this.#cursor = null;
     this.refresh();
-  }
-
-  /** Delete the selected sessions; say how many could not be deleted. */
-  async #deleteSelected() {
-    /** @type {unknown[]} */
-    const errors = [];
-    const ids = this.#selection.ids;
-    const deleteNext = async () => {
-      for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
-        try {
-          await this.#api.delete(id);
-          this.#remove(id);
-        } catch (error) {
-          errors.push(error);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, deleteNext));
-    if (errors.length === 0) return;
-    const values = { count: errors.length, message: messageOf(errors[0]) };
-    showError(new Error(fill(texts.list.notDeleted, values)));
-  }
-}
-
-/** @param {Element | null} except */
-function closeMenus(except) {
-  /** @type {NodeListOf<HTMLDetailsElement>} */
-  const open = document.querySelectorAll('.menu[open]');
-  for (const menu of open) {
-    if (menu !== except) menu.open = false;
   }
 }

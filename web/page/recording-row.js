@@ -3,7 +3,7 @@
 /** @import { Session } from './types.js' */
 
 import { createElement } from './elements.js';
-import { formatDateTime } from './format.js';
+import { formatName } from './format.js';
 import { RecordingCard } from './recording-card.js';
 
 const MARGIN = '600px 0px'; // rows are filled before they come into view
@@ -16,6 +16,7 @@ export class RecordingRow {
   element = createElement('li', { className: 'card recording' });
   #api;
   #session;
+  /** @type {CardListener} */
   #listener;
   #isSelected = false;
   /** @type {RecordingCard | null} */
@@ -24,12 +25,12 @@ export class RecordingRow {
   /**
    * @param {ApiClient} api
    * @param {Session} session
-   * @param {CardListener} listener
+   * @param {Omit<CardListener, 'onChanged'>} listener
    */
   constructor(api, session, listener) {
     this.#api = api;
     this.#session = session;
-    this.#listener = listener;
+    this.#listener = { ...listener, onChanged: (changed) => this.update(changed) };
     this.#showName();
     // Rows that grow when they are filled would move the page under the user.
     if (!this.isActive && session.duration_seconds > 0) this.element.classList.add('tall');
@@ -79,7 +80,7 @@ export class RecordingRow {
   }
 
   #showName() {
-    const name = formatDateTime(this.#session.created_at);
+    const name = formatName(this.#session);
     this.element.append(createElement('h3', { textContent: name }));
   }
 }

@@ -1,13 +1,16 @@
 import { confirmAction } from './dialogs.js';
 import { findElement, findParts, setText } from './elements.js';
+import { messageOf } from './errors.js';
 import { fill } from './localize.js';
-import { withErrorNotice } from './notices.js';
+import { showError, withErrorNotice } from './notices.js';
 import { texts } from './texts.js';
+
+const DELETIONS_AT_ONCE = 4;
 
 /**
  * @typedef {object} SelectionListener
  * @property {(id: string, isSelected: boolean) => void} onChange
- * @property {() => Promise<void>} onDelete called after the user confirmed it
+ * @property {(id: string) => Promise<void>} onDelete called after the user confirmed it
  * @property {() => string[]} onSelectAll return the ids of all that are shown
  */
 
@@ -66,6 +69,22 @@ export class Selection {
       text: texts.list.deleteText,
       yes: texts.recording.delete,
     });
-    if (isConfirmed) await this.#listener.onDelete();
+    if (isConfirmed) await this.#deleteAll();
+  }
+
+  /** Delete the selected recordings; say how many could not be deleted. */
+  async #deleteAll() {
+    /** @type {unknown[]} */
+    const errors = [];
+    const { ids } = this;
+    const deleteNext = async () => {
+      for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+        await this.#listener.onDelete(id).catch((error) => errors.push(error));
+      }
+    };
+    await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, deleteNext));
+    if (errors.length === 0) return;
+    const values = { count: errors.length, message: messageOf(errors[0]) };
+    showError(new Error(fill(texts.list.notDeleted, values)));
   }
 }

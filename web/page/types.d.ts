@@ -1,25 +1,35 @@
 /** The types that the modules of the page share. */
 
-import type { SessionWarning } from '../client.js';
+import type { Receipt as ComparedReceipt, SessionWarning } from '../client.js';
 
 /** A session, as far as the page shows it. */
 export interface Session {
   session_id: string;
   status: 'active' | 'completed' | 'error';
   user_id: string | null;
+  title: string | null;
   sample_rate: number;
   channels: number;
   duration_seconds: number;
   size_bytes: number;
   /** ISO 8601. */
   created_at: string;
+  /** ISO 8601; null while the session is active. */
+  completed_at: string | null;
   error: string | null;
   warnings: SessionWarning[];
   warning_count: number;
+  /** Missing while the session is active, and in sessions of older releases. */
+  receipt?: Receipt | null;
   /** Since when an active session has no connection, in ISO 8601; null if it has one. */
   disconnected_at: string | null;
   /** When the service completes it if no client connects. */
   idle_until: string | null;
+}
+
+/** What the service states about a completed session. */
+export interface Receipt extends ComparedReceipt {
+  chunk_count: number;
 }
 
 /** The user and the scopes of a key. */
@@ -58,6 +68,8 @@ export interface LiveSession extends Session {
 export interface SessionPage {
   sessions: Session[];
   next_cursor: string | null;
+  /** How many sessions match; null if that is not cheap to say. */
+  total: number | null;
 }
 
 /** For each pixel and channel, the lowest and the highest sample, from -32768 to 32767. */

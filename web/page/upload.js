@@ -12,6 +12,8 @@ import { WAV_HEADER_BYTES, wavParameters } from './wav-header.js';
 const AUDIO_TYPE = /^(audio\/|video\/(mp4|webm|ogg)|application\/ogg)/;
 const AUDIO_NAME = /\.(wav|mp3|flac|aac|m4a|mp4|ogg|oga|opus|webm)$/i;
 const DEFAULT_PARAMETERS = { sampleRate: 48000, channels: 2 };
+const MAX_TITLE_LENGTH = 200;
+const CONTROLS = /\p{Cc}/gu; // a title is one line
 
 /**
  * Upload a file as one recording; the client continues after a lost connection.
@@ -28,7 +30,9 @@ export async function startUpload(file, api) {
   }
   const header = await file.slice(0, WAV_HEADER_BYTES).arrayBuffer();
   const parameters = wavParameters(header) ?? DEFAULT_PARAMETERS;
-  const client = new SessionClient({ url: SERVICE_URL.href, ...parameters, ...api.credentials });
+  const title = name.replace(AUDIO_NAME, '').replace(CONTROLS, ' ').slice(0, MAX_TITLE_LENGTH);
+  const options = { url: SERVICE_URL.href, title, ...parameters, ...api.credentials };
+  const client = new SessionClient(options);
   client.addEventListener('warnings', ({ detail }) => showWarnings(detail.warnings));
   let readBytes = 0;
   /** @type {TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>} */

@@ -84,6 +84,7 @@ export class WaveformView {
   }
 
   dispose() {
+    this.#loadedRange = ''; // an answer that is still on its way is not drawn
     this.#resizes.disconnect();
   }
 
@@ -109,13 +110,14 @@ export class WaveformView {
     const shown = this.endSeconds - this.startSeconds;
     const positionX = ((this.#positionSeconds - this.startSeconds) / shown) * width;
     const pixel = width / tops.length;
+    const [accent, wave] = [style.getPropertyValue('--accent'), style.getPropertyValue('--wave')];
     tops.forEach((top, index) => {
       const x = index * pixel;
-      context.fillStyle = style.getPropertyValue(x < positionX ? '--accent' : '--wave');
+      context.fillStyle = x < positionX ? accent : wave;
       const y = ((1 - top) * height) / 2;
       context.fillRect(x, y, pixel, Math.max(1, ((top - bottoms[index]) * height) / 2));
     });
-    context.fillStyle = style.getPropertyValue('--accent');
+    context.fillStyle = accent;
     context.fillRect(Math.max(0, positionX - 1), 0, 2, height);
   }
 }

@@ -622,3 +622,20 @@ async def test_a_clock_that_is_set_completes_no_session(
     clock.seconds += 86_401
     assert session.is_over()
     await registry.shutdown()
+
+
+async def test_the_final_message_and_the_information_say_the_same(session: Session) -> None:
+    """A client that got the final message asks for the receipt at once."""
+    found: list[SessionInfo] = []
+
+    class AskingConnection(ConnectionProbe):
+        async def end_completed(self, info: SessionInfo) -> None:
+            found.extend([info, session.info()])
+
+    connection = AskingConnection()
+    await session.attach(connection)
+    await send(session, connection, pcm(1000))
+    await session.close()
+    told, asked = found
+    assert asked == told
+    assert asked.receipt is not None
