@@ -7,7 +7,8 @@ const problem = document.querySelector('#problem');
 let retriedAt = -Infinity;
 
 // A redirect to a bucket is valid for a minute only: ask this service again, and go on there.
-player?.addEventListener('error', () => {
+function retry() {
+  if (!player) return;
   const now = performance.now();
   if (now - retriedAt < RETRY_INTERVAL_MS) {
     problem?.removeAttribute('hidden');
@@ -19,6 +20,9 @@ player?.addEventListener('error', () => {
   player.load();
   player.currentTime = currentTime;
   if (!paused) player.play().catch(() => {});
-});
+}
+
+player?.addEventListener('error', retry);
+if (player?.error) retry(); // it failed before this script ran
 
 player?.addEventListener('loadedmetadata', () => problem?.setAttribute('hidden', ''));
