@@ -251,7 +251,8 @@ class Delivery:
         entry = msgspec.structs.replace(entry, delivered=(*entry.delivered, *sorted(delivered)))
         if len(delivered) == len(receivers):
             await self._outbox.remove(place)
-        elif all(answer.result in {"delivered", "busy"} for answer in answers):
+        elif any(answer.result == "busy" for answer in answers):
+            # It is not to wait as long as one that is away. Attempts on others do not count then.
             await self._look_later(place, entry)
         else:
             await self._retry(place, entry, answers)

@@ -409,6 +409,24 @@ async def test_a_receiver_that_answers_slowly_does_not_keep_another_one_waiting(
     assert len(receiver.requests) == len(slow.requests) == 12
 
 
+async def test_what_waits_for_a_turn_does_not_wait_for_the_pause_of_another_receiver(
+    rig: Rig, receiver: WebhookReceiver
+) -> None:
+    names = [
+        (await rig.put("session.created", each.manifest)).name for each in await rig.created(6)
+    ]
+    with webhook_receiver() as away:
+        settings = msgspec.structs.replace(QUICK, turns=1)
+        delivery = rig.delivery(receiver, away, settings=settings)
+        delivery._receivers[1]._paused_until += 3600
+        receiver.go_on.clear()
+        async with running(delivery):
+            await eventually(lambda: delivery._receivers[0].is_busy, awaiting="a slow receiver")
+            receiver.go_on.set()
+            await receiver.wait_for(*names)
+    assert away.requests == []
+
+
 async def test_a_backlog_is_looked_at_at_a_limited_pace(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
