@@ -69,7 +69,7 @@ export const texts = {
       finishing: 'Sending the remaining audio…',
       unsent: 'Stopped. What is not sent yet is listed below.',
       completed: 'Saved',
-      verified: 'Saved, and verified: the service has received exactly what this browser sent.',
+      verified: 'Saved and verified: all that was sent has arrived.',
       failed: 'Stopped',
       checking: 'Speak to check the microphone. Nothing is recorded.',
     },

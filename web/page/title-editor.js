@@ -52,10 +52,11 @@ export class TitleEditor {
   }
 
   #open() {
-    const { name, titleForm, titleText } = this.#parts;
+    const { name, title, titleForm, titleText } = this.#parts;
     name.hidden = true;
     titleForm.hidden = false;
     titleText.value = this.#title;
+    titleText.placeholder = this.#title === '' ? (title.textContent ?? '') : '';
     titleText.select();
     titleText.focus();
   }
