@@ -20,7 +20,7 @@ def service(start_service: Callable[..., Service]) -> Service:
 async def test_chosen_and_dropped_files_become_recordings(
     browser: PageBrowser, service: Service, tmp_path: Path
 ) -> None:
-    """A WAV keeps its samples; a file that is no audio is refused."""
+    """A WAV keeps its samples, names are titles, and a file that is no audio is refused."""
     samples = pcm(16000)
     (tmp_path / "talk.wav").write_bytes(wav(samples, sample_rate=16000))
     (tmp_path / "notes.txt").write_text("no audio")
@@ -50,6 +50,7 @@ async def test_chosen_and_dropped_files_become_recordings(
         await expect(page.locator("#outgoing")).to_be_hidden()
     dropped, chosen = service.get("/api/audio/sessions").json()["sessions"]
     assert service.pcm(chosen["session_id"]) == samples
+    assert [each["title"] for each in (dropped, chosen)] == ["speech", "talk"]
     assert service.pcm(dropped["session_id"]) == decode(speech(), sample_rate=22050)
 
 
