@@ -22,7 +22,7 @@ from rich.progress import (
 from sercuescribe_client.cli.audio_sources import AudioSource
 from sercuescribe_client.cli.exit_codes import print_error
 from sercuescribe_client.download import ProgressCallback
-from sercuescribe_client.errors import SercueScribeError
+from sercuescribe_client.errors import SercueScribeError, UnreachableError
 from sercuescribe_client.models import Progress as SessionProgress
 from sercuescribe_client.session import Session
 
@@ -78,11 +78,12 @@ class ProgressBarDisplay:
         self._task = bar.add_task("", total=total_bytes, state="")
 
     def show_connecting(self, source: AudioSource, session: Session) -> None:
-        cause = f": {session.last_error}" if session.last_error else ""
-        self._print(
-            f"{source.name}: connecting to {self._server} (attempt {session.attempt}){cause};"
-            " --server names another service"
-        )
+        error = session.last_error
+        cause = f": {error}" if error else ""
+        is_answered = error is not None and not isinstance(error, UnreachableError)
+        remedy = "" if is_answered else "; --server names another service"
+        connecting = f"connecting to {self._server} (attempt {session.attempt})"
+        self._print(f"{source.name}: {connecting}{cause}{remedy}")
 
     def show_start(self, source: AudioSource, session: Session) -> None:
         self._source_name = source.name
