@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Iterable
 
 from api.audio.formats import DecodeError
@@ -10,10 +9,10 @@ from api.dialects.events import Audio, Begin, Dtmf, Event, Gap, Malformed, Mark,
 from api.dialects.pcm import CallDecoder
 from api.dialects.tracks import Tracks
 from api.routes.call_socket import CallSocket
+from api.session.parameters import mark_label
 from api.session.session import Session
-from api.wire.errors import SessionCompletedError
-
-logger = logging.getLogger(__name__)
+from api.wire.errors import InvalidParameterError, SessionCompletedError, TooManyMarksError
+from storage.timeline import MAX_LABEL_CHARACTERS
 
 _LARGE_BYTES = 64 * 1024
 _MAX_WARNINGS = 5  # of messages that cannot be read
@@ -48,6 +47,7 @@ class CallRecorder:
         self._malformed = 0  # messages
         self._turn = asyncio.Lock()  # the session may end while a message is being recorded
         self._has_summary = False
+        self._is_paused = False  # by the platform
 
     async def record(self, event: Event) -> None:
         """Record ``event``. Raises `SessionCompletedError`, and what a session raises."""
@@ -67,6 +67,8 @@ class CallRecorder:
                 traffic.received_bytes += len(event.data)
                 traffic.chunks += 1
                 await self._add(self._decoder.decode(event))
+            case Gap() if self._is_paused:
+                pass  # the timeline has the pause
             case Gap(frames, cause):
                 await self._add(self._decoder.flush())
                 elapsed_seconds = self._clock.monotonic() - self._began
@@ -74,12 +76,20 @@ class CallRecorder:
                 await self._append(gap)
             case Malformed(reason):
                 await self._warn_of_message(reason)
-            case Mark() | Dtmf() | Pause() | Resume():
-                logger.debug("%s: event of a call: event=%r", self.session.session_id, event)
+            case Pause():
+                await self._append_waiting()
+                self._is_paused = True
+                await self.session.pause()
+            case Resume():
+                await self.session.resume_recording()
+                self._is_paused = False
+            case Mark(name):
+                await self._mark(name)
+            case Dtmf():
+                pass  # keys are not kept: callers type the numbers of their cards
 
     async def _finish(self) -> None:
-        await self._add(self._decoder.flush())
-        await self._append(self._tracks.flush())
+        await self._append_waiting()
         if self._has_summary:
             return
         self._has_summary = True
@@ -88,6 +98,16 @@ class CallRecorder:
         if self._malformed > _MAX_WARNINGS:
             text = f"{self._malformed} messages of the platform could not be read"
             await self.session.warn("call_message_malformed", text)
+
+    async def _append_waiting(self) -> None:
+        """Record what waits for later messages."""
+        await self._add(self._decoder.flush())
+        await self._append(self._tracks.flush())
+
+    async def _mark(self, name: str) -> None:
+        """Add a mark to the timeline, if the text of the platform can be a label."""
+        with contextlib.suppress(InvalidParameterError, TooManyMarksError):
+            await self.session.mark(mark_label(name[:MAX_LABEL_CHARACTERS]))
 
     async def _add(self, decoded: list[Audio]) -> None:
         for audio in decoded:

@@ -1,11 +1,12 @@
 """What of a call cannot be recorded is a warning of its session, never silence without a word."""
 
+import json
 import random
 
 import pytest
 
 from tests.calls import dial, only_session, send
-from tests.platforms import decode_mulaw, twilio
+from tests.platforms import audiohook, decode_mulaw, twilio
 from tests.service import Service
 
 AUDIO = random.Random(1).randbytes(16000)
@@ -57,3 +58,30 @@ async def test_a_call_that_is_cut_off_has_all_that_came(service: Service) -> Non
         socket.transport.abort()
     session = await only_session(service, status="active", seconds=2, user_id="cut")
     assert session["total_chunks"] > 0
+
+
+async def test_a_pause_of_the_platform_pauses_the_session(service: Service) -> None:
+    client = audiohook.Client()
+    async with dial(service, "/api/ws/call/audiohook", user_id="pause") as socket:
+        await send(socket, [client.open(), AUDIO, client.message("paused")])
+        await send(socket, [client.message("resumed", start="PT1S", discarded="PT2.5S"), AUDIO])
+        await send(socket, [client.message("close", 1, reason="end")])
+        await socket.wait_closed()
+    session = await only_session(service, user_id="pause")
+    assert service.pcm(session["session_id"]) == decode_mulaw(AUDIO) * 2
+    assert (session["paused"], session["warnings"]) == (False, [])
+    timeline = service.get(f"/api/audio/sessions/{session['session_id']}/timeline").json()
+    assert [pause["frame"] for pause in timeline["pauses"]] == [8000]
+
+
+async def test_marks_are_kept_in_the_timeline_and_keys_are_not(service: Service) -> None:
+    marks = [{"name": "greeting"}, {"name": ""}, {"name": "x" * 300}]
+    said = [json.dumps({"event": "mark", "streamSid": "MZ1", "mark": each}) for each in marks]
+    key = json.dumps({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "7"}})
+    async with dial(service, user_id="marks") as socket:
+        await send(socket, [twilio.start("inbound"), *MEDIA, *said, key, twilio.stop()])
+    session = await only_session(service, user_id="marks")
+    path = f"/api/audio/sessions/{session['session_id']}/timeline"
+    timeline = service.get(path).json()
+    assert [mark["label"] for mark in timeline["marks"]] == ["greeting", "x" * 200]
+    assert session["warnings"] == []
