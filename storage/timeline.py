@@ -197,7 +197,7 @@ def timeline_of(
         for entry in decode_entries(data):
             builder.add(entry)
     except BadObjectError as error:
-        logger.error("%s: the timeline is not complete: %s", manifest.session_id, error)  # noqa: TRY400
+        logger.error("%s: the timeline is not complete: error=%s", manifest.session_id, error)  # noqa: TRY400
         is_whole = False
     if is_final:
         last = Opened(checkpoint.written_at, checkpoint.pcm_bytes, checkpoint.chunk_count)

@@ -195,7 +195,7 @@ class Ledger:
             try:
                 self._append_journaled(b"", self._recording.checkpoint, self._at)
             except StorageError as error:
-                logger.debug("%s: the timeline follows later: %s", self.session_id, error)
+                logger.debug("%s: the timeline follows later: error=%s", self.session_id, error)
         return True
 
     def connected(self, node: str) -> int | None:
@@ -276,7 +276,7 @@ class Ledger:
             kept = self._recording.read_input(TIMELINE)
             return b"".join([block async for block in kept])
         except (BadObjectError, OSError) as error:
-            logger.error("%s: the timeline is not complete: %s", self.session_id, error)  # noqa: TRY400
+            logger.error("%s: the timeline is not complete: error=%s", self.session_id, error)  # noqa: TRY400
             return b""
 
     async def timeline(self) -> timeline.Timeline:

@@ -42,6 +42,8 @@ async def test_session_information_has_every_documented_field(service: Service) 
         "user_id": "u",
         "title": None,
         "metadata": {},
+        "hold": False,
+        "expires_at": None,
         "sample_rate": 8000,
         "channels": 1,
         "format": "pcm_s16le",

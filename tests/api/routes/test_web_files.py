@@ -19,13 +19,15 @@ CLIENT = {path for path in files() if path.startswith(("/client", "/microphone")
 
 
 PAGES = {path for path in files() if path.startswith("/page/")}
+PAGE_ROOTS = [f"/page/{name}.js" for name in ("main", "status", "shared")]
+PAGE_ROOTS.append("/client/recorder-element.js")
 
 
 @pytest.mark.parametrize(
     ("roots", "all_of_it"),
     [
-        (["/client.js"], CLIENT),
-        (["/page/main.js", "/page/status.js"], CLIENT | PAGES),
+        (["/client.js", "/client/recorder-element.js"], CLIENT),
+        (PAGE_ROOTS, CLIENT | PAGES),
     ],
     ids=["client", "pages"],
 )
