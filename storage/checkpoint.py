@@ -43,12 +43,16 @@ class StreamCheckpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     decode to (at least) the ``pcm_bytes`` it has added so far. Where there is a ``state``, because
     the stream passes through or has failed, it is all that its decoder needs, and only the digest
     of the input needs the kept bytes.
+
+    If the stream goes on behind a pause and only its head is kept, ``skipped_bytes`` came after the
+    head; else it is None.
     """
 
     number: _Count
     kept_bytes: _Count
     pcm_bytes: _Count
     state: bytes
+    skipped_bytes: _Count | None = None
 
 
 class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):

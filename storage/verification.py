@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from storage import receipt as receipts
-from storage import threads, wav
+from storage import threads, timeline, wav
 from storage.block_digest import BlockDigest, damaged_blocks
 from storage.manifest import Manifest
 from storage.pcm import PcmFormat
@@ -42,6 +42,10 @@ class StoredRecordings(Protocol):
 
     async def blocks(self, session_id: UUID) -> bytes:
         """Return the digests of the blocks, empty if there are none."""
+        ...
+
+    async def timeline(self, session_id: UUID) -> bytes:
+        """Return the file of the timeline, empty if there is none."""
         ...
 
 
@@ -87,6 +91,14 @@ def check_receipt(
     ):
         found.append(Problem("bad_signature", "the receipt was altered: its signature is wrong"))
     return found
+
+
+def check_timeline(receipt: Receipt, data: bytes) -> list[Problem]:
+    """Compare the file of the timeline with the receipt; ``data`` is empty if there is none."""
+    if receipt.timeline_digest in {None, timeline.digest(data)}:
+        return []
+    text = "is not that of the receipt" if data else "is missing"
+    return [Problem("timeline_differs", f"the timeline {text}")]
 
 
 async def check_audio(

@@ -41,6 +41,12 @@ def find_head(kind: InputKind, start: bytes) -> StreamHead | None:
     return found
 
 
+def block_bytes_behind(kind: InputKind, head: bytes) -> int:
+    """Return the length of the blocks that follow the ``head`` of a WAV, else 1."""
+    found = _wav(head) if kind == "wav" else None
+    return 1 if found is None else found.block_bytes
+
+
 def _find(kind: InputKind, start: bytes) -> StreamHead | None:
     if kind in RAW_KINDS:
         return StreamHead(0)

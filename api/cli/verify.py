@@ -33,6 +33,7 @@ from storage.verification import (
     StoredRecordings,
     check_audio,
     check_receipt,
+    check_timeline,
 )
 
 _VERIFIED, _DIFFERS, _UNKNOWN = 0, 1, 3
@@ -159,6 +160,8 @@ async def _check(
         audio: StoredAudio = (
             await store.audio(session_id) if item.path is None else FileAudio(item.path)
         )
+        if (timeline := await _timeline(item, store, session_id)) is not None:
+            found += check_timeline(manifest.receipt, timeline)
         blocks = await _blocks(item, store, session_id)
         size_bytes = audio.size_bytes
         return found + await check_audio(
@@ -188,6 +191,14 @@ async def _blocks(item: _Item, store: StoredRecordings, session_id: UUID) -> byt
     if beside is not None and beside.is_file():
         return await asyncio.to_thread(beside.read_bytes)
     return await store.blocks(session_id)
+
+
+async def _timeline(item: _Item, store: StoredRecordings, session_id: UUID) -> bytes | None:
+    """Return the timeline, empty if the store lacks it; None for a file that has none beside it."""
+    if item.path is None:
+        return await store.timeline(session_id)
+    beside = item.path.with_suffix(".times")
+    return await asyncio.to_thread(beside.read_bytes) if beside.is_file() else None
 
 
 def _document_keys(source: str) -> list[bytes]:

@@ -10,13 +10,15 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
+import msgspec
+
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError, InputKind
 from api.audio.head import Detection
 from api.audio.pcm import PcmFramer
 from api.audio.stream_decoder import StreamDecoder
-from api.audio.stream_heads import MAX_HEAD_BYTES, StreamHead, find_head
+from api.audio.stream_heads import MAX_HEAD_BYTES, StreamHead, block_bytes_behind, find_head
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
@@ -120,6 +122,8 @@ class InputStream:
         async with self._lock:
             if self._has_ended:
                 raise SessionCompletedError(self._ledger.session_id)
+            if self._failure is not None:
+                raise self._failure
             self.chunks += 1
             self.received_bytes += len(chunk)
             if self._ledger.is_paused:
@@ -172,6 +176,8 @@ class InputStream:
 
         ffmpeg ends, because what it has not yet decoded cannot be told from what follows. A new
         one gets the head of the stream, and then what comes after the pause.
+
+        If it raises, the state of the decoder is unknown, and so does each call that follows.
         """
         async with self._lock:
             if self._has_ended or not isinstance(self._decoder.stage, FfmpegFeed):
@@ -185,6 +191,10 @@ class InputStream:
                 self._check_not_aborted()
                 await self._decoder.abort(str(error))
                 await self._fail(error)
+            except Exception as error:
+                self._check_not_aborted()
+                self._failure = error
+                raise
 
     async def _cut(self, start: bytes) -> None:
         """Continue with the head of the stream, which begins with ``start``, as the next file."""
@@ -205,13 +215,15 @@ class InputStream:
     async def _join(self, head: StreamHead, position_bytes: int) -> None:
         frames = int(head.seconds * self._pcm_format.sample_rate)
         self._head_pcm_bytes = frames * self._pcm_format.frame_bytes
+        self._stand_behind(head.block_bytes, position_bytes)
+        self._decoder.skip_replayed(self._head_pcm_bytes)
+        await self._ledger.keep_head(self.number, self._head_pcm_bytes, position_bytes)
+
+    def _stand_behind(self, block_bytes: int, position_bytes: int) -> None:
         self._has_only_head = self._is_joining = True
-        self._block_bytes, self._position_bytes = head.block_bytes, position_bytes
+        self._block_bytes, self._position_bytes = block_bytes, position_bytes
         if self._decoder.kind in _RAW_BYTES:
             self._block_bytes = _RAW_BYTES[self._decoder.kind] * self._pcm_format.channels
-        if self._head_pcm_bytes:
-            self._decoder.skip_replayed(self._head_pcm_bytes)
-            await self._ledger.count_replayed(self.number, self._head_pcm_bytes)
 
     async def _skip(self, chunk: bytes) -> None:
         """Count ``chunk`` and record nothing of it; keep only what is no audio.
@@ -275,6 +287,8 @@ class InputStream:
     def _checkpoint(self) -> StreamCheckpoint:
         """Return the checkpoint of the stream, with the state of its decoder."""
         saved, state = self._ledger.stream(self.number), self._decoder.saved_state
+        if self._has_only_head:
+            return msgspec.structs.replace(saved, skipped_bytes=self._position_bytes)
         if not state or state == saved.state:
             return saved
         return StreamCheckpoint(self.number, saved.kept_bytes, 0, state)
@@ -289,9 +303,6 @@ class InputStream:
 
     async def restore(self, saved: StreamCheckpoint, kept_input: AsyncIterator[bytes]) -> None:
         """Continue the stream that was ``saved`` in the recording's last checkpoint."""
-        if self._ledger.is_paused and not saved.state and saved.kept_bytes:
-            self._has_only_head, self._is_joining = True, True
-            self._head_pcm_bytes = saved.pcm_bytes
         try:
             async for pcm in self._decoder.restore(saved.state, kept_input, saved.pcm_bytes):
                 await self._write(pcm)
@@ -300,11 +311,19 @@ class InputStream:
                     await self._begin_file(b"", rest, kept_twice_bytes=len(rest))
                     await self._decode(rest)
                     break
+            if saved.skipped_bytes is not None:
+                await self._restore_head(saved.pcm_bytes, saved.skipped_bytes)
         except DecodeError as error:
             await self._fail(error)
         framer = self._decoder.passthrough
         if framer is not None:
             framer.note_kept(self._ledger.covered_bytes(self.number))
+
+    async def _restore_head(self, pcm_bytes: int, skipped_bytes: int) -> None:
+        """Go on behind the pause in which only the head of the stream was kept."""
+        head = await self._ledger.read_kept(self.number, MAX_HEAD_BYTES)
+        self._head_pcm_bytes = pcm_bytes
+        self._stand_behind(block_bytes_behind(self._decoder.kind, head), skipped_bytes)
 
     async def _fail(self, error: DecodeError) -> None:
         """Record that the stream has failed, with a warning unless it has been given."""
@@ -332,10 +351,7 @@ class InputStream:
             await self._begin_file(b"", chunk, chunks=1, covered_bytes=covered_bytes)
             await self._decode(chunk)
         elif self._has_only_head:
-            self._has_only_head = False
-            begin = -self._position_bytes % self._block_bytes
-            await self._ledger.keep_input(self.number, chunk[begin:])
-            await self._decode(chunk[begin:])
+            await self._go_on(chunk)
         elif (framer := self._decoder.passthrough) is not None:
             await self._pass(framer, chunk)
         elif self._decoder.has_failed:
@@ -344,6 +360,17 @@ class InputStream:
         else:
             await self._ledger.keep_input(self.number, chunk)
             await self._decode(chunk)
+
+    async def _go_on(self, chunk: bytes) -> None:
+        """Record the first chunk behind a pause, from its first whole block on."""
+        block = chunk[-self._position_bytes % self._block_bytes :]
+        if not block:
+            self._position_bytes += len(chunk)
+            await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+            return
+        self._has_only_head = False
+        await self._ledger.keep_input(self.number, block)
+        await self._decode(block)
 
     async def _pass(self, framer: PcmFramer, chunk: bytes) -> None:
         """Record a chunk of a stream that passes through.

@@ -155,7 +155,9 @@ class Ledger:
             stream = before if is_same else StreamCheckpoint(number, kept_bytes, 0, state)
         else:
             kept_bytes += before.kept_bytes
-            stream = StreamCheckpoint(number, kept_bytes, before.pcm_bytes + pcm_bytes, b"")
+            skipped_bytes = None if chunks else before.skipped_bytes
+            stream_pcm_bytes = before.pcm_bytes + pcm_bytes
+            stream = StreamCheckpoint(number, kept_bytes, stream_pcm_bytes, b"", skipped_bytes)
         now = self.now()
         checkpoint = last.advanced(
             stream, chunks=chunks, pcm_bytes=pcm_bytes, at=now if chunks else None
@@ -337,7 +339,7 @@ class Ledger:
         self._pace.begin_again()
 
     async def skip_chunk(self, stream: StreamCheckpoint, input_bytes: int) -> None:
-        """Count a chunk that is not recorded, because the session is paused.
+        """Count a chunk that is not recorded: the session is paused, or it is within one sample.
 
         ``stream`` says how its stream continues. Raises `StorageUnavailableError` after the last
         retry.
@@ -345,7 +347,8 @@ class Ledger:
 
         def skipped(last: Checkpoint) -> Checkpoint:
             now = self.now()
-            last = _skipped(last, input_bytes, now)
+            if self.is_paused:
+                last = _skipped(last, input_bytes, now)
             return last.advanced(stream, chunks=1, pcm_bytes=0, at=now)
 
         self._journal.begin_file(self._at, stream.number)
@@ -455,11 +458,19 @@ class Ledger:
                     break
         return bytes(found)
 
-    async def count_replayed(self, number: int, pcm_bytes: int) -> None:
-        """Note that the first ``pcm_bytes`` that the stream decodes to are recorded already."""
+    async def keep_head(self, number: int, pcm_bytes: int, skipped_bytes: int) -> None:
+        """Note that only the head of the stream is kept, and ``skipped_bytes`` came after it.
+
+        The ``pcm_bytes`` that the head decodes to are recorded already.
+        """
+
+        def head(last: Checkpoint) -> StreamCheckpoint:
+            kept_bytes = last.stream(number).kept_bytes
+            return StreamCheckpoint(number, kept_bytes, pcm_bytes, b"", skipped_bytes)
+
         await self._change(
             lambda last: last.advanced(
-                StreamCheckpoint(number, last.stream(number).kept_bytes, pcm_bytes, b""),
+                head(last),
                 chunks=0,
                 pcm_bytes=0,
             ),

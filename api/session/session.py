@@ -257,16 +257,27 @@ class Session:
     async def pause(self) -> None:
         """Record none of the chunks that follow. Idempotent.
 
-        After the return, it holds for every later process too. Raises `SessionCompletedError`, and
-        `StorageUnavailableError` if only this process knows of the pause.
+        After the return, it holds for every later process too. Continues if the caller is
+        cancelled. Raises `SessionCompletedError`, and `StorageUnavailableError` or
+        :class:`DecoderLostError` if the session is not paused, or only this process knows of it.
         """
+        await asyncio.shield(asyncio.create_task(self._pause(), name=f"pause-{self.session_id}"))
+
+    async def _pause(self) -> None:
         async with self._pausing:
             self._core.check_active()
             await self.recording.require_release()
             self._ledger.is_paused = True  # first: what comes meanwhile is not recorded
-            for stream in list(self._streams.values()):
-                await stream.pause()
-            await self._ledger.pause()
+            try:
+                for stream in list(self._streams.values()):
+                    await stream.pause()
+                await self._ledger.pause()
+            except SessionCompletedError:
+                raise
+            except Exception as error:
+                # A stream is cut in part, but the checkpoint is valid: see `receive`.
+                self._give_up(error)
+                raise
             await self.recording.flush()
 
     async def resume_recording(self) -> None:

@@ -97,7 +97,7 @@ class FolderArchive:
         return Derived(
             waveform=await threads.reading.run(_read_if_readable, session.peaks),
             block_digests=await threads.reading.run(_read_if_readable, session.blocks),
-            timeline=await threads.reading.run(_read_if_readable, session.timeline),
+            timeline=await threads.reading.run(_read_if_there, session.timeline),
         )
 
     async def put_audio(self, manifest: Manifest, audio: AsyncIterator[bytes]) -> AudioFile:
@@ -146,6 +146,13 @@ class FolderArchive:
             adding = self._index.adding(row_of(manifest)) if has_index else contextlib.nullcontext()
             with adding:
                 files.replace(session.manifest, manifests.encode(manifest))
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    """Return what is in the file, None without it: nothing makes it again."""
+    with files.translated_errors(), contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return None
 
 
 def _read_if_readable(path: Path) -> bytes | None:

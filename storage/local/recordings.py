@@ -54,11 +54,18 @@ class VolumeRecordings:
         return FileAudio(path)
 
     async def blocks(self, session_id: UUID) -> bytes:
-        try:
-            with files.translated_errors():
-                return self._paths(session_id).blocks.read_bytes()
-        except StorageUnavailableError:
-            return b""
+        return _read_if_readable(self._paths(session_id).blocks)
+
+    async def timeline(self, session_id: UUID) -> bytes:
+        return _read_if_readable(self._paths(session_id).timeline)
 
     def _paths(self, session_id: UUID) -> SessionPaths:
         return self._folder.paths(session_id)
+
+
+def _read_if_readable(path: Path) -> bytes:
+    try:
+        with files.translated_errors():
+            return path.read_bytes()
+    except StorageUnavailableError:
+        return b""

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from storage import receipt, wav
+from storage import receipt, timeline, wav
 from storage.block_digest import BLOCK_BYTES
 from storage.checkpoint import Checkpoint
 from storage.manifest import Manifest
 from storage.pcm import PcmFormat
 from storage.receipt import Receipt
 from storage.receipt_issuer import ReceiptIssuer
-from storage.verification import Problem, check_audio, check_receipt
+from storage.verification import Problem, check_audio, check_receipt, check_timeline
 from tests.audio import pcm
 from tests.storage.conftest import new_manifest
 from tests.storage.test_receipt_issuer import KEY, digests_of
@@ -67,6 +67,14 @@ async def test_a_changed_header_is_found() -> None:
         damaged = bytearray(FILE)
         damaged[at] ^= 1
         assert [each.code for each in await problems(bytes(damaged))] == ["header_differs"]
+
+
+def test_a_missing_timeline_and_that_of_another_session_are_found() -> None:
+    found = issued(timeline_digest=timeline.digest(b"{}"))[1]
+    assert check_timeline(found, b"{}") == []
+    assert [each.code for each in check_timeline(found, b"")] == ["timeline_differs"]
+    assert [each.code for each in check_timeline(found, b"[]")] == ["timeline_differs"]
+    assert check_timeline(issued()[1], b"") == []  # of a release without timelines
 
 
 @pytest.mark.parametrize("size_bytes", [0, 79, 80, len(FILE) - 1])

@@ -46,7 +46,13 @@ class BucketRecordings:
         return FinalObject(self._bucket, key, size_bytes)
 
     async def blocks(self, session_id: UUID) -> bytes:
+        return await self._get_if_there(SessionKeys(session_id).blocks)
+
+    async def timeline(self, session_id: UUID) -> bytes:
+        return await self._get_if_there(SessionKeys(session_id).timeline)
+
+    async def _get_if_there(self, key: str) -> bytes:
         try:
-            return await self._bucket.get(SessionKeys(session_id).blocks)
+            return await self._bucket.get(key)
         except RecordingNotFoundError:
             return b""

@@ -65,6 +65,15 @@ async def test_damage_swapped_files_and_forged_receipts_of_a_store_are_found(
     assert codes(results[second]) == ["bad_signature"]
     assert codes(results[third]) == ["missing"]
 
+    (folder / f"{first}.times").write_text(json.dumps({"pauses": []}))
+    code, results = verify(folder, first, str(folder / f"{first}.wav"))
+    assert {"timeline_differs"} <= set(codes(results[first]))
+    assert {"timeline_differs"} <= set(codes(results[str(folder / f"{first}.wav")]))
+    (folder / f"{first}.times").unlink()
+    code, results = verify(folder, first, str(folder / f"{first}.wav"))
+    assert results[first]["problems"][0]["message"] == "the timeline is missing"
+    assert codes(results[str(folder / f"{first}.wav")]) == ["audio_differs"]
+
     shutil.copy(folder / f"{second}.wav", folder / f"{third}.wav")
     manifest.write_text("{}")
     code, results = verify(folder, second, third)

@@ -3,14 +3,16 @@
 import asyncio
 import hashlib
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.audio import decode, encode, pcm, speech, wav
-from tests.service import Client, Message, Service
+from tests.service import Client, Message, Service, children_of
 
 SESSIONS = "/api/audio/sessions"
 CARD = b"0123456789abcdef" * 64  # what is spoken during a pause, as PCM
@@ -148,6 +150,68 @@ async def test_an_encoded_stream_goes_on_behind_a_pause(
     (pause,) = timeline(service, client.session_id)["pauses"]
     assert pause["bytes"] == end - begin
     assert whole * 2 / 3 - loss_seconds < recorded < whole * 2 / 3 + loss_seconds
+
+
+def wav_of_24_bits(samples: list[int]) -> tuple[bytes, int]:
+    """Return a mono WAV at 8 kHz of 16-bit samples, and the length of its header."""
+    data = b"".join(struct.pack("<i", each << 16)[1:] for each in samples)
+    form = struct.pack("<HHIIHH", 1, 1, 8000, 24000, 3, 24)
+    header = b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + struct.pack("<I", 16)
+    return header + form + b"data" + struct.pack("<I", len(data)) + data, 44
+
+
+@pytest.mark.parametrize("source", ["wav of 24 bits", "pcm_f32le"])
+@pytest.mark.parametrize("is_resumed", [False, True], ids=["paused", "resumed"])
+async def test_samples_stay_whole_behind_a_pause_in_which_the_service_was_killed(
+    start_service: Callable[..., Service], source: str, is_resumed: bool
+) -> None:
+    samples = [each * 37 % 20000 - 10000 for each in range(4000)]
+    if source == "pcm_f32le":
+        data = struct.pack("<4000f", *(each / 32768 for each in samples))
+        parameters, header_bytes, sample_bytes = {"format": source}, 0, 4
+    else:
+        data, header_bytes = wav_of_24_bits(samples)
+        parameters, sample_bytes = {}, 3
+    begin, end = header_bytes + 1000, header_bytes + 2000 + 3  # both within a sample
+    service = start_service()
+    async with service.session(sample_rate=8000, **parameters) as client:
+        await client.send(data[:begin])
+        await client.control("pause")
+        await client.send(data[begin:end])
+        if is_resumed:
+            await client.control("resume")
+        service.kill()
+    service.start()
+    async with service.session(f"/{client.session_id}", resume="true") as again:
+        if not is_resumed:
+            await again.control("resume")
+        await again.send(b"")
+        await again.send(data[end : end + 1])
+        await again.send(data[end + 1 :])
+        final = await again.close_session()
+    assert "warnings" not in final
+    before = samples[: 1000 // sample_bytes]
+    after = samples[-(-2003 // sample_bytes) :]
+    assert service.pcm(client.session_id) == struct.pack(
+        f"<{len(before) + len(after)}h", *before, *after
+    )
+
+
+async def test_a_pause_that_fails_for_its_decoder_loses_no_audio(service: Service) -> None:
+    data = encode(speech(), "-f", "mp3")[:40_000]
+    async with service.session(sample_rate=48000) as client:
+        await client.send(data)
+        (decoder,) = await children_of(psutil.Process(service.pid))
+        decoder.kill()
+        answer = service.post(f"{SESSIONS}/{client.session_id}/pause")
+        assert (answer.status_code, answer.json()["code"]) == (503, "decoder_lost")
+    async with service.session(f"/{client.session_id}", resume="true") as again:
+        assert again.greeting["paused"] is False
+        await again.control("pause")
+        final = await again.close_session()
+    assert "warnings" not in final
+    whole = decode(data, sample_rate=48000)
+    assert service.pcm(client.session_id)[: len(whole) - 4800] == whole[:-4800]
 
 
 async def test_marks_have_their_frame_and_at_most_1000_are_added(service: Service) -> None:

@@ -40,6 +40,17 @@ async def test_a_session_that_is_added_is_in_the_lists_of_the_running_service(
             await archive.add(manifest, audio, Derived(None, None))
 
 
+async def test_a_timeline_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
+    async with running(tmp_path) as storage:
+        manifest = await record(storage, AUDIO)
+    path = tmp_path / f"{manifest.session_id}.times"
+    path.unlink()
+    assert (await FolderArchive(tmp_path).derived(manifest)).timeline is None
+    path.mkdir()
+    with pytest.raises(StorageUnavailableError):
+        await FolderArchive(tmp_path).derived(manifest)
+
+
 async def test_audio_that_was_not_added_is_removed_by_the_next_start(tmp_path: Path) -> None:
     async with running(tmp_path) as storage:
         manifest = await record(storage, AUDIO)
