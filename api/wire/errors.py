@@ -52,7 +52,7 @@ class SessionCompletedError(ServiceError):
 
 
 class SessionDeletedError(ServiceError):
-    """The session was deleted, and its audio with it. Its id is never used again."""
+    """The session was deleted, and its audio with it."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__("Session was deleted")
@@ -135,14 +135,17 @@ class InvalidMessageError(ServiceError):
 
 
 class InvalidCallError(ServiceError):
-    """What a telephone platform sends cannot be recorded. The text fits a close frame."""
+    """What a telephone platform sends cannot be recorded.
+
+    The text is cut so that it fits a close frame.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason.encode()[:120].decode(errors="ignore"))
 
 
 class UrlExpiredError(ServiceError):
-    """The signed link to a recording or a waveform has ended: request a new one."""
+    """The link, signed or shared, has ended: request a new one."""
 
     def __init__(self) -> None:
         super().__init__("The link has expired, request a new one")
@@ -242,7 +245,7 @@ class OriginNotAllowedError(ServiceError):
 
 
 class HostNotAllowedError(ServiceError):
-    """The Host header names the service in a way that is not in ALLOWED_HOSTS."""
+    """The service has no authentication, and its Host header is none of ALLOWED_HOSTS."""
 
     def __init__(self, host: str) -> None:
         name = f"{host[:40]}…" if len(host) > 40 else host
