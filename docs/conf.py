@@ -48,6 +48,9 @@ myst_fence_as_directive: list[str] = []
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+default_role = "code"  # of `names` in docstrings
+autodoc_preserve_defaults = True  # as they are in the source
+smartquotes = False  # they make one dash of the hyphens of an option
 
 html_theme = "furo"
 html_title = f"SercueScribe {release}"

@@ -20,7 +20,8 @@ def settings() -> str:
 
 def errors() -> str:
     """Return a table of all errors that a client can get."""
-    found = {row.code: (row, error.__doc__) for error, row in TABLE.items()}
+    # The first error of a code is the one of clients; those of the storage follow.
+    found = {row.code: (row, error.__doc__) for error, row in reversed(TABLE.items())}
     found[INTERNAL.code] = (INTERNAL, None)
     rows = [
         (f"`{code}`", str(row.http_status), str(row.close_code), _line(row.error or meaning))

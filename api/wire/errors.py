@@ -36,6 +36,8 @@ class InvalidParameterError(ServiceError):
 
 
 class SessionNotFoundError(ServiceError):
+    """No session has this id: check the id."""
+
     def __init__(self, session_id: str) -> None:
         super().__init__("Session not found")
         self.session_id = session_id
@@ -50,22 +52,30 @@ class SessionCompletedError(ServiceError):
 
 
 class SessionDeletedError(ServiceError):
+    """The session was deleted, and its audio with it."""
+
     def __init__(self, session_id: str) -> None:
         super().__init__("Session was deleted")
         self.session_id = session_id
 
 
 class TooManySessionsError(ServiceError):
+    """The service has as many active sessions as it may have (MAX_CONCURRENT_SESSIONS)."""
+
     def __init__(self, limit: int) -> None:
         super().__init__(f"All {limit} sessions are active, try again later")
 
 
 class TooManyUserSessionsError(ServiceError):
+    """The user has as many active sessions as one user may have: close one."""
+
     def __init__(self, limit: int) -> None:
         super().__init__(f"All {limit} sessions of this user are active, close one")
 
 
 class DiskReserveError(ServiceError):
+    """The disk is nearly full: sessions go on, but the service creates no new one."""
+
     def __init__(self, free_mb: int, min_free_mb: int) -> None:
         super().__init__(
             f"The disk has {free_mb} MiB free, new sessions need {min_free_mb} (MIN_FREE_DISK_MB)"
@@ -73,6 +83,8 @@ class DiskReserveError(ServiceError):
 
 
 class TooManyConnectionsError(ServiceError):
+    """The session has as many connections as it may have (MAX_CONNECTIONS_PER_SESSION)."""
+
     def __init__(self, limit: int) -> None:
         super().__init__(f"The session has {limit} connections, close one or try again later")
 
@@ -87,44 +99,61 @@ class TooManyReadersError(ServiceError):
 
 
 class ConnectionIdleError(ServiceError):
+    """The client sent nothing for too long. The session stays active: connect again."""
+
     def __init__(self, seconds: float) -> None:
         super().__init__(f"No message was received for {seconds:g} seconds")
 
 
 class ConnectionReplacedError(ServiceError):
+    """Another connection has resumed the input stream: do not connect again."""
+
     def __init__(self) -> None:
         super().__init__("Another connection resumed this session")
 
 
 class ChunkTooLargeError(ServiceError):
+    """The chunk is too large and is not recorded: send smaller ones."""
+
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(f"The chunk has {size_bytes} bytes, the maximum is {limit_bytes}")
 
 
 class TooManyMarksError(ServiceError):
+    """The session has as many marks as it may have. Its recording goes on."""
+
     def __init__(self, limit: int) -> None:
         super().__init__(f"The session has {limit} marks, which is the maximum")
 
 
 class InvalidMessageError(ServiceError):
+    """A text message is not a JSON control message with one of the valid actions."""
+
     def __init__(self, actions: tuple[str, ...]) -> None:
         super().__init__("Invalid control message")
         self.valid_values = actions
 
 
 class InvalidCallError(ServiceError):
-    """What a telephone platform sends cannot be recorded. The text fits a close frame."""
+    """What a telephone platform sends cannot be recorded.
+
+    The text is cut so that it fits a close frame.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason.encode()[:120].decode(errors="ignore"))
 
 
 class UrlExpiredError(ServiceError):
+    """The link, signed or shared, has ended: request a new one."""
+
     def __init__(self) -> None:
         super().__init__("The link has expired, request a new one")
 
 
 class InvalidSignatureError(ServiceError):
+    """The signed link was altered, or is for something else: request a new one."""
+
     def __init__(self) -> None:
         super().__init__("The signature of the link is not valid, request a new link")
 
@@ -145,11 +174,15 @@ class LinkNotFoundError(ServiceError):
 
 
 class TooManyLinksError(ServiceError):
+    """The session has as many shared links as it may have: revoke one, or wait until one ends."""
+
     def __init__(self, limit: int) -> None:
         super().__init__(f"The session has {limit} links that have not ended, revoke one")
 
 
 class RangeNotSatisfiableError(ServiceError):
+    """The Range header names no byte of the file."""
+
     def __init__(self, size_bytes: int) -> None:
         super().__init__(f"The range is outside the {size_bytes} bytes of the file")
         self.size_bytes = size_bytes
@@ -163,6 +196,8 @@ class NodeUnreachableError(ServiceError):
 
 
 class AuthenticationRequiredError(ServiceError):
+    """The request has no key or token, and the service needs one."""
+
     def __init__(self) -> None:
         super().__init__("Authentication required")
 
@@ -175,6 +210,8 @@ class InvalidCredentialsError(ServiceError):
 
 
 class CredentialsExpiredError(ServiceError):
+    """The token was valid and has expired: connect again with a new one."""
+
     def __init__(self) -> None:
         super().__init__("The credentials have expired, request new ones")
 
@@ -194,22 +231,30 @@ class AuthorizationUnavailableError(ServiceError):
 
 
 class NotAllowedError(ServiceError):
+    """The credentials are valid, but do not allow this request. The text names what is missing."""
+
     def __init__(self, what: str) -> None:
         super().__init__(f"Not allowed: {what}")
 
 
 class OriginNotAllowedError(ServiceError):
+    """The request comes from a web page of an origin that is not in ALLOWED_ORIGINS."""
+
     def __init__(self) -> None:
         super().__init__("Pages of this origin are not allowed (ALLOWED_ORIGINS)")
 
 
 class HostNotAllowedError(ServiceError):
+    """The service has no authentication, and its Host header is none of ALLOWED_HOSTS."""
+
     def __init__(self, host: str) -> None:
         name = f"{host[:40]}…" if len(host) > 40 else host
         super().__init__(f"Host {name!r} is not allowed: add it to ALLOWED_HOSTS, or set AUTH_MODE")
 
 
 class RateLimitedError(ServiceError):
+    """The caller sends too many requests: wait as long as Retry-After says."""
+
     def __init__(self, retry_after_seconds: int = 60) -> None:
         super().__init__("Too many requests, try again later")
         self.retry_after_seconds = retry_after_seconds

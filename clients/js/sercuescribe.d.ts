@@ -233,6 +233,12 @@ export interface SessionInfo {
   completed_at: string | null;
   warnings: SessionWarning[];
   warning_count: number;
+  /** Nothing deletes the session. */
+  hold?: boolean;
+  /** When the service deletes the completed session. */
+  expires_at?: string | null;
+  /** Chunks count and are not recorded. */
+  paused?: boolean;
   receipt?: Receipt | null;
 }
 
@@ -265,6 +271,10 @@ export interface SessionChanges {
   title?: string;
   /** Replaces all metadata. */
   metadata?: Record<string, string>;
+  /** Let nothing delete the session; only an admin lifts it. */
+  hold?: boolean;
+  /** When the service deletes the completed session; null: not before `RETENTION_DAYS`. */
+  expiresAt?: Date | string | null;
   signal?: AbortSignal;
 }
 
@@ -280,12 +290,54 @@ export interface AudioPart {
   end?: number;
 }
 
-/** The stored sessions of a service. A call that fails rejects with a `SessionError`. */
+export interface LinkOptions extends AudioPart, CallOptions {
+  /** The service has a default. */
+  lifetimeSeconds?: number;
+}
+
+/** A link by which people without an account hear one recording, or a part of it. */
+export interface SharedLink {
+  link_id: string;
+  created_at: string;
+  expires_at: string;
+  /** Seconds. */
+  start: number | null;
+  /** Seconds. */
+  end: number | null;
+  format: AudioPart['format'] | null;
+  /** The service tells it only when it makes the link. */
+  url?: string;
+}
+
+/** What happened when, as the protocol defines it. Frames count from the start of the file. */
+export interface Timeline {
+  connections: {
+    began_at: string;
+    ended_at: string | null;
+    first_frame: number;
+    /** Null while the connection is open, and where it cannot be known. */
+    frames: number | null;
+  }[];
+  gaps: { at: string; frame: number; seconds: number }[];
+  pauses: { began_at: string; ended_at: string | null; frame: number; seconds: number | null }[];
+  marks: { at: string; frame: number; label: string }[];
+  /** Whether the timeline has room for all that happened. */
+  is_complete: boolean;
+}
+
+/** The sessions of a service. A call that fails rejects with a `SessionError`. */
 export declare class ServiceClient {
   constructor(options: ServiceOptions);
   list(filter?: SessionFilter): AsyncGenerator<SessionInfo, void, undefined>;
   info(sessionId: string, options?: CallOptions): Promise<SessionInfo>;
   update(sessionId: string, changes: SessionChanges): Promise<SessionInfo>;
+  pause(sessionId: string, options?: CallOptions): Promise<SessionInfo>;
+  resume(sessionId: string, options?: CallOptions): Promise<SessionInfo>;
+  mark(sessionId: string, label: string, options?: CallOptions): Promise<SessionInfo>;
+  timeline(sessionId: string, options?: CallOptions): Promise<Timeline>;
+  share(sessionId: string, options?: LinkOptions): Promise<SharedLink & { url: string }>;
+  links(sessionId: string, options?: CallOptions): Promise<SharedLink[]>;
+  unshare(sessionId: string, linkId: string, options?: CallOptions): Promise<void>;
   close(sessionId: string, options?: CallOptions): Promise<SessionInfo>;
   delete(sessionId: string, options?: CallOptions): Promise<void>;
   audio(sessionId: string, part?: AudioPart & CallOptions): Promise<Response>;

@@ -1,11 +1,12 @@
 /** @import {
-  AudioPart, CallOptions, ServiceOptions, SessionChanges, SessionFilter, SessionInfo
+  AudioPart, CallOptions, LinkOptions, ServiceOptions, SessionChanges, SessionFilter, SessionInfo,
+  SharedLink, Timeline
 } from '../sercuescribe.js' */
 
 import { asSessionError, SessionError } from './errors.js';
 import { sessionsUrl, setQuery } from './parameters.js';
 
-/** The stored sessions of a service: list, change, close, delete and download them. */
+/** The sessions of a service: list, change, close, share, delete and download them. */
 export class ServiceClient {
   #url;
   #token;
@@ -47,15 +48,96 @@ export class ServiceClient {
   }
 
   /**
-   * Change the title and the metadata, also while the session records.
+   * Change the title, the metadata, and how long the session is kept, also while it records.
    *
    * @param {string} sessionId
    * @param {SessionChanges} changes
    * @returns {Promise<SessionInfo>}
    */
-  async update(sessionId, { signal, ...changes }) {
-    const body = JSON.stringify(changes);
+  async update(sessionId, { signal, expiresAt, ...changes }) {
+    const body = JSON.stringify({ ...changes, expires_at: expiresAt });
     return await this.#callJson('PATCH', this.#sessionUrl(sessionId), { body, signal });
+  }
+
+  /**
+   * Record none of the chunks that the service receives from now on, until `resume`.
+   *
+   * @param {string} sessionId
+   * @param {CallOptions} options
+   * @returns {Promise<SessionInfo>}
+   */
+  async pause(sessionId, { signal } = {}) {
+    return await this.#callJson('POST', this.#sessionUrl(sessionId, '/pause'), { signal });
+  }
+
+  /**
+   * End the pause of a session.
+   *
+   * @param {string} sessionId
+   * @param {CallOptions} options
+   * @returns {Promise<SessionInfo>}
+   */
+  async resume(sessionId, { signal } = {}) {
+    return await this.#callJson('POST', this.#sessionUrl(sessionId, '/resume'), { signal });
+  }
+
+  /**
+   * Add a mark to the timeline, at the last recorded frame.
+   *
+   * @param {string} sessionId
+   * @param {string} label
+   * @param {CallOptions} options
+   * @returns {Promise<SessionInfo>}
+   */
+  async mark(sessionId, label, { signal } = {}) {
+    const body = JSON.stringify({ label });
+    return await this.#callJson('POST', this.#sessionUrl(sessionId, '/marks'), { body, signal });
+  }
+
+  /**
+   * Return the connections, gaps, pauses and marks of a session.
+   *
+   * @param {string} sessionId
+   * @param {CallOptions} options
+   * @returns {Promise<Timeline>}
+   */
+  async timeline(sessionId, { signal } = {}) {
+    return await this.#callJson('GET', this.#sessionUrl(sessionId, '/timeline'), { signal });
+  }
+
+  /**
+   * Make a link that plays a completed recording, or a part, without an account.
+   *
+   * @param {string} sessionId
+   * @param {LinkOptions} options
+   * @returns {Promise<SharedLink & { url: string }>}
+   */
+  async share(sessionId, { signal, lifetimeSeconds, ...part } = {}) {
+    const body = JSON.stringify({ ...part, expires_in_seconds: lifetimeSeconds });
+    return await this.#callJson('POST', this.#sessionUrl(sessionId, '/links'), { body, signal });
+  }
+
+  /**
+   * Return the links of a session, the oldest first; also those that have ended.
+   *
+   * @param {string} sessionId
+   * @param {CallOptions} options
+   * @returns {Promise<SharedLink[]>}
+   */
+  async links(sessionId, { signal } = {}) {
+    return (await this.#callJson('GET', this.#sessionUrl(sessionId, '/links'), { signal })).links;
+  }
+
+  /**
+   * Revoke a link at once.
+   *
+   * @param {string} sessionId
+   * @param {string} linkId
+   * @param {CallOptions} options
+   */
+  async unshare(sessionId, linkId, { signal } = {}) {
+    const path = `/links/${encodeURIComponent(linkId)}`;
+    await this.#callJson('DELETE', this.#sessionUrl(sessionId, path), { signal });
   }
 
   /**

@@ -52,10 +52,14 @@ def test_an_unchanged_file_is_not_sent_again(service: Service) -> None:
     [
         ("settings", "RETENTION_DAYS"),
         ("errors", "too_many_sessions"),
+        ("errors", "No session has this id"),
         ("messages", "persisted_chunk_count"),
         ("http", "GET /api/audio/sessions/{session_id}/waveform"),
         ("command-line", "sercuescribe bucket init"),
+        ("command-line", "sessions edit --no-hold"),
         ("python-client", "sercuescribe_client.Session.flush"),
+        ("python-client", "The client without await"),
+        ("python-client", '>sync</span></code> has the same'),
         ("javascript-client", "maxUnackedChunks"),
     ],
 )

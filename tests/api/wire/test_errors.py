@@ -34,3 +34,8 @@ def test_an_invalid_parameter_has_a_code_of_its_own() -> None:
 def test_every_row_has_allowed_http_and_close_codes(row: errors.WireError) -> None:
     assert row.http_status in {401, 403, 404, 408, 409, 413, 416, 421, 422, 429, 503}
     assert row.close_code in {1001, 1008, 1009, 1011, 1012, 1013, 4103}
+
+
+def test_every_error_has_a_sentence_for_the_manual() -> None:
+    first_lines = {error: (error.__dict__["__doc__"] or "").split("\n")[0] for error in TABLE}
+    assert [error for error, line in first_lines.items() if not line] == []

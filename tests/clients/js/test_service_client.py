@@ -52,6 +52,43 @@ async def test_a_session_is_changed_downloaded_closed_and_deleted(
     assert failed.value.code == "session_not_found"
 
 
+async def test_a_session_is_held_and_given_an_end(service: Service, runtime: Node) -> None:
+    session_id = service.post("/api/audio/sessions").json()["session_id"]
+    changed = await runtime.evaluate(
+        f"return await service.update('{session_id}',"
+        " { hold: true, expiresAt: new Date(Date.UTC(2100, 0)) })"
+    )
+    assert (changed["hold"], changed["expires_at"]) == (True, "2100-01-01T00:00:00Z")
+    changed = await runtime.evaluate(
+        f"return await service.update('{session_id}', {{ hold: false, expiresAt: null }})"
+    )
+    assert (changed["hold"], changed["expires_at"]) == (False, None)
+
+
+async def test_a_session_is_paused_marked_and_has_a_timeline(
+    service: Service, runtime: Node
+) -> None:
+    session_id = service.post("/api/audio/sessions").json()["session_id"]
+    assert (await runtime.evaluate(f"return await service.pause('{session_id}')"))["paused"]
+    assert not (await runtime.evaluate(f"return await service.resume('{session_id}')"))["paused"]
+    await runtime.evaluate(f"await service.mark('{session_id}', 'Here')")
+    timeline = await runtime.evaluate(f"return await service.timeline('{session_id}')")
+    assert [mark["label"] for mark in timeline["marks"]] == ["Here"]
+    assert len(timeline["pauses"]) == 1
+
+
+async def test_a_recording_is_shared_and_unshared(service: Service, runtime: Node) -> None:
+    session_id = await service.record(pcm(1000))
+    link = await runtime.evaluate(
+        f"return await service.share('{session_id}', {{ lifetimeSeconds: 60, format: 'flac' }})"
+    )
+    assert service.get(link["url"].removeprefix(service.url)).status_code == 200
+    listed = await runtime.evaluate(f"return await service.links('{session_id}')")
+    assert [(each["link_id"], each["format"]) for each in listed] == [(link["link_id"], "flac")]
+    await runtime.evaluate(f"await service.unshare('{session_id}', '{link['link_id']}')")
+    assert service.get(link["url"].removeprefix(service.url)).status_code == 404
+
+
 async def test_a_call_can_be_aborted_and_an_unreachable_service_is_an_error(runtime: Node) -> None:
     with pytest.raises(JavaScriptError) as failed:
         await runtime.evaluate(

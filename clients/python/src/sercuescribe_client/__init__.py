@@ -1,4 +1,4 @@
-"""Send audio to SercueScribe without losing a sample, also when connections or nodes fail.
+"""Send audio to SercueScribe without losing a sample, also when connections or nodes fail::
 
     async with Client("http://127.0.0.1:8000") as client, client.create() as session:
         await session.send(chunk)

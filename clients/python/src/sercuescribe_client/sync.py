@@ -1,4 +1,4 @@
-"""The client without ``await``: the same names, arguments and results as the asynchronous one.
+"""The client without ``await``: the same names, arguments and results as the asynchronous one::
 
     with Client("http://127.0.0.1:8000") as client, client.create() as session:
         session.send(chunk)

@@ -25,6 +25,20 @@ def test_an_unknown_session_is_exit_code_3(
     assert done.stderr == f"sercuescribe: Session not found (session {_UNKNOWN_ID})\n"
 
 
+def test_a_text_that_is_no_id_is_named_once(tmp_path: Path) -> None:
+    done = run("download", "nope", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr == "sercuescribe: 'nope' is not a session id\n"
+
+
+def test_an_error_of_a_file_names_it_and_the_reason(service: Service, tmp_path: Path) -> None:
+    session_id = service.post("/api/audio/sessions").json()["session_id"]
+    output = tmp_path / "missing" / "a.wav"
+    done = run("download", session_id, "-o", output, "--server", service.url)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"sercuescribe: {output}.part: No such file or directory\n")
+
+
 def test_refused_credentials_are_exit_code_4(start_service: Callable[..., Service]) -> None:
     key = new_key()
     service = start_service(auth_mode="api_key", api_keys=key_line(key, "alice", ("record",)))

@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -119,12 +120,20 @@ def test_a_reader_that_reads_one_line_leaves_no_error_text(
     assert done.stderr == ""
 
 
+_ID = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_end_a_command_alike(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "command", [("list",), ("share", _ID), ("links", _ID), ("unshare", _ID, "a")], ids=itemgetter(0)
+)
+def test_ctrl_c_and_sigterm_end_a_command_alike(
+    number: signal.Signals, command: tuple[str, ...]
+) -> None:
     """The service accepts the connection and does not answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with start("sessions", "list", "--server", url) as process:
+        with start("sessions", *command, "--server", url) as process:
             connection, _ = server.accept()
             process.send_signal(number)
             out, err = process.communicate(timeout=60)

@@ -61,7 +61,8 @@ def print_error(error: SercueScribeError, source: str | None = None, *, as_json:
         fields |= {"source": source} if source else {}
         click.echo(json.dumps({"event": "error", **fields}))
         return
-    where = f" (session {error.session_id})" if error.session_id else ""
+    is_named = error.session_id is None or error.session_id in str(error)
+    where = "" if is_named else f" (session {error.session_id})"
     remedy = _REMEDIES.get(exit_code(error), "")
     about = f"{source}: " if source else ""
     click.echo(f"sercuescribe: {about}{error}{remedy}{where}", err=True)
@@ -80,5 +81,6 @@ def exit_on_error(*, as_json: bool) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(FAILED) from None
     except OSError as error:
-        print_error(SercueScribeError("io_error", str(error)), as_json=as_json)
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print_error(SercueScribeError("io_error", text), as_json=as_json)
         raise SystemExit(FAILED) from None

@@ -88,12 +88,16 @@ def parse_lifetime(
         return None
     try:
         if match := _AGE.fullmatch(value):
-            return int(match[1]) * _UNITS[match[2]]
-        return datetime.fromisoformat(value).astimezone(UTC) - datetime.now(UTC)
+            lifetime = int(match[1]) * _UNITS[match[2]]
+        else:
+            lifetime = datetime.fromisoformat(value).astimezone(UTC) - datetime.now(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
             f"{value!r} is neither a time from now such as 7d nor a date or time"
         ) from None
+    if lifetime < timedelta(seconds=1):
+        raise click.BadParameter(f"{value!r} is not in the future")
+    return lifetime
 
 
 def parse_expiry(

@@ -1,6 +1,5 @@
 """``sercuescribe sessions share``, ``links``, ``unshare``: links for people without an account."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import get_args
@@ -8,6 +7,7 @@ from typing import get_args
 import click
 
 from sercuescribe_client.cli.exit_codes import EXIT_CODES_HELP, exit_on_error
+from sercuescribe_client.cli.interrupt_handler import run_until_interrupted
 from sercuescribe_client.cli.options import CommonOptions, common_options, parse_lifetime
 from sercuescribe_client.models import LinkFormat, SharedLink
 
@@ -51,7 +51,7 @@ def share(
             )
 
     with exit_on_error(as_json=common.as_json):
-        link = asyncio.run(run())
+        link = run_until_interrupted(run())
         if common.as_json:
             click.echo(json.dumps(link.to_json()))
         else:
@@ -70,7 +70,7 @@ def links(common: CommonOptions, session_id: str) -> None:
             return await client.links(session_id)
 
     with exit_on_error(as_json=common.as_json):
-        found = asyncio.run(run())
+        found = run_until_interrupted(run())
         if found and not common.as_json:
             click.echo(_HEADER)
         for link in found:
@@ -89,7 +89,7 @@ def unshare(common: CommonOptions, session_id: str, link_id: str) -> None:
             await client.unshare(session_id, link_id)
 
     with exit_on_error(as_json=common.as_json):
-        asyncio.run(run())
+        run_until_interrupted(run())
         if common.as_json:
             event = {"event": "unshared", "session_id": session_id, "link_id": link_id}
             click.echo(json.dumps(event))
