@@ -37,6 +37,7 @@ def test_the_package_has_the_sources_the_types_and_the_readme() -> None:
         "sercuescribe.js",
         "sercuescribe.d.ts",
         "microphone-worklet.js",
+        "recorder-element.d.ts",
         *(f"client/{path.name}" for path in (CLIENT / "client").iterdir()),
     }
 

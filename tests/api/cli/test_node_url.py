@@ -36,7 +36,7 @@ def test_a_node_that_listens_on_all_addresses_has_one_of_its_host_name(
     caplog.set_level(logging.WARNING)
     address = urlsplit(node_url(host, 8000)).hostname
     assert address in {*addresses_of_this_machine(), "127.0.0.1"}
-    is_warned = "Set NODE_URL" in caplog.text
+    is_warned = "set NODE_URL" in caplog.text
     assert is_warned == ip_address(str(address)).is_loopback
 
 

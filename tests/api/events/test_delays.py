@@ -45,6 +45,7 @@ async def test_a_session_that_falls_behind_is_announced_once_for_each_time(
     session, in_time = [await registry.create(PARAMETERS, None) for _ in range(2)]
     connection = ConnectionProbe()
     await session.attach(connection)
+    await session.flush()  # the timeline has the connection
     await delays.check()
     assert receiver.requests == []
     for _ in range(2):

@@ -31,6 +31,8 @@ def test_an_active_session_shows_its_own_counts() -> None:
         "user_id": "alice",
         "title": "Interview",
         "metadata": {"room": "2"},
+        "hold": False,
+        "expires_at": None,
         "sample_rate": 16000,
         "channels": 1,
         "format": "wav",

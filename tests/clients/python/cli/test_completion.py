@@ -59,5 +59,5 @@ def complete(folder: Path, shell: str, *words: str) -> list[str]:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_commands_and_options_are_completed(shell: str, tmp_path: Path) -> None:
     assert complete(tmp_path, shell, "rec") == ["record"]
-    assert complete(tmp_path, shell, "sessions", "li") == ["list"]
+    assert complete(tmp_path, shell, "sessions", "lis") == ["list"]
     assert complete(tmp_path, shell, "record", "--rec") == ["--recursive"]
