@@ -176,7 +176,9 @@ async def test_another_node_takes_over_after_the_lease_of_a_dead_node(
     }
 
 
-@pytest.mark.parametrize("completed", [False, True], ids=["active", "completed"])
+@pytest.mark.parametrize(
+    "completed", [False, pytest.param(True, marks=pytest.mark.long)], ids=["active", "completed"]
+)
 async def test_a_paused_node_writes_nothing_after_a_takeover(
     on_bucket: Start, objects: Objects, *, completed: bool
 ) -> None:
@@ -220,6 +222,7 @@ async def test_a_paused_node_writes_nothing_after_a_takeover(
     }
 
 
+@pytest.mark.long
 async def test_a_stale_spool_does_not_overwrite_the_audio_of_another_node(
     on_bucket: Start, objects: Objects
 ) -> None:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from api.access.api_keys import key_line, new_key
 from sercuescribe_client import Client, Session
 from tests.audio import cut, pcm
@@ -58,6 +60,7 @@ async def test_speech_is_printed_with_its_time_while_it_is_recorded(
         assert partial_line_seconds(program) == sorted(set(partial_line_seconds(program)))
 
 
+@pytest.mark.long
 async def test_a_crash_of_the_service_does_not_change_the_text(
     start_service: Callable[..., Service],
 ) -> None:

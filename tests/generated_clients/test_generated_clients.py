@@ -76,6 +76,7 @@ def npm_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_a_generated_typescript_client_is_well_typed_and_calls_the_service(
     service: Service, document: Path, npm_folder: Path
 ) -> None:

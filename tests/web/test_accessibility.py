@@ -33,7 +33,10 @@ async def violations(tab: PageTab) -> list[str]:
 
 @pytest.mark.parametrize(
     ("size", "scheme"),
-    [(DESKTOP, "light"), (PHONE, "dark")],  # colours do not depend on the width
+    [
+        (DESKTOP, "light"),
+        pytest.param(PHONE, "dark", marks=pytest.mark.long),
+    ],  # colours do not depend on the width
     ids=["desktop-light", "phone-dark"],
 )
 async def test_axe_finds_no_violation(

@@ -15,7 +15,7 @@ from tests.web.browser import PageBrowser
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+@pytest.mark.parametrize("path", ["/docs", pytest.param("/redoc", marks=pytest.mark.long)])
 async def test_the_documentation_loads_from_the_service_only(
     browser: PageBrowser, start_service: Callable[..., Service], path: str
 ) -> None:

@@ -68,6 +68,7 @@ async def test_recordings_are_found_by_text_day_and_state_in_both_orders(
         await expect_titles(page, "Damaged interview")
 
 
+@pytest.mark.long
 async def test_a_new_recording_takes_its_place_in_either_order(
     browser: PageBrowser, start_service: Callable[..., Service], tmp_path: Path
 ) -> None:

@@ -57,7 +57,7 @@ async def interrupt_recording(tab: PageTab, service: Service, proxy: CuttingProx
         await tab.wait_for_state("Recording", exact=True)
 
 
-@pytest.mark.parametrize("channels", ["Mono", "Stereo"])
+@pytest.mark.parametrize("channels", [pytest.param("Mono", marks=pytest.mark.long), "Stereo"])
 async def test_every_sample_of_the_worklet_is_recorded(
     browser: PageBrowser, service: Service, channels: str
 ) -> None:
@@ -186,7 +186,9 @@ async def test_a_missing_microphone_is_reported(browser: PageBrowser, service: S
     assert service.get("/api/audio/sessions").json()["sessions"] == []
 
 
-@pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
+@pytest.mark.parametrize(
+    "quality", ["Lossless", pytest.param("Compressed", marks=pytest.mark.long)]
+)
 async def test_a_recording_finished_elsewhere_ends_on_the_page(
     browser: PageBrowser, service: Service, quality: str
 ) -> None:
@@ -203,7 +205,9 @@ async def test_a_recording_finished_elsewhere_ends_on_the_page(
         await tab.stop_recording()
 
 
-@pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
+@pytest.mark.parametrize(
+    "quality", ["Lossless", pytest.param("Compressed", marks=pytest.mark.long)]
+)
 async def test_unplugging_the_microphone_completes_the_recording(
     browser: PageBrowser, service: Service, quality: str
 ) -> None:

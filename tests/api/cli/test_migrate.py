@@ -245,6 +245,7 @@ async def there_and_back(
     assert engines.open_uploads(connection["url"], f"{tmp_path.name}/") == []
 
 
+@pytest.mark.long
 async def test_a_migration_that_was_killed_goes_on_where_it_was(
     tmp_path: Path, bucket_file: Target, moto_url: str
 ) -> None:

@@ -451,6 +451,7 @@ async def test_the_service_does_not_negotiate_compression(service: Service) -> N
         assert "Sec-WebSocket-Extensions" not in client.socket.response.headers  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 async def test_hours_of_silence_in_one_chunk_are_recorded_in_bounded_memory(
     service: Service,
 ) -> None:

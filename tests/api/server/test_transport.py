@@ -64,7 +64,7 @@ def get(path: str) -> bytes:
     "settings",
     [
         {"ping_interval_seconds": 1, "ping_timeout_seconds": 1},
-        {"connection_timeout_seconds": 3},
+        pytest.param({"connection_timeout_seconds": 3}, marks=pytest.mark.long),
     ],
     ids=["ping timeout", "idle timeout"],
 )

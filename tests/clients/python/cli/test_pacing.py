@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from sercuescribe_client.cli.pacing import pace_by_bytes, pace_by_progress
 from tests.audio import encode, speech
 from tests.clients.python.cli.command import events, run, server_environ
@@ -28,6 +30,7 @@ async def chunks_of(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
+@pytest.mark.long
 def test_compressed_audio_takes_as_long_to_send_as_to_play(
     service: Service, tmp_path: Path
 ) -> None:
