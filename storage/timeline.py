@@ -219,7 +219,7 @@ class _Builder:
 
     @property
     def is_full(self) -> bool:
-        lists = (self._connections, self._gaps, self._pauses, self._marks)
+        lists = (self._connections, self._gaps, self._pauses)  # too many marks are refused
         return any(len(each) >= MAX_ENTRIES for each in lists)
 
     def add(self, entry: Entry) -> None:

@@ -21,6 +21,7 @@ from api.audio.stream_decoder import StreamDecoder
 from api.audio.stream_heads import MAX_HEAD_BYTES, StreamHead, block_bytes_behind, find_head
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
+from storage import threads
 from storage.checkpoint import StreamCheckpoint
 from storage.errors import FencedError
 from storage.pcm import Buffer, PcmFormat
@@ -198,7 +199,8 @@ class InputStream:
 
     async def _cut(self, start: bytes) -> None:
         """Continue with the head of the stream, which begins with ``start``, as the next file."""
-        head = find_head(self._decoder.kind, start)
+        # In a thread: a header of a megabyte may have a hundred thousand elements.
+        head = await threads.reading.run(find_head, self._decoder.kind, start)
         if head is None:
             return  # the head is not whole, and there is no audio
         position_bytes = self._ledger.stream(self.number).kept_bytes - head.length
@@ -267,7 +269,7 @@ class InputStream:
         """Keep the bytes of ``chunk`` that belong to the head, and begin again with those."""
         kept = await self._ledger.read_kept(self.number, MAX_HEAD_BYTES)
         try:
-            head = find_head(self._decoder.kind, kept + chunk)
+            head = await threads.reading.run(find_head, self._decoder.kind, kept + chunk)
         except DecodeError as error:
             await self._decoder.abort(str(error))
             await self._fail(error)

@@ -266,7 +266,8 @@ class Ledger:
             self._entries[type(entry)] = self._entries.get(type(entry), 0) + 1
         numbers = [stream.number for stream in checkpoint.streams]
         self._pace.restore(checkpoint.pcm_bytes, checkpoint.written_at, numbers)
-        if checkpoint.timeline_bytes:
+        count = self._entries.get(timeline.Opened, 0)
+        if checkpoint.timeline_bytes and count < timeline.MAX_ENTRIES:
             # Written with the next entry: a recording that was being completed must not change.
             last_at, chunk_count = checkpoint.written_at, checkpoint.chunk_count
             self._unwritten.append(timeline.Opened(last_at, checkpoint.pcm_bytes, chunk_count))
@@ -285,7 +286,8 @@ class Ledger:
         """Return the timeline so far."""
         manifest, checkpoint = self._recording.manifest, self._recording.checkpoint
         data = await self._read_timeline()
-        return timeline.timeline_of(manifest, checkpoint, data[: checkpoint.timeline_bytes])
+        data = data[: checkpoint.timeline_bytes]
+        return await threads.reading.run(timeline.timeline_of, manifest, checkpoint, data)
 
     async def mark(self, label: str) -> None:
         """Add a mark at the last frame.

@@ -290,9 +290,11 @@ class Registry:
 
     async def pause(self, found: Found) -> SessionInfo:
         """Pause a session. Raises as `open` and `Session.pause` do."""
-        session = await self.open(found)
-        await session.pause()
-        return session.info()
+        while True:
+            with contextlib.suppress(DecoderLostError):  # as in `close`
+                session = await self.open(found)
+                await session.pause()
+                return session.info()
 
     async def resume(self, found: Found) -> SessionInfo:
         """End the pause of a session. Raises as :meth:`pause` does."""

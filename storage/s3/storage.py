@@ -240,7 +240,7 @@ class S3Storage:
             if len(entries) < found.timeline_bytes or not found.chunk_count:
                 manifest = await self.manifest(session.session_id)  # perhaps completed meanwhile
             if manifest.status == "active":
-                return timeline.encode(timeline.timeline_of(manifest, found, entries))
+                return await threads.reading.run(_timeline, manifest, found, entries)
         try:
             return await self._bucket.get(session.timeline)
         except RecordingNotFoundError:  # of a release without timelines
@@ -343,3 +343,7 @@ class S3Storage:
     def _released(self, recording: S3Recording) -> None:
         if recording.state in {RecordingState.COMPLETED, RecordingState.FENCED}:
             self._cleaner.start(UUID(recording.manifest.session_id))
+
+
+def _timeline(manifest: Manifest, checkpoint: Checkpoint, entries: bytes) -> bytes:
+    return timeline.encode(timeline.timeline_of(manifest, checkpoint, entries))

@@ -74,7 +74,11 @@ def test_an_open_pause_is_shown_without_an_end() -> None:
 
 
 def test_a_timeline_with_as_many_entries_as_it_can_hold_is_not_complete() -> None:
-    assert not timeline_of([ENTRIES[3]] * MAX_ENTRIES).is_complete
+    assert not timeline_of([ENTRIES[1]] * MAX_ENTRIES).is_complete
+
+
+def test_a_timeline_with_all_marks_that_are_allowed_is_complete() -> None:
+    assert timeline_of([ENTRIES[3]] * MAX_ENTRIES).is_complete
 
 
 def test_damaged_entries_leave_those_before_them() -> None:

@@ -101,6 +101,8 @@ class BucketArchive:
             await self._bucket.put(session.timeline, derived.timeline, "application/json")
         for key in session.index_of(manifest):
             await self._bucket.put(key, b"")
+        # An earlier session of this id may have been deleted, and its deletion killed at the end.
+        await self._bucket.delete([session.details, session.claim])
         if manifest.hold:
             await holds.hold(self._bucket, session)
         encoded = manifests.encode(manifest)

@@ -218,7 +218,9 @@ class S3Recording:
             with contextlib.suppress(BadObjectError):  # then it is not complete, and says so
                 read = self.spool.read_input
                 entries = await threads.recording.run(read, TIMELINE, 0, size_bytes)
-        found = timeline.timeline_of(self.manifest, self.checkpoint, entries, is_final=True)
+        found = await threads.recording.run(
+            timeline.timeline_of, self.manifest, self.checkpoint, entries, is_final=True
+        )
         data = timeline.encode(found)
         await self._bucket.put(self._keys.timeline, data, "application/json")
         return timeline.digest(data)

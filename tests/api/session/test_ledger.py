@@ -9,6 +9,7 @@ import pytest
 
 from api.audio.formats import DecodeError
 from api.session.ledger import Ledger
+from storage import timeline
 from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
@@ -162,3 +163,17 @@ async def test_after_the_last_retry_nothing_more_is_written(
 def test_a_large_chunk_is_not_written_at_once(ledger: Ledger) -> None:
     assert ledger.takes_at_once(256 * 1024)
     assert not ledger.takes_at_once(256 * 1024 + 1)
+
+
+async def test_the_timeline_notes_a_bounded_number_of_takeovers(
+    recording: VolumeRecording, events: Events
+) -> None:
+    ledger = new_ledger(recording, events, retries=0)
+    for _ in range(timeline.MAX_ENTRIES):
+        assert ledger.note(timeline.Opened(1.0, 0, 0))
+    before = recording.checkpoint.timeline_bytes
+    again = new_ledger(recording, events, retries=0)
+    await again.restore_journal()
+    mark = timeline.Marked(2.0, 0, "mark")
+    assert again.note(mark)
+    assert recording.checkpoint.timeline_bytes == before + len(timeline.encode_entry(mark))

@@ -6,13 +6,16 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from storage import details
 from storage.archive import Derived
 from storage.checkpoint import Checkpoint
+from storage.details import DetailChanges, Details
 from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
-from storage.s3 import BucketSettings, Keys, open_archive
+from storage.s3 import BucketSettings, Keys, holds, open_archive
 from storage.s3.admin.archive import BucketArchive
 from storage.s3.client.bucket import Bucket
+from storage.s3.keys import SessionKeys
 from tests import engines
 from tests.faults import FaultyStore
 from tests.storage.conftest import new_manifest
@@ -46,6 +49,20 @@ async def test_an_upload_has_parts_of_one_size_and_the_manifest_is_put_last(
     assert kept[f"{manifest.session_id}.sums"] == b"digests"
     assert len([key for key in kept if key.startswith("_index/")]) == 2
     assert engines.open_uploads(moto_url, prefix) == []
+
+
+async def test_what_a_killed_deletion_has_left_does_not_count_for_a_session_that_is_added(
+    bucket: Bucket, manifest: Manifest
+) -> None:
+    session = SessionKeys.of(manifest)
+    await holds.begin_deletion(bucket, session)
+    await bucket.put(session.details, details.encode(Details(title="of the deleted session")))
+    archive = BucketArchive(bucket)
+    audio = await archive.put_audio(manifest, blocks(FILE))
+    await archive.add(manifest, audio, Derived(None, None))
+    await archive.change(manifest, DetailChanges(hold=True))
+    found = await archive.manifest(session.session_id)
+    assert (found.hold, found.title) == (True, None)
 
 
 async def test_an_upload_that_was_interrupted_is_aborted_by_the_next_one(
