@@ -59,7 +59,7 @@ def test_an_unchanged_file_is_not_sent_again(service: Service) -> None:
         ("command-line", "sessions edit --no-hold"),
         ("python-client", "sercuescribe_client.Session.flush"),
         ("python-client", "The client without await"),
-        ("python-client", '>sync</span></code> has the same'),
+        ("python-client", ">sync</span></code> has the same"),
         ("javascript-client", "maxUnackedChunks"),
     ],
 )
