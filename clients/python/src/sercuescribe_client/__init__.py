@@ -33,9 +33,11 @@ from sercuescribe_client.errors import (
     SessionActiveError,
     SessionCompletedError,
     SessionDeletedError,
+    SessionHeldError,
     SessionNotFoundError,
     SessionSharedError,
     TooManyLinksError,
+    TooManyMarksError,
     UnreachableError,
 )
 from sercuescribe_client.listening import AudioBlock
@@ -77,6 +79,7 @@ __all__ = [
     "SessionActiveError",
     "SessionCompletedError",
     "SessionDeletedError",
+    "SessionHeldError",
     "SessionInfo",
     "SessionNotFoundError",
     "SessionSharedError",
@@ -85,6 +88,7 @@ __all__ = [
     "SharedLink",
     "Status",
     "TooManyLinksError",
+    "TooManyMarksError",
     "UnreachableError",
     "Verification",
 ]
