@@ -5,7 +5,7 @@ The texts and codes come from the table in `api.wire.errors`.
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from litestar import MediaType, Request, Response
 from litestar.enums import ScopeType
@@ -62,7 +62,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     The framework's errors for bad parameters and bodies become `InvalidParameterError`.
     """
     if isinstance(error, ValidationException):
-        error = InvalidParameterError(_refused_parameter(error))
+        parameter = _refused_parameter(error)
+        error = InvalidParameterError(parameter, _choices(request, parameter) or None)
     elif isinstance(error, RecursionError) or (
         isinstance(error, ClientException) and error.status_code == HTTP_400_BAD_REQUEST
     ):
@@ -135,3 +136,19 @@ def _refused_parameter(error: ValidationException) -> str:
         key = str(error.extra[0].get("key", "parameters"))
         return "body" if key == "data" else key
     return "body"
+
+
+def _choices(request: Request[Any, Any, Any], parameter: str) -> tuple[int | str, ...]:
+    """Return the valid values of a parameter or of a field of the body, if there is a list."""
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    types = {name: each.annotation for name, each in parameters.items()}
+    for body in get_args(types.get("data")):
+        types |= get_type_hints(body) if body is not type(None) else {}
+    return _literals(types.get(parameter))
+
+
+def _literals(annotation: object) -> tuple[int | str, ...]:
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return arguments
+    return tuple(value for each in arguments for value in _literals(each))

@@ -2,7 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from sercuescribe_client.credentials import Credentials
+from sercuescribe_client.errors import InvalidCredentialsError
 
 
 def test_a_secret_is_sent_as_a_bearer_token() -> None:
@@ -31,3 +34,18 @@ async def test_without_a_refresh_function_nothing_is_replaced() -> None:
     credentials = Credentials("old")
     assert not await credentials.renew(credentials.headers)
     assert credentials.headers == {"Authorization": "Bearer old"}
+
+
+@pytest.mark.parametrize(
+    "secret", ["k\u00e9y", "key\n", "a key"], ids=["not ASCII", "line break", "space"]
+)
+async def test_a_secret_that_no_header_can_carry_is_refused_before_it_is_sent(secret: str) -> None:
+    with pytest.raises(InvalidCredentialsError, match="copy it again"):
+        Credentials(secret)
+
+    async def refresh() -> str:
+        return secret
+
+    credentials = Credentials("old", refresh)
+    with pytest.raises(InvalidCredentialsError):
+        await credentials.renew(credentials.headers)

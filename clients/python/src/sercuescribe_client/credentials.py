@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from sercuescribe_client.errors import InvalidCredentialsError
+
 Refresh = Callable[[], Awaitable[str]]
 
 
 class Credentials:
-    """An API key or a token, which ``refresh`` replaces after the service reports its expiry."""
+    """An API key or a token, which ``refresh`` replaces after the service reports its expiry.
+
+    Raises ``InvalidCredentialsError`` for one that no header can carry.
+    """
 
     def __init__(self, secret: str | None, refresh: Refresh | None = None) -> None:
-        self._secret = secret
+        self._secret = _checked(secret)
         self._refresh = refresh
         self._refresh_lock = asyncio.Lock()
 
@@ -27,5 +32,14 @@ class Credentials:
             return False
         async with self._refresh_lock:
             if self.headers == expired_headers:
-                self._secret = await self._refresh()
+                self._secret = _checked(await self._refresh())
         return True
+
+
+def _checked(secret: str | None) -> str | None:
+    if secret and not (secret.isascii() and secret.isprintable() and " " not in secret):
+        text = (
+            "The key or token has a space, a line break or a character beyond ASCII: copy it again"
+        )
+        raise InvalidCredentialsError("invalid_credentials", text)
+    return secret

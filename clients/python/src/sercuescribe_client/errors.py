@@ -162,6 +162,14 @@ class SessionActiveError(SercueScribeError, code="session_active"):
     """The session still records; only a completed session can be shared."""
 
 
+class SessionHeldError(SercueScribeError, code="session_held"):
+    """The session has a hold: it can be deleted after an admin lifts it."""
+
+
+class TooManyMarksError(SercueScribeError, code="too_many_marks"):
+    """The session has reached its limit of marks. Its recording goes on."""
+
+
 class LinkNotFoundError(SercueScribeError, code="link_not_found"):
     """The shared link does not exist, or was revoked."""
 

@@ -42,9 +42,11 @@ def test_an_error_of_a_file_names_it_and_the_reason(service: Service, tmp_path: 
 def test_refused_credentials_are_exit_code_4(start_service: Callable[..., Service]) -> None:
     key = new_key()
     service = start_service(auth_mode="api_key", api_keys=key_line(key, "alice", ("record",)))
-    for environ in ({}, {"SERCUESCRIBE_KEY": "wrong"}, {"SERCUESCRIBE_KEY": key}):
+    keys = ("wrong", "not ASCII: é", key)
+    for environ in ({}, *({"SERCUESCRIBE_KEY": each} for each in keys)):
         done = run("sessions", "list", "--server", service.url, environ=environ)
         assert done.returncode == 4, done.stderr
+        assert len(done.stderr.splitlines()) == 1
     done = run("record", SPEECH, "--server", service.url, environ={"SERCUESCRIBE_KEY": "wrong"})
     assert done.returncode == 4
 
