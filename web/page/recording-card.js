@@ -231,8 +231,10 @@ export class RecordingCard {
  * @param {Session} session
  * @returns {keyof typeof texts.recording.states}
  */
-function stateOf({ status, disconnected_at: disconnectedAt }) {
-  return status === 'active' && disconnectedAt !== null ? 'interrupted' : status;
+function stateOf({ status, disconnected_at: disconnectedAt, paused }) {
+  if (status !== 'active') return status;
+  if (disconnectedAt !== null) return 'interrupted';
+  return paused ? 'paused' : 'active';
 }
 
 /** @param {Session} session */

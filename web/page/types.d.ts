@@ -19,6 +19,8 @@ export interface Session {
   error: string | null;
   warnings: SessionWarning[];
   warning_count: number;
+  /** Whether the service records nothing of an active session. */
+  paused: boolean;
   /** Missing while the session is active, and in sessions of older releases. */
   receipt?: Receipt | null;
   /** Since when an active session has no connection, in ISO 8601; null if it has one. */
