@@ -74,6 +74,33 @@ export interface SessionPage {
   total: number | null;
 }
 
+/** What happened while a session recorded, as far as the page shows it. */
+export interface Timeline {
+  marks: { frame: number; label: string }[];
+  /** `seconds` is null while the pause lasts. */
+  pauses: { frame: number; seconds: number | null }[];
+  gaps: { frame: number; seconds: number }[];
+}
+
+export interface TimelineEvent {
+  seconds: number;
+  kind: 'mark' | 'pause' | 'gap';
+  text: string;
+}
+
+/** A link that opens a recording or a part of it, without its address. */
+export interface SharedLink {
+  link_id: string;
+  /** ISO 8601. */
+  expires_at: string;
+  /** In seconds; null: from the beginning. */
+  start: number | null;
+  /** In seconds; null: to the end. */
+  end: number | null;
+  /** null: WAV. */
+  format: string | null;
+}
+
 /** For each pixel and channel, the lowest and the highest sample, from -32768 to 32767. */
 export interface Waveform {
   channels: number;
