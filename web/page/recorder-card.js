@@ -102,7 +102,6 @@ export class RecorderCard {
   /** Pause the recording that runs, or resume it. */
   async togglePause() {
     await this.#controls.togglePause();
-    this.#update();
   }
 
   /** Mark the moment in the recording that runs. */

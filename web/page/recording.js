@@ -133,8 +133,9 @@ export class Recording {
     this.#pauseState = 'recording';
   }
 
+  /** Whether no more requests are made: after a stop, they would meet a completed session. */
   get #isOver() {
-    return isFinal(this.client.state);
+    return this.result !== null || isFinal(this.client.state);
   }
 
   get isPaused() {
@@ -188,7 +189,7 @@ export class Recording {
   }
 
   /**
-   * Repeat a request until it succeeds or the client has ended; report what the service refuses.
+   * Repeat a request until it succeeds or the recording ends; report what the service refuses.
    *
    * @param {() => Promise<void>} request
    */

@@ -239,8 +239,7 @@ export const texts = {
     title: 'Marks, pauses and gaps',
     pause: 'Paused for {length}',
     openPause: 'Paused',
-    gap: 'Not connected for {length}',
-    goTo: '{text}, at {position}',
+    gap: 'Gap or delay of {length}',
   },
   share: {
     title: 'Share {name}',

@@ -1,9 +1,7 @@
 /** @import { TimelineEvent } from './types.js' */
 
 import { createElement, findParts } from './elements.js';
-import { formatClock, formatSpokenDuration } from './format.js';
-import { fill } from './localize.js';
-import { texts } from './texts.js';
+import { formatClock } from './format.js';
 
 /** The marks, pauses and gaps below a waveform, as buttons that move the player there. */
 export class TimelineList {
@@ -27,13 +25,11 @@ export class TimelineList {
 
   /** @param {TimelineEvent} event */
   #createItem({ seconds, kind, text }) {
-    const position = formatClock(seconds);
     const button = createElement('button', { type: 'button' }, [
-      createElement('span', { className: 'position', textContent: position }),
+      createElement('span', { className: 'position', textContent: formatClock(seconds) }),
+      document.createTextNode(' '),
       createElement('span', { textContent: text }),
     ]);
-    const spoken = { text, position: formatSpokenDuration(seconds) };
-    button.setAttribute('aria-label', fill(texts.timeline.goTo, spoken));
     button.addEventListener('click', () => this.#onChosen(seconds));
     const item = createElement('li', {}, [button]);
     item.dataset.kind = kind;

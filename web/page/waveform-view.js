@@ -142,21 +142,26 @@ export class WaveformView {
    * @param {{ width: number, height: number }} size
    */
   #drawEvents(context, style, { width, height }) {
-    const surface = style.getPropertyValue('--surface');
+    const { startSeconds: start, endSeconds: end } = this;
+    const shown = this.#events
+      .filter(({ seconds }) => seconds >= start && seconds <= end)
+      .map(({ seconds, kind, text }) => ({
+        x: Math.min(width - 2, ((seconds - start) / (end - start)) * width),
+        color: style.getPropertyValue(kind === 'mark' ? '--busy' : '--warn'),
+        text,
+      }));
+    for (const { x, color } of shown) {
+      context.fillStyle = color;
+      context.fillRect(x, 0, 2, height);
+    }
     context.font = LABEL_FONT;
     context.textBaseline = 'middle';
     let labelledTo = 0; // labels do not overlap
-    for (const { seconds, kind, text } of this.#events) {
-      if (seconds < this.startSeconds || seconds > this.endSeconds) continue;
-      const share = (seconds - this.startSeconds) / (this.endSeconds - this.startSeconds);
-      const x = Math.min(width - 2, share * width);
-      const color = style.getPropertyValue(kind === 'mark' ? '--busy' : '--warn');
-      context.fillStyle = color;
-      context.fillRect(x, 0, 2, height);
+    for (const { x, color, text } of shown) {
       const labelWidth = context.measureText(text).width + 2 * LABEL_MARGIN;
       const isFitting = x >= labelledTo && x + labelWidth < width && labelWidth < MAX_LABEL_WIDTH;
       if (!isFitting) continue;
-      context.fillStyle = surface;
+      context.fillStyle = style.getPropertyValue('--surface');
       context.fillRect(x + 2, 0, labelWidth, LABEL_HEIGHT);
       context.fillStyle = color;
       context.fillText(text, x + 2 + LABEL_MARGIN, LABEL_HEIGHT / 2);
