@@ -20,7 +20,8 @@ from tests.web.test_sound import KEEP_OPENED
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 STATES_FOLDER = FOLDER / "states"
 DOCUMENTED_STATES = {
-    "record", "reconnecting", "watch", "list", "playback", "search", "receipt", "unsent",
+    "record", "paused", "reconnecting", "watch", "list", "playback", "search", "receipt", "share",
+    "unsent",
 }  # fmt: skip
 DOCUMENTED_SCREENS = {"desktop", "phone"}
 ContextOptions = dict[str, Any]
@@ -74,12 +75,14 @@ async def _take_screenshots(
         await tab.start_recording()
         await _wait_for_clock(tab, "0:08")
         await take("record")
+        await _take_paused(tab, take)
         service.kill()
         await tab.wait_for_state("Connection lost")
-        await _wait_for_clock(tab, "0:11")
+        await _wait_for_clock(tab, "0:10")
         await take("reconnecting")
         await asyncio.to_thread(service.start)
         await tab.wait_for_state("Recording", exact=True)
+        await page.locator("#list > li").first.scroll_into_view_if_needed()
         await page.get_by_role("button", name="Watch").click()
         await asyncio.sleep(4)
         await take("watch")
@@ -95,6 +98,20 @@ async def _take_screenshots(
         await _take_changes(page, take)
         await _take_unsent(tab, service, take)
     await context.close()
+
+
+async def _take_paused(tab: PageTab, take: Take) -> None:
+    """Mark a question, pause, take the recorder, and resume."""
+    page = tab.page
+    await page.get_by_label("Label of the next mark").fill("Question 2")
+    await page.get_by_role("button", name="Mark", exact=True).click()
+    await page.get_by_text("“Question 2” marks").wait_for()
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await tab.wait_for_state("Paused")
+    await asyncio.sleep(3)  # the list shows it with its next poll
+    await take("paused")
+    await page.get_by_role("button", name="Resume").click()
+    await tab.wait_for_state("Recording", exact=True)
 
 
 async def _take_stalled(tab: PageTab, take: Take) -> None:
@@ -118,6 +135,11 @@ async def _take_changes(page: Page, take: Take) -> None:
     await take("menu")
     await page.get_by_role("button", name="Receipt").first.click()
     await take("receipt")
+    await page.get_by_role("button", name="Close").click()
+    await page.get_by_role("button", name="Share").first.click()
+    await page.get_by_role("button", name="Make a link").click()
+    await page.get_by_role("button", name="Copy the address").wait_for()
+    await take("share")
     await page.get_by_role("button", name="Close").click()
     await page.get_by_role("button", name="Delete selected").click()
     await take("delete")

@@ -60,6 +60,7 @@ async def test_axe_finds_no_violation(
         await page.get_by_role("button", name="Keyboard shortcuts").click()
         assert await violations(tab) == []
         await page.get_by_role("button", name="Close").click()
+        await page.locator("#list > li").nth(1).scroll_into_view_if_needed()
         await page.get_by_text("What the service says").click()
         await page.get_by_role("button", name="Rename").first.click()
         assert await violations(tab) == []
@@ -84,6 +85,36 @@ async def test_axe_finds_no_violation(
         await page.get_by_text("was sent.").wait_for()
         await page.evaluate("document.querySelector('#recorder').dataset.state = 'stalled'")
         assert await violations(tab) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [(DESKTOP, "light"), (PHONE, "dark")],
+    ids=["desktop-light", "phone-dark"],
+)
+async def test_axe_finds_no_violation_in_a_pause_a_timeline_and_a_shared_link(
+    browser: PageBrowser, service: Service, scheme: Any, size: Any
+) -> None:
+    async with service.session(sample_rate=22050) as client:
+        await client.send(speech())
+        marks = f"/api/audio/sessions/{client.session_id}/marks"
+        service.post(marks, json={"label": "Question 2"})
+        await client.control("close_session")
+    options = {"color_scheme": scheme, "viewport": size}
+    async with browser.open_page(f"{service.url}/", **options) as tab:
+        page = tab.page
+        await tab.start_recording()
+        await page.keyboard.press("p")
+        await tab.wait_for_state("Paused")
+        await page.locator("#list > li").last.scroll_into_view_if_needed()
+        await page.get_by_role("button", name="Question 2").wait_for()
+        assert await violations(tab) == []
+        await page.get_by_role("button", name="Share").click()
+        await page.get_by_role("button", name="Make a link").click()
+        await page.get_by_role("button", name="Copy the address").wait_for()
+        assert await violations(tab) == []
+        await page.get_by_role("button", name="Close").click()
+        await tab.stop_recording()
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, {"width": 320, "height": 600}])
@@ -114,6 +145,13 @@ async def test_every_control_can_be_used_with_the_keyboard(
         await reach(page, "Start recording")
         await page.keyboard.press("Enter")
         await tab.wait_for_state("Recording")
+        await reach(page, "Pause")
+        await page.keyboard.press("Enter")
+        await tab.wait_for_state("Paused")
+        await reach(page, "Mark")
+        await reach(page, "Label of the next mark")
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Stop recording").focus()
         await page.keyboard.press("Enter")
         await tab.wait_for_state("Saved")
         for label in ("Microphone", "Quality", "Channels", "Reduce noise", "Check microphone"):
@@ -125,6 +163,7 @@ async def test_every_control_can_be_used_with_the_keyboard(
         await reach(page, "Play")
         await page.keyboard.press("Space")
         await reach(page, "Rename")
+        await reach(page, "Share")
         await reach(page, "Download")
         await page.keyboard.press("Enter")
         await reach(page, "FLAC")
@@ -170,7 +209,7 @@ async def test_state_changes_are_announced_to_screen_readers(
 ) -> None:
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
-        status = page.locator("#recorder").get_by_role("status")
+        status = page.locator("#recorder").get_by_role("status").first
         await expect(status).to_have_text("Ready")
         await tab.start_recording()
         await expect(page.get_by_role("meter", name="Input level")).to_have_attribute(

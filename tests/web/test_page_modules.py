@@ -90,6 +90,37 @@ def test_the_clock_counts_only_while_sound_arrives() -> None:
     assert value("recording-progress.js", code) == [2, 2.5]
 
 
+def test_the_timeline_is_in_the_order_of_the_recording() -> None:
+    code = """timelineEvents({
+        marks: [{ frame: 24000, label: 'Question 2' }],
+        pauses: [{ frame: 32000, seconds: 2.5 }, { frame: 40000, seconds: null }],
+        gaps: [{ frame: 8000, seconds: 61 }],
+    }, 8000).map(({ seconds, kind, text }) => [seconds, kind, text])"""
+    assert value("timeline-events.js", code) == [
+        [1, "gap", "Gap or delay of 1:01.0"],
+        [3, "mark", "Question 2"],
+        [4, "pause", "Paused for 0:02.5"],
+        [5, "pause", "Paused"],
+    ]
+
+
+def test_the_part_of_a_shared_link_is_inside_the_recording() -> None:
+    code = """[['', ''], ['1:02', ''], ['0:01:00.5', '1:05'], ['', '1:40'], ['2', '1'], ['x', ''],
+        ['1:40', ''], ['', '1:41']].map(([start, end]) => {
+            try { return readPart({ part: { start, end } }, 99.5); } catch { return null; }
+        })"""
+    assert value("share-form.js", code) == [
+        {},
+        {"start": 62},
+        {"start": 60.5, "end": 65},
+        {"end": 99.5},
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
 def test_no_sound_for_two_seconds_is_a_problem_with_a_reason() -> None:
     code = """(() => {
         const [track, context] = [{ muted: false }, { state: 'running' }];

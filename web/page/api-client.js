@@ -1,5 +1,6 @@
 /** @import {
-  ErrorBody, Identity, NodeStatus, Session, SessionPage, SessionToken, Waveform
+  ErrorBody, Identity, NodeStatus, Session, SessionPage, SessionToken, SharedLink, Timeline,
+  Waveform
 } from './types.js' */
 
 import { fill } from './localize.js';
@@ -158,6 +159,44 @@ export class ApiClient extends EventTarget {
   waveform(id, { width, start, end }) {
     const range = { width: String(width), start: String(start), end: String(end) };
     return this.#requestJson(`${SESSIONS}/${id}/waveform?${new URLSearchParams(range)}`);
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Timeline>}
+   */
+  timeline(id) {
+    return this.#requestJson(`${SESSIONS}/${id}/timeline`);
+  }
+
+  /**
+   * Return the shared links of a session, the oldest first, also those that have ended.
+   *
+   * @param {string} id
+   * @returns {Promise<{ links: SharedLink[] }>}
+   */
+  sharedLinks(id) {
+    return this.#requestJson(`${SESSIONS}/${id}/links`);
+  }
+
+  /**
+   * Make a shared link. Its address cannot be read again.
+   *
+   * @param {string} id
+   * @param {Record<string, number | string>} parameters as the service takes them
+   * @returns {Promise<SharedLink & { url: string }>}
+   */
+  share(id, parameters) {
+    const body = JSON.stringify(parameters);
+    return this.#requestJson(`${SESSIONS}/${id}/links`, { method: 'POST', body });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} linkId
+   */
+  async revokeLink(id, linkId) {
+    await this.#requestJson(`${SESSIONS}/${id}/links/${linkId}`, { method: 'DELETE' });
   }
 
   /**

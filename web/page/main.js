@@ -30,6 +30,8 @@ const recorder = new RecorderCard(findElement(document, '#recorder', HTMLElement
 acceptFiles((files) => outgoing.upload(files));
 new Shortcuts({
   record: () => recorder.toggle(),
+  pause: () => recorder.togglePause(),
+  mark: () => recorder.mark(),
   play: () => currentPanel()?.toggle(),
   back: () => currentPanel()?.skip(-10),
   forward: () => currentPanel()?.skip(10),

@@ -7,6 +7,8 @@ import { fill } from './localize.js';
 import { showError, withErrorNotice } from './notices.js';
 import { Player } from './player.js';
 import { texts } from './texts.js';
+import { timelineEvents } from './timeline-events.js';
+import { TimelineList } from './timeline-list.js';
 import { WaveformView } from './waveform-view.js';
 
 const SKIP_SECONDS = 10;
@@ -56,9 +58,11 @@ function firstPanel() {
 export class PlaybackPanel {
   #root;
   #parts;
+  #api;
   #session;
   #player;
   #waveform;
+  #timeline;
 
   /**
    * @param {HTMLElement} root the card
@@ -68,10 +72,14 @@ export class PlaybackPanel {
   constructor(root, api, session) {
     this.#root = root;
     this.#parts = findParts(root, PART_TYPES);
+    this.#api = api;
     this.#session = session;
     const { session_id: id, duration_seconds: seconds } = session;
     this.#player = new Player(() => api.audioUrl(id, { redirect: 'false' }), showError);
     this.#waveform = new WaveformView(this.#parts.wave, api, { id, seconds });
+    this.#timeline = new TimelineList(root, (chosen) => {
+      withErrorNotice(() => this.#seek(chosen))();
+    });
     this.#parts.player.hidden = false;
     panels.set(this.#parts.player, this);
     setText(this.#parts.duration, formatClock(seconds));
@@ -89,7 +97,18 @@ export class PlaybackPanel {
     return this.isPlaying || this.#player.audio.currentTime > 0 || this.#waveform.isZoomed;
   }
 
-  /** Load the waveform; without it, the recording can still be played. */
+  /** Load the waveform and the timeline; without them, the recording can still be played. */
+  async load() {
+    await Promise.all([this.loadWaveform(), this.#loadTimeline().catch(() => {})]);
+  }
+
+  async #loadTimeline() {
+    const { session_id: id, sample_rate: rate } = this.#session;
+    const events = timelineEvents(await this.#api.timeline(id), rate);
+    this.#timeline.show(events);
+    this.#waveform.setEvents(events);
+  }
+
   async loadWaveform() {
     const hasWaveform = await this.#waveform.load().then(() => true, () => false);
     this.#root.classList.toggle(WITHOUT_WAVEFORM, !hasWaveform);

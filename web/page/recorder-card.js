@@ -13,6 +13,7 @@ import { openMicrophone } from './microphones.js';
 import { DISMISS_ACTION, showError, showNotice, showWarnings } from './notices.js';
 import { RecorderForm } from './recorder-form.js';
 import { Recording } from './recording.js';
+import { RecordingControls } from './recording-controls.js';
 import { ScreenLock } from './screen-lock.js';
 import { texts } from './texts.js';
 import { isVerified } from './verification.js';
@@ -37,6 +38,10 @@ const PART_TYPES = {
   check: HTMLButtonElement,
 };
 const IDLE_STATES = new Set(['idle', 'unsent', 'completed', 'failed', 'checking']);
+const CONTROLLED_STATES = new Set([
+  'waiting', 'live', 'stalled', 'reconnecting', 'paused', 'resuming',
+]);
+const RESTING_STATES = new Set(['stalled', 'paused', 'resuming', 'finishing']); // of the meter
 
 /**
  * @typedef {object} RecorderListener
@@ -55,6 +60,7 @@ export class RecorderCard {
   #listener;
   #waveform;
   #meter;
+  #controls;
   #screenLock = new ScreenLock(() => this.isBusy);
   /** @type {keyof typeof texts.recorder.states} */
   #state = 'idle';
@@ -80,6 +86,7 @@ export class RecorderCard {
     this.#listener = listener;
     this.#waveform = new LiveWaveform(this.#parts.wave);
     this.#meter = new LevelMeter(this.#parts);
+    this.#controls = new RecordingControls(root);
     this.#context = prepareContext();
     this.#parts.button.addEventListener('click', () => this.toggle());
     this.#parts.check.addEventListener('click', () => this.#toggleCheck());
@@ -90,6 +97,16 @@ export class RecorderCard {
 
   get isBusy() {
     return !IDLE_STATES.has(this.#state);
+  }
+
+  /** Pause the recording that runs, or resume it. */
+  async togglePause() {
+    await this.#controls.togglePause();
+  }
+
+  /** Mark the moment in the recording that runs. */
+  async mark() {
+    await this.#controls.mark();
   }
 
   /** Start a recording, or stop it. */
@@ -253,7 +270,7 @@ export class RecorderCard {
 
   /** @param {number} peak */
   #showLevel(peak) {
-    if (this.#state === 'finishing') return;
+    if (RESTING_STATES.has(this.#state)) return;
     this.#waveform.push(peak);
     this.#meter.show(peak);
   }
@@ -273,7 +290,8 @@ export class RecorderCard {
     const reason = state === 'stalled' ? this.#recording?.problem : null;
     problem.hidden = !reason;
     setText(problem, reason ? texts.problems[reason] : '');
-    if (state === 'stalled') this.#meter.showSilence();
+    if (RESTING_STATES.has(state)) this.#meter.showSilence();
+    this.#controls.show(CONTROLLED_STATES.has(state) ? this.#recording : null);
   }
 
   /** @param {Recording} recording */

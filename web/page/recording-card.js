@@ -9,6 +9,7 @@ import { fill } from './localize.js';
 import { withErrorNotice } from './notices.js';
 import { PlaybackPanel } from './playback-panel.js';
 import { showReceipt } from './receipt-dialog.js';
+import { showSharing } from './share-dialog.js';
 import { texts } from './texts.js';
 import { TitleEditor } from './title-editor.js';
 import { warningElements } from './warnings.js';
@@ -24,6 +25,7 @@ const PART_TYPES = {
   titleText: HTMLInputElement,
   watch: HTMLButtonElement,
   finish: HTMLButtonElement,
+  share: HTMLButtonElement,
   downloads: HTMLDetailsElement,
   copy: HTMLButtonElement,
   receipt: HTMLButtonElement,
@@ -131,6 +133,7 @@ export class RecordingCard {
     this.#parts.watch.hidden = !isActive;
     this.#parts.finish.hidden = !isActive;
     this.#parts.downloads.hidden = isActive;
+    this.#parts.share.hidden = isActive || session.duration_seconds === 0;
   }
 
   #showWarnings() {
@@ -152,7 +155,7 @@ export class RecordingCard {
     this.#live.stop();
     if (this.#session.duration_seconds === 0) return;
     this.#playback = new PlaybackPanel(this.#root, this.#api, this.#session);
-    this.#waveformTimer = setTimeout(() => this.#playback?.loadWaveform(), WAVEFORM_DELAY_MS);
+    this.#waveformTimer = setTimeout(() => this.#playback?.load(), WAVEFORM_DELAY_MS);
   }
 
   #addEventListeners() {
@@ -160,6 +163,7 @@ export class RecordingCard {
     select.addEventListener('change', () => this.#listener.onSelected(select.checked));
     finish.addEventListener('click', withErrorNotice(() => this.#finish()));
     this.#parts.delete.addEventListener('click', withErrorNotice(() => this.#delete()));
+    this.#parts.share.addEventListener('click', () => showSharing(this.#session, this.#api));
     copy.addEventListener('click', withErrorNotice(() => this.#copy()));
     receipt.addEventListener('click', () => this.#showReceipt());
     for (const format of FORMATS) {
@@ -171,11 +175,12 @@ export class RecordingCard {
   /** Name the recording in the label of each control, for screen readers. */
   #setAccessibleNames() {
     const name = formatName(this.#session);
-    const { select, rename, titleText, watch, finish, downloads, delete: remove } = this.#parts;
+    const { select, rename, titleText, watch, finish, share, downloads } = this.#parts;
+    const { delete: remove } = this.#parts;
     select.setAttribute('aria-label', fill(texts.recording.select, { name }));
     titleText.setAttribute('aria-label', fill(texts.recording.titleOf, { name }));
     const menu = findElement(downloads, 'summary', HTMLElement);
-    for (const element of [rename, watch, finish, remove, menu]) {
+    for (const element of [rename, watch, finish, share, remove, menu]) {
       const action = element.textContent ?? '';
       element.setAttribute('aria-label', fill(texts.recording.named, { action, name }));
     }
@@ -231,8 +236,10 @@ export class RecordingCard {
  * @param {Session} session
  * @returns {keyof typeof texts.recording.states}
  */
-function stateOf({ status, disconnected_at: disconnectedAt }) {
-  return status === 'active' && disconnectedAt !== null ? 'interrupted' : status;
+function stateOf({ status, disconnected_at: disconnectedAt, paused }) {
+  if (status !== 'active') return status;
+  if (disconnectedAt !== null) return 'interrupted';
+  return paused ? 'paused' : 'active';
 }
 
 /** @param {Session} session */

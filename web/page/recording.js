@@ -10,6 +10,7 @@ import { RecordingProgress } from './recording-progress.js';
 import { SoundWatch } from './sound-watch.js';
 import { WatchedSource } from './watched-source.js';
 
+const RETRY_INTERVAL_MS = 1000;
 // After one of these, what was not sent can never be sent.
 const FINAL_CODES = ['session_not_found', 'session_deleted', 'session_completed'];
 
@@ -17,9 +18,10 @@ const FINAL_CODES = ['session_not_found', 'session_deleted', 'session_completed'
  * What a recording does, as the user sees it:
  * - `waiting`: no sound has arrived yet, `stalled`: no more sound arrives
  * - `reconnecting`: sound arrives, and this browser keeps it
+ * - `paused`: nothing is recorded, `resuming`: nor until the service has resumed the session
  *
- * @typedef {'connecting' | 'waiting' | 'live' | 'stalled' | 'reconnecting' | 'finishing'
- *   | 'completed' | 'failed'} RecordingState
+ * @typedef {'connecting' | 'waiting' | 'live' | 'stalled' | 'reconnecting' | 'paused'
+ *   | 'resuming' | 'finishing' | 'completed' | 'failed'} RecordingState
  */
 
 /**
@@ -38,11 +40,16 @@ export class Recording {
   #settings;
   #context;
   #watch;
+  #source;
   #listener;
   #stopMeasuring = () => {};
   /** @type {Promise<FinalMessage> | null} */
   result = null; // null: `stop` was not called
   #lastCode = ''; // of the last error
+  /** @type {'recording' | 'paused' | 'resuming'} */
+  #pauseState = 'recording';
+  /** @type {Promise<void>} */
+  #paused = Promise.resolve(); // settles when the service has paused the session
 
   /**
    * @param {MediaStream} stream its tracks are stopped at the end
@@ -59,13 +66,15 @@ export class Recording {
     const heard = settings.isCompressed ? null : context;
     this.#watch = new SoundWatch(stream.getAudioTracks()[0], heard, performance.now());
     this.client = this.#createClient(api);
+    this.#source = new WatchedSource(this.#createSource(), () => this.#noteSound());
   }
 
   /** @returns {RecordingState} */
   get state() {
     const { state } = this.client;
-    if (state === 'completed' || state === 'failed') return state;
+    if (isFinal(state)) return state;
     if (this.result !== null) return 'finishing';
+    if (this.#pauseState !== 'recording') return this.#pauseState;
     if (this.problem !== null) return 'stalled';
     if (state === 'connecting' || state === null) return 'connecting';
     if (!this.#watch.hasArrived) return 'waiting';
@@ -87,7 +96,7 @@ export class Recording {
   }
 
   async start() {
-    await this.client.start(new WatchedSource(this.#createSource(), () => this.#noteSound()));
+    await this.client.start(this.#source);
   }
 
   /** Count the time while sound arrives, and try to continue if the browser has stopped its audio. */
@@ -95,6 +104,42 @@ export class Recording {
     if (this.problem === null) return;
     this.progress.stop(this.#watch.lastArrivalMs);
     if (this.problem === 'suspended') this.#context?.resume().catch(() => {});
+  }
+
+  /**
+   * Record nothing from now on, also without a connection: the microphone is silent, and raw PCM is
+   * dropped until the service has paused the session. Then silence keeps the connection in use.
+   */
+  pause() {
+    if (this.#pauseState !== 'recording') return;
+    this.#pauseState = 'paused';
+    this.progress.stop(performance.now());
+    this.#enableMicrophone(false);
+    this.#source.isDropping = !this.#settings.isCompressed;
+    this.#paused = this.#tryUntilDone(() => this.client.pause()).then(() => {
+      this.#source.isDropping = false;
+    });
+  }
+
+  /** Record again when the service has resumed the session: it records nothing sent before. */
+  async resume() {
+    if (this.#pauseState !== 'paused') return;
+    this.#pauseState = 'resuming';
+    await this.#paused;
+    await this.#tryUntilDone(() => this.client.resume());
+    if (this.#isOver) return;
+    this.#enableMicrophone(true);
+    this.#watch.note(performance.now());
+    this.#pauseState = 'recording';
+  }
+
+  /** Whether no more requests are made: after a stop, they would meet a completed session. */
+  get #isOver() {
+    return this.result !== null || isFinal(this.client.state);
+  }
+
+  get isPaused() {
+    return this.#pauseState !== 'recording';
   }
 
   /**
@@ -143,9 +188,40 @@ export class Recording {
     return new MediaRecorderSource({ stream });
   }
 
+  /**
+   * Repeat a request until it succeeds or the recording ends; report what the service refuses.
+   *
+   * @param {() => Promise<void>} request
+   */
+  async #tryUntilDone(request) {
+    while (!this.#isOver) {
+      try {
+        if (this.client.sessionId !== null) return await request();
+      } catch (error) {
+        if (this.#isOver) return;
+        if (codeOf(error)) this.#listener.onError(/** @type {SessionError} */ (error));
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
+    }
+  }
+
+  /** @param {boolean} isEnabled a disabled track delivers silence */
+  #enableMicrophone(isEnabled) {
+    for (const track of this.#stream.getAudioTracks()) track.enabled = isEnabled;
+  }
+
   #noteSound() {
     const now = performance.now();
     this.#watch.note(now);
-    if (this.problem === null && this.result === null) this.progress.start(now);
+    const isCounted = this.problem === null && this.result === null && !this.isPaused;
+    if (isCounted) this.progress.start(now);
   }
+}
+
+/**
+ * @param {SessionClient['state']} state
+ * @returns {state is 'completed' | 'failed'}
+ */
+function isFinal(state) {
+  return state === 'completed' || state === 'failed';
 }

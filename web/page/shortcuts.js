@@ -13,6 +13,8 @@ const CLICKED_BY_SPACE = 'button, summary, input, a';
 /** @type {Record<string, Action>} */
 const ACTION_BY_KEY = {
   r: 'record',
+  p: 'pause',
+  m: 'mark',
   ' ': 'play',
   j: 'back',
   l: 'forward',
@@ -23,7 +25,6 @@ const ACTION_BY_KEY = {
   u: 'upload',
   '?': 'help',
 };
-const KEY_NAMES = new Map([[' ', 'Space'], ['r', 'R'], ['j', 'J'], ['l', 'L'], ['u', 'U']]);
 
 /**
  * Keyboard shortcuts, with a help sheet in which they can be switched off: people who dictate to
@@ -44,7 +45,7 @@ export class Shortcuts {
   showHelp() {
     const rows = Object.entries(ACTION_BY_KEY).map(([key, action]) =>
       createElement('div', {}, [
-        createElement('dt', {}, [createElement('kbd', { textContent: KEY_NAMES.get(key) ?? key })]),
+        createElement('dt', {}, [createElement('kbd', { textContent: nameOfKey(key) })]),
         createElement('dd', { textContent: texts.shortcuts.keys[action] }),
       ]),
     );
@@ -79,4 +80,9 @@ export class Shortcuts {
 
 function isEnabled() {
   return localStorage.getItem(DISABLED_STORAGE_NAME) === null;
+}
+
+/** @param {string} key */
+function nameOfKey(key) {
+  return key === ' ' ? 'Space' : key.toUpperCase();
 }

@@ -19,6 +19,8 @@ export interface Session {
   error: string | null;
   warnings: SessionWarning[];
   warning_count: number;
+  /** Whether the service records nothing of an active session. */
+  paused: boolean;
   /** Missing while the session is active, and in sessions of older releases. */
   receipt?: Receipt | null;
   /** Since when an active session has no connection, in ISO 8601; null if it has one. */
@@ -70,6 +72,33 @@ export interface SessionPage {
   next_cursor: string | null;
   /** How many sessions match; null if that is not cheap to say. */
   total: number | null;
+}
+
+/** What happened while a session recorded, as far as the page shows it. */
+export interface Timeline {
+  marks: { frame: number; label: string }[];
+  /** `seconds` is null while the pause lasts. */
+  pauses: { frame: number; seconds: number | null }[];
+  gaps: { frame: number; seconds: number }[];
+}
+
+export interface TimelineEvent {
+  seconds: number;
+  kind: 'mark' | 'pause' | 'gap';
+  text: string;
+}
+
+/** A link that opens a recording or a part of it, without its address. */
+export interface SharedLink {
+  link_id: string;
+  /** ISO 8601. */
+  expires_at: string;
+  /** In seconds; null: from the beginning. */
+  start: number | null;
+  /** In seconds; null: to the end. */
+  end: number | null;
+  /** null: WAV. */
+  format: string | null;
 }
 
 /** For each pixel and channel, the lowest and the highest sample, from -32768 to 32767. */

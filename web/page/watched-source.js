@@ -1,11 +1,13 @@
 /** @import { Chunk, Parameters, Sink, Source } from '../client.js' */
 
 /**
- * A source that reports when audio arrives from another source.
+ * A source that reports when audio arrives from another source, and can drop it.
  *
  * @implements {Source}
  */
 export class WatchedSource {
+  /** Whether chunks are dropped. Only raw PCM stays decodable then. */
+  isDropping = false;
   #source;
   #onArrival;
 
@@ -28,6 +30,7 @@ export class WatchedSource {
     /** @param {Chunk} chunk */
     const takeChunk = (chunk) => {
       if (('size' in chunk ? chunk.size : chunk.byteLength) > 0) this.#onArrival();
+      if (this.isDropping) return Promise.resolve();
       return sink.chunk(chunk);
     };
     return this.#source.start({ ...sink, chunk: takeChunk });

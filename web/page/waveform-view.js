@@ -1,5 +1,5 @@
 /** @import { ApiClient } from './api-client.js' */
-/** @import { Waveform } from './types.js' */
+/** @import { TimelineEvent, Waveform } from './types.js' */
 
 import { get2dContext } from './elements.js';
 
@@ -7,6 +7,8 @@ const MAX_PIXELS = 1200; // of each request: at most 30 kB, however long the rec
 const MIN_VIEW_SECONDS = 1;
 const ZOOM_FACTOR = 2;
 const FULL_SCALE = 32768;
+const LABEL_FONT = '12px system-ui, sans-serif';
+const [LABEL_HEIGHT, LABEL_MARGIN, MAX_LABEL_WIDTH] = [16, 4, 160]; // in CSS pixels
 
 /** The waveform of a completed recording, or of a part of it, with the position of the player. */
 export class WaveformView {
@@ -19,6 +21,8 @@ export class WaveformView {
   #positionSeconds = 0;
   /** @type {{ tops: Float32Array, bottoms: Float32Array } | null} */
   #peaks = null;
+  /** @type {TimelineEvent[]} */
+  #events = [];
   #loadedRange = ''; // of the last request
   #resizes = new ResizeObserver(() => this.#draw());
 
@@ -83,6 +87,16 @@ export class WaveformView {
     return isOutside;
   }
 
+  /**
+   * Show marks, pauses and gaps as lines, with the labels that fit.
+   *
+   * @param {TimelineEvent[]} events in their order
+   */
+  setEvents(events) {
+    this.#events = events;
+    this.#draw();
+  }
+
   dispose() {
     this.#loadedRange = ''; // an answer that is still on its way is not drawn
     this.#resizes.disconnect();
@@ -119,6 +133,40 @@ export class WaveformView {
     });
     context.fillStyle = accent;
     context.fillRect(Math.max(0, positionX - 1), 0, 2, height);
+    this.#drawEvents(context, style, { width, height });
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {CSSStyleDeclaration} style
+   * @param {{ width: number, height: number }} size
+   */
+  #drawEvents(context, style, { width, height }) {
+    const { startSeconds: start, endSeconds: end } = this;
+    const shown = this.#events
+      .filter(({ seconds }) => seconds >= start && seconds <= end)
+      .map(({ seconds, kind, text }) => ({
+        x: Math.min(width - 2, ((seconds - start) / (end - start)) * width),
+        color: style.getPropertyValue(kind === 'mark' ? '--busy' : '--warn'),
+        text,
+      }));
+    for (const { x, color } of shown) {
+      context.fillStyle = color;
+      context.fillRect(x, 0, 2, height);
+    }
+    context.font = LABEL_FONT;
+    context.textBaseline = 'middle';
+    let labelledTo = 0; // labels do not overlap
+    for (const { x, color, text } of shown) {
+      const labelWidth = context.measureText(text).width + 2 * LABEL_MARGIN;
+      const isFitting = x >= labelledTo && x + labelWidth < width && labelWidth < MAX_LABEL_WIDTH;
+      if (!isFitting) continue;
+      context.fillStyle = style.getPropertyValue('--surface');
+      context.fillRect(x + 2, 0, labelWidth, LABEL_HEIGHT);
+      context.fillStyle = color;
+      context.fillText(text, x + 2 + LABEL_MARGIN, LABEL_HEIGHT / 2);
+      labelledTo = x + 2 + labelWidth;
+    }
   }
 }
 

@@ -1,0 +1,70 @@
+"""Pausing and marking a recording on the page."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.async_api import expect
+
+from tests.proxy import cutting_proxy
+from tests.service import Service
+from tests.web.browser import PageBrowser
+from tests.web.test_recording import only_session, wait_for_chunks
+
+PEAK = "Number(document.querySelector('[role=meter]').getAttribute('aria-valuenow'))"
+
+
+@pytest.fixture
+def service(start_service: Callable[..., Service]) -> Service:
+    return start_service(sync_interval_seconds=0.2)
+
+
+@pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
+async def test_nothing_is_recorded_while_the_page_is_paused_also_over_an_outage(
+    browser: PageBrowser, service: Service, quality: str
+) -> None:
+    """The state, the clock and the meter say so, and the service knows it."""
+    async with cutting_proxy(service) as proxy, browser.open_page(f"{proxy.url}/") as tab:
+        page = tab.page
+        clock = page.locator("#recorder [data-part=clock]")
+        await page.get_by_label("Quality").select_option(quality)
+        await tab.start_recording()
+        await wait_for_chunks(tab, 3)
+        with proxy.outage():
+            await tab.wait_for_state("Connection lost")
+            await page.keyboard.press("p")
+            await tab.wait_for_state("Paused")
+            stopped = await clock.inner_text()
+            await tab.wait_until(f"{PEAK} === -60")
+        await expect(page.locator("#list .badge")).to_have_text("Paused")
+        (session,) = service.get("/api/audio/sessions").json()["sessions"]
+        assert session["paused"]
+        await tab.wait_for_state("Paused")
+        await expect(clock).to_have_text(stopped)
+        await page.get_by_role("button", name="Resume").click()
+        await tab.wait_for_state("Recording", exact=True)
+        await tab.wait_until(f"{PEAK} > -20")
+        await tab.stop_recording()
+        await expect(page.locator("#recorder [data-part=state]")).to_have_text("Saved")
+    timeline = service.get(f"/api/audio/sessions/{only_session(service)}/timeline").json()
+    (pause,) = timeline["pauses"]
+    assert pause["ended_at"] is not None
+
+
+async def test_marks_have_the_given_label_or_a_number(
+    browser: PageBrowser, service: Service
+) -> None:
+    async with browser.open_page(f"{service.url}/") as tab:
+        page = tab.page
+        await tab.start_recording()
+        await wait_for_chunks(tab, 5)
+        await page.keyboard.press("m")
+        await page.get_by_text("“Mark 1” marks").wait_for()
+        label = page.get_by_label("Label of the next mark")
+        await label.fill("Question 2")
+        await page.get_by_role("button", name="Mark", exact=True).click()
+        await page.get_by_text("“Question 2” marks").wait_for()
+        await expect(label).to_have_attribute("placeholder", "Mark 3")
+        await tab.stop_recording()
+        await expect(label).to_be_hidden()
+    timeline = service.get(f"/api/audio/sessions/{only_session(service)}/timeline").json()
+    assert [each["label"] for each in timeline["marks"]] == ["Mark 1", "Question 2"]
