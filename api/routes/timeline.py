@@ -20,7 +20,7 @@ from storage.timeline import MAX_ENTRIES, Timeline
 
 _CHANGE_ERRORS = (SessionCompletedError(EXAMPLE_ID), *SESSION_ERRORS)
 
-NewMark = Annotated[MarkSession | None, BodyKwarg(description="The label")]
+NewMark = Annotated[MarkSession, BodyKwarg(description="The label")]
 
 
 class TimelineController(Controller):
@@ -95,9 +95,9 @@ class TimelineController(Controller):
         request: HttpRequest,
         session_id: FromPath[str],
         registry: Injected[Registry],
-        data: NewMark = None,
+        data: NewMark,
     ) -> SessionInfo:
         del session_id
-        label = mark_label(None if data is None else data.label)
+        label = mark_label(data.label)
         info = await registry.mark(await session_to_change(request), label)
         return for_caller(info, identity_of(request))

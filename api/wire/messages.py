@@ -66,8 +66,11 @@ Metadata = Annotated[
 ]
 
 Hold = Annotated[
-    bool | None,
-    _documented(description="Whether nothing deletes the session; only an admin lifts a hold"),
+    str | bool | int | None,  # else 0 would be read as false
+    _documented(
+        description="Whether nothing deletes the session; only an admin lifts a hold",
+        type=["boolean", "null"],
+    ),
 ]
 ExpiresAt = Annotated[
     str | None,

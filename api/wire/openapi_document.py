@@ -86,6 +86,10 @@ def complete_document(document: OpenAPI) -> None:
     _set_media_types(audio.get, ("200", "206"), _AUDIO_TYPES[:1])
     _set_media_types(audio.get, ("200",), _AUDIO_TYPES[1:])
     _set_media_types(paths[f"{session}/waveform"].get, ("200",), _WAVEFORM_TYPES)
+    marks = paths[f"{session}/marks"].post
+    assert marks is not None
+    assert isinstance(marks.request_body, RequestBody)
+    marks.request_body.required = True  # Litestar reads it from the media type
     for example in _EXAMPLES:
         schema = document.components.schemas[type(example).__name__]
         schema.examples = [msgspec.to_builtins(example)]
@@ -130,6 +134,8 @@ def _nullable(schema: Schema | Reference) -> Schema | Reference:
     """
     if not isinstance(schema, Schema):
         return schema
+    if schema.one_of and schema.type:  # what is documented counts
+        schema.one_of, schema.type = None, [OpenAPIType(each) for each in schema.type]
     types = schema.type if isinstance(schema.type, list) else []
     if schema.one_of and len(schema.one_of) == 2:
         types = [part.type for part in schema.one_of if isinstance(part, Schema)]

@@ -101,6 +101,7 @@ async def test_recordings_go_to_a_bucket_and_back_and_active_ones_are_left_alone
     assert contents(tmp_path / "other") == before
 
 
+@pytest.mark.long
 async def test_a_title_goes_along_and_follows_a_later_change(
     tmp_path: Path, bucket_file: Target
 ) -> None:

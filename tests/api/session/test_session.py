@@ -35,7 +35,7 @@ from storage.warning import UNPERSISTED_AUDIO_LOST
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
 from tests.conftest import ManualClock
-from tests.eventually import start_task
+from tests.eventually import eventually, start_task
 from tests.service import children_of
 
 
@@ -472,6 +472,10 @@ async def test_closing_waits_for_a_stream_that_is_being_finished(
     assert recorded_after(session) == bytes(2 * 22050 * 300)
 
 
+def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 async def test_a_killed_decoder_loses_no_chunk(
     session: Session, connection: ConnectionProbe, registry: Registry
 ) -> None:
@@ -480,6 +484,7 @@ async def test_a_killed_decoder_loses_no_chunk(
     await send(session, connection, *pieces[:10])
     (decoder,) = await children_of(psutil.Process())
     decoder.kill()
+    await eventually(lambda: has_ended(decoder), awaiting="the end of the decoder")
     with pytest.raises(Exception, match="signal 9"):
         await send(session, connection, *pieces[10:])
     await session.gone.wait()

@@ -150,14 +150,6 @@ class InvalidSignatureError(SercueScribeError, code="invalid_signature"):
     """The signature of the download link is invalid."""
 
 
-class SessionHeldError(SercueScribeError, code="session_held"):
-    """The session has a hold, so nothing deletes it until an admin lifts it."""
-
-
-class TooManyMarksError(SercueScribeError, code="too_many_marks"):
-    """The timeline of the session has as many marks as it can have."""
-
-
 class SessionActiveError(SercueScribeError, code="session_active"):
     """The session still records; only a completed session can be shared."""
 

@@ -81,6 +81,7 @@ async def test_missing_bucket_settings_are_noted(moto_url: str) -> None:
     assert "fail" not in found.values()
 
 
+@pytest.mark.long
 async def test_a_cors_rule_for_another_origin_is_noted(seaweedfs_url: str) -> None:
     settings = BucketSettings(bucket="one-page", endpoint_url=seaweedfs_url)
     await prepare(settings, PAGE)
