@@ -42,9 +42,9 @@ Fate = tuple[int, Fault] | None
 Work = Callable[[Node], Coroutine[Any, Any, None]]
 
 
-async def inline(_: ThreadPool, function: Any, *arguments: Any) -> Any:
+async def inline(_: ThreadPool, function: Any, *arguments: Any, **keywords: Any) -> Any:
     """Run ``function`` here instead of in a thread, so that only Hypothesis decides the order."""
-    return function(*arguments)
+    return function(*arguments, **keywords)
 
 
 class Takeovers(RuleBasedStateMachine):
