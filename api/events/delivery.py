@@ -269,7 +269,9 @@ class Delivery:
             reasons = "; ".join(answer.reason for answer in answers if answer.reason)
             await self._give_up(place, encode(entry), reasons or "the receiver does not answer")
             return
-        asked_seconds = max(answer.retry_after_seconds for answer in answers)
+        # What one receiver failed to take does not wait for the pause of another.
+        failed = [each for each in answers if each.result not in {"delivered", "paused"}]
+        asked_seconds = max(answer.retry_after_seconds for answer in failed or answers)
         delay_seconds = delays[entry.attempts] * (1 + self._uniform(0, _JITTER))
         delay_seconds = max(delay_seconds, min(asked_seconds, _MAX_RETRY_AFTER_SECONDS))
         entry = msgspec.structs.replace(entry, attempts=entry.attempts + 1)

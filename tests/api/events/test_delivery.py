@@ -427,6 +427,23 @@ async def test_what_waits_for_a_turn_does_not_wait_for_the_pause_of_another_rece
     assert away.requests == []
 
 
+async def test_a_failed_attempt_does_not_wait_for_the_pause_of_another_receiver(
+    rig: Rig, receiver: WebhookReceiver
+) -> None:
+    (created,) = await rig.created(1)
+    name = (await rig.put("session.created", created.manifest)).name
+    with webhook_receiver() as away:
+        delivery = rig.delivery(receiver, away, settings=PERSISTENT)
+        delivery._receivers[1]._paused_until += 3600
+        receiver.status = 500
+        async with running(delivery):
+            await receiver.wait_for_requests(1)
+            receiver.status = 204
+            await receiver.wait_for_requests(2)
+    assert {each.id for each in receiver.requests} == {name}
+    assert away.requests == []
+
+
 async def test_a_backlog_is_looked_at_at_a_limited_pace(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
