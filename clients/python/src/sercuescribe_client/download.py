@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import httpx
 
 from sercuescribe_client.api_client import ApiClient
-from sercuescribe_client.backoff import Backoff
+from sercuescribe_client.backoff import Retries
 from sercuescribe_client.errors import RangeNotSatisfiableError, SercueScribeError
 
 AudioFormat = Literal["wav", "mp3", "flac", "opus"]
@@ -66,8 +66,7 @@ async def download(
 
     ``retry_timeout_seconds`` counts from the last attempt that received data.
     """
-    clock = asyncio.get_running_loop().time
-    backoff, failing_since = Backoff(), None
+    retries = Retries(retry_timeout_seconds)
     while True:
         size_bytes = target.size_bytes
         try:
@@ -78,14 +77,11 @@ async def download(
             return
         except SercueScribeError as error:
             if target.size_bytes > size_bytes:
-                backoff, failing_since = Backoff(), None
+                retries.succeeded()
             if error.is_final:
                 raise
-            delay_seconds = max(backoff.next_seconds(), error.retry_after_seconds)
-            failing_since = None if error.retry_after_seconds else failing_since or clock()
-            if failing_since is not None and (
-                clock() + delay_seconds - failing_since > retry_timeout_seconds
-            ):
+            delay_seconds = retries.next_seconds(error.retry_after_seconds)
+            if delay_seconds is None:
                 raise
         await asyncio.sleep(delay_seconds)
 

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from sercuescribe_client.api_client import ApiClient
-from sercuescribe_client.backoff import Backoff
+from sercuescribe_client.backoff import Retries
 from sercuescribe_client.connection import error_from_close, open_socket
 from sercuescribe_client.errors import (
     CredentialsExpiredError,
@@ -44,8 +44,7 @@ async def listen(
     api: ApiClient, session_id: str, begin: Position, *, retry_timeout_seconds: float
 ) -> AsyncGenerator[AudioBlock, None]:
     """Yield the audio without a gap until the session is completed; reconnect in between."""
-    clock = asyncio.get_running_loop().time
-    backoff, failing_since = Backoff(), None
+    retries = Retries(retry_timeout_seconds)
     position = begin
     while True:
         credential_headers = api.credentials.headers
@@ -53,7 +52,7 @@ async def listen(
             blocks = _listen_once(api, session_id, position, credential_headers)
             async with contextlib.aclosing(blocks):
                 async for block in blocks:
-                    backoff, failing_since = Backoff(), None
+                    retries.succeeded()
                     yield block
                     position = block.frame + len(block.pcm) // (_SAMPLE_BYTES * block.channels)
             return
@@ -63,11 +62,8 @@ async def listen(
             )
             if error.is_final and not is_renewed:
                 raise
-            delay_seconds = max(backoff.next_seconds(), error.retry_after_seconds)
-            failing_since = None if error.retry_after_seconds else failing_since or clock()
-            if failing_since is not None and (
-                clock() + delay_seconds - failing_since > retry_timeout_seconds
-            ):
+            delay_seconds = retries.next_seconds(error.retry_after_seconds)
+            if delay_seconds is None:
                 raise
         await asyncio.sleep(delay_seconds)
 

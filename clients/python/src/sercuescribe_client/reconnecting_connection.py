@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from sercuescribe_client.api_client import ApiClient
-from sercuescribe_client.backoff import Backoff
+from sercuescribe_client.backoff import Retries
 from sercuescribe_client.condition import Condition
 from sercuescribe_client.connection import error_from_close, open_socket
 from sercuescribe_client.delivery import STATUS_MESSAGE, Delivery
@@ -64,13 +64,11 @@ class ReconnectingConnection:
         self._api = endpoint.api
         self._delivery = delivery
         self._changed = changed
-        self._retry_timeout_seconds = retry_timeout_seconds
         self._max_attempts = max_attempts
         self._connect_timeout_seconds = min(
             max(retry_timeout_seconds, _MIN_CONNECT_TIMEOUT_SECONDS), _MAX_CONNECT_TIMEOUT_SECONDS
         )
-        self._backoff = Backoff()
-        self._failing_since: float | None = None
+        self._retries = Retries(retry_timeout_seconds)
         self._server_error: SercueScribeError | None = None
 
     async def run(self) -> None:
@@ -127,8 +125,7 @@ class ReconnectingConnection:
                 self.decode_error, self._server_error = self._server_error, None
             self._delivery.receive_message(message)
             self.attempt = 0
-            self._failing_since = None
-            self._backoff.reset()
+            self._retries.succeeded()
             self._changed.notify_all()
 
     async def _send_messages(self, socket: ClientConnection) -> None:
@@ -182,16 +179,11 @@ class ReconnectingConnection:
         return error.is_final and not (isinstance(error, HostNotFoundError) and is_name_known)
 
     async def _wait_before_retry(self, error: SercueScribeError) -> None:
-        seconds = max(self._backoff.next_seconds(), error.retry_after_seconds)
         if self._max_attempts is not None and self.attempt >= self._max_attempts:
             raise self._gave_up_error(f"{self.attempt} attempts") from error
-        now = asyncio.get_running_loop().time()
-        if error.retry_after_seconds:  # the service answers, and says when to come again
-            self._failing_since = None
-        else:
-            self._failing_since = now if self._failing_since is None else self._failing_since
-            if now + seconds - self._failing_since > self._retry_timeout_seconds:
-                raise self._gave_up_error(f"{now - self._failing_since:.0f} s") from error
+        seconds = self._retries.next_seconds(error.retry_after_seconds)
+        if seconds is None:
+            raise self._gave_up_error(f"{self._retries.failing_seconds:.0f} s") from error
         _logger.info("Session %s retries in %.1f s: %s", self._delivery.session_id, seconds, error)
         await asyncio.sleep(seconds)
 
