@@ -1,6 +1,7 @@
 """``sercuescribe sessions``: list, show, edit, close, delete and share recordings."""
 
 import json
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -24,6 +25,7 @@ from sercuescribe_client.cli.options import (
 from sercuescribe_client.cli.sharing import links, share, unshare
 from sercuescribe_client.cli.size_text import size_text
 from sercuescribe_client.cli.warning_text import warning_text
+from sercuescribe_client.client import Client
 from sercuescribe_client.errors import SercueScribeError
 from sercuescribe_client.models import SessionInfo, Status
 
@@ -101,13 +103,7 @@ def list_sessions(
 @common_options
 def show(common: CommonOptions, session_id: str) -> None:
     """Print all information about a session."""
-
-    async def run() -> SessionInfo:
-        async with common.client() as client:
-            return await client.info(session_id)
-
-    with exit_on_error(as_json=common.as_json):
-        _print_session(run_until_interrupted(run()), as_json=common.as_json)
+    _call_and_print(common, lambda client: client.info(session_id))
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -145,15 +141,13 @@ def edit(
     if title is None and not is_changing_metadata and hold is None and expires_at is None:
         raise click.UsageError("give --title, --meta, --no-meta, --hold, --no-hold or --expires-at")
 
-    async def run() -> SessionInfo:
-        async with common.client() as client:
-            new = metadata if is_changing_metadata else None
-            return await client.update(
-                session_id, title=title, metadata=new, hold=hold, expires_at=expires_at
-            )
-
-    with exit_on_error(as_json=common.as_json):
-        _print_session(run_until_interrupted(run()), as_json=common.as_json)
+    new = metadata if is_changing_metadata else None
+    _call_and_print(
+        common,
+        lambda client: client.update(
+            session_id, title=title, metadata=new, hold=hold, expires_at=expires_at
+        ),
+    )
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -161,13 +155,7 @@ def edit(
 @common_options
 def pause(common: CommonOptions, session_id: str) -> None:
     """Pause a session: the service records none of the chunks that follow."""
-
-    async def run() -> SessionInfo:
-        async with common.client() as client:
-            return await client.pause(session_id)
-
-    with exit_on_error(as_json=common.as_json):
-        _print_session(run_until_interrupted(run()), as_json=common.as_json)
+    _call_and_print(common, lambda client: client.pause(session_id))
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -175,13 +163,7 @@ def pause(common: CommonOptions, session_id: str) -> None:
 @common_options
 def resume(common: CommonOptions, session_id: str) -> None:
     """End the pause of a session."""
-
-    async def run() -> SessionInfo:
-        async with common.client() as client:
-            return await client.resume(session_id)
-
-    with exit_on_error(as_json=common.as_json):
-        _print_session(run_until_interrupted(run()), as_json=common.as_json)
+    _call_and_print(common, lambda client: client.resume(session_id))
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -190,13 +172,7 @@ def resume(common: CommonOptions, session_id: str) -> None:
 @common_options
 def mark(common: CommonOptions, session_id: str, *, label: str) -> None:
     """Add a mark to the timeline, at the last recorded frame."""
-
-    async def run() -> SessionInfo:
-        async with common.client() as client:
-            return await client.mark(session_id, label)
-
-    with exit_on_error(as_json=common.as_json):
-        _print_session(run_until_interrupted(run()), as_json=common.as_json)
+    _call_and_print(common, lambda client: client.mark(session_id, label))
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -219,13 +195,7 @@ def timeline(common: CommonOptions, session_id: str) -> None:
 @common_options
 def close(common: CommonOptions, session_id: str) -> None:
     """Complete a session, even if another client is sending to it."""
-
-    async def run() -> SessionInfo:
-        async with common.client() as client:
-            return await client.close(session_id)
-
-    with exit_on_error(as_json=common.as_json):
-        _print_session(run_until_interrupted(run()), as_json=common.as_json)
+    _call_and_print(common, lambda client: client.close(session_id))
 
 
 @sessions.command(epilog=EXIT_CODES_HELP)
@@ -290,6 +260,19 @@ def _timeline_text(timeline: dict[str, Any]) -> str:
     ]
     lines = [f"{at:<24}  {kind:<12}  {text}".rstrip() for at, kind, text in events if at]
     return "\n".join(sorted(lines, key=lambda line: line.split()[0]))
+
+
+def _call_and_print(
+    common: CommonOptions, call: Callable[[Client], Coroutine[Any, Any, SessionInfo]]
+) -> None:
+    """Print the session that a call of the client returns."""
+
+    async def run() -> SessionInfo:
+        async with common.client() as client:
+            return await call(client)
+
+    with exit_on_error(as_json=common.as_json):
+        _print_session(run_until_interrupted(run()), as_json=common.as_json)
 
 
 def _print_session(info: SessionInfo, *, as_json: bool) -> None:
