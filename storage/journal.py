@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import msgspec
 
 from storage import record
-from storage.errors import BadObjectError, decoding
+from storage.errors import decoding
 
 JOURNAL = 0  # no input stream has this number
 
@@ -84,10 +84,6 @@ def encode(entry: Entry) -> bytes:
 
 def decode(data: bytes) -> Iterator[Entry]:
     """Yield the entries of whole records. Raises `BadObjectError` if one is damaged."""
-    size_bytes = 0
     with decoding("the journal is damaged"):
-        for payload in record.split(data):
-            size_bytes += record.PREFIX_BYTES + len(payload)
+        for payload in record.split_whole(data):
             yield _decode(payload)
-    if size_bytes != len(data):
-        raise BadObjectError("the journal is damaged")

@@ -34,3 +34,16 @@ def split(records: bytes) -> Iterator[bytes]:
     while (payload := decode(rest)) is not None:
         yield payload
         rest = rest[_PREFIX.size + len(payload) :]
+
+
+def split_whole(records: bytes) -> Iterator[bytes]:
+    """Yield the payloads of consecutive records. Raises ``ValueError`` after them if more follows.
+
+    That is a damaged record, or the first part of one.
+    """
+    size_bytes = 0
+    for payload in split(records):
+        size_bytes += PREFIX_BYTES + len(payload)
+        yield payload
+    if size_bytes != len(records):
+        raise ValueError(f"no record at byte {size_bytes}")

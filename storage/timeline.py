@@ -153,13 +153,9 @@ def encode_entry(entry: Entry) -> bytes:
 
 def decode_entries(data: bytes) -> Iterator[Entry]:
     """Yield the entries of whole records. Raises `BadObjectError` if one is damaged."""
-    size_bytes = 0
     with decoding("the timeline is damaged"):
-        for payload in record.split(data):
-            size_bytes += record.PREFIX_BYTES + len(payload)
+        for payload in record.split_whole(data):
             yield _decode(payload)
-    if size_bytes != len(data):
-        raise BadObjectError("the timeline is damaged")
 
 
 def decode_readable(data: bytes) -> Iterator[Entry]:

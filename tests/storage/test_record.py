@@ -1,5 +1,7 @@
 """Records are read as they were written, or not at all."""
 
+import pytest
+
 from storage import record
 from tests.damage import damaged
 
@@ -27,3 +29,13 @@ def test_consecutive_records_are_read_up_to_the_first_that_is_damaged() -> None:
     assert list(record.split(records[0] + records[1][:-1] + records[2])) == [b"one"]
     assert list(record.split(b"".join(records)[:-1])) == [b"one", b"two"]
     assert list(record.split(b"")) == []
+
+
+def test_what_is_no_record_behind_the_last_one_is_noticed() -> None:
+    records = record.encode(b"one") + record.encode(b"two")
+    assert list(record.split_whole(records)) == [b"one", b"two"]
+    for rest in (b"\1", record.encode(b"three")[:-1]):
+        found = record.split_whole(records + rest)
+        assert [next(found), next(found)] == [b"one", b"two"]
+        with pytest.raises(ValueError, match=f"no record at byte {len(records)}"):
+            next(found)
