@@ -17,9 +17,9 @@ _CHUNK_BYTES = int(48_000 * _CHUNK_SECONDS) * 2
 _HANDSHAKE_TIMEOUT_SECONDS = 5
 
 # The memory that hostile connections may cost, in addition to that of two recordings, and the
-# descriptors in all: a thousand incomplete requests, or two hundred sessions of seven each.
+# descriptors in all: a thousand incomplete requests, or two hundred sessions.
 _MAX_GROWTH_BYTES = 60_000_000
-_MAX_DESCRIPTORS = 1500
+_MAX_DESCRIPTORS = 1200
 
 
 @pytest.mark.parametrize(

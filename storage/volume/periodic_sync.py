@@ -16,7 +16,7 @@ from storage.volume.sync_pass import run_together
 logger = logging.getLogger(__name__)
 
 # A recording cannot be flushed or completed while its group is synced.
-_GROUP_RECORDINGS = 128
+_GROUP_RECORDINGS = 64
 
 _MIN_PAUSE = 0.1  # after a pass, as a share of the interval
 

@@ -31,7 +31,7 @@ from storage.volume.disk import Disk
 from storage.volume.growing_digests import GrowingDigests
 from storage.volume.paths import SessionPaths
 from storage.volume.recovery import Recovered, recover
-from storage.volume.sync_pass import Steps, run_alone
+from storage.volume.sync_pass import Steps, SyncCall, run_alone
 from storage.watermark import Unpersisted, Watermark
 from storage.waveform.growing_file import GrowingWaveform
 
@@ -169,6 +169,9 @@ class VolumeRecording:
         if self.state is not RecordingState.OPEN:
             raise self._not_open()
         with files.translated_errors():
+            if stream == TIMELINE:
+                self._append_timeline(offset, data)
+                return
             fd = self._inputs.get(stream)
             if fd is None:
                 fd = os.open(self._paths.input(stream), os.O_RDWR | os.O_CREAT, 0o666)
@@ -176,6 +179,16 @@ class VolumeRecording:
                 self._has_new_input = True
             files.write_at(fd, data, offset)
             self._unsynced.add(stream)
+
+    def _append_timeline(self, offset: int, data: Buffer) -> None:
+        """Write without a descriptor that stays: each session has one, and it grows seldom."""
+        fd = os.open(self._paths.input(TIMELINE), os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            files.write_at(fd, data, offset)
+        finally:
+            os.close(fd)
+        self._has_new_input |= not offset
+        self._unsynced.add(TIMELINE)
 
     async def read_input(self, stream: int) -> AsyncIterator[bytes]:
         remaining = self.checkpoint.kept_bytes[stream]
@@ -313,18 +326,21 @@ class VolumeRecording:
         assert self._checkpoints is not None
         dropped = self._dropped.copy()  # before the checkpoint, which then names none of them
         checkpoint, asked_at = self.checkpoint, time.monotonic()
-        names = self._open_unsynced_names()
         # One by one, because the event loop may add an input meanwhile.
         written = [self._unsynced.pop() for _ in range(len(self._unsynced))]
+        try:
+            opened = self._open_unsynced(written)
+        except OSError:  # for want of descriptors; no sync has failed
+            self._unsynced.update(written)
+            raise
         inputs = [self._inputs[stream] for stream in written if stream in self._inputs]
         try:
-            content = [(self._disk.sync, fd) for fd in (*inputs, self._audio)]
-            yield content if names is None else [(self._disk.sync_folder, names), *content]
+            yield [*opened, *((self._disk.sync, fd) for fd in (*inputs, self._audio))]
         except OSError as error:
             raise self._failed_for_good(error) from error
         finally:
-            if names is not None:
-                os.close(names)
+            for _, fd in opened:
+                os.close(fd)
         # The persisted record must not reach the disk before the audio that it counts.
         self._checkpoints.persist(checkpoint)
         try:
@@ -338,16 +354,25 @@ class VolumeRecording:
             if stream in self._inputs:
                 os.close(self._inputs.pop(stream))
 
-    def _open_unsynced_names(self) -> int | None:
-        """Return a descriptor of the folder for a sync of its names, if there is new input.
+    def _open_unsynced(self, written: list[int]) -> list[SyncCall]:
+        """Return the calls for what is to be synced and has no descriptor; the caller closes them.
 
-        If that raises ``OSError``, for want of descriptors, no sync has failed: it is tried again.
+        These are the folder, for the names of new input, and the timeline. Raises ``OSError``.
         """
-        if not self._has_new_input:
-            return None
-        folder = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
+        opened: list[SyncCall] = []
+        try:
+            if self._has_new_input:
+                folder = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
+                opened.append((self._disk.sync_folder, folder))
+            if TIMELINE in written:
+                entries = os.open(self._paths.input(TIMELINE), os.O_RDWR)
+                opened.append((self._disk.sync, entries))
+        except OSError:
+            for _, fd in opened:
+                os.close(fd)
+            raise
         self._has_new_input = False
-        return folder
+        return opened
 
     def _write_header(self, checkpoint: Checkpoint) -> None:
         files.write_at(self._audio, wav.header(self.manifest.pcm_format, checkpoint.pcm_bytes), 0)
