@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import soundfile
 
-from storage.checkpoint import Checkpoint, StreamCheckpoint
+from storage.checkpoint import TIMELINE, Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError, SyncFailedError
 from storage.local import LocalStorage
 from storage.volume.disk import Disk
@@ -224,11 +224,15 @@ async def test_kept_input_that_the_process_before_did_not_sync_is_synced(
     assert codes(recording.checkpoint) == [UNPERSISTED_AUDIO_LOST]
 
 
-async def test_a_lack_of_descriptors_is_no_failed_sync(volume: LocalStorage) -> None:
-    recording = await volume.create(new_manifest())
+async def test_a_lack_of_descriptors_is_no_failed_sync(
+    faulty_volume: LocalStorage, faulty: FaultyDisk
+) -> None:
+    recording = await faulty_volume.create(new_manifest())
     recording.keep_input(1, 0, b"input")
-    checkpoint = Checkpoint(1, 0, (StreamCheckpoint(1, 5, 0, b""),))
+    recording.keep_input(TIMELINE, 0, b"entries")
+    checkpoint = Checkpoint(1, 0, (StreamCheckpoint(1, 5, 0, b""),), timeline_bytes=7)
     recording.append(b"", checkpoint)
+    faulty.calls.clear()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
@@ -238,6 +242,8 @@ async def test_a_lack_of_descriptors_is_no_failed_sync(volume: LocalStorage) -> 
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     recording.persist()
     assert recording.persisted == checkpoint
+    content = {f"{recording.manifest.session_id}.wav", "input.1", f"input.{TIMELINE}", ".state"}
+    assert set(faulty.calls[: faulty.calls.index("checkpoint")]) == content
 
 
 @pytest.mark.parametrize("good_syncs", [0, 1], ids=["audio", "checkpoint"])
