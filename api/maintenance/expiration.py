@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from api.clock import Clock
 from api.maintenance.clock_check import ClockCheck, ClockError
+from api.maintenance.deletion import delete_completed
 from api.session.registry import Registry
 from storage.base import ExpiredPage, Storage
-from storage.errors import SessionHeldError, StorageError
+from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +65,10 @@ class Expiration:
     async def _delete(self, page: ExpiredPage) -> None:
         live = {session.session_id for session in self._registry.live}
         sessions = [each for each in page.sessions if each[0].session_id not in live]
-        failed = await self._registry.delete_completed(sessions) if sessions else {}
-        for found, _ in sessions:
-            error = failed.get(found.session_id)
-            if error is None:
-                self._deleted(str(found.session_id))
-            elif not isinstance(error, SessionHeldError):  # it was held in the last moment
-                logger.error(
-                    "Failed to delete the expired session, retrying in a minute: session=%s",
-                    found.session_id,
-                    exc_info=error,
-                )
+        failed = await delete_completed(self._registry, sessions, self._deleted)
+        for session_id, error in failed.items():
+            logger.error(
+                "Failed to delete the expired session, retrying in a minute: session=%s",
+                session_id,
+                exc_info=error,
+            )

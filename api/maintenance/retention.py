@@ -9,9 +9,10 @@ from uuid import UUID
 
 from api.clock import Clock
 from api.maintenance.clock_check import ClockCheck, ClockError
+from api.maintenance.deletion import delete_completed
 from api.session.registry import Registry
 from storage.base import AgedSession, Storage
-from storage.errors import BadObjectError, RecordingNotFoundError, SessionHeldError, StorageError
+from storage.errors import BadObjectError, RecordingNotFoundError, StorageError
 from storage.manifest import Manifest
 from storage.skipped import SkippedObjects
 
@@ -102,14 +103,9 @@ class Retention:
             and manifest.expires_at is None
             and self._is_old(manifest.completed_at or manifest.created_at)
         ]
-        if not expired:
-            return
-        failed = await self._registry.delete_completed(expired)
-        for found, _ in expired:
-            if (error := failed.get(found.session_id)) is None:
-                self._deleted(str(found.session_id))
-            elif not isinstance(error, SessionHeldError):  # it was held in the last moment
-                _log_failure(found.session_id, error)
+        failed = await delete_completed(self._registry, expired, self._deleted)
+        for session_id, error in failed.items():
+            _log_failure(session_id, error)
 
     def _is_old(self, moment: datetime) -> bool:
         return self._clock_check.wall_clock.age(moment) > self._age
