@@ -4,7 +4,6 @@ They are in ``web/manual``; without them the answer is 404.
 """
 
 import functools
-import hashlib
 import mimetypes
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from litestar import MediaType, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect
-from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from api.routes.request import HttpRequest
-from api.wire.byte_ranges import is_match
+from api.routes.web_files import file_answer, read_file
 
 FOLDER = Path(__file__).parents[2] / "web" / "manual"
 _HOME = "docs/index.html"
@@ -39,13 +37,9 @@ def manual_file(request: HttpRequest, path: FromPath[str]) -> Response[bytes]:
     source = _files(FOLDER).get(path.strip("/"))
     if source is None:
         raise NotFoundException
-    content = source.read_bytes()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}
-    if is_match(request.headers.get("If-None-Match"), etag):
-        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     media_type = mimetypes.guess_type(source.name)[0] or "application/octet-stream"
-    return Response(content, media_type=media_type, headers=headers)
+    headers = {"Content-Security-Policy": _POLICY}
+    return file_answer(request, read_file(source, media_type), **headers)
 
 
 @functools.cache

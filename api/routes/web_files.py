@@ -9,6 +9,12 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from litestar import Response
+from litestar.status_codes import HTTP_304_NOT_MODIFIED
+
+from api.routes.request import HttpRequest
+from api.wire.byte_ranges import is_match
+
 _ROOT = Path(__file__).parents[2]
 _WEB = _ROOT / "web"
 _CLIENT = _ROOT / "clients" / "js"
@@ -28,6 +34,15 @@ class File(NamedTuple):
     etag: str
 
 
+def file_answer(request: HttpRequest, found: File, **headers: str) -> Response[bytes]:
+    """Return the answer with a file, or 304 if the client has it already."""
+    # The URL has no version, and the content may change with each deployment.
+    all_headers = {"ETag": found.etag, "Cache-Control": "no-cache", **headers}
+    if is_match(request.headers.get("If-None-Match"), found.etag):
+        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=all_headers)
+    return Response(found.content, media_type=found.media_type, headers=all_headers)
+
+
 @functools.cache
 def files() -> dict[str, File]:
     """Return all files by the path at which each is served."""
@@ -45,7 +60,7 @@ def files() -> dict[str, File]:
             for path in folder.glob("*")
             if path.suffix in _MEDIA_TYPES
         }
-    return {path: _file(source) for path, source in found.items()}
+    return {path: read_file(each, _MEDIA_TYPES[each.suffix]) for path, each in found.items()}
 
 
 def vendored(name: str) -> str | None:
@@ -54,9 +69,10 @@ def vendored(name: str) -> str | None:
     return path if path in files() else None
 
 
-def _file(path: Path) -> File:
+def read_file(path: Path, media_type: str) -> File:
+    """Read a file. Blocks."""
     content = path.read_bytes()
-    return File(content, _MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+    return File(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
 @functools.cache

@@ -2,11 +2,9 @@
 
 from litestar import MediaType, Response, get
 from litestar.exceptions import NotFoundException
-from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from api.routes.request import HttpRequest
-from api.routes.web_files import document, files
-from api.wire.byte_ranges import is_match
+from api.routes.web_files import document, file_answer, files
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -49,8 +47,4 @@ def file(request: HttpRequest) -> Response[bytes]:
     found = files().get(request.url.path)
     if found is None:
         raise NotFoundException
-    # The URL has no version, and the content may change with each deployment.
-    headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
-    if is_match(request.headers.get("If-None-Match"), found.etag):
-        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
-    return Response(found.content, media_type=found.media_type, headers=headers)
+    return file_answer(request, found)
