@@ -247,8 +247,7 @@ class Ledger:
         checkpoint = self._recording.checkpoint
         if checkpoint.journal_bytes:
             try:
-                kept = self._recording.read_input(JOURNAL)
-                data = b"".join([block async for block in kept])
+                data = await self._read_input(JOURNAL)
                 self._journal.restore(journal.decode(data), checkpoint.pcm_bytes)
             except BadObjectError as error:
                 logger.error("%s: the inputs have no digests: error=%s", self.session_id, error)  # noqa: TRY400
@@ -272,12 +271,14 @@ class Ledger:
             last_at, chunk_count = checkpoint.written_at, checkpoint.chunk_count
             self._unwritten.append(timeline.Opened(last_at, checkpoint.pcm_bytes, chunk_count))
 
+    async def _read_input(self, number: int) -> bytes:
+        return b"".join([block async for block in self._recording.read_input(number)])
+
     async def _read_timeline(self) -> bytes:
         if not self._recording.checkpoint.timeline_bytes:
             return b""
         try:
-            kept = self._recording.read_input(TIMELINE)
-            return b"".join([block async for block in kept])
+            return await self._read_input(TIMELINE)
         except (BadObjectError, OSError) as error:
             logger.error("%s: the timeline is not complete: error=%s", self.session_id, error)  # noqa: TRY400
             return b""
