@@ -88,7 +88,7 @@ async def test_the_receipt_can_be_read_and_downloaded(
         await expect(dialog).to_contain_text("has signed that")
         await expect(dialog).to_contain_text("1 chunk, 88 kB")
         await expect(dialog).to_contain_text(receipt["audio"]["digest"])
-        await expect(dialog).to_contain_text("does not prove when or by whom")
+        await expect(dialog).to_contain_text("does not prove the time or the user")
         async with page.expect_download() as download:
             await dialog.get_by_role("link", name="Download the receipt").click()
         file = await (await download.value).path()

@@ -306,7 +306,7 @@ export const texts = {
     proves:
       'This page has not checked the file. The command “sercuescribe verify” checks it against the receipt, and finds every change since the recording was finished.',
     provesNot:
-      'A receipt does not prove when or by whom it was recorded, nor what the microphone heard.',
+      'A receipt does not prove the time or the user of the recording, nor what the microphone heard.',
   },
   durations: {
     hours: { one: '{count} hour', other: '{count} hours' },

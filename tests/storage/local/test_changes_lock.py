@@ -1,4 +1,4 @@
-"""The lock of changes waits for another process, but not for ever."""
+"""The lock of changes waits for another process, for a limited time."""
 
 import fcntl
 import os

@@ -40,7 +40,7 @@ def share(
 ) -> None:
     """Print a new link that plays a completed recording, for people without an account.
 
-    Everybody who has the link can hear the recording until it ends or is revoked. The service
+    The link is enough to hear the recording until it ends or is revoked. The service
     shows the address only once.
     """
 
