@@ -25,8 +25,8 @@ _ENGINES = {"start_service", "moto_url", "seaweedfs_url", "browser"}
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three workers per core: tests wait most of their time. Each starts S3 engines of its own."""
-    return min(3 * (os.cpu_count() or 1), 12)
+    """Two workers per core, which keep it busy. Each starts S3 engines of its own."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import requests
 
 from tests.audio import pcm
+from tests.eventually import eventually
 from tests.service import Service
 
 PAGES = Path(__file__).parents[1] / "docs" / "how-to"
@@ -61,7 +62,10 @@ async def test_a_volume_is_backed_up_and_restored_as_a_whole_and_session_by_sess
     assert service.stop() == 0
     shutil.rmtree(service.folder)
     assert run(restore_all, tmp_path) == "copied=2 changed=0 present=0 active=0 failed=0\n"
+    service.log.clear()
     service.start()
+    # Else the service itself may find the recording that is added below.
+    await eventually(lambda: "Index compared" in "".join(service.log), awaiting="the comparison")
     assert listed(service) == set(ids)
     assert {each: service.wav(each).read_bytes() for each in ids} == audio
 

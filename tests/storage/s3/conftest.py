@@ -13,6 +13,7 @@ import pytest
 from storage.manifest import Manifest
 from storage.s3 import BucketSettings, S3Storage, UploadSettings
 from storage.s3.client.bucket import Bucket
+from storage.s3.keys import NODES
 from storage.s3.ownership.peers import LeaseSettings
 from storage.s3.writing.recording import S3Recording
 from storage.worker import Worker
@@ -137,7 +138,10 @@ async def abandoned_session(open_s3: OpenS3, folder: Path, clock: ManualClock) -
         append(recording, LONG_AUDIO[start : start + 2500])
         await recording.upload()
     recording.abandon()
+    node_id = storage._node.node_id
     await storage.stop()
+    # It has removed this object, if the store was quick enough.
+    await storage._bucket.delete([NODES + node_id], keep_versions=True)
     clock.seconds += LEASE_SECONDS + 1
     return UUID(recording.manifest.session_id)
 
