@@ -194,6 +194,7 @@ async def test_a_creation_that_fails_for_want_of_space_leaves_no_file_and_no_des
 ) -> None:
     storage = LocalStorage(tmp_path)
     await storage.start()
+    await storage.upkeep.completed.wait()  # the index is open from now on
     descriptors = open_descriptors()
     with file_size_limit(100), pytest.raises(StorageUnavailableError):
         await storage.create(new_manifest())
