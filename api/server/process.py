@@ -1,6 +1,7 @@
 """The uvicorn server of this process, with the service's protocol classes and limits."""
 
 import functools
+import gc
 import logging
 import socket
 from collections.abc import Callable
@@ -43,6 +44,17 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             log_url(self.config.host, self.config.port)
+            freeze_objects()
+
+
+def freeze_objects() -> None:
+    """Let garbage collections skip what exists now: nearly all of it lives until the exit.
+
+    A full collection of what the imports have made takes about a tenth of a second, in which the
+    event loop answers no client.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def log_url(host: str, port: int) -> None:
