@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from api.access.api_keys import key_line, new_key
 from tests.audio import pcm, wav
 from tests.clients.js.page_server import PageServer, page_server
-from tests.clients.js.runtimes import Page, chromium
+from tests.clients.js.runtimes import Chromium, Page, chromium
 from tests.eventually import eventually
 from tests.examples.program import EXAMPLES
 from tests.service import Service
@@ -26,12 +25,17 @@ def site() -> Iterator[PageServer]:
         yield site
 
 
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """A browser whose microphone plays loud noise."""
-    microphone = tmp_path / "microphone.wav"
-    microphone.write_bytes(wav(pcm(SAMPLE_RATE * 30), sample_rate=SAMPLE_RATE))
-    async with chromium(tmp_path / "profile", microphone) as page:
+    audio = wav(pcm(SAMPLE_RATE * 30), sample_rate=SAMPLE_RATE)
+    with chromium(tmp_path_factory.mktemp("chromium"), audio) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def page(browser: Chromium) -> AsyncIterator[Page]:
+    async with browser.page() as page:
         yield page
 
 

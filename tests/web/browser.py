@@ -89,6 +89,11 @@ class PageBrowser:
             yield tab
         await context.close()
 
+    async def close_pages(self) -> None:
+        """Close all that is open, with what it has stored."""
+        for context in self._browser.contexts:
+            await context.close()
+
     async def new_context(self, **options: Any) -> BrowserContext:
         context = await self._browser.new_context(**{"viewport": DESKTOP} | options)
         await context.grant_permissions(["microphone", "clipboard-read", "clipboard-write"])

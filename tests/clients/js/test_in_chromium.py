@@ -5,7 +5,6 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 
 from tests.audio import cut_anywhere, decode, pcm, wav
 from tests.clients.js.page_server import PageServer, page_server
-from tests.clients.js.runtimes import CLIENT, JavaScriptError, Page, chromium
+from tests.clients.js.runtimes import CLIENT, Chromium, JavaScriptError, Page, chromium
 from tests.eventually import eventually
 from tests.parameters import long_except_first
 from tests.proxy import cutting_proxy
@@ -62,12 +61,17 @@ def service(start_service: Callable[..., Service], site: PageServer) -> Service:
     return start_service(allowed_origins=site.origin, sync_interval_seconds=0.2)
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    audio = wav(MICROPHONE_PCM, sample_rate=SAMPLE_RATE)
+    with chromium(tmp_path_factory.mktemp("chromium"), audio) as browser:
+        yield browser
+
+
 @pytest.fixture
-async def page(tmp_path: Path, site: PageServer, service: Service) -> AsyncIterator[Page]:
+async def page(browser: Chromium, site: PageServer, service: Service) -> AsyncIterator[Page]:
     """A page of another origin that has imported the client."""
-    microphone = tmp_path / "microphone.wav"
-    microphone.write_bytes(wav(MICROPHONE_PCM, sample_rate=SAMPLE_RATE))
-    async with chromium(tmp_path / "profile", microphone) as page:
+    async with browser.page() as page:
         await page.open_with_client(f"{site.origin}/", service.url)
         await page.evaluate(RECORDING_WRAPPERS)
         yield page

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.audio import pcm, wav
 from tests.clients.js.page_server import PageServer, page_server
-from tests.clients.js.runtimes import CLIENT, Page, chromium
+from tests.clients.js.runtimes import CLIENT, Chromium, Page, chromium
 from tests.eventually import eventually
 from tests.service import Service
 
@@ -22,11 +21,16 @@ def site() -> Iterator[PageServer]:
         yield site
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    audio = wav(pcm(44100 * 20), sample_rate=44100)
+    with chromium(tmp_path_factory.mktemp("chromium"), audio) as browser:
+        yield browser
+
+
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    microphone = tmp_path / "microphone.wav"
-    microphone.write_bytes(wav(pcm(44100 * 20), sample_rate=44100))
-    async with chromium(tmp_path / "profile", microphone) as page:
+async def page(browser: Chromium) -> AsyncIterator[Page]:
+    async with browser.page() as page:
         yield page
 
 
