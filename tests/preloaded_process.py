@@ -6,6 +6,7 @@ real: own sockets, signals and memory. How the command starts from nothing is te
 """
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import runpy
@@ -57,6 +58,7 @@ class PreloadedProcess:
 
 
 def _run_module(command: Sequence[str], environment: Mapping[str, str], stderr: Any) -> None:
+    gc.freeze()  # a collection would copy every page of the memory shared with the parent
     os.dup2(stderr.detach(), sys.stderr.fileno())
     os.environ.clear()
     os.environ.update(environment)

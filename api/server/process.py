@@ -53,7 +53,6 @@ def freeze_objects() -> None:
     A full collection of what the imports have made takes about a tenth of a second, in which the
     event loop answers no client.
     """
-    gc.collect()
     gc.freeze()
 
 
