@@ -36,6 +36,10 @@ class Place(msgspec.Struct, frozen=True, order=True):
         """Return the place of the same name in another slot, and below another node if given."""
         return Place(node or self.node, slot, self.name)
 
+    def named(self, name: str) -> "Place":
+        """Return the place of another name beside this one."""
+        return Place(self.node, self.slot, name)
+
 
 def slot_of(unix_seconds: float) -> int:
     """Return the slot of a moment."""

@@ -3,8 +3,8 @@
 While a session is active, its entries are stored as kept input with the number `TIMELINE`, as the
 journal is (`storage.journal`): so a checkpoint counts them together with the audio. Each entry is
 one record of `storage.record` with MessagePack. The writer appends at most `MAX_ENTRIES` of each
-kind. When the session is completed, the whole timeline becomes one JSON file, whose SHA-256 is in
-the receipt.
+kind and counts the others. When the session is completed, the whole timeline becomes one JSON file,
+whose SHA-256 is in the receipt.
 
 Times are those of the node that wrote the session; it adds monotonic time to what its clock showed
 when it opened the session.
@@ -83,7 +83,41 @@ class Marked(msgspec.Struct, frozen=True, array_like=True, tag="marked", gc=Fals
     label: str
 
 
-Entry = Connected | Disconnected | Opened | Late | Paused | Marked
+class Omissions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the timeline does not list, because it has as much as it can hold."""
+
+    connections: int = 0
+    gaps: int = 0
+    gap_seconds: float = 0.0
+    pauses: int = 0
+    pause_seconds: float = 0.0
+
+    @property
+    def count(self) -> int:
+        return self.connections + self.gaps + self.pauses
+
+    def plus(self, entry: "Entry") -> "Omissions":
+        """Return the counts with one entry more."""
+        match entry:
+            case Connected():
+                return msgspec.structs.replace(self, connections=self.connections + 1)
+            case Late(seconds=seconds):
+                total = round(self.gap_seconds + seconds, 3)
+                return msgspec.structs.replace(self, gaps=self.gaps + 1, gap_seconds=total)
+            case Paused(began, ended):
+                total = round(self.pause_seconds + ended - began, 3)
+                return msgspec.structs.replace(self, pauses=self.pauses + 1, pause_seconds=total)
+            case _:
+                return self
+
+
+class Omitted(msgspec.Struct, frozen=True, array_like=True, tag="omitted", gc=False):
+    """What was not listed so far. Each of these entries replaces the one before it."""
+
+    omissions: Omissions
+
+
+Entry = Connected | Disconnected | Opened | Late | Paused | Marked | Omitted
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
@@ -92,8 +126,9 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 class ConnectionSpan(msgspec.Struct, frozen=True, kw_only=True):
     """A connection that sent audio.
 
-    ``ended_at`` is null while it is open, and so are the counts. If its process was killed,
-    ``bytes`` is null, and the other counts are null if it was not the only connection.
+    ``ended_at`` is null while it is open; the counts are those so far. If its process was killed,
+    or another one answers, ``bytes`` is null, and so are the other counts if it was not the only
+    connection.
     """
 
     began_at: datetime
@@ -135,7 +170,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened when. ``is_complete`` is false if there was more than the timeline can hold."""
+    """What happened when. ``is_complete`` is false if there was more than the timeline lists."""
 
     version: int = 1
     session_id: str
@@ -143,7 +178,18 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...] = ()
     pauses: tuple[Pause, ...] = ()
     marks: tuple[Mark, ...] = ()
+    omitted: Omissions = Omissions()
     is_complete: bool = True
+
+
+def least_gap_seconds(count: int) -> float:
+    """Return how long a gap must be to be listed as the one after ``count`` others.
+
+    So that many short gaps leave room for long ones: the second half of the list is for gaps of at
+    least 1, 2, 4, 8 and 16 seconds, a fifth of it for each.
+    """
+    half = MAX_ENTRIES // 2
+    return 0.0 if count < half else float(2 ** ((count - half) * 5 // half))
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -198,6 +244,7 @@ def timeline_of(
     if is_final:
         last = Opened(checkpoint.written_at, checkpoint.pcm_bytes, checkpoint.chunk_count)
         builder.add(last)
+    builder.count_open(checkpoint)
     builder.add_open_pause(checkpoint)
     is_whole = is_whole and not builder.is_full
     return builder.timeline(manifest.session_id, is_complete=is_whole)
@@ -212,11 +259,12 @@ class _Builder:
         self._gaps: list[Gap] = []
         self._pauses: list[Pause] = []
         self._marks: list[Mark] = []
+        self._omitted = Omissions()
 
     @property
     def is_full(self) -> bool:
         lists = (self._connections, self._gaps, self._pauses)  # too many marks are refused
-        return any(len(each) >= MAX_ENTRIES for each in lists)
+        return self._omitted.count > 0 or any(len(each) >= MAX_ENTRIES for each in lists)
 
     def add(self, entry: Entry) -> None:
         match entry:
@@ -242,6 +290,13 @@ class _Builder:
             case Marked(at, pcm_bytes, label):
                 mark = Mark(at=_time(at), frame=self._frames(pcm_bytes), label=label)
                 self._marks.append(mark)
+            case Omitted(omissions):
+                self._omitted = omissions
+
+    def count_open(self, checkpoint: Checkpoint) -> None:
+        """Add to open connections what they have sent so far, as far as it is known."""
+        for number in self._open:
+            self._count(number, checkpoint.pcm_bytes, checkpoint.chunk_count)
 
     def add_open_pause(self, checkpoint: Checkpoint) -> None:
         pause = checkpoint.pause
@@ -260,6 +315,7 @@ class _Builder:
             gaps=tuple(self._gaps),
             pauses=tuple(self._pauses),
             marks=tuple(self._marks),
+            omitted=self._omitted,
             is_complete=is_complete,
         )
 
@@ -276,17 +332,24 @@ class _Builder:
         )
 
     def _end_all(self, entry: Opened) -> None:
-        """End what a process that was killed had open; what one connection sent is known."""
+        """End what a process that was killed had open."""
         for number, (place, begun) in self._open.items():
-            is_known = number not in self._parallel
-            frames = self._frames(max(0, entry.pcm_bytes - begun.pcm_bytes))
+            self._count(number, entry.pcm_bytes, entry.chunk_count)
+            ended_at = _time(max(entry.last_at, begun.at))
             self._connections[place] = msgspec.structs.replace(
-                self._connections[place],
-                ended_at=_time(max(entry.last_at, begun.at)),
-                frames=frames if is_known else None,
-                chunks=max(0, entry.chunk_count - begun.chunk_count) if is_known else None,
+                self._connections[place], ended_at=ended_at
             )
         self._open.clear()
+
+    def _count(self, number: int, pcm_bytes: int, chunk_count: int) -> None:
+        """Add what the session got since the connection began, if it was the only one."""
+        place, begun = self._open[number]
+        if number not in self._parallel:
+            self._connections[place] = msgspec.structs.replace(
+                self._connections[place],
+                frames=self._frames(max(0, pcm_bytes - begun.pcm_bytes)),
+                chunks=max(0, chunk_count - begun.chunk_count),
+            )
 
     def _pause(self, entry: Paused, ended: float | None) -> Pause:
         return Pause(

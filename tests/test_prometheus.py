@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,12 @@ def _wait_ready(url: str) -> None:
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[str]:
+def prometheus(
+    folder: Path, target: str, shortened: Mapping[str, str] = SHORTENED
+) -> Iterator[str]:
     """Run a Prometheus with the example's configuration, and shortened rules; yield its URL."""
     rules = RULES
-    for text, shorter in SHORTENED.items():
+    for text, shorter in shortened.items():
         assert text in rules
         rules = rules.replace(text, shorter)
     folder.mkdir()
@@ -163,6 +165,13 @@ def firing(url: str) -> set[str]:
     return set()
 
 
+def has_result(url: str, query: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        answer = requests.get(f"{url}/api/v1/query", params={"query": query}, timeout=60).json()
+        return bool(answer["data"]["result"])
+    return False
+
+
 def is_write(request: Request) -> bool:
     return request.method in {"PUT", "POST"}
 
@@ -182,13 +191,6 @@ async def test_alerts_fire_for_real_faults_and_not_before(
     (port,) = reserve_ports(1)
     address = f"127.0.0.1:{port}"
 
-    def up(url: str) -> bool:
-        with contextlib.suppress(requests.ConnectionError):
-            query = {"query": "sercuescribe_chunks_total > 5"}
-            answer = requests.get(f"{url}/api/v1/query", params=query, timeout=60).json()
-            return bool(answer["data"]["result"])
-        return False
-
     with faulty_store(seaweedfs_url) as store:
         service = on_bucket(
             s3_endpoint_url=store.url,
@@ -200,7 +202,10 @@ async def test_alerts_fire_for_real_faults_and_not_before(
         with prometheus(tmp_path / "prometheus", address) as url:
             async with service.session(sample_rate=8000) as first:
                 recording = [asyncio.create_task(send_until_closed(first, pcm(800)))]
-                await eventually(lambda: up(url), awaiting="a scrape under load")
+                await eventually(
+                    lambda: has_result(url, "sercuescribe_chunks_total > 5"),
+                    awaiting="a scrape under load",
+                )
                 assert firing(url) == set()
                 seen: set[str] = set()
 
@@ -272,3 +277,62 @@ async def test_alerts_fire_for_a_full_spool_and_for_a_receiver_that_is_away(
                 ),
                 awaiting="the alerts of slow acknowledgements and of a receiver that is away",
             )
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[Path]:
+    """Mount a file system in memory, for which the test needs root."""
+    folder.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "sercuescribe", str(folder)],
+        check=True,
+        timeout=60,
+    )
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=60)
+
+
+@pytest.mark.long
+async def test_alerts_fire_for_a_background_task_that_has_failed_and_a_disk_that_fills_up(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    """The disk has a little more free space than the rule wants, until audio is recorded."""
+    (port,) = reserve_ports(1)
+    address, defect = f"127.0.0.1:{port}", tmp_path / "defect"
+    shortened = {text: SHORTENED[text] for text in SHORTENED if "1024" not in text}
+    with small_disk(tmp_path / "disk", 2 * 2**30 + 16 * 2**20) as disk:
+        service = start_service(
+            metrics_address=address, audio_storage_path=disk, fails_while=defect
+        )
+        service.kill()
+        service.program = ("tests.failing_sync_service",)
+        service.start()
+        with prometheus(tmp_path / "prometheus", address, shortened) as url:
+            async with service.session() as client:
+                await eventually(
+                    lambda: has_result(url, "sercuescribe_sessions_live == 1"), awaiting="a scrape"
+                )
+                assert firing(url) == set()
+                defect.touch()
+                await client.send(pcm(1000))
+                await eventually(
+                    lambda: firing(url),
+                    lambda found: found == {"SercueScribeTaskFailed"},
+                    awaiting="the alert of a task",
+                )
+                defect.unlink()
+                await eventually(
+                    lambda: service.get(f"/api/audio/sessions/{client.session_id}").json(),
+                    lambda info: info["persisted_chunk_count"] == 1,
+                    awaiting="the sync of what the failed pass had begun",
+                )
+                for _ in range(24):
+                    await client.send(bytes(2**20))
+                await eventually(
+                    lambda: firing(url),
+                    lambda found: "SercueScribeSpoolNearlyFull" in found,
+                    awaiting="the alert of a disk",
+                )
+        service.stop()

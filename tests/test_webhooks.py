@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from api.events.delivery import DEAD_DAYS, DeliverySettings
+from api.events.dead import DEAD_DAYS
+from api.events.delivery import DeliverySettings
 from api.events.schedule import RETRY_SECONDS
 from api.events.signature import parse_secret, signed_headers
 from tests import engines

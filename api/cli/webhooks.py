@@ -10,7 +10,7 @@ import msgspec
 
 from api.backend import open_outbox
 from api.cli.environment import settings_or_exit
-from api.events.entry import NewerEntryError, decode, encode
+from api.events.entry import NewerEntryError, decode, encode, event_of
 from api.events.signature import new_secret
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
 from storage.outbox import DEAD, FIRST_SLOT, RETRIED, OutboxEntries, Place, slot_begin
@@ -102,8 +102,11 @@ async def _change(
             except (BadObjectError, NewerEntryError) as error:
                 click.echo(f"sercuescribe: left alone: {error}", err=True)
 
+    wanted = set(names)
     found = [place async for place in _places(outbox, _ALL, only_dead=only_dead)]
-    await asyncio.gather(*(change_one(each) for each in found if not names or each.name in names))
+    if wanted:
+        found = [each for each in found if wanted & {each.name, event_of(each.name)}]
+    await asyncio.gather(*map(change_one, found))
     click.echo(f"events={done}")
 
 
@@ -118,7 +121,8 @@ async def _details(outbox: OutboxEntries, place: Place) -> str:
         entry = decode(place.name, await outbox.get(place))
     except (BadObjectError, NewerEntryError, RecordingNotFoundError) as error:
         return f"unreadable: {error}"
-    return f"attempts={entry.attempts} happened={entry.occurred_at:%Y-%m-%dT%H:%M:%SZ}"
+    receiver = f" receiver={entry.host}" if entry.host else ""
+    return f"attempts={entry.attempts} happened={entry.occurred_at:%Y-%m-%dT%H:%M:%SZ}{receiver}"
 
 
 def _moment(place: Place) -> str:

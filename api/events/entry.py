@@ -1,5 +1,6 @@
 """Entries of the outbox: what is stored of an event until every receiver has it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal, get_args
 from uuid import UUID
@@ -23,11 +24,17 @@ EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 # Of the format of an entry. A release reads the versions up to its own.
 VERSION = 1
 
+_RECEIVER_MARK = "-to-"
+
 _Count = Annotated[int, Meta(ge=0)]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that may have happened, and to which endpoints it was delivered.
+    """An event that may have happened, for every endpoint that is not in ``not_for``.
+
+    An endpoint that has failed has an entry of its own: ``receiver`` is its key, ``host`` names it
+    for people, and ``not_for`` has the keys of the others. So if its URL is corrected, the event
+    goes to the new URL.
 
     ``detail`` tells several events of one type apart: the code of a warning, an id of a takeover.
     ``session`` is what `session.deleted` says of the session, which is gone by then. ``attempts``
@@ -43,13 +50,31 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionInfo | None = None
     attempts: _Count = 0
     checks: _Count = 0
-    delivered: tuple[str, ...] = ()
+    not_for: tuple[str, ...] = ()
+    receiver: str = ""
+    host: str = ""
 
     @property
-    def name(self) -> str:
+    def event_id(self) -> str:
         """Return the id of the event, as receivers get it: the same if the event is repeated."""
         kind = self.type.removeprefix("session.")
         return "-".join(part for part in (self.session_id, kind, self.detail) if part)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the entry: the id of the event, and the receiver if it has one."""
+        return self.event_id + (f"{_RECEIVER_MARK}{self.receiver}" if self.receiver else "")
+
+    def only_for(self, receiver: str, host: str, others: Iterable[str]) -> "Entry":
+        """Return the entry of one endpoint, without the other ones that this entry is for."""
+        return msgspec.structs.replace(
+            self, receiver=receiver, host=host, not_for=(*self.not_for, *others)
+        )
+
+
+def event_of(name: str) -> str:
+    """Return the id of the event of an entry with this name."""
+    return name.partition(_RECEIVER_MARK)[0]
 
 
 class NewerEntryError(Exception):

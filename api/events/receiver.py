@@ -78,8 +78,15 @@ class Receiver:
         """Return whether a message would wait for long."""
         return self._is_slow and self._free_turns.locked()
 
+    @property
+    def is_ready(self) -> bool:
+        """Return whether a message would be sent."""
+        return not (self.is_disabled or self.pause_seconds or self.is_busy)
+
     async def deliver(self, entry: Entry, body: bytes) -> Answer:
         """Send the event, unless there is a pause or no turn. Raises nothing."""
+        if self.is_disabled:
+            return Answer("gone")
         if self.pause_seconds:
             return Answer("paused", retry_after_seconds=self.pause_seconds)
         if self.is_busy or not await self._take_turn():
@@ -103,7 +110,7 @@ class Receiver:
 
     async def _send(self, entry: Entry, body: bytes) -> Answer:
         now = int(self._clock.now().timestamp())
-        headers = signed_headers(self.endpoint.keys, entry.name, now, body)
+        headers = signed_headers(self.endpoint.keys, entry.event_id, now, body)
         with self._tracing.span("deliver event", entry.session_id, is_root=True):
             answer = await self._sender.post(
                 self.endpoint.url, body, headers, timeout_seconds=self._timeout_seconds

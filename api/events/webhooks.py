@@ -10,6 +10,7 @@ from api.events.delays import PersistenceDelays
 from api.events.delivery import Delivery, DeliverySettings
 from api.events.endpoint import Endpoint
 from api.events.entry import EventType
+from api.events.queue import OutboxQueue
 from api.events.receiver import Receiver, Sender
 from api.events.sender import Result
 from api.events.writer import OutboxWriter
@@ -41,8 +42,15 @@ class Webhooks:
         self._delivery: Delivery | None = None
         settings = settings or DeliverySettings()
         if endpoints:
+            queue = OutboxQueue(
+                storage.outbox,
+                clock,
+                page_size=settings.page_size,
+                adopt_seconds=settings.adopt_seconds,
+            )
             self._delivery = delivery = Delivery(
                 storage.outbox,
+                queue,
                 Bodies(storage, clock, link_to),
                 [
                     Receiver(
@@ -61,7 +69,7 @@ class Webhooks:
                 settings=settings,
             )
             self.events = self._writer = OutboxWriter(
-                storage.outbox, clock, delivery, is_wanted=delivery.is_wanted
+                storage.outbox, clock, queue, is_wanted=delivery.is_wanted
             )
 
     @property

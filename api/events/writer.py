@@ -29,7 +29,7 @@ _FAILED_SECONDS = 5.0
 
 
 class Queue(Protocol):
-    """Gets the entries that are written, to deliver them; see `api.events.delivery`."""
+    """Gets the entries that are written, to deliver them; see `api.events.queue`."""
 
     def hold(self, place: Place) -> None: ...
 

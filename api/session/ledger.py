@@ -35,6 +35,7 @@ WRITE_BACKOFF = Backoff(first_seconds=0.05, max_seconds=4.0, retries=8)
 
 # Larger writes run in a thread: the kernel blocks a writer that is faster than the disk.
 _LARGE_BYTES = 256 * 1024
+_OMISSIONS_GROWTH = 1.1
 
 T = TypeVar("T")
 
@@ -77,6 +78,8 @@ class Ledger:
         self._pace = Pace(self._bytes_per_second)
         self._unwritten: list[timeline.Entry] = []  # of the timeline
         self._entries: dict[type, int] = {}  # how many there are in the timeline, by kind
+        self._omitted = timeline.Omissions()
+        self._written_omissions = 0
         self.is_paused = recording.checkpoint.pause is not None
 
     def now(self) -> float:
@@ -186,18 +189,44 @@ class Ledger:
     def note(self, entry: timeline.Entry) -> bool:
         """Add an entry to the timeline: now if that is possible, else with the next write.
 
-        Return False if the timeline has `timeline.MAX_ENTRIES` of this kind.
+        Return False if the timeline does not list it, and counts it only.
         """
-        count = self._entries.get(type(entry), 0)
-        if count >= timeline.MAX_ENTRIES:
+        if not self._list(entry):
             return False
-        self._entries[type(entry)] = count + 1
-        self._unwritten.append(entry)
+        self._write_unwritten()
+        return True
+
+    def _write_unwritten(self) -> None:
         if not self._writing.locked():
             try:
                 self._append_journaled(b"", self._recording.checkpoint, self._at)
             except StorageError as error:
                 logger.debug("%s: the timeline follows later: error=%s", self.session_id, error)
+
+    def _list(self, entry: timeline.Entry) -> bool:
+        """Add an entry to the timeline with the next write. Count it if there are too many."""
+        count = self._entries.get(type(entry), 0)
+        is_short = isinstance(entry, timeline.Late) and entry.seconds < timeline.least_gap_seconds(
+            count
+        )
+        if is_short or count >= timeline.MAX_ENTRIES:
+            self._omit(entry)
+            return False
+        self._entries[type(entry)] = count + 1
+        self._unwritten.append(entry)
+        return True
+
+    def _omit(self, entry: timeline.Entry) -> None:
+        """Count an entry. The count is written when it has grown by a tenth, and at the end."""
+        self._omitted = self._omitted.plus(entry)
+        if self._omitted.count >= self._written_omissions * _OMISSIONS_GROWTH:
+            self._list_omissions()
+
+    def _list_omissions(self) -> bool:
+        if self._omitted.count == self._written_omissions:
+            return False
+        self._written_omissions = self._omitted.count
+        self._unwritten.append(timeline.Omitted(self._omitted))
         return True
 
     def connected(self, node: str) -> int | None:
@@ -263,6 +292,9 @@ class Ledger:
         checkpoint = self._recording.checkpoint
         for entry in timeline.decode_readable(await self._read_timeline()):
             self._entries[type(entry)] = self._entries.get(type(entry), 0) + 1
+            if isinstance(entry, timeline.Omitted):
+                self._omitted = entry.omissions
+        self._written_omissions = self._omitted.count
         numbers = [stream.number for stream in checkpoint.streams]
         self._pace.restore(checkpoint.pcm_bytes, checkpoint.written_at, numbers)
         count = self._entries.get(timeline.Opened, 0)
@@ -288,7 +320,13 @@ class Ledger:
         manifest, checkpoint = self._recording.manifest, self._recording.checkpoint
         data = await self._read_timeline()
         data = data[: checkpoint.timeline_bytes]
-        return await threads.reading.run(timeline.timeline_of, manifest, checkpoint, data)
+        found = await threads.reading.run(timeline.timeline_of, manifest, checkpoint, data)
+        return msgspec.structs.replace(found, omitted=self._omitted)
+
+    def end_timeline(self) -> None:
+        """Write the count of what the timeline does not list."""
+        if self._list_omissions():
+            self._write_unwritten()
 
     async def mark(self, label: str) -> None:
         """Add a mark at the last frame.
@@ -332,9 +370,7 @@ class Ledger:
                 is_noted = True
                 chunks, at = last.chunk_count - first_chunk, last.pcm_bytes
                 entry = timeline.Paused(began, self.now(), at, first_chunk, chunks, input_bytes)
-                if self._entries.get(timeline.Paused, 0) < timeline.MAX_ENTRIES:
-                    self._unwritten.append(entry)
-                self._entries[timeline.Paused] = self._entries.get(timeline.Paused, 0) + 1
+                self._list(entry)
             return msgspec.structs.replace(last, pause=None)
 
         await self._change(resumed, None)

@@ -13,6 +13,8 @@ from datetime import timedelta
 from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
+import msgspec
+
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, InputKind
 from api.clock import Clock
@@ -293,8 +295,20 @@ class Session:
         await self._ledger.mark(label)
 
     async def timeline(self) -> Timeline:
-        """Return the timeline so far."""
-        return await self._ledger.timeline()
+        """Return the timeline so far, with what open connections have sent."""
+        found = await self._ledger.timeline()
+        connections = list(found.connections)
+        pcm_format = self.recording.manifest.pcm_format
+        for span in self._spans.values():
+            if span.number < len(connections):
+                pcm_bytes, chunks, received_bytes = span.counts()
+                connections[span.number] = msgspec.structs.replace(
+                    connections[span.number],
+                    frames=pcm_format.frames(pcm_bytes),
+                    chunks=chunks,
+                    bytes=received_bytes,
+                )
+        return msgspec.structs.replace(found, connections=tuple(connections))
 
     def _note_connected(self, connection: Connection) -> None:
         stream = self._streams[self._core.streams[connection]]
@@ -452,6 +466,7 @@ class Session:
         for connection in list(self._spans):
             self._note_disconnected(connection)
         await self._ledger.resume()
+        self._ledger.end_timeline()
 
     async def _warn_if_empty(self) -> None:
         """Warn if there was input, nothing was recorded, and no other warning says so."""
@@ -467,6 +482,7 @@ class Session:
                 await self._streams[number].abort()
             for connection in list(self._spans):
                 self._note_disconnected(connection)
+            self._ledger.end_timeline()
             await self.recording.release()
         except Exception:
             # The next owner continues at the last checkpoint.

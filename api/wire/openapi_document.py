@@ -45,7 +45,7 @@ from api.wire.messages import (
 from api.wire.node_status import BackgroundTask, NodeStatus, StoreOperation
 from api.wire.openapi import EXAMPLE_ID
 from storage.receipt import Digested, Receipt
-from storage.timeline import ConnectionSpan, Gap, Mark, Pause, Timeline
+from storage.timeline import ConnectionSpan, Gap, Mark, Omissions, Pause, Timeline
 from storage.warning import SessionWarning
 
 _SIMPLE = {
@@ -234,6 +234,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
     _GAP,
     _PAUSE,
     _MARK,
+    Omissions(gaps=3, gap_seconds=2.25),
     Timeline(
         session_id=EXAMPLE_ID,
         connections=(_CONNECTION,),

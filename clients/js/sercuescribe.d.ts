@@ -315,13 +315,21 @@ export interface Timeline {
     began_at: string;
     ended_at: string | null;
     first_frame: number;
-    /** Null while the connection is open, and where it cannot be known. */
+    /** So far, if the connection is open. Null where it cannot be known. */
     frames: number | null;
   }[];
   gaps: { at: string; frame: number; seconds: number }[];
   pauses: { began_at: string; ended_at: string | null; frame: number; seconds: number | null }[];
   marks: { at: string; frame: number; label: string }[];
-  /** Whether the timeline has room for all that happened. */
+  /** What is not listed, because there was too much. */
+  omitted: {
+    connections: number;
+    gaps: number;
+    gap_seconds: number;
+    pauses: number;
+    pause_seconds: number;
+  };
+  /** Whether the timeline lists all that happened. */
   is_complete: boolean;
 }
 

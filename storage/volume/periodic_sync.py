@@ -54,14 +54,21 @@ class PeriodicSync:
                 await self._task
 
     async def run_pass(self) -> None:
-        """Persist all that was appended before the call, then measure new audio."""
+        """Persist all that was appended before the call, then measure new audio.
+
+        A pass that fails forgets no recording: the next one persists them.
+        """
         # One by one, because a thread may add a recording meanwhile.
         changed = [self._changed.pop() for _ in range(len(self._changed))]
-        for start in range(0, len(changed), _GROUP_RECORDINGS):
-            group = changed[start : start + _GROUP_RECORDINGS]
-            for recording in await threads.recording.run(self._sync, group):
-                recording.report_failure()
-        await threads.recording.run(self._measure, changed)
+        try:
+            for start in range(0, len(changed), _GROUP_RECORDINGS):
+                group = changed[start : start + _GROUP_RECORDINGS]
+                for recording in await threads.recording.run(self._sync, group):
+                    recording.report_failure()
+            await threads.recording.run(self._measure, changed)
+        except Exception:
+            self._changed.update(changed)
+            raise
 
     async def _run(self) -> None:
         begin = time.monotonic()

@@ -338,6 +338,9 @@ class VolumeRecording:
             yield [*opened, *((self._disk.sync, fd) for fd in (*inputs, self._audio))]
         except OSError as error:
             raise self._failed_for_good(error) from error
+        except GeneratorExit:  # the pass has failed
+            self._unsynced.update(written)
+            raise
         finally:
             for _, fd in opened:
                 os.close(fd)

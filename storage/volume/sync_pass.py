@@ -6,6 +6,7 @@ together, so that a pass takes a few latencies of the disk and not some for each
 systems with a journal also commit once for many syncs that arrive together.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import TypeVar
@@ -34,8 +35,17 @@ def run_together(steps: Mapping[K, Steps], pool: ThreadPool) -> dict[K, Exceptio
     """Run all generators; return what those that failed have raised, by key. Block.
 
     Each step of all generators begins after all calls of the step before it have returned. If a
-    call raises ``OSError``, its generator gets it, and the others go on.
+    call raises ``OSError``, its generator gets it, and the others go on. If a call raises anything
+    else, or no thread can be started, that is raised, and all generators are closed.
     """
+    try:
+        return _run_together(steps, pool)
+    finally:
+        for each in steps.values():
+            each.close()
+
+
+def _run_together(steps: Mapping[K, Steps], pool: ThreadPool) -> dict[K, Exception]:
     raised: dict[K, Exception] = {}
     waiting = dict(steps)
     failed: dict[K, OSError] = {}
@@ -68,8 +78,14 @@ def _sync_in_threads(calls: Sequence[tuple[K, SyncCall]], pool: ThreadPool) -> d
     running: list[Future[dict[K, OSError]]] = []
     are_running = bool(calls)
     while are_running and len(running) < min(pool.size, len(calls)):
-        more = len(running) or _FIRST_THREADS
-        running += [pool.submit(_sync_each, remaining) for _ in range(more)]
+        try:
+            more = len(running) or _FIRST_THREADS
+            running.extend(pool.submit(_sync_each, remaining) for _ in range(more))
+        except RuntimeError:  # no further thread can be started: those that run make all calls
+            if not running:
+                deque(remaining, maxlen=0)  # the pool keeps the call: it is to find nothing later
+                raise
+            break
         are_running = bool(wait(running, timeout=_MORE_AFTER_SECONDS).not_done)
     failed: dict[K, OSError] = {}
     for each in running:

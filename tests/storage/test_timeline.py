@@ -16,6 +16,8 @@ from storage.timeline import (
     Entry,
     Late,
     Marked,
+    Omissions,
+    Omitted,
     Opened,
     Paused,
     Timeline,
@@ -65,6 +67,31 @@ def test_what_one_of_several_connections_sent_is_unknown_after_a_kill() -> None:
     found = timeline_of([ENTRIES[0], second, Opened(5.0, 96_000, 30)]).connections
     assert [each.frames for each in found] == [None, None]
     assert None not in [each.ended_at for each in found]
+
+
+def test_an_open_connection_has_what_the_session_got_since_it_began() -> None:
+    checkpoint = Checkpoint(12, 3200)
+    begun = Connected(1.5, 0, 1600, 2, "node")
+    (connection,) = timeline_of([begun], checkpoint).connections
+    assert (connection.ended_at, connection.bytes) == (None, None)
+    assert (connection.frames, connection.chunks) == (800, 10)
+    both = timeline_of([begun, Connected(2.0, 1, 0, 0, "node")], checkpoint).connections
+    assert [each.frames for each in both] == [None, None]
+
+
+def test_what_is_not_listed_is_counted_and_the_last_count_holds() -> None:
+    first = Omissions().plus(ENTRIES[1])
+    second = first.plus(ENTRIES[2]).plus(ENTRIES[0])
+    found = timeline_of([Omitted(first), Omitted(second)])
+    assert not found.is_complete
+    assert found.omitted == Omissions(
+        connections=1, gaps=1, gap_seconds=0.75, pauses=1, pause_seconds=2.0
+    )
+
+
+def test_the_second_half_of_the_list_is_for_ever_longer_gaps() -> None:
+    numbers = [0, 499, 500, 599, 600, 700, 800, 900, 999]
+    assert [timeline.least_gap_seconds(each) for each in numbers] == [0, 0, 1, 1, 2, 4, 8, 16, 16]
 
 
 def test_an_open_pause_is_shown_without_an_end() -> None:

@@ -67,6 +67,20 @@ async def test_retry_lets_the_service_deliver_events_again(tmp_path: Path, ids: 
     service.release()
 
 
+async def test_retry_takes_the_id_of_an_event_or_the_entry_of_one_receiver(tmp_path: Path) -> None:
+    outbox, session_id = OutboxFolder(tmp_path), str(uuid_utils.compat.uuid7())
+    whole = new_entry("session.created", session_id, NOW)
+    parts = [whole.only_for(key, f"{key}.example", []) for key in ("first", "second")]
+    for part in parts:
+        await outbox.put(Place(DEAD, MINUTE, part.name), entries.encode(part))
+    listed = command(tmp_path, "list", "--dead")
+    assert all(f"receiver={part.host}" in listed for part in parts)
+    assert command(tmp_path, "retry", parts[0].name) == "events=1\n"
+    assert set((await places(tmp_path)).values()) == {(RETRIED, FIRST_SLOT), (DEAD, MINUTE)}
+    assert command(tmp_path, "retry", whole.event_id) == "events=2\n"
+    assert set((await places(tmp_path)).values()) == {(RETRIED, FIRST_SLOT)}
+
+
 async def test_drop_removes_events(tmp_path: Path, ids: list[str]) -> None:
     assert command(tmp_path, "drop", ids[1], "unknown") == "events=1\n"
     assert command(tmp_path, "drop", "--dead") == "events=2\n"

@@ -9,6 +9,7 @@ from api.events.bodies import Bodies
 from api.events.delays import PersistenceDelays
 from api.events.delivery import Delivery
 from api.events.endpoint import read_endpoints
+from api.events.queue import OutboxQueue
 from api.events.receiver import Receiver
 from api.events.sender import HttpSender
 from api.observe.tracing import Tracing
@@ -32,6 +33,7 @@ async def delays(
     (endpoint,) = read_endpoints(receiver.url, SECRET, "")
     delivery = Delivery(
         storage.outbox,
+        OutboxQueue(storage.outbox, clock, page_size=10, adopt_seconds=10),
         Bodies(storage, clock, no_link),
         [Receiver(endpoint, sender, clock, Tracing(), timeout_seconds=10, pause_seconds=0)],
         clock,

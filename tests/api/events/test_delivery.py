@@ -17,6 +17,7 @@ from api.events.bodies import Bodies
 from api.events.delivery import Delivery, DeliverySettings
 from api.events.endpoint import read_endpoints
 from api.events.entry import Entry, EventType, new_entry
+from api.events.queue import OutboxQueue
 from api.events.receiver import Receiver
 from api.events.schedule import Schedule
 from api.events.sender import HttpSender
@@ -24,7 +25,7 @@ from api.observe.tracing import Tracing
 from storage.base import Recording
 from storage.local import LocalStorage
 from storage.manifest import Manifest
-from storage.outbox import DEAD, FIRST_SLOT, Place, slot_of
+from storage.outbox import DEAD, FIRST_SLOT, RETRIED, Place, slot_of
 from tests.conftest import ManualClock
 from tests.eventually import eventually
 from tests.storage.conftest import new_manifest
@@ -63,8 +64,16 @@ class Rig:
         urls = ",".join(each.url for each in receivers)
         clock = clock or SystemClock()
         endpoints = read_endpoints(urls, SECRET, "")
+        queue = OutboxQueue(
+            self.storage.outbox,
+            clock,
+            page_size=settings.page_size,
+            adopt_seconds=settings.adopt_seconds,
+            schedule=schedule,
+        )
         return Delivery(
             self.storage.outbox,
+            queue,
             Bodies(self.storage, clock, no_link),
             [
                 Receiver(
@@ -81,7 +90,6 @@ class Rig:
             ],
             clock,
             settings=settings,
-            schedule=schedule,
         )
 
     async def put(self, event: EventType, manifest: Manifest, **more: Any) -> Entry:
@@ -150,14 +158,14 @@ async def test_an_entry_that_is_added_is_delivered_at_once(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
     async with running(rig.delivery(receiver)) as delivery:
-        await eventually(lambda: delivery._schedule.next_time > 1e12, awaiting="an idle delivery")
+        await eventually(lambda: delivery._queue.is_idle, awaiting="an idle delivery")
         (recording,) = await rig.created()
         node = await rig.storage.outbox.claim()
         entry = new_entry("session.created", recording.manifest.session_id, NOW)
         place = Place(node, FIRST_SLOT, entry.name)
-        delivery.hold(place)
+        delivery._queue.hold(place)
         await rig.storage.outbox.put(place, entries.encode(entry))
-        delivery.add(place)
+        delivery._queue.add(place)
         await receiver.wait_for(entry.name)
         await rig.empty()
 
@@ -274,6 +282,54 @@ async def test_a_receiver_gets_nothing_twice_because_another_one_fails(
     assert len(receiver.requests) == 1
 
 
+async def test_no_receiver_waits_for_the_retries_of_another(
+    rig: Rig, receiver: WebhookReceiver
+) -> None:
+    """One asks for two hours, one refuses until its event is dead, one fails once."""
+    entry = await rig.put_created()
+    in_an_hour = slot_of(datetime.now(UTC).timestamp() + 3600)
+
+    def are_apart(found: list[Place]) -> bool:
+        states = sorted((each.node == DEAD, each.slot > in_an_hour) for each in found)
+        return states == [(False, True), (True, False)]
+
+    with webhook_receiver() as later, webhook_receiver() as refusing:
+        later.status, later.answer_headers = 503, {"Retry-After": "7200"}
+        receiver.status = refusing.status = 500
+        async with running(rig.delivery(receiver, later, refusing, timeouts_seconds=(60,) * 3)):
+            await receiver.wait_for_requests(2)
+            receiver.status = 204
+            await receiver.wait_for(entry.event_id)
+            left = await eventually(
+                rig.left, are_apart, awaiting="an entry that waits for two hours, and a dead one"
+            )
+        assert len(later.requests) == 1
+        assert len(refusing.requests) == 1 + len(QUICK.retry_seconds)
+        stored = [entries.decode(each.name, await rig.storage.outbox.get(each)) for each in left]
+        assert {each.event_id for each in stored} == {entry.event_id}
+        hosts = {f"127.0.0.1:{each.port}" for each in (later, refusing)}
+        assert {each.host for each in stored} == hosts
+
+
+async def test_an_event_that_a_wrong_url_refused_goes_to_the_corrected_url(
+    rig: Rig, receiver: WebhookReceiver
+) -> None:
+    entry = await rig.put_created()
+    outbox = rig.storage.outbox
+    with webhook_receiver() as wrong:
+        wrong.status = 404
+        async with running(rig.delivery(receiver, wrong)):
+            await receiver.wait_for(entry.event_id)
+            (dead,) = await rig.dead()
+    await outbox.put(dead.moved(FIRST_SLOT, RETRIED), await outbox.get(dead))
+    await outbox.remove(dead)
+    with webhook_receiver() as corrected:
+        async with running(rig.delivery(receiver, corrected)):
+            await corrected.wait_for(entry.event_id)
+            await rig.empty()
+    assert len(receiver.requests) == 1
+
+
 async def test_a_receiver_that_answers_410_gets_no_more_and_its_entries_are_dead(
     rig: Rig, receiver: WebhookReceiver
 ) -> None:
@@ -284,7 +340,6 @@ async def test_a_receiver_that_answers_410_gets_no_more_and_its_entries_are_dead
     settings = msgspec.structs.replace(QUICK, turns=1)
     async with running(rig.delivery(receiver, settings=settings)) as delivery:
         await rig.dead(2)
-        assert not delivery.is_wanted("session.created")
         assert delivery.failing() == [f"127.0.0.1:{receiver.port}"]
     assert len(receiver.requests) == 1
 
@@ -451,7 +506,7 @@ async def test_a_backlog_is_looked_at_at_a_limited_pace(
     names = [
         (await rig.put("session.created", each.manifest)).name for each in await rig.created(12)
     ]
-    settings = msgspec.structs.replace(QUICK, max_per_second=5.0)
+    settings = msgspec.structs.replace(QUICK, max_per_second=5.0, turn_seconds=60)
     async with running(rig.delivery(receiver, settings=settings, clock=clock)) as delivery:
         for seconds, count in enumerate((5, 10, 12)):
             clock.seconds = float(seconds)
@@ -459,23 +514,6 @@ async def test_a_backlog_is_looked_at_at_a_limited_pace(
             await eventually(lambda: not delivery._tasks, awaiting="an idle delivery")
             assert len(receiver.requests) == count
     assert receiver.ids() == set(names)
-
-
-async def test_dead_entries_are_removed_after_thirty_days(
-    rig: Rig, receiver: WebhookReceiver
-) -> None:
-    def died(days_ago: int) -> Place:
-        moment = datetime.now(UTC) - timedelta(days=days_ago)
-        return Place(DEAD, slot_of(moment.timestamp()), f"{days_ago}-days-ago")
-
-    for days_ago in (40, 31, 29):
-        await rig.storage.outbox.put(died(days_ago), b"{}")
-    async with running(rig.delivery(receiver)):
-        await eventually(
-            rig.left,
-            lambda found: [each.name for each in found] == ["29-days-ago"],
-            awaiting="the removal of two old entries",
-        )
 
 
 async def test_a_storage_that_fails_is_asked_again(

@@ -36,6 +36,18 @@ def test_a_repeated_event_has_the_same_id_and_another_event_has_another() -> Non
     assert "." not in "".join(names)  # a dot separates the id from the time in a signature
 
 
+def test_an_entry_of_one_receiver_has_the_id_of_its_event_and_a_name_of_its_own() -> None:
+    whole = new_entry("session.taken_over", SESSION_ID, CREATED_AT, detail="a" * 32)
+    keys = {"0" * 16, "1" * 16}
+    parts = [whole.only_for(key, "host:1", keys - {key}) for key in keys]
+    for part in parts:
+        assert entry.decode(part.name, entry.encode(part)) == part
+        assert outbox.is_name(part.name)
+        assert part.event_id == entry.event_of(part.name) == whole.event_id == whole.name
+        assert {*part.not_for, part.receiver} == keys
+    assert len({whole.name, *(part.name for part in parts)}) == 3
+
+
 def test_sequence_numbers_rise_and_begin_with_the_creation() -> None:
     moments = [CREATED_AT + timedelta(seconds=seconds) for seconds in (0, 1, 2, 3)]
     events: tuple[entry.EventType, ...] = (

@@ -239,6 +239,18 @@ async def test_marks_have_their_frame_and_at_most_1000_are_added(service: Servic
     assert len(marks) == 1000
 
 
+async def test_open_connections_have_their_counts_so_far(service: Service) -> None:
+    async with service.session(sample_rate=8000) as first:
+        await first.send(pcm(100))
+        async with service.session(f"/{first.session_id}") as second:
+            await second.send(pcm(250))
+            await second.send(pcm(250))
+            found = timeline(service, first.session_id)["connections"]
+            counts = [(each["frames"], each["chunks"], each["bytes"]) for each in found]
+            assert counts == [(100, 1, 200), (500, 2, 1000)]
+            assert {each["ended_at"] for each in found} == {None}
+
+
 async def test_the_receipt_has_the_digest_of_the_timeline(service: Service) -> None:
     async with service.session(sample_rate=8000) as client:
         await client.send(pcm(800))

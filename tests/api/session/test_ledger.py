@@ -177,3 +177,36 @@ async def test_the_timeline_notes_a_bounded_number_of_takeovers(
     mark = timeline.Marked(2.0, 0, "mark")
     assert again.note(mark)
     assert recording.checkpoint.timeline_bytes == before + len(timeline.encode_entry(mark))
+
+
+async def test_what_the_timeline_does_not_list_is_counted_in_bounded_entries(
+    ledger: Ledger, recording: VolumeRecording, events: Events
+) -> None:
+    """Long gaps are listed after many short ones. The next process goes on counting."""
+    short, long = timeline.Late(1.0, 0, 0.75), timeline.Late(2.0, 0, 30.0)
+    noted = [ledger.note(short) for _ in range(3000)]
+    assert noted == [True] * 500 + [False] * 2500
+    assert ledger.note(long)
+    ledger.end_timeline()
+    listed_bytes = 501 * len(timeline.encode_entry(long))
+    assert recording.checkpoint.timeline_bytes < listed_bytes + 100 * 100
+    found = await ledger.timeline()
+    assert (found.omitted.gaps, found.omitted.gap_seconds) == (2500, 1875.0)
+    assert not found.is_complete
+    again = new_ledger(recording, events, retries=3)
+    await again.restore_journal()
+    assert not again.note(short)
+    assert not again.note(timeline.Late(3.0, 0, 0.5))
+    assert [gap.seconds for gap in found.gaps[-2:]] == [0.75, 30.0]
+    assert (await again.timeline()).omitted.gap_seconds == 1876.25
+
+
+async def test_pauses_and_connections_that_the_timeline_does_not_list_are_counted(
+    ledger: Ledger,
+) -> None:
+    pause = timeline.Paused(1.0, 3.5, 0, 0, 0, 0)
+    for _ in range(timeline.MAX_ENTRIES + 1):
+        ledger.note(pause)
+        ledger.connected("node")
+    omitted = (await ledger.timeline()).omitted
+    assert (omitted.pauses, omitted.pause_seconds, omitted.connections) == (1, 2.5, 1)

@@ -12,6 +12,7 @@ from api.events.bodies import Bodies
 from api.events.delivery import Delivery, DeliverySettings
 from api.events.endpoint import Endpoint
 from api.events.entry import encode, new_entry
+from api.events.queue import OutboxQueue
 from api.events.receiver import Receiver
 from api.events.sender import HttpSender
 from api.observe.tracing import Tracing
@@ -80,7 +81,7 @@ async def test_a_backlog_costs_a_listing_for_each_page_and_three_requests_for_ea
 
     async def no_link(_: Manifest) -> None: ...
 
-    clock, settings = SystemClock(), DeliverySettings(page_size=25, max_per_second=1e6)
+    clock, settings = SystemClock(), DeliverySettings(max_per_second=1e6)
     endpoint = Endpoint("http://127.0.0.1:9/", (b"key",))
     receiver = Receiver(
         endpoint, HttpSender(), clock, Tracing(), timeout_seconds=1, pause_seconds=1
@@ -90,8 +91,9 @@ async def test_a_backlog_costs_a_listing_for_each_page_and_three_requests_for_ea
         entry = new_entry("session.completed", str(uuid_utils.compat.uuid7()), clock.now())
         await writer.outbox.put(Place(node, 7 + number, entry.name), encode(entry))
     before = len(store.requests)
+    queue = OutboxQueue(writer.outbox, clock, page_size=25, adopt_seconds=10)
     delivery = Delivery(
-        writer.outbox, Bodies(writer, clock, no_link), [receiver], clock, settings=settings
+        writer.outbox, queue, Bodies(writer, clock, no_link), [receiver], clock, settings=settings
     )
     running = asyncio.create_task(delivery.run())
     await eventually(

@@ -30,6 +30,7 @@ class RecordingDisk:
     def __init__(self) -> None:
         self.synced: list[Path] = []
         self.bad: set[str] = set()
+        self.error: RuntimeError | None = None
         self.may_sync, self.is_syncing = threading.Event(), threading.Event()
         self.may_sync.set()
 
@@ -37,6 +38,8 @@ class RecordingDisk:
         path = Path(f"/proc/self/fd/{fd}").readlink()
         self.is_syncing.set()
         self.may_sync.wait()
+        if self.error is not None:
+            raise self.error
         self.synced.append(path)
         if path.name in self.bad:
             raise OSError(errno.EIO, "Input/output error")
@@ -129,6 +132,22 @@ async def test_what_could_not_be_written_is_persisted_by_the_next_pass(
     assert {recording.persisted for recording in recordings} == {Checkpoint()}
     await storage.sync.run_pass()
     assert {recording.persisted for recording in recordings} == {COUNT}
+
+
+async def test_a_pass_that_fails_forgets_neither_a_recording_nor_its_input(
+    storage: LocalStorage, disk: RecordingDisk
+) -> None:
+    recordings = await recordings_of(storage, 2)
+    recordings[0].keep_input(1, 0, b"input")
+    disk.error = RuntimeError("can't start new thread")
+    with pytest.raises(RuntimeError):
+        await storage.sync.run_pass()
+    assert {recording.persisted for recording in recordings} == {Checkpoint()}
+    disk.error = None
+    disk.synced.clear()
+    await storage.sync.run_pass()
+    assert {recording.persisted for recording in recordings} == {COUNT}
+    assert "input.1" in {path.name for path in disk.synced}
 
 
 async def test_audio_that_arrives_during_a_pass_belongs_to_the_next_one(

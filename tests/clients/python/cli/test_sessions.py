@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sercuescribe_client.cli.sessions import _timeline_text
 from tests.audio import SPEECH, pcm, wav
 from tests.clients.python.cli.command import events, run, start
 from tests.service import Service
@@ -91,6 +92,7 @@ def test_pauses_and_marks_are_shown_in_the_timeline(service: Service) -> None:
     shown = run("sessions", "timeline", session_id, "--server", service.url).stdout.splitlines()
     assert [line.split()[1] for line in shown] == ["paused", "resumed", "mark"]
     assert shown[-1].endswith("Question 2")
+    assert "not listed" not in shown[-1]
     (timeline,) = events(
         run("sessions", "timeline", session_id, "--json", "--server", service.url).stdout
     )
@@ -139,3 +141,9 @@ def test_ctrl_c_and_sigterm_end_a_command_alike(
             out, err = process.communicate(timeout=60)
         connection.close()
     assert (process.returncode, out, err) == (130, "", "sercuescribe: interrupted\n")
+
+
+def test_the_counts_of_what_a_timeline_does_not_list_are_its_last_line() -> None:
+    lists: dict[str, list[object]] = {"connections": [], "gaps": [], "pauses": [], "marks": []}
+    text = _timeline_text({**lists, "omitted": {"gaps": 3, "gap_seconds": 2.25}})
+    assert text.splitlines()[-1] == "not listed: gaps=3 gap_seconds=2.25"

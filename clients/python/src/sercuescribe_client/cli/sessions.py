@@ -259,7 +259,11 @@ def _timeline_text(timeline: dict[str, Any]) -> str:
         *((each["at"], "mark", each["label"]) for each in timeline["marks"]),
     ]
     lines = [f"{at:<24}  {kind:<12}  {text}".rstrip() for at, kind, text in events if at]
-    return "\n".join(sorted(lines, key=lambda line: line.split()[0]))
+    lines.sort(key=lambda line: line.split()[0])
+    if any(timeline.get("omitted", {}).values()):
+        counts = " ".join(f"{name}={value}" for name, value in timeline["omitted"].items())
+        lines.append(f"not listed: {counts}")
+    return "\n".join(lines)
 
 
 def _call_and_print(
