@@ -1,17 +1,15 @@
 """A call keeps its session over a lost connection, and shares it with no other call."""
 
-import asyncio
 import json
 import random
 
 import msgspec
 
-from api.access.identity import OPEN_ACCESS
 from api.dialects.events import Begin
-from api.routes.call_sessions import CallSessions, metadata_of
-from api.session.parameters import MAX_METADATA_BYTES, AudioParameters
-from api.session.registry import Registry
+from api.routes.call_sessions import metadata_of
+from api.session.parameters import MAX_METADATA_BYTES
 from tests.calls import dial, only_session, received, send, sessions
+from tests.eventually import eventually
 from tests.platforms import decode_mulaw, telnyx, twilio
 from tests.service import Service
 
@@ -41,8 +39,11 @@ async def test_parallel_legs_of_one_call_are_sessions_of_their_own(service: Serv
             await received(socket)
         await send(first, [twilio.stop()])
         await send(second, [twilio.stop()])
-    found = await sessions(service, user_id="legs")
-    assert len(found) == 2
+    await eventually(
+        lambda: sessions(service, user_id="legs"),
+        lambda found: [each["status"] for each in found] == ["completed"] * 2,
+        awaiting="two sessions",
+    )
 
 
 async def test_the_call_of_another_user_or_dialect_is_another_call(service: Service) -> None:
@@ -96,22 +97,6 @@ async def test_the_time_of_the_same_stream_goes_on_over_a_lost_connection(
     session = await only_session(service, user_id="goes on")
     expected = decode_mulaw(AUDIO[:4000] + b"\xff" * 4000 + AUDIO[8000:])
     assert service.pcm(session["session_id"]) == expected
-
-
-async def test_a_call_waits_after_a_start_for_the_session_that_it_may_have(
-    registry: Registry,
-) -> None:
-    calls = CallSessions(registry)
-    begin = Begin(encoding="mulaw", sample_rate=8000, call_id="CA1")
-    finding = asyncio.create_task(calls.find("ann", "twilio", begin))
-    await asyncio.sleep(0)
-    taken_over = await calls.create(
-        AudioParameters(8000, 1, "pcm_s16le"), "ann", "twilio", begin, OPEN_ACCESS
-    )
-    assert not finding.done()
-    registry.recovered.set()
-    assert await finding is taken_over
-    assert await calls.find("bob", "twilio", begin) is None
 
 
 async def test_a_close_frame_completes_the_session(service: Service) -> None:
