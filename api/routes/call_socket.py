@@ -19,6 +19,7 @@ _LOST = {1002, 1006, 1007, 1009, 1012}
 
 # What a connection may send before its session is known: 20 s of the most that platforms send.
 _MAX_FIRST_BYTES = 4 * 1024 * 1024
+_HOLD_AFTER_SECONDS = 0.1  # before, the kernel buffers what arrives
 _MESSAGE_BYTES = 300  # of memory, beside the payload
 
 _T = TypeVar("_T")
@@ -62,6 +63,7 @@ class CallSocket(ClientSocket):
         working = asyncio.create_task(work)
         receiving: asyncio.Task[Any] | None = None
         try:
+            await asyncio.wait({working}, timeout=_HOLD_AFTER_SECONDS)
             while not working.done():
                 if receiving is None and self._may_hold():
                     receiving = asyncio.ensure_future(self.socket.receive())

@@ -1,14 +1,30 @@
 """A call keeps its session over a lost connection, and shares it with no other call."""
 
+import asyncio
 import json
 import random
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
+from litestar import Litestar
+from litestar.datastructures import State
 
+from api.access.identity import OPEN_ACCESS
+from api.clock import SystemClock
+from api.cluster.socket_relay import SocketRelay
 from api.dialects.events import Begin
-from api.routes.call_sessions import metadata_of
-from api.session.parameters import MAX_METADATA_BYTES
+from api.observe.metrics import Metrics
+from api.observe.tracing import Tracing
+from api.routes.call_sessions import CallSessions, metadata_of
+from api.routes.call_socket import CallSocket
+from api.routes.client_socket import RawWebSocket
+from api.session.parameters import MAX_METADATA_BYTES, AudioParameters
+from storage.local import LocalStorage
+from storage.manifest import Manifest
+from tests.api.conftest import new_registry
 from tests.calls import dial, only_session, received, send, sessions
+from tests.conftest import ManualClock
 from tests.eventually import eventually
 from tests.platforms import decode_mulaw, telnyx, twilio
 from tests.service import Service
@@ -52,7 +68,11 @@ async def test_the_call_of_another_user_or_dialect_is_another_call(service: Serv
             await send(socket, [START, *MEDIA])
             await received(socket)
             socket.transport.abort()
-    assert len(await sessions(service, user_id="ann")) == 2
+    await eventually(
+        lambda: sessions(service, user_id="ann"),
+        lambda found: len(found) == 2,
+        awaiting="two sessions",
+    )
     await only_session(service, status="active", user_id="bob")
 
 
@@ -104,3 +124,61 @@ async def test_a_close_frame_completes_the_session(service: Service) -> None:
         await send(socket, [START, *MEDIA])
     session = await only_session(service, user_id="framed")
     assert service.pcm(session["session_id"]) == decode_mulaw(AUDIO)
+
+
+ADDRESS = "http://127.0.0.1:9"  # nothing listens there
+BEGIN = Begin(encoding="mulaw", sample_rate=8000, call_id="CA1")
+
+
+class SharedStorage(LocalStorage):
+    """A storage in which another process has the sessions ``elsewhere``."""
+
+    elsewhere: frozenset[str] = frozenset()
+
+    async def owner(self, manifest: Manifest) -> str | None:
+        return ADDRESS if manifest.session_id in self.elsewhere else None
+
+
+async def finds_newest(folder: Path, clock: ManualClock, *, legs: int, elsewhere: int) -> bool:
+    """Return whether a call finds the newest of its sessions, of which the oldest are elsewhere."""
+    storage = SharedStorage(folder, sync_interval_seconds=3600)
+    await storage.start()
+    registry = new_registry(storage, clock)
+    relay = SocketRelay(
+        max_message_bytes=1000, silence_seconds=1, with_credentials=True, metrics=Metrics()
+    )
+    calls = CallSessions(registry, relay, lease_seconds=0.1)
+    audio = AudioParameters(8000, 1, "pcm_s16le")
+    made = [await calls.create(audio, "ann", "twilio", BEGIN, OPEN_ACCESS) for _ in range(legs)]
+    for session in made:
+        await session.release()
+    storage.elsewhere = frozenset(str(each.session_id) for each in made[:elsewhere])
+    app = Litestar(state=State({"tracing": Tracing()}), logging_config=None)
+    scope = {"type": "websocket", "headers": [], "litestar_app": app, "path": "/api/ws/call"}
+    scope |= {"raw_path": b"/api/ws/call", "query_string": b"", "subprotocols": [], "client": None}
+    receive = asyncio.Queue[Any]().get
+    socket = RawWebSocket(cast("Any", scope), cast("Any", receive), cast("Any", None))
+    connection = CallSocket(socket, SystemClock(), Metrics())
+    async with asyncio.timeout(20):
+        found = await calls.find(connection, "ann", "twilio", BEGIN)
+    await registry.shutdown()
+    await storage.stop()
+    return getattr(found, "session_id", None) == made[-1].session_id
+
+
+async def test_a_call_finds_the_newest_of_its_sessions_that_no_process_has(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    assert await finds_newest(tmp_path, clock, legs=2, elsewhere=0)
+
+
+async def test_a_call_does_not_wait_for_ever_for_an_owner_that_does_not_answer(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    assert not await finds_newest(tmp_path, clock, legs=1, elsewhere=1)
+
+
+async def test_a_call_whose_legs_are_in_several_processes_continues_none_of_them(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    assert not await finds_newest(tmp_path, clock, legs=2, elsewhere=1)
