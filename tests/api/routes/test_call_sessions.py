@@ -62,6 +62,34 @@ async def test_parallel_legs_of_one_call_are_sessions_of_their_own(service: Serv
     )
 
 
+async def test_while_a_leg_of_a_call_is_connected_no_other_one_is_continued(
+    service: Service,
+) -> None:
+    async with dial(service, user_id="open leg") as first:
+        await send(first, [START, *MEDIA])
+        await only_session(service, status="active", seconds=1, user_id="open leg")
+        async with dial(service, user_id="open leg") as second:
+            await send(second, [START, *MEDIA])
+            await eventually(
+                lambda: sessions(service, user_id="open leg"),
+                lambda found: len(found) == 2,
+                awaiting="the session of the second leg",
+            )
+            second.transport.abort()
+        await eventually(
+            lambda: sessions(service, user_id="open leg"),
+            lambda found: sum(each["connections"] for each in found) == 1,
+            awaiting="the end of the second leg",
+        )
+        async with dial(service, user_id="open leg") as third:
+            await send(third, [START, *MEDIA, twilio.stop()])
+        await eventually(
+            lambda: sessions(service, user_id="open leg"),
+            lambda found: [each["status"] for each in found] == ["active", "active", "completed"],
+            awaiting="a session of the third connection",
+        )
+
+
 async def test_the_call_of_another_user_or_dialect_is_another_call(service: Service) -> None:
     for user, dialect in (("ann", "twilio"), ("bob", "twilio"), ("ann", "signalwire")):
         async with dial(service, f"/api/ws/call/{dialect}", user_id=user) as socket:
@@ -139,7 +167,9 @@ class SharedStorage(LocalStorage):
         return ADDRESS if manifest.session_id in self.elsewhere else None
 
 
-async def finds_newest(folder: Path, clock: ManualClock, *, legs: int, elsewhere: int) -> bool:
+async def finds_newest(
+    folder: Path, clock: ManualClock, *, legs: int, elsewhere: int, lease_seconds: float = 3600
+) -> bool:
     """Return whether a call finds the newest of its sessions, of which the oldest are elsewhere."""
     storage = SharedStorage(folder, sync_interval_seconds=3600)
     await storage.start()
@@ -147,7 +177,7 @@ async def finds_newest(folder: Path, clock: ManualClock, *, legs: int, elsewhere
     relay = SocketRelay(
         max_message_bytes=1000, silence_seconds=1, with_credentials=True, metrics=Metrics()
     )
-    calls = CallSessions(registry, relay, lease_seconds=0.1)
+    calls = CallSessions(registry, relay, lease_seconds=lease_seconds)
     audio = AudioParameters(8000, 1, "pcm_s16le")
     made = [await calls.create(audio, "ann", "twilio", BEGIN, OPEN_ACCESS) for _ in range(legs)]
     for session in made:
@@ -175,7 +205,7 @@ async def test_a_call_finds_the_newest_of_its_sessions_that_no_process_has(
 async def test_a_call_does_not_wait_for_ever_for_an_owner_that_does_not_answer(
     tmp_path: Path, clock: ManualClock
 ) -> None:
-    assert not await finds_newest(tmp_path, clock, legs=1, elsewhere=1)
+    assert not await finds_newest(tmp_path, clock, legs=1, elsewhere=1, lease_seconds=0.1)
 
 
 async def test_a_call_whose_legs_are_in_several_processes_continues_none_of_them(
