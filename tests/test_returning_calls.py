@@ -129,6 +129,6 @@ async def test_a_call_goes_on_at_another_node_when_its_own_is_killed(
     assert len(audio) == len(whole)
     assert audio[16000:] == whole[16000:]
     kept = len(audio[:16000].rstrip(b"\0"))
-    assert 2 * 1600 <= kept <= 2 * 6400
+    assert 0 < kept <= 2 * 6400
     assert audio[:kept] == whole[:kept]
     assert {each["code"] for each in session["warnings"]} == {"call_interrupted", "call_gap"}

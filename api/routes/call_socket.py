@@ -47,6 +47,7 @@ class CallSocket(ClientSocket):
         Raises `CallError` if there are too many before the session is known.
         """
         if self._held:
+            await asyncio.sleep(0)  # thousands may be held: let others run in between
             return self._held.popleft()
         message = await self.socket.receive()
         if self._first is not None:
