@@ -171,6 +171,13 @@ def create_app(
         clock,
         admission.call_signatures(settings, clock),
     )
+    relay = SocketRelay(
+        max_message_bytes=settings.max_message_size_bytes,
+        silence_seconds=settings.lease_seconds,
+        with_credentials=settings.requires_credentials,
+        metrics=metrics,
+        sockets=None if membership is None else membership.sockets,
+    )
     app = Litestar(
         [
             new_session,
@@ -211,18 +218,13 @@ def create_app(
             ),
             clock=clock,
             registry=registry,
-            calls=CallSessions(registry),
+            calls=CallSessions(registry, relay, lease_seconds=settings.lease_seconds),
             access=CallAccess(authenticator),
             storage=storage,
             check=StorageCheck(storage),
             tokens=tokens,
             cursors=Cursors(keys if settings.requires_credentials else _NO_SECRET),
-            relay=SocketRelay(
-                max_message_bytes=settings.max_message_size_bytes,
-                silence_seconds=settings.lease_seconds,
-                with_credentials=settings.requires_credentials,
-                metrics=metrics,
-            ),
+            relay=relay,
             converter=Converter(),
             readers=Readers(settings.max_readers_per_caller, metrics),
             metrics=metrics,

@@ -323,6 +323,13 @@ class Storage(Protocol):
         """Return the sessions that are not completed, oldest first."""
         ...
 
+    async def sessions_of_call(self, call_hash: str) -> list[UUID]:
+        """Return the active sessions with this `Manifest.call_hash`, newest first.
+
+        Some may have ended meanwhile.
+        """
+        ...
+
     async def share(self) -> list[UUID]:
         """Return the active sessions that this worker should take over at its start."""
         ...

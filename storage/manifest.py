@@ -28,19 +28,21 @@ Status = Literal["active", "completed"]
 # has all that the session has, so that an earlier release continues the sessions that it knows.
 VERSION = 2
 _FIRST_VERSION = 1
-_DETAILS_VERSION = 2  # release 0.2.0 would complete the session without them
+_DETAILS_VERSION = 2  # of details and calls: release 0.2.0 would complete the session without them
 
 # What the header of a WAV and a waveform can express. Which rates and channels are offered is
 # decided where a session is created.
 _SampleRate = Annotated[int, Meta(ge=1000, le=1_000_000)]
 _Channels = Annotated[int, Meta(ge=1, le=2)]
 _Count = Annotated[int, Meta(ge=0, le=2**60)]
+_CallHash = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 
 
 class Manifest(Details, frozen=True, kw_only=True):
     """One session. Times are in UTC; ``user_id`` is the name that the client gave.
 
-    ``error`` is the message of the last of the ``warnings``.
+    ``error`` is the message of the last of the ``warnings``. ``call_hash`` is the same for all
+    sessions of one telephone call, and None if the session is of none.
     """
 
     version: Annotated[int, Meta(ge=1)] = _FIRST_VERSION
@@ -50,6 +52,7 @@ class Manifest(Details, frozen=True, kw_only=True):
     sample_rate: _SampleRate
     channels: _Channels
     format: str
+    call_hash: _CallHash | None = None
     created_at: datetime
     completed_at: datetime | None = None
     chunk_count: _Count = 0
@@ -65,7 +68,8 @@ class Manifest(Details, frozen=True, kw_only=True):
     receipt: Receipt | None = None
 
     def __post_init__(self) -> None:
-        if self.version < _DETAILS_VERSION and self.details != Details():
+        is_new = self.details != Details() or self.call_hash is not None
+        if self.version < _DETAILS_VERSION and is_new:
             msgspec.structs.force_setattr(self, "version", _DETAILS_VERSION)
 
     @property

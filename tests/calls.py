@@ -21,15 +21,20 @@ async def dial(
     *,
     headers: dict[str, str] | None = None,
     subprotocols: tuple[str, ...] = (),
+    worker: int | None = None,
     **query: Any,
 ) -> AsyncIterator[ClientConnection]:
-    """Connect as a platform does."""
+    """Connect as a platform does; reach this ``worker``."""
     url = f"ws://127.0.0.1:{service.port}{path}"
+    options: dict[str, Any] = {}
+    if worker is not None:
+        options = {"unix": True, "path": str(service.folder / ".workers" / f"{worker}.http")}
     async with connect(
         f"{url}?{urlencode(query)}" if query else url,
         additional_headers=headers,
         subprotocols=[Subprotocol(each) for each in subprotocols] or None,
         max_size=None,
+        **options,
     ) as socket:
         yield socket
 
@@ -68,5 +73,23 @@ async def only_session(
             and listed[0]["duration_seconds"] >= seconds
         ),
         awaiting=f"a session that is {status}",
+    )
+    return session
+
+
+async def disconnected(service: Service, *, seconds: float, **query: Any) -> dict[str, Any]:
+    """Wait until the only session has the audio and no connection; return it."""
+
+    async def found() -> list[dict[str, Any]]:
+        return await sessions(service, **query)
+
+    (session,) = await eventually(
+        found,
+        lambda listed: (
+            len(listed) == 1
+            and listed[0]["duration_seconds"] >= seconds
+            and not listed[0]["connections"]
+        ),
+        awaiting="a session without a connection",
     )
     return session

@@ -1,5 +1,6 @@
 """Every node accepts the same keys and tokens for the same sessions."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,13 @@ from websockets.sync.client import connect
 
 from api.access.api_keys import key_line, new_key
 from tests.audio import pcm
+from tests.calls import dial, send
+from tests.eventually import eventually
+from tests.platforms import twilio
 from tests.service import Service
 
 SESSIONS = "/api/audio/sessions"
-ALICE, BOB = new_key(), new_key()
+ALICE, BOB, INGEST = new_key(), new_key(), new_key(["ingest"])
 SIGNING_SECRET = "shared by all nodes of the service"
 
 
@@ -22,6 +26,7 @@ SIGNING_SECRET = "shared by all nodes of the service"
 def nodes(on_bucket: Callable[..., Service]) -> tuple[Service, Service]:
     """The owner of the session, and another node."""
     lines = [key_line(key, user, ["record", "read"]) for key, user in ((ALICE, "a"), (BOB, "b"))]
+    lines.append(key_line(INGEST, "a", ["ingest"]))
     access = {"auth_mode": "api_key", "api_keys": ";".join(lines), "signing_secret": SIGNING_SECRET}
     return on_bucket(**access), on_bucket(**access)
 
@@ -62,6 +67,38 @@ def test_a_relayed_request_carries_its_credentials_and_is_checked_again(
     assert other.get(path, headers={"X-API-Key": BOB}).status_code == 404
     assert other.delete(path, headers={"Authorization": f"Bearer {token}"}).status_code == 403
     assert other.post(f"{path}/close", headers={"X-API-Key": ALICE}).json()["success"]
+
+
+@pytest.mark.parametrize("place", ["path", "parameter"])
+async def test_the_owner_of_a_relayed_call_gets_the_token_of_the_platform(
+    nodes: tuple[Service, Service], place: str
+) -> None:
+    owner, other = nodes
+    path = f"/api/ws/call/twilio/{INGEST}" if place == "path" else "/api/ws/call"
+    start = twilio.start("inbound", parameters={"token": INGEST} if place == "parameter" else {})
+    media = list(twilio.media_of("inbound", bytes(8000)))
+
+    async def session() -> dict[str, Any]:
+        answer = await asyncio.to_thread(owner.get, SESSIONS, headers={"X-API-Key": ALICE})
+        (found,) = answer.json()["sessions"] or ({"duration_seconds": 0.0},)
+        return dict(found)
+
+    async with dial(owner, path) as socket:
+        await send(socket, [start, *media[:25]])
+        await eventually(
+            session,
+            lambda found: found["duration_seconds"] == 0.5,
+            awaiting="the first half of the call",
+        )
+        socket.transport.abort()
+    await eventually(session, lambda found: not found["connections"], awaiting="the loss")
+    async with dial(other, path) as socket:
+        await send(socket, [start, *media[25:], twilio.stop()])
+    found = await eventually(
+        session, lambda found: found["status"] == "completed", awaiting="the end of the call"
+    )
+    assert (found["user_id"], found["duration_seconds"]) == ("a", 1.0)
+    assert "token" not in found["metadata"]
 
 
 def test_a_link_from_one_node_works_on_another(nodes: tuple[Service, Service]) -> None:

@@ -17,18 +17,41 @@ TO_WORKER = "worker"
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key"})
 
+# RFC 9110, section 7.6.1; and "date", which each server sets itself.
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "date"}
+)
+
+# The owner gets its own host, which it accepts. This node has checked the client's host and origin.
+_CHECKED_HERE = frozenset({"host", "origin", "sec-fetch-site", "x-forwarded-for"})
+
+_HANDSHAKE = "sec-websocket-"  # each hop has a handshake of its own
+
 OPEN_SECONDS = 5.0  # timeout for connecting to the owner
 
 
-def relayed_headers(scope: Scope, *, to_worker: bool = False) -> dict[str, str]:
-    """Return the headers of a relayed request: the hop, the ids, the client."""
+def relayed_headers(scope: Scope, *, with_credentials: bool, to_worker: bool) -> dict[str, str]:
+    """Return the headers for the owner: the hop, the ids, the client, and those of the client.
+
+    A worker of this machine answers to the same host.
+    """
     tracing: Tracing = scope["litestar_app"].state.tracing
-    return {
+    headers = {
         HOP_HEADER: TO_WORKER if to_worker else "1",
         REQUEST_ID_HEADER.lower(): log_context.request_id.get(),
         **tracing.headers(),
         **forwarded_for(scope),
     }
+    if to_worker:
+        headers["x-forwarded-proto"] = scope["scheme"]
+    left_out = HOP_BY_HOP | (_CHECKED_HERE - {"host"} if to_worker else _CHECKED_HERE)
+    if not with_credentials:
+        left_out |= CREDENTIAL_HEADERS
+    for raw_name, value in scope["headers"]:
+        name = raw_name.decode("latin-1")
+        if name not in left_out and name not in headers and not name.startswith(_HANDSHAKE):
+            headers[name] = value.decode("latin-1")
+    return headers
 
 
 def may_relay(headers: Mapping[str, str], address: str) -> bool:

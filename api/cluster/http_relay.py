@@ -16,7 +16,7 @@ from litestar.types import Receive, Scope, Send
 
 from api.access.authorization import find_session
 from api.cluster.hop import (
-    CREDENTIAL_HEADERS,
+    HOP_BY_HOP,
     OPEN_SECONDS,
     may_relay,
     query_for_owner,
@@ -37,12 +37,6 @@ _BLOCK_BYTES = 64 * 1024
 
 # A reading request does not wait longer for the owner, because storage can answer it too.
 _READ_SECONDS = 5.0
-
-# The owner gets its own host, which it accepts. This node has checked the client's host and origin.
-_CHECKED_HERE = {"host", "origin", "sec-fetch-site", "x-forwarded-for"}
-
-# RFC 9110, section 7.6.1; and "date", which each server sets itself.
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "date"}
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -127,7 +121,7 @@ class _Forward(ASGIResponse):
                 "headers": [
                     (name.lower().encode(), value.encode("latin-1"))
                     for name, value in answer.headers.items()
-                    if name.lower() not in _HOP_BY_HOP
+                    if name.lower() not in HOP_BY_HOP
                 ],
             })  # fmt: skip
             async for block in answer.content.iter_chunked(_BLOCK_BYTES):
@@ -145,7 +139,9 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     relayed = scope["litestar_app"].state.metrics.relayed
     target = f"{scope['path']}?{query_for_owner(scope, with_credentials=with_credentials)}"
     number = worker_number(address)
-    headers = _headers(scope, with_credentials=with_credentials, to_worker=number is not None)
+    headers = relayed_headers(
+        scope, with_credentials=with_credentials, to_worker=number is not None
+    )
     connector = None
     if number is not None:
         sockets: WorkerSockets = scope["litestar_app"].state.worker_sockets
@@ -171,18 +167,3 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
         raise
     relayed.labels("http", "accepted").inc()
     return _OwnersAnswer(client, answer)
-
-
-def _headers(scope: Scope, *, with_credentials: bool, to_worker: bool) -> dict[str, str]:
-    """Return the headers for the owner. A worker of this machine answers to the same host."""
-    left_out = _HOP_BY_HOP | (_CHECKED_HERE - {"host"} if to_worker else _CHECKED_HERE)
-    if not with_credentials:
-        left_out |= CREDENTIAL_HEADERS
-    headers = relayed_headers(scope, to_worker=to_worker)
-    if to_worker:
-        headers["x-forwarded-proto"] = scope["scheme"]
-    for raw_name, value in scope["headers"]:
-        name = raw_name.decode()
-        if name not in left_out and name not in headers:
-            headers[name] = value.decode("latin-1")
-    return headers

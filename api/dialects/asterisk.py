@@ -18,6 +18,8 @@ _SLIN = re.compile(r"slin(\d*)\Z")
 _RATES = {"": 8000, "12": 12000, "16": 16000, "24": 24000, "32": 32000, "44": 44100, "48": 48000}
 _RATES |= {"96": 96000, "192": 192000}
 
+_OFFERED = "ulaw, alaw or slin16"
+
 
 class Asterisk(BinaryStream):
     def __init__(self, query: Mapping[str, str]) -> None:
@@ -67,9 +69,9 @@ def _format(name: str) -> tuple[Encoding, int]:
     """Return the encoding and the rate of Asterisk's format ``name``. Raises `CallError`."""
     if match := _SLIN.match(name):
         if match[1] not in _RATES:
-            raise CallError(f"format {name[:40]!r} is not offered: choose ulaw, alaw or slin16")
+            raise CallError(f"codec {name[:40]!r} is not offered: choose {_OFFERED}")
         return "l16", _RATES[match[1]]
-    return fields.encoding_of(name), 8000
+    return fields.encoding_of(name, offered=_OFFERED), 8000
 
 
 def _pairs(text: str) -> dict[str, Any] | None:

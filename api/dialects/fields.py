@@ -93,17 +93,19 @@ def parameters(
     return found
 
 
-def encoding_of(codec: str, *, l16: Encoding = "l16") -> Encoding:
+def encoding_of(
+    codec: str, *, l16: Encoding = "l16", offered: str = "PCMU, PCMA or L16"
+) -> Encoding:
     """Return the encoding that a platform calls ``codec``; ``l16`` for 16-bit PCM.
 
-    Raises `CallError`, with the name, for codecs that are not offered: their packets have no
-    container, and a live decoder would need one.
+    Raises `CallError` for other codecs, with the name, and what is ``offered`` in the terms of the
+    platform. Decision 61 says why Opus, AMR-WB and G.722 are not.
     """
     name = codec.lower().replace("-", "").replace("_", "")
     for encoding, pattern in _CODEC_PATTERNS:
         if pattern.search(name):
             return l16 if encoding == "l16" else encoding
-    raise CallError(f"codec {codec[:40]!r} is not offered: choose PCMU, PCMA or L16")
+    raise CallError(f"codec {codec[:40]!r} is not offered: choose {offered}")
 
 
 def sample_rate_of(rate: int | None, default: int) -> int:

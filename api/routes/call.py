@@ -14,6 +14,7 @@ from litestar import websocket
 from api.access.audit import audit
 from api.access.authorization import effective_user
 from api.access.call_access import CallAccess
+from api.access.identity import Identity
 from api.clock import Clock
 from api.dialects.detection import dialect_of
 from api.dialects.events import Begin, CallError, Dialect, End, Event, Reply
@@ -22,7 +23,7 @@ from api.events.authorizer import SessionAuthorizer
 from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.routes.call_recorder import CallRecorder
-from api.routes.call_sessions import CallSessions
+from api.routes.call_sessions import CallSessions, Owner
 from api.routes.call_socket import CallSocket, handshake_of
 from api.routes.client_socket import RawWebSocket, accept
 from api.routes.request import Injected
@@ -52,7 +53,7 @@ async def call(
 ) -> None:
     """Record a call of the platform that the path names, or the handshake or its messages show."""
     name = socket.path_params.get("dialect", AUTO)
-    connection = CallSocket(socket, clock, metrics, "recorder")
+    connection = CallSocket(socket, clock, metrics)
     await _record(connection, name, calls, access, authorizer, settings)
 
 
@@ -67,7 +68,7 @@ async def jambonz_recording(
     metrics: Injected[Metrics],
 ) -> None:
     """Record a call where jambonz expects its own recorder (JAMBONZ_RECORD_WS_BASE_URL)."""
-    connection = CallSocket(socket, clock, metrics, "recorder")
+    connection = CallSocket(socket, clock, metrics)
     await _record(connection, "jambonz", calls, access, authorizer, settings)
 
 
@@ -144,7 +145,21 @@ class _Call:
 
     async def record(self, begin: Begin, events: list[Event]) -> None:
         """Record in the session of the call until the platform ends it or disconnects."""
-        session, continued_at = await self._join(begin)
+        connection, socket = self._connection, self._connection.socket
+        begin, identity = await self._access.admit_call(socket, self._dialect.name, begin)
+        user = effective_user(identity, user_id(socket.query_params))
+        joined = await connection.hold_during(self._join(user, identity, begin))
+        first = connection.take_first()
+        if isinstance(joined, Owner):
+            connection.note_close(await joined.record(first))
+        else:
+            await self._record_here(*joined, begin, events)
+
+    async def _record_here(
+        self, session: Session, continued_at: int | None, begin: Begin, events: list[Event]
+    ) -> None:
+        log_context.session_id.set(str(session.session_id))
+        logger.info("%s: call recorded: dialect=%s", session.session_id, self._dialect.name)
         try:
             recorder = CallRecorder(
                 self._connection,
@@ -176,14 +191,20 @@ class _Call:
             raise
         await recorder.finish()
 
-    async def _join(self, begin: Begin) -> tuple[Session, int | None]:
-        """Return a new session, or the one that the call has already and where it goes on."""
+    async def _join(
+        self, user: str | None, identity: Identity, begin: Begin
+    ) -> tuple[Session, int | None] | Owner:
+        """Join a new session, or that of the call, and return where it goes on.
+
+        If another process has the session, return the connection to it.
+        """
         connection, socket = self._connection, self._connection.socket
-        begin, identity = await self._access.admit_call(socket, self._dialect.name, begin)
-        user = effective_user(identity, user_id(socket.query_params))
-        session = await self._calls.find(user, self._dialect.name, begin)
+        found = await self._calls.find(connection, user, self._dialect.name, begin)
+        if isinstance(found, Owner):
+            return found
         continued_at: int | None = None
-        if session is not None:
+        if found is not None:
+            session = found
             await session.resume(connection)
             continued_at = self._calls.frames_of(session, begin)
             audit("connected", socket.user, str(session.session_id))
@@ -194,8 +215,6 @@ class _Call:
             audit("created", socket.user, str(session.session_id))
             await session.attach(connection)
         connection.session = session
-        log_context.session_id.set(str(session.session_id))
-        logger.info("%s: call recorded: dialect=%s", session.session_id, self._dialect.name)
         return session, continued_at
 
     async def _handle(self, recorder: CallRecorder, events: list[Event]) -> None:
@@ -210,7 +229,7 @@ class _Call:
 
     async def _receive(self) -> list[Event]:
         """Return the events of the next message, or of the end of the connection."""
-        message = await self._connection.socket.receive()
+        message = await self._connection.receive()
         if message["type"] != "websocket.receive":
             self._is_connected = False
             self._has_ended |= self._connection.note_disconnect(message.get("code"))

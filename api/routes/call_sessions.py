@@ -1,55 +1,122 @@
-"""The sessions of calls: created with what the platform says of the call, and found by its id."""
+"""The sessions of calls: created with what the platform says of the call, and found by its id.
+
+A call that connects again may reach any process of the service. The storage knows the active
+sessions of a call; another process that has the session gets all messages of the connection again,
+checks its credential and decides what becomes of it, as if the platform had reached it.
+"""
 
 import asyncio
-import contextlib
+import hashlib
+import logging
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
+from websockets.asyncio.client import ClientConnection
 
 from api.access.identity import Identity
+from api.cluster.socket_relay import SocketRelay
 from api.dialects.events import Begin
 from api.dialects.tracks import ANOTHER_STREAM
-from api.session.core import SessionState
+from api.routes.call_socket import CallSocket
+from api.session.found import Found, Live
 from api.session.parameters import MAX_METADATA_BYTES, AudioParameters
 from api.session.registry import Registry
 from api.session.session import Session
+from api.wire.errors import NodeUnreachableError, SessionCompletedError, SessionNotFoundError
 from storage.details import Details
+from storage.errors import BadObjectError, FencedError, OwnedElsewhereError
 
-# Calls must not wait for a storage that fails, or for thousands of sessions.
-_RECOVERY_SECONDS = 5.0
+logger = logging.getLogger(__name__)
+
+# How long a call waits for a session whose owner does not answer: if it has died, its lease ends
+# meanwhile. For this time, a call waits between two attempts.
+_WAIT_LEASES = 1.5
+_PAUSE_LEASES = 0.25
 
 _DIALECT, _CALL_ID, _STREAM_ID = "dialect", "call_id", "stream_id"
 
 
+class Owner:
+    """Another process, which has the session of a call."""
+
+    def __init__(
+        self, relay: SocketRelay, socket: CallSocket, connection: ClientConnection
+    ) -> None:
+        self._relay = relay
+        self._socket = socket
+        self._connection = connection
+
+    async def record(self, first: Iterable[Any]) -> object:
+        """Let it record the call, from the messages ``first`` on. Return the close code."""
+        return await self._relay.run(self._socket.socket, self._connection, first)
+
+
 class CallSessions:
-    """Creates and finds the sessions of calls that are live in this process."""
+    """Creates and finds the sessions of calls."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, relay: SocketRelay, *, lease_seconds: float) -> None:
         self._registry = registry
+        self._relay = relay
+        self._lease_seconds = lease_seconds
 
-    async def find(self, user: str | None, dialect: str, begin: Begin) -> Session | None:
-        """Return the active session of the same call of the same user, if it has no connection.
+    async def find(
+        self, connection: CallSocket, user: str | None, dialect: str, begin: Begin
+    ) -> Session | Owner | None:
+        """Return the active session of the same call of the same user, or its owner.
 
-        After a start, wait until the sessions of the process before are taken over.
-
-        A second connection of a call is another leg, and gets a session of its own. Audio of
-        another rate or other channels does, too.
+        None: the call gets a new session. A second connection of a call is another leg, and so is
+        audio of another rate or other channels. If sessions of the call are in several processes,
+        none of these knows whether all are without a connection.
         """
         if not begin.call_id:
             return None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_RECOVERY_SECONDS):
-                await self._registry.recovered.wait()
-        wanted = (dialect, begin.call_id, begin.sample_rate, begin.channels)
-        return next(
-            (
-                session
-                for session in self._registry.live_of(user)
-                if _call_of(session) == wanted
-                and session.state is SessionState.ACTIVE
-                and not session.connections
-            ),
-            None,
-        )
+        call_hash = hash_of(user, dialect, begin)
+        end = connection.clock.monotonic() + _WAIT_LEASES * self._lease_seconds
+        while isinstance(found := await self._find(call_hash, begin), str):
+            try:
+                owner = await self._relay.connect(connection.socket, found)
+            except NodeUnreachableError:
+                if connection.is_full or connection.clock.monotonic() >= end:
+                    logger.warning("Owner of a call did not answer: dialect=%s", dialect)
+                    return None
+            else:
+                return Owner(self._relay, connection, owner)
+            await asyncio.sleep(_PAUSE_LEASES * self._lease_seconds)
+        return found
+
+    async def _find(self, call_hash: str, begin: Begin) -> Session | str | None:
+        """Return the session, or the address of the other process that has it.
+
+        The address is empty if it is not known yet.
+        """
+        sessions = await self._registry.of_call(call_hash)
+        try:
+            owners = {await each.owner() for each in sessions}
+        except BadObjectError:  # its node replaces the object soon
+            return ""
+        if len(owners) != 1:
+            return None
+        if (owner := owners.pop()) is not None:
+            return owner
+        if any(isinstance(each, Live) and each.session.connections for each in sessions):
+            return None
+        audio = begin.sample_rate, begin.channels
+        for each in sessions:
+            if (each.manifest.sample_rate, each.manifest.channels) == audio:
+                return await self._open(each)
+        return None
+
+    async def _open(self, found: Found) -> Session | str | None:
+        try:
+            session = await self._registry.open(found)
+        except OwnedElsewhereError as error:
+            return error.address
+        except FencedError:
+            return ""
+        except (SessionCompletedError, SessionNotFoundError):
+            return None
+        return None if session.connections else session
 
     async def create(
         self,
@@ -60,9 +127,12 @@ class CallSessions:
         identity: Identity,
     ) -> Session:
         """Create a session with the metadata of the call. Raises as `Registry.create` does."""
-        details = Details(metadata=metadata_of(dialect, begin))
         return await self._registry.create(
-            audio, user, details, is_admin=identity.has_admin_reserve
+            audio,
+            user,
+            Details(metadata=metadata_of(dialect, begin)),
+            call_hash=hash_of(user, dialect, begin) if begin.call_id else None,
+            is_admin=identity.has_admin_reserve,
         )
 
     def frames_of(self, session: Session, begin: Begin) -> int:
@@ -93,7 +163,7 @@ def metadata_of(dialect: str, begin: Begin) -> dict[str, str]:
     return metadata
 
 
-def _call_of(session: Session) -> tuple[str | None, str | None, int, int]:
-    manifest = session.recording.manifest
-    known = manifest.metadata
-    return known.get(_DIALECT), known.get(_CALL_ID), manifest.sample_rate, manifest.channels
+def hash_of(user: str | None, dialect: str, begin: Begin) -> str:
+    """Return what the sessions of one call of one user have in common."""
+    call = msgspec.json.encode((user, dialect, begin.call_id))
+    return hashlib.sha256(call).hexdigest()[:32]

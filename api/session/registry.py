@@ -103,6 +103,7 @@ class Registry:
         self._tracing = tracing or Tracing()
         self._live: dict[UUID, Session] = {}
         self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
+        self._creating: dict[UUID, asyncio.Event] = {}  # set when the creation has ended
         self._opening: dict[UUID, asyncio.Task[Session]] = {}
         self._deleting: set[UUID] = set()
         self._is_stopping = False
@@ -115,10 +116,6 @@ class Registry:
     @property
     def live(self) -> list[Session]:
         return list(self._live.values())
-
-    def live_of(self, user_id: str | None) -> list[Session]:
-        """Return the user's sessions that are live in this process."""
-        return list(self._live_of.get(user_id, {}).values())
 
     def unpersisted(self) -> Unpersisted:
         """Return the unpersisted audio of all live sessions, and the age of the oldest."""
@@ -134,9 +131,10 @@ class Registry:
         user_id: str | None,
         details: Details | None = None,
         *,
+        call_hash: str | None = None,
         is_admin: bool = False,
     ) -> Session:
-        """Create a session; an admin's may use the reserve.
+        """Create a session; an admin's may use the reserve. ``call_hash``: see :meth:`of_call`.
 
         At a limit, a session that the same user has created and not used is completed first.
         Raises :class:`TooManySessionsError`, :class:`TooManyUserSessionsError`, and
@@ -152,16 +150,21 @@ class Registry:
             sample_rate=parameters.sample_rate,
             channels=parameters.channels,
             format=parameters.format,
+            call_hash=call_hash,
             created_at=created_at,
         ).with_details(details or Details())
+        created = self._creating[UUID(session_id)] = asyncio.Event()
         try:
             async with self._events.creating(manifest.session_id):
                 recording = await self._storage.create(manifest)
+            self._metrics.sessions_created.add(manifest.format)
+            return self._enter(self._session(recording))
         except BaseException:
             self._service_limits.release(session_id)
             raise
-        self._metrics.sessions_created.add(manifest.format)
-        return self._enter(self._session(recording))
+        finally:
+            del self._creating[UUID(session_id)]
+            created.set()
 
     async def _claim(self, session_id: str, user_id: str | None, *, is_admin: bool) -> None:
         """Count the session, if need be in the place of an unused one of the same user."""
@@ -203,6 +206,21 @@ class Registry:
             return Live(session)
         return self._stored(await self._manifest(key))
 
+    async def of_call(self, call_hash: str) -> list[Found]:
+        """Return the active sessions that were created with the ``call_hash``, newest first."""
+        sessions = []
+        for session_id in await self._storage.sessions_of_call(call_hash):
+            try:
+                found = await self.lookup(str(session_id))
+            except SessionNotFoundError:  # deleted meanwhile, or not created yet
+                continue
+            except BadObjectError as error:
+                logger.warning("%s: left out of its call: error=%s", session_id, error)
+                continue
+            if found.manifest.status == "active" and found.manifest.call_hash == call_hash:
+                sessions.append(found)
+        return sessions
+
     async def open(self, found: Found, cause: TakeoverCause = "client") -> Session:
         """Return the active session; take it over from storage if it is not live here.
 
@@ -213,6 +231,8 @@ class Registry:
         """
         key = found.session_id
         manifest = found.manifest if isinstance(found, Stored) else None
+        if (created := self._creating.get(key)) is not None:  # its manifest is there already
+            await created.wait()
         while (session := self._live.get(key)) is not None:
             if session.state is SessionState.ACTIVE:
                 return session

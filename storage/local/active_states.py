@@ -10,7 +10,7 @@ from storage import files, wav
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
 from storage.local.folder import RecordingsFolder
 from storage.skipped import SkippedObjects
-from storage.volume.paths import session_of_state
+from storage.volume.paths import call_name, session_of_state, state_name
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,18 @@ class ActiveStates:
             names = [entry.name for entry in os.scandir(self._folder.active)]
         found = (session_of_state(name) for name in names)
         return sorted(each for each in found if each is not None)
+
+    def of_call(self, call_hash: str) -> list[UUID]:
+        """Return the sessions whose state has the mark of the call, newest first.
+
+        It costs one system call for each active session.
+        """
+        active, name = str(self._folder.active), call_name(call_hash)
+        return [
+            each
+            for each in self.sessions()[::-1]
+            if os.path.lexists(f"{active}/{state_name(each)}/{name}")
+        ]
 
     def create(self, session_id: UUID) -> None:
         """Create the state of a session. Raises ``OSError``."""

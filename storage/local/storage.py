@@ -140,6 +140,9 @@ class LocalStorage:
     async def active_sessions(self) -> list[UUID]:
         return await threads.listing.run(self._active.sessions)
 
+    async def sessions_of_call(self, call_hash: str) -> list[UUID]:
+        return await threads.recording.run(self._active.of_call, call_hash)
+
     async def share(self) -> list[UUID]:
         return await threads.listing.run(self._share)
 
@@ -294,13 +297,15 @@ class LocalStorage:
                     return self._begin(session, manifest)
             except (OSError, StorageError):
                 self._active.unlink(session_id)
-                session.remove_created()
+                session.remove_created(manifest.call_hash)
                 raise
 
     def _begin(self, session: SessionPaths, manifest: Manifest) -> VolumeRecording:
         recording = self._recording(session, manifest)
         try:
             recording.begin()
+            if manifest.call_hash is not None:
+                session.call(manifest.call_hash).touch()
             # After the files, whose syncs have mostly made the names durable already.
             self._active.sync(UUID(manifest.session_id))
             # The manifest comes last: with it, the session exists.

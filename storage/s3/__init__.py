@@ -11,6 +11,7 @@ Under the prefix::
     _nodes/{node_id}                        where a living node is reached; changes all the time
     _outbox/{node}/{slot}-{name}            events not yet delivered, if webhooks are set
     _index/active/, _index/time/, _index/user/   empty objects, by which listings find sessions
+    _index/calls/                                empty objects, by which calls find their sessions
 
 Permissions: ``s3:GetObject``, ``PutObject``, ``DeleteObject``, ``ListBucket``,
 ``AbortMultipartUpload``, ``ListMultipartUploadParts``, ``ListBucketMultipartUploads``; to delete

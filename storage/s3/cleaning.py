@@ -68,8 +68,9 @@ class SessionCleaner:
     async def _clean(self, session_id: UUID) -> None:
         session = SessionKeys(session_id)
         try:
-            if not await self._has_ended(session):
-                return
+            manifest = await self._find_manifest(session)
+            if manifest is not None and manifest.status != "completed":
+                return  # another node has taken it over
             # The spool is still here if the process died right after it put the manifest.
             await threads.recording.run(self._spools.remove, session_id)
             await abort_uploads(self._bucket, session.audio)
@@ -78,22 +79,23 @@ class SessionCleaner:
                 await self._bucket.delete_below(session.digests)
             else:
                 await remove_folder(self._bucket, session)
-            await self._bucket.delete([session.active])
+            call_hash = None if manifest is None else manifest.call_hash
+            await self._bucket.delete([*session.call(call_hash), session.active])
         except Exception:
             logger.exception(
                 "%s: failed to clean up, the next start removes the segments", session_id
             )
 
-    async def _has_ended(self, session: SessionKeys) -> bool:
-        """Return whether the session is completed or deleted, not taken over by another node."""
+    async def _find_manifest(self, session: SessionKeys) -> Manifest | None:
+        """Return the manifest, None if the session is deleted. Add a missing digest."""
         try:
             manifest = await read_manifest(self._bucket, session.session_id)
         except RecordingNotFoundError:
             await self._bucket.delete(session.index(None))
-            return True
+            return None
         if manifest.status == "completed" and manifest.sha256 is None:
             await self._add_digest(session, manifest)
-        return manifest.status == "completed"
+        return manifest
 
     async def _add_digest(self, session: SessionKeys, manifest: Manifest) -> None:
         """Add the digest if the last writer had not read all that an earlier one persisted."""

@@ -20,7 +20,7 @@ from storage.s3.writing.upload import abort_uploads
 class DeletedSession(msgspec.Struct, frozen=True):
     """What there is of a session that is to be deleted.
 
-    ``index``: its entries in the indexes, but not the mark of an active session. ``is_clean``: if
+    ``index``: its entries below ``_index/``, but not that in ``_index/active/``. ``is_clean``: if
     the folder of a completed session is gone, so are its uploads, because the cleaner removes them
     first.
     """
@@ -33,7 +33,8 @@ class DeletedSession(msgspec.Struct, frozen=True):
     @classmethod
     def of_completed(cls, found: AgedSession, manifest: Manifest) -> "DeletedSession":
         keys = SessionKeys.of(manifest)
-        return cls(keys, keys.index_of(manifest), found.has_folder, is_clean=True)
+        index = [*keys.index_of(manifest), *keys.call(manifest.call_hash)]
+        return cls(keys, index, found.has_folder, is_clean=True)
 
 
 class Deletion:

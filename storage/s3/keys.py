@@ -8,6 +8,7 @@ one that this module would not have built.
 """
 
 import hashlib
+import re
 from datetime import datetime
 from uuid import UUID
 
@@ -21,10 +22,12 @@ _SECONDS_DIGITS = 12
 _MAX_DIGITS = 18
 _ID_LENGTH = 36
 _ALL_ONES = 2**128 - 1
+_CALL_HASH = re.compile("[0-9a-f]{32}")
 
 ACTIVE = "_index/active/"
 BY_TIME = "_index/time/"
 BY_USER = "_index/user/"
+CALLS = "_index/calls/"
 EXPIRING = "_index/expires/"
 NODES = "_nodes/"
 OUTBOX = "_outbox/"
@@ -83,8 +86,12 @@ class SessionKeys:
             entries.append(by_user(user_id) + place)
         return entries
 
+    def call(self, call_hash: str | None) -> list[str]:
+        """Return the mark by which a call finds its active session again; none if it has none."""
+        return [] if call_hash is None else [by_call(call_hash) + _complement(self.session_id)]
+
     def index_of(self, manifest: Manifest) -> list[str]:
-        """Return all index entries of the session but the mark of an active one."""
+        """Return all index entries of the session but the marks of an active one."""
         return [*self.index(manifest.user_id), *self.expiry(manifest.expires_at)]
 
     def expiry(self, at: datetime | None) -> list[str]:
@@ -100,12 +107,21 @@ def by_user(user_id: str) -> str:
     return f"{BY_USER}{hashlib.sha256(user_id.encode()).hexdigest()[:32]}/"
 
 
+def by_call(call_hash: str) -> str:
+    """Return the prefix of the marks of one call: no folder, see `outbox_entry`."""
+    return f"{CALLS}{call_hash}-"
+
+
 def session_of(key: str) -> UUID | None:
     """Return the session of an index entry, None if the key is none."""
     if key.startswith(EXPIRING):
         found_expiry = expiry_of(key)
         return None if found_expiry is None else found_expiry[1]
     name = key.rpartition("/")[2]
+    if key.startswith(CALLS):
+        call_hash, _, name = key.removeprefix(CALLS).partition("-")
+        if not _CALL_HASH.fullmatch(call_hash):
+            return None
     try:
         found = UUID(name)
     except ValueError:

@@ -133,7 +133,8 @@ class S3Storage:
         spool = await threads.recording.run(self._spools.create, manifest, lease.epoch)
         try:
             # The manifest comes last: with it, the session exists.
-            for key in (session.active, *session.index_of(manifest)):
+            marks = [session.active, *session.call(manifest.call_hash)]
+            for key in (*marks, *session.index_of(manifest)):
                 await self._bucket.put(key, b"")
             if manifest.hold:
                 await holds.hold(self._bucket, session)
@@ -180,6 +181,10 @@ class S3Storage:
 
     async def active_sessions(self) -> list[UUID]:
         return await self._active_sessions.all()
+
+    async def sessions_of_call(self, call_hash: str) -> list[UUID]:
+        marks = await self._bucket.keys(keys.by_call(call_hash))
+        return sorted(self._bucket.skipped.parsed(marks, keys.session_of), reverse=True)
 
     async def share(self) -> list[UUID]:
         return await self._active_sessions.all()
@@ -291,7 +296,8 @@ class S3Storage:
         session = SessionKeys.of(manifest)
         if manifest.status == "active":
             await check_not_owned_elsewhere(self._bucket, session, self._node)
-        await self._deletion.run([DeletedSession(session, session.index_of(manifest))])
+        index = [*session.index_of(manifest), *session.call(manifest.call_hash)]
+        await self._deletion.run([DeletedSession(session, index)])
 
     async def delete_completed(
         self, sessions: list[tuple[AgedSession, Manifest]]
@@ -303,10 +309,10 @@ class S3Storage:
     async def delete_damaged(self, session_id: UUID) -> None:
         session = SessionKeys(session_id)
         await check_not_owned_elsewhere(self._bucket, session, self._node)
-        # The user and the time are in the manifest: look for the session at every user and time.
+        # The manifest has what they depend on: look for the session among the entries of all.
         index = [
             entry.key
-            for prefix in (keys.BY_USER, keys.EXPIRING)
+            for prefix in (keys.BY_USER, keys.EXPIRING, keys.CALLS)
             async for page in self._bucket.pages(prefix)
             for entry in page
             if keys.session_of(entry.key) == session_id

@@ -34,15 +34,20 @@ class SessionPaths:
         """Return the file of a shared link."""
         return self.links / f"{link_id}.json"
 
+    def call(self, call_hash: str) -> Path:
+        """Return the empty file that marks the session as one of the call."""
+        return self.state / call_name(call_hash)
+
     def input(self, stream: int) -> Path:
         return self.state / f"input.{stream}"
 
-    def remove_created(self) -> None:
+    def remove_created(self, call_hash: str | None = None) -> None:
         """Remove what an interrupted creation of the session left.
 
         It opens nothing, because too many open files may have been the reason. Raises ``OSError``.
         """
-        for path in (self.manifest, self.audio, self.checkpoint, self.owner):
+        marks = [] if call_hash is None else [self.call(call_hash)]
+        for path in (self.manifest, self.audio, self.checkpoint, self.owner, *marks):
             path.unlink(missing_ok=True)
         self.state.rmdir()
 
@@ -50,6 +55,11 @@ class SessionPaths:
 def state_name(session_id: UUID) -> str:
     """Return the name of the folder with the state of a session."""
     return f"{session_id}{_STATE}"
+
+
+def call_name(call_hash: str) -> str:
+    """Return the name of the mark of a call in the state of its session."""
+    return f"call.{call_hash}"
 
 
 def session_of_manifest(name: str) -> UUID | None:

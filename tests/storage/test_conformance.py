@@ -29,11 +29,14 @@ from storage.watermark import Unpersisted
 from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
 from tests.audio import pcm
+from tests.eventually import eventually
 from tests.storage.conftest import BACKENDS, ReplaceManifest, new_manifest
 from tests.storage.waveform.test_peaks import expected
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 UNKNOWN = UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
+
+CALL = "0123456789abcdef" * 2
 
 AUDIO = wav.header(PcmFormat(16000, 1), 200) + pcm(100)
 
@@ -203,6 +206,24 @@ async def test_active_sessions_lists_all_sessions_not_completed(storage: Storage
     third = await storage.create(new_manifest())
     await second.complete(LATER)
     assert await storage.active_sessions() == [id_of(first), id_of(third)]
+
+
+async def test_the_active_sessions_of_a_call_are_found_newest_first(storage: Storage) -> None:
+    marked = [await storage.create(new_manifest(call_hash=CALL)) for _ in range(4)]
+    other = await storage.create(new_manifest(call_hash="0" * 32))
+    await storage.create(new_manifest())
+    ids = [id_of(each) for each in reversed(marked)]
+    assert await storage.sessions_of_call(CALL) == ids
+    await marked[3].complete(LATER)
+    await marked[2].release()
+    await storage.delete(marked[2].manifest)
+
+    await eventually(
+        lambda: storage.sessions_of_call(CALL),
+        lambda found: found == ids[2:],
+        awaiting="the end of what was completed, which a bucket cleans up afterwards",
+    )
+    assert await storage.sessions_of_call("0" * 32) == [id_of(other)]
 
 
 async def test_a_released_recording_continues_where_it_stopped(storage: Storage) -> None:

@@ -195,14 +195,15 @@ class BucketLeftovers:
         self, sessions: _Names, before: datetime, left_alone: LeftAlone
     ) -> AsyncGenerator[Leftover, None]:
         """Find entries of sessions without a manifest, and marks of completed ones."""
-        for prefix in (keys.BY_TIME, keys.BY_USER, keys.EXPIRING, keys.ACTIVE):
+        marks = (keys.CALLS, keys.ACTIVE)
+        for prefix in (keys.BY_TIME, keys.BY_USER, keys.EXPIRING, *marks):
             async for page in self._bucket.pages(prefix):
                 for each in page:
                     session_id = keys.session_of(each.key)
                     if session_id is None or each.modified_at >= before:
                         continue
                     is_needed = ".json" in sessions.get(session_id, ())
-                    if prefix == keys.ACTIVE and is_needed:
+                    if prefix in marks and is_needed:
                         state = await self._state(session_id, before, left_alone)
                         is_needed = state is _State.OPEN
                     if not is_needed:

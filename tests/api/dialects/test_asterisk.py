@@ -49,10 +49,18 @@ def test_without_media_start_and_query_the_call_is_refused() -> None:
         events_of(Asterisk({}), [CODES])
 
 
-@pytest.mark.parametrize("codec", ["opus", "g722", "g729", "slin12"])
-def test_a_format_that_is_not_offered_is_refused(codec: str) -> None:
-    with pytest.raises(CallError, match="offered"):
+@pytest.mark.parametrize("codec", ["opus", "g722", "g729", "slin7"])
+def test_a_format_is_refused_by_its_name_with_those_of_asterisk_that_are_offered(
+    codec: str,
+) -> None:
+    refusal = f"codec '{codec}' is not offered: choose ulaw, alaw or slin16"
+    with pytest.raises(CallError, match=refusal):
         events_of(Asterisk({}), [binary.media_start(codec)])
+
+
+def test_a_rate_of_asterisk_that_is_not_offered_is_refused_with_those_that_are() -> None:
+    with pytest.raises(CallError, match="12000 Hz is not offered: choose one of 8000, 16000"):
+        events_of(Asterisk({}), [binary.media_start("slin12")])
 
 
 def test_variables_and_the_query_are_parameters() -> None:

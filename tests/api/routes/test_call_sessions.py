@@ -3,15 +3,29 @@
 import asyncio
 import json
 import random
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
+from litestar import Litestar
+from litestar.datastructures import State
 
 from api.access.identity import OPEN_ACCESS
+from api.clock import SystemClock
+from api.cluster.socket_relay import SocketRelay
 from api.dialects.events import Begin
+from api.observe.metrics import Metrics
+from api.observe.tracing import Tracing
 from api.routes.call_sessions import CallSessions, metadata_of
+from api.routes.call_socket import CallSocket
+from api.routes.client_socket import RawWebSocket
 from api.session.parameters import MAX_METADATA_BYTES, AudioParameters
-from api.session.registry import Registry
+from storage.local import LocalStorage
+from storage.manifest import Manifest
+from tests.api.conftest import new_registry
 from tests.calls import dial, only_session, received, send, sessions
+from tests.conftest import ManualClock
+from tests.eventually import eventually
 from tests.platforms import decode_mulaw, telnyx, twilio
 from tests.service import Service
 
@@ -41,8 +55,39 @@ async def test_parallel_legs_of_one_call_are_sessions_of_their_own(service: Serv
             await received(socket)
         await send(first, [twilio.stop()])
         await send(second, [twilio.stop()])
-    found = await sessions(service, user_id="legs")
-    assert len(found) == 2
+    await eventually(
+        lambda: sessions(service, user_id="legs"),
+        lambda found: [each["status"] for each in found] == ["completed"] * 2,
+        awaiting="two sessions",
+    )
+
+
+async def test_while_a_leg_of_a_call_is_connected_no_other_one_is_continued(
+    service: Service,
+) -> None:
+    async with dial(service, user_id="open leg") as first:
+        await send(first, [START, *MEDIA])
+        await only_session(service, status="active", seconds=1, user_id="open leg")
+        async with dial(service, user_id="open leg") as second:
+            await send(second, [START, *MEDIA])
+            await eventually(
+                lambda: sessions(service, user_id="open leg"),
+                lambda found: len(found) == 2,
+                awaiting="the session of the second leg",
+            )
+            second.transport.abort()
+        await eventually(
+            lambda: sessions(service, user_id="open leg"),
+            lambda found: sum(each["connections"] for each in found) == 1,
+            awaiting="the end of the second leg",
+        )
+        async with dial(service, user_id="open leg") as third:
+            await send(third, [START, *MEDIA, twilio.stop()])
+        await eventually(
+            lambda: sessions(service, user_id="open leg"),
+            lambda found: [each["status"] for each in found] == ["active", "active", "completed"],
+            awaiting="a session of the third connection",
+        )
 
 
 async def test_the_call_of_another_user_or_dialect_is_another_call(service: Service) -> None:
@@ -51,7 +96,11 @@ async def test_the_call_of_another_user_or_dialect_is_another_call(service: Serv
             await send(socket, [START, *MEDIA])
             await received(socket)
             socket.transport.abort()
-    assert len(await sessions(service, user_id="ann")) == 2
+    await eventually(
+        lambda: sessions(service, user_id="ann"),
+        lambda found: len(found) == 2,
+        awaiting="two sessions",
+    )
     await only_session(service, status="active", user_id="bob")
 
 
@@ -98,24 +147,68 @@ async def test_the_time_of_the_same_stream_goes_on_over_a_lost_connection(
     assert service.pcm(session["session_id"]) == expected
 
 
-async def test_a_call_waits_after_a_start_for_the_session_that_it_may_have(
-    registry: Registry,
-) -> None:
-    calls = CallSessions(registry)
-    begin = Begin(encoding="mulaw", sample_rate=8000, call_id="CA1")
-    finding = asyncio.create_task(calls.find("ann", "twilio", begin))
-    await asyncio.sleep(0)
-    taken_over = await calls.create(
-        AudioParameters(8000, 1, "pcm_s16le"), "ann", "twilio", begin, OPEN_ACCESS
-    )
-    assert not finding.done()
-    registry.recovered.set()
-    assert await finding is taken_over
-    assert await calls.find("bob", "twilio", begin) is None
-
-
 async def test_a_close_frame_completes_the_session(service: Service) -> None:
     async with dial(service, user_id="framed") as socket:
         await send(socket, [START, *MEDIA])
     session = await only_session(service, user_id="framed")
     assert service.pcm(session["session_id"]) == decode_mulaw(AUDIO)
+
+
+ADDRESS = "http://127.0.0.1:9"  # nothing listens there
+BEGIN = Begin(encoding="mulaw", sample_rate=8000, call_id="CA1")
+
+
+class SharedStorage(LocalStorage):
+    """A storage in which another process has the sessions ``elsewhere``."""
+
+    elsewhere: frozenset[str] = frozenset()
+
+    async def owner(self, manifest: Manifest) -> str | None:
+        return ADDRESS if manifest.session_id in self.elsewhere else None
+
+
+async def finds_newest(
+    folder: Path, clock: ManualClock, *, legs: int, elsewhere: int, lease_seconds: float = 3600
+) -> bool:
+    """Return whether a call finds the newest of its sessions, of which the oldest are elsewhere."""
+    storage = SharedStorage(folder, sync_interval_seconds=3600)
+    await storage.start()
+    registry = new_registry(storage, clock)
+    relay = SocketRelay(
+        max_message_bytes=1000, silence_seconds=1, with_credentials=True, metrics=Metrics()
+    )
+    calls = CallSessions(registry, relay, lease_seconds=lease_seconds)
+    audio = AudioParameters(8000, 1, "pcm_s16le")
+    made = [await calls.create(audio, "ann", "twilio", BEGIN, OPEN_ACCESS) for _ in range(legs)]
+    for session in made:
+        await session.release()
+    storage.elsewhere = frozenset(str(each.session_id) for each in made[:elsewhere])
+    app = Litestar(state=State({"tracing": Tracing()}), logging_config=None)
+    scope = {"type": "websocket", "headers": [], "litestar_app": app, "path": "/api/ws/call"}
+    scope |= {"raw_path": b"/api/ws/call", "query_string": b"", "subprotocols": [], "client": None}
+    receive = asyncio.Queue[Any]().get
+    socket = RawWebSocket(cast("Any", scope), cast("Any", receive), cast("Any", None))
+    connection = CallSocket(socket, SystemClock(), Metrics())
+    async with asyncio.timeout(20):
+        found = await calls.find(connection, "ann", "twilio", BEGIN)
+    await registry.shutdown()
+    await storage.stop()
+    return getattr(found, "session_id", None) == made[-1].session_id
+
+
+async def test_a_call_finds_the_newest_of_its_sessions_that_no_process_has(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    assert await finds_newest(tmp_path, clock, legs=2, elsewhere=0)
+
+
+async def test_a_call_does_not_wait_for_ever_for_an_owner_that_does_not_answer(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    assert not await finds_newest(tmp_path, clock, legs=1, elsewhere=1, lease_seconds=0.1)
+
+
+async def test_a_call_whose_legs_are_in_several_processes_continues_none_of_them(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    assert not await finds_newest(tmp_path, clock, legs=2, elsewhere=1)

@@ -19,6 +19,8 @@ from api.wire.errors import (
 from api.workers.limits import OwnLimits
 from storage.filters import Filters
 from storage.local import LocalStorage
+from storage.manifest import Manifest
+from storage.volume.recording import VolumeRecording
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import pcm
 from tests.conftest import ManualClock
@@ -54,6 +56,43 @@ async def test_concurrent_callers_open_a_session_once(
     opened = await asyncio.gather(*(registry.open(found) for _ in range(5)))
     assert len(set(map(id, opened))) == 1
     assert opened[0] is not session
+
+
+async def test_a_session_is_opened_after_its_creation_has_ended(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """Its manifest is found before."""
+    created, go_on = asyncio.Event(), asyncio.Event()
+
+    class SlowStorage(LocalStorage):
+        async def create(self, manifest: Manifest) -> VolumeRecording:
+            recording = await super().create(manifest)
+            created.set()
+            await go_on.wait()
+            return recording
+
+    storage = SlowStorage(tmp_path, sync_interval_seconds=3600)
+    await storage.start()
+    registry = new_registry(storage, clock)
+    creating = asyncio.create_task(registry.create(PARAMETERS, None, call_hash="ab" * 16))
+    await created.wait()
+    (found,) = await registry.of_call("ab" * 16)
+    opening = asyncio.create_task(registry.open(found))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await opening is await creating
+    await registry.shutdown()
+    await storage.stop()
+
+
+async def test_a_damaged_session_is_left_out_of_its_call(
+    registry: Registry, tmp_path: Path
+) -> None:
+    sessions = [await registry.create(PARAMETERS, None, call_hash="ab" * 16) for _ in range(2)]
+    await sessions[0].release()
+    (tmp_path / f"{sessions[0].session_id}.json").write_text("{")
+    (found,) = await registry.of_call("ab" * 16)
+    assert found.session_id == sessions[1].session_id
 
 
 async def test_closing_is_idempotent_and_completes_sessions_that_are_not_live(

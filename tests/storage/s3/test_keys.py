@@ -10,6 +10,7 @@ from storage.s3 import keys
 from storage.s3.keys import SessionKeys
 
 SESSION = SessionKeys(uuid.UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"))
+CALL = "0123456789abcdef" * 2
 
 
 @pytest.mark.parametrize("user_id", [None, "alice", "slashes/../and\nöther things"])
@@ -44,6 +45,14 @@ def test_times_of_expiry_sort_and_name_their_session() -> None:
     assert SESSION.expiry(None) == []
 
 
+def test_the_mark_of_a_call_names_its_session_and_no_other_call_finds_it() -> None:
+    (mark,) = SESSION.call(CALL)
+    assert keys.session_of(mark) == SESSION.session_id
+    assert mark.startswith(keys.by_call(CALL))
+    assert not mark.startswith(keys.by_call("0" * 32))
+    assert SESSION.call(None) == []
+
+
 def test_segments_sort_by_their_sequence() -> None:
     sequences = [0, 1, 9, 10, 99_999, 99_999_999]
     names = [SESSION.segment(sequence) for sequence in sequences]
@@ -64,6 +73,7 @@ def test_raw_input_sorts_by_its_offset() -> None:
     [
         (SESSION.active, keys.session_of),
         (SESSION.index(None)[0], keys.session_of),
+        (SESSION.call(CALL)[0], keys.session_of),
         (SESSION.segment(12), keys.segment_sequence),
         (SESSION.input(1, 4096, 2), keys.input_offset),
         (SESSION.epoch(3), keys.epoch_of),

@@ -24,3 +24,11 @@ def test_the_session_id_is_parsed_from_a_file_name(session_id: UUID) -> None:
 def test_other_names_have_no_session_id(name: str) -> None:
     assert session_of_manifest(name) is None
     assert session_of_state(name) is None
+
+
+def test_a_creation_that_failed_leaves_no_mark_of_a_call(tmp_path: Path) -> None:
+    paths = SessionPaths(tmp_path, UUID("019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"))
+    paths.state.mkdir()
+    paths.call("ab" * 16).touch()
+    paths.remove_created("ab" * 16)
+    assert list(tmp_path.iterdir()) == []

@@ -110,14 +110,15 @@ async def test_nothing_of_an_active_session_is_a_leftover(
 async def test_entries_and_epochs_of_sessions_that_were_never_created_are_found(
     bucket: Bucket, moto_url: str, prefix: str, tmp_path: Path
 ) -> None:
-    manifest = new_manifest(user_id="alice")
+    manifest = new_manifest(user_id="alice", call_hash="ab" * 16)
     session = SessionKeys.of(manifest)
-    names = (session.active, *session.index("alice"), session.epoch(1))
+    marks = (session.active, *session.call(manifest.call_hash))
+    names = (*marks, *session.index("alice"), session.epoch(1))
     for key in (*names, "_index/time/foreign", "_probe/one"):
         await bucket.put(key, b"")
     assert await find(bucket, tmp_path, datetime.now(UTC) - timedelta(hours=24)) == ([], {})
     found, _ = await find(bucket, tmp_path)
-    assert kinds(found) == ["index entry", "index entry", "index entry", "probe", "segments"]
+    assert kinds(found) == [*["index entry"] * 4, "probe", "segments"]
     for each in found:
         await each.remove()
     assert set(engines.objects(moto_url, prefix)) == {"_index/time/foreign"}
