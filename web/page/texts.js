@@ -190,7 +190,7 @@ export const texts = {
       one: 'Delete {count} recording?',
       other: 'Delete {count} recordings?',
     },
-    deleteText: 'They cannot be restored.',
+    deleteText: { one: 'It cannot be restored.', other: 'They cannot be restored.' },
     notDeleted: '{count} could not be deleted: {message}',
   },
   recording: {
