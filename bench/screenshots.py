@@ -28,6 +28,7 @@ ContextOptions = dict[str, Any]
 Take = Callable[[str], Awaitable[None]]
 
 ZOOMED = {"width": DESKTOP["width"] // 2, "height": DESKTOP["height"] // 2}
+NARROW = {"width": 320, "height": 568}
 MICROPHONE_RATE = 44100
 SPEECH_RATE = 22050
 UNDECODABLE = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(5000)  # named MP3, without a frame
@@ -36,6 +37,7 @@ CONTEXT_OPTIONS: dict[str, ContextOptions] = {
     "phone": {"viewport": PHONE, "color_scheme": "dark"},
     # A browser at 200 % has half as many CSS pixels.
     "zoomed": {"viewport": ZOOMED, "color_scheme": "light"},
+    "narrow": {"viewport": NARROW, "color_scheme": "light"},
 }
 
 
@@ -96,6 +98,7 @@ async def _take_screenshots(
         await take("playback")
         await page.get_by_role("button", name="Pause").first.click()
         await _take_changes(page, take)
+        await _take_offered(tab, take)
         await _take_unsent(tab, service, take)
     await context.close()
 
@@ -157,6 +160,23 @@ async def _take_changes(page: Page, take: Take) -> None:
     await page.get_by_role("button", name="Clear the search").click()
 
 
+async def _take_offered(tab: PageTab, take: Take) -> None:
+    """Take a recording that can be resumed after a reload, and finish it."""
+    page = tab.page
+    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    await tab.start_recording()
+    await _wait_for_clock(tab, "0:02")
+    await page.keyboard.press("p")
+    await page.locator("#list > li").first.scroll_into_view_if_needed()
+    await page.locator("#list .badge", has_text="Paused").wait_for()
+    await page.reload()
+    await page.get_by_text("this page was closed or reloaded").wait_for()
+    await take("offered")
+    await page.locator("#outgoing").get_by_role("button", name="Finish").click()
+    await page.get_by_text("was finished").wait_for()
+    await page.get_by_role("button", name="Dismiss").click()
+
+
 async def _take_unsent(tab: PageTab, service: Service, take: Take) -> None:
     """Take a recording that was stopped without a connection, and how it is discarded."""
     page = tab.page
@@ -187,6 +207,10 @@ async def _wait_for_clock(tab: PageTab, clock: str) -> None:
 
 
 async def _take_screenshot(page: Page, file: Path) -> None:
+    print(file.name)
+    if await page.locator("dialog[open]").count():
+        await page.screenshot(path=file)  # as large as it is seen, to show what is cut
+        return
     # The page fills the rows of the list only near the view.
     size = page.viewport_size
     assert size is not None
@@ -195,4 +219,3 @@ async def _take_screenshot(page: Page, file: Path) -> None:
     await asyncio.sleep(0.5)
     await page.screenshot(path=file, full_page=True)
     await page.set_viewport_size(size)
-    print(file.name)

@@ -1,12 +1,12 @@
 """The command ``sercuescribe bucket``."""
 
-import asyncio
 import sys
 
 import click
 
 from api.backend import provision
 from api.cli.environment import settings_or_exit
+from api.cli.interruption import run_until_interrupted
 from storage.errors import StorageUnavailableError
 
 
@@ -43,6 +43,6 @@ def init(origins: tuple[str, ...], version_days: int | None) -> None:
             click.echo(done)
 
     try:
-        asyncio.run(provision_all())
+        run_until_interrupted(provision_all(), hint="run the command again for the rest")
     except StorageUnavailableError as error:
         sys.exit(f"sercuescribe: {error}")

@@ -131,7 +131,13 @@ async def _copy_missing(
             bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return "failed"
 
-        await asyncio.gather(*(copy_from_queue() for _ in range(jobs)))
+        copying = [asyncio.create_task(copy_from_queue()) for _ in range(jobs)]
+        try:
+            await asyncio.gather(*copying)
+        finally:  # each removes what it has half written, while both storages are open
+            for each in copying:
+                each.cancel()
+            await asyncio.wait(copying)
 
 
 def _progress_bar() -> Progress:

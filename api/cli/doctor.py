@@ -1,12 +1,12 @@
 """The command ``sercuescribe doctor``."""
 
-import asyncio
 import sys
 
 import click
 
 from api.backend import examine
 from api.cli.environment import settings_or_exit
+from api.cli.interruption import run_until_interrupted
 from api.settings import Settings
 from storage.errors import StorageUnavailableError
 
@@ -23,7 +23,9 @@ _COLORS = {"pass": "green", "note": "yellow", "fail": "red"}
 def doctor(origin: str) -> None:
     """Check ffmpeg and the storage, and print what to do about each failed check."""
     try:
-        is_fit = asyncio.run(_examine_all(settings_or_exit(), origin))
+        is_fit = run_until_interrupted(
+            _examine_all(settings_or_exit(), origin), hint="not everything was checked"
+        )
     except StorageUnavailableError as error:
         sys.exit(f"sercuescribe: {error}")
     if not is_fit:

@@ -1,6 +1,5 @@
 """The command ``sercuescribe export``."""
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import click
 from api.backend import open_archive
 from api.cli.copying import copy_all, jobs_option
 from api.cli.environment import settings_or_exit
+from api.cli.interruption import run_until_interrupted
 from api.settings import Settings
 from storage.copying import Candidate, Standing
 from storage.errors import StorageUnavailableError
@@ -42,7 +42,7 @@ def export(user: str, folder: Path, jobs: int) -> None:
             return await copy_all(recordings, exported, jobs=jobs, is_wanted=may_be_of_user)
 
     try:
-        is_whole = asyncio.run(run())
+        is_whole = run_until_interrupted(run(), hint="run the command again to copy the rest")
     except StorageUnavailableError as error:
         sys.exit(f"sercuescribe: {error}")
     if not is_whole:

@@ -1,6 +1,5 @@
 """The command ``sercuescribe gc``."""
 
-import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +7,7 @@ import click
 
 from api.backend import open_leftovers
 from api.cli.environment import settings_or_exit
+from api.cli.interruption import run_until_interrupted
 from storage.errors import StorageUnavailableError
 from storage.leftovers import Leftovers
 
@@ -38,7 +38,7 @@ def gc(*, delete: bool, hours: float) -> None:
             return await _collect(leftovers, before, is_deleting=delete)
 
     try:
-        is_whole = asyncio.run(run())
+        is_whole = run_until_interrupted(run(), hint="run the command again for the rest")
     except StorageUnavailableError as error:
         sys.exit(f"sercuescribe: {error}")
     if not is_whole:

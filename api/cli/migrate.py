@@ -1,6 +1,5 @@
 """The command ``sercuescribe migrate``."""
 
-import asyncio
 import sys
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +10,7 @@ import msgspec
 from api.backend import open_archive
 from api.cli.copying import copy_all, jobs_option
 from api.cli.environment import settings_or_exit
+from api.cli.interruption import run_until_interrupted
 from api.cli.variables_file import read_or_exit
 from api.events.entry import NewerEntryError, decode
 from storage.archive import AnyArchive
@@ -57,7 +57,7 @@ def migrate(target: Path, source: Path | None, *, dry_run: bool, outbox: bool, j
             return is_whole
 
     try:
-        is_whole = asyncio.run(run())
+        is_whole = run_until_interrupted(run(), hint="run the command again to copy the rest")
     except StorageUnavailableError as error:
         sys.exit(f"sercuescribe: {error}")
     if not is_whole:

@@ -23,6 +23,7 @@ from rich.progress import (
 
 from api.backend import FileAudio, open_recordings, receipt_keys
 from api.cli.environment import settings_or_exit
+from api.cli.interruption import run_until_interrupted
 from api.wire.messages import KeyDocument
 from storage import manifest as manifests
 from storage.errors import RecordingNotFoundError, StorageError
@@ -108,7 +109,7 @@ def verify(
         return code
 
     try:
-        sys.exit(asyncio.run(run()))
+        sys.exit(run_until_interrupted(run(), hint="not everything was checked"))
     except StorageError as error:
         sys.exit(f"sercuescribe: {error}")
 

@@ -10,6 +10,7 @@ import msgspec
 
 from api.backend import open_outbox
 from api.cli.environment import settings_or_exit
+from api.cli.interruption import run_until_interrupted
 from api.events.entry import NewerEntryError, decode, encode, event_of
 from api.events.signature import new_secret
 from storage.errors import BadObjectError, RecordingNotFoundError, StorageUnavailableError
@@ -140,6 +141,6 @@ def _run(action: Callable[[OutboxEntries], Awaitable[None]]) -> None:
             await action(outbox)
 
     try:
-        asyncio.run(run())
+        run_until_interrupted(run(), hint="run the command again for the rest")
     except StorageUnavailableError as error:
         sys.exit(f"sercuescribe: {error}")

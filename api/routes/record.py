@@ -180,8 +180,9 @@ def _immediate_recorder(
 async def _receive(connection: ClientSocket, session: Session, limit_bytes: int) -> None:
     """Receive messages and answer each of them, until the connection ends."""
     receive, clock = connection.socket.receive, connection.clock
-    # One object for all acknowledgements, because only the counts change.
+    # One object for all acknowledgements, because only the counts change; another one in a pause.
     ack = ChunkMessage(message=_PROCESSED, status="active", **session.counts()._asdict())
+    paused_ack = msgspec.structs.replace(ack, paused=True)
     record_now = _immediate_recorder(connection, session, limit_bytes, ack)
     set_message_callback(connection.socket.scope, record_now)
     while (event := await receive())["type"] == "websocket.receive":
@@ -205,8 +206,9 @@ async def _receive(connection: ClientSocket, session: Session, limit_bytes: int)
             connection.is_recording = False
         if connection.is_unresponsive:
             return
-        session.count_in(ack)
-        await connection.send(ack)
+        answer = paused_ack if session.is_paused else ack
+        session.count_in(answer)
+        await connection.send(answer)
         connection.metrics.traffic.chunks += 1
         connection.metrics.traffic.received_bytes += len(chunk)
         connection.metrics.chunk_ack.observe(clock.monotonic() - began)

@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from api.audio.detection import begins_container
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError, InputKind
@@ -232,7 +233,7 @@ class InputStream:
 
         Frames go on where they would be, so that those after the pause are whole.
         """
-        if self._decoder.has_input and self._decoder.begins_file(chunk):
+        if self._decoder.has_input and self._begins_file(chunk):
             await self._begin_file(b"", b"")
         stage = self._decoder.stage
         if self._has_only_head:
@@ -347,7 +348,7 @@ class InputStream:
                 await self._fail(error)  # nothing received the rest of that chunk
         if kept is chunk:
             return
-        if self._decoder.begins_file(chunk):
+        if self._begins_file(chunk):
             framer = self._decoder.passthrough
             covered_bytes = 0 if framer is None else framer.covered_bytes
             await self._begin_file(b"", chunk, chunks=1, covered_bytes=covered_bytes)
@@ -362,6 +363,14 @@ class InputStream:
         else:
             await self._ledger.keep_input(self.number, chunk)
             await self._decode(chunk)
+
+    def _begins_file(self, chunk: bytes) -> bool:
+        """Return whether ``chunk`` as a whole belongs to a new file.
+
+        Behind a pause the element before it is unknown, so only its start can show that.
+        """
+        is_shown = self._has_only_head and begins_container(chunk)
+        return is_shown or self._decoder.begins_file(chunk)
 
     async def _go_on(self, chunk: bytes) -> None:
         """Record the first chunk behind a pause, from its first whole block on."""

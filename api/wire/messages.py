@@ -154,6 +154,11 @@ class SessionMessage(ServerMessage, tag="session"):
 class ChunkMessage(ServerMessage, tag="chunk"):
     """The acknowledgement of one chunk, which survives a crash of the server process."""
 
+    paused: Annotated[
+        bool | msgspec.UnsetType,
+        Meta(description="true while the session is paused, else missing"),
+    ] = msgspec.UNSET
+
 
 class ControlMessage(ServerMessage, tag="control"):
     """The answer to a control message, and the final message of a session."""

@@ -164,6 +164,8 @@ export declare class SessionError extends Error {
 
 export interface SessionEvents {
   state: CustomEvent<{ state: State }>;
+  /** The session was paused or resumed, by this client or by another one. */
+  paused: CustomEvent<{ isPaused: boolean }>;
   ack: CustomEvent<Progress>;
   persisted: CustomEvent<Progress>;
   level: CustomEvent<Level>;
@@ -180,6 +182,8 @@ export declare class SessionClient extends EventTarget {
   readonly sessionId: string | null;
   readonly bufferedBytes: number;
   readonly isConnected: boolean;
+  /** Whether the session is paused, as far as the service has told it. */
+  readonly isPaused: boolean;
   readonly warnings: SessionWarning[];
 
   constructor(options: SessionOptions);

@@ -124,7 +124,7 @@ async def test_the_page_fits_the_width_of_the_screen(
     """From left to right, and in a language that runs from right to left."""
     await service.record(speech(), sample_rate=22050)
     async with browser.open_page(f"{service.url}/", viewport=size) as tab:
-        await tab.page.get_by_role("slider").scroll_into_view_if_needed()
+        await tab.page.locator("#list > li").scroll_into_view_if_needed()
         await tab.page.locator(".wave canvas").first.wait_for()
         for direction in ("ltr", "rtl"):
             width = await tab.page.evaluate(
@@ -133,6 +133,14 @@ async def test_the_page_fits_the_width_of_the_screen(
                 direction,
             )
             assert width <= size["width"]
+        for part in ("from", "to", "sort"):  # narrower, a date or an order is cut
+            box = await tab.page.locator(f"#filter [data-part={part}]").bounding_box()
+            assert box is not None
+            assert box["width"] >= 9.5 * 16
+        zoomed = {"width": size["width"], "height": 450}  # a browser at 200 %
+        await tab.page.set_viewport_size(zoomed)
+        await tab.page.get_by_role("button", name="Keyboard shortcuts").click()
+        await expect(tab.page.get_by_role("heading", name="Keyboard shortcuts")).to_be_in_viewport()
 
 
 async def test_every_control_can_be_used_with_the_keyboard(

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.long
 
 PROGRAM = Path(__file__).parent / "firefox.mjs"
 WITHOUT_OUTPUT = Path(__file__).parent / "firefox_without_output.mjs"
+CONTROLS = Path(__file__).parent / "firefox_controls.mjs"
 LIST = Path(__file__).parent / "firefox_list.mjs"
 CHUNKS = 20
 
@@ -93,3 +94,18 @@ async def test_firefox_searches_renames_seeks_and_plays(
     assert page == {"found": ["Interview"], "renamed": "Interview with Ada", "errors": []}
     titles = [each["title"] for each in service.get("/api/audio/sessions").json()["sessions"]]
     assert titles == ["Interview with Ada", "Lecture"]
+
+
+def test_firefox_marks_pauses_resumes_after_a_reload_and_shares(
+    start_service: Callable[..., Service], sound_server: str
+) -> None:
+    service = start_service(sync_interval_seconds=0.2)
+    page = run(CONTROLS, f"{service.url}/", sound_server=sound_server)
+    assert page["errors"] == []
+    (session,) = service.get("/api/audio/sessions").json()["sessions"]
+    assert (session["status"], session["error"]) == ("completed", None)
+    timeline = service.get(f"/api/audio/sessions/{session['session_id']}/timeline").json()
+    assert [each["label"] for each in timeline["marks"]] == ["Question 2"]
+    assert len(timeline["pauses"]) == 1
+    shared = service.get(page["link"].removeprefix(service.url))
+    assert shared.status_code == 200

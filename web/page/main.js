@@ -20,7 +20,7 @@ const api = new ApiClient(promptForKey);
 const account = new Account(api, { canSignOut: () => !recorder.isBusy });
 const recordings = new RecordingList(api, (text) => account.offerSignIn(text));
 const refresh = () => recordings.refresh();
-const outgoing = new OutgoingList(api, refresh);
+const outgoing = new OutgoingList(api, refresh, (paused) => recorder.continue(paused));
 const resumeUnfinished = () => outgoing.resumeUnfinished().catch(showError);
 const recorder = new RecorderCard(findElement(document, '#recorder', HTMLElement), api, {
   onSessionsChanged: refresh,

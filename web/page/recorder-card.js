@@ -1,6 +1,6 @@
 /** @import { SessionClient, SessionError } from '../client.js' */
 /** @import { ApiClient } from './api-client.js' */
-/** @import { RecorderSettings } from './types.js' */
+/** @import { PausedRecording, RecorderSettings } from './types.js' */
 
 import { MicrophoneSource } from '../client.js';
 import { findParts, setText } from './elements.js';
@@ -39,9 +39,12 @@ const PART_TYPES = {
 };
 const IDLE_STATES = new Set(['idle', 'unsent', 'completed', 'failed', 'checking']);
 const CONTROLLED_STATES = new Set([
-  'waiting', 'live', 'stalled', 'reconnecting', 'paused', 'resuming',
+  'waiting', 'live', 'stalled', 'reconnecting', 'paused', 'resuming', 'pausedElsewhere',
+  'resumedElsewhere',
 ]);
-const RESTING_STATES = new Set(['stalled', 'paused', 'resuming', 'finishing']); // of the meter
+const RESTING_STATES = new Set([ // of the meter
+  'stalled', 'paused', 'resuming', 'pausedElsewhere', 'resumedElsewhere', 'finishing',
+]);
 
 /**
  * @typedef {object} RecorderListener
@@ -116,29 +119,47 @@ export class RecorderCard {
     await (this.#recording ? this.#stop(this.#recording) : this.#start());
   }
 
+  /**
+   * Continue a recording whose page ended in a pause. Return when it runs, or throw an error; then
+   * it is still paused.
+   *
+   * @param {PausedRecording} paused
+   */
+  async continue(paused) {
+    this.#check?.end();
+    if (this.isBusy) throw new Error(texts.recorder.busy);
+    await this.#open(paused);
+  }
+
   async #start() {
+    await this.#open(null).catch(showError);
+  }
+
+  /** @param {PausedRecording | null} paused null: a new recording */
+  async #open(paused) {
     this.#setState('asking');
     this.#waveform.clear();
     this.#meter.reset();
-    const settings = this.#form.read();
+    const settings = { ...this.#form.read(), ...paused?.settings };
     try {
       const stream = await openMicrophone(settings);
       this.#form.listMicrophones();
-      await this.#record(stream, settings);
+      await this.#record(stream, settings, paused);
     } catch (error) {
       this.#end('failed');
-      showError(error);
+      throw error;
     }
   }
 
   /**
    * @param {MediaStream} stream
    * @param {RecorderSettings} settings
+   * @param {PausedRecording | null} paused
    */
-  async #record(stream, settings) {
+  async #record(stream, settings, paused) {
     const context = (await this.#context) ?? (await prepareContext());
     this.#context = Promise.resolve(context);
-    const recording = new Recording(stream, settings, { api: this.#api, context }, {
+    const recording = new Recording(stream, settings, { api: this.#api, context, paused }, {
       onLevel: (peak) => this.#recording === recording && this.#showLevel(peak),
       onError: (error) => this.#recording === recording && this.#handleError(error),
       onState: () => this.#recording === recording && this.#update(),

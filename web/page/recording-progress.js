@@ -6,9 +6,15 @@ export class RecordingProgress {
   persistedSeconds = 0;
   /** @type {Progress[]} */
   #acks = []; // not persisted
-  #elapsedMs = 0; // until `#startedAt`
+  #elapsedMs; // until `#startedAt`
   /** @type {number | null} */
   #startedAt = null; // null: no sound arrives
+
+  /** @param {number} elapsedSeconds of a recording that is continued */
+  constructor(elapsedSeconds = 0) {
+    this.#elapsedMs = elapsedSeconds * 1000;
+    this.receivedSeconds = this.persistedSeconds = elapsedSeconds;
+  }
 
   /**
    * Count time from now on, if it is not counted yet.

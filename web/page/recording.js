@@ -1,6 +1,6 @@
 /** @import { FinalMessage, SessionError } from '../client.js' */
 /** @import { ApiClient } from './api-client.js' */
-/** @import { RecorderSettings } from './types.js' */
+/** @import { PausedRecording, RecorderSettings } from './types.js' */
 
 import { MediaRecorderSource, MicrophoneSource, SessionClient } from '../client.js';
 import { SERVICE_URL } from './api-client.js';
@@ -19,9 +19,12 @@ const FINAL_CODES = ['session_not_found', 'session_deleted', 'session_completed'
  * - `waiting`: no sound has arrived yet, `stalled`: no more sound arrives
  * - `reconnecting`: sound arrives, and this browser keeps it
  * - `paused`: nothing is recorded, `resuming`: nor until the service has resumed the session
+ * - `pausedElsewhere`: another client has paused the session
+ * - `resumedElsewhere`: another client has resumed it, and this microphone is still silent
  *
  * @typedef {'connecting' | 'waiting' | 'live' | 'stalled' | 'reconnecting' | 'paused'
- *   | 'resuming' | 'finishing' | 'completed' | 'failed'} RecordingState
+ *   | 'resuming' | 'pausedElsewhere' | 'resumedElsewhere' | 'finishing' | 'completed'
+ *   | 'failed'} RecordingState
  */
 
 /**
@@ -33,20 +36,21 @@ const FINAL_CODES = ['session_not_found', 'session_deleted', 'session_completed'
 
 /** One recording of a microphone: its client, and whether sound arrives. */
 export class Recording {
-  progress = new RecordingProgress();
+  progress;
   client;
-  startedAt = new Date();
+  startedAt;
   #stream;
   #settings;
   #context;
   #watch;
   #source;
   #listener;
+  #isContinued; // an earlier page has begun it
   #stopMeasuring = () => {};
   /** @type {Promise<FinalMessage> | null} */
   result = null; // null: `stop` was not called
   #lastCode = ''; // of the last error
-  /** @type {'recording' | 'paused' | 'resuming'} */
+  /** @type {'recording' | 'pausing' | 'paused' | 'resuming'} what the user has chosen here */
   #pauseState = 'recording';
   /** @type {Promise<void>} */
   #paused = Promise.resolve(); // settles when the service has paused the session
@@ -54,18 +58,22 @@ export class Recording {
   /**
    * @param {MediaStream} stream its tracks are stopped at the end
    * @param {RecorderSettings} settings
-   * @param {{ api: ApiClient, context: AudioContext | null }} given `context` as prepared by
-   *   `MicrophoneSource.prepareContext`
+   * @param {{ api: ApiClient, context: AudioContext | null, paused: PausedRecording | null }} given
+   *   `context` as prepared by `MicrophoneSource.prepareContext`; `paused` is continued
    * @param {RecordingListener} listener
    */
-  constructor(stream, settings, { api, context }, listener) {
+  constructor(stream, settings, { api, context, paused }, listener) {
     this.#stream = stream;
     this.#settings = settings;
     this.#context = context;
     this.#listener = listener;
     const heard = settings.isCompressed ? null : context;
     this.#watch = new SoundWatch(stream.getAudioTracks()[0], heard, performance.now());
-    this.client = this.#createClient(api);
+    this.#isContinued = paused !== null;
+    this.startedAt = paused?.startedAt ?? new Date();
+    this.progress = new RecordingProgress(paused?.session.duration_seconds);
+    this.client = paused?.client ?? this.#createClient(api);
+    this.#listen();
     this.#source = new WatchedSource(this.#createSource(), () => this.#noteSound());
   }
 
@@ -74,7 +82,10 @@ export class Recording {
     const { state } = this.client;
     if (isFinal(state)) return state;
     if (this.result !== null) return 'finishing';
-    if (this.#pauseState !== 'recording') return this.#pauseState;
+    if (this.#pauseState === 'pausing') return 'paused';
+    if (this.#pauseState === 'resuming') return 'resuming';
+    if (this.#pauseState === 'paused') return this.client.isPaused ? 'paused' : 'resumedElsewhere';
+    if (this.client.isPaused) return 'pausedElsewhere';
     if (this.problem !== null) return 'stalled';
     if (state === 'connecting' || state === null) return 'connecting';
     if (!this.#watch.hasArrived) return 'waiting';
@@ -91,12 +102,15 @@ export class Recording {
     return this.client.sessionId === null || FINAL_CODES.includes(this.#lastCode);
   }
 
+  /** Whether nothing can be in the session. */
   get isEmpty() {
-    return !this.#watch.hasArrived;
+    return !this.#watch.hasArrived && !this.#isContinued;
   }
 
+  /** Start recording; continue a recording that was paused. */
   async start() {
     await this.client.start(this.#source);
+    if (this.#isContinued) await this.resume();
   }
 
   /** Count the time while sound arrives, and try to continue if the browser has stopped its audio. */
@@ -112,18 +126,19 @@ export class Recording {
    */
   pause() {
     if (this.#pauseState !== 'recording') return;
-    this.#pauseState = 'paused';
+    this.#pauseState = 'pausing';
     this.progress.stop(performance.now());
     this.#enableMicrophone(false);
     this.#source.isDropping = !this.#settings.isCompressed;
     this.#paused = this.#tryUntilDone(() => this.client.pause()).then(() => {
       this.#source.isDropping = false;
+      if (this.#pauseState === 'pausing') this.#pauseState = 'paused';
     });
   }
 
   /** Record again when the service has resumed the session: it records nothing sent before. */
   async resume() {
-    if (this.#pauseState !== 'paused') return;
+    if (!this.isPaused || this.#pauseState === 'resuming') return;
     this.#pauseState = 'resuming';
     await this.#paused;
     await this.#tryUntilDone(() => this.client.resume());
@@ -138,8 +153,9 @@ export class Recording {
     return this.result !== null || isFinal(this.client.state);
   }
 
+  /** Whether nothing of this microphone is recorded until `resume`. */
   get isPaused() {
-    return this.#pauseState !== 'recording';
+    return this.#pauseState !== 'recording' || this.client.isPaused;
   }
 
   /**
@@ -162,13 +178,21 @@ export class Recording {
 
   /** @param {ApiClient} api */
   #createClient(api) {
-    const client = new SessionClient({
+    return new SessionClient({
       url: SERVICE_URL.href,
       channels: this.#settings.channels,
       store: 'indexeddb',
       ...api.credentials,
     });
+  }
+
+  #listen() {
+    const { client } = this;
     client.addEventListener('state', () => this.#listener.onState());
+    client.addEventListener('paused', ({ detail }) => {
+      if (detail.isPaused) this.progress.stop(performance.now());
+      this.#listener.onState();
+    });
     client.addEventListener('ack', ({ detail }) => this.progress.ack(detail));
     client.addEventListener('persisted', ({ detail }) => this.progress.persist(detail));
     client.addEventListener('level', ({ detail }) => this.#listener.onLevel(detail.peak));
@@ -176,7 +200,6 @@ export class Recording {
       this.#lastCode = codeOf(detail);
       this.#listener.onError(detail);
     });
-    return client;
   }
 
   #createSource() {

@@ -66,7 +66,7 @@ export class Selection {
   async #delete() {
     const isConfirmed = await confirmAction({
       title: fill(texts.list.deleteTitle, { count: this.#ids.size }),
-      text: texts.list.deleteText,
+      text: fill(texts.list.deleteText, { count: this.#ids.size }),
       yes: texts.recording.delete,
     });
     if (isConfirmed) await this.#deleteAll();

@@ -55,10 +55,11 @@ export class Shortcuts {
       else localStorage.setItem(DISABLED_STORAGE_NAME, 'true');
     });
     const label = createElement('span', { textContent: texts.shortcuts.enabled });
+    // What is focused first is at the top, so that a small window shows the beginning.
     openDialog(texts.shortcuts.title, [
+      createElement('label', { className: 'check' }, [enabled, label]),
       createElement('dl', { className: 'keys' }, rows),
       createElement('p', { className: 'hint', textContent: texts.shortcuts.slider }),
-      createElement('label', { className: 'check' }, [enabled, label]),
       createElement('div', { className: 'buttons' }, [
         createElement('button', { value: '', textContent: texts.shortcuts.close }),
       ]),

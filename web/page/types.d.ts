@@ -1,6 +1,6 @@
 /** The types that the modules of the page share. */
 
-import type { Receipt as ComparedReceipt, SessionWarning } from '../client.js';
+import type { Receipt as ComparedReceipt, SessionClient, SessionWarning } from '../client.js';
 
 /** A session, as far as the page shows it. */
 export interface Session {
@@ -10,6 +10,7 @@ export interface Session {
   title: string | null;
   sample_rate: number;
   channels: number;
+  format: string;
   duration_seconds: number;
   size_bytes: number;
   /** ISO 8601. */
@@ -61,7 +62,6 @@ export interface NodeStatus {
 
 /** A session of a node. */
 export interface LiveSession extends Session {
-  format: string;
   connections: number;
   unpersisted_bytes: number;
   unpersisted_seconds: number;
@@ -112,6 +112,16 @@ export interface SessionToken {
   token: string;
   /** ISO 8601. */
   expires_at: string;
+}
+
+/** A recording whose page ended in a pause. */
+export interface PausedRecording {
+  /** It has restored the recording, and keeps the session in use. */
+  client: SessionClient;
+  session: Session;
+  startedAt: Date;
+  /** With which the recording goes on. */
+  settings: Pick<RecorderSettings, 'channels' | 'isCompressed'>;
 }
 
 /** The body of an HTTP error, and the fields of an error message. */

@@ -26,7 +26,10 @@ export class SessionClient extends StatefulEventTarget {
   sessionId;
   /** @type {SessionWarning[]} What could not be recorded, as far as the service has told it. */
   warnings = [];
+  /** Whether the session is paused, also by another client, as far as the service has told it. */
+  isPaused = false;
   #warningCount = 0;
+  #sentAtPauseChange = 0; // the chunks that were sent when this client paused or resumed
   #options;
   /** @type {Parameters} */
   #parameters; // of the recording
@@ -38,6 +41,7 @@ export class SessionClient extends StatefulEventTarget {
   #delivery;
   #socket;
   #isRestored = false;
+  #canContinue = false; // restored, and neither started nor stopped
   #isGreeted = false; // on this connection
   /** @type {Deferred<Greeting>} */
   #firstGreeting = new Deferred();
@@ -80,7 +84,8 @@ export class SessionClient extends StatefulEventTarget {
   }
 
   /**
-   * Return a client that sends the rest of an unfinished session; call its `stop`.
+   * Return a client that sends the rest of an unfinished session: `start` continues the session,
+   * `stop` finishes it.
    *
    * @param {string} id
    * @param {Partial<SessionOptions>} options
@@ -111,19 +116,19 @@ export class SessionClient extends StatefulEventTarget {
   }
 
   /**
-   * Start recording. Settles when the source has started; without a source, call `send`.
+   * Start recording, or continue a session that was restored. Settles when the source has started;
+   * without a source, call `send`.
    *
    * @param {AudioInput | null} source
    */
   async start(source = null) {
     if (this.isFinished) throw endedError(); // its signal was aborted before
-    if (this.state !== null) throw new SessionError('already_started');
-    this.setState('connecting');
+    const isNew = this.state === null;
+    if (!isNew && !this.#canContinue) throw new SessionError('already_started');
+    this.#canContinue = false;
     try {
       const opened = source && toSource(source);
-      const { sessionId = null, url, userId, title, metadata, store } = this.#options;
-      const fields = { url, userId, title, metadata, sessionId, offset: null };
-      if (store === 'indexeddb') await this.#chunkStore.createStoredSession(fields);
+      if (isNew) await this.#begin();
       await this.#open(opened);
       await this.#source?.start(this.#createSink());
     } catch (error) {
@@ -159,14 +164,12 @@ export class SessionClient extends StatefulEventTarget {
 
   /** Let the service record no chunk that is sent from then on, until `resume`. */
   async pause() {
-    await this.flush();
-    await this.#request('/pause', 'POST');
+    await this.#changePause('/pause');
   }
 
   /** Let the service record the chunks that are sent from then on. */
   async resume() {
-    await this.flush();
-    await this.#request('/resume', 'POST');
+    await this.#changePause('/resume');
   }
 
   /**
@@ -185,6 +188,7 @@ export class SessionClient extends StatefulEventTarget {
    * @returns {Promise<FinalMessage>}
    */
   stop() {
+    this.#canContinue = false;
     this.#stopResult ??= this.#finish();
     return this.#stopResult;
   }
@@ -221,11 +225,44 @@ export class SessionClient extends StatefulEventTarget {
     else signal.addEventListener('abort', onAbort);
   }
 
+  // --- pauses
+
+  /** @param {string} path */
+  async #changePause(path) {
+    await this.flush();
+    const { paused } = await this.#request(path, 'POST');
+    this.#sentAtPauseChange = this.#delivery.sent;
+    this.#setPaused(paused);
+  }
+
+  /** @param {ServerMessage} message */
+  #updatePaused(message) {
+    if (message.type === 'session') this.#setPaused(message.paused);
+    // The acknowledgement of an earlier chunk may arrive after the answer to the request.
+    if (message.type === 'chunk' && this.#delivery.acked > this.#sentAtPauseChange) {
+      this.#setPaused(message.paused === true);
+    }
+  }
+
+  /** @param {boolean} isPaused */
+  #setPaused(isPaused) {
+    if (this.isPaused === isPaused) return;
+    this.isPaused = isPaused;
+    this.emit('paused', { isPaused });
+  }
+
   // --- chunks and their source
+
+  async #begin() {
+    this.setState('connecting');
+    const { sessionId = null, url, userId, title, metadata, store } = this.#options;
+    const fields = { url, userId, title, metadata, sessionId, offset: null };
+    if (store === 'indexeddb') await this.#chunkStore.createStoredSession(fields);
+  }
 
   /** @param {StoredSession} storedSession */
   async #restore(storedSession) {
-    this.#isRestored = true;
+    this.#isRestored = this.#canContinue = true;
     this.#delivery.offset = storedSession.fields.offset;
     await this.#chunkStore.restore(storedSession);
     this.setState('connecting');
@@ -366,9 +403,10 @@ export class SessionClient extends StatefulEventTarget {
     this.#sendNext();
   }
 
-  /** @param {Counts & { duration_seconds: number }} message */
+  /** @param {Exclude<ServerMessage, FinalMessage>} message */
   #updateCounts(message) {
     const grown = this.#delivery.updateCounts(message);
+    this.#updatePaused(message);
     this.#durationSeconds = Math.max(this.#durationSeconds, message.duration_seconds);
     const { acked } = this.#delivery;
     const { firstNumber: persisted } = this.#buffer;

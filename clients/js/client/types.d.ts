@@ -29,11 +29,14 @@ export interface Greeting extends MessageFields {
   sample_rate: number;
   channels: number;
   format: string;
+  paused: boolean;
 }
 
 export interface ChunkMessage extends MessageFields {
   type: 'chunk';
   status: 'active';
+  /** Missing if the session is not paused. */
+  paused?: true;
 }
 
 export interface ControlMessage extends MessageFields {

@@ -55,10 +55,10 @@ async def test_chunks_of_a_pause_count_and_nothing_of_them_is_kept(
         assert over_http or paused["message"] == "Recording paused"
         assert service.get(f"{SESSIONS}/{client.session_id}").json()["paused"]
         ack = await client.send(CARD)
-        assert (ack["chunk_count"], ack["duration_seconds"]) == (2, 0.125)
+        assert (ack["chunk_count"], ack["duration_seconds"], ack["paused"]) == (2, 0.125, True)
         assert not kept(service.folder, CARD[:64])
         await change("resume")
-        await client.send(after)
+        assert "paused" not in await client.send(after)
         final = await client.close_session()
     assert final["chunk_count"] == 3
     assert service.pcm(client.session_id) == before + after
@@ -150,6 +150,30 @@ async def test_an_encoded_stream_goes_on_behind_a_pause(
     (pause,) = timeline(service, client.session_id)["pauses"]
     assert pause["bytes"] == end - begin
     assert whole * 2 / 3 - loss_seconds < recorded < whole * 2 / 3 + loss_seconds
+
+
+@pytest.mark.parametrize("is_in_pause", [False, True], ids=["behind the pause", "in the pause"])
+async def test_a_new_file_around_a_pause_is_recorded_without_a_warning(
+    service: Service, is_in_pause: bool
+) -> None:
+    """As of a page that was reloaded in the pause; the new file has another number of channels."""
+    first = encode(speech(), "-c:a", "libopus", "-f", "webm")
+    second = encode(speech(), "-ac", "2", "-c:a", "libopus", "-f", "webm")
+    start, rest = second[:4000], second[4000:]
+    async with service.session(sample_rate=48000, channels=2) as client:
+        await client.send(first[: len(first) // 2])
+        await client.control("pause")
+        if is_in_pause:
+            await client.send(start)
+        await client.control("resume")
+        if not is_in_pause:
+            await client.send(start)
+        await client.send(rest)
+        final = await client.close_session()
+    assert "warnings" not in final, final["warnings"]
+    recorded = decode(service.wav(client.session_id).read_bytes(), sample_rate=48000, channels=2)
+    whole = decode(second, sample_rate=48000, channels=2)
+    assert recorded.endswith(whole[-192_000:])
 
 
 def wav_of_24_bits(samples: list[int]) -> tuple[bytes, int]:

@@ -5,7 +5,7 @@
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
 
 /** @type {(keyof api.SessionEvents)[]} */
-const EVENT_TYPES = ['state', 'ack', 'persisted', 'level', 'warnings', 'error'];
+const EVENT_TYPES = ['state', 'paused', 'ack', 'persisted', 'level', 'warnings', 'error'];
 
 /**
  * @param {typeof api.SessionClient} SessionClient

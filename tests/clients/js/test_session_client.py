@@ -178,6 +178,29 @@ async def test_nothing_is_recorded_between_pause_and_resume(
     assert [each["frame"] for each in timeline["marks"]] == [1000]
 
 
+async def test_a_client_learns_that_another_one_has_paused_the_session_or_resumed_it(
+    service: Service, runtime: Node
+) -> None:
+    await runtime.create_client(url=service.url, **RAW)
+    await runtime.evaluate("await client.start()")
+    await runtime.send([pcm(1000)])
+    await runtime.wait_for("client.sessionId")
+    session_id = await runtime.evaluate("return client.sessionId")
+    for action in ("pause", "resume"):
+        service.post(f"/api/audio/sessions/{session_id}/{action}")
+        await runtime.send([pcm(1000)])
+        await runtime.wait_for(f"client.isPaused === {str(action == 'pause').lower()}")
+    service.post(f"/api/audio/sessions/{session_id}/pause")
+    service.kill()
+    await asyncio.to_thread(service.start)
+    await runtime.wait_for("client.isPaused")  # the greeting says so
+    await runtime.evaluate("await client.resume()")
+    assert await runtime.evaluate("return client.isPaused") is False
+    paused = [each["isPaused"] for each in await runtime.events("paused")]
+    assert paused == [True, False, True, False]
+    await stop_client(runtime)
+
+
 async def test_flush_settles_after_all_is_persisted(service: Service, runtime: Node) -> None:
     await runtime.create_client(url=service.url, **RAW)
     await runtime.evaluate("await client.start()")

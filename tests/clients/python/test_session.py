@@ -304,6 +304,24 @@ async def test_nothing_is_recorded_between_pause_and_resume(
     assert [(each["label"], each["frame"]) for each in timeline["marks"]] == [("the end", 2000)]
 
 
+async def test_a_client_learns_that_another_one_has_paused_the_session_or_resumed_it(
+    client: Client, service: Service
+) -> None:
+    async with client.create() as session:
+        seen = []
+        for action in ("pause", "resume", "pause"):
+            service.post(f"/api/audio/sessions/{session.session_id}/{action}")
+            await session.send(pcm(1000))
+            await session.flush()
+            seen.append(session.progress.is_paused)
+        await session.detach()
+        async with client.attach(session.session_id) as again:  # the greeting says so
+            seen.append(again.progress.is_paused)
+            await again.resume()
+            seen.append(again.progress.is_paused)
+    assert seen == [True, False, True, True, False]
+
+
 async def test_a_chunk_that_is_not_bytes_is_refused_with_its_type(client: Client) -> None:
     async with client.create() as session:
         for chunk in ("text", 4, [1, 2]):

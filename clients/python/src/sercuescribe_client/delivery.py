@@ -31,6 +31,7 @@ class Delivery:
         self.persisted = 0
         self.duration_seconds = 0.0
         self.warnings: tuple[SessionWarning, ...] = ()
+        self.is_paused = False  # as far as the service has told it
         self.unpersisted_bytes = 0
         self.is_closing = False
         self.is_completed = False
@@ -87,6 +88,7 @@ class Delivery:
         self.acked = self._next_to_send = count
         self._in_flight_bytes = 0
         self._is_flush_sent = self._is_close_sent = False
+        self.is_paused = message.get("paused", False)
         self._update_counts(message)
 
     def receive_message(self, message: Mapping[str, Any]) -> None:
@@ -98,6 +100,8 @@ class Delivery:
         self.acked = max(self.acked, count)
         if message.get("action") == "flush":
             self._is_flush_sent = False
+        if message["type"] == "chunk":
+            self.is_paused = message.get("paused", False)
         self._update_counts(message)
         if message["status"] == "completed":
             self.is_completed = True

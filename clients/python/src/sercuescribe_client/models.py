@@ -26,6 +26,7 @@ class Progress:
     duration_seconds: float  # recorded so far
     unpersisted_bytes: int  # bytes in the client's memory
     is_connected: bool
+    is_paused: bool  # also by another client, as far as the service has told it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sercuescribe_client.condition import Condition
 from sercuescribe_client.delivery import Delivery
@@ -110,6 +110,7 @@ class Session:
             duration_seconds=state.duration_seconds,
             unpersisted_bytes=state.unpersisted_bytes,
             is_connected=self._connection.is_connected,
+            is_paused=state.is_paused,
         )
 
     @property
@@ -177,21 +178,26 @@ class Session:
 
         All chunks before it are recorded.
         """
-        await self._post("pause")
+        await self._change_pause("pause")
 
     async def resume(self) -> None:
         """Let the service record the chunks that follow; it records none before it."""
-        await self._post("resume")
+        await self._change_pause("resume")
 
     async def mark(self, label: str) -> None:
         """Add a mark to the timeline, behind all chunks sent so far."""
         await self._post("marks", {"label": label})
 
-    async def _post(self, path: str, body: dict[str, str] | None = None) -> None:
-        """Call the endpoint between two chunks."""
+    async def _change_pause(self, path: str) -> None:
+        info = await self._post(path)
+        self._delivery.is_paused = info["paused"]
+        self._changed.notify_all()
+
+    async def _post(self, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+        """Call the endpoint between two chunks; return the body of the answer."""
         async with self._send_lock:
             await self.flush()
-            await self._api.request_json("POST", f"/{self.session_id}/{path}", json=body)
+            return await self._api.request_json("POST", f"/{self.session_id}/{path}", json=body)
 
     async def close(self) -> Progress:
         """Complete the session, and return when the whole recording is persisted."""
