@@ -18,7 +18,7 @@ from api.wire.asyncapi import asyncapi_document
 
 @get("/openapi.json", include_in_schema=False)
 async def openapi_json(request: HttpRequest) -> dict[str, Any]:
-    return request.app.openapi_schema.to_schema()
+    return _openapi_document(request)
 
 
 @get("/asyncapi.json", include_in_schema=False)
@@ -28,7 +28,16 @@ async def asyncapi_json() -> dict[str, Any]:
 
 @get("/redoc", include_in_schema=False, media_type=MediaType.HTML)
 async def redoc(request: HttpRequest, settings: Injected[Settings]) -> bytes:
-    return _redoc(settings.public_path).render(request, request.app.openapi_schema.to_schema())
+    return _redoc(settings.public_path).render(request, _openapi_document(request))
+
+
+def _openapi_document(request: HttpRequest) -> dict[str, Any]:
+    """Return the document as JSON types. It is written once: that takes tens of milliseconds."""
+    state = request.app.state
+    if "openapi_document" not in state:
+        state["openapi_document"] = request.app.openapi_schema.to_schema()
+    document: dict[str, Any] = state["openapi_document"]
+    return document
 
 
 def swagger(public_path: str) -> SwaggerRenderPlugin:

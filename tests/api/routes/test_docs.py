@@ -2,9 +2,15 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+from litestar import Request
 
+from api.app import create_app
+from api.routes.docs import _openapi_document
+from api.settings import Settings
 from tests.service import Service
 
 
@@ -31,3 +37,10 @@ def test_under_the_path_of_public_url_every_part_of_a_page_is_found(
         assert url.startswith("/rec/")
         assert service.get(url.removeprefix("/rec")).status_code == 200
     assert service.get("/openapi.json").json()["servers"] == [{"url": "/rec"}]
+
+
+def test_the_openapi_document_is_written_once(tmp_path: Path) -> None:
+    app = create_app(Settings(audio_storage_path=str(tmp_path)))
+    scope: Any = {"type": "http", "litestar_app": app}
+    request = Request[Any, Any, Any](scope)
+    assert _openapi_document(request) is _openapi_document(request)
