@@ -1,10 +1,15 @@
 """The owner of a session answers WebSockets that reached another node."""
 
 import json
+from typing import Any, cast
 
+import pytest
 from websockets.sync.client import connect
 
 from api.cluster.hop import HOP_HEADER
+from api.cluster.socket_relay import SocketRelay
+from api.observe.metrics import Metrics
+from api.routes.client_socket import RawWebSocket
 from tests.api.cluster.conftest import Nodes
 from tests.audio import pcm
 
@@ -40,3 +45,26 @@ async def test_a_socket_is_relayed_once(nodes: Nodes) -> None:
         url = f"{other.ws_url}/{client.session_id}"
         with connect(url, additional_headers={HOP_HEADER: "1"}) as socket:
             assert json.loads(socket.recv())["code"] == "node_unreachable"
+
+
+@pytest.mark.parametrize(
+    ("with_credentials", "target"),
+    [
+        (True, "/api/ws/call/twilio%2F/TOKEN?token=TOKEN&call_id=1"),
+        (False, "/api/ws/call/twilio%2F?call_id=1"),
+    ],
+)
+def test_the_owner_gets_the_url_as_it_was_sent_but_no_credentials_it_must_not_have(
+    with_credentials: bool, target: str
+) -> None:
+    scope = {
+        "type": "websocket",
+        "raw_path": b"/api/ws/call/twilio%2F/TOKEN",
+        "query_string": b"token=TOKEN&call_id=1",
+        "path_params": {"dialect": "twilio/", "token": "TOKEN"},
+    }
+    relay = SocketRelay(
+        max_message_bytes=1, silence_seconds=1, with_credentials=with_credentials, metrics=Metrics()
+    )
+    unused = cast("Any", None)
+    assert relay._target(RawWebSocket(cast("Any", scope), unused, unused)) == target
