@@ -276,6 +276,7 @@ def create_app(
         ],
     )
     complete_document(app.openapi_schema)
+    app.state.openapi = app.openapi_schema.to_schema()
     app.asgi_handler = ObservedRequests(Routing(app.asgi_handler), metrics, tracing)
     return app
 

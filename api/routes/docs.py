@@ -18,7 +18,7 @@ from api.wire.asyncapi import asyncapi_document
 
 @get("/openapi.json", include_in_schema=False)
 async def openapi_json(request: HttpRequest) -> dict[str, Any]:
-    return request.app.openapi_schema.to_schema()
+    return _document(request)
 
 
 @get("/asyncapi.json", include_in_schema=False)
@@ -28,7 +28,13 @@ async def asyncapi_json() -> dict[str, Any]:
 
 @get("/redoc", include_in_schema=False, media_type=MediaType.HTML)
 async def redoc(request: HttpRequest, settings: Injected[Settings]) -> bytes:
-    return _redoc(settings.public_path).render(request, request.app.openapi_schema.to_schema())
+    return _redoc(settings.public_path).render(request, _document(request))
+
+
+def _document(request: HttpRequest) -> dict[str, Any]:
+    """Return the document that was made at the start: that takes longer than a request may."""
+    document: dict[str, Any] = request.app.state.openapi
+    return document
 
 
 def swagger(public_path: str) -> SwaggerRenderPlugin:

@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from litestar.testing import TestClient
 
+from api.app import create_app
+from api.settings import Settings
 from tests.service import Service
 
 
@@ -14,6 +18,17 @@ def test_the_documentation_pages_are_served(service: Service, path: str, text: s
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert text in page.text.lower()
+
+
+def test_no_request_makes_the_document_anew(tmp_path: Path) -> None:
+    app = create_app(Settings(audio_storage_path=str(tmp_path)))
+    app.openapi_schema.info.title = "made for a request"
+    client = TestClient(app, base_url="http://127.0.0.1")
+    for path in ("/openapi.json", "/redoc"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "SercueScribe" in answer.text
+        assert "made for a request" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
