@@ -167,8 +167,8 @@ web/manual/.built: .venv/.dev $(MANUAL)
 
 # The proxies whose configurations are tested; the rehearsed update has HAProxy, too.
 .venv/.proxies: .venv/.python
-	@{ command -v haproxy && command -v nginx; } >/dev/null \
-		|| { apt-get update && apt-get install -y --no-install-recommends haproxy nginx; }
+	@{ command -v caddy && command -v haproxy && command -v nginx; } >/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends caddy haproxy nginx; }
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock

@@ -24,7 +24,8 @@ clean_up() {
     docker rm --force --volumes "$NAME-network" "$NAME" "$NAME-stop" >/dev/null 2>&1 || true
     docker volume rm "$NAME" >/dev/null 2>&1 || true
     if [ -n "${COMPOSE:-}" ]; then
-        $COMPOSE --project-name "$NAME" --env-file infra/s3.env down --volumes >/dev/null 2>&1 || true
+        $COMPOSE --project-name "$NAME" --env-file infra/s3.env -f docker-compose.yml \
+            -f docker-compose.cluster.yml down --volumes >/dev/null 2>&1 || true
     fi
     rm -rf "$WORK"
 }
@@ -116,6 +117,15 @@ check_recording() {
     start_service "${HARDENED[@]}"
     pass "healthy with a read-only root, no capability, no new privileges and a random user"
 
+    # The last two come from stages of their own.
+    local path
+    for path in / /vendor/swagger-ui.css /manual; do
+        client python - "http://127.0.0.1:8000$path" 2>"$WORK/log" \
+            <<<'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' \
+            || fail "$path does not answer: $(tail -n 1 "$WORK/log")"
+    done
+    pass "the service has the page, third-party scripts and the manual"
+
     record_pcm <"$WORK/pcm" >"$WORK/session" 2>"$WORK/log" || fail "cannot record: $(cat "$WORK/log")"
     same_audio "$(session_of "$WORK/session")" "$WORK/pcm" || fail "the recording is not exact"
     pass "a recording is exact"
@@ -187,22 +197,28 @@ check_compose() {
     done
     pass "Compose accepts the files"
 
-    export APP_ADDRESS=127.0.0.1:0 STORE_ADDRESS=127.0.0.1:0
-    run_profile "on a volume"
-    docker image inspect chrislusf/seaweedfs:4.48 >/dev/null 2>&1 \
-        || docker pull --quiet chrislusf/seaweedfs:4.48 >/dev/null \
-        || fail "the image of the store is neither here nor can it be pulled"
-    run_profile "in a bucket" --env-file infra/s3.env
+    export APP_ADDRESS=127.0.0.1:0 STORE_ADDRESS=127.0.0.1:0 BALANCER_ADDRESS=127.0.0.1:0
+    local image
+    for image in chrislusf/seaweedfs:4.48 haproxy:3.2; do
+        docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" >/dev/null \
+            || fail "the image $image is neither here nor can it be pulled"
+    done
+    run_profile "on a volume" http://localhost:8000
+    run_profile "in a bucket" http://localhost:8000 --env-file infra/s3.env
+    run_profile "with three nodes" http://balancer:8000 --env-file infra/s3.env \
+        -f docker-compose.yml -f docker-compose.cluster.yml
 }
 
+# run_profile DESCRIPTION SERVER OPTIONS …: record through the address, with these files.
 run_profile() {
-    local description="$1" compose
-    shift
+    local description="$1" server="$2" compose
+    shift 2
     compose="$COMPOSE --project-name $NAME $*"
     $compose up --detach --no-build --wait >"$WORK/log" 2>&1 \
         || fail "Compose does not start, $description: $(cat "$WORK/log"; $compose logs)"
-    $compose exec -T app sercuescribe record - --format wav --sample-rate 22050 --channels 1 --json \
-        <"$WORK/pcm" >"$WORK/session" 2>"$WORK/log" || fail "cannot record: $(cat "$WORK/log")"
+    $compose exec -T app sercuescribe record - --server "$server" --format wav --sample-rate 22050 \
+        --channels 1 --json <"$WORK/pcm" >"$WORK/session" 2>"$WORK/log" \
+        || fail "cannot record, $description: $(cat "$WORK/log")"
     if [ "$#" -gt 0 ]; then
         $compose run --rm --no-deps bucket-init sercuescribe doctor >"$WORK/log" 2>&1 \
             || fail "doctor: $(cat "$WORK/log")"

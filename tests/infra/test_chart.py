@@ -60,7 +60,11 @@ VALUES: dict[str, Object] = {
         },
         "storage": {"volume": {"storageClass": "fast"}},
         "s3": {"existingSecret": "bucket"},
-        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "extraEnv": [{"name": "AWS_CA_BUNDLE", "value": "/etc/authority/ca.crt"}],
+        "extraVolumes": [{"name": "authority", "configMap": {"name": "authority"}}],
+        "extraVolumeMounts": [
+            {"name": "authority", "mountPath": "/etc/authority", "readOnly": True}
+        ],
         "podLabels": {"team": "audio"},
         "podAnnotations": {"note": "yes"},
         "nodeSelector": {"disk": "ssd"},
@@ -149,6 +153,14 @@ REFUSED: dict[str, tuple[Object, str]] = {
         "stopSeconds",
     ),
     "no nodes": (BUCKET | {"replicas": 0}, "replicas"),
+    "a second volume for the spool": (
+        BUCKET | {"extraVolumes": [{"name": "spool", "emptyDir": {}}]},
+        "extraVolumes",
+    ),
+    "a mount over the spool": (
+        BUCKET | {"extraVolumeMounts": [{"name": "x", "mountPath": "/app/audio_sessions"}]},
+        "extraVolumeMounts",
+    ),
 }
 
 
@@ -338,7 +350,7 @@ def test_settings_reach_the_service_unchanged(value: Any, text: str) -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_the_chart_sets_no_variable_that_the_service_does_not_know(name: str) -> None:
-    others = {"POD_NAME", "HTTPS_PROXY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    others = {"POD_NAME", "AWS_CA_BUNDLE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     settings = {setting.variable for setting in describe(Settings())}
     assert variables(render(VALUES[name])).keys() <= settings | others
 
@@ -359,6 +371,18 @@ def test_the_bucket_is_prepared_before_the_nodes_start_by_an_account_of_its_own(
     ]  # fmt: skip
     selector = one(objects, "Service", "-nodes")["spec"]["selector"].items()
     assert not selector <= pod["metadata"]["labels"].items()
+
+
+def test_the_hook_has_the_volumes_of_the_nodes_and_runs_where_they_may() -> None:
+    values = VALUES["everything"]
+    objects = render(values)
+    for kind in ("StatefulSet", "Job"):
+        pod = one(objects, kind)["spec"]["template"]["spec"]
+        for field in ("nodeSelector", "tolerations", "affinity", "priorityClassName"):
+            assert pod[field] == values[field]
+        assert values["extraVolumes"][0] in pod["volumes"]
+        assert values["extraVolumeMounts"][0] in pod["containers"][0]["volumeMounts"]
+        assert values["extraEnv"][0] in pod["containers"][0]["env"]
 
 
 def test_an_existing_service_account_is_the_only_one() -> None:

@@ -1,4 +1,4 @@
-"""The configurations of nginx and HAProxy in infra/ carry everything that clients do."""
+"""The configurations of nginx, HAProxy and Caddy in infra/ carry everything that clients do."""
 
 import contextlib
 import http.client
@@ -56,6 +56,21 @@ def haproxy(folder: Path, service_port: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def caddy(folder: Path, service_port: int) -> Iterator[int]:
+    """Run Caddy with the project's configuration, without TLS."""
+    (port,) = reserve_ports(1)
+    text = (ROOT / "infra" / "Caddyfile").read_text()
+    text = text.replace("rec.example.com", f"http://127.0.0.1:{port}")
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{service_port}")
+    (folder / "Caddyfile").write_text(
+        f"{{\n\tadmin off\n\tstorage file_system {folder}\n}}\n{text}"
+    )
+    # Caddy keeps the last configuration in the home folder.
+    with running(["env", f"HOME={folder}", "caddy", "run", "--config", f"{folder}/Caddyfile"]):
+        yield port
+
+
+@contextlib.contextmanager
 def running(command: list[str]) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -80,7 +95,7 @@ def is_answering(url: str) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("proxy", [nginx, haproxy])
+@pytest.mark.parametrize("proxy", [nginx, haproxy, caddy])
 async def test_a_proxy_passes_sockets_resumes_and_downloads_and_no_forged_address(
     proxy: Callable[[Path, int], contextlib.AbstractContextManager[int]],
     start_service: Callable[..., Service],

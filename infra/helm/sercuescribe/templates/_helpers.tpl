@@ -42,6 +42,19 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* Where the pods of the nodes and that of the hook may run. */}}
+{{- define "sercuescribe.placement" -}}
+{{- $placement := dict -}}
+{{- range $field := list "priorityClassName" "nodeSelector" "tolerations" "affinity" -}}
+{{- with index $.Values $field -}}
+{{- $_ := set $placement $field . -}}
+{{- end -}}
+{{- end -}}
+{{- with $placement -}}
+{{ toYaml . }}
+{{- end -}}
+{{- end -}}
+
 {{- define "sercuescribe.containerSecurityContext" -}}
 readOnlyRootFilesystem: true
 allowPrivilegeEscalation: false
