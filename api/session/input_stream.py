@@ -462,7 +462,7 @@ class InputStream:
         """
         known = self._decoder.damage
         try:
-            pcm, damage = await self._finish(pcm)
+            pcm, damage = await self._finish(pcm, is_cut=is_cut)
             if is_cut and known is None:
                 damage = None
         except DecodeError:
@@ -516,7 +516,9 @@ class InputStream:
             return b""
         return framer.unkept
 
-    async def _finish(self, pcm: Buffer) -> tuple[bytes, DecodeError | None]:
+    async def _finish(
+        self, pcm: Buffer, *, is_cut: bool = False
+    ) -> tuple[bytes, DecodeError | None]:
         """End the current file, and those that only its end reveals.
 
         Return ``pcm`` and what is not recorded of the last file: its last PCM and its damage.
@@ -529,7 +531,7 @@ class InputStream:
         is_known = self._decoder.next_file is not None
         while True:
             try:
-                pcm = bytes(pcm) + bytes(await self._decoder.finish())
+                pcm = bytes(pcm) + bytes(await self._decoder.finish(is_cut=is_cut))
             except DecodeError as error:
                 if self._is_aborted:
                     raise
