@@ -318,7 +318,7 @@ class InputStream:
         except DecodeError as error:
             await self._fail(error)
         framer = self._decoder.passthrough
-        if framer is not None:
+        if framer is not None and framer.has_audio_left:
             framer.note_kept(self._ledger.covered_bytes(self.number))
 
     async def _restore_head(self, pcm_bytes: int, skipped_bytes: int) -> None:
@@ -577,6 +577,7 @@ class InputStream:
             self._ledger.keep_all(self.number)
         elif state and not self._ledger.stream(self.number).state:
             self._pass_through(framer, len(pcm))
+            state = self._decoder.saved_state
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
             await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)
 
