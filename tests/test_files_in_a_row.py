@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import hashlib
 import itertools
 from collections.abc import Callable
 
@@ -96,6 +97,36 @@ async def test_files_in_one_chunk_survive_a_kill(
         await again.send(data[place:])
         await again.close_session()
     assert service.pcm(client.session_id) == b"".join(map(decoded, names))
+
+
+async def test_a_kill_within_the_header_of_a_riff_chunk_counts_no_byte_twice(
+    start_service: Callable[..., Service],
+) -> None:
+    """The chunk is of a file that began within a message; the pieces come one by one."""
+    first, second, third = (pcm(100, seed=seed) for seed in range(3))
+    name = b"LIST\4\0\0\0name"
+    further = b"data" + len(third).to_bytes(4, "little") + third
+    files = wav(first, sample_rate=RATE) + wav(second, sample_rate=RATE)
+    data = files + name + further
+    marks = [200, len(files) + 3, len(files) + 5, len(files) + 9, len(data)]
+    pieces = [data[start:end] for start, end in itertools.pairwise([0, *marks])]
+    service = start_service()
+    async with service.session(sample_rate=RATE) as client:
+        for piece in pieces[:2]:
+            await client.send(piece)
+        service.kill()
+    path = f"/{client.session_id}"
+    for piece in pieces[2:]:
+        service.start()
+        async with service.session(path, resume="true") as again:
+            await again.send(piece)
+            if piece is pieces[-1]:
+                await again.close_session()
+            service.kill()
+    assert service.pcm(client.session_id) == first + second + third
+    (received,) = service.manifest(client.session_id)["receipt"]["inputs"]
+    digest = hashlib.sha256(hashlib.sha256(data).digest()).hexdigest()
+    assert (received["bytes"], received["digest"]) == (len(data), digest)
 
 
 async def test_a_wav_inside_raw_pcm_is_pcm_unless_a_chunk_begins_with_it(service: Service) -> None:

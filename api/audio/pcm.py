@@ -26,12 +26,17 @@ _MAX_CHUNKS = 5000
 # The id of a RIFF chunk, if no file begins with it.
 _CHUNK_ID = re.compile(rb"(?!RIFF|RF64|BW64|fLaC|OggS|ID3)[\x20-\x7e]{4}")
 
-_State = tuple[
-    Annotated[int, Meta(ge=_TO_THE_END)],  # bytes of audio left
-    Annotated[int, Meta(ge=0)],  # bytes to skip
-    Annotated[bytes, Meta(max_length=_MAX_HEAD_BYTES)],  # pending
-    Annotated[int, Meta(ge=0)],  # RIFF chunks so far
-]
+
+class _State(msgspec.Struct, array_like=True):
+    """``kept_bytes`` of the pending ones are in kept input, where a chunk or a file begins."""
+
+    data_left: Annotated[int, Meta(ge=_TO_THE_END)]
+    skip_left: Annotated[int, Meta(ge=0)]
+    pending: Annotated[bytes, Meta(max_length=_MAX_HEAD_BYTES)]
+    chunks: Annotated[int, Meta(ge=0)]
+    kept_bytes: Annotated[int, Meta(ge=0)] = 0
+
+
 _decode_state = msgspec.msgpack.Decoder(_State).decode
 
 # One byte, because a checkpoint with the state is written after nearly every chunk.
@@ -133,9 +138,10 @@ class PcmFramer:
         """Return the state from which :meth:`restored` continues the stream."""
         if self._data_left == _TO_THE_END and not self._pending:
             return _STATE_OF_RAW_PCM
-        return msgspec.msgpack.encode(
-            (self._data_left, self._skip_left, self._pending, self._chunks)
-        )
+        state: list[object] = [self._data_left, self._skip_left, self._pending, self._chunks]
+        if self._kept_bytes and not self._data_left:  # seldom; else the state is that of 0.2.0
+            state.append(self._kept_bytes)
+        return msgspec.msgpack.encode(state)
 
     @classmethod
     def restored(cls, frame_bytes: int, state: bytes) -> "PcmFramer":
@@ -146,11 +152,13 @@ class PcmFramer:
         if state == _STATE_OF_RAW_PCM:
             return cls(frame_bytes, None)
         try:
-            data_left, skip_left, pending, chunks = _decode_state(state)
+            found = _decode_state(state)
         except msgspec.MsgspecError as error:
             raise DecodeError("the saved state of the stream is damaged") from error
-        framer = cls(frame_bytes, data_left)
-        framer._skip_left, framer._pending, framer._chunks = skip_left, pending, chunks
+        framer = cls(frame_bytes, found.data_left)
+        framer._skip_left, framer._chunks = found.skip_left, found.chunks
+        framer._pending = found.pending
+        framer.note_kept(found.kept_bytes)
         return framer
 
     def _whole_frames(self, data: Buffer) -> Buffer:

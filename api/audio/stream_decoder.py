@@ -143,8 +143,8 @@ class StreamDecoder:
         self._room_bytes = self._max_chunk_bytes
         return self.stage.feed_now(chunk)
 
-    async def finish(self) -> Buffer:
-        """End the input; return the last PCM.
+    async def finish(self, *, is_cut: bool = False) -> Buffer:
+        """End the input; return the last PCM. ``is_cut``: the service has cut it.
 
         Raises as :meth:`feed` does, and :class:`DecodeError` for audio that was lost.
         """
@@ -153,7 +153,7 @@ class StreamDecoder:
             if isinstance(self.stage, Detection) and self.stage.has_input:
                 pcm = await self._choose(self.stage, at_end=True)
             if isinstance(self.stage, FfmpegFeed):
-                await self.stage.finish()
+                await self.stage.finish(is_cut=is_cut)
         except DecoderLostError as error:
             raise await self._fail_lost(error) from error
         finally:

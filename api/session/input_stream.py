@@ -319,7 +319,7 @@ class InputStream:
         except DecodeError as error:
             await self._fail(error)
         framer = self._decoder.passthrough
-        if framer is not None:
+        if framer is not None and framer.has_audio_left:
             framer.note_kept(self._ledger.covered_bytes(self.number))
 
     async def _restore_head(self, pcm_bytes: int, skipped_bytes: int) -> None:
@@ -471,7 +471,7 @@ class InputStream:
         """
         known = self._decoder.damage
         try:
-            pcm, damage = await self._finish(pcm)
+            pcm, damage = await self._finish(pcm, is_cut=is_cut)
             if is_cut and known is None:
                 damage = None
         except DecodeError:
@@ -525,7 +525,9 @@ class InputStream:
             return b""
         return framer.unkept
 
-    async def _finish(self, pcm: Buffer) -> tuple[bytes, DecodeError | None]:
+    async def _finish(
+        self, pcm: Buffer, *, is_cut: bool = False
+    ) -> tuple[bytes, DecodeError | None]:
         """End the current file, and those that only its end reveals.
 
         Return ``pcm`` and what is not recorded of the last file: its last PCM and its damage.
@@ -538,7 +540,7 @@ class InputStream:
         is_known = self._decoder.next_file is not None
         while True:
             try:
-                pcm = bytes(pcm) + bytes(await self._decoder.finish())
+                pcm = bytes(pcm) + bytes(await self._decoder.finish(is_cut=is_cut))
             except DecodeError as error:
                 if self._is_aborted:
                     raise
@@ -584,6 +586,7 @@ class InputStream:
             self._ledger.keep_all(self.number)
         elif state and not self._ledger.stream(self.number).state:
             self._pass_through(framer, len(pcm))
+            state = self._decoder.saved_state
         if not self._ledger.append_now(self.number, pcm, state, chunks=chunks):
             await self._ledger.append_persistently(self.number, pcm, state, chunks=chunks)
 

@@ -111,15 +111,17 @@ class FfmpegFeed:
         self._unpassed = itertools.chain([framed, more or b""], pieces)
         return False
 
-    async def finish(self) -> None:
+    async def finish(self, *, is_cut: bool = False) -> None:
         """End the input; return after all of its PCM was emitted.
 
-        The end of the input may reveal a new file.
+        The end of the input may reveal a new file. ``is_cut``: the service has cut it.
 
         Raises :class:`DecodeError` for audio that was lost, and what :meth:`feed` raises.
         """
         await self._pass_rest(b"")
         if self._framer is not None:
+            if is_cut:
+                self._framer.cut()
             await self._pass_framed(self._framer.finish())
             self._next_file = self._framer.next_file or self._next_file
         if self._failure is not None:

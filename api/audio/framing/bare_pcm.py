@@ -75,6 +75,9 @@ class BarePcmFramer:
         header, self._header = self._header, b""
         yield header + _element(0x1F43B675, timestamp + block)
 
+    def cut(self) -> None:
+        """Do nothing: every whole sample was passed on."""
+
     def finish(self) -> Iterator[Buffer]:
         """Yield the header if there was no audio, else nothing; drop an incomplete frame.
 

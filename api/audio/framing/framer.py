@@ -48,6 +48,13 @@ class Framer(Protocol):
         """Yield the bytes for ffmpeg that ``data`` completes; also empty ones."""
         ...
 
+    def cut(self) -> None:
+        """Make what is whole of an incomplete last frame a frame; `finish` follows.
+
+        For a stream that is paused. At the end of a stream, ffmpeg decides.
+        """
+        ...
+
     def finish(self) -> Iterator[Buffer]:
         """Yield the rest: ffmpeg decides what an incomplete last frame is worth."""
         ...
@@ -98,6 +105,9 @@ class ContainerFramer(ABC):
         self._buffer += data
         yield from self._steps(at_end=False)
 
+    def cut(self) -> None:
+        self._buffer = self._whole_part()
+
     def finish(self) -> Iterator[Buffer]:
         yield from self._steps(at_end=True)
         if self._is_lost:
@@ -118,6 +128,10 @@ class ContainerFramer(ABC):
     def _head(self) -> bytes | None:
         """See `Framer.restart`."""
         return None
+
+    def _whole_part(self) -> bytearray:
+        """Return the buffer, or what is whole of the incomplete element in it as an element."""
+        return self._buffer
 
     def _rest(self) -> bytes:
         """Return what ffmpeg gets of an incomplete last element."""

@@ -5,6 +5,7 @@ page, and loses the rest. ffmpeg itself detects damaged content by the checksum 
 """
 
 import re
+import zlib
 from collections import deque
 
 from api.audio.framing.framer import ContainerFramer, Step
@@ -13,7 +14,11 @@ _HEADER_BYTES = 27
 _START = re.compile(rb"OggS\x00[\x00-\x07].{8}(?P<serial>.{4})", re.DOTALL)
 _START_BYTES = 18
 _FIRST_PAGE = 0x02  # a flag of the first page of a logical stream
+_LAST_PAGE = 0x04  # and of the last one
+_CHECKSUM = slice(22, 26)
 _PAGES_PER_STEP = 1000
+
+_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class OggFramer(ContainerFramer):
@@ -28,6 +33,16 @@ class OggFramer(ContainerFramer):
         super().__init__()
         self._index = _PageIndex()
         self._has_data = False  # a page came that is not the first of its logical stream
+
+    def _whole_part(self) -> bytearray:
+        """Return a page of the whole packets.
+
+        Its position is that of the last packet of the page, which ffmpeg takes for a gap in the
+        timestamps, and PCM has none.
+        """
+        if self._is_lost or _START.match(self._buffer) is None:
+            return self._buffer
+        return _whole_packets(self._buffer) or self._buffer
 
     def _element(self, *, at_end: bool) -> Step | None:
         buffer = self._buffer
@@ -65,6 +80,32 @@ class OggFramer(ContainerFramer):
     def _consume(self, length: int) -> None:
         super()._consume(length)
         self._index.drop(self._start)
+
+
+def _whole_packets(page: bytearray) -> bytearray | None:
+    """Return a page of the packets that end in this incomplete one; None if there are none."""
+    body = _HEADER_BYTES + page[26] if len(page) >= _HEADER_BYTES else len(page)
+    segments, packets_end, end = 0, body, body
+    for number, length in enumerate(page[_HEADER_BYTES:body], 1):
+        end += length
+        if end > len(page):
+            break
+        if length < 255:  # a packet ends (RFC 3533, section 6)
+            segments, packets_end = number, end
+    if not segments:
+        return None
+    table = page[_HEADER_BYTES : _HEADER_BYTES + segments]
+    found = page[: _HEADER_BYTES - 1] + bytes([segments]) + table + page[body:packets_end]
+    found[5] &= ~_LAST_PAGE
+    found[_CHECKSUM] = bytes(4)
+    found[_CHECKSUM] = _checksum(found).to_bytes(4, "little")
+    return found
+
+
+def _checksum(page: bytearray) -> int:
+    """Return the checksum of a page: CRC-32 with the bits in the other order, without inversion."""
+    inverted = zlib.crc32(page.translate(_REVERSED_BITS), 0xFFFFFFFF)
+    return int(f"{~inverted & 0xFFFFFFFF:032b}"[::-1], 2)
 
 
 class _PageIndex:

@@ -37,5 +37,8 @@ class WavFramer:
         whole = undecided + bytes(data)
         yield whole[: len(whole) - len(rest)]
 
+    def cut(self) -> None:
+        """Do nothing: ffmpeg decodes every whole sample."""
+
     def finish(self) -> Iterator[Buffer]:
         yield self._chunks.undecided

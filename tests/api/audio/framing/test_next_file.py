@@ -74,6 +74,8 @@ class PcmOfWav:
     def feed(self, data: Buffer) -> Iterator[Buffer]:
         yield self._pcm.feed(data)
 
+    def cut(self) -> None: ...
+
     def finish(self) -> Iterator[Buffer]:
         yield b""
 
