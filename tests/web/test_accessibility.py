@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from tests.audio import speech
 from tests.service import Service
@@ -137,7 +137,7 @@ async def test_the_page_fits_the_width_of_the_screen(
             box = await tab.page.locator(f"#filter [data-part={part}]").bounding_box()
             assert box is not None
             assert box["width"] >= 9.5 * 16
-        zoomed = {"width": size["width"], "height": 450}  # a browser at 200 %
+        zoomed: ViewportSize = {"width": size["width"], "height": 450}  # a browser at 200 %
         await tab.page.set_viewport_size(zoomed)
         await tab.page.get_by_role("button", name="Keyboard shortcuts").click()
         await expect(tab.page.get_by_role("heading", name="Keyboard shortcuts")).to_be_in_viewport()
