@@ -56,6 +56,7 @@ html_theme = "furo"
 html_title = f"SercueScribe {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_search_scorer = str(_DOCS / "search_scorer.js")
 pygments_dark_style = "monokai"
 
 # Its diagrams are drawn by scripts of other hosts; their text can be read, too.

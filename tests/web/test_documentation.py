@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 from playwright.async_api import expect
@@ -72,3 +73,22 @@ async def test_a_search_in_the_manual_finds_pages_without_another_host(
         await tab.page.locator("ul.search li a").first.click()
         await tab.page.wait_for_url(f"{service.url}/manual/**")
         await expect(tab.page.locator("article h1")).to_be_visible()
+
+
+async def test_the_search_of_the_manual_answers_operators_first(
+    browser: PageBrowser, service: Service
+) -> None:
+    """Not with a record of a decision or the changelog, which have most of the words, too."""
+    questions = {
+        "enable https tls": "Run behind a proxy",
+        "rate limit too many requests": "Find what is wrong",
+        "delete old recordings retention": "Operations",
+        "pause recording": "The page",
+    }
+    async with browser.open_page(f"{service.url}/manual/search.html") as tab:
+        for question, answer in questions.items():
+            await tab.page.goto(f"{service.url}/manual/search.html?q={quote_plus(question)}")
+            hits = tab.page.locator("#search-results ul.search > li > a")
+            await tab.page.get_by_text("Search finished").wait_for()
+            first = await hits.all_inner_texts()
+            assert any(answer in hit for hit in first[:3]), (question, first[:3])

@@ -482,7 +482,7 @@ export class SessionClient extends StatefulEventTarget {
     /** @type {Record<string, string>} */
     const headers = token ? { Authorization: `Bearer ${token}` } : {};
     if (body !== null) headers['Content-Type'] = 'application/json';
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const signal = AbortSignal.timeout(this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
     const url = sessionsUrl(this.#options.url, `/${this.sessionId ?? ''}${path}`);
     const answer = await fetch(url, { method, headers, body, signal });
     const fields = await answer.json();

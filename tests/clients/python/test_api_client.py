@@ -42,7 +42,7 @@ class OtherServerHandler(http.server.BaseHTTPRequestHandler):
 async def test_an_address_may_be_written_in_several_ways(
     address: str, url: str, ws_url: str
 ) -> None:
-    api = ApiClient(address, Credentials(None))
+    api = ApiClient(address, Credentials(None), timeout_seconds=30)
     assert (api.url, api.ws_url) == (url, ws_url)
     await api.close()
 
@@ -50,7 +50,7 @@ async def test_an_address_may_be_written_in_several_ways(
 @pytest.mark.parametrize("address", ["ftp://x", "http://", "http://:80:90"])
 def test_another_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="is not the address of a service"):
-        ApiClient(address, Credentials(None))
+        ApiClient(address, Credentials(None), timeout_seconds=30)
 
 
 @pytest.mark.parametrize(

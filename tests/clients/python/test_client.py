@@ -1,5 +1,7 @@
 """The client's calls without streaming: list, show, close, share and delete sessions."""
 
+import asyncio
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,6 +15,7 @@ from sercuescribe_client import (
     SessionActiveError,
     SessionNotFoundError,
     UnreachableError,
+    sync,
 )
 from tests.audio import pcm
 from tests.service import Service
@@ -203,3 +206,23 @@ async def test_a_token_for_one_session_records_to_it_and_is_not_in_its_text(
             async with other.attach(session.session_id) as resumed:
                 await resumed.send(b"four")
             assert (await client.info(session.session_id)).total_chunks == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False], ids=["await", "sync"])
+async def test_a_service_that_does_not_answer_is_given_up_after_the_timeout(
+    asynchronous: bool,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it accepts, and never answers
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        async with asyncio.timeout(20):  # below the default
+            with pytest.raises(UnreachableError):
+                if asynchronous:
+                    async with Client(url, timeout_seconds=0.2) as client:
+                        await client.info(_UNKNOWN_ID)
+                else:
+                    await asyncio.to_thread(info_without_await, url)
+
+
+def info_without_await(url: str) -> None:
+    with sync.Client(url, timeout_seconds=0.2) as client:
+        client.info(_UNKNOWN_ID)

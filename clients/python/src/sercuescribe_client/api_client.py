@@ -17,17 +17,20 @@ from sercuescribe_client.errors import (
     unreachable_error,
 )
 
-_TIMEOUT = httpx.Timeout(30, connect=10)
+_MAX_CONNECT_SECONDS = 10
 _MAX_REDIRECTS = 5
 
 
 class ApiClient:
     """Send HTTP requests to one service with one set of credentials."""
 
-    def __init__(self, url: str, credentials: Credentials) -> None:
+    def __init__(self, url: str, credentials: Credentials, *, timeout_seconds: float) -> None:
+        """Wait at most ``timeout_seconds`` for the next bytes, and for a connection."""
         self.url = _http_url(url)
         self.credentials = credentials
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+        connect_seconds = min(timeout_seconds, _MAX_CONNECT_SECONDS)
+        timeout = httpx.Timeout(timeout_seconds, connect=connect_seconds)
+        self._http = httpx.AsyncClient(timeout=timeout, follow_redirects=False)
 
     async def close(self) -> None:
         await self._http.aclose()

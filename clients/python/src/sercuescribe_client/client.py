@@ -39,6 +39,8 @@ class Client:
 
     ``key`` is an API key; ``token`` is a token of an identity provider or of one session.
     ``refresh`` returns a new token when the service says that the token has expired.
+    A request fails with ``UnreachableError`` after ``timeout_seconds`` without a connection, or
+    without the next bytes of an answer; a session has the timeouts of its ``limits``.
     """
 
     def __init__(
@@ -49,10 +51,12 @@ class Client:
         token: str | None = None,
         refresh: Refresh | None = None,
         limits: Limits | None = None,
+        timeout_seconds: float = 30,
     ) -> None:
         if key and token:
             raise ValueError("give either a key or a token, not both")
-        self._api = ApiClient(url, Credentials(key or token, refresh))
+        credentials = Credentials(key or token, refresh)
+        self._api = ApiClient(url, credentials, timeout_seconds=timeout_seconds)
         self._limits = limits or Limits()
 
     async def __aenter__(self) -> Self:

@@ -189,8 +189,16 @@ class Client(_Blocking[AsyncClient]):
         token: str | None = None,
         refresh: Refresh | None = None,
         limits: Limits | None = None,
+        timeout_seconds: float = 30,
     ) -> None:
-        wrapped = AsyncClient(url, key=key, token=token, refresh=refresh, limits=limits)
+        wrapped = AsyncClient(
+            url,
+            key=key,
+            token=token,
+            refresh=refresh,
+            limits=limits,
+            timeout_seconds=timeout_seconds,
+        )
         super().__init__(wrapped, _EventLoop())
 
     def __enter__(self) -> Self:

@@ -1,5 +1,7 @@
 """``sercuescribe record`` against a real service, with every sample compared."""
 
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -196,6 +198,39 @@ def test_an_unreachable_service_is_exit_code_5() -> None:
     assert first.startswith(f"{SPEECH.name}: connecting to http://127.0.0.1:1 (attempt ")
     assert "gave up" in last
     assert "--server" in last
+
+
+def test_each_change_of_the_state_is_one_line(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    """However often it tries to connect, and also if another client pauses the session."""
+    service = start_service()
+    audio = tmp_path / "audio"
+    audio.write_bytes(pcm(8000 * 60))
+    options = ("--format", "pcm_s16le", "--sample-rate", "8000", "--realtime")
+    with start("record", audio, *options, environ=server_environ(service)) as process:
+        assert process.stderr is not None
+        session = process.stderr.readline().split()[-1]
+        service.post(f"/api/audio/sessions/{session}/pause")
+        assert process.stderr.readline().startswith("audio: paused; ")
+        service.post(f"/api/audio/sessions/{session}/resume")
+        assert process.stderr.readline() == "audio: recording\n"
+        service.kill()
+        refuse_connections(service.port, 3)
+        service.start()
+        assert process.stderr.readline().startswith("audio: connecting to ")
+        assert process.stderr.readline() == "audio: recording\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def refuse_connections(port: int, count: int) -> None:
+    """Accept and close so many connections."""
+    with socket.create_server(("127.0.0.1", port)) as server:
+        server.settimeout(30)
+        for _ in range(count):
+            server.accept()[0].close()
 
 
 def test_a_name_that_does_not_resolve_ends_the_command_at_once() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import enum
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -36,12 +37,27 @@ class Failure:
     error: str
 
 
+class SessionState(enum.Enum):
+    """What becomes of the audio that is sent."""
+
+    CONNECTING = "connecting"
+    RECORDING = "connected"
+    PAUSED = "paused"
+
+
+def state_of(session: Session) -> SessionState:
+    progress = session.progress
+    if not progress.is_connected:
+        return SessionState.CONNECTING
+    return SessionState.PAUSED if progress.is_paused else SessionState.RECORDING
+
+
 class ProgressDisplay(Protocol):
     """Show the progress of recordings, one source after the other."""
 
     interval_seconds: float
 
-    def show_connecting(self, source: AudioSource, session: Session) -> None: ...
+    def show_state(self, source: AudioSource, session: Session, state: SessionState) -> None: ...
 
     def show_start(self, source: AudioSource, session: Session) -> None: ...
 
@@ -77,7 +93,17 @@ class ProgressBarDisplay:
         total_bytes = sum(known) if len(known) == len(sizes_bytes) and known else None
         self._task = bar.add_task("", total=total_bytes, state="")
 
-    def show_connecting(self, source: AudioSource, session: Session) -> None:
+    def show_state(self, source: AudioSource, session: Session, state: SessionState) -> None:
+        if state is SessionState.PAUSED:
+            self._print(f"{source.name}: paused; the service does not record what is sent")
+        elif state is SessionState.RECORDING:
+            self._print(f"{source.name}: recording")
+        else:
+            self._show_connecting(source, session)
+
+    def _show_connecting(self, source: AudioSource, session: Session) -> None:
+        self._bar.start()  # it shows the attempts that follow
+        self._bar.update(self._task, description=source.name)
         error = session.last_error
         cause = f": {error}" if error else ""
         is_answered = error is not None and not isinstance(error, UnreachableError)
@@ -150,9 +176,9 @@ class JsonLinesDisplay:
         self._source_count = source_count
         self._started_at, self._source_name = time.monotonic(), ""
 
-    def show_connecting(self, source: AudioSource, session: Session) -> None:
+    def show_state(self, source: AudioSource, session: Session, state: SessionState) -> None:
         fields = {
-            "event": "connecting",
+            "event": state.value,
             "source": source.name,
             "url": self._server,
             "attempt": session.attempt,
@@ -165,7 +191,8 @@ class JsonLinesDisplay:
         _print_event("session", session, source=self._source_name)
 
     def show_progress(self, session: Session, sent_bytes: int) -> None:
-        _print_event("progress", session, **self._counts(session, sent_bytes))
+        if session.is_open:
+            _print_event("progress", session, **self._counts(session, sent_bytes))
 
     def show_finishing(self) -> None:
         pass
@@ -212,6 +239,7 @@ class JsonLinesDisplay:
             "duration_seconds": progress.duration_seconds,
             "bytes_per_second": round(sent_bytes / max(time.monotonic() - self._started_at, 1e-3)),
             "connected": progress.is_connected,
+            "paused": progress.is_paused,
         }
 
 
@@ -262,7 +290,9 @@ def _state_text(session: Session) -> str:
     state = (
         f"{progress.duration_seconds:.1f} s, {progress.acked} acked, {progress.persisted} persisted"
     )
-    return state if progress.is_connected else f"{state}; {session.last_error}"
+    if progress.is_connected:
+        return f"{state}; paused" if progress.is_paused else state
+    return f"{state}; attempt {session.attempt}: {session.last_error or 'connecting'}"
 
 
 def _print_event(event: str, session: Session, **details: Any) -> None:

@@ -27,7 +27,12 @@ from sercuescribe_client.cli.interrupt_handler import InterruptHandler, handle_i
 from sercuescribe_client.cli.microphone import open_microphone
 from sercuescribe_client.cli.pacing import pace_by_bytes, pace_by_progress
 from sercuescribe_client.cli.paths import STDIN, AudioPath
-from sercuescribe_client.cli.progress_display import Failure, ProgressDisplay
+from sercuescribe_client.cli.progress_display import (
+    Failure,
+    ProgressDisplay,
+    SessionState,
+    state_of,
+)
 from sercuescribe_client.cli.warning_text import warning_text
 from sercuescribe_client.client import Client
 from sercuescribe_client.errors import SercueScribeError
@@ -213,15 +218,19 @@ _WATCH_SECONDS = 0.1
 async def _watch(
     display: ProgressDisplay, source: AudioSource, session: Session, sent: _SentBytes
 ) -> None:
-    """Show each attempt to connect that takes longer than a moment, and the progress."""
-    loop, attempt, shown_at = asyncio.get_running_loop(), 0, 0.0
+    """Show the progress, and each change of the state that lasts longer than a moment."""
+    loop, shown_at, was_open = asyncio.get_running_loop(), 0.0, False
+    shown: tuple[SessionState, str | None] = (SessionState.RECORDING, None)
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        if session.progress.is_connected:
-            attempt = 0
-        elif session.attempt != attempt:
-            attempt = session.attempt
-            display.show_connecting(source, session)
-        if session.is_open and loop.time() - shown_at >= display.interval_seconds:
+        state = state_of(session)
+        error = session.last_error if state is SessionState.CONNECTING else None
+        change = (state, error.code if error else None)
+        is_start = session.is_open and not was_open and state is SessionState.RECORDING
+        was_open = session.is_open
+        if change != shown and not is_start:  # `show_start` has said that it records
+            display.show_state(source, session, state)
+        shown = change
+        if loop.time() - shown_at >= display.interval_seconds:
             shown_at = loop.time()
             display.show_progress(session, sent.count)
