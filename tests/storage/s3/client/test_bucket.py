@@ -1,10 +1,18 @@
 import asyncio
+import datetime as dt
+import ipaddress
 import re
+import ssl
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from storage.errors import RecordingNotFoundError, StorageUnavailableError
-from storage.s3.client.bucket import Bucket, KeyExistsError
+from storage.s3.client.bucket import Bucket, BucketSettings, KeyExistsError
 from tests import engines
 from tests.faults import FaultyStore, Kind
 from tests.s3_requests import is_a
@@ -143,3 +151,56 @@ async def test_a_listing_rolls_up_folders_and_has_etags_and_the_time_of_the_stor
     assert objects[0].modified_at <= found[0].answered_at
     rest = [each async for each in bucket.listings("rolled/", start_after="rolled/a/2")]
     assert [each.key for listing in rest for each in listing.objects] == keys[3:]
+
+
+def write_certificate(path: Path) -> None:
+    """Write a key and a certificate for 127.0.0.1 that no public authority has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form = serialization.PrivateFormat.PKCS8
+    path.write_bytes(
+        key.private_bytes(pem, form, serialization.NoEncryption()) + certificate.public_bytes(pem)
+    )
+
+
+async def test_aws_ca_bundle_names_the_authority_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_certificate(tmp_path / "store.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "store.pem")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\naudio")
+        await writer.drain()
+        writer.close()
+
+    for name, value in engines.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "store.pem"))
+    async with await asyncio.start_server(answer, "127.0.0.1", ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"https://127.0.0.1:{port}"
+        bucket = Bucket(BucketSettings(bucket="b", endpoint_url=url, region="us-east-1"))
+        await bucket.start()
+        try:
+            assert await bucket.get("key") == b"audio"
+        finally:
+            await bucket.stop()
