@@ -1,3 +1,5 @@
+/** @import { Session } from './types.js' */
+
 /** Format numbers, durations and dates for the user. */
 
 import { fill, LOCALE } from './localize.js';
@@ -74,6 +76,21 @@ export function formatDateTime(date) {
  */
 export function formatName({ title, created_at: createdAt }) {
   return title ?? formatDateTime(createdAt);
+}
+
+/**
+ * Return the facts of a recording in one line.
+ *
+ * @param {Session} session
+ */
+export function formatFacts(session) {
+  const { title, duration_seconds: seconds, size_bytes: bytes, user_id: user } = session;
+  const date = title === null ? null : formatDateTime(session.created_at); // else it is the name
+  const { kind, mono, stereo } = texts.recording;
+  const channels = session.channels === 1 ? mono : stereo;
+  const format = fill(kind, { rate: session.sample_rate / 1000, channels });
+  const facts = [date, formatClock(seconds), formatBytes(bytes), format, user];
+  return facts.filter(Boolean).join(' · ');
 }
 
 /** @param {number} count */

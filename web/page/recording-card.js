@@ -3,7 +3,7 @@
 
 import { confirmAction } from './dialogs.js';
 import { findElement, findParts, setText } from './elements.js';
-import { formatBytes, formatClock, formatDateTime, formatName } from './format.js';
+import { formatClock, formatDateTime, formatFacts, formatName } from './format.js';
 import { LivePanel } from './live-panel.js';
 import { fill } from './localize.js';
 import { withErrorNotice } from './notices.js';
@@ -240,17 +240,6 @@ function stateOf({ status, disconnected_at: disconnectedAt, paused }) {
   if (status !== 'active') return status;
   if (disconnectedAt !== null) return 'interrupted';
   return paused ? 'paused' : 'active';
-}
-
-/** @param {Session} session */
-function formatFacts(session) {
-  const { title, duration_seconds: seconds, size_bytes: bytes, user_id: user } = session;
-  const date = title === null ? null : formatDateTime(session.created_at); // else it is the name
-  const { kind, mono, stereo } = texts.recording;
-  const channels = session.channels === 1 ? mono : stereo;
-  const format = fill(kind, { rate: session.sample_rate / 1000, channels });
-  const facts = [date, formatClock(seconds), formatBytes(bytes), format, user];
-  return facts.filter(Boolean).join(' · ');
 }
 
 /**

@@ -3,14 +3,14 @@
 /** @import { Session } from './types.js' */
 
 import { createElement } from './elements.js';
-import { formatName } from './format.js';
+import { formatFacts, formatName } from './format.js';
 import { RecordingCard } from './recording-card.js';
 
 const MARGIN = '600px 0px'; // rows are filled before they come into view
 
 /**
  * One row of the list. Its card exists only near the visible part of the page; elsewhere the row
- * has its height and its name.
+ * has its height, its name and its facts, which the search of the browser finds.
  */
 export class RecordingRow {
   element = createElement('li', { className: 'card recording' });
@@ -31,7 +31,7 @@ export class RecordingRow {
     this.#api = api;
     this.#session = session;
     this.#listener = { ...listener, onChanged: (changed) => this.update(changed) };
-    this.#showName();
+    this.#showFacts();
     // Rows that grow when they are filled would move the page under the user.
     if (!this.isActive && session.duration_seconds > 0) this.element.classList.add('tall');
     rows.set(this.element, this);
@@ -76,12 +76,15 @@ export class RecordingRow {
     this.element.style.minHeight = `${this.element.offsetHeight}px`;
     this.#card.dispose();
     this.#card = null;
-    this.#showName();
+    this.#showFacts();
   }
 
-  #showName() {
-    const name = formatName(this.#session);
-    this.element.append(createElement('h3', { textContent: name }));
+  #showFacts() {
+    const session = this.#session;
+    this.element.append(
+      createElement('h3', { textContent: formatName(session) }),
+      createElement('p', { className: 'facts', textContent: formatFacts(session) }),
+    );
   }
 }
 
