@@ -1,5 +1,6 @@
 """Fixtures that several test folders use."""
 
+import collections
 import gc
 import os
 from collections.abc import Callable, Collection, Iterator
@@ -34,10 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _ENGINES.intersection(_fixtures(item)):
             item.add_marker(pytest.mark.engine)
-    # The slow files first, so that no worker gets one when the others are about to end.
-    processes = _ENGINES | {"service"}
+    # The slow and large files first, so that no worker gets one when the others are about to end.
+    processes = _ENGINES | {"service", "open_storage"}
     slow = {item.path for item in items if processes.intersection(_fixtures(item))}
-    items.sort(key=lambda item: item.path not in slow)
+    sizes = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -sizes[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:
