@@ -7,7 +7,8 @@ that changes the session until the owner's lease has expired.
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
@@ -26,6 +27,7 @@ from api.session.found import Found
 from api.wire.errors import NodeUnreachableError
 from api.wire.routing import sent_method
 from api.workers.sockets import WorkerSockets
+from storage.errors import OwnedElsewhereError
 from storage.worker import worker_number
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _BLOCK_BYTES = 64 * 1024
 _READ_SECONDS = 5.0
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+T = TypeVar("T")
 
 
 class OwnerAnswered(Exception):  # noqa: N818 - no error: it skips the handler
@@ -60,7 +63,7 @@ async def session_to_read(connection: Connection) -> Found:
         return found
     try:
         async with asyncio.timeout(_READ_SECONDS):
-            response = await _ask(address, connection.scope, silence_seconds=_READ_SECONDS)
+            response = await _ask(address, connection.scope, b"", silence_seconds=_READ_SECONDS)
     except TimeoutError:
         response = None
     if response is not None:
@@ -69,21 +72,31 @@ async def session_to_read(connection: Connection) -> Found:
     return found
 
 
-async def session_to_change(connection: Connection) -> Found:
-    """Return the session that the path names, for a handler that changes it.
+async def change_session(
+    request: Request[Any, Any, Any], change: Callable[[Found], Awaitable[T]]
+) -> T:
+    """Return what ``change`` returns for the session that the path names.
 
-    Raises `OwnerAnswered` if another node owns the session and has answered the request, and
-    :class:`NodeUnreachableError` if that node does not answer.
+    Raises what ``change`` raises, `OwnerAnswered` if another node owns the session and has answered
+    the request, and :class:`NodeUnreachableError` if that node does not answer.
     """
-    found = await find_session(connection)
+    try:
+        return await change(await _session_to_change(request))
+    except OwnedElsewhereError:  # another node has taken it over since the look-up
+        return await change(await _session_to_change(request))
+
+
+async def _session_to_change(request: Request[Any, Any, Any]) -> Found:
+    found = await find_session(request)
     address = await found.owner()
     if address is None:
         return found
     response = None
-    if may_relay(connection.headers, address):
+    if may_relay(request.headers, address):
         # After the duration of a lease without an answer, the owner has lost the session.
-        silence_seconds: float = connection.app.state.lease_seconds
-        response = await _ask(address, connection.scope, silence_seconds=silence_seconds)
+        silence_seconds: float = request.app.state.lease_seconds
+        body = await request.body()
+        response = await _ask(address, request.scope, body, silence_seconds=silence_seconds)
     if response is None:
         raise NodeUnreachableError
     raise OwnerAnswered(response)
@@ -129,8 +142,10 @@ class _Forward(ASGIResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Response[None] | None:
-    """Relay the request; return the answer after its headers arrived, None if there is none."""
+async def _ask(
+    address: str, scope: Scope, body: bytes, *, silence_seconds: float
+) -> Response[None] | None:
+    """Relay the request with ``body``; return the answer once its headers arrived, or None."""
     import aiohttp  # noqa: PLC0415 - loaded with the S3 client, or by a worker at its start
 
     if not address:
@@ -153,7 +168,11 @@ async def _ask(address: str, scope: Scope, *, silence_seconds: float) -> Respons
     client = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
     try:
         answer = await client.request(
-            sent_method(scope), address + target, headers=headers, allow_redirects=False
+            sent_method(scope),
+            address + target,
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         await client.close()

@@ -15,10 +15,11 @@ from api.access.keeping import NEW, checked_changes
 from api.access.session_tokens import SessionTokens
 from api.audio.formats import CHANNELS, SAMPLE_RATES
 from api.clock import Clock
-from api.cluster.http_relay import session_to_change, session_to_read
+from api.cluster.http_relay import change_session, session_to_read
 from api.events.authorizer import SessionAuthorizer
 from api.observe.metrics import Metrics
 from api.routes.request import HttpRequest, Injected, base_url, for_caller, identity_of
+from api.session.found import Found
 from api.session.parameters import (
     AudioParameters,
     audio_parameters,
@@ -185,13 +186,16 @@ class SessionsController(Controller):
         data: Changes = None,
     ) -> SessionInfo:
         changes = detail_changes(msgspec.to_builtins(data) if data else {})
-        found = await session_to_change(request)
-        changes = checked_changes(
-            changes, found.manifest.details, identity_of(request), clock.now()
-        )
-        info = await registry.change(found, changes)
-        audit("changed", request.user, session_id, reason=_audited(changes))
-        return for_caller(info, identity_of(request))
+
+        async def change(found: Found) -> SessionInfo:
+            checked = checked_changes(
+                changes, found.manifest.details, identity_of(request), clock.now()
+            )
+            info = await registry.change(found, checked)
+            audit("changed", request.user, session_id, reason=_audited(checked))
+            return info
+
+        return for_caller(await change_session(request, change), identity_of(request))
 
     @post(
         "/{session_id:str}/close",
@@ -207,7 +211,7 @@ class SessionsController(Controller):
         self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionResult:
         del session_id  # `find_session` takes it from the request
-        info = await registry.close(await session_to_change(request))
+        info = await change_session(request, registry.close)
         info = for_caller(info, identity_of(request))
         audit("closed", request.user, info.session_id)
         return SessionResult(
@@ -237,7 +241,7 @@ class SessionsController(Controller):
         if identity_of(request).session_id is not None:
             raise NotAllowedError("a session token cannot delete the session")
         try:
-            await registry.delete(await session_to_change(request))
+            await change_session(request, registry.delete)
         except BadObjectError:
             # It cannot be known whose session it is, so only an admin gets here.
             await registry.delete_damaged(session_id)

@@ -9,7 +9,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from api.access.audit import audit
 from api.access.authorization import requires
-from api.cluster.http_relay import session_to_change, session_to_read
+from api.cluster.http_relay import change_session, session_to_read
 from api.routes.request import HttpRequest, Injected, for_caller, identity_of
 from api.session.parameters import mark_label
 from api.session.registry import Registry
@@ -58,7 +58,7 @@ class TimelineController(Controller):
     async def pause(
         self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionInfo:
-        info = await registry.pause(await session_to_change(request))
+        info = await change_session(request, registry.pause)
         audit("paused", request.user, session_id)
         return for_caller(info, identity_of(request))
 
@@ -75,7 +75,7 @@ class TimelineController(Controller):
     async def resume(
         self, request: HttpRequest, session_id: FromPath[str], registry: Injected[Registry]
     ) -> SessionInfo:
-        info = await registry.resume(await session_to_change(request))
+        info = await change_session(request, registry.resume)
         audit("resumed", request.user, session_id)
         return for_caller(info, identity_of(request))
 
@@ -99,5 +99,5 @@ class TimelineController(Controller):
     ) -> SessionInfo:
         del session_id
         label = mark_label(data.label)
-        info = await registry.mark(await session_to_change(request), label)
+        info = await change_session(request, lambda found: registry.mark(found, label))
         return for_caller(info, identity_of(request))

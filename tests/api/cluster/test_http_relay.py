@@ -21,6 +21,20 @@ async def test_the_owner_answers_with_what_only_it_knows(nodes: Nodes) -> None:
         assert (closed["session"]["total_chunks"], closed["session"]["status"]) == (1, "completed")
 
 
+async def test_the_owner_gets_the_body_of_a_change(nodes: Nodes) -> None:
+    owner, other = nodes
+    async with owner.session() as client:
+        await client.send(pcm(1000))
+        path = f"{SESSIONS}/{client.session_id}"
+        changed = other.patch(path, json={"title": "Zoë"})
+        assert (changed.status_code, changed.json()["title"]) == (200, "Zoë")
+        marked = other.post(f"{path}/marks", json={"label": "Zoë"})
+        assert marked.status_code == 200, marked.text
+        assert owner.get(path).json()["title"] == "Zoë"
+        (mark,) = owner.get(f"{path}/timeline").json()["marks"]
+        assert mark["label"] == "Zoë"
+
+
 async def test_a_request_is_relayed_once(nodes: Nodes) -> None:
     owner, other = nodes
     async with owner.session() as client:
