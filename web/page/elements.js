@@ -34,6 +34,16 @@ export function findParts(root, types) {
 }
 
 /**
+ * Return a copy of the content of a template.
+ *
+ * @param {string} selector
+ */
+export function copyTemplate(selector) {
+  const { content } = findElement(document, selector, HTMLTemplateElement);
+  return document.importNode(content, true);
+}
+
+/**
  * Create an element with properties and children.
  *
  * @template {keyof HTMLElementTagNameMap} Name

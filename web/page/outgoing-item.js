@@ -1,7 +1,7 @@
 /** @import { FinalMessage, SessionClient } from '../client.js' */
 
 import { confirmAction } from './dialogs.js';
-import { findElement, findParts, setText } from './elements.js';
+import { copyTemplate, findElement, findParts, setText } from './elements.js';
 import { codeOf, messageOf } from './errors.js';
 import { formatBytes } from './format.js';
 import { fill } from './localize.js';
@@ -34,9 +34,7 @@ export class OutgoingItem {
   /** @param {Delivery} delivery */
   constructor(delivery) {
     this.#delivery = delivery;
-    const template = findElement(document, '#outgoing-item', HTMLTemplateElement);
-    const content = document.importNode(template.content, true);
-    this.element = findElement(content, 'li', HTMLElement);
+    this.element = findElement(copyTemplate('#outgoing-item'), 'li', HTMLElement);
     this.#parts = findParts(this.element, {
       name: HTMLElement,
       state: HTMLElement,

@@ -1,6 +1,6 @@
 /** @import { PausedRecording } from './types.js' */
 
-import { findElement, findParts, setText } from './elements.js';
+import { copyTemplate, findElement, findParts, setText } from './elements.js';
 import { formatClock, formatDateTime } from './format.js';
 import { fill } from './localize.js';
 import { showError } from './notices.js';
@@ -15,9 +15,7 @@ export class PausedItem {
   /** @param {PausedRecording} recording */
   constructor(recording) {
     this.#recording = recording;
-    const template = findElement(document, '#paused-item', HTMLTemplateElement);
-    const content = document.importNode(template.content, true);
-    this.element = findElement(content, 'li', HTMLElement);
+    this.element = findElement(copyTemplate('#paused-item'), 'li', HTMLElement);
     this.#parts = findParts(this.element, {
       name: HTMLElement,
       state: HTMLElement,

@@ -2,7 +2,7 @@
 /** @import { Session } from './types.js' */
 
 import { confirmAction } from './dialogs.js';
-import { findElement, findParts, setText } from './elements.js';
+import { copyTemplate, findElement, findParts, setText } from './elements.js';
 import { formatClock, formatDateTime, formatFacts, formatName } from './format.js';
 import { LivePanel } from './live-panel.js';
 import { fill } from './localize.js';
@@ -67,8 +67,7 @@ export class RecordingCard {
     this.#api = api;
     this.#session = session;
     this.#listener = listener;
-    const template = findElement(document, '#recording', HTMLTemplateElement);
-    root.replaceChildren(document.importNode(template.content, true));
+    root.replaceChildren(copyTemplate('#recording'));
     this.#parts = findParts(root, PART_TYPES);
     this.#live = new LivePanel(root, api, session.session_id, () => this.#setAccessibleNames());
     this.#title = new TitleEditor(root, (title) => this.#rename(title));
