@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.proxy import cutting_proxy
 from tests.service import Service
-from tests.web.browser import PageBrowser
+from tests.web.browser import PageBrowser, PageTab
 from tests.web.test_recording import only_session, wait_for_chunks
 
 PEAK = "Number(document.querySelector('[role=meter]').getAttribute('aria-valuenow'))"
@@ -81,6 +81,13 @@ async def test_the_recorder_shows_that_another_client_has_paused_or_resumed_its_
         await tab.stop_recording()
 
 
+async def start_and_pause(tab: PageTab) -> None:
+    await tab.start_recording()
+    await wait_for_chunks(tab, 5)
+    await tab.page.keyboard.press("p")
+    await expect(tab.page.locator("#list .badge")).to_have_text("Paused")
+
+
 @pytest.mark.parametrize(
     "quality", ["Lossless", pytest.param("Compressed", marks=pytest.mark.long)]
 )
@@ -93,10 +100,7 @@ async def test_a_recording_that_was_paused_goes_on_after_a_reload(
         page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
         await page.get_by_label("Quality").select_option(quality)
         await page.get_by_label("Channels").select_option("Stereo")
-        await tab.start_recording()
-        await wait_for_chunks(tab, 5)
-        await page.keyboard.press("p")
-        await expect(page.locator("#list .badge")).to_have_text("Paused")
+        await start_and_pause(tab)
         (before,) = service.get("/api/audio/sessions").json()["sessions"]
         item = page.locator("#outgoing li")
         for _ in range(2):  # a second reload loses nothing either
@@ -120,10 +124,7 @@ async def test_a_recording_that_was_paused_is_finished_after_a_reload_if_the_use
     async with browser.open_page(f"{service.url}/") as tab:
         page = tab.page
         page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
-        await tab.start_recording()
-        await wait_for_chunks(tab, 5)
-        await page.keyboard.press("p")
-        await expect(page.locator("#list .badge")).to_have_text("Paused")
+        await start_and_pause(tab)
         await page.reload()
         await page.locator("#outgoing li").get_by_role("button", name="Finish").click()
         await page.get_by_text("was finished").wait_for()
