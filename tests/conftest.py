@@ -3,6 +3,7 @@
 import collections
 import gc
 import os
+import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +23,10 @@ hypothesis.settings.register_profile("tests", _PATIENT, derandomize=True)
 hypothesis.settings.register_profile("fuzz", _PATIENT, max_examples=1000)
 hypothesis.settings.load_profile("tests")
 
-# A test that uses one of these is not fast. Others may share one service.
+# A test that uses one of these, or that is named after an S3 engine, is not fast. Others may share
+# one service.
 _ENGINES = {"start_service", "moto_url", "seaweedfs_url", "browser"}
+_S3_ENGINE = re.compile(r"\[.*(moto|seaweedfs)")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -33,7 +36,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _ENGINES.intersection(_fixtures(item)):
+        if _ENGINES.intersection(_fixtures(item)) or _S3_ENGINE.search(item.name):
             item.add_marker(pytest.mark.engine)
     # The slow and large files first, so that no worker gets one when the others are about to end.
     processes = _ENGINES | {"service", "open_storage"}

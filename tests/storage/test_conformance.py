@@ -838,6 +838,7 @@ async def test_entries_of_nodes_that_do_not_live_are_adopted_and_dead_ones_are_n
     assert await outbox.nodes() == sorted([gone, DEAD, RETRIED, own])
 
 
+@pytest.mark.engine
 def test_every_backend_was_tested() -> None:
     assert _ran == set(BACKENDS)
 

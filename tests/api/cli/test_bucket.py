@@ -1,6 +1,10 @@
 """The command ``sercuescribe bucket``."""
 
+import pytest
+
 from tests.api.cli.command import run
+
+pytestmark = pytest.mark.engine
 
 
 def test_bucket_init_prepares_a_bucket_that_doctor_accepts(moto_url: str) -> None:

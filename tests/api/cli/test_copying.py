@@ -12,6 +12,8 @@ from storage.local import FolderArchive, LocalStorage
 from tests.audio import pcm
 from tests.storage.archives import record
 
+pytestmark = pytest.mark.engine
+
 
 async def test_what_could_not_be_copied_is_counted_and_the_rest_is_copied(
     volume: LocalStorage, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.api.cli.command import run
+
+pytestmark = pytest.mark.engine
 
 
 def test_doctor_accepts_a_usable_folder_and_names_the_fault_of_another(tmp_path: Path) -> None:

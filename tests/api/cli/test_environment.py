@@ -4,6 +4,8 @@ import pytest
 
 from tests.api.cli.command import run
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.mark.parametrize("command", ["settings", "serve"])
 def test_an_invalid_setting_ends_the_command_with_a_message(command: str) -> None:

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from storage.local import LocalStorage
 from tests.api.cli.command import run
 from tests.audio import pcm
 from tests.storage.archives import record
 from tests.storage.conftest import new_manifest
+
+pytestmark = pytest.mark.engine
 
 
 async def test_all_recordings_of_a_user_are_copied_and_active_ones_are_named(

@@ -14,6 +14,8 @@ from tests.api.cli.command import run
 from tests.eventually import eventually
 from tests.storage.archives import record
 
+pytestmark = pytest.mark.engine
+
 # Cancelled, it cleans up; with an argument, that never ends.
 _PROGRAM = """
 import asyncio, sys

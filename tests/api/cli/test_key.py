@@ -1,7 +1,11 @@
 """The command ``sercuescribe key``."""
 
+import pytest
+
 from api.access.api_keys import ApiKeys
 from tests.api.cli.command import run
+
+pytestmark = pytest.mark.engine
 
 
 async def test_the_printed_line_accepts_the_printed_key() -> None:

@@ -4,9 +4,13 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tests import engines
 from tests.api.cli.command import run
 from tests.storage.conftest import new_manifest
+
+pytestmark = pytest.mark.engine
 
 
 def leftover(folder: Path) -> Path:

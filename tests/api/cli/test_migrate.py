@@ -28,6 +28,8 @@ from tests.storage.archives import record
 from tests.storage.conftest import new_manifest
 from tests.storage.test_conformance import LATER, append
 
+pytestmark = pytest.mark.engine
+
 Target = Callable[[str], Path]
 
 

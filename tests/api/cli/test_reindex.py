@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.api.cli.command import run
 from tests.storage.local.folders import write_session
+
+pytestmark = pytest.mark.engine
 
 
 def test_reindex_prints_what_it_has_changed_and_refuses_what_has_no_index(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from tests.api.cli.command import run
 from tests.service import Service
 
+pytestmark = pytest.mark.engine
+
 
 def test_a_second_server_on_the_same_folder_exits_with_the_reason(
     start_service: Callable[..., Service],

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.mark.parametrize(
     ("host", "reached", "refused"),

@@ -1,6 +1,10 @@
 """The command ``sercuescribe settings``."""
 
+import pytest
+
 from tests.api.cli.command import run
+
+pytestmark = pytest.mark.engine
 
 
 def test_settings_prints_each_variable_with_its_value_and_meaning() -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.engine
+
 ROOT = Path(__file__).parents[3]
 _AS_PROCESS_1 = ("unshare", *(("--user",) if os.geteuid() else ()), "--pid", "--fork")
 

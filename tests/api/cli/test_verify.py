@@ -14,6 +14,8 @@ from tests.api.cli.command import run
 from tests.audio import pcm
 from tests.service import Service
 
+pytestmark = pytest.mark.engine
+
 ROOT = Path(__file__).parents[3]
 MEBIBYTE = 2**20
 

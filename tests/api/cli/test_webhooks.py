@@ -15,6 +15,8 @@ from storage.outbox import DEAD, FIRST_SLOT, RETRIED, Place, slot_of
 from tests import engines
 from tests.api.cli.command import run
 
+pytestmark = pytest.mark.engine
+
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MINUTE = slot_of(NOW.timestamp())
 

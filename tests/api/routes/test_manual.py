@@ -9,6 +9,8 @@ import pytest
 from api.routes.manual import FOLDER
 from tests.service import Service
 
+pytestmark = pytest.mark.engine
+
 LOADED = re.compile(r'<(?:script|img|link)\b[^>]*?\b(?:src|href)="([^"]+)"')
 PAGES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.html"))
 

@@ -13,6 +13,8 @@ import pytest
 from api.workers.supervisor import Supervisor
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.engine
+
 # Arguments: its number, the descriptor of its connection, and what it does.
 WORKER = """
 import asyncio, os, socket, sys, time
