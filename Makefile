@@ -27,6 +27,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Tests start many processes: none of them compiles the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install assets docs serve check test test-long coverage test-asterisk fuzz soak lint format bench audit lock clean
 
