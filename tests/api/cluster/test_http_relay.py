@@ -1,8 +1,15 @@
 """The owner of a session answers HTTP requests that reached another node."""
 
+import asyncio
+from collections.abc import Callable
+
 from api.cluster.hop import HOP_HEADER
 from tests.api.cluster.conftest import Nodes
 from tests.audio import pcm
+from tests.eventually import eventually
+from tests.faults import Kind, faulty_store
+from tests.s3_requests import is_a
+from tests.service import Service
 
 SESSIONS = "/api/audio/sessions"
 
@@ -33,6 +40,34 @@ async def test_the_owner_gets_the_body_of_a_change(nodes: Nodes) -> None:
         assert owner.get(path).json()["title"] == "Zoë"
         (mark,) = owner.get(f"{path}/timeline").json()["marks"]
         assert mark["label"] == "Zoë"
+
+
+async def test_a_node_that_takes_the_session_over_meanwhile_gets_the_change(
+    on_bucket: Callable[..., Service], seaweedfs_url: str
+) -> None:
+    first = on_bucket()
+    async with first.session() as client:
+        await client.send(pcm(1000))
+        assert first.stop() == 0  # no node owns the session
+    path = f"{SESSIONS}/{client.session_id}"
+    with faulty_store(seaweedfs_url) as store:
+        claim = store.fail(Kind.STALLED, is_a("PutObject", path_has="/epochs/"), times=None)
+        late = on_bucket(s3_endpoint_url=store.url)
+        await asyncio.to_thread(claim.wait)
+        before = len(store.requests)
+        closing = asyncio.create_task(asyncio.to_thread(late.post, f"{path}/close"))
+        await eventually(
+            lambda: [each for each in store.requests[before:] if "epochs" in each.query],
+            awaiting="a look-up of the owner",
+        )
+        owner = on_bucket()
+        async with owner.session(f"/{client.session_id}") as returned:
+            await returned.send(pcm(1000))
+            claim.end()
+            closed = await closing
+        assert late.stop() == 0
+    assert closed.status_code == 200, closed.text
+    assert closed.json()["session"]["total_chunks"] == 2  # the owner knew of the second chunk
 
 
 async def test_a_request_is_relayed_once(nodes: Nodes) -> None:
