@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import (
     bucket,
+    bucket_listing,
     calls,
     capacity,
     crashes,
@@ -38,6 +39,7 @@ _MEASUREMENTS: dict[str, Callable[..., Any]] = {
     "decode_cost": decode_cost.main,
     "overload": overload.main,
     "listing": listing.main,
+    "bucket_listing": bucket_listing.main,
     "outage": outage.main,
     "bucket": bucket.main,
     "calls": calls.main,

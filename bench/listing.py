@@ -9,7 +9,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ _CREATED = 200
 _AT_ONCE = 8
 _LINKS = 60_000  # to one file; ext4 allows 65,000
 _NOW = datetime.now(UTC)
-_FILTERS: dict[str, dict[str, Any]] = {
+FILTERS: dict[str, dict[str, Any]] = {
     "all": {},
     "completed": {"status": "completed"},
     "active, none there": {"status": "active"},
@@ -58,13 +58,14 @@ def main(sessions: int = 200_000, repetitions: int = 50) -> None:
         asyncio.run(_measure(folder, repetitions))
 
 
-def _fill(folder: Path, sessions: int) -> None:
+def completed_sessions(sessions: int) -> Iterator[Manifest]:
+    """Yield manifests of a year, oldest first, with titles and metadata."""
     begin = datetime.now(UTC) - timedelta(days=365)
     step = timedelta(days=364) / sessions
     warned = Checkpoint().warned("decode_failed", "no frames", frame=0)
     for number in range(sessions):
         at = begin + number * step
-        manifest = Manifest(
+        yield Manifest(
             session_id=str(_session_id(at)),
             user_id="rare" if number == 7 else f"user-{number % _USERS}",
             sample_rate=16000,
@@ -74,6 +75,10 @@ def _fill(folder: Path, sessions: int) -> None:
             title=f"Meeting {number % 100} of {number}",
             metadata={"room": f"room {number % 1000}", "project": "radio"},
         ).completed(warned if number % _WARNED_EVERY == 0 else Checkpoint(), at)
+
+
+def _fill(folder: Path, sessions: int) -> None:
+    for number, manifest in enumerate(completed_sessions(sessions)):
         stem = folder / manifest.session_id
         if number % _LINKS == 0:
             audio = stem.with_suffix(".wav")
@@ -111,7 +116,7 @@ async def _measure(folder: Path, repetitions: int) -> None:
 
 async def _print_pages(storage: LocalStorage, repetitions: int, when: str) -> None:
     print(f"a page of 100, {when}: ms at the median and at the 95th percentile")
-    for name, filters in _FILTERS.items():
+    for name, filters in FILTERS.items():
         times = [
             1000
             * await _timed(lambda filters=filters: storage.manifests(Filters(**filters), limit=100))  # type: ignore[misc]
