@@ -168,8 +168,8 @@ async def _check(
         return found + await check_audio(
             audio, manifest.receipt, blocks, lambda done: on_progress(done, size_bytes)
         )
-    except RecordingNotFoundError as error:
-        return [Problem("missing", f"it is missing: {error}")]
+    except RecordingNotFoundError:
+        return [Problem("missing", "its manifest or its audio")]
     except StorageError as error:
         return [Problem("damaged", str(error))]
 

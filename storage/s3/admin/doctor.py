@@ -140,7 +140,7 @@ class _Doctor:
             ("conditional replace", "note", self._replace_raced, "nothing: it is not relied on"),
             (_MULTIPART, "fail", self._multipart, _NO_MULTIPART),
             ("presigned link", "fail", self._presigned, _NO_LINK),
-            ("private", "note", self._private, "anybody may listen: take public access back"),
+            ("private", "note", self._private, "the public can listen: take public access back"),
             ("CORS", "note", self._cors, f"pages cannot fetch recordings: {_INIT}"),
             (
                 "lifecycle",
@@ -262,7 +262,7 @@ class _Doctor:
         finally:
             await self._bucket.delete([key])
         if status == 200:
-            raise FailedCheckError("anybody reads without a link")
+            raise FailedCheckError("the object can be read without a link")
         return f"without a link: {status}"
 
 
