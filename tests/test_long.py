@@ -18,9 +18,9 @@ SECOND = pcm(96000, channels=2)
 LAST_SECOND = pcm(96000, channels=2, seed=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("seconds", "container"),
-    [(11184, "RIFF"), (11186, "RF64"), pytest.param(24 * 3600, "RF64", marks=pytest.mark.long)],
+    ("seconds", "container"), [(11184, "RIFF"), (11186, "RF64"), (24 * 3600, "RF64")]
 )
 async def test_other_readers_read_a_recording_of_any_length_to_its_last_frame(
     tmp_path: Path, seconds: int, container: str

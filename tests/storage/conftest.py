@@ -60,8 +60,10 @@ def bucket_settings(url: str, *, prefix: str) -> BucketSettings:
 
 
 _PARAMS = [
-    name if name.startswith("local") else pytest.param(name, marks=pytest.mark.engine)
-    for name in BACKENDS
+    pytest.param("local"),
+    pytest.param("local-worker", marks=pytest.mark.long),
+    pytest.param("moto", marks=[pytest.mark.engine, pytest.mark.long]),
+    pytest.param("seaweedfs", marks=pytest.mark.engine),
 ]
 
 

@@ -20,10 +20,10 @@ from tests.storage.test_conformance import append, content
 from tests.storage.test_shared_links import link
 
 PAIRS = [
-    ("local", "moto"),
-    ("moto", "local"),
-    ("moto", "seaweedfs"),
-    ("seaweedfs", "local"),
+    pytest.param(("local", "moto")),
+    pytest.param(("seaweedfs", "local")),
+    pytest.param(("moto", "local"), marks=pytest.mark.long),
+    pytest.param(("moto", "seaweedfs"), marks=pytest.mark.long),
 ]
 LONG = pcm(3_000_000)  # two parts, also of a real store
 

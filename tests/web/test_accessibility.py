@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, ViewportSize, expect
 
 from tests.audio import speech
+from tests.parameters import long_except_first
 from tests.service import Service
 from tests.web.browser import DESKTOP, PHONE, PageBrowser, PageTab
 
@@ -89,7 +90,7 @@ async def test_axe_finds_no_violation(
 
 @pytest.mark.parametrize(
     ("size", "scheme"),
-    [(DESKTOP, "light"), (PHONE, "dark")],
+    [(DESKTOP, "light"), pytest.param(PHONE, "dark", marks=pytest.mark.long)],
     ids=["desktop-light", "phone-dark"],
 )
 async def test_axe_finds_no_violation_in_a_pause_a_timeline_and_a_shared_link(
@@ -117,7 +118,7 @@ async def test_axe_finds_no_violation_in_a_pause_a_timeline_and_a_shared_link(
         await tab.stop_recording()
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE, {"width": 320, "height": 600}])
+@pytest.mark.parametrize("size", long_except_first([{"width": 320, "height": 600}, PHONE, DESKTOP]))
 async def test_the_page_fits_the_width_of_the_screen(
     browser: PageBrowser, service: Service, size: Any
 ) -> None:

@@ -78,7 +78,7 @@ async def test_what_was_not_sent_can_be_discarded(browser: PageBrowser, service:
         await expect(tab.page.locator("#outgoing")).to_be_hidden()
 
 
-@pytest.mark.parametrize("change", ["deleted", "finished"])
+@pytest.mark.parametrize("change", ["deleted", pytest.param("finished", marks=pytest.mark.long)])
 async def test_a_recording_that_another_client_ends_is_one_plain_sentence(
     browser: PageBrowser, service: Service, change: str
 ) -> None:

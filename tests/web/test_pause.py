@@ -19,7 +19,9 @@ def service(start_service: Callable[..., Service]) -> Service:
     return start_service(sync_interval_seconds=0.2)
 
 
-@pytest.mark.parametrize("quality", ["Lossless", "Compressed"])
+@pytest.mark.parametrize(
+    "quality", ["Lossless", pytest.param("Compressed", marks=pytest.mark.long)]
+)
 async def test_nothing_is_recorded_while_the_page_is_paused_also_over_an_outage(
     browser: PageBrowser, service: Service, quality: str
 ) -> None:

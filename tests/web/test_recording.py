@@ -73,6 +73,7 @@ async def test_every_sample_of_the_worklet_is_recorded(
     assert service.manifest(session_id)["channels"] == ["Mono", "Stereo"].index(channels) + 1
 
 
+@pytest.mark.long  # it lasts as long as its audio
 async def test_mediarecorder_audio_is_recorded_without_a_gap(
     browser: PageBrowser, service: Service, microphone: Path
 ) -> None:
