@@ -1,8 +1,10 @@
 """Sessions: their order, counts and state, without sockets.
 
 `core` is the state machine of one session, without I/O: it gets events and returns actions.
-`session` carries out the actions: it opens and ends the input streams (`input_stream`), which
-write to the recording through the `ledger`. `registry` has the sessions that are live in this
+`session` carries out the actions: it opens and ends the input streams (`input_stream`). These
+append PCM through the `ledger`, and keep input through `kept_input`; `pauses` and
+`session_timeline` write to the same recording. All of them write through `checkpoint_writer`, with
+`write_retries`; `losses` tells of what could not be recorded. `registry` has the sessions that are live in this
 process; it creates, opens, closes and deletes sessions. `found` is the result of a look-up.
 `connection` is the interface of a client's connection. `progress` wakes listeners. `parameters`
 checks the parameters of a new session, `disk_reserve` the free space for it; `info` builds the

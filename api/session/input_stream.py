@@ -20,7 +20,9 @@ from api.audio.head import Detection
 from api.audio.pcm import PcmFramer
 from api.audio.stream_decoder import StreamDecoder
 from api.audio.stream_heads import MAX_HEAD_BYTES, StreamHead, block_bytes_behind, find_head
+from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
+from api.session.pauses import Pauses
 from api.wire.errors import SessionCompletedError
 from storage import threads
 from storage.checkpoint import StreamCheckpoint
@@ -45,6 +47,8 @@ class InputStream:
         *,
         launcher: DecoderLauncher,
         ledger: Ledger,
+        kept_input: KeptInput,
+        pauses: Pauses,
         next_number: Callable[[], int],
     ) -> None:
         """Create the stream; ``number`` identifies its file in the checkpoints of the recording.
@@ -53,6 +57,8 @@ class InputStream:
         """
         self.number = number
         self._ledger = ledger
+        self._kept_input = kept_input
+        self._pauses = pauses
         self._pcm_format = pcm_format
         self._next_number = next_number
         self.chunks = self.received_bytes = self.recorded_bytes = 0  # for the timeline
@@ -83,7 +89,7 @@ class InputStream:
         This is the hot path. It needs no lock, because it does not await.
         """
         framer = self._decoder.stage
-        if self._ledger.is_paused:
+        if self._pauses.is_paused:
             return False
         if not isinstance(framer, PcmFramer):
             return self._keep_now(chunk)
@@ -105,7 +111,7 @@ class InputStream:
         if self._has_only_head:
             return False
         decoder = self._decoder
-        if not decoder.takes_now(chunk) or not self._ledger.keep_input_now(self.number, chunk):
+        if not decoder.takes_now(chunk) or not self._kept_input.keep_now(self.number, chunk):
             return False
         if decoder.feed_now(chunk) and (decoder.damage is None or self._told is not None):
             self.chunks += 1
@@ -128,7 +134,7 @@ class InputStream:
                 raise self._failure
             self.chunks += 1
             self.received_bytes += len(chunk)
-            if self._ledger.is_paused:
+            if self._pauses.is_paused:
                 await self._skip(chunk)
                 return
             failed_before = self._decoder if self._decoder.has_failed else None
@@ -188,7 +194,7 @@ class InputStream:
                 self._kept = None
                 await self._decode(b"")
             try:
-                await self._cut(await self._ledger.read_kept(self.number, MAX_HEAD_BYTES))
+                await self._cut(await self._kept_input.read(self.number, MAX_HEAD_BYTES))
             except DecodeError as error:
                 self._check_not_aborted()
                 await self._decoder.abort(str(error))
@@ -220,7 +226,7 @@ class InputStream:
         self._head_pcm_bytes = frames * self._pcm_format.frame_bytes
         self._stand_behind(head.block_bytes, position_bytes)
         self._decoder.skip_replayed(self._head_pcm_bytes)
-        await self._ledger.keep_head(self.number, self._head_pcm_bytes, position_bytes)
+        await self._kept_input.keep_head(self.number, self._head_pcm_bytes, position_bytes)
 
     def _stand_behind(self, block_bytes: int, position_bytes: int) -> None:
         self._has_only_head = self._is_joining = True
@@ -248,7 +254,7 @@ class InputStream:
             await self._begin_file(b"", b"")
             await self._skip(rest)
             return
-        await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+        await self._pauses.skip_chunk(self._checkpoint(), len(chunk))
 
     async def _skip_undecided(self, chunk: bytes) -> None:
         """Skip a chunk of a stream whose format is not known; it may show the format."""
@@ -258,32 +264,35 @@ class InputStream:
             await self._fail(error)
         match self._decoder.stage:
             case Detection():  # too few bytes for audio
-                await self._ledger.keep_input(self.number, chunk)
+                await self._kept_input.keep(self.number, chunk)
             case FfmpegFeed():
                 await self._keep_head(chunk)
             case stage:
                 if isinstance(stage, PcmFramer):
                     stage.mute()
-                await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+                await self._pauses.skip_chunk(self._checkpoint(), len(chunk))
 
     async def _keep_head(self, chunk: bytes) -> None:
         """Keep the bytes of ``chunk`` that belong to the head, and begin again with those."""
-        kept = await self._ledger.read_kept(self.number, MAX_HEAD_BYTES)
+        kept = await self._kept_input.read(self.number, MAX_HEAD_BYTES)
         try:
             head = await threads.reading.run(find_head, self._decoder.kind, kept + chunk)
         except DecodeError as error:
             await self._decoder.abort(str(error))
             await self._fail(error)
-            await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+            await self._pauses.skip_chunk(self._checkpoint(), len(chunk))
             return
         if head is None:
-            await self._ledger.keep_input(self.number, chunk)
+            await self._kept_input.keep(self.number, chunk)
             return
         await self._decoder.abort()
         self._decoder = self._new_decoder()
         more = chunk[: max(0, head.length - len(kept))]
-        await self._ledger.keep_input(self.number, more, skipped_bytes=len(chunk) - len(more))
-        await self._join(head, len(chunk) - len(more))
+        await self._kept_input.keep(self.number, more)
+        skipped_bytes = len(chunk) - len(more)
+        if skipped_bytes:
+            await self._pauses.skip(skipped_bytes)
+        await self._join(head, skipped_bytes)
         if head.length:
             await self._decode(kept + more)
 
@@ -320,17 +329,17 @@ class InputStream:
             await self._fail(error)
         framer = self._decoder.passthrough
         if framer is not None and framer.has_audio_left:
-            framer.note_kept(self._ledger.covered_bytes(self.number))
+            framer.note_kept(self._kept_input.covered_bytes(self.number))
 
     async def _restore_head(self, pcm_bytes: int, skipped_bytes: int) -> None:
         """Go on behind the pause in which only the head of the stream was kept."""
-        head = await self._ledger.read_kept(self.number, MAX_HEAD_BYTES)
+        head = await self._kept_input.read(self.number, MAX_HEAD_BYTES)
         self._head_pcm_bytes = pcm_bytes
         self._stand_behind(block_bytes_behind(self._decoder.kind, head), skipped_bytes)
 
     async def _fail(self, error: DecodeError) -> None:
         """Record that the stream has failed, with a warning unless it has been given."""
-        await self._ledger.fail(self.number, self._decoder.saved_state, self._untold(error))
+        await self._kept_input.fail(self.number, self._decoder.saved_state, self._untold(error))
 
     def _check_not_aborted(self) -> None:
         """Raise :class:`SessionCompletedError` if `abort` has caused the current error."""
@@ -358,10 +367,10 @@ class InputStream:
         elif (framer := self._decoder.passthrough) is not None:
             await self._pass(framer, chunk)
         elif self._decoder.has_failed:
-            await self._ledger.keep_input(self.number, chunk, self._decoder.saved_state)
+            await self._kept_input.keep(self.number, chunk, self._decoder.saved_state)
             await self._decoder.feed(chunk)  # raises the failure again
         else:
-            await self._ledger.keep_input(self.number, chunk)
+            await self._kept_input.keep(self.number, chunk)
             await self._decode(chunk)
 
     def _begins_file(self, chunk: bytes) -> bool:
@@ -377,10 +386,10 @@ class InputStream:
         block = chunk[-self._position_bytes % self._block_bytes :]
         if not block:
             self._position_bytes += len(chunk)
-            await self._ledger.skip_chunk(self._checkpoint(), len(chunk))
+            await self._pauses.skip_chunk(self._checkpoint(), len(chunk))
             return
         self._has_only_head = False
-        await self._ledger.keep_input(self.number, block)
+        await self._kept_input.keep(self.number, block)
         await self._decode(block)
 
     async def _pass(self, framer: PcmFramer, chunk: bytes) -> None:
@@ -428,7 +437,7 @@ class InputStream:
         chunks: int = 1,
     ) -> None:
         self.recorded_bytes += len(pcm)
-        await self._ledger.keep_passed(
+        await self._kept_input.keep_passed(
             self.number,
             data,
             pcm,
@@ -502,7 +511,7 @@ class InputStream:
         self.recorded_bytes += len(pcm)
         last_input = last_input or self._last_frame()
         number, self.number = self.number, self._next_number()
-        await self._ledger.replace_stream(
+        await self._kept_input.replace(
             number,
             pcm,
             self._untold(damage),
@@ -558,7 +567,7 @@ class InputStream:
     async def _end(self) -> None:
         if self._has_only_head:
             await self._decoder.abort()
-            await self._ledger.remove_stream(self.number, None)
+            await self._kept_input.remove(self.number, None)
             return
         try:
             pcm, damage = await self._finish(b"")
@@ -570,7 +579,7 @@ class InputStream:
         await self._write(pcm)
         if last := self._last_frame():
             await self._keep_passed(last, b"", self._decoder.saved_state, 0, chunks=0)
-        await self._ledger.remove_stream(self.number, self._untold(damage))
+        await self._kept_input.remove(self.number, self._untold(damage))
 
     def _untold(self, damage: DecodeError | None) -> DecodeError | None:
         """Return ``damage`` if there is no warning of it yet."""
@@ -583,7 +592,7 @@ class InputStream:
         self.recorded_bytes += len(pcm)
         framer = self._decoder.passthrough
         if framer is None:
-            self._ledger.keep_all(self.number)
+            self._kept_input.keep_all(self.number)
         elif state and not self._ledger.stream(self.number).state:
             self._pass_through(framer, len(pcm))
             state = self._decoder.saved_state
@@ -595,9 +604,9 @@ class InputStream:
         pending_bytes = len(framer.undecided)
         if not framer.has_audio_left:
             kept_bytes = self._ledger.stream(self.number).kept_bytes - pending_bytes
-            self._ledger.pass_through(self.number, pcm_bytes, 0, later_bytes=pending_bytes)
-            framer.note_kept(max(0, self._ledger.kept_twice_bytes(self.number) - kept_bytes))
-        elif self._ledger.pass_through(self.number, pcm_bytes, pending_bytes):
+            self._kept_input.pass_through(self.number, pcm_bytes, 0, later_bytes=pending_bytes)
+            framer.note_kept(max(0, self._kept_input.kept_twice_bytes(self.number) - kept_bytes))
+        elif self._kept_input.pass_through(self.number, pcm_bytes, pending_bytes):
             framer.note_kept()
 
 

@@ -20,10 +20,10 @@ from api.session.disk_reserve import DiskReserve
 from api.session.events import NoEvents, SessionEvents
 from api.session.found import Found, Live, Stored
 from api.session.info import session_info
-from api.session.ledger import WRITE_BACKOFF
 from api.session.other_workers import NoOtherWorkers, OtherWorkers
 from api.session.parameters import AudioParameters
 from api.session.session import Cause, Session
+from api.session.write_retries import WRITE_BACKOFF
 from api.wire.errors import (
     SessionCompletedError,
     SessionNotFoundError,

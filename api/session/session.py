@@ -21,6 +21,7 @@ from api.clock import Clock
 from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.observe.tracing import Tracing
+from api.session.checkpoint_writer import CheckpointWriter
 from api.session.connection import Connection
 from api.session.core import (
     Action,
@@ -32,18 +33,22 @@ from api.session.core import (
     SessionLimits,
     SessionState,
 )
+from api.session.counts import Counts
 from api.session.events import SessionEvents
 from api.session.info import Interruption, session_info
 from api.session.input_stream import InputStream
+from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
+from api.session.pauses import Pauses
 from api.session.progress import ProgressSignal
+from api.session.session_timeline import SessionTimeline
 from api.wire.errors import (
     ConnectionIdleError,
     ConnectionReplacedError,
     SessionCompletedError,
     SessionDeletedError,
 )
-from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
+from api.wire.messages import SessionInfo, SessionWarnings
 from storage.base import Recording
 from storage.details import DetailChanges
 from storage.errors import FencedError, StorageError
@@ -108,26 +113,30 @@ class Session:
         self.recording = recording
         self.gone = asyncio.Event()
         self._progress = ProgressSignal()
-        self._ledger = Ledger(
+        writer = CheckpointWriter(
             recording,
             gave_up=self._give_up,
             appended=self._progress.notify,
             warned=functools.partial(events.warned, session_id),
             backoff=backoff,
             metrics=metrics,
-            clock=clock,
         )
+        self._timeline = SessionTimeline(writer, clock)
+        self._pauses = Pauses(writer, self._timeline)
+        self._ledger = Ledger(writer, self._timeline)
+        self._kept_input = KeptInput(writer, self._ledger, self._timeline.pace)
         self._node = node
         self._spans: dict[Connection, _Span] = {}  # of the timeline
         self._metrics = metrics
         self._tracing = tracing
-        self.counts: Callable[[], SessionCounts] = self._ledger.counts
-        self.count_in = self._ledger.count_in
+        self._counts = Counts(recording)
+        self.counts = self._counts.read
+        self.count_in = self._counts.count_in
         self.warn = self._ledger.warn
         self._core: SessionCore[Connection] = SessionCore(
             session_id,
             limits,
-            last_stream=self._ledger.last_stream_number,
+            last_stream=self._kept_input.last_number,
             now=clock.monotonic(),
         )
         self._location = location
@@ -162,7 +171,7 @@ class Session:
     @property
     def warnings(self) -> SessionWarnings:
         """Return what could not be recorded so far."""
-        return self._ledger.warnings
+        return self._counts.warnings
 
     def info(self) -> SessionInfo:
         """Return the current information about the session."""
@@ -173,7 +182,7 @@ class Session:
             persisted_chunk_count=self.recording.persisted.chunk_count,
             unpersisted=self.recording.unpersisted,
             connections=len(self._core.streams),
-            is_paused=self._ledger.is_paused,
+            is_paused=self._pauses.is_paused,
             interruption=self._interruption(),
             location=self._location,
         )
@@ -254,7 +263,7 @@ class Session:
     @property
     def is_paused(self) -> bool:
         """Return whether chunks count and are not recorded."""
-        return self._ledger.is_paused
+        return self._pauses.is_paused
 
     async def pause(self) -> None:
         """Record none of the chunks that follow. Idempotent.
@@ -269,11 +278,11 @@ class Session:
         async with self._pausing:
             self._core.check_active()
             await self.recording.require_release()
-            self._ledger.is_paused = True  # first: what comes meanwhile is not recorded
+            self._pauses.is_paused = True  # first: what comes meanwhile is not recorded
             try:
                 for stream in list(self._streams.values()):
                     await stream.pause()
-                await self._ledger.pause()
+                await self._pauses.begin()
             except SessionCompletedError:
                 raise
             except Exception as error:
@@ -286,17 +295,17 @@ class Session:
         """Record the chunks that follow. Idempotent. Raises as :meth:`pause` does."""
         async with self._pausing:
             self._core.check_active()
-            await self._ledger.resume()
+            await self._pauses.end()
             await self.recording.flush()
 
     async def mark(self, label: str) -> None:
         """Add a mark to the timeline. Raises `SessionCompletedError` and `TooManyMarksError`."""
         self._core.check_active()
-        await self._ledger.mark(label)
+        await self._timeline.mark(label)
 
     async def timeline(self) -> Timeline:
         """Return the timeline so far, with what open connections have sent."""
-        found = await self._ledger.timeline()
+        found = await self._timeline.read()
         connections = list(found.connections)
         pcm_format = self.recording.manifest.pcm_format
         for span in self._spans.values():
@@ -312,13 +321,13 @@ class Session:
 
     def _note_connected(self, connection: Connection) -> None:
         stream = self._streams[self._core.streams[connection]]
-        number = self._ledger.connected(self._node)
+        number = self._timeline.connected(self._node)
         if number is not None:
             self._spans[connection] = _Span.begin(number, stream)
 
     def _note_disconnected(self, connection: Connection) -> None:
         if (span := self._spans.pop(connection, None)) is not None:
-            self._ledger.disconnected(span.number, *span.counts())
+            self._timeline.disconnected(span.number, *span.counts())
 
     async def warn_of_damage(self) -> None:
         """Warn of what the decoders have reported since the last chunk."""
@@ -341,8 +350,9 @@ class Session:
 
     async def restore(self) -> None:
         """Continue the streams that were open at the recording's last checkpoint."""
-        await self._ledger.restore_journal()
-        self._core.skip_numbers(self._ledger.last_stream_number)
+        await self._kept_input.restore()
+        await self._timeline.restore()
+        self._core.skip_numbers(self._kept_input.last_number)
         for saved in self.recording.checkpoint.streams:
             await self._run(self._core.restore(saved.number))
             self._open_stream(saved.number)
@@ -404,13 +414,15 @@ class Session:
     def _open_stream(self, number: int) -> None:
         manifest = self.recording.manifest
         if len(self._core.streams) <= 1:
-            self._ledger.begin_stream(number)
+            self._timeline.begin_stream(number)
         self._streams[number] = InputStream(
             number,
             cast("InputKind", manifest.format),
             manifest.pcm_format,
             launcher=self._launcher,
             ledger=self._ledger,
+            kept_input=self._kept_input,
+            pauses=self._pauses,
             next_number=self._core.next_number,
         )
 
@@ -465,8 +477,8 @@ class Session:
     async def _end_timeline(self) -> None:
         for connection in list(self._spans):
             self._note_disconnected(connection)
-        await self._ledger.resume()
-        self._ledger.end_timeline()
+        await self._pauses.end()
+        self._timeline.end()
 
     async def _warn_if_empty(self) -> None:
         """Warn if there was input, nothing was recorded, and no other warning says so."""
@@ -482,7 +494,7 @@ class Session:
                 await self._streams[number].abort()
             for connection in list(self._spans):
                 self._note_disconnected(connection)
-            self._ledger.end_timeline()
+            self._timeline.end()
             await self.recording.release()
         except Exception:
             # The next owner continues at the last checkpoint.
