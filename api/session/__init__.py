@@ -3,12 +3,15 @@
 `core` is the state machine of one session, without I/O: it gets events and returns actions.
 `session` carries out the actions: it opens and ends the input streams (`input_stream`). These
 append PCM through the `ledger`, and keep input through `kept_input`; `pauses` and
-`session_timeline` write to the same recording. All of them write through `checkpoint_writer`, with
-`write_retries`; `losses` tells of what could not be recorded. `registry` has the sessions that are live in this
-process; it creates, opens, closes and deletes sessions. `found` is the result of a look-up.
-`connection` is the interface of a client's connection. `progress` wakes listeners. `parameters`
-checks the parameters of a new session, `disk_reserve` the free space for it; `info` builds the
-information about a session.
+`session_timeline` write to the same recording. All of them write through `checkpoint_writer`,
+with `write_retries`; `losses` tells of what could not be recorded.
+
+`registry` creates, finds, opens and closes sessions. `live_sessions` has those that are live in
+this process, `takeovers` opens the others from storage, `pages` lists both, and `deletions`
+deletes them. `found` is the result of a look-up. `connection` is the interface of a client's
+connection. `progress` wakes listeners. `parameters` checks the parameters of a new session,
+`disk_reserve` the free space for it; `info` builds the information about a session, `counts` those
+in messages.
 
 All files and objects are written by the package `storage`. If storage fails for longer than the
 retries, the session is released: clients get an error, and the next client that connects opens the
