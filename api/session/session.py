@@ -10,10 +10,8 @@ import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 from uuid import UUID
-
-import msgspec
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, InputKind
@@ -23,6 +21,7 @@ from api.observe.metrics import Metrics
 from api.observe.tracing import Tracing
 from api.session.checkpoint_writer import CheckpointWriter
 from api.session.connection import Connection
+from api.session.connection_spans import ConnectionSpans
 from api.session.core import (
     Action,
     CloseIdle,
@@ -65,30 +64,6 @@ _COMPLETION_SECONDS = 2.0
 Cause = Literal["closed", "expired", "unused"]
 
 
-class _Span(NamedTuple):
-    """A connection in the timeline, and the counts of its stream when it began."""
-
-    number: int
-    stream: InputStream
-    recorded_bytes: int
-    chunks: int
-    received_bytes: int
-
-    @classmethod
-    def begin(cls, number: int, stream: InputStream) -> "_Span":
-        counts = stream.recorded_bytes, stream.chunks, stream.received_bytes
-        return cls(number, stream, *counts)
-
-    def counts(self) -> tuple[int, int, int]:
-        """Return the bytes of PCM, the chunks and their bytes since the connection began."""
-        stream = self.stream
-        return (
-            stream.recorded_bytes - self.recorded_bytes,
-            stream.chunks - self.chunks,
-            stream.received_bytes - self.received_bytes,
-        )
-
-
 class Session:
     """A live session. While it ends, its methods raise `SessionCompletedError`."""
 
@@ -125,8 +100,7 @@ class Session:
         self._pauses = Pauses(writer, self._timeline)
         self._ledger = Ledger(writer, self._timeline)
         self._kept_input = KeptInput(writer, self._ledger, self._timeline.pace)
-        self._node = node
-        self._spans: dict[Connection, _Span] = {}  # of the timeline
+        self._spans = ConnectionSpans(self._timeline, node)
         self._metrics = metrics
         self._tracing = tracing
         self._counts = Counts(recording)
@@ -214,7 +188,7 @@ class Session:
     async def attach(self, connection: Connection) -> None:
         """Add ``connection`` with a new input stream. Raises `TooManyConnectionsError`."""
         await self._run(self._core.attach(connection))
-        self._note_connected(connection)
+        self._begin_span(connection)
 
     async def resume(self, connection: Connection) -> None:
         """Add ``connection`` and continue the stream of the one that dropped or is half open.
@@ -223,13 +197,13 @@ class Session:
         """
         while connection not in self._core.streams:
             await self._run(self._core.resume(connection))
-        self._note_connected(connection)
+        self._begin_span(connection)
 
     async def detach(self, connection: Connection) -> None:
         """Remove ``connection``. If its stream has input, the stream waits for resume."""
         stream = self._streams.get(self._core.streams.get(connection, -1))
         has_input = stream is not None and stream.has_input
-        self._note_disconnected(connection)
+        self._spans.end(connection)
         await self._run(
             self._core.detach(connection, has_input=has_input, now=self._clock.monotonic())
         )
@@ -305,29 +279,10 @@ class Session:
 
     async def timeline(self) -> Timeline:
         """Return the timeline so far, with what open connections have sent."""
-        found = await self._timeline.read()
-        connections = list(found.connections)
-        pcm_format = self.recording.manifest.pcm_format
-        for span in self._spans.values():
-            if span.number < len(connections):
-                pcm_bytes, chunks, received_bytes = span.counts()
-                connections[span.number] = msgspec.structs.replace(
-                    connections[span.number],
-                    frames=pcm_format.frames(pcm_bytes),
-                    chunks=chunks,
-                    bytes=received_bytes,
-                )
-        return msgspec.structs.replace(found, connections=tuple(connections))
+        return self._spans.add_to(await self._timeline.read())
 
-    def _note_connected(self, connection: Connection) -> None:
-        stream = self._streams[self._core.streams[connection]]
-        number = self._timeline.connected(self._node)
-        if number is not None:
-            self._spans[connection] = _Span.begin(number, stream)
-
-    def _note_disconnected(self, connection: Connection) -> None:
-        if (span := self._spans.pop(connection, None)) is not None:
-            self._timeline.disconnected(span.number, *span.counts())
+    def _begin_span(self, connection: Connection) -> None:
+        self._spans.begin(connection, self._streams[self._core.streams[connection]])
 
     async def warn_of_damage(self) -> None:
         """Warn of what the decoders have reported since the last chunk."""
@@ -475,8 +430,7 @@ class Session:
         return info
 
     async def _end_timeline(self) -> None:
-        for connection in list(self._spans):
-            self._note_disconnected(connection)
+        self._spans.end_all()
         await self._pauses.end()
         self._timeline.end()
 
@@ -492,8 +446,7 @@ class Session:
                 await self._notify_connections(lambda connection: connection.end(error))
             for number in sorted(self._streams):
                 await self._streams[number].abort()
-            for connection in list(self._spans):
-                self._note_disconnected(connection)
+            self._spans.end_all()
             self._timeline.end()
             await self.recording.release()
         except Exception:

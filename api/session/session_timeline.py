@@ -36,7 +36,8 @@ class SessionTimeline:
 
     def __init__(self, writer: CheckpointWriter, clock: Clock) -> None:
         self.clock = TimelineClock.of(clock)
-        self.pace = Pace(writer.recording.manifest.pcm_format.bytes_per_second)
+        self.pcm_format = writer.recording.manifest.pcm_format
+        self.pace = Pace(self.pcm_format.bytes_per_second)
         self._writer = writer
         self._entries = writer.timeline_entries
         self._recording = writer.recording
