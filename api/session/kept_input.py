@@ -26,8 +26,7 @@ class KeptInput:
         self._writer = writer
         self._recording = writer.recording
         self._journal = writer.journal
-        self._append = ledger.append
-        self._takes_at_once = ledger.takes_at_once
+        self._ledger = ledger
         self._pace = pace
 
     @property
@@ -84,11 +83,11 @@ class KeptInput:
 
     def keep_now(self, number: int, chunk: bytes) -> bool:
         """Store and count ``chunk`` without retries; on False, call :meth:`keep`."""
-        if not self._takes_at_once(len(chunk)):
+        if not self._ledger.takes_at_once(len(chunk)):
             return False
         try:
             self._recording.keep_input(number, self._kept_bytes(number), chunk)
-            self._append(number, b"", b"", chunks=1, kept_bytes=len(chunk))
+            self._ledger.append(number, b"", b"", chunks=1, kept_bytes=len(chunk))
         except StorageUnavailableError:
             return False
         return True
@@ -106,7 +105,7 @@ class KeptInput:
                 await in_thread(self._recording.keep_input, number, offset, chunk)
             else:
                 self._recording.keep_input(number, offset, chunk)
-            self._append(number, b"", state, chunks=1, kept_bytes=len(chunk))
+            self._ledger.append(number, b"", state, chunks=1, kept_bytes=len(chunk))
 
         await self._writer.retries.run(keep)
 
@@ -161,7 +160,7 @@ class KeptInput:
                 self._journal.begin_file(at, number)
                 self._journal.keep(at, number, offset, offset + len(data), skip=skip)
                 is_noted = True
-            self._append(
+            self._ledger.append(
                 number, rest, state, chunks=chunks, kept_bytes=len(data), ahead_bytes=ahead_bytes
             )
 

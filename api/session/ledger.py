@@ -25,7 +25,7 @@ class Ledger:
         self._writer = writer
         self._recording = writer.recording
         self._retries = writer.retries
-        self._is_writing = writer.retries.is_writing
+        self._writing = writer.retries.lock
         self._timeline_entries = writer.timeline_entries
         self._appended = writer.appended
         self._timeline = timeline
@@ -42,7 +42,7 @@ class Ledger:
         On False nothing has changed, and something has to be awaited: call
         :meth:`append_persistently`. This is the hot path.
         """
-        if len(pcm) > LARGE_BYTES or self._is_writing():
+        if len(pcm) > LARGE_BYTES or self._writing.locked():
             return False
         journal, pace = self._journal, self._pace
         if (
@@ -107,7 +107,7 @@ class Ledger:
 
     def takes_at_once(self, size_bytes: int) -> bool:
         """Return whether :meth:`append` may be called now for a chunk of ``size_bytes``."""
-        return size_bytes <= LARGE_BYTES and not self._is_writing()
+        return size_bytes <= LARGE_BYTES and not self._writing.locked()
 
     def append_now(self, number: int, pcm: Buffer, state: bytes, *, chunks: int = 0) -> bool:
         """Append if nothing has to be awaited; on False, call :meth:`append_persistently`."""

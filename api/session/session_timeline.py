@@ -110,7 +110,7 @@ class SessionTimeline:
         return msgspec.structs.replace(found, omitted=self._entries.omitted)
 
     def _write(self) -> None:
-        if not self._writer.retries.is_writing():
+        if not self._writer.retries.lock.locked():
             try:
                 self._writer.write(b"", self._recording.checkpoint, self._writer.at)
             except StorageError as error:

@@ -21,7 +21,7 @@ class WriteRetries:
     """Runs writes that fail again.
 
     ``gave_up`` is called once, after the last retry has failed; then nothing more is written.
-    ``is_writing`` says whether a write runs or waits for its retry.
+    ``lock`` is held while a write runs or waits for its retry.
     """
 
     def __init__(
@@ -37,15 +37,14 @@ class WriteRetries:
         self._backoff = backoff
         self._metrics = metrics
         self._failure: StorageUnavailableError | None = None
-        self._lock = asyncio.Lock()  # held during writes with retries
-        self.is_writing = self._lock.locked
+        self.lock = asyncio.Lock()
 
     async def run(self, write: Callable[[], Awaitable[T]]) -> T:
         """Return what ``write`` returns; call it again while it fails.
 
         Raises `StorageUnavailableError` after the last retry.
         """
-        async with self._lock:
+        async with self.lock:
             if self._failure is not None:
                 raise self._failure
             try:

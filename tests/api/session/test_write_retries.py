@@ -23,10 +23,10 @@ async def test_a_write_succeeds_when_the_disk_has_room_again(
     with file_size_limit(4096):
         writing = asyncio.create_task(writers.ledger.append_persistently(1, LARGE, b"", chunks=1))
         await eventually(lambda: "retrying" in caplog.text, awaiting="a write that failed")
-        assert writers.writer.retries.is_writing()
+        assert writers.writer.retries.lock.locked()
         assert not writers.ledger.takes_at_once(1)
     await writing
-    assert not writers.writer.retries.is_writing()
+    assert not writers.writer.retries.lock.locked()
     assert recording.checkpoint.pcm_bytes == len(LARGE)
     assert events.failures == []
 
