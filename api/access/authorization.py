@@ -13,7 +13,8 @@ from litestar.handlers import BaseRouteHandler
 from api.access.audit import audit
 from api.access.identity import Caller, Identity, Scope
 from api.session.found import Found
-from api.session.registry import Registry, parse_session_id
+from api.session.registry import Registry
+from api.session.session_ids import parse_session_id
 from api.wire.errors import (
     AuthenticationRequiredError,
     NotAllowedError,

@@ -17,7 +17,7 @@ from api.access.identity import Caller
 from api.access.origins import AllowedOrigins
 from api.access.refusals import refuse
 from api.observe import log_context
-from api.session.registry import canonical_id, is_session_id
+from api.session.session_ids import canonical_id, is_session_id
 from api.wire.errors import HostNotAllowedError, OriginNotAllowedError, ServiceError
 
 # Supervisors and load balancers ask for these under any name. They tell nothing of a session.

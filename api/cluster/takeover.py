@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterable
 from uuid import UUID
 
-from api.session.registry import Registry, TakeoverCause
+from api.session.registry import Registry
+from api.session.takeovers import TakeoverCause
 from api.wire.errors import SessionCompletedError, SessionNotFoundError
 from storage.base import Storage
 from storage.errors import FencedError, OwnedElsewhereError, StorageError

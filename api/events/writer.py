@@ -13,7 +13,7 @@ import uuid_utils.compat
 
 from api.clock import Clock
 from api.events.entry import Entry, EventType, encode, new_entry
-from api.session.ledger import WRITE_BACKOFF
+from api.session.write_retries import WRITE_BACKOFF
 from api.wire.messages import SessionInfo
 from storage.errors import StorageError
 from storage.outbox import FIRST_SLOT, Outbox, Place

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from api.session.registry import Registry
+from api.session.deletions import Deletions
 from storage.base import AgedSession
 from storage.errors import SessionHeldError
 from storage.manifest import Manifest
 
 
 async def delete_completed(
-    registry: Registry,
+    deletions: Deletions,
     sessions: list[tuple[AgedSession, Manifest]],
     deleted: Callable[[str], None],
 ) -> dict[UUID, Exception]:
@@ -19,7 +19,7 @@ async def delete_completed(
     ``deleted`` is called with the id of each deleted one. A hold that was set in the last moment is
     no error.
     """
-    failed = await registry.delete_completed(sessions) if sessions else {}
+    failed = await deletions.delete_completed(sessions) if sessions else {}
     for found, _ in sessions:
         if found.session_id not in failed:
             deleted(str(found.session_id))

@@ -65,7 +65,7 @@ class Expiration:
     async def _delete(self, page: ExpiredPage) -> None:
         live = {session.session_id for session in self._registry.live}
         sessions = [each for each in page.sessions if each[0].session_id not in live]
-        failed = await delete_completed(self._registry, sessions, self._deleted)
+        failed = await delete_completed(self._registry.deletions, sessions, self._deleted)
         for session_id, error in failed.items():
             logger.error(
                 "Failed to delete the expired session, retrying in a minute: session=%s",

@@ -103,7 +103,7 @@ class Retention:
             and manifest.expires_at is None
             and self._is_old(manifest.completed_at or manifest.created_at)
         ]
-        failed = await delete_completed(self._registry, expired, self._deleted)
+        failed = await delete_completed(self._registry.deletions, expired, self._deleted)
         for session_id, error in failed.items():
             _log_failure(session_id, error)
 

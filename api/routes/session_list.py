@@ -102,7 +102,7 @@ async def list_sessions(
         metadata=metadata_filter(request.query_params.multi_items()),
         is_oldest_first=sort == "oldest",
     )
-    page = await registry.page(
+    page = await registry.pages.read(
         filters, limit=limit, cursor=cursors.open(cursor) if cursor else None
     )
     return msgspec.structs.replace(

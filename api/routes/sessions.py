@@ -241,10 +241,10 @@ class SessionsController(Controller):
         if identity_of(request).session_id is not None:
             raise NotAllowedError("a session token cannot delete the session")
         try:
-            await change_session(request, registry.delete)
+            await change_session(request, registry.deletions.delete)
         except BadObjectError:
             # It cannot be known whose session it is, so only an admin gets here.
-            await registry.delete_damaged(session_id)
+            await registry.deletions.delete_damaged(session_id)
         audit("deleted", request.user, session_id)
         metrics.deleted.add("client")
         return SessionResult(success=True, message="Session deleted", session_id=session_id)

@@ -27,7 +27,7 @@ from api.routes.request import HttpRequest, Injected
 from api.routes.streaming import Readers
 from api.routes.web_files import document
 from api.session.found import Found
-from api.session.registry import parse_session_id
+from api.session.session_ids import parse_session_id
 from api.settings import Settings
 from api.wire.errors import (
     LinkNotFoundError,

@@ -36,7 +36,7 @@ async def live_sessions(
 ) -> list[SessionInfo]:
     """Return the sessions that are live in this worker, for a list that another one makes."""
     _check_worker(request)
-    return registry.live_between(oldest, newest)
+    return registry.pages.live_between(oldest, newest)
 
 
 @get(METRICS, include_in_schema=False, media_type=CONTENT_TYPE)

@@ -121,3 +121,11 @@ class Stored:
 
 
 Found: TypeAlias = Live | Stored
+
+
+async def read_manifest(storage: Storage, key: UUID) -> Manifest:
+    """Return the manifest of a session. Raises :class:`SessionNotFoundError`."""
+    try:
+        return await storage.manifest(key)
+    except RecordingNotFoundError as error:
+        raise SessionNotFoundError(str(key)) from error

@@ -1,7 +1,7 @@
 """What the journal of a session must say about the bytes of its inputs: a pure object.
 
-An input stream reports what becomes of its bytes; `Ledger` writes the entries together with the
-audio and the counts they belong to. See `storage.journal`.
+An input stream reports what becomes of its bytes; `CheckpointWriter` writes the entries
+together with the audio and the counts they belong to. See `storage.journal`.
 """
 
 import enum

@@ -3,68 +3,56 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
-from typing import Literal
 from uuid import UUID
 
 import uuid_utils.compat
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import INPUT_KINDS, DecoderLostError
+from api.audio.formats import DecoderLostError
 from api.clock import Clock
-from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.observe.tracing import Tracing
 from api.session.core import SessionLimits, SessionState
+from api.session.deletions import Deletions
 from api.session.disk_reserve import DiskReserve
 from api.session.events import NoEvents, SessionEvents
-from api.session.found import Found, Live, Stored
-from api.session.info import session_info
-from api.session.ledger import WRITE_BACKOFF
+from api.session.found import Found, Live, Stored, read_manifest
+from api.session.live_sessions import LiveSessions
 from api.session.other_workers import NoOtherWorkers, OtherWorkers
+from api.session.pages import Pages
 from api.session.parameters import AudioParameters
 from api.session.session import Cause, Session
+from api.session.session_ids import parse_session_id
+from api.session.takeovers import TakeoverCause, Takeovers
+from api.session.write_retries import WRITE_BACKOFF
 from api.wire.errors import (
     SessionCompletedError,
     SessionNotFoundError,
     TooManySessionsError,
     TooManyUserSessionsError,
 )
-from api.wire.messages import SessionInfo, SessionPage
+from api.wire.messages import SessionInfo
 from api.workers.limits import Limits as ServiceLimits
 from api.workers.limits import Maxima, OwnLimits
-from storage.base import AgedSession, Recording, Storage
+from storage.base import Recording, Storage
 from storage.details import DetailChanges, Details
 from storage.errors import (
     BadObjectError,
     FencedError,
-    RecordingNotFoundError,
-    SessionHeldError,
-    StorageError,
-    StorageUnavailableError,
 )
-from storage.filters import ALL, Filters
 from storage.manifest import Manifest
 from storage.retry import Backoff
 from storage.watermark import Unpersisted
 
 logger = logging.getLogger(__name__)
 
-# Why a session is taken over: this process has started, its node has died, a client needs it.
-TakeoverCause = Literal["start", "dead_node", "dead_worker", "client"]
-
 # Sessions that admins may create beyond MAX_CONCURRENT_SESSIONS, to record when all others are
 # taken.
 _ADMIN_RESERVE = 10
 
-_INFOS_AT_ONCE = 16  # active sessions of a page that are read concurrently
-
-# A takeover that decodes much kept input takes longer; the next process starts it again.
-_OPENING_SECONDS = 2.0
-
 
 class Registry:
-    """Creates, finds, lists, closes and deletes sessions."""
+    """Creates, finds, opens and closes sessions."""
 
     def __init__(
         self,
@@ -101,12 +89,19 @@ class Registry:
         self._backoff = backoff
         self._metrics = metrics or Metrics()
         self._tracing = tracing or Tracing()
-        self._live: dict[UUID, Session] = {}
-        self._live_of: dict[str | None, dict[UUID, Session]] = {}  # the same, by user
+        self._live = LiveSessions()
         self._creating: dict[UUID, asyncio.Event] = {}  # set when the creation has ended
-        self._opening: dict[UUID, asyncio.Task[Session]] = {}
-        self._deleting: set[UUID] = set()
         self._is_stopping = False
+        self._takeovers = Takeovers(
+            storage,
+            new_session=self._session,
+            entered=self._enter,
+            events=self._events,
+            metrics=self._metrics,
+            tracing=self._tracing,
+        )
+        self.deletions = Deletions(storage, self._live, self._takeovers, self._events)
+        self.pages = Pages(storage, clock, self._live, self._other_workers)
         self.recovered = asyncio.Event()  # the sessions of the process before are live again
 
     @property
@@ -115,15 +110,11 @@ class Registry:
 
     @property
     def live(self) -> list[Session]:
-        return list(self._live.values())
+        return list(self._live)
 
     def unpersisted(self) -> Unpersisted:
         """Return the unpersisted audio of all live sessions, and the age of the oldest."""
-        waiting = [session.recording.unpersisted for session in self._live.values()]
-        return Unpersisted(
-            sum(each.pcm_bytes for each in waiting),
-            max((each.seconds for each in waiting), default=0.0),
-        )
+        return self._live.unpersisted()
 
     async def create(
         self,
@@ -158,7 +149,9 @@ class Registry:
             async with self._events.creating(manifest.session_id):
                 recording = await self._storage.create(manifest)
             self._metrics.sessions_created.add(manifest.format)
-            return self._enter(self._session(recording))
+            session = self._session(recording)
+            self._enter(session)
+            return session
         except BaseException:
             self._service_limits.release(session_id)
             raise
@@ -184,7 +177,7 @@ class Registry:
 
     async def complete_unused(self, user_id: str) -> bool:
         """Complete the oldest session that the user has created and not used, if there is one."""
-        unused = self._unused_session(user_id)
+        unused = self._live.unused_of(user_id)
         if unused is None:
             return False
         logger.info("%s: unused session gives way to a new one", unused.session_id)
@@ -204,7 +197,7 @@ class Registry:
         key = parse_session_id(session_id)
         if (session := self._live.get(key)) is not None:
             return Live(session)
-        return self._stored(await self._manifest(key))
+        return self._stored(await read_manifest(self._storage, key))
 
     async def of_call(self, call_hash: str) -> list[Found]:
         """Return the active sessions that were created with the ``call_hash``, newest first."""
@@ -237,48 +230,12 @@ class Registry:
             if session.state is SessionState.ACTIVE:
                 return session
             await session.gone.wait()
-            manifest = None  # it has changed; `_take_over` reads it again
-        if key in self._deleting:
+            manifest = None  # it has changed and is read again
+        if key in self.deletions:
             raise SessionNotFoundError(str(key))
         if self._is_stopping:
             raise FencedError(str(key))
-        task = self._opening.get(key)
-        if task is None:
-            task = asyncio.create_task(self._take_over(key, manifest, cause), name=f"open-{key}")
-            self._opening[key] = task
-            task.add_done_callback(lambda _: self._opening.pop(key))
-        return await asyncio.shield(task)
-
-    async def page(
-        self,
-        filters: Filters = ALL,
-        *,
-        limit: int,
-        cursor: UUID | None = None,
-    ) -> SessionPage:
-        """Return one page of sessions; its cursor is the id of a session."""
-        page = await self._storage.manifests(filters, limit=limit, cursor=cursor)
-        at_once = asyncio.Semaphore(_INFOS_AT_ONCE)
-        elsewhere = await self._live_elsewhere(page.manifests)
-
-        async def info(manifest: Manifest) -> SessionInfo:
-            if (found := elsewhere.get(manifest.session_id)) is not None:
-                return found
-            async with at_once:
-                return await self._current_info(manifest)
-
-        infos = await asyncio.gather(*map(info, page.manifests))
-        return SessionPage(sessions=infos, next_cursor=page.next_cursor, total=page.total)
-
-    def live_between(self, oldest: UUID, newest: UUID) -> list[SessionInfo]:
-        """Return the information about sessions that are live here, for other workers."""
-        return [each.info() for key, each in self._live.items() if oldest <= key <= newest]
-
-    async def _live_elsewhere(self, page: list[Manifest]) -> Mapping[str, SessionInfo]:
-        """Return the current information about sessions of the page that other workers write."""
-        ids = [UUID(each.session_id) for each in page if each.status == "active"]
-        ids = [each for each in ids if each not in self._live]
-        return await self._other_workers.live_sessions(min(ids), max(ids)) if ids else {}
+        return await self._takeovers.take_over(key, manifest, cause)
 
     async def close(self, found: Found, cause: Cause = "closed") -> SessionInfo:
         """Complete a session; return its final information. Idempotent.
@@ -328,100 +285,16 @@ class Registry:
         await session.mark(label)
         return session.info()
 
-    async def delete(self, found: Found) -> None:
-        """Delete everything that is stored of a session; release it first if it is live.
-
-        Raises :class:`SessionNotFoundError`, and `SessionHeldError`; then it goes on.
-        """
-        key = found.session_id
-        self._deleting.add(key)
-        try:
-            if key in self._opening:
-                await asyncio.wait([self._opening[key]])
-            info = self._info_at_end(found)
-            if info.hold:
-                raise SessionHeldError(str(key))
-            if key in self._live:
-                await self._live[key].delete()
-            async with self._events.deleting({str(key): info}):
-                await self._storage.delete(found.manifest)
-        except RecordingNotFoundError as error:
-            raise SessionNotFoundError(str(key)) from error
-        finally:
-            self._deleting.discard(key)
-
-    async def delete_damaged(self, session_id: str) -> None:
-        """Delete everything that is stored of a session whose manifest cannot be read."""
-        key = parse_session_id(session_id)
-        async with self._events.deleting({str(key): None}):
-            await self._storage.delete_damaged(key)
-
-    async def delete_completed(
-        self, sessions: list[tuple[AgedSession, Manifest]]
-    ) -> dict[UUID, Exception]:
-        """Delete completed sessions; return the errors of those that remain, at least in part."""
-        infos = {
-            manifest.session_id: session_info(manifest, location=self._location(found.session_id))
-            for found, manifest in sessions
-        }
-        async with self._events.deleting(infos):
-            return await self._storage.delete_completed(sessions)
-
     async def shutdown(self) -> None:
         """Persist and release every live session, so that another process can take it over."""
         self._is_stopping = True
-        if opening := list(self._opening.values()):
-            await asyncio.wait(opening, timeout=_OPENING_SECONDS)
-            for task in opening:
-                task.cancel()
-            await asyncio.gather(*opening, return_exceptions=True)
+        await self._takeovers.stop()
         await asyncio.gather(*(session.release() for session in self.live), return_exceptions=True)
-
-    def _unused_session(self, user_id: str) -> Session | None:
-        """Return the oldest session that the user has created and not used."""
-        unused = (each for each in self._live_of.get(user_id, {}).values() if each.is_unused())
-        return min(unused, key=lambda each: each.session_id, default=None)
-
-    async def _take_over(
-        self, key: UUID, manifest: Manifest | None, cause: TakeoverCause
-    ) -> Session:
-        log_context.session_id.set(str(key))
-        with self._tracing.span("take over session", str(key)):
-            session = await self._restored(key, manifest)
-        self._metrics.takeovers.add(cause)
-        logger.info("%s: session taken over: chunk_count=%d", key, session.counts().chunk_count)
-        self._events.taken_over(str(key))
-        # The process before may have died before it could announce them.
-        for code in {warning.code for warning in session.warnings.first}:
-            self._events.warned(str(key), code)
-        return self._enter(session)
-
-    async def _restored(self, key: UUID, manifest: Manifest | None) -> Session:
-        manifest = manifest or await self._manifest(key)
-        if manifest.status != "active":
-            raise SessionCompletedError(str(key))
-        if manifest.format not in INPUT_KINDS:
-            raise BadObjectError(f"{key}: the manifest has the unknown format {manifest.format!r}")
-        try:
-            recording = await self._storage.open(manifest)
-        except RecordingNotFoundError as error:
-            if (await self._manifest(key)).status == "active":
-                raise StorageUnavailableError(
-                    f"{key}: the session is active, but an object of its recording is missing"
-                ) from error
-            raise SessionCompletedError(str(key)) from error
-        session = self._session(recording)
-        try:
-            await session.restore()
-        except BaseException:
-            await session.release()
-            raise
-        return session
 
     def _session(self, recording: Recording) -> Session:
         return Session(
             recording,
-            location=self._location(UUID(recording.manifest.session_id)),
+            location=self._storage.location(UUID(recording.manifest.session_id)),
             limits=self._limits,
             launcher=self._launcher,
             clock=self._clock,
@@ -433,71 +306,14 @@ class Registry:
             node=self._storage.node_id,
         )
 
-    def _enter(self, session: Session) -> Session:
-        self._live[session.session_id] = session
+    def _enter(self, session: Session) -> None:
+        self._live.add(session)
         manifest = session.recording.manifest
         self._service_limits.hold(manifest.session_id, manifest.user_id)
-        user_id = session.recording.manifest.user_id
-        self._live_of.setdefault(user_id, {})[session.session_id] = session
-        return session
 
     def _leave(self, session: Session) -> None:
-        if self._live.pop(session.session_id, None) is not None:
+        if self._live.remove(session):
             self._service_limits.release(str(session.session_id))
-        user_id = session.recording.manifest.user_id
-        of_user = self._live_of.get(user_id, {})
-        of_user.pop(session.session_id, None)
-        if not of_user:
-            self._live_of.pop(user_id, None)
-
-    async def _manifest(self, key: UUID) -> Manifest:
-        try:
-            return await self._storage.manifest(key)
-        except RecordingNotFoundError as error:
-            raise SessionNotFoundError(str(key)) from error
-
-    def _info_at_end(self, found: Found) -> SessionInfo:
-        """Return what is known of a session that is to be deleted, without a read."""
-        session = self._live.get(found.session_id)
-        if session is not None:
-            return session.info()
-        return session_info(found.manifest, location=self._location(found.session_id))
-
-    def _location(self, key: UUID) -> str:
-        return self._storage.location(key)
-
-    async def _current_info(self, manifest: Manifest) -> SessionInfo:
-        session = self._live.get(UUID(manifest.session_id))
-        found = self._stored(manifest) if session is None else Live(session)
-        try:
-            return await found.info()
-        except StorageError as error:  # one bad session must not hide the others
-            logger.warning(
-                "%s: failed to read the progress, listed without counts: error=%s",
-                manifest.session_id,
-                error,
-            )
-            return session_info(manifest, location=self._location(found.session_id))
 
     def _stored(self, manifest: Manifest) -> Stored:
         return Stored(manifest, self._storage, self._clock)
-
-
-def parse_session_id(session_id: str) -> UUID:
-    """Return the UUID. Raises :class:`SessionNotFoundError` unless it is in canonical form."""
-    if not is_session_id(session_id):
-        raise SessionNotFoundError(session_id)
-    return UUID(session_id)
-
-
-def canonical_id(text: str) -> str:
-    """Return a session id in lower case; return other text as it is."""
-    return text.lower() if is_session_id(text) else text
-
-
-def is_session_id(text: str) -> bool:
-    """Return whether ``text`` is a UUID in canonical form, in upper or lower case."""
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False

@@ -10,10 +10,8 @@ import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 from uuid import UUID
-
-import msgspec
 
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, InputKind
@@ -21,7 +19,9 @@ from api.clock import Clock
 from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.observe.tracing import Tracing
+from api.session.checkpoint_writer import CheckpointWriter
 from api.session.connection import Connection
+from api.session.connection_spans import ConnectionSpans
 from api.session.core import (
     Action,
     CloseIdle,
@@ -32,18 +32,22 @@ from api.session.core import (
     SessionLimits,
     SessionState,
 )
+from api.session.counts import Counts
 from api.session.events import SessionEvents
 from api.session.info import Interruption, session_info
 from api.session.input_stream import InputStream
+from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
+from api.session.pauses import Pauses
 from api.session.progress import ProgressSignal
+from api.session.session_timeline import SessionTimeline
 from api.wire.errors import (
     ConnectionIdleError,
     ConnectionReplacedError,
     SessionCompletedError,
     SessionDeletedError,
 )
-from api.wire.messages import SessionCounts, SessionInfo, SessionWarnings
+from api.wire.messages import SessionInfo, SessionWarnings
 from storage.base import Recording
 from storage.details import DetailChanges
 from storage.errors import FencedError, StorageError
@@ -58,30 +62,6 @@ _COMPLETION_SECONDS = 2.0
 
 # Why a session is completed: a client closed it, it reached a time limit, it was not used.
 Cause = Literal["closed", "expired", "unused"]
-
-
-class _Span(NamedTuple):
-    """A connection in the timeline, and the counts of its stream when it began."""
-
-    number: int
-    stream: InputStream
-    recorded_bytes: int
-    chunks: int
-    received_bytes: int
-
-    @classmethod
-    def begin(cls, number: int, stream: InputStream) -> "_Span":
-        counts = stream.recorded_bytes, stream.chunks, stream.received_bytes
-        return cls(number, stream, *counts)
-
-    def counts(self) -> tuple[int, int, int]:
-        """Return the bytes of PCM, the chunks and their bytes since the connection began."""
-        stream = self.stream
-        return (
-            stream.recorded_bytes - self.recorded_bytes,
-            stream.chunks - self.chunks,
-            stream.received_bytes - self.received_bytes,
-        )
 
 
 class Session:
@@ -108,26 +88,29 @@ class Session:
         self.recording = recording
         self.gone = asyncio.Event()
         self._progress = ProgressSignal()
-        self._ledger = Ledger(
+        writer = CheckpointWriter(
             recording,
             gave_up=self._give_up,
             appended=self._progress.notify,
             warned=functools.partial(events.warned, session_id),
             backoff=backoff,
             metrics=metrics,
-            clock=clock,
         )
-        self._node = node
-        self._spans: dict[Connection, _Span] = {}  # of the timeline
+        self._timeline = SessionTimeline(writer, clock)
+        self._pauses = Pauses(writer, self._timeline)
+        self._ledger = Ledger(writer, self._timeline)
+        self._kept_input = KeptInput(writer, self._ledger, self._timeline.pace)
+        self._spans = ConnectionSpans(self._timeline, node)
         self._metrics = metrics
         self._tracing = tracing
-        self.counts: Callable[[], SessionCounts] = self._ledger.counts
-        self.count_in = self._ledger.count_in
+        self._counts = Counts(recording)
+        self.counts = self._counts.read
+        self.count_in = self._counts.count_in
         self.warn = self._ledger.warn
         self._core: SessionCore[Connection] = SessionCore(
             session_id,
             limits,
-            last_stream=self._ledger.last_stream_number,
+            last_stream=self._kept_input.last_number,
             now=clock.monotonic(),
         )
         self._location = location
@@ -162,7 +145,7 @@ class Session:
     @property
     def warnings(self) -> SessionWarnings:
         """Return what could not be recorded so far."""
-        return self._ledger.warnings
+        return self._counts.warnings
 
     def info(self) -> SessionInfo:
         """Return the current information about the session."""
@@ -173,7 +156,7 @@ class Session:
             persisted_chunk_count=self.recording.persisted.chunk_count,
             unpersisted=self.recording.unpersisted,
             connections=len(self._core.streams),
-            is_paused=self._ledger.is_paused,
+            is_paused=self._pauses.is_paused,
             interruption=self._interruption(),
             location=self._location,
         )
@@ -205,7 +188,7 @@ class Session:
     async def attach(self, connection: Connection) -> None:
         """Add ``connection`` with a new input stream. Raises `TooManyConnectionsError`."""
         await self._run(self._core.attach(connection))
-        self._note_connected(connection)
+        self._begin_span(connection)
 
     async def resume(self, connection: Connection) -> None:
         """Add ``connection`` and continue the stream of the one that dropped or is half open.
@@ -214,13 +197,13 @@ class Session:
         """
         while connection not in self._core.streams:
             await self._run(self._core.resume(connection))
-        self._note_connected(connection)
+        self._begin_span(connection)
 
     async def detach(self, connection: Connection) -> None:
         """Remove ``connection``. If its stream has input, the stream waits for resume."""
         stream = self._streams.get(self._core.streams.get(connection, -1))
         has_input = stream is not None and stream.has_input
-        self._note_disconnected(connection)
+        self._spans.end(connection)
         await self._run(
             self._core.detach(connection, has_input=has_input, now=self._clock.monotonic())
         )
@@ -254,7 +237,7 @@ class Session:
     @property
     def is_paused(self) -> bool:
         """Return whether chunks count and are not recorded."""
-        return self._ledger.is_paused
+        return self._pauses.is_paused
 
     async def pause(self) -> None:
         """Record none of the chunks that follow. Idempotent.
@@ -269,11 +252,11 @@ class Session:
         async with self._pausing:
             self._core.check_active()
             await self.recording.require_release()
-            self._ledger.is_paused = True  # first: what comes meanwhile is not recorded
+            self._pauses.is_paused = True  # first: what comes meanwhile is not recorded
             try:
                 for stream in list(self._streams.values()):
                     await stream.pause()
-                await self._ledger.pause()
+                await self._pauses.begin()
             except SessionCompletedError:
                 raise
             except Exception as error:
@@ -286,39 +269,20 @@ class Session:
         """Record the chunks that follow. Idempotent. Raises as :meth:`pause` does."""
         async with self._pausing:
             self._core.check_active()
-            await self._ledger.resume()
+            await self._pauses.end()
             await self.recording.flush()
 
     async def mark(self, label: str) -> None:
         """Add a mark to the timeline. Raises `SessionCompletedError` and `TooManyMarksError`."""
         self._core.check_active()
-        await self._ledger.mark(label)
+        await self._timeline.mark(label)
 
     async def timeline(self) -> Timeline:
         """Return the timeline so far, with what open connections have sent."""
-        found = await self._ledger.timeline()
-        connections = list(found.connections)
-        pcm_format = self.recording.manifest.pcm_format
-        for span in self._spans.values():
-            if span.number < len(connections):
-                pcm_bytes, chunks, received_bytes = span.counts()
-                connections[span.number] = msgspec.structs.replace(
-                    connections[span.number],
-                    frames=pcm_format.frames(pcm_bytes),
-                    chunks=chunks,
-                    bytes=received_bytes,
-                )
-        return msgspec.structs.replace(found, connections=tuple(connections))
+        return self._spans.add_to(await self._timeline.read())
 
-    def _note_connected(self, connection: Connection) -> None:
-        stream = self._streams[self._core.streams[connection]]
-        number = self._ledger.connected(self._node)
-        if number is not None:
-            self._spans[connection] = _Span.begin(number, stream)
-
-    def _note_disconnected(self, connection: Connection) -> None:
-        if (span := self._spans.pop(connection, None)) is not None:
-            self._ledger.disconnected(span.number, *span.counts())
+    def _begin_span(self, connection: Connection) -> None:
+        self._spans.begin(connection, self._streams[self._core.streams[connection]])
 
     async def warn_of_damage(self) -> None:
         """Warn of what the decoders have reported since the last chunk."""
@@ -341,8 +305,9 @@ class Session:
 
     async def restore(self) -> None:
         """Continue the streams that were open at the recording's last checkpoint."""
-        await self._ledger.restore_journal()
-        self._core.skip_numbers(self._ledger.last_stream_number)
+        await self._kept_input.restore()
+        await self._timeline.restore()
+        self._core.skip_numbers(self._kept_input.last_number)
         for saved in self.recording.checkpoint.streams:
             await self._run(self._core.restore(saved.number))
             self._open_stream(saved.number)
@@ -404,13 +369,15 @@ class Session:
     def _open_stream(self, number: int) -> None:
         manifest = self.recording.manifest
         if len(self._core.streams) <= 1:
-            self._ledger.begin_stream(number)
+            self._timeline.begin_stream(number)
         self._streams[number] = InputStream(
             number,
             cast("InputKind", manifest.format),
             manifest.pcm_format,
             launcher=self._launcher,
             ledger=self._ledger,
+            kept_input=self._kept_input,
+            pauses=self._pauses,
             next_number=self._core.next_number,
         )
 
@@ -463,10 +430,9 @@ class Session:
         return info
 
     async def _end_timeline(self) -> None:
-        for connection in list(self._spans):
-            self._note_disconnected(connection)
-        await self._ledger.resume()
-        self._ledger.end_timeline()
+        self._spans.end_all()
+        await self._pauses.end()
+        self._timeline.end()
 
     async def _warn_if_empty(self) -> None:
         """Warn if there was input, nothing was recorded, and no other warning says so."""
@@ -480,9 +446,8 @@ class Session:
                 await self._notify_connections(lambda connection: connection.end(error))
             for number in sorted(self._streams):
                 await self._streams[number].abort()
-            for connection in list(self._spans):
-                self._note_disconnected(connection)
-            self._ledger.end_timeline()
+            self._spans.end_all()
+            self._timeline.end()
             await self.recording.release()
         except Exception:
             # The next owner continues at the last checkpoint.

@@ -25,7 +25,7 @@ async def test_a_hold_of_the_last_moment_keeps_a_session_and_is_no_error(
     manifest = tmp_path / f"{kept}.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"hold": True}))
     deleted: list[str] = []
-    assert await delete_completed(registry, page.sessions, deleted.append) == {}
+    assert await delete_completed(registry.deletions, page.sessions, deleted.append) == {}
     assert deleted == [gone]
     assert {path.stem for path in tmp_path.glob("*.wav")} == {kept}
-    assert await delete_completed(registry, [], deleted.append) == {}
+    assert await delete_completed(registry.deletions, [], deleted.append) == {}

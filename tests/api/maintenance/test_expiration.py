@@ -71,7 +71,7 @@ async def test_a_session_with_a_hold_outlives_its_time_and_its_age(
     assert stored_in(tmp_path) == {expiring, plain}
     found = await registry.lookup(expiring)
     with pytest.raises(SessionHeldError):
-        await registry.delete(found)
+        await registry.deletions.delete(found)
     await registry.change(found, DetailChanges(hold=False))
     await expiration.sweep()
     assert stored_in(tmp_path) == {plain}
@@ -82,7 +82,7 @@ async def test_an_active_session_that_is_held_goes_on_after_a_refused_deletion(
 ) -> None:
     session = await registry.create(PARAMETERS, None, Details(hold=True))
     with pytest.raises(SessionHeldError):
-        await registry.delete(await registry.lookup(str(session.session_id)))
+        await registry.deletions.delete(await registry.lookup(str(session.session_id)))
     assert registry.live == [session]
     assert session.state is SessionState.ACTIVE
 

@@ -86,7 +86,7 @@ async def test_an_event_is_announced_before_storage_shows_it_and_ends_after(
     session = await registry.create(PARAMETERS, None)
     await session.close()
     found = await registry.lookup(str(session.session_id))
-    await registry.delete(found)
+    await registry.deletions.delete(found)
     assert probe.told == [
         ("created", "missing", "active"),
         ("completed", "active", "completed"),
@@ -103,7 +103,7 @@ async def test_a_session_that_is_deleted_while_it_records_is_told_with_its_count
     session, connection = await registry.create(PARAMETERS, None), ConnectionProbe()
     await session.attach(connection)
     await session.receive(connection, pcm(100))
-    await registry.delete(Live(session))
+    await registry.deletions.delete(Live(session))
     assert [each[0] for each in probe.told] == ["created", "deleted"]
     (info,) = probe.deleted.values()
     assert info is not None
@@ -116,7 +116,7 @@ async def test_a_damaged_session_is_told_with_its_id_only(
     session = await registry.create(PARAMETERS, None)
     await session.release()
     (tmp_path / f"{session.session_id}.json").write_bytes(b"{")
-    await registry.delete_damaged(str(session.session_id))
+    await registry.deletions.delete_damaged(str(session.session_id))
     assert probe.deleted == {str(session.session_id): None}
 
 
@@ -131,7 +131,7 @@ async def test_nothing_happens_that_cannot_be_announced(
         await session.close()
     found = await registry.lookup(str(session.session_id))
     with pytest.raises(StorageUnavailableError):
-        await registry.delete(found)
+        await registry.deletions.delete(found)
     assert [path.stem for path in tmp_path.glob("*.json")] == [str(session.session_id)]
     assert found.manifest.status == "active"
 

@@ -73,7 +73,7 @@ async def test_a_session_can_be_deleted_while_its_decoder_hangs(registry: Regist
     session, _, receiving = await hanging_session(registry)
     assert not receiving.done()
     async with asyncio.timeout(60):
-        await registry.delete(Live(session))
+        await registry.deletions.delete(Live(session))
         with pytest.raises(SessionCompletedError):
             await receiving
 

@@ -10,11 +10,10 @@ import pytest
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
 from api.session.input_stream import InputStream
-from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
-from storage.errors import StorageUnavailableError
 from storage.local import LocalStorage
 from storage.volume.recording import VolumeRecording
+from tests.api.session.writers import new_writers
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.eventually import eventually
 from tests.service import children_of
@@ -40,16 +39,15 @@ async def stream(recording: VolumeRecording) -> AsyncIterator[InputStream]:
 
 
 def new_stream(recording: VolumeRecording) -> InputStream:
-    def fail(error: StorageUnavailableError) -> None:
-        pytest.fail(str(error))
-
-    ledger = Ledger(recording, gave_up=fail, appended=lambda: None)
+    writers = new_writers(recording)
     return InputStream(
         1,
         "wav",
         recording.manifest.pcm_format,
         launcher=DecoderLauncher(),
-        ledger=ledger,
+        ledger=writers.ledger,
+        kept_input=writers.kept_input,
+        pauses=writers.pauses,
         next_number=itertools.count(2).__next__,
     )
 

@@ -1,4 +1,4 @@
-"""The registry creates, finds, lists, closes and deletes sessions."""
+"""The registry creates, finds, opens and closes sessions."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from api.session.core import SessionState
 from api.session.found import Live
 from api.session.other_workers import NoOtherWorkers
-from api.session.registry import Registry, parse_session_id
+from api.session.registry import Registry
 from api.wire.errors import (
     SessionCompletedError,
     SessionNotFoundError,
@@ -17,7 +17,6 @@ from api.wire.errors import (
     TooManyUserSessionsError,
 )
 from api.workers.limits import OwnLimits
-from storage.filters import Filters
 from storage.local import LocalStorage
 from storage.manifest import Manifest
 from storage.volume.recording import VolumeRecording
@@ -45,17 +44,6 @@ async def test_the_registry_limits_the_number_of_sessions(
     await registry.close(Live(registry.live[0]))
     await registry.create(PARAMETERS, None)
     await registry.shutdown()
-
-
-async def test_concurrent_callers_open_a_session_once(
-    registry: Registry, storage: LocalStorage, clock: ManualClock
-) -> None:
-    session = await registry.create(PARAMETERS, None)
-    await session.release()
-    found = await registry.lookup(str(session.session_id))
-    opened = await asyncio.gather(*(registry.open(found) for _ in range(5)))
-    assert len(set(map(id, opened))) == 1
-    assert opened[0] is not session
 
 
 async def test_a_session_is_opened_after_its_creation_has_ended(
@@ -123,49 +111,6 @@ async def test_an_unknown_or_invalid_session_id_is_not_found(
         await registry.lookup(session_id)
 
 
-@pytest.mark.parametrize(
-    "spelling", [UNKNOWN.replace("-", ""), f"{{{UNKNOWN}}}", f"urn:uuid:{UNKNOWN}"]
-)
-def test_only_the_canonical_spelling_of_a_session_id_is_accepted(spelling: str) -> None:
-    with pytest.raises(SessionNotFoundError):
-        parse_session_id(spelling)
-    assert str(parse_session_id(UNKNOWN.upper())) == UNKNOWN
-
-
-async def test_a_live_session_is_listed_with_its_current_duration(registry: Registry) -> None:
-    session = await registry.create(PARAMETERS, None)
-    connection = ConnectionProbe()
-    await session.attach(connection)
-    await session.receive(connection, pcm(22050))
-    page = await registry.page(Filters(status="active"), limit=10)
-    assert [info.duration_seconds for info in page.sessions] == [1.0]
-
-
-async def test_deleting_a_live_session_removes_its_files(
-    registry: Registry, tmp_path: Path
-) -> None:
-    session = await registry.create(PARAMETERS, None)
-    await registry.delete(Live(session))
-    assert not list(tmp_path.glob(f"{session.session_id}*"))
-    assert registry.live == []
-
-
-async def test_a_session_is_not_opened_while_it_is_being_deleted(
-    registry: Registry, tmp_path: Path
-) -> None:
-    session = await registry.create(PARAMETERS, None)
-    session_id = str(session.session_id)
-    results = await asyncio.gather(
-        registry.delete(Live(session)),
-        *(registry.open(Live(session)) for _ in range(5)),
-        return_exceptions=True,
-    )
-    assert results[0] is None
-    assert not list(tmp_path.glob(f"{session_id}*"))
-    with pytest.raises(SessionNotFoundError):
-        await registry.open(Live(session))
-
-
 async def test_reading_a_session_that_is_not_live_does_not_open_it(registry: Registry) -> None:
     session = await registry.create(PARAMETERS, None)
     connection = ConnectionProbe()
@@ -178,7 +123,7 @@ async def test_reading_a_session_that_is_not_live_does_not_open_it(registry: Reg
     audio = await found.audio()
     read = b"".join([block async for block in audio.read(80, audio.size_bytes)])
     assert read == pcm(22050)
-    page = await registry.page(limit=10)
+    page = await registry.pages.read(limit=10)
     assert [listed.total_chunks for listed in page.sessions] == [1]
     assert registry.live == []
 
@@ -212,14 +157,13 @@ async def test_sessions_that_have_ended_do_not_count_for_their_user(
 ) -> None:
     registry = new_registry(storage, clock, max_sessions_per_user=1)
     session = await registry.create(PARAMETERS, "alice")
-    for end in (registry.close, registry.delete):
+    for end in (registry.close, registry.deletions.delete):
         with pytest.raises(TooManyUserSessionsError):
             await registry.create(PARAMETERS, "alice")
         await end(Live(session))
         session = await registry.create(PARAMETERS, "alice")
     await registry.shutdown()
     assert registry.live == []
-    assert registry._live_of == {}
 
 
 @pytest.mark.parametrize("limits", [{"max_sessions_per_user": 3}, {"max_sessions": 4}])

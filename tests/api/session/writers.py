@@ -1,0 +1,61 @@
+"""What writes one recording, connected as a session connects it."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from api.clock import Clock, SystemClock
+from api.session.checkpoint_writer import CheckpointWriter
+from api.session.kept_input import KeptInput
+from api.session.ledger import Ledger
+from api.session.pauses import Pauses
+from api.session.session_timeline import SessionTimeline
+from storage.base import Recording
+from storage.checkpoint import Checkpoint
+from storage.errors import StorageUnavailableError
+from storage.retry import Backoff
+
+
+class Events:
+    """What a writer tells its session."""
+
+    def __init__(self) -> None:
+        self.failures: list[StorageUnavailableError] = []
+        self.warned: list[str] = []
+        self.appended = 0
+
+    def count(self) -> None:
+        self.appended += 1
+
+
+class Writers(NamedTuple):
+    writer: CheckpointWriter
+    timeline: SessionTimeline
+    pauses: Pauses
+    ledger: Ledger
+    kept_input: KeptInput
+
+
+def new_writers(
+    recording: Recording,
+    events: Events | None = None,
+    *,
+    retries: int = 3,
+    clock: Clock | None = None,
+) -> Writers:
+    events = events or Events()
+    writer = CheckpointWriter(
+        recording,
+        gave_up=events.failures.append,
+        appended=events.count,
+        warned=events.warned.append,
+        backoff=Backoff(first_seconds=0.01, max_seconds=0.01, retries=retries),
+    )
+    timeline = SessionTimeline(writer, clock or SystemClock())
+    ledger = Ledger(writer, timeline)
+    kept_input = KeptInput(writer, ledger, timeline.pace)
+    return Writers(writer, timeline, Pauses(writer, timeline), ledger, kept_input)
+
+
+def without_journal(checkpoint: Checkpoint) -> Checkpoint:
+    return msgspec.structs.replace(checkpoint, journal_bytes=0, written_at=0.0)
