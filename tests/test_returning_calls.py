@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.calls import dial, disconnected, only_session, received, send, sessions
+from tests.calls import dial, disconnected, half_open_call, only_session, received, send, sessions
 from tests.eventually import eventually
 from tests.platforms import audiohook, cut, decode_mulaw, twilio
 from tests.service import Service
@@ -65,6 +65,17 @@ async def test_a_second_leg_that_reaches_another_worker_is_a_session_of_its_own(
     )
     for each in found:
         assert workers.pcm(each["session_id"]) == decode_mulaw(AUDIO)
+
+
+async def test_a_call_goes_on_at_another_worker_while_its_half_open_connection_counts(
+    workers: Service,
+) -> None:
+    async with half_open_call(workers, MEDIA[:40], worker=1, user_id="half open") as stalled:
+        async with dial(workers, worker=2, user_id="half open") as socket:
+            await send(socket, [START, *MEDIA[40:], twilio.stop()])
+        session = await only_session(workers, user_id="half open")
+        stalled.transport.abort()
+    assert workers.pcm(session["session_id"]) == decode_mulaw(AUDIO)
 
 
 async def test_a_call_goes_on_at_another_worker_when_its_own_is_killed(workers: Service) -> None:
