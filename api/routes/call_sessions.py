@@ -15,6 +15,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 
 from api.access.identity import Identity
+from api.audio.formats import InputKind
 from api.cluster.socket_relay import SocketRelay
 from api.dialects.events import Begin
 from api.dialects.tracks import ANOTHER_STREAM
@@ -66,7 +67,7 @@ class CallSessions:
         """Return the active session of the same call of the same user, or its owner.
 
         None: the call gets a new session. A second connection of a call is another leg, unless the
-        platform no longer answers on the first one, and so is audio of another rate or other
+        platform no longer answers on the first one, and so is audio of another rate, codec or other
         channels. If sessions of the call are in several processes,
         none of these knows whether all are without a connection.
         """
@@ -102,9 +103,10 @@ class CallSessions:
             return owner
         if await _are_connected([each.session for each in sessions if isinstance(each, Live)]):
             return None
-        audio = begin.sample_rate, begin.channels
+        audio = begin.sample_rate, begin.channels, input_kind(begin)
         for each in sessions:
-            if (each.manifest.sample_rate, each.manifest.channels) == audio:
+            found = each.manifest
+            if (found.sample_rate, found.channels, found.format) == audio:
                 return await self._open(each)
         return None
 
@@ -158,6 +160,11 @@ async def _are_connected(sessions: list[Session]) -> bool:
     for connection in connections:
         await connection.wait_received()
     return any(each.connections for each in sessions)
+
+
+def input_kind(begin: Begin) -> InputKind:
+    """Return the input format of the session of a call."""
+    return "g722" if begin.encoding == "g722" else "pcm_s16le"
 
 
 def metadata_of(dialect: str, begin: Begin) -> dict[str, str]:
