@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.eventually import eventually
-from tests.platforms import Message
+from tests.platforms import Message, twilio
 from tests.service import Service
 
 
@@ -42,6 +42,18 @@ async def dial(
 async def send(socket: ClientConnection, messages: Iterable[Message]) -> None:
     for message in messages:
         await socket.send(message)
+
+
+@contextlib.asynccontextmanager
+async def half_open_call(
+    service: Service, messages: Iterable[Message], *, worker: int | None = None, **query: Any
+) -> AsyncIterator[ClientConnection]:
+    """Begin a call of Twilio whose connection answers nothing after ``messages``, nor ends."""
+    async with dial(service, worker=worker, **query) as socket:
+        await send(socket, [twilio.start("inbound"), *messages])
+        await received(socket)
+        socket.transport.pause_reading()
+        yield socket
 
 
 async def received(socket: ClientConnection) -> None:

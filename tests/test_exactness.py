@@ -79,6 +79,7 @@ def test_a_wav_is_recorded_sample_by_sample(
         ("-c:a", "pcm_u8", "-f", "wav"),
         ("-c:a", "pcm_f32le", "-ar", "48000", "-ac", "2", "-f", "wav"),
         ("-c:a", "pcm_alaw", "-ar", "8000", "-f", "wav"),
+        ("-c:a", "g722", "-ar", "16000", "-f", "wav"),
     ],
     ids=lambda options: options[1],
 )
@@ -89,6 +90,18 @@ async def test_a_decoded_recording_equals_one_decode_of_the_whole_input(
     pieces = list(cut_anywhere(data, seed=seed))
     found = await record(service, pieces, seed=seed, drops=3, sample_rate=16000, channels=2)
     assert found == decode(data, sample_rate=16000, channels=2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("sample_rate", [8000, 16000])
+async def test_raw_g722_equals_one_decode_of_the_whole_input(
+    service: Service, sample_rate: int, seed: int
+) -> None:
+    data = encode(speech(), "-ar", "16000", "-f", "g722")
+    pieces = list(cut_anywhere(data, seed=seed, largest=500))
+    query = {"sample_rate": sample_rate, "format": "g722"}
+    found = await record(service, pieces, seed=seed, drops=3, **query)
+    assert found == decode(data, sample_rate=sample_rate, input_options=("-f", "g722"))
 
 
 async def test_a_declared_raw_encoding_equals_the_output_of_ffmpeg(service: Service) -> None:

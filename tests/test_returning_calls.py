@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.calls import dial, disconnected, only_session, received, send, sessions
+from tests.audio import decode, encode, speech
+from tests.calls import dial, disconnected, half_open_call, only_session, received, send, sessions
 from tests.eventually import eventually
-from tests.platforms import audiohook, cut, decode_mulaw, twilio
+from tests.platforms import audiohook, binary, cut, decode_mulaw, twilio
 from tests.service import Service
 
 AUDIO = random.Random(1).randbytes(12000)
@@ -67,6 +68,17 @@ async def test_a_second_leg_that_reaches_another_worker_is_a_session_of_its_own(
         assert workers.pcm(each["session_id"]) == decode_mulaw(AUDIO)
 
 
+async def test_a_call_goes_on_at_another_worker_while_its_half_open_connection_counts(
+    workers: Service,
+) -> None:
+    async with half_open_call(workers, MEDIA[:40], worker=1, user_id="half open") as stalled:
+        async with dial(workers, worker=2, user_id="half open") as socket:
+            await send(socket, [START, *MEDIA[40:], twilio.stop()])
+        session = await only_session(workers, user_id="half open")
+        stalled.transport.abort()
+    assert workers.pcm(session["session_id"]) == decode_mulaw(AUDIO)
+
+
 async def test_a_call_goes_on_at_another_worker_when_its_own_is_killed(workers: Service) -> None:
     async with dial(workers, worker=1, user_id="killed") as socket:
         await send(socket, [START, *MEDIA[:40]])
@@ -77,6 +89,23 @@ async def test_a_call_goes_on_at_another_worker_when_its_own_is_killed(workers: 
         await send(socket, [START, *MEDIA[40:], twilio.stop()])
     session = await only_session(workers, user_id="killed")
     assert workers.pcm(session["session_id"]) == decode_mulaw(AUDIO)
+
+
+async def test_a_call_in_g722_is_decoded_as_a_whole_over_the_kill_of_its_worker(
+    workers: Service,
+) -> None:
+    codes = encode(speech(), "-ar", "16000", "-f", "g722")[:16000]
+    first, *parts = binary.call(binary.media_start("g722"), codes, 160)
+    async with dial(workers, worker=3, user_id="g722") as socket:
+        await send(socket, [first, *parts[:60]])
+        await only_session(workers, status="active", seconds=1.2, user_id="g722")
+        workers.worker(3).kill()
+        await socket.wait_closed()
+    async with dial(workers, worker=2, user_id="g722") as socket:
+        await send(socket, [first, *parts[60:]])
+    session = await only_session(workers, user_id="g722")
+    expected = decode(codes, sample_rate=16000, input_options=("-f", "g722"))
+    assert workers.pcm(session["session_id"]) == expected
 
 
 async def test_a_call_goes_on_at_another_node_and_is_answered_there_once(

@@ -18,8 +18,10 @@ _MAX_SIGNATURE_BYTES = 8 * 1024
 _MAX_JUNK_BYTES = 64 * 1024
 
 # ffmpeg's names of the input kinds for which it uses another name.
-_RAW_SAMPLES = {"pcm_f32le": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
+_RAW_SAMPLES = {"pcm_f32le": "f32le", "mulaw": "mulaw", "alaw": "alaw", "g722": "g722"}
 _DEMUXERS = {"webm": "matroska"}
+
+_G722 = PcmFormat(16000, 1)  # its only rate, and it has one channel
 
 Way = Literal["passthrough", "ffmpeg"]
 
@@ -62,7 +64,8 @@ def choose(
     if kind == "pcm_s16le":
         return Choice("passthrough", kind)
     if kind in RAW_KINDS:
-        return Choice("ffmpeg", kind, samples=_RAW_SAMPLES[kind], found=pcm_format)
+        found = _G722 if kind == "g722" else pcm_format
+        return Choice("ffmpeg", kind, samples=_RAW_SAMPLES[kind], found=found)
     if kind == "wav" and len(head) <= _MAX_WAV_HEADER_BYTES:
         header = parse_header(head)
         if header is None and not at_end:

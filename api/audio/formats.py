@@ -5,9 +5,10 @@ from typing import Literal, get_args
 SampleRate = Literal[8000, 16000, 22050, 44100, 48000, 96000]
 Channels = Literal[1, 2]
 InputKind = Literal[
-    "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "webm", "ogg", "mp4"
-]
-RawKind = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+    "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "g722", "webm", "ogg",
+    "mp4",
+]  # fmt: skip
+RawKind = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw", "g722"]
 
 SAMPLE_RATES: tuple[int, ...] = get_args(SampleRate)
 CHANNELS: tuple[int, ...] = get_args(Channels)

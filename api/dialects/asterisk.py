@@ -18,7 +18,7 @@ _SLIN = re.compile(r"slin(\d*)\Z")
 _RATES = {"": 8000, "12": 12000, "16": 16000, "24": 24000, "32": 32000, "44": 44100, "48": 48000}
 _RATES |= {"96": 96000, "192": 192000}
 
-_OFFERED = "ulaw, alaw or slin16"
+_OFFERED = "ulaw, alaw, g722 or slin16"
 
 
 class Asterisk(BinaryStream):
@@ -48,6 +48,10 @@ class Asterisk(BinaryStream):
             _, default_rate = _format(name)
         return super().begin_by_query(default_rate=default_rate, default_width=default_width)
 
+    def encoding_by_query(self, default: Encoding) -> Encoding:
+        name = fields.text_at(self.query, "format")
+        return "g722" if name == "g722" else super().encoding_by_query(default)
+
     def _begin(self, message: dict[str, Any]) -> Begin:
         encoding, sample_rate = _format(fields.text_at(message, "format"))
         parameters = self.query_parameters()
@@ -71,6 +75,8 @@ def _format(name: str) -> tuple[Encoding, int]:
         if match[1] not in _RATES:
             raise CallError(f"codec {name[:40]!r} is not offered: choose {_OFFERED}")
         return "l16", _RATES[match[1]]
+    if name == "g722":
+        return "g722", 16000
     return fields.encoding_of(name, offered=_OFFERED), 8000
 
 

@@ -4,8 +4,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
-# `l16` is signed 16-bit PCM; `l16?` the same in a byte order that the platform does not document.
-Encoding = Literal["mulaw", "alaw", "l16", "l16?"]
+# The session decodes `g722` as a stream, so only a dialect without timestamps may have it. `l16` is
+# signed 16-bit PCM; `l16?` the same in a byte order that the platform does not document.
+Encoding = Literal["mulaw", "alaw", "g722", "l16", "l16?"]
 
 
 class CallError(Exception):

@@ -99,7 +99,7 @@ def encoding_of(
     """Return the encoding that a platform calls ``codec``; ``l16`` for 16-bit PCM.
 
     Raises `CallError` for other codecs, with the name, and what is ``offered`` in the terms of the
-    platform. Decision 61 says why Opus, AMR-WB and G.722 are not.
+    platform. Decision 61 says why Opus and AMR-WB are not, and G.722 from Asterisk only.
     """
     name = codec.lower().replace("-", "").replace("_", "")
     for encoding, pattern in _CODEC_PATTERNS:

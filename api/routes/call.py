@@ -23,7 +23,7 @@ from api.events.authorizer import SessionAuthorizer
 from api.observe import log_context
 from api.observe.metrics import Metrics
 from api.routes.call_recorder import CallRecorder
-from api.routes.call_sessions import CallSessions, Owner
+from api.routes.call_sessions import CallSessions, Owner, input_kind
 from api.routes.call_socket import CallSocket, handshake_of
 from api.routes.client_socket import RawWebSocket, accept
 from api.routes.request import Injected
@@ -209,7 +209,7 @@ class _Call:
             continued_at = self._calls.frames_of(session, begin)
             audit("connected", socket.user, str(session.session_id))
         else:
-            audio = AudioParameters(begin.sample_rate, begin.channels, "pcm_s16le")
+            audio = AudioParameters(begin.sample_rate, begin.channels, input_kind(begin))
             await self._authorizer.check(user, socket.user.address, audio)
             session = await self._calls.create(audio, user, self._dialect.name, begin, identity)
             audit("created", socket.user, str(session.session_id))

@@ -36,6 +36,7 @@ class CallRecorder:
         self._clock = connection.clock
         self._began = connection.clock.monotonic()
         self._sample_rate = begin.sample_rate
+        self._has_stream = begin.encoding == "g722"  # which the session decodes
         self._decoder = CallDecoder(begin)
         self._tracks = Tracks(
             begin.tracks,
@@ -66,7 +67,10 @@ class CallRecorder:
                 traffic = self._connection.metrics.traffic
                 traffic.received_bytes += len(event.data)
                 traffic.chunks += 1
-                await self._add(self._decoder.decode(event))
+                if self._has_stream:
+                    await self._append([event.data])
+                else:
+                    await self._add(self._decoder.decode(event))
             case Gap() if self._is_paused:
                 pass  # the timeline has the pause
             case Gap(frames, cause):

@@ -15,6 +15,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 
 from api.access.identity import Identity
+from api.audio.formats import InputKind
 from api.cluster.socket_relay import SocketRelay
 from api.dialects.events import Begin
 from api.dialects.tracks import ANOTHER_STREAM
@@ -65,8 +66,9 @@ class CallSessions:
     ) -> Session | Owner | None:
         """Return the active session of the same call of the same user, or its owner.
 
-        None: the call gets a new session. A second connection of a call is another leg, and so is
-        audio of another rate or other channels. If sessions of the call are in several processes,
+        None: the call gets a new session. A second connection of a call is another leg, unless the
+        platform no longer answers on the first one, and so is audio of another rate, codec or other
+        channels. If sessions of the call are in several processes,
         none of these knows whether all are without a connection.
         """
         if not begin.call_id:
@@ -99,11 +101,12 @@ class CallSessions:
             return None
         if (owner := owners.pop()) is not None:
             return owner
-        if any(isinstance(each, Live) and each.session.connections for each in sessions):
+        if await _are_connected([each.session for each in sessions if isinstance(each, Live)]):
             return None
-        audio = begin.sample_rate, begin.channels
+        audio = begin.sample_rate, begin.channels, input_kind(begin)
         for each in sessions:
-            if (each.manifest.sample_rate, each.manifest.channels) == audio:
+            found = each.manifest
+            if (found.sample_rate, found.channels, found.format) == audio:
                 return await self._open(each)
         return None
 
@@ -144,6 +147,24 @@ class CallSessions:
         if manifest.metadata.get(_STREAM_ID) != begin.stream_id:
             return ANOTHER_STREAM
         return manifest.pcm_format.frames(session.recording.checkpoint.pcm_bytes)
+
+
+async def _are_connected(sessions: list[Session]) -> bool:
+    """Return whether a platform is connected to one of them and answers.
+
+    Connections on which none answers have ended then: everything that arrived is recorded.
+    """
+    connections = [connection for each in sessions for connection in each.connections]
+    if any(await asyncio.gather(*(each.is_alive() for each in connections))):
+        return True
+    for connection in connections:
+        await connection.wait_received()
+    return any(each.connections for each in sessions)
+
+
+def input_kind(begin: Begin) -> InputKind:
+    """Return the input format of the session of a call."""
+    return "g722" if begin.encoding == "g722" else "pcm_s16le"
 
 
 def metadata_of(dialect: str, begin: Begin) -> dict[str, str]:

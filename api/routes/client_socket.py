@@ -13,6 +13,7 @@ from litestar.types import Receive, Send
 from api.access.credentials import SUBPROTOCOL
 from api.access.refusals import audit_denial
 from api.clock import Clock
+from api.liveness import is_alive
 from api.observe.metrics import Metrics
 from api.session.session import Session
 from api.wire.error_answers import error_message
@@ -133,6 +134,9 @@ class ClientSocket:
             message.receipt_digest = receipt.digest(info.receipt)
         SessionWarnings(info.warnings, info.warning_count).apply_to(message)
         await self._end(message, 1000, message.message)
+
+    async def is_alive(self) -> bool:
+        return await is_alive(self.socket.scope)
 
     async def wait_received(self) -> None:
         await self._received.wait()

@@ -20,6 +20,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from api import liveness
 from api.message_callback import EXTENSION, MessageCallback
 from api.server.frame_buffer import binary_message
 from api.server.round_robin import IMMEDIATE_BYTES, RoundRobinProtocol
@@ -34,6 +35,10 @@ _MAX_FRAGMENTS = 16 * 1024
 
 # How long a client may take to answer a close frame, and then to read what is buffered for it.
 _CLOSE_SECONDS = 5.0
+
+# How long a client may take to answer a ping that a handler has asked for: a packet that is lost on
+# the way is sent three times in it.
+_ANSWER_SECONDS = 2.0
 
 # If a timer fires later than this, the process was stopped or overloaded.
 _LATE_SECONDS = 1.0
@@ -59,6 +64,8 @@ class WebSocketProtocol(RoundRobinProtocol):
         self._is_writable = True  # as `writable`, whose method would take time on the hot path
         self._pong = b""  # to be sent as soon as the client reads
         self._has_traffic = False  # something has arrived since the last ping
+        self._asking: asyncio.Task[bool] | None = None
+        self._answer: asyncio.Future[bool] | None = None  # whether a pong has arrived, not the end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -71,6 +78,7 @@ class WebSocketProtocol(RoundRobinProtocol):
         if not self.close_sent:
             extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
             extensions[EXTENSION] = self._set_callback
+            extensions[liveness.EXTENSION] = self._is_alive
 
     def data_received(self, data: bytes) -> None:
         self._has_traffic = True
@@ -111,6 +119,11 @@ class WebSocketProtocol(RoundRobinProtocol):
         if self.pending_ping_payload is not None:
             event = Frame(Opcode.PONG, self.pending_ping_payload)
         super().handle_pong(event)
+        self._set_answer(is_alive=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._set_answer(is_alive=False)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -163,6 +176,38 @@ class WebSocketProtocol(RoundRobinProtocol):
             self.schedule_ping()
         else:
             super().keepalive_timeout()
+
+    async def _is_alive(self) -> bool:
+        """Send a ping; return False if the connection is ending, or ends because of no answer."""
+        if self.close_sent or self.disconnected or self.transport.is_closing():
+            return False
+        if self._asking is None or self._asking.done():
+            self._asking = self.loop.create_task(self._ask())
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self) -> bool:
+        """Send a ping and wait for the pong; close if nothing at all arrives instead.
+
+        A connection counts as alive while its messages wait for the handler, and if the process was
+        stopped or overloaded, because the pong may have arrived.
+        """
+        answer: asyncio.Future[bool] = self.loop.create_future()
+        self._answer = answer
+        self._has_traffic, asked_at = False, self.loop.time()
+        self.conn.send_ping(b"alive?")
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        await asyncio.wait([answer], timeout=_ANSWER_SECONDS)
+        if answer.done():
+            return answer.result()
+        late_seconds = self.loop.time() - asked_at - _ANSWER_SECONDS
+        if self._has_traffic or self.read_paused or late_seconds > _LATE_SECONDS:
+            return True
+        super().keepalive_timeout()
+        return False
+
+    def _set_answer(self, *, is_alive: bool) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(is_alive)
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send ``message`` as soon as the client reads; a close frame at once.

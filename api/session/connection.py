@@ -13,6 +13,10 @@ class Connection(Protocol):
         """Return when the last message arrived, in seconds of the monotonic clock."""
         ...
 
+    async def is_alive(self) -> bool:
+        """Return whether the client still answers; otherwise the connection ends."""
+        ...
+
     async def end(self, error: Exception) -> None:
         """Send ``error`` to the client and close the connection."""
         ...

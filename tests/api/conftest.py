@@ -38,6 +38,9 @@ class ConnectionProbe:
     async def hand_over(self) -> None:
         pass
 
+    async def is_alive(self) -> bool:
+        return True
+
     async def wait_received(self) -> None:
         """Return at once: nothing is in flight."""
 

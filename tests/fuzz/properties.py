@@ -19,7 +19,8 @@ from storage.pcm import PcmFormat
 from tests.framers import framed
 
 KINDS: tuple[InputKind, ...] = (
-    "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "webm", "ogg", "mp4",
+    "wav", "mp3", "flac", "aac", "pcm_s16le", "pcm_f32le", "mulaw", "alaw", "g722", "webm", "ogg",
+    "mp4",
 )  # fmt: skip
 KINDS_WITH_SIGNATURE: set[InputKind | None] = {"wav", "flac", "ogg", "webm", "mp4"}
 FORMATS = (PcmFormat(22050, 1), PcmFormat(44100, 1), PcmFormat(44100, 2))

@@ -17,7 +17,7 @@ from storage.pcm import PcmFormat
 _DECODERS = (
     "aac", "alac", "flac", "libopus", "libvorbis", "opus", "vorbis",
     "mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float",
-    "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw", "pcm_f32le", "pcm_f64le",
+    "g722", "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw", "pcm_f32le", "pcm_f64le",
     "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_u8",
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ class _Codec(NamedTuple):
     name: bytes
     sample_bits: int
     format_tag: int = 0  # of a WAVEFORMATEX header, for the codecs that Matroska maps to ACM
+    frames: int = 1  # in the bytes of one sample
 
 
 # By ffmpeg's names of the sample formats.
@@ -32,6 +33,7 @@ _CODECS = {
     "f64le": _Codec(_FLOAT, 64),
     "alaw": _Codec(_ACM, 8, 6),
     "mulaw": _Codec(_ACM, 8, 7),
+    "g722": _Codec(_ACM, 8, 0x028F, frames=2),
 }
 
 
@@ -45,7 +47,7 @@ class BarePcmFramer:
     ) -> None:
         codec = _CODECS[samples]
         self._frame_bytes = channels * codec.sample_bits // 8
-        self._frames = 0
+        self._frames, self._frames_each = 0, codec.frames
         self._pcm = PcmFramer(self._frame_bytes, data_bytes)
         self._header = _header(codec, sample_rate, channels)
 
@@ -69,7 +71,7 @@ class BarePcmFramer:
         if not pcm:
             return
         timestamp = _element(0xE7, self._frames.to_bytes(8, "big"))
-        self._frames += len(pcm) // self._frame_bytes
+        self._frames += len(pcm) // self._frame_bytes * self._frames_each
         # Track 1, timestamp of the cluster, keyframe, no lacing (RFC 9559, section 10.2).
         block = _element(0xA3, b"\x81\x00\x00\x80" + pcm)
         header, self._header = self._header, b""

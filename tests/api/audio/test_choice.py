@@ -66,6 +66,12 @@ def test_declared_raw_encodings_have_the_rate_of_the_session(declared: str, samp
     assert (choice.samples, choice.found) == (samples, PcmFormat(8000, 2))
 
 
+def test_raw_g722_has_16000_hz_in_mono_in_every_session() -> None:
+    choice = choose(b"\1\2\3\4", "g722", PcmFormat(8000, 2))
+    assert choice is not None
+    assert (choice.samples, choice.found) == ("g722", PcmFormat(16000, 1))
+
+
 def test_a_wav_without_a_format_chunk_is_an_error() -> None:
     with pytest.raises(DecodeError):
         choose(b"RIFF\0\0\0\0WAVEdata" + struct.pack("<I", 100), "wav", MONO)

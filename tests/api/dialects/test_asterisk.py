@@ -9,7 +9,7 @@ import pytest
 
 from api.dialects.asterisk import Asterisk
 from api.dialects.detection import Handshake, dialect_of
-from api.dialects.events import CallError, Dtmf
+from api.dialects.events import Audio, Begin, CallError, Dtmf
 from tests.api.dialects.hearing import events_of, hear
 from tests.audio import decode, pcm
 from tests.platforms import Message, binary, decode_mulaw
@@ -49,13 +49,26 @@ def test_without_media_start_and_query_the_call_is_refused() -> None:
         events_of(Asterisk({}), [CODES])
 
 
-@pytest.mark.parametrize("codec", ["opus", "g722", "g729", "slin7"])
+@pytest.mark.parametrize("codec", ["opus", "g729", "slin7"])
 def test_a_format_is_refused_by_its_name_with_those_of_asterisk_that_are_offered(
     codec: str,
 ) -> None:
-    refusal = f"codec '{codec}' is not offered: choose ulaw, alaw or slin16"
+    refusal = f"codec '{codec}' is not offered: choose ulaw, alaw, g722 or slin16"
     with pytest.raises(CallError, match=refusal):
         events_of(Asterisk({}), [binary.media_start(codec)])
+
+
+@pytest.mark.parametrize(
+    ("query", "messages"),
+    [({}, [binary.media_start("g722"), CODES]), ({"format": "g722"}, [CODES])],
+    ids=["by metadata", "by the query"],
+)
+def test_g722_has_16000_hz(query: dict[str, str], messages: list[Message]) -> None:
+    dialect = Asterisk(query)
+    events = [*events_of(dialect, messages), *dialect.stop_waiting()]
+    assert isinstance(events[0], Begin)
+    assert (events[0].encoding, events[0].sample_rate, events[0].channels) == ("g722", 16000, 1)
+    assert events[1:] == [Audio(CODES)]
 
 
 def test_a_rate_of_asterisk_that_is_not_offered_is_refused_with_those_that_are() -> None:

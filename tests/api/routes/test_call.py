@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.audio import pcm
+from tests.audio import decode, pcm
 from tests.calls import dial, only_session, received, send, sessions
 from tests.platforms import (
     Message,
@@ -31,6 +31,7 @@ OTHER = random.Random(2).randbytes(16000)
 STEREO = interleave(decode_mulaw(CODES), decode_mulaw(OTHER))
 LINEAR = pcm(16000)
 TONE = tone(16000, 8000)
+WIDEBAND = decode(CODES, sample_rate=16000, input_options=("-f", "g722"))
 
 # What each platform sends, what is recorded, at which rate, in how many channels.
 CALLS: dict[str, tuple[list[Message], bytes, int, int]] = {
@@ -41,6 +42,7 @@ CALLS: dict[str, tuple[list[Message], bytes, int, int]] = {
     "exotel": (exotel.call(TONE), TONE, 8000, 1),
     "vonage": (binary.call(binary.vonage(24000), LINEAR, 960), LINEAR, 24000, 1),
     "asterisk": (binary.call(binary.media_start(), CODES, 160), decode_mulaw(CODES), 8000, 1),
+    "asterisk-g722": (binary.call(binary.media_start("g722"), CODES, 160), WIDEBAND, 16000, 1),
     "fork": (binary.call('{"sampleRate": 32000}', LINEAR, 1280), LINEAR, 32000, 1),
     "jambonz": (binary.call(binary.jambonz(8000, "stereo"), LINEAR, 640), LINEAR, 8000, 2),
     "livekit": (['{"muted":false}', *cut(LINEAR, 3840)], LINEAR, 48000, 2),
@@ -54,7 +56,7 @@ async def test_every_sample_of_a_call_is_recorded_and_nothing_is_sent(
 ) -> None:
     messages, audio, sample_rate, channels = CALLS[dialect]
     user = f"{dialect}-{named}"
-    path = f"/api/ws/call/{dialect}" if named == "named" else "/api/ws/call"
+    path = f"/api/ws/call/{dialect.partition('-')[0]}" if named == "named" else "/api/ws/call"
     async with dial(service, path, user_id=user) as socket:
         await send(socket, messages)
     session = await only_session(service, user_id=user)

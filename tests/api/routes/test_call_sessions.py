@@ -23,7 +23,7 @@ from api.session.parameters import MAX_METADATA_BYTES, AudioParameters
 from storage.local import LocalStorage
 from storage.manifest import Manifest
 from tests.api.conftest import new_registry
-from tests.calls import dial, only_session, received, send, sessions
+from tests.calls import dial, half_open_call, only_session, received, send, sessions
 from tests.conftest import ManualClock
 from tests.eventually import eventually
 from tests.platforms import decode_mulaw, telnyx, twilio
@@ -88,6 +88,43 @@ async def test_while_a_leg_of_a_call_is_connected_no_other_one_is_continued(
             lambda found: [each["status"] for each in found] == ["active", "active", "completed"],
             awaiting="a session of the third connection",
         )
+
+
+async def test_a_call_goes_on_while_its_half_open_connection_still_counts(
+    service: Service,
+) -> None:
+    """What the platform sends while the service looks for a sign of life is recorded, too."""
+    async with half_open_call(service, MEDIA[:25], user_id="half open") as stalled:
+        async with dial(service, user_id="half open") as socket:
+            await send(socket, [START, *MEDIA[50:75]])
+            await asyncio.sleep(0.5)  # the service waits for the pong of the first connection
+            await send(socket, [*MEDIA[75:], twilio.stop()])
+        session = await only_session(service, user_id="half open")
+        stalled.transport.abort()
+    expected = decode_mulaw(AUDIO[:4000] + b"\xff" * 4000 + AUDIO[8000:])
+    assert service.pcm(session["session_id"]) == expected
+    assert {each["code"] for each in session["warnings"]} == {"call_interrupted", "call_gap"}
+
+
+async def test_a_call_that_comes_back_twice_at_once_is_continued_by_one_connection(
+    service: Service,
+) -> None:
+    async with half_open_call(service, MEDIA[:25], user_id="twice") as stalled:
+
+        async def come_back() -> None:
+            async with dial(service, user_id="twice") as socket:
+                await send(socket, [START, *MEDIA[25:], twilio.stop()])
+
+        await asyncio.gather(come_back(), come_back())
+        found = await eventually(
+            lambda: sessions(service, user_id="twice"),
+            lambda found: [each["status"] for each in found] == ["completed"] * 2,
+            awaiting="a continued and a new session",
+        )
+        stalled.transport.abort()
+    first, second = (service.pcm(each["session_id"]) for each in found)
+    assert first == decode_mulaw(AUDIO)
+    assert second == decode_mulaw(b"\xff" * 4000 + AUDIO[4000:])  # from the start of the stream
 
 
 async def test_the_call_of_another_user_or_dialect_is_another_call(service: Service) -> None:

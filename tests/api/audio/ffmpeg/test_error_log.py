@@ -33,7 +33,6 @@ async def error_of(data: bytes, demuxer: str) -> DecodeError:
 @pytest.mark.parametrize(
     ("demuxer", "options", "codec"),
     [
-        ("wav", ("-c:a", "g722", "-ar", "16000", "-f", "wav"), "G.722 (g722)"),
         ("wav", ("-c:a", "g726", "-ar", "8000", "-f", "wav"), "G.726 (g726)"),
         ("wav", ("-c:a", "wmav2", "-f", "wav"), "Windows Media Audio (wmav2)"),
         ("matroska", ("-c:a", "ac3", "-f", "matroska"), "AC-3 (ac3)"),
