@@ -10,7 +10,7 @@ SECONDS ?= 600
 PROJECTS := pyproject.toml clients/python/pyproject.toml
 
 # What the manual is made of.
-MANUAL := $(wildcard *.md docs/*.md docs/*/*.md docs/*.py docs/*.js api/*.py api/wire/*.py api/cli/*.py \
+MANUAL := $(wildcard *.md docs/*.md docs/*/*.md docs/*.py docs/*.js docs/pictures/*.png docs/pictures/*.svg api/*.py api/wire/*.py api/cli/*.py \
 	clients/*/README.md clients/js/*.d.ts clients/python/src/*/*.py clients/python/src/*/*/*.py \
 	examples/README.md infra/README.md infra/helm/*/README.md)
 
