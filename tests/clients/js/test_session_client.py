@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from api.access.identity import Identity
 from api.access.session_tokens import SessionTokens
 from api.access.signing import SigningKeys
 from tests.audio import cut, cut_anywhere, decode, encode, pcm, speech
-from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node, node
+from tests.clients.js.runtimes import CLIENT, JavaScriptError, Node
 from tests.eventually import eventually
 from tests.parameters import long_except_first
 from tests.proxy import cutting_proxy
@@ -28,12 +28,6 @@ INPUTS: dict[str, tuple[Callable[[], bytes], dict[str, Any]]] = {
     "webm": (lambda: encode(speech(), "-c:a", "libopus", "-f", "webm"), {"format": "webm"}),
 }
 SECRET = "a-secret-of-the-identity-provider"
-
-
-@pytest.fixture
-async def runtime() -> AsyncIterator[Node]:
-    async with node() as runtime:
-        yield runtime
 
 
 async def wait_until_received(service: Service, runtime: Node, more_than: int) -> int:

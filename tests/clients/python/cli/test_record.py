@@ -210,7 +210,9 @@ def test_each_change_of_the_state_is_one_line(
     options = ("--format", "pcm_s16le", "--sample-rate", "8000", "--realtime")
     with start("record", audio, *options, environ=server_environ(service)) as process:
         assert process.stderr is not None
-        session = process.stderr.readline().split()[-1]
+        while " session " not in (line := process.stderr.readline()):
+            assert line.startswith("audio: connecting to ")  # the service answers slowly
+        session = line.split()[-1]
         service.post(f"/api/audio/sessions/{session}/pause")
         assert process.stderr.readline().startswith("audio: paused; ")
         service.post(f"/api/audio/sessions/{session}/resume")

@@ -89,6 +89,7 @@ class ProgressBarDisplay:
         self._sizes_bytes = sizes_bytes
         self._number = 0  # of sources that are done
         self._source_name = ""
+        self._is_server_named = False
         known = [size for size in sizes_bytes if size is not None]
         total_bytes = sum(known) if len(known) == len(sizes_bytes) and known else None
         self._task = bar.add_task("", total=total_bytes, state="")
@@ -105,6 +106,9 @@ class ProgressBarDisplay:
         self._bar.start()  # it shows the attempts that follow
         self._bar.update(self._task, description=source.name)
         error = session.last_error
+        if error is None and self._is_server_named:
+            return  # the service only answers slowly
+        self._is_server_named = True
         cause = f": {error}" if error else ""
         is_answered = error is not None and not isinstance(error, UnreachableError)
         remedy = "" if is_answered else "; --server names another service"
@@ -112,7 +116,7 @@ class ProgressBarDisplay:
         self._print(f"{source.name}: {connecting}{cause}{remedy}")
 
     def show_start(self, source: AudioSource, session: Session) -> None:
-        self._source_name = source.name
+        self._source_name, self._is_server_named = source.name, True
         self._bar.start()
         if len(self._sizes_bytes) > 1:
             count = len(self._sizes_bytes)
