@@ -104,6 +104,24 @@ async def test_raw_g722_equals_one_decode_of_the_whole_input(
     assert found == decode(data, sample_rate=sample_rate, input_options=("-f", "g722"))
 
 
+async def test_raw_g722_behind_a_pause_is_decoded_as_a_stream_of_its_own(
+    service: Service,
+) -> None:
+    data = encode(speech(), "-ar", "16000", "-f", "g722")
+    async with service.session(sample_rate=16000, format="g722") as client:
+        await client.send(data[:4001])
+        await client.control("pause")
+        await client.send(data[4001:6000])
+        await client.control("resume")
+        await client.send(data[6000:10001])
+        await client.close_session()
+    first, second = (
+        decode(part, sample_rate=16000, input_options=("-f", "g722"))
+        for part in (data[:4001], data[6000:10001])
+    )
+    assert service.pcm(client.session_id) == first + second
+
+
 async def test_a_declared_raw_encoding_equals_the_output_of_ffmpeg(service: Service) -> None:
     for name, codec, demuxer in (
         ("pcm_f32le", "pcm_f32le", "f32le"),
