@@ -28,7 +28,7 @@ from api.audio.pcm import PcmFramer
 from storage.pcm import Buffer
 from tests.audio import chunk, cut
 
-SMALL = 64 * 1024
+SMALL = 48 * 1024
 
 
 def box(kind: bytes, body: bytes) -> bytes:
