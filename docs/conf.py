@@ -52,6 +52,7 @@ smartquotes = False  # they make one dash of the hyphens of an option
 
 html_theme = "furo"
 html_title = f"SercueScribe {release}"
+html_favicon = str(_DOCS.parent / "web" / "page" / "icon.svg")
 html_copy_source = False
 html_show_sphinx = False
 html_search_scorer = str(_DOCS / "search_scorer.js")
