@@ -458,7 +458,11 @@ async def test_a_receiver_that_answers_slowly_does_not_keep_another_one_waiting(
         settings = msgspec.structs.replace(QUICK, turns=2)
         async with running(rig.delivery(receiver, slow, settings=settings)) as delivery:
             await receiver.wait_for(*names)  # while the slow one has answered nothing
-            assert delivery.attempts == {("session.created", "delivered"): 12}
+            await eventually(
+                lambda: delivery.attempts,
+                lambda found: found == {("session.created", "delivered"): 12},
+                awaiting="the answers, of which none is an attempt of what waits",
+            )
             slow.go_on.set()
             await slow.wait_for(*names)
     assert len(receiver.requests) == len(slow.requests) == 12
