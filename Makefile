@@ -46,7 +46,7 @@ serve: .venv/.runtime ## Run the service (HOST=127.0.0.1 PORT=8000)
 	$(BIN)/sercuescribe serve --host $(HOST) --port $(PORT)
 
 check: lint ## Lint, and run the fast tests of the packages
-	$(PYTEST) $(PARALLEL) -m "not engine and not long" $(or $(ARGS),tests/api tests/storage)
+	$(PYTEST) $(PARALLEL) -m "not engine and not hypothesis and not long" $(or $(ARGS),tests/api tests/storage)
 
 test: .venv/.dev web/manual/.built .venv/.helm .venv/.chromium .venv/.prometheus .venv/.shells node_modules/.assets ## Run the tests, without the long ones
 	$(PYTEST) $(PARALLEL) -m "not long" $(ARGS)
