@@ -1,19 +1,17 @@
 """One input stream decodes its chunks in order, from its first byte to its end."""
 
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
 from api.session.input_stream import InputStream
 from api.wire.errors import SessionCompletedError
 from storage.local import LocalStorage
 from storage.volume.recording import VolumeRecording
-from tests.api.session.writers import new_writers
+from tests.api.session.writers import new_stream, new_writers
 from tests.audio import cut, decode, encode, pcm, speech, wav
 from tests.eventually import eventually
 from tests.service import children_of
@@ -33,23 +31,9 @@ async def recording(storage: LocalStorage) -> AsyncIterator[VolumeRecording]:
 
 @pytest.fixture
 async def stream(recording: VolumeRecording) -> AsyncIterator[InputStream]:
-    stream = new_stream(recording)
+    stream = new_stream(recording, new_writers(recording))
     yield stream
     await stream.abort()
-
-
-def new_stream(recording: VolumeRecording) -> InputStream:
-    writers = new_writers(recording)
-    return InputStream(
-        1,
-        "wav",
-        recording.manifest.pcm_format,
-        launcher=DecoderLauncher(),
-        ledger=writers.ledger,
-        kept_input=writers.kept_input,
-        pauses=writers.pauses,
-        next_number=itertools.count(2).__next__,
-    )
 
 
 def audio_of(recording: VolumeRecording, folder: Path) -> bytes:
@@ -205,7 +189,7 @@ async def test_a_restored_stream_continues_without_a_gap_or_a_repetition(
         await stream.receive(piece)
     await stream.abort()
     (saved,) = recording.checkpoint.streams
-    successor = new_stream(recording)
+    successor = new_stream(recording, new_writers(recording))
     await successor.restore(saved, recording.read_input(1))
     for piece in pieces[10:]:
         await successor.receive(piece)

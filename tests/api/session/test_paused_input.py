@@ -1,15 +1,13 @@
 """A stream skips what arrives during a pause, and goes on with whole frames behind it."""
 
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.session.input_stream import InputStream
 from storage.volume.recording import VolumeRecording
-from tests.api.session.writers import Writers
+from tests.api.session.writers import Writers, new_stream
 from tests.audio import encode, pcm, speech, wav
 
 RATE = 16000  # of `new_manifest`
@@ -18,16 +16,7 @@ WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster
 
 @pytest.fixture
 async def stream(recording: VolumeRecording, writers: Writers) -> AsyncIterator[InputStream]:
-    stream = InputStream(
-        1,
-        "wav",
-        recording.manifest.pcm_format,
-        launcher=DecoderLauncher(),
-        ledger=writers.ledger,
-        kept_input=writers.kept_input,
-        pauses=writers.pauses,
-        next_number=itertools.count(2).__next__,
-    )
+    stream = new_stream(recording, writers)
     yield stream
     await stream.abort()
 

@@ -1,11 +1,14 @@
 """What writes one recording, connected as a session connects it."""
 
+import itertools
 from typing import NamedTuple
 
 import msgspec
 
+from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.clock import Clock, SystemClock
 from api.session.checkpoint_writer import CheckpointWriter
+from api.session.input_stream import InputStream
 from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
 from api.session.pauses import Pauses
@@ -55,6 +58,20 @@ def new_writers(
     ledger = Ledger(writer, timeline)
     kept_input = KeptInput(writer, ledger, timeline.pace)
     return Writers(writer, timeline, Pauses(writer, timeline), ledger, kept_input)
+
+
+def new_stream(recording: Recording, writers: Writers) -> InputStream:
+    """Return the first stream of the recording, which is declared as WAV."""
+    return InputStream(
+        1,
+        "wav",
+        recording.manifest.pcm_format,
+        launcher=DecoderLauncher(),
+        ledger=writers.ledger,
+        kept_input=writers.kept_input,
+        pauses=writers.pauses,
+        next_number=itertools.count(2).__next__,
+    )
 
 
 def without_journal(checkpoint: Checkpoint) -> Checkpoint:
