@@ -59,12 +59,16 @@ def bucket_settings(url: str, *, prefix: str) -> BucketSettings:
     )
 
 
-_PARAMS = [
-    pytest.param("local"),
-    pytest.param("local-worker", marks=pytest.mark.long),
-    pytest.param("moto", marks=[pytest.mark.engine, pytest.mark.long]),
-    pytest.param("seaweedfs", marks=pytest.mark.engine),
-]
+# They vary what the others show.
+LONG_BACKENDS = {"local-worker", "moto"}
+
+
+def _marks(backend: str) -> list[pytest.MarkDecorator]:
+    engine = [] if backend.startswith("local") else [pytest.mark.engine]
+    return engine + ([pytest.mark.long] if backend in LONG_BACKENDS else [])
+
+
+_PARAMS = [pytest.param(name, marks=_marks(name)) for name in BACKENDS]
 
 
 @pytest.fixture(params=_PARAMS)

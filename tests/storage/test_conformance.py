@@ -30,7 +30,7 @@ from storage.waveform import peaks
 from storage.waveform.peaks import Peaks
 from tests.audio import pcm
 from tests.eventually import eventually
-from tests.storage.conftest import ReplaceManifest, new_manifest
+from tests.storage.conftest import BACKENDS, LONG_BACKENDS, ReplaceManifest, new_manifest
 from tests.storage.waveform.test_peaks import expected
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
@@ -839,13 +839,13 @@ async def test_entries_of_nodes_that_do_not_live_are_adopted_and_dead_ones_are_n
 
 
 @pytest.mark.engine
-def test_a_volume_and_a_bucket_were_tested() -> None:
-    assert _ran >= {"local", "seaweedfs"}
+def test_every_backend_but_the_long_ones_was_tested() -> None:
+    assert _ran >= BACKENDS.keys() - LONG_BACKENDS
 
 
 @pytest.mark.long
-def test_a_volume_of_workers_and_another_bucket_were_tested() -> None:
-    assert _ran >= {"local-worker", "moto"}
+def test_every_long_backend_was_tested() -> None:
+    assert _ran >= LONG_BACKENDS
 
 
 async def test_a_session_of_a_newer_release_is_left_alone_and_hides_no_other(
