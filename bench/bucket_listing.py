@@ -9,11 +9,10 @@ import itertools
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.listing import FILTERS, completed_sessions
+from bench.listing import FILTERS, completed_sessions, timed
 from storage import manifest as manifests
 from storage.filters import Filters
 from storage.manifest import Manifest
@@ -38,17 +37,14 @@ def main(sessions: int = 50_000, repetitions: int = 10) -> None:
 
 
 async def _measure(settings: BucketSettings, sessions: int, repetitions: int) -> None:
-    began = time.perf_counter()
     bucket = Bucket(settings)
     await bucket.start()
-    await _fill(bucket, completed_sessions(sessions))
+    seconds = await timed(lambda: _fill(bucket, completed_sessions(sessions)))
     await bucket.stop()
-    print(f"{sessions} completed sessions put in {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"{sessions} completed sessions put in {seconds:.0f} s", flush=True)
     with tempfile.TemporaryDirectory() as spool:
         storage = S3Storage(settings, Path(spool), UploadSettings())
-        began = time.perf_counter()
-        await storage.start()
-        print(f"start {time.perf_counter() - began:.1f} s")
+        print(f"start {await timed(storage.start):.1f} s")
         print("one request for a page of 100: ms at the median and at the worst, sessions found")
         for name, filters in FILTERS.items():
             await _print_page(storage, name, Filters(**filters), repetitions)
@@ -75,10 +71,11 @@ def _objects(manifest: Manifest) -> Iterator[tuple[str, bytes]]:
 
 
 async def _print_page(storage: S3Storage, name: str, filters: Filters, repetitions: int) -> None:
-    times_ms, found = [], 0
-    for _ in range(repetitions):
-        began = time.perf_counter()
-        page = await storage.manifests(filters, limit=100)
-        times_ms.append(1000 * (time.perf_counter() - began))
-        found = len(page.manifests)
+    found = 0
+
+    async def read() -> None:
+        nonlocal found
+        found = len((await storage.manifests(filters, limit=100)).manifests)
+
+    times_ms = [1000 * await timed(read) for _ in range(repetitions)]
     print(f"  {name:26}{statistics.median(times_ms):8.0f}{max(times_ms):8.0f}{found:6}", flush=True)

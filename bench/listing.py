@@ -95,22 +95,22 @@ def _session_id(at: datetime) -> UUID:
 
 async def _measure(folder: Path, repetitions: int) -> None:
     storage = LocalStorage(folder)
-    print(f"first start {await _timed(storage.start) * 1000:.0f} ms")
-    page_seconds = await _timed(lambda: storage.manifests(limit=100))
+    print(f"first start {await timed(storage.start) * 1000:.0f} ms")
+    page_seconds = await timed(lambda: storage.manifests(limit=100))
     print(f"a page while the index is built: {page_seconds * 1000:.0f} ms")
-    print(f"index complete after {await _timed(storage.upkeep.completed.wait):.1f} s more, "
+    print(f"index complete after {await timed(storage.upkeep.completed.wait):.1f} s more, "
           f"{_index_bytes(folder) / 1e6:.1f} MB")  # fmt: skip
     await _print_pages(storage, repetitions, "with the index")
     await _print_creations(storage)
-    print(f"stop {await _timed(storage.stop) * 1000:.0f} ms")
+    print(f"stop {await timed(storage.stop) * 1000:.0f} ms")
     storage = LocalStorage(folder)
-    print(f"start after a clean stop {await _timed(storage.start) * 1000:.0f} ms")
+    print(f"start after a clean stop {await timed(storage.start) * 1000:.0f} ms")
     await _print_pages(storage, 3, "at once")
     await storage.stop()
     (folder / "new").touch()
     storage = LocalStorage(folder)
-    print(f"start after a change by hand {await _timed(storage.start) * 1000:.0f} ms, "
-          f"compared after {await _timed(storage.upkeep.completed.wait):.1f} s more")  # fmt: skip
+    print(f"start after a change by hand {await timed(storage.start) * 1000:.0f} ms, "
+          f"compared after {await timed(storage.upkeep.completed.wait):.1f} s more")  # fmt: skip
     await storage.stop()
 
 
@@ -119,7 +119,7 @@ async def _print_pages(storage: LocalStorage, repetitions: int, when: str) -> No
     for name, filters in FILTERS.items():
         times = [
             1000
-            * await _timed(lambda filters=filters: storage.manifests(Filters(**filters), limit=100))  # type: ignore[misc]
+            * await timed(lambda filters=filters: storage.manifests(Filters(**filters), limit=100))  # type: ignore[misc]
             for _ in range(repetitions)
         ]
         p95 = sorted(times)[int(0.95 * (len(times) - 1))]
@@ -156,7 +156,7 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - began
 
 
-async def _timed(work: Callable[[], Awaitable[object]]) -> float:
+async def timed(work: Callable[[], Awaitable[object]]) -> float:
     began = time.perf_counter()
     await work()
     return time.perf_counter() - began
