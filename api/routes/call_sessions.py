@@ -67,9 +67,9 @@ class CallSessions:
         """Return the active session of the same call of the same user, or its owner.
 
         None: the call gets a new session. A second connection of a call is another leg, unless the
-        platform no longer answers on the first one, and so is audio of another rate, codec or other
-        channels. If sessions of the call are in several processes,
-        none of these knows whether all are without a connection.
+        platform no longer answers on the first one. Audio of another rate or codec, or of other
+        channels, is another leg too. If sessions of the call are in several processes, none of
+        these knows whether all are without a connection.
         """
         if not begin.call_id:
             return None
