@@ -1,11 +1,13 @@
 """CPU per acknowledged chunk: the service compared with a bare sink on uvicorn, in one run.
 
-Both get the same chunks from the same client in turn, in many short rounds, so that other load on
-the machine affects both. All threads of the server count, and what it does until its next round,
-such as syncing. ffmpeg processes do not count.
+Both get the same chunks from the same client at the same time, so that other load on the machine
+affects both alike. The streams never stop: a pause is a gap, which the service notes and syncs, and
+the sink does not. All threads of the server count. ffmpeg processes do not count.
 """
 
+import asyncio
 import contextlib
+import itertools
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -22,8 +24,9 @@ from bench.load_client import binary_frame
 from bench.server_process import cpu_nanoseconds, run_server, run_service
 from bench.stream_formats import WEBM
 
-_ROUNDS = 40
-_ROUND_SECONDS = 0.5
+_ROUNDS = 20
+_ROUND_SECONDS = 1.0
+_WARM_UP_SECONDS = 2.0
 _WEBM_SECONDS = 300
 _MAX_SESSIONS = 1000
 
@@ -57,11 +60,15 @@ _LOADS: tuple[Callable[[], Load], ...] = (
 
 
 class Server(NamedTuple):
-    """A measured server with its connections; ``us`` gets the CPU per chunk of each round."""
+    """A measured server with its connections."""
 
     process: psutil.Process
     connections: list[Connection]
-    us: list[float]
+
+    def spent(self) -> tuple[int, int]:
+        """Return the nanoseconds of CPU so far, and the number of chunks."""
+        chunks = sum(connection.sent for connection in self.connections)
+        return cpu_nanoseconds(self.process.pid), chunks
 
 
 def main(rounds: int = _ROUNDS, *numbers: int) -> None:
@@ -74,18 +81,19 @@ async def _main(rounds: int, chosen: Sequence[Load]) -> None:
     print(f"{'load':34}{'service µs':>11}{'sink µs':>9}{'ratio':>7}{'quartiles':>14}")
     for load in chosen:
         service, sink = await _measure(load, rounds)
-        # Rounds of service and sink that follow each other: the machine changes meanwhile.
-        pairs = [ours / theirs for ours, theirs in zip(service.us, sink.us, strict=True)]
+        # What both took in the same second: the machine changes meanwhile.
+        pairs = [ours / theirs for ours, theirs in zip(service, sink, strict=True)]
         low, ratio, high = statistics.quantiles(pairs, n=4)
         print(
-            f"{load.name:34}{statistics.median(service.us):11.1f}"
-            f"{statistics.median(sink.us):9.1f}{ratio:7.2f}{low:8.2f}{high:6.2f}",
+            f"{load.name:34}{statistics.median(service):11.1f}"
+            f"{statistics.median(sink):9.1f}{ratio:7.2f}{low:8.2f}{high:6.2f}",
             flush=True,
         )
         ratios.note(f"hot path: {load.name}", ratio)
 
 
-async def _measure(load: Load, rounds: int) -> tuple[Server, Server]:
+async def _measure(load: Load, rounds: int) -> list[list[float]]:
+    """Return the microseconds of CPU for each chunk in each round: of the service, of the sink."""
     with (
         tempfile.TemporaryDirectory(dir=".") as folder,
         run_server("-m", "bench.bare_sink") as (sink_port, sink),
@@ -94,27 +102,32 @@ async def _measure(load: Load, rounds: int) -> tuple[Server, Server]:
         ) as (port, service),
     ):
         servers = (
-            Server(
-                service,
-                await hot_path_load.connect(load, port, "/api/ws/audio", greetings=1),
-                [],
-            ),
-            Server(sink, await hot_path_load.connect(load, sink_port, "/", greetings=0), []),
+            Server(service, await hot_path_load.connect(load, port, "/api/ws/audio", greetings=1)),
+            Server(sink, await hot_path_load.connect(load, sink_port, "/", greetings=0)),
         )
-        for server in servers:  # warm up
-            await hot_path_load.run(load, server.connections, _ROUND_SECONDS)
-        spent = [cpu_nanoseconds(server.process.pid) for server in servers]
-        for _ in range(rounds):
-            chunks = [
-                await hot_path_load.run(load, server.connections, _ROUND_SECONDS)
-                for server in servers
-            ]
-            for number, server in enumerate(servers):
-                now = cpu_nanoseconds(server.process.pid)
-                server.us.append((now - spent[number]) / 1000 / chunks[number])
-                spent[number] = now
+        seconds = _WARM_UP_SECONDS + (rounds + 1) * _ROUND_SECONDS
+        async with asyncio.TaskGroup() as group:
+            for server in servers:
+                group.create_task(hot_path_load.run(load, server.connections, seconds))
+            costs = await _sample(servers, rounds)
         with contextlib.suppress(ConnectionError):
             for server in servers:
                 for connection in server.connections:
                     connection.close()
-        return servers
+        return costs
+
+
+async def _sample(servers: Sequence[Server], rounds: int) -> list[list[float]]:
+    """Return the microseconds for each chunk of each server in each round."""
+    await asyncio.sleep(_WARM_UP_SECONDS)
+    samples = [[server.spent() for server in servers]]
+    for _ in range(rounds):
+        await asyncio.sleep(_ROUND_SECONDS)
+        samples.append([server.spent() for server in servers])
+    return [
+        [
+            (after[0] - before[0]) / 1000 / (after[1] - before[1])
+            for before, after in itertools.pairwise(of_server)
+        ]
+        for of_server in zip(*samples, strict=True)
+    ]
