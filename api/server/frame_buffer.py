@@ -18,6 +18,8 @@ _LENGTH_OF_64_BITS = 127
 _MASK_BYTES = 4
 
 _OPCODES = frozenset(map(int, Opcode))
+_MIN_FRAME_BYTES = 2 + _MASK_BYTES
+_unpack_head = struct.Struct("!BBH").unpack_from  # with a length of 16 bits, if it has one
 _unpack_16 = struct.Struct("!H").unpack_from
 _unpack_64 = struct.Struct("!Q").unpack_from
 
@@ -27,21 +29,19 @@ def binary_message(data: bytes) -> bytes | None:
 
     This is the hot path: C code unmasks, and the head is a few comparisons.
     """
-    if len(data) < 2 + _MASK_BYTES or data[0] != _FINAL_BINARY:
+    size_bytes = len(data)
+    if size_bytes < _MIN_FRAME_BYTES:
         return None
-    length, head_bytes = data[1], 2
-    if length == _MASKED + _LENGTH_OF_16_BITS:
-        (length,) = _unpack_16(data, 2)
-        head_bytes = 4
-    elif length == _MASKED + _LENGTH_OF_64_BITS and len(data) > 10:
+    first, second, length = _unpack_head(data)
+    if first != _FINAL_BINARY:
+        return None
+    if second == _MASKED + _LENGTH_OF_16_BITS:  # as nearly all are
+        return apply_mask(data[8:], data[4:8]) if size_bytes == 8 + length else None
+    if second == _MASKED + _LENGTH_OF_64_BITS and size_bytes > 10:
         (length,) = _unpack_64(data, 2)
-        head_bytes = 10
-    else:
-        length -= _MASKED  # negative if it is not masked
-    start = head_bytes + _MASK_BYTES
-    if length < 0 or len(data) != start + length:
-        return None
-    return apply_mask(data[start:], data[head_bytes:start])
+        return apply_mask(data[14:], data[10:14]) if size_bytes == 14 + length else None
+    # Other lengths are in the second byte; without a mask it is too small.
+    return apply_mask(data[6:], data[2:6]) if size_bytes == 6 + second - _MASKED else None
 
 
 class FrameBuffer(bytearray):
