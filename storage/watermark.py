@@ -18,6 +18,11 @@ class Unpersisted(msgspec.Struct, frozen=True):
 class Watermark:
     """Measures how long the oldest unpersisted audio waits, never too short a time."""
 
+    __slots__ = (
+        "_observer",
+        "since",
+    )
+
     def __init__(self, observer: Observer = IGNORE) -> None:
         self.since: float | None = None  # when the oldest unpersisted audio was recorded
         self._observer = observer

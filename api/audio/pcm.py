@@ -53,6 +53,16 @@ class PcmFramer:
     ``next_file`` has the bytes of that file.
     """
 
+    __slots__ = (
+        "_chunks",
+        "_data_left",
+        "_frame_bytes",
+        "_kept_bytes",
+        "_pending",
+        "_skip_left",
+        "next_file",
+    )
+
     def __init__(self, frame_bytes: int, data_bytes: int | None) -> None:
         self._frame_bytes = frame_bytes
         self._data_left = _TO_THE_END if data_bytes is None else data_bytes

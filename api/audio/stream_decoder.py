@@ -30,6 +30,19 @@ class StreamDecoder:
     Its methods return the PCM that passes through; ``emit`` receives the PCM of ffmpeg later.
     """
 
+    __slots__ = (
+        "_emit",
+        "_is_replay",
+        "_is_wav",
+        "_launcher",
+        "_max_chunk_bytes",
+        "_pcm_format",
+        "_replayed_bytes",
+        "_room_bytes",
+        "kind",
+        "stage",
+    )
+
     def __init__(
         self,
         declared: InputKind,

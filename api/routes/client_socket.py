@@ -54,6 +54,22 @@ class RawWebSocket(WebSocket[Any, Any, Any]):
 class ClientSocket:
     """Sends messages and closes the socket; implements `api.session.connection.Connection`."""
 
+    __slots__ = (
+        "_close_code",
+        "_closed",
+        "_handler",
+        "_received",
+        "_role",
+        "clock",
+        "is_recording",
+        "is_unresponsive",
+        "last_received",
+        "metrics",
+        "session",
+        "socket",
+        "told_warnings",
+    )
+
     def __init__(self, socket: RawWebSocket, clock: Clock, metrics: Metrics, role: Role) -> None:
         self.session: Session | None = None
         self.metrics = metrics

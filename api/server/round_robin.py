@@ -36,6 +36,8 @@ _NO_CLOSE_FRAME = 1006  # RFC 6455, section 7.4.1
 class MessageQueue(asyncio.Queue[Any]):
     """ASGI events for the handler. ``is_awaited``: it waits for one, and has got all others."""
 
+    __slots__ = ("is_awaited",)
+
     def __init__(self) -> None:
         super().__init__()
         self.is_awaited = False
@@ -78,6 +80,16 @@ class RoundRobinProtocol(WebSocketsSansIOProtocol):
     So a connection holds one read, or one incomplete frame, and the messages of one slice. What
     comes before the handshake is answered waits for the answer.
     """
+
+    __slots__ = (
+        "_is_waiting",
+        "_loss",
+        "_next_slice_at",
+        "_round_robin",
+        "is_lost",
+        "queue",
+        "unparsed",
+    )
 
     unparsed: FrameBuffer
     is_lost: bool  # no more input arrives, and `disconnected` follows what has arrived

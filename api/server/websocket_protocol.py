@@ -55,6 +55,15 @@ _pack_head = struct.Struct("!BBH").pack
 class WebSocketProtocol(RoundRobinProtocol):
     """The protocol class of this service for uvicorn."""
 
+    __slots__ = (
+        "_callback",
+        "_has_traffic",
+        "_is_closing",
+        "_is_writable",
+        "_max_message_bytes",
+        "_write",
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn.logger = _logger

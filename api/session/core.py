@@ -71,6 +71,18 @@ Action: TypeAlias = OpenStream | EndStream | Replace[C] | CloseIdle[C]
 class SessionCore(Generic[C]):
     """The connections and streams of one session. An event that raises changes nothing."""
 
+    __slots__ = (
+        "_idle_since",
+        "_last_stream",
+        "_limits",
+        "_listeners",
+        "_session_id",
+        "_waiting_since",
+        "state",
+        "streams",
+        "waiting",
+    )
+
     def __init__(
         self, session_id: str, limits: SessionLimits, *, last_stream: int, now: float
     ) -> None:

@@ -7,6 +7,12 @@ from storage.base import Recording
 class Counts:
     """Reads how far a recording has got: its checkpoint advances after what it counts."""
 
+    __slots__ = (
+        "_bytes_per_second",
+        "_recording",
+        "_session_id",
+    )
+
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._session_id = recording.manifest.session_id

@@ -35,6 +35,13 @@ class InputJournal:
     ``at`` is the length of the recording in bytes, ``number`` that of a stream.
     """
 
+    __slots__ = (
+        "_covered",
+        "_files",
+        "unwritten",
+        "writer",
+    )
+
     def __init__(self) -> None:
         self.unwritten = b""
         self.writer = -1  # the stream that has added the last PCM, as the journal says

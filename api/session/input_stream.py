@@ -25,6 +25,21 @@ from storage.pcm import PcmFormat
 class InputStream:
     """Records the chunks of one stream, until `end` or `abort` is called."""
 
+    __slots__ = (
+        "_failure",
+        "_files",
+        "_has_ended",
+        "_kept",
+        "_kept_input",
+        "_ledger",
+        "_lock",
+        "_paused_input",
+        "_pauses",
+        "chunks",
+        "received_bytes",
+        "warn_of_damage",
+    )
+
     def __init__(
         self,
         number: int,

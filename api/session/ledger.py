@@ -19,6 +19,21 @@ from storage.pcm import Buffer
 class Ledger:
     """Appends the PCM of streams and its counts."""
 
+    __slots__ = (
+        "_appended",
+        "_epoch",
+        "_journal",
+        "_monotonic",
+        "_pace",
+        "_recording",
+        "_retries",
+        "_timeline",
+        "_timeline_entries",
+        "_writer",
+        "_writing",
+        "session_id",
+    )
+
     def __init__(self, writer: CheckpointWriter, timeline: SessionTimeline) -> None:
         self.session_id = writer.session_id
         self._journal = writer.journal

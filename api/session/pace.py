@@ -30,6 +30,16 @@ class Pace:
     ``high``, nothing has to be noted.
     """
 
+    __slots__ = (
+        "_is_ended",
+        "_most",
+        "_streams",
+        "high",
+        "low",
+        "number",
+        "seconds_per_byte",
+    )
+
     def __init__(self, bytes_per_second: int) -> None:
         self.seconds_per_byte = 1 / bytes_per_second
         self.number = -1

@@ -11,6 +11,12 @@ from storage.checkpoint import Checkpoint, OpenPause, StreamCheckpoint
 class Pauses:
     """Begins and ends pauses, and counts what arrives during one."""
 
+    __slots__ = (
+        "_timeline",
+        "_writer",
+        "is_paused",
+    )
+
     def __init__(self, writer: CheckpointWriter, timeline: SessionTimeline) -> None:
         self._writer = writer
         self._timeline = timeline

@@ -6,6 +6,8 @@ import asyncio
 class ProgressSignal:
     """Wakes every waiter at each `notify`, which is cheap if there is no waiter."""
 
+    __slots__ = ("_waiters",)
+
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()
 

@@ -67,6 +67,37 @@ Cause = Literal["closed", "expired", "unused"]
 class Session:
     """A live session. While it ends, its methods raise `SessionCompletedError`."""
 
+    __slots__ = (
+        "_began",
+        "_clock",
+        "_core",
+        "_counts",
+        "_end",
+        "_events",
+        "_final_info",
+        "_had_input",
+        "_kept_input",
+        "_launcher",
+        "_ledger",
+        "_limits",
+        "_location",
+        "_metrics",
+        "_on_gone",
+        "_pauses",
+        "_pausing",
+        "_progress",
+        "_spans",
+        "_streams",
+        "_timeline",
+        "_tracing",
+        "count_in",
+        "counts",
+        "gone",
+        "recording",
+        "session_id",
+        "warn",
+    )
+
     def __init__(
         self,
         recording: Recording,

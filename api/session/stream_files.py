@@ -30,6 +30,21 @@ class StreamFiles:
     kept.
     """
 
+    __slots__ = (
+        "_head_pcm_bytes",
+        "_is_joining",
+        "_kept_input",
+        "_ledger",
+        "_new_decoder",
+        "_next_number",
+        "decoder",
+        "has_only_head",
+        "is_aborted",
+        "number",
+        "recorded_bytes",
+        "told",
+    )
+
     def __init__(
         self,
         number: int,

@@ -14,6 +14,13 @@ class TimelineEntries:
     It lists a bounded number of each kind, and counts the others in ``omitted``.
     """
 
+    __slots__ = (
+        "_counts",
+        "_written_omissions",
+        "omitted",
+        "unwritten",
+    )
+
     def __init__(self) -> None:
         self.unwritten: list[timeline.Entry] = []
         self.omitted = timeline.Omissions()

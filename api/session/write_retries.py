@@ -24,6 +24,15 @@ class WriteRetries:
     ``lock`` is held while a write runs or waits for its retry.
     """
 
+    __slots__ = (
+        "_backoff",
+        "_failure",
+        "_gave_up",
+        "_metrics",
+        "_session_id",
+        "lock",
+    )
+
     def __init__(
         self,
         session_id: str,

@@ -45,6 +45,11 @@ class SavedCheckpoints(msgspec.Struct, frozen=True):
 class CheckpointFile:
     """The open file of one recording. ``write`` and ``persist`` may run in two threads."""
 
+    __slots__ = (
+        "_disk",
+        "_fd",
+    )
+
     def __init__(self, path: Path, disk: Disk) -> None:
         """Open the file; create it if it is missing. Raises ``OSError``."""
         self._disk = disk

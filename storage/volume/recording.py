@@ -49,6 +49,32 @@ class VolumeRecording:
     thread moves the checkpoint; any thread may persist it.
     """
 
+    __slots__ = (
+        "_audio",
+        "_checkpoints",
+        "_completed",
+        "_digests",
+        "_disk",
+        "_dropped",
+        "_has_new_input",
+        "_inputs",
+        "_lost",
+        "_observer",
+        "_on_changed",
+        "_on_completed",
+        "_on_released",
+        "_paths",
+        "_persisting",
+        "_receipts",
+        "_unsynced",
+        "_watermark",
+        "checkpoint",
+        "manifest",
+        "peaks",
+        "persisted",
+        "state",
+    )
+
     def __init__(
         self,
         paths: SessionPaths,

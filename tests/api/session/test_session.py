@@ -31,6 +31,7 @@ from storage.errors import StorageUnavailableError, SyncFailedError
 from storage.local import LocalStorage
 from storage.pcm import Buffer
 from storage.volume.disk import Disk
+from storage.volume.recording import VolumeRecording
 from storage.warning import UNPERSISTED_AUDIO_LOST
 from tests.api.conftest import PARAMETERS, ConnectionProbe, new_registry
 from tests.audio import chunk, cut, decode, encode, pcm, speech, wav
@@ -371,25 +372,30 @@ async def test_a_released_session_resumes_in_the_middle_of_an_ffmpeg_stream(
 class FailingStorage:
     """Makes three appends to the storage of a session fail."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls = 0
         self.is_over = False
-        self._append = session.recording.append
-        session.recording.append = self.append  # type: ignore[method-assign]
+        append = VolumeRecording.append
 
-    def append(self, pcm: Buffer, checkpoint: Checkpoint) -> None:
+        def failing(recording: VolumeRecording, pcm: Buffer, checkpoint: Checkpoint) -> None:
+            if recording is session.recording:
+                self._fail()
+            append(recording, pcm, checkpoint)
+
+        monkeypatch.setattr(VolumeRecording, "append", failing)
+
+    def _fail(self) -> None:
         self.calls += 1
         if not self.is_over:
             self.is_over = self.calls == 3
             raise StorageUnavailableError("No space left on device")
-        self._append(pcm, checkpoint)
 
 
 async def test_a_short_storage_failure_loses_no_chunk(
-    session: Session, connection: ConnectionProbe
+    session: Session, connection: ConnectionProbe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await send(session, connection, pcm(10, seed=1))
-    trouble = FailingStorage(session)
+    trouble = FailingStorage(session, monkeypatch)
     await send(session, connection, pcm(10, seed=2))
     assert trouble.calls > 3
     assert recorded(session) == pcm(10, seed=1) + pcm(10, seed=2)
@@ -400,9 +406,10 @@ async def test_a_lasting_storage_failure_keeps_every_acknowledged_chunk(
     session: Session,
     connection: ConnectionProbe,
     registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await send(session, connection, pcm(10, seed=1))
-    trouble = FailingStorage(session)
+    trouble = FailingStorage(session, monkeypatch)
     trouble.calls = 1000
     with pytest.raises(StorageUnavailableError):
         await send(session, connection, pcm(10, seed=2))
