@@ -138,3 +138,17 @@ def test_damaged_metadata_of_a_segment_is_its_checkpoint_or_no_checkpoint() -> N
             assert decode_metadata(data.decode("latin-1"), 64000) == checkpoint
         except ValueError:
             continue
+
+
+async def test_release_0_2_0_finds_no_checkpoint_once_a_session_was_paused(
+    segments: SegmentLog, bucket: Bucket, keys: SessionKeys, lease: Lease
+) -> None:
+    segments.requires_release = True
+    checkpoint = Checkpoint(5, 3000)
+    await segments.append(b"", checkpoint)
+    successor = SegmentLog(bucket, keys, FORMAT, lease)
+    assert await successor.load() == checkpoint
+    await successor.append(b"", checkpoint)
+    for sequence in (4, 5):
+        # Release 0.2.0 reads this name alone, and takes no session over without it.
+        assert "checkpoint" not in (await bucket.head(keys.segment(sequence))).metadata
