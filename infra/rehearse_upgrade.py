@@ -108,7 +108,7 @@ async def on_a_volume(folder: Path, old: Path, new: Path) -> None:
         await node.start(old)
         check_left_alone([node], paused, "this release reads up to")
         await node.stop()
-        assert contents(folder / "volume", paused) == before, "the old release has changed a paused session"
+        assert contents(folder / "volume", paused) == before, "a paused session was changed"
         await node.start(new)
         await go_on(node, paused, "volume")
     finally:
@@ -194,7 +194,7 @@ async def leaves_paused_alone(nodes: list[Node], store_url: str, old: Path, new:
     check_left_alone(others, paused, line)
     await updated.start(old)  # on the spool of the paused session
     check_left_alone(nodes, paused, line)
-    assert audio_objects(store_url, paused) == before, "the old release has changed a paused session"
+    assert audio_objects(store_url, paused) == before, "a paused session was changed"
     for node in nodes:
         await node.stop()
         await node.start(new)
@@ -204,9 +204,7 @@ async def leaves_paused_alone(nodes: list[Node], store_url: str, old: Path, new:
 def audio_objects(store_url: str, session_id: str) -> dict[str, bytes]:
     """Return the objects of a session without its epochs, which every attempt adds to."""
     found = engines.objects(store_url, "")
-    return {
-        key: body for key, body in found.items() if session_id in key and "/epochs/" not in key
-    }
+    return {key: body for key, body in found.items() if session_id in key and "/epochs/" not in key}
 
 
 async def until(condition: Callable[[], bool]) -> None:
