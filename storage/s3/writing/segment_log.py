@@ -139,6 +139,8 @@ class SegmentLog:
         if len(record) > MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         body = Segment(self.pcm_format, pcm).encode()
+        if checkpoint.pause is not None:  # begun by a process that died before this segment
+            self.requires_release = True
         checkpoint_text = base64.b64encode(record).decode()
         metadata = {self._checkpoint_name: checkpoint_text, _EPOCH: str(self.lease.epoch)}
         if completed_at is not None:
