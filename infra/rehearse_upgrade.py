@@ -7,21 +7,17 @@ wheel; NEW is this checkout by default. Both run with the packages of `.venv`. O
 service is replaced by the other release and then by the old one again. On a bucket (SeaweedFS),
 three nodes are replaced one by one, and back. Meanwhile clients record PCM at the pace of a live
 recorder, and resume. The script fails unless every recording is exact, and unless the old release
-leaves a session of a newer format alone.
+leaves alone, and names in its log, a session of a newer format and one that was paused. The paused
+one is paused in the middle of the update, and goes on after the next one.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +26,7 @@ import requests
 from sercuescribe_client import Client
 from tests import engines
 from tests.audio import cut, pcm
-from tests.ports import reserve_ports
+from tests.releases import Node, sources
 
 _ROOT = Path(__file__).parents[1]
 _RECORDERS = 4
@@ -38,6 +34,8 @@ _CHUNK_SECONDS = 0.02  # the pace of a live recorder
 _CHUNK_BYTES = 1_920  # 20 ms of 48 kHz mono
 _MAX_SECONDS = 60.0
 _LEASE_SECONDS = 5
+_CUT = 100  # chunks before and after a pause
+_NOT_RECORDED = bytes(_CHUNK_BYTES)
 _PIECES = list(cut(pcm(8_000_000), _CHUNK_BYTES))
 
 
@@ -47,53 +45,6 @@ class Result(NamedTuple):
     session_id: str
     chunks: int
     longest_gap_seconds: float
-
-
-class Node:
-    """A process of the service, whose release can be replaced."""
-
-    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
-        (self.port,) = reserve_ports(1)
-        self._variables = {
-            **os.environ,
-            "AUDIO_STORAGE_PATH": str(folder),
-            "NODE_URL": self.url,
-            "MAX_HANDSHAKES_PER_MINUTE": "0",
-            **variables,
-        }
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def start(self, release: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "api.cli", "serve", "--port", str(self.port)],
-            cwd=release,
-            env={**self._variables, "PYTHONPATH": str(release)},
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + _MAX_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
-                if (await asyncio.to_thread(requests.get, f"{self.url}/health", timeout=5)).ok:
-                    return
-            await asyncio.sleep(0.1)
-        raise TimeoutError(f"{release} did not start")
-
-    async def stop(self) -> None:
-        """Stop the process in order; its exit code must be 0."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(self._process.wait, 20)
-        if code != 0:
-            raise RuntimeError(f"the service exited with {code}")
-
-    def kill(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
 
 
 async def record(url: str, ended: asyncio.Event) -> Result:
@@ -150,6 +101,16 @@ async def on_a_volume(folder: Path, old: Path, new: Path) -> None:
             check(node.url, results, title)
         await node.stop()
         await leaves_newer_alone(node, folder / "volume", old)
+        await node.start(new)
+        paused = await pause(node)
+        await node.stop()
+        before = contents(folder / "volume", paused)
+        await node.start(old)
+        check_left_alone([node], paused, "this release reads up to")
+        await node.stop()
+        assert contents(folder / "volume", paused) == before, "a paused session was changed"
+        await node.start(new)
+        await go_on(node, paused, "volume")
     finally:
         node.kill()
 
@@ -179,6 +140,79 @@ def contents(folder: Path, session_id: str) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in found}
 
 
+async def pause(node: Node) -> str:
+    """Record, pause, send what must not be recorded, and disconnect. Return the session."""
+    async with Client(node.url) as client:
+        session = client.create(sample_rate=48000, format="pcm_s16le")
+        async with session:
+            for piece in _PIECES[:_CUT]:
+                await session.send(piece)
+            await session.flush()
+            await session.pause()
+            await session.send(_NOT_RECORDED)
+            await session.flush()
+            await session.detach()
+        return session.session_id
+
+
+def check_left_alone(nodes: list[Node], session_id: str, line: str) -> None:
+    """Check what nodes of the old release say of a session that they must leave alone."""
+    for node in nodes:
+        url = f"{node.url}/api/audio/sessions/{session_id}"
+        for answer in (requests.get(url, timeout=10), requests.post(f"{url}/close", timeout=10)):
+            assert answer.json().get("code") == "session_damaged", answer.text
+    lines = [each for node in nodes for each in node.log.splitlines() if session_id in each]
+    assert any(line in each for each in lines), lines
+
+
+async def go_on(node: Node, session_id: str, title: str) -> None:
+    """Resume the recording with the release that has paused it; compare it with what was sent."""
+    async with Client(node.url) as client, asyncio.timeout(_MAX_SECONDS):
+        assert (await client.info(session_id)).paused
+        async with client.attach(session_id) as session:
+            await session.send(_NOT_RECORDED)
+            await session.flush()
+            await session.resume()
+            for piece in _PIECES[_CUT : 2 * _CUT]:
+                await session.send(piece)
+            await session.close()
+    found = requests.get(f"{node.url}/api/audio/sessions/{session_id}/audio", timeout=30)
+    assert found.content[80:] == b"".join(_PIECES[: 2 * _CUT]), f"{title}: paused: not exact"
+    print(f"{title}: the old release has left a paused session alone; it went on and is exact")
+
+
+async def leaves_paused_alone(nodes: list[Node], store_url: str, old: Path, new: Path) -> None:
+    """Pause on the only node of the new release, which dies; then let it be of the old one."""
+    line = "does not say how far its recording got"
+    updated, *others = nodes
+    await updated.stop()
+    await updated.start(new)
+    paused = await pause(updated)
+    before = audio_objects(store_url, paused)
+    updated.kill()
+    await until(lambda: any(line in node.log for node in others))
+    check_left_alone(others, paused, line)
+    await updated.start(old)  # on the spool of the paused session
+    check_left_alone(nodes, paused, line)
+    assert audio_objects(store_url, paused) == before, "a paused session was changed"
+    for node in nodes:
+        await node.stop()
+        await node.start(new)
+    await go_on(nodes[-1], paused, "bucket")
+
+
+def audio_objects(store_url: str, session_id: str) -> dict[str, bytes]:
+    """Return the objects of a session without its epochs, which every attempt adds to."""
+    found = engines.objects(store_url, "")
+    return {key: body for key, body in found.items() if session_id in key and "/epochs/" not in key}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(_MAX_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.1)
+
+
 async def on_a_bucket(folder: Path, old: Path, new: Path) -> None:
     (folder / "engine").mkdir()
     with engines.seaweedfs(folder / "engine") as store_url:
@@ -199,26 +233,11 @@ async def on_a_bucket(folder: Path, old: Path, new: Path) -> None:
                         await node.stop()
                         await node.start(release)
                 check(nodes[0].url, results, title)
+            await leaves_paused_alone(nodes, store_url, old, new)
             await asyncio.gather(*(node.stop() for node in nodes))
         finally:
             for node in nodes:
                 node.kill()
-
-
-def sources(release: str, folder: Path) -> Path:
-    """Return a folder with the packages of a release."""
-    path = Path(release)
-    if path.is_dir():
-        return path.absolute()
-    folder.mkdir()
-    if path.suffix == ".whl":
-        with zipfile.ZipFile(path) as wheel:
-            wheel.extractall(folder)
-        return folder
-    command = ["git", "-C", str(_ROOT), "archive", release]
-    archive = subprocess.run(command, check=True, capture_output=True)
-    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
-    return folder
 
 
 async def main() -> None:

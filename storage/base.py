@@ -122,11 +122,7 @@ class Recording(Protocol):
         ...
 
     async def require_release(self) -> None:
-        """Let earlier releases leave the session alone, provided the storage can say so.
-
-        A bucket says so only of sessions that were created with what those releases do not know:
-        see decision 67.
-        """
+        """Let earlier releases leave the session alone, from the next `flush` on."""
         ...
 
     async def complete(self, at: datetime) -> Manifest:

@@ -9,10 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import requests
+import yaml
 
 from api.access.api_keys import key_line, new_key
+from api.cli.serve import serve
+from api.settings import Settings
 from tests import engines
 from tests.audio import SPEECH, pcm
 from tests.eventually import eventually
@@ -25,6 +29,11 @@ PAGES = Path(__file__).parents[1] / "docs" / "how-to"
 def commands(page: str) -> list[str]:
     """Return the shell commands of a page, one text for each block."""
     return re.findall(r"```sh\n(.*?)```", (PAGES / page).read_text(), re.DOTALL)
+
+
+def yaml_blocks(page: str) -> list[dict[str, Any]]:
+    text = (PAGES / page).read_text()
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
 def run(text: str, folder: Path, stdin: str = "", **variables: str) -> str:
@@ -201,3 +210,22 @@ def test_a_service_behind_a_proxy_demands_keys_and_makes_links_to_the_proxy(
     service.post(f"/api/audio/sessions/{session_id}/close", headers=headers)
     link = service.get(f"/api/audio/sessions/{session_id}/download", headers=headers).json()["url"]
     assert link.startswith(f"{settings['PUBLIC_URL']}/")
+
+
+def test_traefik_keeps_connections_longer_than_pings_and_reaches_the_default_port() -> None:
+    static, dynamic = yaml_blocks("proxies.md")
+    settings = Settings()
+    (entry_point,) = static["entryPoints"]
+    timeouts = static["entryPoints"][entry_point]["transport"]["respondingTimeouts"]
+    idle_seconds, read_seconds = (
+        float(timeouts[name].removesuffix("s")) for name in ("idleTimeout", "readTimeout")
+    )
+    assert idle_seconds > settings.ping_interval_seconds + settings.ping_timeout_seconds
+    # Traefik must not be the first to end a request that is late: the service says why.
+    assert read_seconds > settings.handshake_timeout_seconds
+    router, service = dynamic["http"]["routers"], dynamic["http"]["services"]
+    assert router["sercuescribe"]["entryPoints"] == [entry_point]
+    balancer = service[router["sercuescribe"]["service"]]["loadBalancer"]
+    (port,) = (each.default for each in serve.params if each.name == "port")
+    assert balancer["servers"] == [{"url": f"http://127.0.0.1:{port}"}]
+    assert balancer["healthCheck"]["path"] == "/health"

@@ -468,7 +468,8 @@ class Session:
     async def _warn_if_empty(self) -> None:
         """Warn if there was input, nothing was recorded, and no other warning says so."""
         if self._had_input and not self.recording.checkpoint.pcm_bytes and not self.warnings.total:
-            await self.warn("no_audio", "the input has no audio: less than one frame, or a header")
+            cause = "only a header, a part of a frame, or chunks of a pause"
+            await self.warn("no_audio", f"the input has no audio: {cause}")
 
     async def _release(self, error: Exception | None) -> None:
         log_context.session_id.set(str(self.session_id))

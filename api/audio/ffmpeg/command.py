@@ -24,8 +24,18 @@ _DECODERS = (
 
 @functools.cache
 def binary() -> str:
-    """Return the path of ffmpeg: the one on the PATH, else that of ``imageio-ffmpeg``."""
-    return shutil.which("ffmpeg") or str(imageio_ffmpeg.get_ffmpeg_exe())
+    """Return the path of ffmpeg: the one on the PATH, else that of ``imageio-ffmpeg``.
+
+    Raises ``RuntimeError`` if there is neither.
+    """
+    if found := shutil.which("ffmpeg"):
+        return found
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise RuntimeError(
+            "no ffmpeg: install one on the PATH, or the package imageio-ffmpeg for this platform"
+        ) from error
 
 
 @functools.cache

@@ -198,7 +198,8 @@ class S3Recording:
             self.manifest = self.manifest.with_details(manifest.details)
 
     async def require_release(self) -> None:
-        """Do nothing: a process that was only slow must not put the manifest."""
+        """Let the next segment say so: a process that was only slow must not put the manifest."""
+        self.segments.requires_release = True
 
     async def _with_receipt(self, manifest: Manifest) -> Manifest:
         """Return the manifest with its receipt; put the digests of the blocks."""

@@ -1,7 +1,9 @@
 """The segments of one session: the truth of what is persisted.
 
 A segment is a WAV of the audio since the one before. Its metadata holds the checkpoint
-that it brings the recording to, so the last segment tells all there is to know.
+that it brings the recording to, so the last segment tells all there is to know. Release 0.2.0
+knows no pause. Once a session was paused, its checkpoints have a name that 0.2.0 does not look for,
+so it calls the session damaged and cannot take it over.
 """
 
 import base64
@@ -28,6 +30,7 @@ from storage.s3.ownership.lease import Lease
 from storage.s3.writing.segment import SEGMENT_HEADER_BYTES, Segment
 
 _CHECKPOINT = "checkpoint"
+_CHECKPOINT_AFTER_PAUSE = "checkpoint-2"
 _EPOCH = "epoch"
 _COMPLETED_AT = "completed-at"
 _BLOCK_BYTES = 1024 * 1024
@@ -48,6 +51,7 @@ class SegmentLog:
         self._lease = lease  # None if it is only read
         self.last_epoch = 0  # of the writer of the last segment found; 0 if there is none
         self.completed_at: datetime | None = None  # set if the last segment completes the session
+        self.requires_release = False  # set if 0.2.0 must not continue the session
         self.pcm_format = pcm_format
         self._segment_ends = array("Q")  # where each segment's PCM ends, in bytes of the recording
         self._write_id = str(uuid_utils.compat.uuid7())
@@ -75,7 +79,8 @@ class SegmentLog:
             self.last_epoch = int(metadata.get(_EPOCH, 0))
             if _COMPLETED_AT in metadata:
                 self.completed_at = datetime.fromisoformat(metadata[_COMPLETED_AT]).astimezone(UTC)
-            return decode_metadata(metadata.get(_CHECKPOINT, ""), self.pcm_bytes)
+            self.requires_release = _CHECKPOINT_AFTER_PAUSE in metadata
+            return decode_metadata(metadata.get(self._checkpoint_name, ""), self.pcm_bytes)
 
     async def take_over(self, on_loaded: Callable[[Checkpoint], Awaitable[None]]) -> Checkpoint:
         """Load the segments and append an empty one, which stops the previous writer.
@@ -104,6 +109,10 @@ class SegmentLog:
         return self._lease
 
     @property
+    def _checkpoint_name(self) -> str:
+        return _CHECKPOINT_AFTER_PAUSE if self.requires_release else _CHECKPOINT
+
+    @property
     def count(self) -> int:
         return len(self._segment_ends)
 
@@ -130,7 +139,10 @@ class SegmentLog:
         if len(record) > MAX_RECORD_BYTES:
             raise StorageUnavailableError(f"a checkpoint of {len(record)} bytes")
         body = Segment(self.pcm_format, pcm).encode()
-        metadata = {_CHECKPOINT: base64.b64encode(record).decode(), _EPOCH: str(self.lease.epoch)}
+        if checkpoint.pause is not None:  # begun by a process that died before this segment
+            self.requires_release = True
+        checkpoint_text = base64.b64encode(record).decode()
+        metadata = {self._checkpoint_name: checkpoint_text, _EPOCH: str(self.lease.epoch)}
         if completed_at is not None:
             metadata[_COMPLETED_AT] = completed_at.isoformat()
         await self._bucket.create(key, body, "audio/wav", metadata, self._write_id)

@@ -6,6 +6,7 @@ import pytest
 
 from storage.errors import FencedError, StorageUnavailableError
 from storage.s3 import S3Storage
+from storage.s3.client.bucket import Bucket
 from storage.s3.writing.recording import S3Recording
 from storage.watermark import Unpersisted
 from tests.audio import pcm
@@ -76,3 +77,14 @@ async def test_a_released_recording_takes_nothing_and_its_spool_is_gone(
         append(recording, pcm(1))
     spool = tmp_path / "writer"
     assert not [path for path in spool.iterdir() if recording.manifest.session_id in path.name]
+
+
+async def test_what_0_2_0_must_leave_alone_has_its_checkpoint_elsewhere_after_a_flush(
+    recording: S3Recording, bucket: Bucket
+) -> None:
+    await recording.require_release()
+    append(recording, pcm(600))
+    await recording.flush()
+    last = recording.segments.keys.segment(recording.segments.count - 1)
+    assert "checkpoint" not in (await bucket.head(last)).metadata
+    await recording.release()

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import uuid_utils.compat
 
-from storage.checkpoint import Checkpoint, StreamCheckpoint, encode_record
+from storage.checkpoint import Checkpoint, OpenPause, StreamCheckpoint, encode_record
 from storage.errors import StorageUnavailableError
 from storage.pcm import PcmFormat
 from storage.s3.client.bucket import Bucket, KeyExistsError
@@ -138,3 +138,18 @@ def test_damaged_metadata_of_a_segment_is_its_checkpoint_or_no_checkpoint() -> N
             assert decode_metadata(data.decode("latin-1"), 64000) == checkpoint
         except ValueError:
             continue
+
+
+@pytest.mark.parametrize("pause", [None, OpenPause(0.0, 4)], ids=["ended", "open"])
+async def test_release_0_2_0_finds_no_checkpoint_once_a_session_was_paused(
+    pause: OpenPause | None, segments: SegmentLog, bucket: Bucket, keys: SessionKeys, lease: Lease
+) -> None:
+    segments.requires_release = pause is None
+    checkpoint = Checkpoint(5, 3000, pause=pause)
+    await segments.append(b"", checkpoint)
+    successor = SegmentLog(bucket, keys, FORMAT, lease)
+    assert await successor.load() == checkpoint
+    await successor.append(b"", Checkpoint(5, 3000))
+    for sequence in (4, 5):
+        # Release 0.2.0 reads this name alone, and takes no session over without it.
+        assert "checkpoint" not in (await bucket.head(keys.segment(sequence))).metadata
