@@ -6,11 +6,10 @@ the other: a restarted recorder sends a new header.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from api.audio.ffmpeg.feed import FfmpegFeed
-from api.audio.ffmpeg.launcher import DecoderLauncher
-from api.audio.formats import DecodeError, InputKind
+from api.audio.formats import DecodeError
 from api.audio.pcm import PcmFramer
 from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
@@ -42,33 +41,16 @@ class InputStream:
 
     def __init__(
         self,
-        number: int,
-        declared: InputKind,
+        files: StreamFiles,
         pcm_format: PcmFormat,
         *,
-        launcher: DecoderLauncher,
         ledger: Ledger,
         kept_input: KeptInput,
         pauses: Pauses,
-        next_number: Callable[[], int],
     ) -> None:
-        """Create the stream; ``number`` identifies its file in the checkpoints of the recording.
-
-        ``next_number`` returns the number of its next file.
-        """
         self.chunks = self.received_bytes = 0  # for the timeline
-        self._files = StreamFiles(
-            number,
-            declared,
-            pcm_format,
-            launcher=launcher,
-            ledger=ledger,
-            kept_input=kept_input,
-            next_number=next_number,
-        )
-        self._paused_input = PausedInput(
-            self._files, pcm_format, kept_input=kept_input, pauses=pauses
-        )
+        self._files = files
+        self._paused_input = PausedInput(files, pcm_format, kept_input=kept_input, pauses=pauses)
         self._kept_input = kept_input
         self._pauses = pauses
         self._ledger = ledger
@@ -76,7 +58,7 @@ class InputStream:
         self._has_ended = False
         self._kept: bytes | None = None  # the chunk that is kept, and perhaps not decoded
         self._failure: Exception | None = None  # raised by `end`
-        self.warn_of_damage = self._files.warn_of_damage
+        self.warn_of_damage = files.warn_of_damage
 
     @property
     def has_input(self) -> bool:

@@ -41,6 +41,7 @@ from api.session.ledger import Ledger
 from api.session.pauses import Pauses
 from api.session.progress import ProgressSignal
 from api.session.session_timeline import SessionTimeline
+from api.session.stream_files import StreamFiles
 from api.wire.errors import (
     ConnectionIdleError,
     ConnectionReplacedError,
@@ -401,15 +402,21 @@ class Session:
         manifest = self.recording.manifest
         if len(self._core.streams) <= 1:
             self._timeline.begin_stream(number)
-        self._streams[number] = InputStream(
+        files = StreamFiles(
             number,
             cast("InputKind", manifest.format),
             manifest.pcm_format,
             launcher=self._launcher,
             ledger=self._ledger,
             kept_input=self._kept_input,
-            pauses=self._pauses,
             next_number=self._core.next_number,
+        )
+        self._streams[number] = InputStream(
+            files,
+            manifest.pcm_format,
+            ledger=self._ledger,
+            kept_input=self._kept_input,
+            pauses=self._pauses,
         )
 
     async def _end_stream(self, number: int) -> None:

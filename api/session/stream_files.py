@@ -56,6 +56,10 @@ class StreamFiles:
         kept_input: KeptInput,
         next_number: Callable[[], int],
     ) -> None:
+        """``number`` identifies the first file in the checkpoints of the recording.
+
+        ``next_number`` returns the number of the next one.
+        """
         self.number = number
         self.recorded_bytes = 0  # of all files
         self._ledger = ledger

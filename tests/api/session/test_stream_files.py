@@ -1,17 +1,15 @@
 """The files of one stream are decoded in order, and each has a number of its own."""
 
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError
 from api.session.stream_files import StreamFiles
 from api.wire.errors import SessionCompletedError
 from storage.volume.recording import VolumeRecording
-from tests.api.session.writers import Writers
+from tests.api.session.writers import Writers, new_files
 from tests.audio import decode, encode, pcm, speech, wav
 
 RATE = 16000  # of `new_manifest`
@@ -20,15 +18,7 @@ WEBM = encode(speech(), "-c:a", "libopus", "-f", "webm", "-live", "1", "-cluster
 
 @pytest.fixture
 async def files(recording: VolumeRecording, writers: Writers) -> AsyncIterator[StreamFiles]:
-    files = StreamFiles(
-        1,
-        "wav",
-        recording.manifest.pcm_format,
-        launcher=DecoderLauncher(),
-        ledger=writers.ledger,
-        kept_input=writers.kept_input,
-        next_number=itertools.count(2).__next__,
-    )
+    files = new_files(recording, writers)
     yield files
     await files.abort()
 

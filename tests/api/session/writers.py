@@ -13,6 +13,7 @@ from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
 from api.session.pauses import Pauses
 from api.session.session_timeline import SessionTimeline
+from api.session.stream_files import StreamFiles
 from storage.base import Recording
 from storage.checkpoint import Checkpoint
 from storage.errors import StorageUnavailableError
@@ -60,17 +61,27 @@ def new_writers(
     return Writers(writer, timeline, Pauses(writer, timeline), ledger, kept_input)
 
 
-def new_stream(recording: Recording, writers: Writers) -> InputStream:
-    """Return the first stream of the recording, which is declared as WAV."""
-    return InputStream(
+def new_files(recording: Recording, writers: Writers) -> StreamFiles:
+    """Return the files of the first stream of the recording, which is declared as WAV."""
+    return StreamFiles(
         1,
         "wav",
         recording.manifest.pcm_format,
         launcher=DecoderLauncher(),
         ledger=writers.ledger,
         kept_input=writers.kept_input,
-        pauses=writers.pauses,
         next_number=itertools.count(2).__next__,
+    )
+
+
+def new_stream(recording: Recording, writers: Writers) -> InputStream:
+    """Return the first stream of the recording."""
+    return InputStream(
+        new_files(recording, writers),
+        recording.manifest.pcm_format,
+        ledger=writers.ledger,
+        kept_input=writers.kept_input,
+        pauses=writers.pauses,
     )
 
 
