@@ -27,10 +27,6 @@ STALL_SECONDS = 15.0
 # what ffmpeg wrote meanwhile.
 _CHECKS_PER_STALL = 2
 
-# ffmpeg writes packet by packet. What it decodes from one chunk of live audio is recorded at once.
-_GATHER_SECONDS = 0.004
-_LIVE_BYTES = 16 * 1024
-
 _LINE_BYTES = 4096
 
 # Exit codes that the input does not cause: the command could not be executed (126, 127: see
@@ -66,7 +62,7 @@ class FfmpegDecoder:
         self._unread_bytes = 0  # of the input, when the timer was started
         self._checks_without_progress = 0
         self._is_stalled = False
-        self._stdin = process.stdin
+        self._stdin, self._stdout = process.stdin, process.stdout
         self._frame_bytes = frame_bytes
         self._emit = emit
         self.started = asyncio.Event()  # it has output PCM, or has ended
@@ -112,6 +108,7 @@ class FfmpegDecoder:
         if self._stdin.transport.get_write_buffer_size():
             return False
         self._stdin.write(data)
+        self._stdout.gather()
         return True
 
     async def finish(self) -> None:
@@ -181,9 +178,7 @@ class FfmpegDecoder:
     async def _read_stdout(self) -> None:
         pending = b""
         try:
-            while block := await self._process.stdout.read(_READ_BYTES):
-                if len(block) < _LIVE_BYTES:
-                    block += await self._process.read_more(_GATHER_SECONDS)
+            while block := await self._stdout.read():
                 data = pending + block if pending else block
                 rest = len(data) % self._frame_bytes
                 pending = data[len(data) - rest :]
