@@ -16,7 +16,7 @@ from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
-from storage.errors import FencedError
+from storage.errors import FencedError, StorageError
 from storage.pcm import Buffer, PcmFormat
 
 # Each new file in a chunk stores the rest of the chunk once more.
@@ -47,7 +47,12 @@ class StreamFiles:
         self._kept_input = kept_input
         self._next_number = next_number
         self._new_decoder = partial(
-            StreamDecoder, declared, pcm_format, launcher=launcher, emit=self._write
+            StreamDecoder,
+            declared,
+            pcm_format,
+            launcher=launcher,
+            emit=self._write,
+            emit_now=self._write_now,
         )
         self.decoder = self._new_decoder()
         self.told: DecodeError | None = None  # the damage that is a warning already
@@ -325,6 +330,16 @@ class StreamFiles:
     def _untold(self, damage: DecodeError | None) -> DecodeError | None:
         """Return ``damage`` if there is no warning of it yet."""
         return None if damage is self.told else damage
+
+    def _write_now(self, pcm: Buffer) -> bool:
+        """Do what :meth:`_write` does with PCM of ffmpeg, if nothing has to be awaited."""
+        self._kept_input.keep_all(self.number)
+        try:
+            is_written = self._ledger.append_now(self.number, pcm, b"")
+        except StorageError:  # `_write` raises it again
+            return False
+        self.recorded_bytes += len(pcm) if is_written else 0
+        return is_written
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
         state = self.decoder.saved_state

@@ -7,6 +7,7 @@ few milliseconds when a small block arrives, or when the caller expects output, 
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from typing import cast
 
 # What ffmpeg decodes from one chunk of live audio is recorded at once.
@@ -18,10 +19,15 @@ _READ_AHEAD_BYTES = 256 * 1024
 
 
 class Output(asyncio.Protocol):
-    """Reads one pipe; ``fd`` is its descriptor."""
+    """Reads one pipe; ``fd`` is its descriptor.
+
+    If set, ``take_now`` gets what :meth:`read` waits for, and returns False to leave it to that.
+    It saves the task of the caller an iteration of the event loop.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self.take_now: Callable[[bytes], bool] | None = None
         self._unread = b""
         self._has_ended = False
         self._loop = asyncio.get_running_loop()
@@ -51,13 +57,13 @@ class Output(asyncio.Protocol):
         if len(data) < _LIVE_BYTES:
             self.gather()
             return
+        self._pass_on()
         if len(self._unread) >= _READ_AHEAD_BYTES:
             self._transport.pause_reading()
-        self._wake()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._has_ended = True
-        self._wake()
+        self._pass_on()
 
     def _read_gathered(self) -> None:
         self._gathering = None
@@ -65,15 +71,21 @@ class Output(asyncio.Protocol):
             return
         with contextlib.suppress(BlockingIOError):
             self._unread += os.read(self.fd, _PIPE_BYTES)  # at the end of the output: nothing
-        self._resume()
         if self._unread:
-            self._wake()
+            self._pass_on()
+        self._resume()
 
     def _resume(self) -> None:
         """Read on, unless that happens later or much is unread."""
-        if self._gathering is None and len(self._unread) < _READ_AHEAD_BYTES:
+        is_due = self._gathering is None and len(self._unread) < _READ_AHEAD_BYTES
+        if is_due and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+    def _pass_on(self) -> None:
+        """Pass on what is unread, or the end, if :meth:`read` waits for it."""
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._unread and self.take_now is not None and self.take_now(self._unread):
+            self._unread = b""
+        else:
             self._waiter.set_result(None)
