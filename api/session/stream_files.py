@@ -16,7 +16,7 @@ from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
-from storage.errors import FencedError, StorageError
+from storage.errors import FencedError
 from storage.pcm import Buffer, PcmFormat
 
 # Each new file in a chunk stores the rest of the chunk once more.
@@ -334,12 +334,10 @@ class StreamFiles:
     def _write_now(self, pcm: Buffer) -> bool:
         """Do what :meth:`_write` does with PCM of ffmpeg, if nothing has to be awaited."""
         self._kept_input.keep_all(self.number)
-        try:
-            is_written = self._ledger.append_now(self.number, pcm, b"")
-        except StorageError:  # `_write` raises it again
+        if not self._ledger.append_now(self.number, pcm, b""):
             return False
-        self.recorded_bytes += len(pcm) if is_written else 0
-        return is_written
+        self.recorded_bytes += len(pcm)
+        return True
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
         state = self.decoder.saved_state

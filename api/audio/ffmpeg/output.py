@@ -21,8 +21,8 @@ _READ_AHEAD_BYTES = 256 * 1024
 class Output(asyncio.Protocol):
     """Reads one pipe; ``fd`` is its descriptor.
 
-    If set, ``take_now`` gets what :meth:`read` waits for, and returns False to leave it to that.
-    It saves the task of the caller an iteration of the event loop.
+    If set, ``take_now`` gets what :meth:`read` waits for, and returns False to leave it to that,
+    which also raises its errors. It saves the caller's task an iteration of the event loop.
     """
 
     def __init__(self, fd: int) -> None:
@@ -85,7 +85,12 @@ class Output(asyncio.Protocol):
         """Pass on what is unread, or the end, if :meth:`read` waits for it."""
         if self._waiter is None or self._waiter.done():
             return
-        if self._unread and self.take_now is not None and self.take_now(self._unread):
+        try:
+            is_taken = self._unread and self.take_now is not None and self.take_now(self._unread)
+        except Exception as error:  # noqa: BLE001 - `read` raises it
+            self._waiter.set_exception(error)
+            return
+        if is_taken:
             self._unread = b""
         else:
             self._waiter.set_result(None)
