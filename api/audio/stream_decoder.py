@@ -22,12 +22,14 @@ _STATE_OF_FAILED = b"\x01"
 
 Stage: TypeAlias = Detection | PcmFramer | FfmpegFeed | DecodeError
 Emit = Callable[[Buffer], Awaitable[None]]
+EmitNow = Callable[[Buffer], bool]
 
 
 class StreamDecoder:
     """Decodes the bytes of one input stream to PCM of ``pcm_format``.
 
-    Its methods return the PCM that passes through; ``emit`` receives the PCM of ffmpeg later.
+    Its methods return the PCM that passes through; ``emit`` receives the PCM of ffmpeg later. If
+    there is ``emit_now``, it is called before, and returns False if something has to be awaited.
     """
 
     __slots__ = (
@@ -50,11 +52,12 @@ class StreamDecoder:
         *,
         launcher: DecoderLauncher,
         emit: Emit,
+        emit_now: EmitNow | None = None,
     ) -> None:
         self.stage: Stage = Detection(declared)
         self._pcm_format = pcm_format
         self._launcher = launcher
-        self._emit = emit
+        self._emit, self._emit_now = emit, emit_now
         self._max_chunk_bytes = pcm_format.frame_bytes * int(
             launcher.max_chunk_seconds * pcm_format.sample_rate
         )
@@ -235,6 +238,7 @@ class StreamDecoder:
             framer_of(choice),
             self._pcm_format,
             self._emit_new,
+            self._emit_new_now,
         )
         self._is_wav = choice.kind == "wav" or choice.kind in RAW_KINDS
         await self.stage.feed(head[choice.offset :])
@@ -253,6 +257,15 @@ class StreamDecoder:
         if len(part) < len(new):
             seconds = self._launcher.max_chunk_seconds
             raise DecodeError(f"one chunk holds more than {seconds:g} seconds of audio")
+
+    def _emit_new_now(self, pcm: Buffer) -> bool:
+        """Do what `_emit_new` does, if all of it is new and nothing has to be awaited."""
+        if self._emit_now is None or self._replayed_bytes or len(pcm) > self._room_bytes:
+            return False
+        if not self._emit_now(pcm):
+            return False
+        self._room_bytes -= len(pcm)
+        return True
 
     def _new_part(self, pcm: Buffer) -> Buffer:
         replayed = min(self._replayed_bytes, len(pcm))

@@ -66,7 +66,12 @@ class StreamFiles:
         self._kept_input = kept_input
         self._next_number = next_number
         self._new_decoder = partial(
-            StreamDecoder, declared, pcm_format, launcher=launcher, emit=self._write
+            StreamDecoder,
+            declared,
+            pcm_format,
+            launcher=launcher,
+            emit=self._write,
+            emit_now=self._write_now,
         )
         self.decoder = self._new_decoder()
         self.told: DecodeError | None = None  # the damage that is a warning already
@@ -344,6 +349,14 @@ class StreamFiles:
     def _untold(self, damage: DecodeError | None) -> DecodeError | None:
         """Return ``damage`` if there is no warning of it yet."""
         return None if damage is self.told else damage
+
+    def _write_now(self, pcm: Buffer) -> bool:
+        """Do what :meth:`_write` does with PCM of ffmpeg, if nothing has to be awaited."""
+        self._kept_input.keep_all(self.number)
+        if not self._ledger.append_now(self.number, pcm, b""):
+            return False
+        self.recorded_bytes += len(pcm)
+        return True
 
     async def _write(self, pcm: Buffer, *, chunks: int = 0) -> None:
         state = self.decoder.saved_state

@@ -27,10 +27,6 @@ STALL_SECONDS = 15.0
 # what ffmpeg wrote meanwhile.
 _CHECKS_PER_STALL = 2
 
-# ffmpeg writes packet by packet. What it decodes from one chunk of live audio is recorded at once.
-_GATHER_SECONDS = 0.004
-_LIVE_BYTES = 16 * 1024
-
 _LINE_BYTES = 4096
 
 # Exit codes that the input does not cause: the command could not be executed (126, 127: see
@@ -40,10 +36,15 @@ _EXTERNAL_EXIT_CODES = {126, 127, 255}
 _MAX_LOGGED_LINES = 20
 
 Emit = Callable[[Buffer], Awaitable[None]]
+EmitNow = Callable[[Buffer], bool]
 
 
 class FfmpegDecoder:
-    """Writes input to ffmpeg and passes its PCM, in whole frames, to ``emit``."""
+    """Writes input to ffmpeg and passes its PCM, in whole frames, to ``emit``.
+
+    Before that, ``emit_now`` gets it, and does the same if nothing has to be awaited; if it returns
+    False, nothing has changed.
+    """
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class FfmpegDecoder:
         frame_bytes: int,
         emit: Emit,
         *,
+        emit_now: EmitNow | None = None,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         """Start reading; ``what`` is the name of the format, for error messages."""
@@ -66,13 +68,15 @@ class FfmpegDecoder:
         self._unread_bytes = 0  # of the input, when the timer was started
         self._checks_without_progress = 0
         self._is_stalled = False
-        self._stdin = process.stdin
+        self._stdin, self._stdout = process.stdin, process.stdout
         self._frame_bytes = frame_bytes
-        self._emit = emit
+        self._emit, self._emit_now = emit, emit_now
+        self._pending = b""  # an incomplete frame
         self.started = asyncio.Event()  # it has output PCM, or has ended
         self._lines_to_log = _MAX_LOGGED_LINES
         self._emitted_bytes = 0
         self._has_exited = False
+        self._stdout.take_now = self._take_now
         self._stdout_task = asyncio.create_task(self._read_stdout(), name="ffmpeg-pcm")
         self._stderr_task = asyncio.create_task(self._read_stderr(), name="ffmpeg-stderr")
 
@@ -112,6 +116,7 @@ class FfmpegDecoder:
         if self._stdin.transport.get_write_buffer_size():
             return False
         self._stdin.write(data)
+        self._stdout.gather()
         return True
 
     async def finish(self) -> None:
@@ -178,15 +183,23 @@ class FfmpegDecoder:
         self._is_stalled = True
         self._process.kill()
 
+    def _take_now(self, block: bytes) -> bool:
+        """Emit ``block`` if nothing has to be awaited; on False, `_read_stdout` gets it."""
+        if self._emit_now is None or self._pending or len(block) % self._frame_bytes:
+            return False
+        if not self._emit_now(memoryview(block)):
+            return False
+        self.started.set()
+        self._has_progressed = True
+        self._emitted_bytes += len(block)
+        return True
+
     async def _read_stdout(self) -> None:
-        pending = b""
         try:
-            while block := await self._process.stdout.read(_READ_BYTES):
-                if len(block) < _LIVE_BYTES:
-                    block += await self._process.read_more(_GATHER_SECONDS)
-                data = pending + block if pending else block
+            while block := await self._stdout.read():
+                data = self._pending + block if self._pending else block
                 rest = len(data) % self._frame_bytes
-                pending = data[len(data) - rest :]
+                self._pending = data[len(data) - rest :]
                 self.started.set()
                 self._has_progressed = self._is_emitting = True
                 await self._emit(memoryview(data)[: len(data) - rest])

@@ -16,7 +16,6 @@ from api.audio.ffmpeg.process import Process
 from api.fair_slots import FairSlots
 from storage.pcm import Buffer, PcmFormat
 
-_BLOCK_BYTES = 64 * 1024
 _OPUS_RATE = 48_000  # of every Opus stream, whatever the rate of its source
 
 
@@ -153,7 +152,7 @@ class Converter:
         async with self._working:
             try:
                 async with asyncio.timeout(self._stall_seconds):
-                    return await process.stdout.read(_BLOCK_BYTES)
+                    return await process.stdout.read()
             except TimeoutError as error:
                 raise OSError(
                     f"ffmpeg wrote nothing for {self._stall_seconds:g} seconds"

@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 from api.audio.detection import detect
-from api.audio.ffmpeg.decoder import Emit, FfmpegDecoder
+from api.audio.ffmpeg.decoder import Emit, EmitNow, FfmpegDecoder
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import DecodeError, DecoderLostError
 from api.audio.framing.framer import Framer
@@ -35,8 +36,9 @@ class FfmpegFeed:
         framer: Framer | None,
         pcm_format: PcmFormat,
         emit: Emit,
+        emit_now: EmitNow | None = None,
     ) -> None:
-        """Start the decoder. ``emit`` receives the PCM in whole frames."""
+        """Start the decoder, to which ``emit`` and ``emit_now`` are passed."""
         self._framer = framer
         self._next_file: bytes | None = None
         self._skipped: DecodeError | None = None
@@ -47,7 +49,8 @@ class FfmpegFeed:
         self._unpassed: Iterator[Buffer] | None = None  # what `feed_now` has left
         self._decoder: FfmpegDecoder | None = None
         self._start = asyncio.create_task(
-            self._started(launcher, demuxer, pcm_format, emit), name="decoder-start"
+            self._started(partial(launcher.start, demuxer, pcm_format, emit, emit_now)),
+            name="decoder-start",
         )
 
     @property
@@ -166,10 +169,8 @@ class FfmpegFeed:
             raise DecoderLostError("the decoder was aborted")
         return self._start.result()
 
-    async def _started(
-        self, launcher: DecoderLauncher, demuxer: str, pcm_format: PcmFormat, emit: Emit
-    ) -> FfmpegDecoder:
-        decoder = self._decoder = await launcher.start(demuxer, pcm_format, emit)
+    async def _started(self, start: Callable[[], Awaitable[FfmpegDecoder]]) -> FfmpegDecoder:
+        decoder = self._decoder = await start()
         while self._queued:
             data = bytes(self._queued)
             self._queued.clear()

@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from api.audio.ffmpeg.command import arguments, binary, sandbox
-from api.audio.ffmpeg.decoder import STALL_SECONDS, Emit, FfmpegDecoder
+from api.audio.ffmpeg.decoder import STALL_SECONDS, Emit, EmitNow, FfmpegDecoder
 from api.audio.ffmpeg.process import Process
 from api.audio.formats import DecoderLostError
 from storage.pcm import PcmFormat
@@ -44,8 +44,10 @@ class DecoderLauncher:
         self._stall_seconds = stall_seconds
         self._waiting: set[asyncio.Task[None]] = set()
 
-    async def start(self, demuxer: str, pcm_format: PcmFormat, emit: Emit) -> FfmpegDecoder:
-        """Return a decoder that waits for input.
+    async def start(
+        self, demuxer: str, pcm_format: PcmFormat, emit: Emit, emit_now: EmitNow | None = None
+    ) -> FfmpegDecoder:
+        """Return a decoder that waits for input. See there for ``emit`` and ``emit_now``.
 
         Raises ``OSError`` if ffmpeg cannot be started, `DecoderLostError` if that takes too long.
         """
@@ -64,7 +66,12 @@ class DecoderLauncher:
             raise
         what = _NAMES.get(demuxer, demuxer)
         decoder = FfmpegDecoder(
-            process, what, pcm_format.frame_bytes, emit, stall_seconds=self._stall_seconds
+            process,
+            what,
+            pcm_format.frame_bytes,
+            emit,
+            emit_now=emit_now,
+            stall_seconds=self._stall_seconds,
         )
         waiting = asyncio.create_task(self._wait_started(decoder), name="ffmpeg-start")
         self._waiting.add(waiting)

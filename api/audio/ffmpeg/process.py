@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import uvloop
 
+from api.audio.ffmpeg.output import Output
 from storage.threads import ThreadPool
 
 _READ_AHEAD_BYTES = 256 * 1024
-_PIPE_BYTES = 64 * 1024  # which a pipe holds
 
 _STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -45,13 +45,11 @@ class Process:
 
     def __init__(self, popen: "subprocess.Popen[bytes]", pidfd: int) -> None:
         self.stdin: asyncio.StreamWriter
-        self.stdout: asyncio.StreamReader
+        self.stdout: Output
         self.stderr: asyncio.StreamReader
         self._popen = popen
         self._pidfd = pidfd
         self._exited = asyncio.Event()
-        self._output: asyncio.ReadTransport
-        self._output_fd: int
         self._transports: list[asyncio.BaseTransport] = []
         asyncio.get_running_loop().add_reader(pidfd, self._reap)
 
@@ -79,31 +77,10 @@ class Process:
     async def _connected(cls, spawned: "_Spawned") -> "Process":
         process = cls(spawned.popen, spawned.pidfd)
         process.stdin, writing = await _writer(_Pipe(spawned.stdin))
-        process.stdout, output = await _reader(_Pipe(spawned.stdout))
+        process.stdout, output = await _output(_Pipe(spawned.stdout))
         process.stderr, errors = await _reader(_Pipe(spawned.stderr))
         process._transports = [writing, output, errors]
-        process._output, process._output_fd = output, spawned.stdout
         return process
-
-    async def read_more(self, wait_seconds: float) -> bytes:
-        """Return what the process outputs within ``wait_seconds``, at most 64 KiB.
-
-        Call it when all that ``stdout`` has was read. Each write of the process would wake the
-        event loop, if the loop did not stop reading meanwhile.
-        """
-        if self._output.is_closing():
-            return b""
-        self._output.pause_reading()
-        try:
-            await asyncio.sleep(wait_seconds)
-            if self._output.is_closing():
-                return b""
-            with contextlib.suppress(BlockingIOError):
-                return os.read(self._output_fd, _PIPE_BYTES)  # at the end of the output: nothing
-            return b""
-        finally:
-            if not self._output.is_closing():
-                self._output.resume_reading()
 
     @property
     def pid(self) -> int:
@@ -230,12 +207,19 @@ class _Pipe:
             os.close(self._fd)
 
 
-async def _reader(pipe: _Pipe) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+async def _reader(pipe: _Pipe) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
     reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), pipe
     )
     return reader, transport
+
+
+async def _output(pipe: _Pipe) -> tuple[Output, asyncio.BaseTransport]:
+    transport, output = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: Output(pipe.fileno()), pipe
+    )
+    return output, transport
 
 
 async def _writer(pipe: _Pipe) -> tuple[asyncio.StreamWriter, asyncio.BaseTransport]:

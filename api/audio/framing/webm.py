@@ -58,6 +58,12 @@ _FOLLOWING = re.compile(
     re.DOTALL,
 )
 
+# The header of a cluster and its timestamp, which is too short to have a sync point inside.
+_CLUSTER_BEGIN = re.compile(
+    rb"\x1f\x43\xb6\x75" + _SIZE + rb"(\xe7(?:\x81.|\x82.{2}|\x83.{3}))", re.DOTALL
+)
+_CLUSTER_BYTE = _CLUSTER >> 24  # the first of its ID
+
 
 # By the first byte: the number of bytes of an ID or a size; 0: not valid.
 _VINT_BYTES = tuple(9 - byte.bit_length() if byte else 0 for byte in range(256))
@@ -92,11 +98,18 @@ class WebmFramer(SearchingFramer):
         return self._begin + self._cluster if self._cluster else None
 
     def _element(self, *, at_end: bool) -> Step | None:
-        if blocks := leading_blocks(self._buffer, self._pattern):
-            self._largest_bytes = max(self._largest_bytes, *blocks)
-            length = sum(blocks)
-            return Step(length, self._buffer[:length])
-        return self._any_element(at_end=at_end)
+        # Live streams: the beginning of a cluster and whole blocks, or only one of the two.
+        is_cluster = self._buffer[0] == _CLUSTER_BYTE
+        begin = _CLUSTER_BEGIN.match(self._buffer) if is_cluster else None
+        start = begin.end() if begin else 0
+        blocks = leading_blocks(self._buffer, start, self._pattern)
+        if not (begin or blocks):
+            return self._any_element(at_end=at_end)
+        if begin:
+            self._cluster = _CLUSTER_HEADER + begin[1]
+        self._largest_bytes = max((self._largest_bytes, *blocks))
+        end = start + sum(blocks)
+        return Step(end, (self._cluster if begin else b"") + self._buffer[start:end])
 
     def _any_element(self, *, at_end: bool) -> Step | None:
         header = _parse_header(self._buffer, 0, len(self._buffer))

@@ -12,14 +12,14 @@ _LEAST_BYTES = 6  # with an empty frame
 _MAX_BLOCKS = 64  # so that hostile input cannot make a step of the framer long
 
 
-def leading_blocks(buffer: bytearray, pattern: re.Pattern[bytes]) -> list[int]:
-    """Return the lengths of the whole simple blocks at the start of ``buffer``.
+def leading_blocks(buffer: bytearray, start: int, pattern: re.Pattern[bytes]) -> list[int]:
+    """Return the lengths of the whole simple blocks at ``start`` of ``buffer``.
 
     ``pattern`` matches where a block, or another sync point, begins. A block ends the search if its
     size may be wrong, because there is a match inside, and if the size has more than two bytes.
     """
     lengths: list[int] = []
-    start, end = 0, len(buffer)
+    end = len(buffer)
     while end - start >= _LEAST_BYTES and buffer[start] == SIMPLE_BLOCK:
         size = buffer[start + 1]
         if 0x80 <= size < 0xFF:  # one byte; 0xFF: unknown

@@ -32,7 +32,15 @@ class Recorder:
             PcmFormat(sample_rate, channels),
             launcher=launcher or DecoderLauncher(max_chunk_seconds=max_chunk_seconds),
             emit=self.emit,
+            emit_now=self.emit_now,
         )
+        self._takes_now = False
+
+    def emit_now(self, data: Buffer) -> bool:
+        self._takes_now = not self._takes_now
+        if self._takes_now:
+            self.out += data
+        return self._takes_now
 
     async def emit(self, data: Buffer) -> None:
         self.out += data

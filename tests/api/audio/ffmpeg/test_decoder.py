@@ -95,6 +95,29 @@ async def test_the_decoder_emits_audio_before_the_input_ends() -> None:
     await no_children()
 
 
+async def test_audio_that_is_not_emitted_at_once_is_emitted_in_order() -> None:
+    sink, calls = Sink(), 0
+
+    def emit_now(data: Buffer) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls % 3 == 0:
+            return False
+        sink.data += data
+        return True
+
+    decoder = await DecoderLauncher().start("wav", MONO, sink.emit, emit_now)
+    data, sent_bytes = wav(pcm(200_000), sample_rate=16000, data_bytes=0), 0
+    for piece in cut(data, 10_000):
+        await decoder.feed(piece)
+        sent_bytes += len(piece)
+        least_bytes = sent_bytes - 80_000  # ffmpeg holds back the first 64 KiB
+        await eventually(lambda: len(sink.data), least_bytes.__le__, awaiting="audio so far")
+    await decoder.finish()
+    assert bytes(sink.data) == data[44:]
+    assert calls > 3
+
+
 async def test_invalid_input_raises_an_error_with_the_message_of_ffmpeg() -> None:
     decoder = await start(Sink(), "matroska")
     with pytest.raises(DecodeError, match=r"^EBML header parsing failed"):
@@ -113,14 +136,19 @@ async def test_feeding_a_decoder_that_has_exited_raises_an_error() -> None:
     await no_children()
 
 
-async def test_an_error_of_the_consumer_is_raised_from_feed() -> None:
+@pytest.mark.parametrize("is_at_once", [False, True])
+async def test_an_error_of_the_consumer_is_raised_from_feed(*, is_at_once: bool) -> None:
     class FullError(Exception):
         pass
 
     async def refuse(_: Buffer) -> None:
         raise FullError
 
-    decoder = await DecoderLauncher().start("wav", MONO, refuse)
+    def refuse_now(_: Buffer) -> bool:
+        raise FullError
+
+    emit, emit_now = (Sink().emit, refuse_now) if is_at_once else (refuse, None)
+    decoder = await DecoderLauncher().start("wav", MONO, emit, emit_now)
     with pytest.raises(FullError):
         async with asyncio.timeout(60):
             while True:
@@ -208,7 +236,7 @@ async def test_an_ffmpeg_whose_output_is_not_read_yet_does_not_hang() -> None:
     sink, data = Sink(), pcm(1_000_000)
     decoder = await DecoderLauncher().start("s16le", PcmFormat(44100, 1), sink.emit)
     feeding = await start_task(decoder.feed(data))
-    while not unread_bytes(decoder._process._output_fd):
+    while not unread_bytes(decoder._process.stdout.fd):
         time.sleep(0.01)  # the event loop does not run
     check_progress(decoder)
     await feeding

@@ -16,7 +16,7 @@ def block(frame: bytes) -> bytes:
 
 
 def lengths(*elements: bytes) -> list[int]:
-    return leading_blocks(bytearray(b"".join(elements)), PATTERN)
+    return leading_blocks(bytearray(b"".join(elements)), 0, PATTERN)
 
 
 def test_all_whole_blocks_are_found() -> None:
