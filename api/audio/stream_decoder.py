@@ -34,6 +34,7 @@ class StreamDecoder:
 
     __slots__ = (
         "_emit",
+        "_emit_now",
         "_is_replay",
         "_is_wav",
         "_launcher",

@@ -92,5 +92,5 @@ class Output(asyncio.Protocol):
             return
         if is_taken:
             self._unread = b""
-        else:
+        if not is_taken or self._has_ended:
             self._waiter.set_result(None)

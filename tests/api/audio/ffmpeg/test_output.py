@@ -109,3 +109,20 @@ async def test_what_is_taken_at_once_does_not_reach_the_reader(pipe: Pipe) -> No
     assert await output.read() == b"three"
     assert await output.read() == b""
     assert taken == b"one" + BLOCK
+
+
+async def test_the_reader_gets_the_end_after_what_was_taken_at_once(pipe: Pipe) -> None:
+    output, taken = await pipe.connect(), bytearray()
+
+    def take_now(data: bytes) -> bool:
+        taken.extend(data)
+        return True
+
+    output.take_now = take_now
+    reading = await start_task(output.read())
+    pipe.write(b"last")
+    await eventually(lambda: output._unread, awaiting="output that is gathered")
+    output._transport.close()
+    assert await asyncio.wait_for(reading, 5) == b""
+    assert taken == b"last"
+    pipe.close()
