@@ -266,7 +266,11 @@ async def test_alerts_fire_for_a_full_spool_and_for_a_receiver_that_is_away(
                     await client.send(pcm(50_000))
 
             sending = asyncio.create_task(send_more_than_the_spool_takes())
-            await asyncio.to_thread(fault.wait, 8)  # a second or two of retries
+            await eventually(
+                lambda: sum("storage failed, retrying" in line for line in service.log),
+                lambda retries: retries >= 6,  # of one chunk: then it has waited for a second
+                awaiting="a chunk that is written again while the spool is full",
+            )
             assert not sending.done()
             fault.end()
             await sending
