@@ -1,8 +1,8 @@
 """CPU per chunk with two workers compared with one, and how the workers share the work.
 
-Both services get the same chunks in turn, in many short rounds, so that other load on the machine
-affects both. Then every client reconnects, most of them to another worker than before, and all is
-measured again.
+Both services get the same chunks at the same time, so that other load on the machine affects both
+alike. Then every client reconnects, most of them to another worker than before, and all is measured
+again.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from bench.load_client import binary_frame
 from bench.server_process import cpu_nanoseconds, run_service
 
 _ROUNDS = 20
-_ROUND_SECONDS = 0.5
+_ROUND_SECONDS = 1.0
+_WARM_UP_SECONDS = 2.0
 _WORKERS = 2
 
 
@@ -88,25 +89,31 @@ async def _connect(load: Load, port: int, process: psutil.Process) -> Service:
 
 
 async def _measure(load: Load, services: Sequence[Service], rounds: int, clients: str) -> None:
-    for service in services:  # warm up
-        await hot_path_load.run(load, service.connections, _ROUND_SECONDS)
-    us: list[list[float]] = [[], []]
-    spent = [service.cpu() for service in services]
-    start = spent[1]
-    for _ in range(rounds):
-        chunks = [
-            await hot_path_load.run(load, service.connections, _ROUND_SECONDS)
-            for service in services
-        ]
-        for number, service in enumerate(services):
-            now = service.cpu()
-            processes = len(set(service.processes) | {service.supervisor})
-            total = sum(now[:processes]) - sum(spent[number][:processes])
-            us[number].append(total / 1000 / chunks[number])
-            spent[number] = now
+    async with asyncio.TaskGroup() as group:
+        seconds = _WARM_UP_SECONDS + (rounds + 1) * _ROUND_SECONDS
+        for service in services:
+            group.create_task(hot_path_load.run(load, service.connections, seconds))
+        await asyncio.sleep(_WARM_UP_SECONDS)
+        spent, chunks = _counts(services)
+        start = spent[1]
+        us: list[list[float]] = [[], []]
+        for _ in range(rounds):
+            await asyncio.sleep(_ROUND_SECONDS)
+            before, chunks_before = spent, chunks
+            spent, chunks = _counts(services)
+            for number, service in enumerate(services):
+                processes = len(set(service.processes) | {service.supervisor})
+                total = sum(spent[number][:processes]) - sum(before[number][:processes])
+                us[number].append(total / 1000 / (chunks[number] - chunks_before[number]))
     ratio = statistics.median(two / one for one, two in zip(*us, strict=True))
     by_worker = [end - begin for end, begin in zip(spent[1][:-1], start[:-1], strict=True)]
     share = ":".join(f"{100 * each / sum(by_worker):.0f}" for each in by_worker)
     one_us, two_us = map(statistics.median, us)
     print(f"{load.name:34}{clients:>13}{one_us:9.1f}{two_us:9.1f}{ratio:7.2f}  {share}", flush=True)
     ratios.note(f"two workers to one: {load.name}, {clients}", ratio)
+
+
+def _counts(services: Sequence[Service]) -> tuple[list[list[int]], list[int]]:
+    """Return the nanoseconds of the processes of each service, and its chunks so far."""
+    chunks = [sum(each.sent for each in service.connections) for service in services]
+    return [service.cpu() for service in services], chunks
