@@ -5,7 +5,6 @@ affects both alike. The streams never stop: a pause is a gap, which the service 
 the sink does not. All threads of the server count. ffmpeg processes do not count.
 """
 
-import asyncio
 import contextlib
 import itertools
 import statistics
@@ -25,8 +24,6 @@ from bench.server_process import cpu_nanoseconds, run_server, run_service
 from bench.stream_formats import WEBM
 
 _ROUNDS = 20
-_ROUND_SECONDS = 1.0
-_WARM_UP_SECONDS = 2.0
 _WEBM_SECONDS = 300
 _MAX_SESSIONS = 1000
 
@@ -105,29 +102,22 @@ async def _measure(load: Load, rounds: int) -> list[list[float]]:
             Server(service, await hot_path_load.connect(load, port, "/api/ws/audio", greetings=1)),
             Server(sink, await hot_path_load.connect(load, sink_port, "/", greetings=0)),
         )
-        seconds = _WARM_UP_SECONDS + (rounds + 1) * _ROUND_SECONDS
-        async with asyncio.TaskGroup() as group:
-            for server in servers:
-                group.create_task(hot_path_load.run(load, server.connections, seconds))
-            costs = await _sample(servers, rounds)
+        samples = await hot_path_load.sample(
+            load,
+            [server.connections for server in servers],
+            rounds,
+            lambda: [server.spent() for server in servers],
+        )
         with contextlib.suppress(ConnectionError):
             for server in servers:
                 for connection in server.connections:
                     connection.close()
-        return costs
+        return [_costs(of_server) for of_server in zip(*samples, strict=True)]
 
 
-async def _sample(servers: Sequence[Server], rounds: int) -> list[list[float]]:
-    """Return the microseconds for each chunk of each server in each round."""
-    await asyncio.sleep(_WARM_UP_SECONDS)
-    samples = [[server.spent() for server in servers]]
-    for _ in range(rounds):
-        await asyncio.sleep(_ROUND_SECONDS)
-        samples.append([server.spent() for server in servers])
+def _costs(samples: Sequence[tuple[int, int]]) -> list[float]:
+    """Return the microseconds for each chunk in each round."""
     return [
-        [
-            (after[0] - before[0]) / 1000 / (after[1] - before[1])
-            for before, after in itertools.pairwise(of_server)
-        ]
-        for of_server in zip(*samples, strict=True)
+        (after[0] - before[0]) / 1000 / (after[1] - before[1])
+        for before, after in itertools.pairwise(samples)
     ]

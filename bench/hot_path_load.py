@@ -3,12 +3,16 @@
 import asyncio
 import collections
 import itertools
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar, cast
 
 from bench.load_client import binary_frame, handshake, text_frame
 
+_WARM_UP_SECONDS = 2.0
+_ROUND_SECONDS = 1.0
 _ANSWER_SECONDS = 30.0  # for all answers after the last chunk
+S = TypeVar("S")
+
 _CLOSE_FRAME = text_frame('{"type": "control", "action": "close_session"}')
 
 
@@ -163,3 +167,22 @@ async def run(load: Load, connections: Sequence[Connection], seconds: float) -> 
         connection.start(seconds, delay_seconds=delay_seconds)
     await asyncio.gather(*(connection.finish() for connection in connections))
     return sum(connection.sent for connection in connections) - before
+
+
+async def sample(
+    load: Load, servers: Sequence[Sequence[Connection]], rounds: int, measure: Callable[[], S]
+) -> list[S]:
+    """Send to all servers at the same time, without a pause, through the connections of each.
+
+    Return what ``measure`` returns before the first round of a second and after each.
+    """
+    async with asyncio.TaskGroup() as group:
+        seconds = _WARM_UP_SECONDS + (rounds + 1) * _ROUND_SECONDS
+        for connections in servers:
+            group.create_task(run(load, connections, seconds))
+        await asyncio.sleep(_WARM_UP_SECONDS)
+        samples = [measure()]
+        for _ in range(rounds):
+            await asyncio.sleep(_ROUND_SECONDS)
+            samples.append(measure())
+    return samples

@@ -6,6 +6,7 @@ again.
 """
 
 import asyncio
+import itertools
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -21,8 +22,6 @@ from bench.load_client import binary_frame
 from bench.server_process import cpu_nanoseconds, run_service
 
 _ROUNDS = 20
-_ROUND_SECONDS = 1.0
-_WARM_UP_SECONDS = 2.0
 _WORKERS = 2
 
 
@@ -37,6 +36,10 @@ class Service(NamedTuple):
     def cpu(self) -> list[int]:
         """Return the nanoseconds of each process, last those of the supervisor."""
         return [cpu_nanoseconds(each.pid) for each in (*self.processes, self.supervisor)]
+
+    def chunks(self) -> int:
+        """Return the number of chunks sent so far."""
+        return sum(each.sent for each in self.connections)
 
     async def reconnect(self, load: Load) -> None:
         """Drop every connection, then connect again to each session, one after another."""
@@ -89,31 +92,23 @@ async def _connect(load: Load, port: int, process: psutil.Process) -> Service:
 
 
 async def _measure(load: Load, services: Sequence[Service], rounds: int, clients: str) -> None:
-    async with asyncio.TaskGroup() as group:
-        seconds = _WARM_UP_SECONDS + (rounds + 1) * _ROUND_SECONDS
-        for service in services:
-            group.create_task(hot_path_load.run(load, service.connections, seconds))
-        await asyncio.sleep(_WARM_UP_SECONDS)
-        spent, chunks = _counts(services)
-        start = spent[1]
-        us: list[list[float]] = [[], []]
-        for _ in range(rounds):
-            await asyncio.sleep(_ROUND_SECONDS)
-            before, chunks_before = spent, chunks
-            spent, chunks = _counts(services)
-            for number, service in enumerate(services):
-                processes = len(set(service.processes) | {service.supervisor})
-                total = sum(spent[number][:processes]) - sum(before[number][:processes])
-                us[number].append(total / 1000 / (chunks[number] - chunks_before[number]))
+    samples = await hot_path_load.sample(
+        load,
+        [service.connections for service in services],
+        rounds,
+        lambda: [(service.cpu(), service.chunks()) for service in services],
+    )
+    us: list[list[float]] = [[], []]
+    for before, after in itertools.pairwise(samples):
+        for number, service in enumerate(services):
+            processes = len(set(service.processes) | {service.supervisor})
+            (cpu_before, chunks_before), (cpu, chunks) = before[number], after[number]
+            total = sum(cpu[:processes]) - sum(cpu_before[:processes])
+            us[number].append(total / 1000 / (chunks - chunks_before))
+    begin, end = samples[0][1][0], samples[-1][1][0]
     ratio = statistics.median(two / one for one, two in zip(*us, strict=True))
-    by_worker = [end - begin for end, begin in zip(spent[1][:-1], start[:-1], strict=True)]
+    by_worker = [last - first for first, last in zip(begin[:-1], end[:-1], strict=True)]
     share = ":".join(f"{100 * each / sum(by_worker):.0f}" for each in by_worker)
     one_us, two_us = map(statistics.median, us)
     print(f"{load.name:34}{clients:>13}{one_us:9.1f}{two_us:9.1f}{ratio:7.2f}  {share}", flush=True)
     ratios.note(f"two workers to one: {load.name}, {clients}", ratio)
-
-
-def _counts(services: Sequence[Service]) -> tuple[list[list[int]], list[int]]:
-    """Return the nanoseconds of the processes of each service, and its chunks so far."""
-    chunks = [sum(each.sent for each in service.connections) for service in services]
-    return [service.cpu() for service in services], chunks
