@@ -4,11 +4,12 @@ It detects the format, then passes PCM through or feeds ffmpeg, until the stream
 Each of these stages is one object, and a stream has one stage at a time.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 from api.audio.choice import choose
 from api.audio.detection import begins_container, begins_wav
+from api.audio.ffmpeg.decoder import Emit, EmitNow
 from api.audio.ffmpeg.feed import FfmpegFeed
 from api.audio.ffmpeg.launcher import DecoderLauncher
 from api.audio.formats import RAW_KINDS, DecodeError, DecoderLostError, InputKind
@@ -21,8 +22,6 @@ from storage.pcm import Buffer, PcmFormat
 _STATE_OF_FAILED = b"\x01"
 
 Stage: TypeAlias = Detection | PcmFramer | FfmpegFeed | DecodeError
-Emit = Callable[[Buffer], Awaitable[None]]
-EmitNow = Callable[[Buffer], bool]
 
 
 class StreamDecoder:
