@@ -26,7 +26,7 @@ class Output(asyncio.Protocol):
     """
 
     def __init__(self, fd: int) -> None:
-        self.fd = fd
+        self._fd = fd
         self.take_now: Callable[[bytes], bool] | None = None
         self._unread = b""
         self._has_ended = False
@@ -35,11 +35,14 @@ class Output(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
 
     async def read(self) -> bytes:
-        """Return what the process has written; nothing at the end. One caller at a time."""
+        """Return what the process has written, at most 64 KiB; nothing at the end.
+
+        One caller at a time.
+        """
         while not self._unread and not self._has_ended:
             self._waiter = self._loop.create_future()
             await self._waiter
-        block, self._unread = self._unread, b""
+        block, self._unread = self._unread[:_PIPE_BYTES], self._unread[_PIPE_BYTES:]
         self._resume()
         return block
 
@@ -70,7 +73,7 @@ class Output(asyncio.Protocol):
         if self._transport.is_closing():
             return
         with contextlib.suppress(BlockingIOError):
-            self._unread += os.read(self.fd, _PIPE_BYTES)  # at the end of the output: nothing
+            self._unread += os.read(self._fd, _PIPE_BYTES)  # at the end of the output: nothing
         if self._unread:
             self._pass_on()
         self._resume()

@@ -236,7 +236,7 @@ async def test_an_ffmpeg_whose_output_is_not_read_yet_does_not_hang() -> None:
     sink, data = Sink(), pcm(1_000_000)
     decoder = await DecoderLauncher().start("s16le", PcmFormat(44100, 1), sink.emit)
     feeding = await start_task(decoder.feed(data))
-    while not unread_bytes(decoder._process.stdout.fd):
+    while not unread_bytes(decoder._process.stdout._fd):
         time.sleep(0.01)  # the event loop does not run
     check_progress(decoder)
     await feeding
