@@ -91,19 +91,15 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
                 return stream
         return StreamCheckpoint(number, 0, 0, b"")
 
-    def with_chunk(self, number: int, state: bytes, pcm_bytes: int, at: float) -> "Checkpoint":
-        """Return the checkpoint after one chunk more, of a stream that passes through.
+    def with_next(self, pcm_bytes: int, at: float) -> "Checkpoint":
+        """Return the checkpoint after one chunk more of the stream that had the last one.
 
-        ``state`` is then that of its decoder, and ``at`` the Unix time. This is the hot path.
+        The state of its decoder is the same, and ``at`` is the Unix time. This is the hot path.
         """
-        streams = self.streams
-        if len(streams) != 1 or streams[0].number != number or streams[0].state != state:
-            stream = StreamCheckpoint(number, self.stream(number).kept_bytes, 0, state)
-            return self.advanced(stream, chunks=1, pcm_bytes=pcm_bytes, at=at)
         return Checkpoint(
             self.chunk_count + 1,
             self.pcm_bytes + pcm_bytes,
-            streams,
+            self.streams,
             self.warnings,
             self.warning_count,
             self.journal_bytes,

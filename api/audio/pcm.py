@@ -83,6 +83,11 @@ class PcmFramer:
         return self._data_left != 0
 
     @property
+    def passes_whole_frames(self) -> bool:
+        """Return whether whole frames pass as they are, and change nothing in the framer."""
+        return self._data_left == _TO_THE_END and not self._pending
+
+    @property
     def undecided(self) -> bytes:
         """Return the last bytes of the input: part of a frame, or what may begin a new file."""
         return self._pending
@@ -105,7 +110,7 @@ class PcmFramer:
     def feed_now(self, chunk: bytes) -> Buffer | None:
         """Return what :meth:`feed` does; None if the audio of this file ends in ``chunk``.
 
-        Then some bytes may be no audio, such as an incomplete frame. This is the hot path.
+        Then some bytes may be no audio, such as an incomplete frame.
         """
         if self._data_left != _TO_THE_END:
             return self.feed(chunk) if len(chunk) < self._data_left else None
@@ -113,7 +118,7 @@ class PcmFramer:
             return None
         if self._pending or len(chunk) % self._frame_bytes:
             return self._whole_frames(chunk)
-        return chunk  # nearly always
+        return chunk
 
     def feed(self, data: Buffer) -> Buffer:
         """Return the whole frames that ``data`` completes.
@@ -146,7 +151,7 @@ class PcmFramer:
 
     def state(self) -> bytes:
         """Return the state from which :meth:`restored` continues the stream."""
-        if self._data_left == _TO_THE_END and not self._pending:
+        if self.passes_whole_frames:
             return _STATE_OF_RAW_PCM
         state: list[object] = [self._data_left, self._skip_left, self._pending, self._chunks]
         if self._kept_bytes and not self._data_left:  # seldom; else the state is that of 0.2.0

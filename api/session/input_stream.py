@@ -20,6 +20,8 @@ from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
 from storage.pcm import PcmFormat
 
+_RIFF = b"RIFF"  # a new file may begin
+
 
 class InputStream:
     """Records the chunks of one stream, until `end` or `abort` is called."""
@@ -27,6 +29,7 @@ class InputStream:
     __slots__ = (
         "_failure",
         "_files",
+        "_frame_bytes",
         "_has_ended",
         "_kept",
         "_kept_input",
@@ -50,6 +53,7 @@ class InputStream:
     ) -> None:
         self.chunks = self.received_bytes = 0  # for the timeline
         self._files = files
+        self._frame_bytes = pcm_format.frame_bytes
         self._paused_input = PausedInput(files, pcm_format, kept_input=kept_input, pauses=pauses)
         self._kept_input = kept_input
         self._pauses = pauses
@@ -75,22 +79,38 @@ class InputStream:
 
         This is the hot path. It needs no lock, because it does not await.
         """
-        files = self._files
-        framer = files.decoder.stage
         if self._pauses.is_paused:
             return False
+        files = self._files
+        if (
+            len(chunk) % self._frame_bytes
+            or chunk[:4] == _RIFF
+            or not self._ledger.append_next(files.number, chunk)
+        ):
+            return self._pass_or_keep_now(chunk)
+        self.chunks += 1
+        self.received_bytes += len(chunk)
+        files.recorded_bytes += len(chunk)
+        return True
+
+    def _pass_or_keep_now(self, chunk: bytes) -> bool:
+        """Do what :meth:`receive_now` does with a chunk that is not simply the next PCM."""
+        files = self._files
+        framer = files.decoder.stage
         if not isinstance(framer, PcmFramer):
             return self._keep_now(chunk)
         if self._lock.locked() or (pcm := framer.feed_now(chunk)) is None:
             return False
-        if self._ledger.append_chunk(files.number, pcm, framer.state()):
-            self.chunks += 1
-            self.received_bytes += len(chunk)
-            files.recorded_bytes += len(pcm)
-            return True
-        # Nothing was written. `receive` gets the same chunk and writes it with retries.
-        files.decoder.restore_passthrough(files.saved.state)
-        return False
+        if not self._ledger.append_now(files.number, pcm, framer.state(), chunks=1):
+            # Nothing was written. `receive` gets the same chunk and writes it with retries.
+            files.decoder.restore_passthrough(files.saved.state)
+            return False
+        if pcm and framer.passes_whole_frames:
+            self._ledger.follow()
+        self.chunks += 1
+        self.received_bytes += len(chunk)
+        files.recorded_bytes += len(pcm)
+        return True
 
     def _keep_now(self, chunk: bytes) -> bool:
         """Keep ``chunk`` and pass it to ffmpeg, if nothing has to be awaited."""

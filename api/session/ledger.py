@@ -10,7 +10,7 @@ from api.audio.formats import DecodeError
 from api.session.checkpoint_writer import CheckpointWriter
 from api.session.large_writes import LARGE_BYTES, write_ahead
 from api.session.session_timeline import SessionTimeline
-from storage.checkpoint import StreamCheckpoint
+from storage.checkpoint import Checkpoint, StreamCheckpoint
 from storage.errors import StorageUnavailableError
 from storage.manifest import Manifest
 from storage.pcm import Buffer
@@ -22,6 +22,7 @@ class Ledger:
     __slots__ = (
         "_appended",
         "_epoch",
+        "_followed",
         "_journal",
         "_monotonic",
         "_pace",
@@ -46,36 +47,48 @@ class Ledger:
         self._timeline = timeline
         self._pace = timeline.pace
         self._monotonic, self._epoch = timeline.clock
+        self._followed: Checkpoint | None = None  # what `append_next` may follow
 
     def stream(self, number: int) -> StreamCheckpoint:
         """Return the checkpoint of stream ``number``."""
         return self._recording.checkpoint.stream(number)
 
-    def append_chunk(self, number: int, pcm: Buffer, state: bytes) -> bool:
-        """Append and count one chunk of a stream whose decoder is then in ``state``.
+    def append_next(self, number: int, chunk: bytes) -> bool:
+        """Append a chunk of PCM, if its stream had the last one and nothing else has happened.
 
-        On False nothing has changed, and something has to be awaited: call
-        :meth:`append_persistently`. This is the hot path.
+        What else happens in a session writes a checkpoint, or is still to be written. So little has
+        to be compared. On False nothing has changed: call :meth:`append_now`, and then
+        :meth:`follow`. This is the hot path.
         """
-        if len(pcm) > LARGE_BYTES or self._writing.locked():
-            return False
-        journal, pace = self._journal, self._pace
+        recording, journal = self._recording, self._journal
+        last = recording.checkpoint
         if (
-            number != journal.writer or number != pace.number or journal.unwritten
-        ) or self._timeline_entries.unwritten:  # seldom
-            return self.append_now(number, pcm, state, chunks=1)
-        recording, now = self._recording, self._monotonic() + self._epoch
-        checkpoint = recording.checkpoint.with_chunk(number, state, len(pcm), now)
+            last is not self._followed
+            or number != journal.writer
+            or len(chunk) > LARGE_BYTES
+            or (journal.unwritten or self._timeline_entries.unwritten)
+            or self._writing.locked()
+        ):
+            return False
+        now = self._monotonic() + self._epoch
+        checkpoint = last.with_next(len(chunk), now)
         try:
-            recording.append(pcm, checkpoint)
+            recording.append(chunk, checkpoint)
         except StorageUnavailableError:
             return False
+        self._followed, pace = checkpoint, self._pace
         # As in `SessionTimeline.follow_pace`, without a call.
-        lead = checkpoint.pcm_bytes * pace.seconds_per_byte - now
-        if not pace.low <= lead <= pace.high:
-            self._timeline.follow_pace(number, checkpoint.pcm_bytes - len(pcm), now)
+        if not pace.low <= checkpoint.pcm_bytes * pace.seconds_per_byte - now <= pace.high:
+            self._timeline.follow_pace(number, last.pcm_bytes, now)
         self._appended()
         return True
+
+    def follow(self) -> None:
+        """Let :meth:`append_next` follow what was appended last, which was PCM.
+
+        The decoder of its stream then passes on whole frames as they are, and stays in its state.
+        """
+        self._followed = self._recording.checkpoint
 
     def append(
         self,

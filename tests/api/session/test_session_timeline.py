@@ -63,5 +63,5 @@ async def test_an_entry_that_cannot_be_written_at_once_is_written_with_the_next_
     assert (await writers.timeline.read()).marks == ()
     may_end.set()
     await writing
-    assert writers.ledger.append_chunk(1, pcm(10), b"state")
+    assert writers.ledger.append_now(1, pcm(10), b"state", chunks=1)
     assert [mark.label for mark in (await writers.timeline.read()).marks] == ["mark"]
