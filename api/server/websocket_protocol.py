@@ -91,15 +91,22 @@ class WebSocketProtocol(RoundRobinProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._has_traffic = True
+        callback = self._callback
         # The hot path: all of it is true for nearly every read of a session.
         if (
-            self.queue.is_awaited
+            callback is not None
+            and self._is_writable
+            and self.queue.is_awaited
             and not self.unparsed
+            and not self.close_sent
+            and self.conn.current_size is None
             and len(data) <= IMMEDIATE_BYTES
-            and self._take(data)
+            and (message := binary_message(data)) is not None
+            and len(message) <= self._max_message_bytes
         ):
-            return
-        super().data_received(data)
+            self._call(callback, message)
+        else:
+            super().data_received(data)
 
     def frame_received(self, frame: bytes) -> None:
         if self.conn.state is not State.OPEN or not self._take(frame):
@@ -258,9 +265,13 @@ class WebSocketProtocol(RoundRobinProtocol):
         """
         if self._callback is None or not self.queue.is_awaited or not self._is_writable:
             self._queue(message)
-            return
+        else:
+            self._call(self._callback, message)
+
+    def _call(self, callback: MessageCallback, message: bytes) -> None:
+        """Send what the callback answers to ``message``."""
         try:
-            answer = self._callback(message)
+            answer = callback(message)
         except Exception as error:  # noqa: BLE001 - `receive` raises it
             self.queue.put_nowait(cast("Any", error))
             return
