@@ -13,6 +13,8 @@ class ProgressSignal:
 
     def notify(self) -> None:
         """Wake all waiters: audio was written, or the session has ended."""
+        if not self._waiters:  # nearly always
+            return
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
