@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -91,6 +92,37 @@ async def test_a_pass_syncs_all_audio_before_it_syncs_the_first_record(
     assert {recording.persisted for recording in recordings} == {COUNT}
     await storage.sync.run_pass()
     assert len(disk.synced) == 10  # nothing has changed
+
+
+async def test_the_groups_of_a_pass_are_spread_over_its_time(
+    storage: LocalStorage, disk: RecordingDisk
+) -> None:
+    first, *others = await recordings_of(storage, 65)  # more than one group
+    second = others[-1]
+    began = time.monotonic()
+    running = asyncio.create_task(storage.sync.run_pass(0.5))
+    while first.persisted != COUNT:
+        await asyncio.sleep(0.01)
+    assert second.persisted == Checkpoint()
+    await running
+    assert time.monotonic() - began >= 0.25  # where the second of two groups begins
+    assert {recording.persisted for recording in (first, *others)} == {COUNT}
+
+
+async def test_what_has_changed_first_is_persisted_first(
+    storage: LocalStorage, disk: RecordingDisk
+) -> None:
+    recordings = await recordings_of(storage, 65)
+    await storage.sync.run_pass()
+    more = Checkpoint(2, 2 * len(DATA))
+    for recording in (*reversed(recordings), *recordings):
+        recording.append(b"", more)
+    disk.synced.clear()
+    await storage.sync.run_pass()
+    order = [path.stem for path in disk.synced if path.suffix == ".wav"]
+    names = [recording.manifest.session_id for recording in recordings]
+    assert set(order[:32]) == set(names[33:])
+    assert set(order[32:]) == set(names[:33])
 
 
 @pytest.mark.parametrize("bad", ["audio", "record"])
