@@ -16,6 +16,7 @@ from api.audio.formats import RAW_KINDS, DecodeError, DecoderLostError, InputKin
 from api.audio.framers import framer_of
 from api.audio.head import Detection
 from api.audio.pcm import PcmFramer
+from api.weak_method import weak_method
 from storage.pcm import Buffer, PcmFormat
 
 # The saved state of a stream that cannot be decoded; no state of a `PcmFramer` starts with it.
@@ -32,6 +33,7 @@ class StreamDecoder:
     """
 
     __slots__ = (
+        "__weakref__",
         "_emit",
         "_emit_now",
         "_is_replay",
@@ -237,8 +239,8 @@ class StreamDecoder:
             choice.demuxer,
             framer_of(choice),
             self._pcm_format,
-            self._emit_new,
-            self._emit_new_now,
+            weak_method(self._emit_new),
+            weak_method(self._emit_new_now),
         )
         self._is_wav = choice.kind == "wav" or choice.kind in RAW_KINDS
         await self.stage.feed(head[choice.offset :])

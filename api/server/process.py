@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 # every recording; both must fit into ten seconds.
 _GRACEFUL_SECONDS = 4
 
+# So many collections of the middle generation come before a full one; Python's default is ten.
+_MIDDLE_COLLECTIONS = 100
+
 
 class Server(uvicorn.Server):
     """Logs its URL, as uvicorn does for sockets that it opened itself.
@@ -44,16 +47,19 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             log_url(self.config.host, self.config.port)
-            freeze_objects()
+            prepare_collections()
 
 
-def freeze_objects() -> None:
-    """Let garbage collections skip what exists now: nearly all of it lives until the exit.
+def prepare_collections() -> None:
+    """Make full garbage collections short and rare, because the event loop answers no client then.
 
-    A full collection of what the imports have made takes about a tenth of a second, in which the
-    event loop answers no client.
+    They skip what exists now: nearly all of it lives until the exit, and what the imports have made
+    takes a tenth of a second. So do the objects of a thousand sessions. These need no collection
+    when they end (`api.weak_method`), and so a full one comes once for some thousand new sessions.
     """
     gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _MIDDLE_COLLECTIONS)
 
 
 def log_url(host: str, port: int) -> None:

@@ -243,6 +243,10 @@ class WebSocketProtocol(RoundRobinProtocol):
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
         self._callback = None
+        # They belong to this object and would keep it alive, because the object has the scope.
+        extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
+        for name in (EXTENSION, liveness.EXTENSION):
+            extensions.pop(name, None)
 
     def _set_callback(self, callback: MessageCallback) -> None:
         self._callback = callback

@@ -10,7 +10,7 @@ import uvicorn
 
 from api.server.handover import HandoverListener
 from api.server.listener import SharedListener
-from api.server.process import freeze_objects
+from api.server.process import prepare_collections
 from api.workers.control import Control
 from api.workers.loads import Loads
 from api.workers.sockets import FROM_WORKER, WorkerSockets
@@ -65,7 +65,7 @@ class WorkerServer(uvicorn.Server):
         self.servers.append(server)
         self._handover.start(self._protocol)
         self._loads.publish(self._load())
-        freeze_objects()
+        prepare_collections()
         self._shared.start(self._protocol)
         self._control.ready()
 

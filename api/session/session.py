@@ -42,6 +42,7 @@ from api.session.pauses import Pauses
 from api.session.progress import ProgressSignal
 from api.session.session_timeline import SessionTimeline
 from api.session.stream_files import StreamFiles
+from api.weak_method import weak_method
 from api.wire.errors import (
     ConnectionIdleError,
     ConnectionReplacedError,
@@ -69,6 +70,7 @@ class Session:
     """A live session. While it ends, its methods raise `SessionCompletedError`."""
 
     __slots__ = (
+        "__weakref__",
         "_began",
         "_clock",
         "_core",
@@ -122,7 +124,7 @@ class Session:
         self._progress = ProgressSignal()
         writer = CheckpointWriter(
             recording,
-            gave_up=self._give_up,
+            gave_up=weak_method(self._give_up),
             appended=self._progress.notify,
             warned=functools.partial(events.warned, session_id),
             backoff=backoff,
@@ -507,6 +509,7 @@ class Session:
         if cause == "fenced":
             self._metrics.fenced.inc()
         self._streams.clear()
+        self.recording.watch(lambda _: None)  # and do not keep the session in memory
         self._on_gone(self)
         self.gone.set()
         self._progress.notify()

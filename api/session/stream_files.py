@@ -14,6 +14,7 @@ from api.audio.pcm import PcmFramer
 from api.audio.stream_decoder import StreamDecoder
 from api.session.kept_input import KeptInput
 from api.session.ledger import Ledger
+from api.weak_method import weak_method
 from api.wire.errors import SessionCompletedError
 from storage.checkpoint import StreamCheckpoint
 from storage.errors import FencedError
@@ -31,6 +32,7 @@ class StreamFiles:
     """
 
     __slots__ = (
+        "__weakref__",
         "_head_pcm_bytes",
         "_is_joining",
         "_kept_input",
@@ -70,8 +72,8 @@ class StreamFiles:
             declared,
             pcm_format,
             launcher=launcher,
-            emit=self._write,
-            emit_now=self._write_now,
+            emit=weak_method(self._write),
+            emit_now=weak_method(self._write_now),
         )
         self.decoder = self._new_decoder()
         self.told: DecodeError | None = None  # the damage that is a warning already

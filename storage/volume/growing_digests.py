@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from functools import partial
 from pathlib import Path
 
 from storage import files, wav
@@ -22,14 +23,17 @@ class GrowingDigests:
         self._paths = paths
         self._lock = threading.Lock()
         self._log = DigestLog()
-        self._digests = SessionDigests(self._read_kept)
+        self._digests = SessionDigests(partial(_read_kept, paths))
 
     def resume(self, persisted: Checkpoint) -> None:
         """Continue what a process before has begun. Raises ``OSError``."""
         path = self._paths.digests
         data = path.read_bytes() if path.is_file() else b""
         self._digests = self._log.restore(
-            data, self._read_kept, self._read_audio, pcm_bytes=persisted.pcm_bytes
+            data,
+            partial(_read_kept, self._paths),
+            self._read_audio,
+            pcm_bytes=persisted.pcm_bytes,
         )
         if len(data) > self._log.size_bytes:
             # Else what is damaged or does not count would hide the records that follow.
@@ -66,9 +70,10 @@ class GrowingDigests:
     def _read_audio(self, start: int, stop: int) -> bytes:
         return _read(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
 
-    def _read_kept(self, number: int, start: int, stop: int) -> bytes:
-        with files.translated_errors():
-            return _read(self._paths.input(number), start, stop - start)
+
+def _read_kept(paths: SessionPaths, number: int, start: int, stop: int) -> bytes:
+    with files.translated_errors():
+        return _read(paths.input(number), start, stop - start)
 
 
 def _read(path: Path, offset: int, length: int) -> bytes:

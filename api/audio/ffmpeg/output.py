@@ -67,6 +67,7 @@ class Output(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._has_ended = True
         self._pass_on()
+        self.take_now = None  # it belongs to the owner of this object, and would keep it alive
 
     def _read_gathered(self) -> None:
         self._gathering = None
