@@ -1,7 +1,10 @@
 """The buffer returns whole frames, and refuses by the head what the parser would refuse."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side
 from websockets.speedups import apply_mask
 
 from api.server.frame_buffer import FrameBuffer, binary_message
@@ -45,14 +48,96 @@ def test_another_frame_is_no_binary_message(data: bytes) -> None:
 @pytest.mark.parametrize("piece_bytes", [1, 5, 1000, 1_000_000])
 def test_frames_are_taken_whole_and_in_order(piece_bytes: int) -> None:
     frames = [frame(bytes([number]) * size) for number, size in enumerate(_SIZES)]
-    buffer, data, taken = FrameBuffer(), b"".join(frames), []
+    buffer, data, found = FrameBuffer(), b"".join(frames), []
     for start in range(0, len(data), piece_bytes):
         buffer += data[start : start + piece_bytes]
         while buffer.has_frame(70_000):
-            taken.append(buffer.take(70_000))
+            found.append(buffer.take(70_000))
         assert buffer.take(70_000) is None
-    assert taken == frames
+    assert found == frames
     assert not buffer
+
+
+_FRAGMENT_BYTES = 256 * 1024
+
+
+def parsed(*frames: bytes) -> tuple[list[tuple[Opcode, bytes]], str]:
+    """Return the messages and control frames that websockets' parser makes of ``frames``.
+
+    And the violation of the protocol that it has found, if any.
+    """
+    protocol = Protocol(Side.SERVER, max_size=10_000_000)
+    for each in frames:
+        protocol.receive_data(each)
+    messages: list[tuple[Opcode, bytes]] = []
+    parts, opcode = b"", Opcode.BINARY
+    for event in protocol.events_received():
+        assert isinstance(event, Frame)
+        if event.opcode in (Opcode.PING, Opcode.PONG):
+            messages.append((event.opcode, bytes(event.data)))
+            continue
+        opcode = opcode if event.opcode is Opcode.CONT else event.opcode
+        parts += event.data
+        if event.fin:
+            messages.append((opcode, parts))
+            parts = b""
+    return messages, str(protocol.parser_exc or "")
+
+
+def taken(data: bytes, cuts: list[int], max_payload_bytes: int) -> list[bytes]:
+    """Return what a buffer gives that gets ``data``, cut at ``cuts``."""
+    buffer, found = FrameBuffer(), []
+    for start, stop in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        buffer += data[start:stop]
+        while (each := buffer.take(max_payload_bytes)) is not None:
+            found.append(each)
+    return found
+
+
+_LENGTHS = st.sampled_from(
+    [0, 5, 125, 126, 65536, _FRAGMENT_BYTES, _FRAGMENT_BYTES + 1, 2 * _FRAGMENT_BYTES, 700_001]
+)
+_FRAMES = st.lists(
+    st.tuples(
+        st.sampled_from([Opcode.BINARY, Opcode.TEXT, Opcode.CONT, Opcode.PING]),
+        _LENGTHS,
+        st.booleans(),
+        st.sampled_from([0, 0, 0, 0, 0x40]),  # a reserved bit
+    ),
+    max_size=4,
+)
+
+
+@given(_FRAMES, st.lists(st.integers(0, 3_000_000), max_size=6))
+def test_the_parser_makes_the_same_of_large_frames_in_parts(
+    frames: list[tuple[Opcode, int, bool, int]], positions: list[int]
+) -> None:
+    data = bytearray()
+    for number, (opcode, size, fin, reserved) in enumerate(frames):
+        payload = (bytes(range(number, 251)) * (size // 200 + 1))[:size]
+        data += bytes([fin << 7 | reserved | opcode]) + frame(payload)[1:]
+    cuts = sorted(min(position, len(data)) for position in positions)
+    messages, violation = parsed(bytes(data))
+    in_parts, violation_in_parts = parsed(*taken(bytes(data), cuts, 10_000_000))
+    assert in_parts == messages
+    assert bool(violation_in_parts) == bool(violation)
+
+
+def test_a_large_frame_comes_out_in_parts_as_it_arrives() -> None:
+    data = frame(bytes(range(256)) * 10_000)
+    cuts = list(range(65536, len(data), 65536))
+    parts = taken(data, cuts, 10_000_000)
+    assert [len(part) - 14 for part in parts] == [_FRAGMENT_BYTES] * 9 + [200_704]
+    assert parsed(*parts) == ([(Opcode.BINARY, bytes(range(256)) * 10_000)], "")
+
+
+def test_a_buffer_that_is_cleared_begins_with_a_new_frame() -> None:
+    buffer = FrameBuffer(frame(bytes(1_000_000))[:500_000])
+    assert buffer.take(1_000_000) is not None
+    buffer.clear()
+    following = frame(b"next")
+    buffer += following
+    assert buffer.take(1_000_000) == following
 
 
 @pytest.mark.parametrize(
