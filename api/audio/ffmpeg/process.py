@@ -5,9 +5,13 @@ loop for 8 ms (fork copies the page tables of the service) and leaks copies of t
 child.
 
 The child has an empty environment, because it parses hostile input and the environment of the
-service contains keys. It is the leader of a new session and blocks SIGHUP, SIGINT and SIGTERM, so
+service contains keys. It has a process group of its own and blocks SIGHUP, SIGINT and SIGTERM, so
 that Ctrl-C and systemd's stop, which signal all processes of the service, do not end it. Only the
 service ends it.
+
+It has a session of its own only if the service has a terminal, to which it could write commands
+(TIOCSTI in ioctl_tty(2)). Linux may share the processor between sessions, and then the lower
+priority of a process in another one counts for nothing (sched(7), "The autogroup feature").
 """
 
 import asyncio
@@ -137,6 +141,7 @@ def _spawn(command: Sequence[str]) -> _Spawned:
         child_stdin, stdin = _open_pipe(theirs, ours)
         stdout, child_stdout = _open_pipe(ours, theirs)
         stderr, child_stderr = _open_pipe(ours, theirs)
+        has_terminal = _has_terminal()
         with _stop_signals_blocked():
             popen = subprocess.Popen(  # noqa: S603 - no shell
                 command,
@@ -145,7 +150,8 @@ def _spawn(command: Sequence[str]) -> _Spawned:
                 stdout=child_stdout,
                 stderr=child_stderr,
                 env={},
-                start_new_session=True,
+                process_group=None if has_terminal else 0,
+                start_new_session=has_terminal,
             )
         try:
             # Now, so that no descriptor is needed to wait for its exit.
@@ -156,6 +162,15 @@ def _spawn(command: Sequence[str]) -> _Spawned:
             raise
         ours.pop_all()
         return _Spawned(popen, pidfd, stdin, stdout, stderr)
+
+
+def _has_terminal() -> bool:
+    """Return whether this process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _discard(spawning: "concurrent.futures.Future[_Spawned]") -> None:

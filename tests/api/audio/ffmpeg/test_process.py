@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -54,7 +56,7 @@ async def test_input_reaches_the_child_and_its_output_is_read() -> None:
 
 async def test_a_child_inherits_only_its_pipes_and_the_signal_mask() -> None:
     facts = (
-        "import os, signal; print(os.getsid(0) == os.getpid(),"
+        "import os, signal; print(os.getpgid(0) == os.getpid(),"
         " open('/proc/self/environ').read(), sorted(os.listdir('/proc/self/fd'))[:-1],"
         " signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
     )
@@ -63,6 +65,40 @@ async def test_a_child_inherits_only_its_pipes_and_the_signal_mask() -> None:
     assert await process.wait() == 0
     await process.end()
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+_SESSION_OF_CHILD = """
+import asyncio, os, sys
+from api.audio.ffmpeg.process import Process
+
+async def main():
+    process = await Process.start((sys.executable, "-c", "import os; print(os.getsid(0))"))
+    child = int(await process.stdout.read())
+    print("own session" if child == process.pid else "same session", child == os.getsid(0))
+    await process.end()
+
+asyncio.run(main())
+"""
+
+
+def test_a_child_cannot_reach_the_terminal_of_the_service() -> None:
+    script = shlex.join([sys.executable, "-c", _SESSION_OF_CHILD])
+    run = ["script", "--quiet", "--return", "--command", script, "/dev/null"]
+    found = subprocess.run(
+        run, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert found.stdout.strip() == "own session False"
+
+
+def test_a_child_shares_the_processor_with_a_service_without_a_terminal() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", _SESSION_OF_CHILD],
+        check=True,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
+    assert found.stdout == "same session True\n"
 
 
 async def test_wait_returns_the_exit_status_of_a_killed_child() -> None:
