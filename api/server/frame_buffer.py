@@ -88,8 +88,9 @@ class FrameBuffer(bytearray):
         del self[:size_bytes]
         if self._rest_bytes:
             return self._fragment(_CONTINUATION, taken)
-        length_bytes = _payload_bytes(taken) or 0
-        if not _FRAGMENT_BYTES < length_bytes <= max_payload_bytes:
+        length_bytes = _payload_bytes(taken)
+        is_refused = _is_refused(taken, max_payload_bytes)
+        if is_refused or length_bytes is None or length_bytes <= _FRAGMENT_BYTES:
             return taken
         self._rest_bytes, self._rest_mask = length_bytes, taken[10:14]
         self._rest_is_final = bool(taken[0] & _FINAL)
@@ -110,16 +111,22 @@ class FrameBuffer(bytearray):
             return size_bytes if len(self) >= size_bytes else None
         if len(self) < 2:
             return None
-        if not self[1] & _MASKED or self[0] & _OPCODE_BITS not in _OPCODES:
+        if _is_refused(self, max_payload_bytes):
             return len(self)
         length_bytes = _payload_bytes(self)
         if length_bytes is None:
             return None
-        if length_bytes > max_payload_bytes:
-            return len(self)
         head_bytes = _HEAD_BYTES.get(self[1] - _MASKED, _MIN_FRAME_BYTES)
         size_bytes = head_bytes + min(length_bytes, _FRAGMENT_BYTES)
         return size_bytes if len(self) >= size_bytes else None
+
+
+def _is_refused(frame: bytes | bytearray, max_payload_bytes: int) -> bool:
+    """Return whether the parser refuses the ``frame`` by what is there of its head."""
+    if not frame[1] & _MASKED or frame[0] & _OPCODE_BITS not in _OPCODES:
+        return True
+    length_bytes = _payload_bytes(frame)
+    return length_bytes is not None and length_bytes > max_payload_bytes
 
 
 def _payload_bytes(frame: bytes | bytearray) -> int | None:

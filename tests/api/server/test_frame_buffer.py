@@ -150,5 +150,13 @@ def test_what_the_parser_refuses_by_the_head_is_taken_at_once(head: bytes) -> No
     assert buffer.take(1000) == head
 
 
+def test_a_large_frame_that_the_parser_refuses_is_not_taken_in_parts() -> None:
+    data = b"\x83" + frame(bytes(400_000))[1:] + frame(b"next")
+    buffer = FrameBuffer(data)
+    assert buffer.take(1_000_000) == data
+    assert not buffer
+    assert not buffer.has_frame(1_000_000)
+
+
 def test_payloads_are_unmasked_by_c_code() -> None:
     assert type(apply_mask).__name__ == "builtin_function_or_method"
