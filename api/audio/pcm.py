@@ -112,13 +112,8 @@ class PcmFramer:
 
         Then some bytes may be no audio, such as an incomplete frame.
         """
-        if self._data_left != _TO_THE_END:
-            return self.feed(chunk) if len(chunk) < self._data_left else None
-        if chunk[:4] == b"RIFF" and begins_wav(chunk):
-            return None
-        if self._pending or len(chunk) % self._frame_bytes:
-            return self._whole_frames(chunk)
-        return chunk
+        ends = begins_wav(chunk) if self.is_endless else len(chunk) >= self._data_left
+        return None if ends else self.feed(chunk)
 
     def feed(self, data: Buffer) -> Buffer:
         """Return the whole frames that ``data`` completes.
