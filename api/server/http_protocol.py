@@ -137,7 +137,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._is_handed_over(upgrade):
             return
         super().handle_websocket_upgrade()
-        # It keeps this object alive, as uvicorn knows where the connection is lost.
+        # It would keep this object alive. uvicorn drops it only when an HTTP connection is lost.
         self.parser = None  # type: ignore[assignment]
         protocol: Any = self.transport.get_protocol()
         if not protocol.handshake_initiated:  # uvicorn does not respond to a bad handshake

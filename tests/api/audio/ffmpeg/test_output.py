@@ -104,7 +104,7 @@ async def test_what_is_taken_at_once_does_not_reach_the_reader(pipe: Pipe) -> No
     pipe.write(b"two")
     assert await reading == b"two"
     is_busy = False
-    pipe.write(b"three")  # taken by nobody, because no `read` waits
+    pipe.write(b"three")  # not taken, because no `read` waits
     await eventually(lambda: output._unread, awaiting="unread output")
     pipe.close()
     assert await output.read() == b"three"
