@@ -147,3 +147,22 @@ def test_the_counts_of_what_a_timeline_does_not_list_are_its_last_line() -> None
     lists: dict[str, list[object]] = {"connections": [], "gaps": [], "pauses": [], "marks": []}
     text = _timeline_text({**lists, "omitted": {"gaps": 3, "gap_seconds": 2.25}})
     assert text.splitlines()[-1] == "not listed: gaps=3 gap_seconds=2.25"
+
+
+def test_a_timeline_is_in_the_order_of_time_also_at_a_whole_second() -> None:
+    """The service leaves the fraction of a whole second out, and a "Z" sorts after a "."."""
+    second = "2026-11-27T10:00:05"
+    text = _timeline_text(
+        {
+            "connections": [],
+            "gaps": [],
+            "pauses": [{"began_at": f"{second}Z", "ended_at": f"{second}.120000Z", "seconds": 0.1}],
+            "marks": [{"at": f"{second}.121000Z", "label": "a"}, {"at": f"{second}Z", "label": ""}],
+        }
+    )
+    assert [line.split() for line in text.splitlines()] == [
+        [f"{second}.000Z", "paused"],
+        [f"{second}.000Z", "mark"],
+        [f"{second}.120Z", "resumed", "0.1", "s"],
+        [f"{second}.121Z", "mark", "a"],
+    ]

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Literal, get_args
 
 import click
@@ -258,12 +259,19 @@ def _timeline_text(timeline: dict[str, Any]) -> str:
         *((each["ended_at"], "resumed", f"{each['seconds']} s") for each in timeline["pauses"]),
         *((each["at"], "mark", each["label"]) for each in timeline["marks"]),
     ]
-    lines = [f"{at:<24}  {kind:<12}  {text}".rstrip() for at, kind, text in events if at]
-    lines.sort(key=lambda line: line.split()[0])
+    # Their texts have no order: the one at a whole second has no fraction.
+    timed = [(datetime.fromisoformat(at), kind, text) for at, kind, text in events if at]
+    timed.sort(key=itemgetter(0))
+    lines = [f"{_time_text(at)}  {kind:<12}  {text}".rstrip() for at, kind, text in timed]
     if any(timeline.get("omitted", {}).values()):
         counts = " ".join(f"{name}={value}" for name, value in timeline["omitted"].items())
         lines.append(f"not listed: {counts}")
     return "\n".join(lines)
+
+
+def _time_text(at: datetime) -> str:
+    """Return the time in UTC with milliseconds, always as long."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _call_and_print(
