@@ -1,6 +1,7 @@
 """File operations that either happen whole or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -30,6 +31,24 @@ def write_at(fd: int, data: Buffer, offset: int) -> None:
         written += os.pwrite(fd, view[written:], offset + written)
 
 
+def read_range(path: Path, offset: int, length: int) -> bytes:
+    """Return ``length`` bytes of the file from ``offset`` on.
+
+    Raises ``OSError``, also if there are fewer.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        data = os.pread(fd, length, offset)  # usually all of it
+        while len(data) < length:
+            more = os.pread(fd, length - len(data), offset + len(data))
+            if not more:
+                raise OSError(errno.EIO, f"{path} is shorter than it should be")
+            data += more
+    finally:
+        os.close(fd)
+    return data
+
+
 def replace(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``: readers see the old content or the new, after a power cut too.
 
@@ -55,8 +74,11 @@ def remove(path: Path) -> None:
     What has the name of one of our files can be a folder, and the other way round.
     """
     while path.is_dir() and not path.is_symlink():
-        with contextlib.suppress(FileNotFoundError):  # another thread removes it, too
+        try:
             shutil.rmtree(path)
+        except OSError as error:  # others remove from it, or write into it, at the same time
+            if error.errno not in {errno.ENOENT, errno.ENOTEMPTY}:
+                raise
     path.unlink(missing_ok=True)
 
 

@@ -1,10 +1,8 @@
 """The digests of a growing recording on a volume, made of what is persisted."""
 
-import contextlib
 import os
 import threading
 from functools import partial
-from pathlib import Path
 
 from storage import files, wav
 from storage.block_digest import BLOCK_BYTES
@@ -68,23 +66,9 @@ class GrowingDigests:
         files.replace(self._paths.blocks, self._digests.pcm.blocks)
 
     def _read_audio(self, start: int, stop: int) -> bytes:
-        return _read(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
+        return files.read_range(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
 
 
 def _read_kept(paths: SessionPaths, number: int, start: int, stop: int) -> bytes:
     with files.translated_errors():
-        return _read(paths.input(number), start, stop - start)
-
-
-def _read(path: Path, offset: int, length: int) -> bytes:
-    """Return the bytes of the file. Raises ``OSError``, also if there are fewer."""
-    fd = os.open(path, os.O_RDONLY)
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.close, fd)
-        data = os.pread(fd, length, offset)
-        while len(data) < length:
-            more = os.pread(fd, length - len(data), offset + len(data))
-            if not more:
-                raise OSError(f"{path} is shorter than it should be")
-            data += more
-        return data
+        return files.read_range(paths.input(number), start, stop - start)

@@ -197,7 +197,8 @@ class Spool:
 
     def read(self, start: int, stop: int) -> bytes:
         """Return PCM from byte ``start`` to ``stop``, all of which must be here."""
-        return _read(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
+        with files.translated_errors():
+            return files.read_range(self._paths.audio, wav.HEADER_BYTES + start, stop - start)
 
     def input_bytes(self, stream: int) -> int:
         """Return how much is kept of the stream."""
@@ -217,7 +218,8 @@ class Spool:
         path = self._paths.input(stream)
         if self.input_bytes(stream) < stop:
             raise BadObjectError(f"{path} is missing or shorter than its checkpoint says")
-        return _read(path, start, stop - start)
+        with files.translated_errors():
+            return files.read_range(path, start, stop - start)
 
     def free(self, start: int, stop: int) -> None:
         """Give back the disk space of PCM from byte ``start`` to ``stop``.
@@ -379,17 +381,6 @@ def _write_record(path: Path, content: object) -> None:
 
 def _marks_path(paths: SessionPaths) -> Path:
     return paths.state / "marks"
-
-
-def _read(path: Path, offset: int, length: int) -> bytes:
-    with files.translated_errors(), path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        data = bytearray()
-        while len(data) < length and (block := file.read(length - len(data))):
-            data += block
-        if len(data) != length:
-            raise OSError(errno.EIO, f"{path} is shorter than it should be")
-        return bytes(data)
 
 
 def _ignore(_: VolumeRecording) -> None:

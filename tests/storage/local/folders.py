@@ -1,6 +1,7 @@
 """Folders of recordings, made and looked at past the storage."""
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -82,23 +83,41 @@ def move_states_as_in_0_2_0(folder: Path) -> None:
 
 def put_folder(path: Path) -> None:
     """Put a folder that is not empty in the place of the path."""
-    prepared = path.with_name(f"{path.name}.prepared")  # a service may remove it at once
+    prepared = _prepared(path)
     prepared.mkdir()
     (prepared / "x").touch()
-    files.remove(path)
-    prepared.rename(path)
+    _put(prepared, path)
 
 
 def put_file(path: Path) -> None:
     """Put a file in the place of the path."""
-    files.remove(path)
-    path.touch()
+    prepared = _prepared(path)
+    prepared.touch()
+    _put(prepared, path)
 
 
 def put_dangling_link(path: Path) -> None:
     """Put a link that leads nowhere in the place of the path."""
-    files.remove(path)
-    path.symlink_to("nowhere")
+    prepared = _prepared(path)
+    prepared.symlink_to("nowhere")
+    _put(prepared, path)
+
+
+def _prepared(path: Path) -> Path:
+    return path.with_name(f"{path.name}.prepared")
+
+
+def _put(prepared: Path, path: Path) -> None:
+    """Move it to the path whole: a running service may write there, or remove it, at once."""
+    while True:
+        files.remove(path)
+        try:
+            prepared.rename(path)
+        except OSError as error:
+            if error.errno not in {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY}:
+                raise
+        else:
+            return
 
 
 def _flip(file: Path) -> None:
@@ -138,7 +157,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 REMOVALS: dict[str, Callable[[Path], object]] = {
     "missing": lambda file: file.unlink(),
-    "folder missing": lambda file: shutil.rmtree(file.parent),
+    "folder missing": lambda file: files.remove(file.parent),
     "file as folder": lambda file: put_file(file.parent),
     "dangling link as folder": lambda file: put_dangling_link(file.parent),
 }
