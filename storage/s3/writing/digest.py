@@ -16,6 +16,7 @@ from storage.waveform.growing_file import GrowingWaveform
 from storage.waveform.pixels import Pixels
 
 _READ_AT_ONCE = 16  # objects
+_BLOCK_BYTES = 512 * 1024
 
 
 class Digest:
@@ -59,6 +60,13 @@ class Digest:
                 self._waveform.add(pcm)
             self._hash.update(pcm)
             self.pcm_bytes += len(pcm)
+
+    def add_stored(self, read_pcm: ReadPcm, start: int, persisted: Checkpoint) -> None:
+        """Add the PCM from byte ``start`` on, as `add` does. Raise what ``read_pcm`` raises."""
+        while start < persisted.pcm_bytes:
+            stop = min(persisted.pcm_bytes, start + _BLOCK_BYTES)
+            self.add(start, read_pcm(start, stop), persisted)
+            start = stop
 
     async def keep(self, bucket: Bucket, keys: SessionKeys) -> None:
         """Put what is new of the digests, so that the next owner need not read all audio."""

@@ -29,9 +29,13 @@ class FinalFile:
         self._upload = upload
         self._key = segments.keys.audio
 
+    def has_whole_part(self, pcm_bytes: int) -> bool:
+        """Return whether there is a part to put when ``pcm_bytes`` are persisted."""
+        return _next_number(self._upload) * self._part_bytes <= wav.HEADER_BYTES + pcm_bytes
+
     async def put_parts(self, pcm_bytes: int) -> None:
         """Put every part but the first that is whole when ``pcm_bytes`` are persisted."""
-        while _next_number(self._upload) * self._part_bytes <= wav.HEADER_BYTES + pcm_bytes:
+        while self.has_whole_part(pcm_bytes):
             upload = await self._upload_or_create()
             start = _part_start(upload.next_number, self._part_bytes)
             await upload.put(upload.next_number, await self._read(start, start + self._part_bytes))

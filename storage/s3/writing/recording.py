@@ -150,8 +150,8 @@ class S3Recording:
         wanted = self.checkpoint
         async with self._upload_lock:
             await self._put_segments(wanted)
+            await self._digest_if_due()
             await self._final_file.put_parts(self.persisted.pcm_bytes)
-            await self._digest_next()
             if self._digest.unkept_bytes >= self._settings.part_bytes:
                 await self._digest.keep(self._bucket, self._keys)
 
@@ -171,9 +171,9 @@ class S3Recording:
             await self._put_segments(self.checkpoint)
             with self._detect_fencing():
                 await self.segments.seal(self.checkpoint, at)
+            await self._digest_next()
             # From here on, every node that repeats this gets the same result.
             etag = await self._final_file.complete(self.checkpoint.pcm_bytes)
-            await self._digest_next()
             is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
             if is_digested:
                 await self._digest.put_waveform(self._bucket, self._keys)
@@ -332,21 +332,44 @@ class S3Recording:
     async def _put_segments(self, wanted: Checkpoint) -> None:
         """Persist up to ``wanted`` at least, but not all that comes in meanwhile."""
         self._check_not_lost()
-        await self._sync_spool()
         while self.persisted not in {wanted, self.checkpoint} and _progress(
             self.persisted
         ) <= _progress(wanted):
             await self._put_segment()
 
-    async def _sync_spool(self) -> None:
-        """Make the spool durable before it is read, so that a failed write is noticed.
+    async def _put_segment(self) -> None:
+        """Persist up to the next mark."""
+        before, asked_at = self.persisted, time.monotonic()
+        self._target = target = self._target or self.spool.next_segment_end(before)
+        is_latest = target == self.checkpoint
+        pcm = await self._read_synced(before.pcm_bytes, target.pcm_bytes)
+        for number, kept_bytes in target.kept_bytes.items():
+            await self._put_input(number, kept_bytes)
+        for number, ended in self._dropped:
+            if _progress(ended) <= _progress(target):
+                await self._put_input(number, self.spool.input_bytes(number))
+        session_id = self.manifest.session_id
+        with self._detect_fencing(), self._observer.span("put segment", session_id):
+            await self.segments.append(pcm, target)
+        self.persisted, self._target = target, None
+        if is_latest:
+            self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
+        self._drop_inputs()
+
+    async def _read_synced(self, start: int, stop: int) -> bytes:
+        """Return PCM of the spool after a sync, so that a write that has failed is noticed.
 
         Raises `SyncFailedError`: what the bucket does not have must come from the client again.
         """
         began = time.monotonic()
-        try:
-            await threads.recording.run(self.spool.sync)
+
+        def read() -> bytes:
+            self.spool.sync()
             self._observer.synced(time.monotonic() - began)
+            return self.spool.read(start, stop)
+
+        try:
+            return await threads.recording.run(read)
         except SyncFailedError as error:
             self._observer.failed("sync")
             lost = SyncFailedError(self.persisted.chunk_count)
@@ -354,27 +377,6 @@ class S3Recording:
                 self.state = self.state.to(RecordingState.FAILED)
                 self._lost(lost)
             raise lost from error
-
-    async def _put_segment(self) -> None:
-        """Persist up to the next mark."""
-        before, asked_at = self.persisted, time.monotonic()
-        self._target = target = self._target or self.spool.next_segment_end(before)
-        is_latest = target == self.checkpoint
-        for number, kept_bytes in target.kept_bytes.items():
-            await self._put_input(number, kept_bytes)
-        for number, ended in self._dropped:
-            if _progress(ended) <= _progress(target):
-                await self._put_input(number, self.spool.input_bytes(number))
-        pcm = await threads.recording.run(self.spool.read, before.pcm_bytes, target.pcm_bytes)
-        session_id = self.manifest.session_id
-        with self._detect_fencing(), self._observer.span("put segment", session_id):
-            await self.segments.append(pcm, target)
-        self.persisted, self._target = target, None
-        if is_latest:
-            self._watermark.persisted(until=asked_at, is_all=target == self.checkpoint)
-        await self._restore_digests()
-        await threads.recording.run(self._digest.add, before.pcm_bytes, pcm, target)
-        self._drop_inputs()
 
     async def _put_input(self, number: int, kept_bytes: int) -> None:
         start = self._kept_bytes.get(number, 0)
@@ -427,16 +429,37 @@ class S3Recording:
         await self._digest.restore(self._bucket, self._keys, read_pcm, self.persisted.pcm_bytes)
         self._are_digests_restored = True
 
+    async def _digest_if_due(self) -> None:
+        """Read what is persisted if it is enough, or before the spool frees it.
+
+        Log a failure: the waveform and the digests can be made later.
+        """
+        pcm_bytes = self.persisted.pcm_bytes
+        is_due = self.spool.peaks.is_due(pcm_bytes) or self._final_file.has_whole_part(pcm_bytes)
+        try:
+            if is_due:
+                await self._digest_next()
+        except StorageUnavailableError as error:
+            logger.warning("%s: no digests for now: error=%s", self.manifest.session_id, error)
+
     async def _digest_next(self) -> None:
-        """Read the next piece of what an earlier writer persisted: first for the receipt."""
+        """Read the next piece of what is persisted: first for the receipt."""
         await self._restore_digests()
         await self._digest_from(self._digest.session.pcm.size_bytes)
         await self._digest_from(self._digest.pcm_bytes)
 
     async def _digest_from(self, start: int) -> None:
-        stop = min(self.persisted.pcm_bytes, start + self._settings.digest_step_bytes)
+        """Read all from the spool, or a step from the segments if the spool does not hold it."""
+        persisted = self.persisted
+        if start >= persisted.pcm_bytes:
+            return
+        if self.spool.holds(start, persisted.pcm_bytes):
+            add, read = self._digest.add_stored, self.spool.read
+            await threads.recording.run(add, read, start, persisted)
+            return
+        stop = min(persisted.pcm_bytes, start + self._settings.digest_step_bytes)
         async for block in self.segments.read(start, stop):
-            await threads.recording.run(self._digest.add, start, block, self.persisted)
+            await threads.recording.run(self._digest.add, start, block, persisted)
             start += len(block)
 
 
