@@ -28,10 +28,10 @@ from storage.recording_state import RecordingState
 from storage.retry import Backoff, retry
 from storage.s3.client.bucket import Bucket, KeyExistsError
 from storage.s3.ownership.lease import Lease
-from storage.s3.writing.digest import Digest
 from storage.s3.writing.final_file import FinalFile
 from storage.s3.writing.growing_audio import GrowingAudio, UnpersistedAudio
 from storage.s3.writing.manifests import change_details, put_completed_manifest
+from storage.s3.writing.persisted_digest import PersistedDigest
 from storage.s3.writing.segment_log import SegmentLog
 from storage.s3.writing.spool import Spool
 from storage.s3.writing.upload import Upload
@@ -94,9 +94,14 @@ class S3Recording:
         self._lost: Callable[[FencedError | SyncFailedError], None] = lambda _: None
         self.state = RecordingState.OPEN
         self._kept_bytes = persisted.kept_bytes
-        self._digest = Digest(spool.peaks, spool.read_input)
+        self._digest = PersistedDigest(
+            bucket,
+            segments,
+            spool,
+            step_bytes=settings.digest_step_bytes,
+            keep_bytes=settings.part_bytes,
+        )
         self._receipts = receipts
-        self._are_digests_restored = not segments.pcm_bytes
         self._target: Checkpoint | None = None  # of a segment whose put failed: it may exist or not
         self._dropped: list[tuple[int, Checkpoint]] = []  # with the checkpoint that ended them
         self._note_dropped()
@@ -150,10 +155,11 @@ class S3Recording:
         wanted = self.checkpoint
         async with self._upload_lock:
             await self._put_segments(wanted)
-            await self._digest_if_due()
-            await self._final_file.put_parts(self.persisted.pcm_bytes)
-            if self._digest.unkept_bytes >= self._settings.part_bytes:
-                await self._digest.keep(self._bucket, self._keys)
+            persisted = self.persisted
+            is_freed_next = self._final_file.has_whole_part(persisted.pcm_bytes)
+            await self._digest.advance_if_due(persisted, is_freed_next=is_freed_next)
+            await self._final_file.put_parts(persisted.pcm_bytes)
+            await self._digest.keep_if_due()
 
     async def pixels(self) -> Pixels:
         """Return the whole pixels of the waveform of what is persisted."""
@@ -161,7 +167,7 @@ class S3Recording:
             if self.state is not RecordingState.OPEN:
                 break
             async with self._upload_lock:
-                await self._digest_next()
+                await self._digest.advance(self.persisted)
         return await self._digest.pixels()
 
     async def complete(self, at: datetime) -> Manifest:
@@ -171,17 +177,14 @@ class S3Recording:
             await self._put_segments(self.checkpoint)
             with self._detect_fencing():
                 await self.segments.seal(self.checkpoint, at)
-            await self._digest_next()
+            await self._digest.advance(self.checkpoint)
             # From here on, every node that repeats this gets the same result.
             etag = await self._final_file.complete(self.checkpoint.pcm_bytes)
-            is_digested = self._digest.pcm_bytes == self.checkpoint.pcm_bytes
-            if is_digested:
-                await self._digest.put_waveform(self._bucket, self._keys)
             manifest = msgspec.structs.replace(
                 self.manifest.completed(self.checkpoint, self.segments.completed_at or at),
                 etag=etag,
-                # Else the cleaner adds it: completion takes the same time for any length.
-                sha256=self._digest.sha256 if is_digested else None,
+                # If it is None, the cleaner adds it: completion takes the same time for any length.
+                sha256=await self._digest.complete(self.checkpoint.pcm_bytes),
             )
             manifest = await put_completed_manifest(
                 self._bucket, await self._with_receipt(manifest)
@@ -202,14 +205,10 @@ class S3Recording:
         self.segments.requires_release = True
 
     async def _with_receipt(self, manifest: Manifest) -> Manifest:
-        """Return the manifest with its receipt; put the digests of the blocks."""
-        digests = self._digest.session
-        while digests.pcm.size_bytes < self.checkpoint.pcm_bytes:
-            await self._digest_from(digests.pcm.size_bytes)
-        await threads.recording.run(self._digest.add, digests.pcm.size_bytes, b"", self.checkpoint)
-        await self._bucket.put(self._keys.blocks, digests.pcm.blocks)
+        digests = await self._digest.session_digests(self.checkpoint)
+        timeline_digest = await self._put_timeline()
         return await threads.recording.run(
-            self._receipts.with_receipt, manifest, digests, await self._put_timeline()
+            self._receipts.with_receipt, manifest, digests, timeline_digest
         )
 
     async def _put_timeline(self) -> str:
@@ -413,54 +412,6 @@ class S3Recording:
                 self._kept_bytes.pop(stream, None)
                 self.spool.drop_input(stream)
                 self._dropped.remove((stream, ended))
-
-    async def _restore_digests(self) -> None:
-        """Read the digests that an earlier owner has put, once."""
-        if self._are_digests_restored:
-            return
-        loop = asyncio.get_running_loop()
-
-        async def read(start: int, stop: int) -> bytes:
-            return b"".join([block async for block in self.segments.read(start, stop)])
-
-        def read_pcm(start: int, stop: int) -> bytes:
-            return asyncio.run_coroutine_threadsafe(read(start, stop), loop).result()
-
-        await self._digest.restore(self._bucket, self._keys, read_pcm, self.persisted.pcm_bytes)
-        self._are_digests_restored = True
-
-    async def _digest_if_due(self) -> None:
-        """Read what is persisted if it is enough, or before the spool frees it.
-
-        Log a failure: the waveform and the digests can be made later.
-        """
-        pcm_bytes = self.persisted.pcm_bytes
-        is_due = self.spool.peaks.is_due(pcm_bytes) or self._final_file.has_whole_part(pcm_bytes)
-        try:
-            if is_due:
-                await self._digest_next()
-        except StorageUnavailableError as error:
-            logger.warning("%s: no digests for now: error=%s", self.manifest.session_id, error)
-
-    async def _digest_next(self) -> None:
-        """Read the next piece of what is persisted: first for the receipt."""
-        await self._restore_digests()
-        await self._digest_from(self._digest.session.pcm.size_bytes)
-        await self._digest_from(self._digest.pcm_bytes)
-
-    async def _digest_from(self, start: int) -> None:
-        """Read all from the spool, or a step from the segments if the spool does not hold it."""
-        persisted = self.persisted
-        if start >= persisted.pcm_bytes:
-            return
-        if self.spool.holds(start, persisted.pcm_bytes):
-            add, read = self._digest.add_stored, self.spool.read
-            await threads.recording.run(add, read, start, persisted)
-            return
-        stop = min(persisted.pcm_bytes, start + self._settings.digest_step_bytes)
-        async for block in self.segments.read(start, stop):
-            await threads.recording.run(self._digest.add, start, block, persisted)
-            start += len(block)
 
 
 def _progress(checkpoint: Checkpoint) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """A recording on its way into the bucket."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,7 @@ from storage.errors import FencedError, StorageUnavailableError
 from storage.s3 import S3Storage
 from storage.s3.client.bucket import Bucket
 from storage.s3.writing.recording import S3Recording
-from storage.volume.disk import boot_id
 from storage.watermark import Unpersisted
-from storage.wav import HEADER_BYTES
 from tests.audio import pcm
 from tests.conftest import ManualClock
 from tests.faults import FaultyStore, Kind
@@ -19,14 +16,11 @@ from tests.s3_requests import is_a
 from tests.storage.conftest import new_manifest
 from tests.storage.s3.conftest import (
     AUDIO,
-    LONG_AUDIO,
-    PART_BYTES,
     OpenS3,
     expire_lease,
     manifest_of,
 )
-from tests.storage.test_block_digest import by_definition
-from tests.storage.test_conformance import LATER, append
+from tests.storage.test_conformance import append
 
 
 async def test_a_fenced_writer_returns_no_audio(
@@ -94,39 +88,3 @@ async def test_what_0_2_0_must_leave_alone_has_its_checkpoint_elsewhere_after_a_
     last = recording.segments.keys.segment(recording.segments.count - 1)
     assert "checkpoint" not in (await bucket.head(last)).metadata
     await recording.release()
-
-
-async def test_the_digests_of_audio_in_the_spool_take_no_request(
-    store: FaultyStore, writer: S3Storage
-) -> None:
-    """Parts are put, and their audio is freed, after it was digested."""
-    recording = await writer.create(new_manifest())
-    for start in range(0, len(LONG_AUDIO), 2500):
-        append(recording, LONG_AUDIO[start : start + 2500])
-        await recording.upload()
-    assert recording.spool.holds(0, PART_BYTES - HEADER_BYTES)
-    assert not recording.spool.holds(0, 2 * PART_BYTES)
-    manifest = await recording.complete(LATER)
-    assert not list(filter(is_a("GetObject", path_has="/segments/"), store.requests))
-    assert manifest.sha256 == hashlib.sha256(LONG_AUDIO).hexdigest()
-    assert manifest.receipt is not None
-    assert manifest.receipt.audio.digest == by_definition(LONG_AUDIO)
-
-
-async def test_a_waveform_that_cannot_be_written_stops_no_upload(
-    store: FaultyStore,
-    writer: S3Storage,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    recording = await writer.create(new_manifest())
-    (folder,) = (tmp_path / "writer").rglob("*.state")
-    waveform = folder / f"peaks.{boot_id()}"
-    waveform.mkdir()
-    append(recording, LONG_AUDIO)
-    await recording.upload()
-    assert "no digests for now" in caplog.text
-    assert recording.persisted == recording.checkpoint
-    assert sum(map(is_a("UploadPart"), store.requests)) == 3
-    waveform.rmdir()
-    assert (await recording.complete(LATER)).sha256 == hashlib.sha256(LONG_AUDIO).hexdigest()
