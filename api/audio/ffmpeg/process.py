@@ -28,7 +28,7 @@ import uvloop
 from api.audio.ffmpeg.output import Output
 from storage.threads import ThreadPool
 
-_READ_AHEAD_BYTES = 256 * 1024
+_STDERR_READ_AHEAD_BYTES = 256 * 1024
 
 _STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -223,7 +223,7 @@ class _Pipe:
 
 
 async def _reader(pipe: _Pipe) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
-    reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
+    reader = asyncio.StreamReader(limit=_STDERR_READ_AHEAD_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), pipe
     )
