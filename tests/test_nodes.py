@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from storage.s3.keys import NODES
 from tests.audio import cut, dat, decode, encode, pcm, speech
 from tests.crashes import CrashInjector, assert_recorded, record_through_crashes
 from tests.eventually import eventually
@@ -166,6 +167,11 @@ async def test_another_node_takes_over_after_the_lease_of_a_dead_node(
             assert client.greeting["chunk_count"] >= persisted[name]
             await send_missing(client, pieces)
             await client.close_session()
+    await eventually(
+        lambda: sum(key.startswith(NODES) for key in objects()),
+        lambda count: count == 1,
+        awaiting="the removal of the dead node",
+    )
     assert second.stop() == 0
     for name, (_, expected, _) in sources.items():
         assert audio_of(objects(), ids[name]) == expected
