@@ -60,12 +60,10 @@ def test_an_unreachable_service_is_exit_code_5() -> None:
 def test_a_json_error_lists_the_valid_values(service: Service) -> None:
     done = run("record", SPEECH, "--sample-rate", "1", "--json", "--server", service.url)
     assert done.returncode == 1
-    assert events(done.stdout) == [
-        {
-            "event": "error",
-            "code": "invalid_sample_rate",
-            "error": "Invalid sample rate (valid: 8000, 16000, 22050, 44100, 48000, 96000)",
-            "session_id": None,
-            "source": str(SPEECH),
-        }
-    ]
+    assert events(done.stdout)[-1] == {  # a busy service lets the client say that it connects
+        "event": "error",
+        "code": "invalid_sample_rate",
+        "error": "Invalid sample rate (valid: 8000, 16000, 22050, 44100, 48000, 96000)",
+        "session_id": None,
+        "source": str(SPEECH),
+    }

@@ -238,6 +238,6 @@ def refuse_connections(port: int, count: int) -> None:
 def test_a_name_that_does_not_resolve_ends_the_command_at_once() -> None:
     done = run("record", SPEECH, SPEECH, "--server", "http://sercuescribe.invalid", "--json")
     assert done.returncode == 5
-    error, summary = events(done.stdout)
+    *_, error, summary = events(done.stdout)
     assert error["code"] == "host_not_found"
     assert [each["source"] for each in summary["failed"]] == [str(SPEECH)]
