@@ -1,6 +1,7 @@
 """Pausing and marking a recording on the page."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
@@ -47,6 +48,10 @@ async def test_nothing_is_recorded_while_the_page_is_paused_also_over_an_outage(
         await tab.wait_for_state("Recording", exact=True)
         await tab.wait_until(f"{PEAK} > -20")
         await tab.stop_recording()
+        # Verified if no piece of audio was on its way when the pause began, which is not said here.
+        await expect(page.locator("#recorder [data-part=state]")).to_have_text(
+            re.compile(r"^Saved( and verified: all that was sent has arrived\.)?$")
+        )
     timeline = service.get(f"/api/audio/sessions/{only_session(service)}/timeline").json()
     (pause,) = timeline["pauses"]
     assert pause["ended_at"] is not None

@@ -45,6 +45,11 @@ def events(printed: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines()]
 
 
+def results(printed: str) -> list[dict[str, Any]]:
+    """Return the events, without those that tell that a slow service is waited for."""
+    return [each for each in events(printed) if each["event"] != "connecting"]
+
+
 def next_event(stdout: IO[str] | None, name: str) -> dict[str, Any]:
     """Return the next line of ``--json`` that tells the event ``name``; skip others."""
     assert stdout is not None

@@ -12,7 +12,14 @@ import pytest
 
 from sercuescribe_client.cli.file_type import is_recognised
 from tests.audio import SPEECH, encode, pcm, speech, wav
-from tests.clients.python.cli.command import events, next_event, run, server_environ, start
+from tests.clients.python.cli.command import (
+    events,
+    next_event,
+    results,
+    run,
+    server_environ,
+    start,
+)
 from tests.service import Service
 
 
@@ -238,6 +245,6 @@ def refuse_connections(port: int, count: int) -> None:
 def test_a_name_that_does_not_resolve_ends_the_command_at_once() -> None:
     done = run("record", SPEECH, SPEECH, "--server", "http://sercuescribe.invalid", "--json")
     assert done.returncode == 5
-    *_, error, summary = events(done.stdout)
+    error, summary = results(done.stdout)
     assert error["code"] == "host_not_found"
     assert [each["source"] for each in summary["failed"]] == [str(SPEECH)]
