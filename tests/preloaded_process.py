@@ -12,9 +12,13 @@ import os
 import runpy
 import sys
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.reduction import DupFd
 from typing import Any
+from unittest.mock import patch
+
+from api.cli.huge_pages import HUGE_PAGES
 
 _PRELOADED = [
     "api.cli.service",
@@ -30,6 +34,8 @@ class PreloadedProcess:
     """``python -m`` with ``command``; ``stderr`` is the descriptor it writes its log to."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], stderr: int) -> None:
+        with patch.dict(os.environ, HUGE_PAGES):  # forked processes keep its allocator
+            forkserver.ensure_running()
         self._process: ForkServerProcess = _CONTEXT.Process(
             target=_run_module, args=(command, dict(environment), DupFd(stderr)), daemon=True
         )
@@ -57,11 +63,11 @@ class PreloadedProcess:
                 os.kill(self.pid, number)
 
 
-def _run_module(command: Sequence[str], environment: Mapping[str, str], stderr: Any) -> None:
+def _run_module(command: Sequence[str], environment: dict[str, str], stderr: Any) -> None:
     gc.freeze()  # a collection would copy every page of the memory shared with the parent
     os.dup2(stderr.detach(), sys.stderr.fileno())
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment | HUGE_PAGES)
     module, *arguments = command
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
