@@ -18,7 +18,7 @@ from multiprocessing.reduction import DupFd
 from typing import Any
 from unittest.mock import patch
 
-from api.cli.huge_pages import HUGE_PAGES
+from api.cli.allocator import ALLOCATOR
 
 _PRELOADED = [
     "api.cli.service",
@@ -34,7 +34,7 @@ class PreloadedProcess:
     """``python -m`` with ``command``; ``stderr`` is the descriptor it writes its log to."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], stderr: int) -> None:
-        with patch.dict(os.environ, HUGE_PAGES):  # forked processes keep its allocator
+        with patch.dict(os.environ, ALLOCATOR):  # forked processes keep its allocator
             forkserver.ensure_running()
         self._process: ForkServerProcess = _CONTEXT.Process(
             target=_run_module, args=(command, dict(environment), DupFd(stderr)), daemon=True
@@ -67,7 +67,7 @@ def _run_module(command: Sequence[str], environment: dict[str, str], stderr: Any
     gc.freeze()  # a collection would copy every page of the memory shared with the parent
     os.dup2(stderr.detach(), sys.stderr.fileno())
     os.environ.clear()
-    os.environ.update(environment | HUGE_PAGES)
+    os.environ.update(environment | ALLOCATOR)
     module, *arguments = command
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

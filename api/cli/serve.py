@@ -5,7 +5,7 @@ This module imports nothing that takes time, so that SIGTERM works early.
 
 import click
 
-from api.cli.huge_pages import restart_with_huge_pages
+from api.cli.allocator import restart_with_allocator
 from api.cli.termination import exit_on_sigterm
 
 
@@ -18,7 +18,7 @@ from api.cli.termination import exit_on_sigterm
 def serve(host: str, port: int, workers: str | None) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
     exit_on_sigterm()
-    restart_with_huge_pages()
+    restart_with_allocator()
     from api.cli.service import run  # noqa: PLC0415 - takes a second
 
     run(host, port, workers)

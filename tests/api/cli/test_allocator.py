@@ -1,4 +1,4 @@
-"""The memory of a serving process is in huge pages, if the system has them."""
+"""A serving process has memory in huge pages, if the system has them."""
 
 import os
 import re
