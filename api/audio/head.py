@@ -11,7 +11,7 @@ class Detection:
     def __init__(self, declared: InputKind) -> None:
         self.declared = declared
         self.has_input = False
-        self.head = bytearray()
+        self.head: bytes | bytearray = b""  # not copied if one chunk has all of it
         self._tried_bytes = 0
         self._tag_left = 0
         self._is_after_tags = False
@@ -22,7 +22,12 @@ class Detection:
         Detection runs each time the head has grown by 1/16. Running it for every chunk would make
         its total time quadratic in the length of the header.
         """
-        self.head += data
+        if not self.head:
+            self.head = bytes(data)
+        else:
+            if not isinstance(self.head, bytearray):
+                self.head = bytearray(self.head)
+            self.head += data
         self.has_input = self.has_input or bool(data)
         if not self._drop_tags():
             return False
@@ -45,7 +50,8 @@ class Detection:
                 if length and self.declared not in {"aac", "flac"}:
                     self.declared = "mp3"
             dropped = min(self._tag_left, len(self.head))
-            del self.head[:dropped]
+            if dropped:
+                self.head = self.head[dropped:]
             self._tag_left -= dropped
             if self._tag_left:
                 return False

@@ -14,6 +14,7 @@ from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.server.frame_buffer import FrameBuffer
+from api.server.large_message import LargeMessage
 
 # Input of this size is parsed at once.
 IMMEDIATE_BYTES = 8 * 1024
@@ -130,9 +131,11 @@ class RoundRobinProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> ASGIReceiveEvent:
         if self.queue.qsize() > _MESSAGES_IN_A_ROW:
             await asyncio.sleep(0)
-        message: ASGIReceiveEvent | Exception = await self.queue.get()
+        message: ASGIReceiveEvent | LargeMessage | Exception = await self.queue.get()
         if isinstance(message, Exception):
             raise message
+        if isinstance(message, LargeMessage):
+            message = {"type": "websocket.receive", "bytes": await message.joined()}
         if self.queue.empty() and (self.read_paused or self.is_lost):
             self._continue_reading()
         return message

@@ -23,6 +23,7 @@ from websockets.protocol import State
 from api import liveness
 from api.message_callback import EXTENSION, MessageCallback
 from api.server.frame_buffer import binary_message
+from api.server.large_message import LargeMessage, is_large
 from api.server.round_robin import IMMEDIATE_BYTES, RoundRobinProtocol
 
 # websockets repeats what uvicorn logs about each connection.
@@ -165,9 +166,14 @@ class WebSocketProtocol(RoundRobinProtocol):
     def send_receive_event_to_app(self) -> None:
         """Close after text that is not UTF-8; that is the client's fault and no error to log."""
         if self.close_sent or self.curr_msg_data_type == "bytes":
-            message, self.frames = b"".join(self.frames), []
-            if not self.close_sent:
-                self._pass_on(message)
+            fragments, self.frames = self.frames, []
+            if self.close_sent:
+                return
+            if is_large(fragments):
+                self.queue.put_nowait(LargeMessage(fragments))
+                self._pause_reading()
+            else:
+                self._pass_on(b"".join(fragments))
             return
         try:
             b"".join(self.frames).decode()

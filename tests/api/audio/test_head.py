@@ -31,3 +31,9 @@ def test_a_tag_without_anything_behind_it_is_input_and_no_head() -> None:
     head.add(TAGS["ID3v2"])
     assert head.has_input
     assert not head.head
+
+
+def test_a_head_that_comes_in_one_chunk_is_not_copied() -> None:
+    head, chunk = Detection("wav"), b"x" * 10_000
+    head.add(chunk)
+    assert head.head is chunk
