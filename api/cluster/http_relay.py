@@ -160,7 +160,7 @@ async def _ask(
     connector = None
     if number is not None:
         sockets: WorkerSockets = scope["litestar_app"].state.worker_sockets
-        connector = aiohttp.UnixConnector(str(sockets.http(number)))
+        connector = aiohttp.UnixConnector(str(await sockets.serving(number)))
         address = "http://worker"
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=OPEN_SECONDS, sock_read=silence_seconds

@@ -111,7 +111,7 @@ class SocketRelay:
         options: dict[str, Any] = {}
         if number is not None:
             assert self._sockets is not None
-            options = {"unix": True, "path": str(self._sockets.http(number))}
+            options = {"unix": True, "path": str(await self._sockets.serving(number))}
             address = f"http://{headers.pop('host', 'localhost')}"
         offered = socket.scope["subprotocols"]
         if not self._with_credentials and SUBPROTOCOL in offered:

@@ -70,17 +70,20 @@ class HandoverListener:
         self._senders: set[socket.socket] = set()
         self._paused: asyncio.TimerHandle | None = None
 
-    def start(self, factory: Factory) -> None:
-        """Take connections; each gets a protocol of ``factory``."""
-        self._factory = factory
-        self._loop = asyncio.get_running_loop()
+    def bind(self) -> None:
+        """Let other workers give connections away: from now on, they wait for `start`."""
         self._listening.bind(str(self._path))
         self._path.chmod(0o600)
         self._listening.listen(1024)
         self._listening.settimeout(0)
-        self._listen()
 
-    def _listen(self) -> None:
+    def start(self, factory: Factory) -> None:
+        """Take connections; each gets a protocol of ``factory``."""
+        self._factory = factory
+        self._loop = asyncio.get_running_loop()
+        self._accept_next()
+
+    def _accept_next(self) -> None:
         self._loop.add_reader(self._listening, self._accept)
 
     def close(self) -> None:
@@ -103,7 +106,7 @@ class HandoverListener:
             # The process has no descriptor left. What was handed over stays in the queue.
             logger.warning("Failed to accept a connection: error=%s", error)
             self._loop.remove_reader(self._listening)
-            self._paused = self._loop.call_later(_FAILURE_SECONDS, self._listen)
+            self._paused = self._loop.call_later(_FAILURE_SECONDS, self._accept_next)
             return
         sender.settimeout(0)
         self._senders.add(sender)

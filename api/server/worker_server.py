@@ -55,6 +55,8 @@ class WorkerServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._control.start(self._stop)
+        # Before it takes sessions up, whose clients may connect at once.
+        self._handover.bind()
         await super().startup(sockets)
         if not self.started:
             return

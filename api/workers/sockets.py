@@ -1,5 +1,7 @@
 """The Unix sockets of the workers, in a folder that only the user of the service can enter."""
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,9 @@ from storage.worker import WORKERS
 # In the state of the scope of a request. That a request has no address of a client does not tell
 # where it came from: a TCP connection that the client has reset has none either.
 FROM_WORKER = "sercuescribe.from_worker"
+
+_START_SECONDS = 5.0  # for which a request waits for a worker that has sessions and starts
+_LOOK_SECONDS = 0.02
 
 
 def is_from_worker(scope: Mapping[str, Any]) -> bool:
@@ -32,6 +37,18 @@ class WorkerSockets:
     def http(self, number: int) -> Path:
         """Return where a worker answers HTTP requests of other workers."""
         return self._folder / f"{number}.http"
+
+    async def serving(self, number: int) -> Path:
+        """Return `http` as soon as the worker answers there, or after five seconds.
+
+        A worker that starts takes sessions up before it serves.
+        """
+        path = self.http(number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_SECONDS):
+                while not path.exists():  # noqa: ASYNC110 - another process makes it
+                    await asyncio.sleep(_LOOK_SECONDS)
+        return path
 
     def connections(self, number: int) -> Path:
         """Return where a worker takes connections of clients from other workers."""

@@ -36,6 +36,7 @@ class Taken(asyncio.Protocol):
 async def test_the_owner_gets_the_connection_and_all_that_was_received(tmp_path: Path) -> None:
     taken = Taken()
     listener = HandoverListener(tmp_path / "1")
+    listener.bind()
     listener.start(lambda: taken)
     handover = Handover(lambda session_id: tmp_path / "1" if session_id == ID else None)
     client, connection = socket.socketpair()
@@ -50,6 +51,22 @@ async def test_the_owner_gets_the_connection_and_all_that_was_received(tmp_path:
         assert taken.received == b"request and more"
         assert taken.transport is not None
         assert not taken.transport.get_extra_info("socket").get_inheritable()
+    listener.close()
+
+
+async def test_a_connection_waits_for_an_owner_that_starts(tmp_path: Path) -> None:
+    taken = Taken()
+    listener = HandoverListener(tmp_path / "1")
+    listener.bind()
+    client, connection = socket.socketpair()
+    with client:
+        with connection:
+            handover = Handover(lambda _: tmp_path / "1")
+            assert handover.offer(f"/api/ws/audio/{ID}".encode(), b"request", connection)
+        listener.start(lambda: taken)
+        client.settimeout(0)
+        assert await asyncio.get_running_loop().sock_recv(client, 100) == b"answer"
+        assert taken.received == b"request"
     listener.close()
 
 
@@ -96,6 +113,7 @@ def test_a_connection_stays_if_the_owner_has_died(tmp_path: Path) -> None:
 async def test_a_connection_without_a_descriptor_is_ignored(tmp_path: Path) -> None:
     taken = Taken()
     listener = HandoverListener(tmp_path / "1")
+    listener.bind()
     listener.start(lambda: taken)
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sender:

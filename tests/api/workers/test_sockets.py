@@ -1,5 +1,6 @@
 """The sockets of workers are in a folder of their own."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -37,3 +38,12 @@ def test_the_workers_that_run_are_found_until_their_sockets_are_removed(tmp_path
     assert sockets.numbers() == [10]
     sockets.clear()
     assert list((tmp_path / ".workers").iterdir()) == []
+
+
+async def test_a_request_to_a_worker_that_starts_waits_until_it_serves(tmp_path: Path) -> None:
+    sockets = WorkerSockets(tmp_path)
+    waiting = asyncio.create_task(sockets.serving(1))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    bind(sockets.http(1))
+    assert await waiting == sockets.http(1)
