@@ -62,10 +62,9 @@ class SocketRelay:
     async def __call__(self, socket: Socket, address: str) -> object:
         """Relay to the owner of the session that the path names; return the close code.
 
-        Raises :class:`NodeUnreachableError` as :meth:`connect` does, and if the owner is a worker
-        of this machine: it gets such connections before the handshake (`Handover`).
+        A worker of this machine gets a connection before the handshake (`Handover`), unless it has
+        taken the session up since. Raises :class:`NodeUnreachableError` as :meth:`connect` does.
         """
-        address = "" if worker_number(address) is not None else address
         return await self.run(socket, await self.connect(socket, address))
 
     async def connect(self, socket: Socket, address: str) -> ClientConnection:
