@@ -5,8 +5,9 @@ meanwhile, because Python joins without its lock from a mebibyte on
 (https://github.com/python/cpython/blob/3.11/Objects/stringlib/join.h, `GIL_THRESHOLD`).
 """
 
-import asyncio
 from collections.abc import Sequence
+
+from storage import threads
 
 _MIN_BYTES = 1024 * 1024
 
@@ -18,7 +19,7 @@ class LargeMessage:
         self._fragments = fragments
 
     async def joined(self) -> bytes:
-        return await asyncio.to_thread(b"".join, self._fragments)
+        return await threads.recording.run(b"".join, self._fragments)
 
 
 def is_large(fragments: Sequence[bytes]) -> bool:
