@@ -16,7 +16,7 @@ from api.server.forwarded import ForwardedHeaders
 from api.server.handover import Handover
 from api.server.http_protocol import BoundedHttpProtocol, PendingRequests
 from api.server.round_robin import RoundRobin
-from api.server.websocket_protocol import WebSocketProtocol
+from api.server.websocket_protocol import MAX_TEXT_BYTES, WebSocketProtocol
 from api.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,12 @@ def server_config(
                 handover=handover,
             ),
         ),
-        ws=cast("Any", functools.partial(WebSocketProtocol, round_robin=RoundRobin())),
+        ws=cast(
+            "Any",
+            functools.partial(
+                WebSocketProtocol, max_text_bytes=MAX_TEXT_BYTES, round_robin=RoundRobin()
+            ),
+        ),
         ws_max_size=settings.max_message_size_bytes,
         ws_ping_interval=settings.ping_interval_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,

@@ -14,7 +14,7 @@ import logging
 import struct
 from typing import Any, cast
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
@@ -33,6 +33,10 @@ _logger.setLevel(logging.WARNING)
 # Of one message. Proxies and C clients send frames of a few kilobytes; a fragment of one byte, or
 # none, takes more than a hundred bytes of memory until its message is complete.
 _MAX_FRAGMENTS = 16 * 1024
+
+# Of a text message: the longest ones, of call platforms, have a second of audio in base64. The text
+# is decoded on the event loop, which takes up to 80 ms for 10 MB.
+MAX_TEXT_BYTES = 1024 * 1024
 
 # How long a client may take to answer a close frame, and then to read what is buffered for it.
 _CLOSE_SECONDS = 5.0
@@ -62,13 +66,16 @@ class WebSocketProtocol(RoundRobinProtocol):
         "_is_closing",
         "_is_writable",
         "_max_message_bytes",
+        "_max_text_bytes",
         "_write",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, max_text_bytes: int | None = None, **kwargs: Any) -> None:
+        """Take texts as large as other messages if ``max_text_bytes`` is None."""
         super().__init__(*args, **kwargs)
         self.conn.logger = _logger
         self._max_message_bytes = self.config.ws_max_size
+        self._max_text_bytes = max_text_bytes or self._max_message_bytes
         self.close_timeout = _CLOSE_SECONDS
         self._callback: MessageCallback | None = None
         self._is_writable = True  # as `writable`, whose method would take time on the hot path
@@ -157,31 +164,20 @@ class WebSocketProtocol(RoundRobinProtocol):
         if self.close_sent:
             return
         if len(self.frames) >= _MAX_FRAGMENTS:
-            self.frames = []
-            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {_MAX_FRAGMENTS} fragments")
-            self.handle_parser_exception()
+            self._fail(CloseCode.MESSAGE_TOO_BIG, f"more than {_MAX_FRAGMENTS} fragments")
             return
         super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
-        """Close after text that is not UTF-8; that is the client's fault and no error to log."""
-        if self.close_sent or self.curr_msg_data_type == "bytes":
-            fragments, self.frames = self.frames, []
-            if self.close_sent:
-                return
-            if is_large(fragments):
-                self.queue.put_nowait(LargeMessage(fragments))
-                self._pause_reading()
-            else:
-                self._pass_on(b"".join(fragments))
+        fragments, self.frames = self.frames, []
+        if self.close_sent:
             return
-        try:
-            b"".join(self.frames).decode()
-        except UnicodeDecodeError:
-            self.conn.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-            self.handle_parser_exception()
-            return
-        super().send_receive_event_to_app()
+        if self.curr_msg_data_type == "text":
+            self._pass_text_on(fragments)
+        elif is_large(fragments):
+            self._put(LargeMessage(fragments))
+        else:
+            self._pass_on(b"".join(fragments))
 
     def keepalive_timeout(self) -> None:
         """Close, unless the client sends anything and reads, or the pong may have arrived.
@@ -294,7 +290,28 @@ class WebSocketProtocol(RoundRobinProtocol):
             self.conn.send_text(answer)
             self._write(b"".join(self.conn.data_to_send()))
 
+    def _pass_text_on(self, fragments: list[bytes]) -> None:
+        """Queue a text message for the handler; close if it is too long, or not UTF-8."""
+        if sum(map(len, fragments)) > self._max_text_bytes:
+            self._fail(
+                CloseCode.MESSAGE_TOO_BIG, f"a text of more than {self._max_text_bytes} bytes"
+            )
+            return
+        try:
+            text = b"".join(fragments).decode()
+        except UnicodeDecodeError:  # the client's fault: no error to log
+            self._fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+            return
+        self._put({"type": "websocket.receive", "text": text})
+
     def _queue(self, message: bytes) -> None:
-        self.curr_msg_data_type = "bytes"
-        self.frames = [message]
-        super().send_receive_event_to_app()
+        self._put({"type": "websocket.receive", "bytes": message})
+
+    def _put(self, event: ASGIReceiveEvent | LargeMessage) -> None:
+        self.queue.put_nowait(event)
+        self._pause_reading()
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        self.frames = []
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()

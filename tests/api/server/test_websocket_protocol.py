@@ -11,6 +11,7 @@ import psutil
 import pytest
 from websockets.frames import Frame, Opcode
 
+from api.server.websocket_protocol import MAX_TEXT_BYTES
 from tests.audio import pcm
 from tests.bad_clients import HANDSHAKE
 from tests.service import Service
@@ -50,6 +51,28 @@ def test_text_that_is_not_utf8_closes_with_1007_and_logs_no_traceback(
     assert end_of(connection) == b"\x88\x0f\x03\xefinvalid UTF-8"
     assert service.get("/health").status_code == 200
     assert "Traceback" not in "".join(service.log)
+
+
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_a_longer_text_than_a_mebibyte_closes_with_1009_and_keeps_the_audio(
+    service: Service, connection: socket.socket, fragments: int
+) -> None:
+    session_id, data, text = session_of(connection), pcm(800), b" " * (MAX_TEXT_BYTES // 2 + 1)
+    connection.sendall(Frame(Opcode.BINARY, data).serialize(mask=True))
+    first, *more = [text * 2] if fragments == 1 else [text, text, b" "]
+    connection.sendall(Frame(Opcode.TEXT, first, fin=not more).serialize(mask=True))
+    for part in more:
+        connection.sendall(Frame(Opcode.CONT, part, fin=part == b" ").serialize(mask=True))
+    reason = b"a text of more than 1048576 bytes"
+    assert (1009).to_bytes(2, "big") + reason in end_of(connection)
+    assert service.pcm(session_id) == data
+
+
+def test_a_text_of_a_mebibyte_is_answered(service: Service, connection: socket.socket) -> None:
+    session_of(connection)
+    text = b'{"type":"control","action":"status"'.ljust(MAX_TEXT_BYTES - 1) + b"}"
+    connection.sendall(Frame(Opcode.TEXT, text).serialize(mask=True))
+    assert b"Session status" in receive_until(connection, b'"action":"status"')
 
 
 def test_a_close_frame_sent_before_queued_acks_logs_no_traceback(service: Service) -> None:
