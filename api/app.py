@@ -26,7 +26,7 @@ from api.access.signing import (
     SigningKeys,
 )
 from api.audio.ffmpeg.encoder import Converter
-from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.ffmpeg.launcher import DecoderLauncher, starts_at_once
 from api.audio.formats import INPUT_KINDS
 from api.backend import create_storage, receipt_keys
 from api.clock import Clock, SystemClock
@@ -149,6 +149,7 @@ def create_app(
         launcher=DecoderLauncher(
             loglevel=settings.ffmpeg_loglevel,
             max_chunk_seconds=settings.max_chunk_duration_seconds,
+            starts_at_once=starts_at_once(settings.worker_count),
         ),
         metrics=metrics,
         tracing=tracing,

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from api.audio.ffmpeg.launcher import DecoderLauncher
+from api.audio.ffmpeg.launcher import DecoderLauncher, starts_at_once
 from api.audio.ffmpeg.sandbox import Sandbox
 from api.audio.formats import DecoderLostError
 from storage.pcm import Buffer, PcmFormat
@@ -32,6 +32,16 @@ async def test_at_most_the_allowed_number_of_decoders_start_at_once() -> None:
     await (await third).kill()
     await first.kill()
     await second.kill()
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "expected"), [(1, 1, 1), (2, 1, 1), (8, 1, 4), (8, 2, 2), (8, 8, 1)]
+)
+def test_decoders_of_all_workers_start_on_half_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, expected: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert starts_at_once(workers) == expected
 
 
 async def test_a_decoder_without_output_does_not_block_other_starts() -> None:
