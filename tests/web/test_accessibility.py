@@ -228,6 +228,7 @@ async def test_state_changes_are_announced_to_screen_readers(
         service.kill()
         await expect(status).to_contain_text("Recording continues")
         await asyncio.to_thread(service.start)
+        await tab.wait_for_state("Recording", exact=True)  # else a stop leaves the rest for later
         await tab.stop_recording()
 
 
