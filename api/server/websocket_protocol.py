@@ -1,4 +1,6 @@
-"""uvicorn's WebSocket protocol, made fast and bounded; `api.server.round_robin` makes it fair.
+"""uvicorn's WebSocket protocol, made fast and bounded.
+
+`api.server.round_robin` makes it fair, and `api.server.keepalive` finds clients that are gone.
 
 A binary message goes to the callback of the handler (`api.message_callback`) within the call that
 brings its bytes: no ASGI event, queue or task switch. A message that is one frame, as nearly all
@@ -16,15 +18,15 @@ from typing import Any, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from api import liveness
 from api.message_callback import EXTENSION, MessageCallback
 from api.server.frame_buffer import binary_message
+from api.server.keepalive import KeepaliveProtocol
 from api.server.large_message import LargeMessage, is_large
-from api.server.round_robin import IMMEDIATE_BYTES, RoundRobinProtocol
+from api.server.round_robin import IMMEDIATE_BYTES
 
 # websockets repeats what uvicorn logs about each connection.
 _logger = logging.getLogger("websockets.server")
@@ -41,13 +43,6 @@ MAX_TEXT_BYTES = 1024 * 1024
 # How long a client may take to answer a close frame, and then to read what is buffered for it.
 _CLOSE_SECONDS = 5.0
 
-# How long a client may take to answer a ping that a handler has asked for: a packet that is lost on
-# the way is sent three times in it.
-_ANSWER_SECONDS = 2.0
-
-# If a timer fires later than this, the process was stopped or overloaded.
-_LATE_SECONDS = 1.0
-
 # The first bytes of frames.
 _PONG = 0x8A
 _TEXT = 0x81
@@ -57,12 +52,11 @@ _MIN_16_BITS, _MAX_16_BITS = 126, 0xFFFF
 _pack_head = struct.Struct("!BBH").pack
 
 
-class WebSocketProtocol(RoundRobinProtocol):
+class WebSocketProtocol(KeepaliveProtocol):
     """The protocol class of this service for uvicorn."""
 
     __slots__ = (
         "_callback",
-        "_has_traffic",
         "_is_closing",
         "_is_writable",
         "_max_message_bytes",
@@ -80,9 +74,6 @@ class WebSocketProtocol(RoundRobinProtocol):
         self._callback: MessageCallback | None = None
         self._is_writable = True  # as `writable`, whose method would take time on the hot path
         self._pong = b""  # to be sent as soon as the client reads
-        self._has_traffic = False  # something has arrived since the last ping
-        self._asking: asyncio.Task[bool] | None = None
-        self._answer: asyncio.Future[bool] | None = None  # whether a pong has arrived, not the end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -95,10 +86,8 @@ class WebSocketProtocol(RoundRobinProtocol):
         if not self.close_sent:
             extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
             extensions[EXTENSION] = self._set_callback
-            extensions[liveness.EXTENSION] = self._is_alive
 
     def data_received(self, data: bytes) -> None:
-        self._has_traffic = True
         callback = self._callback
         # The hot path: all of it is true for nearly every read of a session.
         if (
@@ -112,6 +101,7 @@ class WebSocketProtocol(RoundRobinProtocol):
             and (message := binary_message(data)) is not None
             and len(message) <= self._max_message_bytes
         ):
+            self.has_traffic = True
             self._call(callback, message)
         else:
             super().data_received(data)
@@ -133,21 +123,6 @@ class WebSocketProtocol(RoundRobinProtocol):
                 self._pong = frame
             else:
                 self.transport.write(frame)
-
-    def send_keepalive_ping(self) -> None:
-        self._has_traffic = False
-        super().send_keepalive_ping()
-
-    def handle_pong(self, event: Frame) -> None:
-        """Take every pong for an answer: LiveKit sends one with a payload of its own."""
-        if self.pending_ping_payload is not None:
-            event = Frame(Opcode.PONG, self.pending_ping_payload)
-        super().handle_pong(event)
-        self._set_answer(is_alive=True)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._set_answer(is_alive=False)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -179,54 +154,6 @@ class WebSocketProtocol(RoundRobinProtocol):
         else:
             self._pass_on(b"".join(fragments))
 
-    def keepalive_timeout(self) -> None:
-        """Close, unless the client sends anything and reads, or the pong may have arrived.
-
-        The latter is so after the process was stopped or overloaded, and while messages that
-        arrived before the pong wait for the handler, unless it waits for the client to read.
-        """
-        late_seconds = self.loop.time() - self.ping_sent_at - (self.ping_timeout or 0.0)
-        if late_seconds > _LATE_SECONDS or (self.read_paused and self.writable.is_set()):
-            self.ping_sent_at = self.loop.time()
-            self.pong_timer = self.loop.call_later(self.ping_timeout or 0, self.keepalive_timeout)
-        elif self._has_traffic and self.writable.is_set():
-            self.pong_timer = self.pending_ping_payload = None
-            self.schedule_ping()
-        else:
-            super().keepalive_timeout()
-
-    async def _is_alive(self) -> bool:
-        """Send a ping; return False if the connection is ending, or ends because of no answer."""
-        if self.close_sent or self.disconnected or self.transport.is_closing():
-            return False
-        if self._asking is None or self._asking.done():
-            self._asking = self.loop.create_task(self._ask())
-        return await asyncio.shield(self._asking)
-
-    async def _ask(self) -> bool:
-        """Send a ping and wait for the pong; close if nothing at all arrives instead.
-
-        A connection counts as alive while its messages wait for the handler, and if the process was
-        stopped or overloaded, because the pong may have arrived.
-        """
-        answer: asyncio.Future[bool] = self.loop.create_future()
-        self._answer = answer
-        self._has_traffic, asked_at = False, self.loop.time()
-        self.conn.send_ping(b"alive?")
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        await asyncio.wait([answer], timeout=_ANSWER_SECONDS)
-        if answer.done():
-            return answer.result()
-        late_seconds = self.loop.time() - asked_at - _ANSWER_SECONDS
-        if self._has_traffic or self.read_paused or late_seconds > _LATE_SECONDS:
-            return True
-        super().keepalive_timeout()
-        return False
-
-    def _set_answer(self, *, is_alive: bool) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(is_alive)
-
     async def send(self, message: ASGISendEvent) -> None:
         """Send ``message`` as soon as the client reads; a close frame at once.
 
@@ -245,10 +172,9 @@ class WebSocketProtocol(RoundRobinProtocol):
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
         self._callback = None
-        # They belong to this object and would keep it alive, because the object has the scope.
+        # It belongs to this object and would keep it alive, because the object has the scope.
         extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
-        for name in (EXTENSION, liveness.EXTENSION):
-            extensions.pop(name, None)
+        extensions.pop(EXTENSION, None)
 
     def _set_callback(self, callback: MessageCallback) -> None:
         self._callback = callback

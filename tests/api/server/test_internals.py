@@ -27,6 +27,7 @@ from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
 from api.server.http_protocol import BoundedHttpProtocol
+from api.server.keepalive import KeepaliveProtocol
 from api.server.process import Server
 from api.server.round_robin import RoundRobin, RoundRobinProtocol
 from api.server.websocket_protocol import WebSocketProtocol
@@ -112,6 +113,7 @@ async def _instances() -> dict[type, object]:
         RequestResponseCycle: cycle,
         WebSocketsSansIOProtocol: websocket,
         RoundRobinProtocol: RoundRobinProtocol(config, state, {}, round_robin=RoundRobin()),
+        KeepaliveProtocol: KeepaliveProtocol(config, state, {}, round_robin=RoundRobin()),
         ServerProtocol: websocket.conn,
         uvicorn.Server: uvicorn.Server(config),
     }
@@ -155,7 +157,8 @@ def test_methods_that_are_called_or_replaced_have_the_same_parameters(
     [
         (BoundedHttpProtocol, HttpToolsProtocol),
         (RoundRobinProtocol, WebSocketsSansIOProtocol),
-        (WebSocketProtocol, RoundRobinProtocol),
+        (KeepaliveProtocol, RoundRobinProtocol),
+        (WebSocketProtocol, KeepaliveProtocol),
         (Server, uvicorn.Server),
         (WorkerServer, uvicorn.Server),
     ],

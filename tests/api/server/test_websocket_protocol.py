@@ -1,9 +1,6 @@
 """What the protocol sends by itself is bounded, and malformed input is answered."""
 
-import os
-import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -158,23 +155,6 @@ def test_a_message_of_many_fragments_is_recorded(
     connection.sendall(sent + Frame(Opcode.CONT, data[-1:]).serialize(mask=True))
     assert b'"chunk_count":1' in receive_until(connection, b'"chunk_count":1')
     assert service.pcm(session_id) == data
-
-
-def test_a_pong_that_arrived_while_the_process_was_stopped_counts(
-    start_service: Callable[..., Service],
-) -> None:
-    service = start_service(ping_interval_seconds=1, ping_timeout_seconds=5)
-    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
-        connection.sendall(HANDSHAKE)
-        received = receive_until(connection, b"\x89\x04")
-        payload = received.split(b"\x89\x04")[1] or connection.recv(4)
-        os.kill(service.pid, signal.SIGSTOP)
-        connection.sendall(Frame(Opcode.PONG, payload[:4]).serialize(mask=True))
-        time.sleep(7)  # longer than the timeout
-        os.kill(service.pid, signal.SIGCONT)
-        receive_until(connection, b"\x89\x04")
-        connection.sendall(Frame(Opcode.BINARY, pcm(10)).serialize(mask=True))
-        receive_until(connection, b'"chunk_count":1')
 
 
 def test_the_connection_ends_as_soon_as_the_client_answers_the_close_frame(
