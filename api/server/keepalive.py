@@ -32,11 +32,15 @@ class KeepaliveProtocol(RoundRobinProtocol):
         self._asking: asyncio.Task[bool] | None = None
         self._answer: asyncio.Future[bool] | None = None  # whether a pong has arrived, not the end
 
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Return what the scope of the handler offers, by the names of ASGI extensions."""
+        return {EXTENSION: self._is_alive}
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.close_sent:
-            extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
-            extensions[EXTENSION] = self._is_alive
+            cast("Any", self.scope["extensions"]).update(self.extensions)
 
     def data_received(self, data: bytes) -> None:
         self.has_traffic = True
@@ -59,9 +63,9 @@ class KeepaliveProtocol(RoundRobinProtocol):
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
-        # It belongs to this object and would keep it alive, because the object has the scope.
-        extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
-        extensions.pop(EXTENSION, None)
+        # They belong to this object and would keep it alive, because the object has the scope.
+        for name in self.extensions:
+            cast("Any", self.scope["extensions"]).pop(name, None)
 
     def keepalive_timeout(self) -> None:
         """Close, unless the client sends anything and reads, or the pong may have arrived.

@@ -19,7 +19,6 @@ from typing import Any, cast
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import CloseCode, Frame
-from websockets.http11 import Request
 from websockets.protocol import State
 
 from api.message_callback import EXTENSION, MessageCallback
@@ -81,11 +80,9 @@ class WebSocketProtocol(KeepaliveProtocol):
         # For every message. An attribute of the watched transport takes longer to find.
         self._write, self._is_closing = self.transport.write, self.transport.is_closing
 
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if not self.close_sent:
-            extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
-            extensions[EXTENSION] = self._set_callback
+    @property
+    def extensions(self) -> dict[str, Any]:
+        return {**super().extensions, EXTENSION: self._set_callback}
 
     def data_received(self, data: bytes) -> None:
         callback = self._callback
@@ -172,9 +169,6 @@ class WebSocketProtocol(KeepaliveProtocol):
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
         self._callback = None
-        # It belongs to this object and would keep it alive, because the object has the scope.
-        extensions: dict[str, Any] = cast("Any", self.scope["extensions"])
-        extensions.pop(EXTENSION, None)
 
     def _set_callback(self, callback: MessageCallback) -> None:
         self._callback = callback

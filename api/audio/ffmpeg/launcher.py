@@ -23,7 +23,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-def starts_at_once(workers: int = 1) -> int:
+def starts_at_once(workers: int) -> int:
     """Return how many decoders each of ``workers`` processes may start at a time: at least one."""
     return max(1, len(os.sched_getaffinity(0)) // (2 * workers))
 
